@@ -1,0 +1,37 @@
+"""Every event of the platform, one file per source; this page joins their tables.
+
+`TYPES` maps a CloudEvents `type` to its struct. `decode` reads an event, `encode` writes one, `type_of` names a struct's type.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shared.contracts import membership, registry, streams
+from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, UnreadableEvent, write
+
+TYPES: dict[str, type[Event]] = {**registry.TYPES, **membership.TYPES, **streams.TYPES}
+
+_codec = Codec(TYPES)
+decode = _codec.decode
+encode = _codec.encode
+type_of = _codec.type_of
+
+
+def fact(type_name: str, data: dict[str, Any]) -> Event:
+    """The typed form of a fact kept as plain JSON, as in `Placed.data`. Raises UnreadableEvent."""
+    try:
+        return msgspec.convert(data, TYPES[type_name], strict=False)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise UnreadableEvent(f"{type_name}: {error}") from error
+
+
+def plain(data: Event) -> dict[str, Any]:
+    """A fact as plain JSON values: what `Placed.data` and the journal hold."""
+    result: dict[str, Any] = msgspec.to_builtins(data)
+    return result
+
+
+__all__ = ["MAX_EVENT_BYTES", "TYPES", "Envelope", "Event", "UnreadableEvent", "decode", "encode", "fact", "plain", "type_of", "write"]

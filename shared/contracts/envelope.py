@@ -1,0 +1,167 @@
+"""The CloudEvents envelope that every fact travels in, and its two directions: bytes to fact and fact to bytes.
+
+Source of the attributes: CloudEvents 1.0 (structured JSON) and docs/design/ARCHITECTURE.md, section 3.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import msgspec
+
+TYPE_PREFIX = "parkunion."
+MAX_EVENT_BYTES = 256 * 1024
+SEQUENCE_DIGITS = 19
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a fact says: the ancestor of every struct in `shared.contracts`. Unknown fields are ignored by readers."""
+
+
+class UnreadableEvent(ValueError):
+    """The bytes are no CloudEvent of a type and version that this release knows."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as a consumer meets it, its `data` typed.
+
+    `sequence` counts from 1 per (`source`, `subject`) without gaps; `time` (aware, UTC) is when the platform recorded the fact,
+    `occurredon` the business date on which it counts.
+    """
+
+    id: UUID
+    source: str
+    subject: str
+    partitionkey: str
+    sequence: int
+    type: str
+    time: datetime
+    occurredon: date
+    actor: str
+    origin: str
+    data: Event
+    causeid: UUID | None = None
+    traceparent: str | None = None
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    specversion: str
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    partitionkey: str
+    sequence: str
+    time: datetime
+    occurredon: date
+    actor: str
+    origin: str
+    data: msgspec.Raw
+    datacontenttype: str = "application/json"
+    causeid: UUID | None = None
+    traceparent: str | None = None
+
+
+_wire = msgspec.json.Decoder(_Wire)
+_encoder = msgspec.json.Encoder()
+
+
+class Codec:
+    """Turns envelopes into bytes and back for a table of event types, `{type: struct}`."""
+
+    def __init__(self, types: dict[str, type[Event]]) -> None:
+        self.types = types
+        self.names = {struct: name for name, struct in types.items()}
+        self._data = {name: msgspec.json.Decoder(struct) for name, struct in types.items()}
+
+    def type_of(self, data: Event) -> str:
+        """The CloudEvents `type` of a fact. Raises KeyError for a struct that is no contract."""
+        return self.names[type(data)]
+
+    def decode(self, raw: bytes | None) -> Envelope:
+        """Read one event. Raises UnreadableEvent, and nothing else, for whatever is not a valid event of a known type."""
+        try:
+            wire = _wire.decode(raw or b"")
+            if wire.specversion != "1.0":
+                raise UnreadableEvent(f"specversion {wire.specversion} is not 1.0")
+            decoder = self._data.get(wire.type)
+            if decoder is None:
+                raise UnreadableEvent(f"unknown type {wire.type}")
+            if len(wire.sequence) != SEQUENCE_DIGITS or not wire.sequence.isascii() or not wire.sequence.isdigit() or int(wire.sequence) < 1:
+                raise UnreadableEvent(f"sequence of event {wire.id} is not {SEQUENCE_DIGITS} digits from 1")
+            if wire.time.tzinfo is None:
+                raise UnreadableEvent(f"time of event {wire.id} has no zone")
+            data = decoder.decode(wire.data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UnreadableEvent(str(error)) from error
+        return Envelope(
+            id=wire.id,
+            source=wire.source,
+            subject=wire.subject,
+            partitionkey=wire.partitionkey,
+            sequence=int(wire.sequence),
+            type=wire.type,
+            time=wire.time.astimezone(UTC),
+            occurredon=wire.occurredon,
+            actor=wire.actor,
+            origin=wire.origin,
+            data=data,
+            causeid=wire.causeid,
+            traceparent=wire.traceparent,
+        )
+
+    def encode(self, envelope: Envelope) -> bytes:
+        """Write one event as structured JSON, UTF-8."""
+        return write(
+            id=envelope.id,
+            source=envelope.source,
+            type=envelope.type,
+            subject=envelope.subject,
+            partitionkey=envelope.partitionkey,
+            sequence=envelope.sequence,
+            time=envelope.time,
+            occurredon=envelope.occurredon,
+            actor=envelope.actor,
+            origin=envelope.origin,
+            causeid=envelope.causeid,
+            traceparent=envelope.traceparent,
+            data=_encoder.encode(envelope.data),
+        )
+
+
+def write(
+    *,
+    id: UUID,
+    source: str,
+    type: str,
+    subject: str,
+    partitionkey: str,
+    sequence: int,
+    time: datetime,
+    occurredon: date,
+    actor: str,
+    origin: str,
+    data: bytes,
+    causeid: UUID | None = None,
+    traceparent: str | None = None,
+) -> bytes:
+    """Write one event as structured JSON from attributes and `data` that is JSON already: what the journal holds goes out as it is."""
+    return _encoder.encode(
+        _Wire(
+            specversion="1.0",
+            id=id,
+            source=source,
+            type=type,
+            subject=subject,
+            partitionkey=partitionkey,
+            sequence=f"{sequence:0{SEQUENCE_DIGITS}d}",
+            time=time,
+            occurredon=occurredon,
+            actor=actor,
+            origin=origin,
+            data=msgspec.Raw(data),
+            causeid=causeid,
+            traceparent=traceparent,
+        )
+    )
