@@ -20,6 +20,7 @@ JOINT = {"joint_union", "park_union"}
 FEDERATION = {"regional_federation", "industry_federation", "grassroots_federation"}
 
 Cell = tuple[str | None, str | None, str | None, str | None]
+NOWHERE: Cell = (None, None, None, None)
 Facts = dict[tuple[str, int], tuple[str, date, dict[str, Any]]]
 
 
@@ -157,9 +158,9 @@ def _add_steps(rows: dict[tuple[Cell, date, date], Counter[str]], k: date, befor
     for t in sorted(_days_of_change(before) | _days_of_change(after)):
         today: dict[tuple[Cell, str], int] = defaultdict(int)
         for facts, sign in ((after, 1), (before, -1)):
-            found = contribution(facts, t)
-            for name, value in found[1].items() if found else ():
-                today[found[0], name] += sign * value
+            cell, measures = contribution(facts, t) or (NOWHERE, Counter())
+            for name, value in measures.items():
+                today[cell, name] += sign * value
         for cell, name in yesterday.keys() | today.keys():
             step = today.get((cell, name), 0) - yesterday.get((cell, name), 0)
             if step:

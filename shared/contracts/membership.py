@@ -24,7 +24,7 @@ class UnionKind(StrEnum):
     PARK_UNION = "park_union"
 
 
-class UnionFounded(Event):
+class UnionFounded(Event, frozen=True, kw_only=True):
     """The next higher union approved the union on `occurredon` (Trade Union Law 2021, art. 12). Subject `union/<union_id>`."""
 
     union_id: UUID
@@ -34,7 +34,7 @@ class UnionFounded(Event):
     parent_union_id: UUID | None = None
 
 
-class UnionDissolved(Event):
+class UnionDissolved(Event, frozen=True, kw_only=True):
     """The union ends on `occurredon`. Subject `union/<union_id>`."""
 
     union_id: UUID
@@ -42,7 +42,7 @@ class UnionDissolved(Event):
     note_id: UUID | None = None
 
 
-class CoverageStarted(Event):
+class CoverageStarted(Event, frozen=True, kw_only=True):
     """The union covers the enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`."""
 
     enterprise_id: UUID
@@ -50,7 +50,7 @@ class CoverageStarted(Event):
     kind: UnionKind
 
 
-class CoverageEnded(Event):
+class CoverageEnded(Event, frozen=True, kw_only=True):
     """The union no longer covers the enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`."""
 
     enterprise_id: UUID
@@ -60,7 +60,7 @@ class CoverageEnded(Event):
     note_id: UUID | None = None
 
 
-class MemberJoined(Event):
+class MemberJoined(Event, frozen=True, kw_only=True):
     """One person is a member at this enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`.
 
     A transfer is a `member-left` and a `member-joined` with `reason` `transfer` and one `transfer_id`.
@@ -73,7 +73,7 @@ class MemberJoined(Event):
     transfer_id: UUID | None = None
 
 
-class MemberLeft(Event):
+class MemberLeft(Event, frozen=True, kw_only=True):
     """One person is no longer a member at this enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`."""
 
     membership_id: UUID

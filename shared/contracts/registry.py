@@ -17,7 +17,7 @@ class AreaKind(StrEnum):
     PARK = "park"
 
 
-class AreaRegistered(Event):
+class AreaRegistered(Event, frozen=True, kw_only=True):
     """A division or park exists, from `occurredon` on. Subject `area/<code>`.
 
     `parent` is the code of the area in which it lies directly, None for a root. `level` marks a division that is only a level of
@@ -31,7 +31,7 @@ class AreaRegistered(Event):
     level: bool = False
 
 
-class EnterpriseRegistered(Event):
+class EnterpriseRegistered(Event, frozen=True, kw_only=True):
     """An enterprise settled in a park on `occurredon`. Subject `enterprise/<enterprise_id>`.
 
     `district` is the division in which the park lies directly. `industry` is a section letter of GB/T 4754-2017 with, if known, the
@@ -47,7 +47,7 @@ class EnterpriseRegistered(Event):
     ownership: str | None = None
 
 
-class HeadcountReported(Event):
+class HeadcountReported(Event, frozen=True, kw_only=True):
     """So many workers on `occurredon`; `size` is the class decided with it (`large|medium|small|micro`, None unknown)."""
 
     workers: int
@@ -55,14 +55,14 @@ class HeadcountReported(Event):
     size_rule: str | None = None
 
 
-class EnterpriseMoved(Event):
+class EnterpriseMoved(Event, frozen=True, kw_only=True):
     """The enterprise is in another park from `occurredon` on."""
 
     park: str
     district: str
 
 
-class EnterpriseReclassified(Event):
+class EnterpriseReclassified(Event, frozen=True, kw_only=True):
     """Industry, ownership or revenue from `occurredon` on. A field left out stays as it was; `size` is decided anew with every one.
 
     `revenue_fen` is the yearly revenue in fen.
@@ -75,7 +75,7 @@ class EnterpriseReclassified(Event):
     size_rule: str | None = None
 
 
-class EnterpriseClosed(Event):
+class EnterpriseClosed(Event, frozen=True, kw_only=True):
     """The enterprise no longer operates from `occurredon` on. `note_id` names a text kept by the registry alone."""
 
     reason: str

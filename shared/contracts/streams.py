@@ -18,7 +18,7 @@ class Placed(msgspec.Struct, frozen=True, omit_defaults=True):
     data: dict[str, Any]
 
 
-class FactCorrected(Event):
+class FactCorrected(Event, frozen=True, kw_only=True):
     """An earlier fact of this stream was wrong. Same subject as the corrected event.
 
     `corrects` is the id of the event corrected (the original or an earlier correction), `fact` the type of the original
