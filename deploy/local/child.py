@@ -1,0 +1,114 @@
+"""Children of this process: started so that they die with it, known by pid and start time, ended in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+GUARD = Path(__file__).with_name("guard.py")
+POLL = 0.02
+"""Seconds between two looks at a condition."""
+
+
+class StartFailed(Exception):
+    """A server did not start; the text says why in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A process that is the same one only if its start time is the same."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> Known:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def alive(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            # create_time is computed from the boot time, which a clock correction moves a little.
+            return abs(process.create_time() - self.started) < 2 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def end(self, grace: float) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds."""
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+            if not self.alive():
+                return
+            os.kill(self.pid, number)
+            wait_for(lambda: not self.alive(), patience)
+
+
+def spawn(
+    program: Sequence[str],
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    user: str = "-",
+    death_signal: int = signal.SIGKILL,
+) -> subprocess.Popen[bytes]:
+    """Start `program` with output appended to `log`; it gets `death_signal` when the calling *thread* ends (a rule of the kernel).
+
+    `user` as in guard.py. The child has its own process group, so Ctrl-C in the terminal reaches only us.
+    """
+    command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(death_signal)), user, "--", *program]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd or "/", start_new_session=True
+        )
+
+
+def end(process: subprocess.Popen[bytes], number: int, grace: float) -> None:
+    """Send `number`, wait `grace` seconds, then SIGKILL."""
+    if process.poll() is None:
+        process.send_signal(number)
+        # A stopped process (SIGSTOP) acts on a signal only when it goes on.
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
+    """Poll until true; False after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def free_port(preferred: int | None = None) -> int:
+    """`preferred` if it can be bound on 127.0.0.1, else a free one."""
+    for candidate in (preferred or 0, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise StartFailed("no free port on 127.0.0.1")
+
+
+def last_lines(log: Path, count: int = 3) -> str:
+    """The end of a log in one line, for an error message."""
+    if not log.is_file():
+        return ""
+    return " | ".join(log.read_text(errors="replace").strip().splitlines()[-count:])
