@@ -1,0 +1,81 @@
+"""The house keeps its shape: the same files in every service, one clock, settings in one place, rooms that stay small."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/__main__.py"))
+FILES = ("README.md", "__main__.py", "settings.py", "app.py", "api.py", "schemas.py", "store.py")
+DECIDERS = ("handlers.py",)
+LONGEST_FILE = 420
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    """(path from the root, text) of every Python file that runs in production."""
+    for room in ("shared", "services", "deploy", "samples"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), path.read_text("utf-8")
+
+
+def test_there_are_services() -> None:
+    assert {path.name for path in SERVICES} >= {"registry", "membership", "metrics"}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.name)
+def test_every_service_has_the_same_files(service: Path) -> None:
+    missing = [name for name in FILES if not (service / name).exists()]
+    assert not missing
+    assert list((service / "migrations").glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    if service.name != "metrics":
+        assert all((service / name).exists() or (service / name.removesuffix(".py")).is_dir() for name in (*DECIDERS, "domain.py"))
+
+
+def test_only_the_clock_knows_the_time() -> None:
+    wall = re.compile(r"datetime\.now\(|datetime\.utcnow\(|date\.today\(|\btime\.time\(")
+    offenders = [path for path, text in sources() if wall.search(text) and path != "shared/clock.py" and not path.startswith("deploy/")]
+    assert not offenders
+
+
+def test_sql_asks_parkunion_now_and_never_the_wall_clock() -> None:
+    wall = re.compile(r"\bnow\(\)|current_timestamp|current_date|localtimestamp|statement_timestamp|transaction_timestamp", re.IGNORECASE)
+    texts = [*sources(), *((str(p.relative_to(ROOT)), p.read_text("utf-8")) for p in ROOT.glob("s*/**/*.sql"))]
+    offenders = [
+        f"{path}: {line.strip()}"
+        for path, text in texts
+        for line in text.splitlines()
+        if wall.search(line.replace("parkunion_now()", "").replace("utc_now()", "")) and "clock.now" not in line and not path.startswith("deploy/")
+    ]
+    assert not offenders
+
+
+def test_the_environment_is_read_by_settings_alone() -> None:
+    offenders = [
+        path
+        for path, text in sources()
+        if re.search(r"os\.environ|os\.getenv", text) and not path.endswith("settings.py") and not path.startswith("deploy/")
+    ]
+    assert not offenders
+
+
+def test_only_api_and_schemas_know_pydantic_models() -> None:
+    offenders = [
+        path
+        for path, text in sources()
+        if path.startswith("services/") and re.search(r"^from pydantic import", text, re.MULTILINE) and Path(path).name not in {"api.py", "schemas.py", "settings.py"}
+    ]
+    assert not offenders
+
+
+def test_no_room_holds_two_things() -> None:
+    long = {path: text.count("\n") for path, text in sources() if text.count("\n") > LONGEST_FILE}
+    assert not long
+
+
+def test_no_name_says_nothing() -> None:
+    empty = {"utils", "helpers", "common", "manager", "base", "misc"}
+    assert not [path for path, _ in sources() if Path(path).stem in empty]
