@@ -61,6 +61,9 @@ def main() -> None:
     parent, number, user = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     program = sys.argv[5:]
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    # Ignored signals are inherited: SIGINT by background jobs of a shell, SIGPIPE by every child of Python.
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_DFL)
     if user.startswith("namespace:"):
         enter_namespace(user.removeprefix("namespace:"))
     elif user != "-":

@@ -44,6 +44,9 @@ SETTINGS = {
     "log.retention.bytes": "-1",
     # A committed position of a reader that was off for long is still worth having: lag tools read it.
     "offsets.retention.minutes": "525600",
+    # With the default of 9 s a broker that was killed waits as long for its own old session to end.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "num.recovery.threads.per.data.dir": "2",
@@ -77,6 +80,8 @@ def java() -> str:
 class KafkaServer:
     """One Kafka in `data_dir` (created; survives stop). The ports are free ones unless given."""
 
+    name = "kafka"
+
     def __init__(self, data_dir: Path, port: int | None = None, controller_port: int | None = None, log: Path | None = None) -> None:
         self.data_dir = data_dir
         self.port = port
@@ -101,7 +106,9 @@ class KafkaServer:
         self.wait_ready(timeout)
 
     def prepare(self) -> None:
-        """Make the data folder if there is none."""
+        """Make the data folder if there is none, and choose the ports: kept ones if they are free."""
+        self.port = free_port(self.port)
+        self.controller_port = free_port(self.controller_port)
         logs = self.data_dir / "topics"
         if (logs / "meta.properties").is_file():
             return
@@ -111,9 +118,7 @@ class KafkaServer:
         (logs / "meta.properties").write_text(content)
 
     def spawn(self) -> None:
-        """Start the broker without waiting for it."""
-        self.port = free_port(self.port)
-        self.controller_port = free_port(self.controller_port)
+        """Start the broker on the ports of `prepare` without waiting for it."""
         properties = {
             **SETTINGS,
             "log.dirs": str(self.data_dir / "topics"),

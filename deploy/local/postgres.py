@@ -46,6 +46,10 @@ SETTINGS = {
 }
 
 
+def database_of(service: str) -> str:
+    return f"parkunion_{service}"
+
+
 def binaries() -> Path:
     """The folder of PostgreSQL 18's programs."""
     # Found without being imported: the package's own start-up writes to the user's folders.
@@ -57,6 +61,8 @@ def binaries() -> Path:
 
 class PostgresServer:
     """One PostgreSQL in `data_dir` (created; survives stop). Passwords are in `keys` (default `data_dir/keys`), a 0600 file per role."""
+
+    name = "postgres"
 
     def __init__(self, data_dir: Path, port: int | None = None, keys: Path | None = None, log: Path | None = None) -> None:
         self.data_dir = data_dir
@@ -92,7 +98,8 @@ class PostgresServer:
         self.wait_ready(timeout)
 
     def prepare(self) -> None:
-        """Make the cluster (initdb, about 0.6 s) if there is none."""
+        """Make the cluster (initdb, about 0.6 s) if there is none, and choose the port: the kept one if it is free."""
+        self.port = free_port(self.port)
         if (self._cluster / "PG_VERSION").is_file() and (self.data_dir / "made").is_file():
             return
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,8 +118,7 @@ class PostgresServer:
         raise StartFailed(f"PostgreSQL could not make its data folder {self._cluster}: {errors[0]}")
 
     def spawn(self) -> None:
-        """Start the server without waiting for it."""
-        self.port = free_port(self.port)
+        """Start the server on the port of `prepare` without waiting for it."""
         options = [word for name, value in {**SETTINGS, "port": str(self.port)}.items() for word in ("-c", f"{name}={value}")]
         program = [str(self._bin / "postgres"), "-D", str(self._cluster), *options]
         # SIGINT = fast shutdown: the server ends its own children and leaves a clean folder when we are killed.
@@ -138,6 +144,14 @@ class PostgresServer:
         """A database that only its owner and those it grants may connect to; nothing if it exists."""
         made = f'CREATE DATABASE "{database}" OWNER "{owner}"'
         self.execute(f"SELECT $sql${made}$sql$ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec\n")
+
+    def provide(self, service: str) -> None:
+        """Database `parkunion_<service>`, its owner `<service>_owner` (migrates) and its `<service>_app` (connects); what exists stays."""
+        owner, app, database = f"{service}_owner", f"{service}_app", database_of(service)
+        self.create_role(owner)
+        self.create_role(app)
+        self.create_database(database, owner)
+        self.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO "{app}";')
 
     def execute(self, script: str, database: str = "postgres") -> str:
         """Run a psql script as superuser; its output without headings. StartFailed with psql's words if a statement fails."""

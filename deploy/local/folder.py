@@ -1,0 +1,121 @@
+"""The folder of one stack (DIR): what lies where, its secrets, its ports, its lock."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from deploy.local.trouble import Trouble
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's root folder."""
+
+LEAST_FREE = 200 * 2**20
+"""Bytes of free disk without which a stack is not started."""
+
+
+def folder_of(data: Path | None) -> Path:
+    """The folder meant: `--data`, else PARKUNION_DATA, else `.parkunion/` in the project's root."""
+    chosen = data or os.environ.get("PARKUNION_DATA") or ROOT / ".parkunion"
+    return Path(chosen).expanduser().resolve()
+
+
+class Folder:
+    """One stack's folder; nothing is made before `prepare`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keys = path / "keys"
+        self.logs = path / "logs"
+        self.stack = path / "stack.json"
+        self.ports = path / "ports.json"
+        self.settings = path / "settings.json"
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the folder (0700); Trouble if it cannot be made or the disk is full."""
+        try:
+            for folder in (self.path, self.keys, self.logs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+            raise Trouble(f"无法建立文件夹 {self.path}({reason});请换一个 --data", f"cannot make {self.path}: {reason}; use another --data") from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise Trouble(f"无权写入 {self.path};请换一个 --data", f"no permission to write to {self.path}; use another --data")
+        if shutil.disk_usage(self.path).free < LEAST_FREE:
+            raise Trouble(f"{self.path} 所在磁盘已满;请腾出至少 200 MB", f"the disk of {self.path} is full; free at least 200 MB")
+
+    def lock(self) -> None:
+        """Hold the folder until this process ends or `unlock`; Trouble if another process holds it."""
+        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.unlock()
+            raise Trouble(
+                f"{self.path} 中已有平台在运行;请用 ./parkunion down 停止它,或换一个 --data",
+                f"a stack already runs in {self.path}; stop it with ./parkunion down, or use another --data",
+            ) from error
+
+    def locked(self) -> bool:
+        """Whether a process holds the folder."""
+        try:
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def secret(self, name: str) -> str:
+        """32 random bytes in hex, made at first use and kept in `keys/<name>` (0600)."""
+        return self.kept_key(name, lambda: secrets.token_hex(32))
+
+    def kept_key(self, name: str, make: Any) -> str:
+        """The text of `keys/<name>`, made by `make()` at first use; always 0600."""
+        file = self.keys / name
+        if not file.exists():
+            write_private(file, make())
+        return file.read_text()
+
+    def versions(self, name: str) -> str:
+        """All versions of a key, `1:<hex>,2:<hex>`: files `keys/<name>-<version>`, the first made at first use."""
+        self.secret(f"{name}-1")
+        numbers = sorted(int(file.name.rpartition("-")[2]) for file in self.keys.glob(f"{name}-*"))
+        return ",".join(f"{number}:{self.secret(f'{name}-{number}')}" for number in numbers)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a file; empty if there is none or it is broken."""
+    try:
+        content = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file of mode 0600 in one step: a reader sees the old or the new text, never half of it."""
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w") as output:
+            output.write(text)
+        os.replace(temporary, file)
+    except BaseException:
+        os.unlink(temporary)
+        raise
