@@ -1,0 +1,142 @@
+"""Connections and transactions: every pool of every service, with the timeouts that keep one frozen process from stopping the system.
+
+READ COMMITTED on the primary. Without the timeouts a frozen process keeps its locks for ever: its kernel goes on answering keepalives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeAlias, TypeVar
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+T = TypeVar("T")
+
+Record: TypeAlias = "asyncpg.Record"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+SESSION_SETTINGS = {
+    "timezone": "UTC",
+    "jit": "off",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "client_connection_check_interval": "10s",
+}
+CONNECT_TIMEOUT = 10.0
+COMMAND_TIMEOUT = 40.0
+REPEATS = 3
+
+OUTAGES: tuple[type[BaseException], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What is wrong with the database and not with the request: the same command may succeed later."""
+
+
+class UnsafeSession(Exception):
+    """The database session breaks a promise of the platform: its role sees past row-level security, or commits are not durable."""
+
+
+class AreaSetting(Protocol):
+    """Whose rows a transaction may see (`shared.auth.Areas`)."""
+
+    def setting(self) -> str: ...
+
+
+async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """jsonb travels as plain Python values. Its binary form is the text behind one byte of version."""
+    encode = msgspec.json.Encoder().encode
+    decode = msgspec.json.Decoder().decode
+    await conn.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: b"\x01" + encode(value), decoder=lambda raw: decode(raw[1:]), format="binary"
+    )
+
+
+async def assert_safe(conn: Connection) -> None:
+    """Raises UnsafeSession if the role is a superuser or ignores row-level security, or if a commit may be lost in a crash."""
+    row = await conn.fetchrow("SELECT rolname, rolsuper OR rolbypassrls AS sees_all FROM pg_roles WHERE rolname = current_user")
+    if row is None or row["sees_all"]:
+        raise UnsafeSession("the service's role is a superuser or has BYPASSRLS; use the role that the migrations grant to")
+    if (level := await conn.fetchval("SHOW synchronous_commit")) not in ("on", "remote_apply"):
+        raise UnsafeSession(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
+
+
+async def connect(dsn: str, *, application_name: str, settings: dict[str, str] | None = None) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection outside every pool, with the platform's timeouts and codecs; `settings` override them."""
+    conn = await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
+        server_settings={**SESSION_SETTINGS, "application_name": application_name, **(settings or {})},
+    )
+    await _json_as_values(conn)
+    return conn
+
+
+async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10) -> Pool:
+    """A pool of the service's own role. Raises UnsafeSession, or an error of OUTAGES if the database does not answer."""
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
+        max_inactive_connection_lifetime=60.0,
+        init=_json_as_values,
+        server_settings={**SESSION_SETTINGS, "application_name": application_name},
+    )
+    try:
+        async with pool.acquire() as conn:
+            await assert_safe(conn)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, *, areas: AreaSetting | None = None) -> AsyncIterator[Connection]:
+    """One READ COMMITTED transaction. `areas` says which rows row-level security shows in it; None shows none of those rows."""
+    async with pool.acquire(timeout=CONNECT_TIMEOUT) as conn, conn.transaction():
+        if areas is not None:
+            await conn.execute("SELECT set_config('parkunion.areas', $1, true)", areas.setting())
+        yield conn
+
+
+async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *, areas: AreaSetting | None) -> T:
+    """`work` in one transaction; after a deadlock or a serialization failure the whole of it again, three times at most.
+
+    `work` must do nothing outside the transaction, and loads what it decides on inside it.
+    """
+    for attempt in range(REPEATS + 1):
+        try:
+            async with transaction(pool, areas=areas) as conn:
+                return await work(conn)
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            if attempt == REPEATS:
+                raise
+            await asyncio.sleep(random.uniform(0.005, 0.05) * (attempt + 1))
+    raise AssertionError("unreachable")
+
