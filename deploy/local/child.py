@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -34,6 +35,10 @@ class Known:
     def of(cls, pid: int) -> Known:
         return cls(pid, psutil.Process(pid).create_time())
 
+    @classmethod
+    def of_self(cls) -> Known:
+        return cls.of(os.getpid())
+
     def alive(self) -> bool:
         try:
             process = psutil.Process(self.pid)
@@ -42,13 +47,16 @@ class Known:
         except psutil.NoSuchProcess:
             return False
 
-    def end(self, grace: float) -> None:
-        """SIGTERM, then SIGKILL after `grace` seconds."""
-        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-            if not self.alive():
-                return
-            os.kill(self.pid, number)
-            wait_for(lambda: not self.alive(), patience)
+    def end(self, number: int, grace: float) -> bool:
+        """Send signal `number`, then SIGKILL after `grace` seconds; whether it is gone."""
+        for each, patience in ((number, grace), (signal.SIGKILL, 5.0)):
+            with contextlib.suppress(ProcessLookupError):
+                if self.alive():
+                    os.kill(self.pid, each)
+                    os.kill(self.pid, signal.SIGCONT)
+            if wait_for(lambda: not self.alive(), patience):
+                return True
+        return False
 
 
 def spawn(

@@ -77,6 +77,9 @@ class Folder:
         finally:
             os.close(handle)
 
+    def owns_lock(self) -> bool:
+        return self._lock is not None
+
     def unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)

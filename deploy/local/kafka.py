@@ -95,6 +95,11 @@ class KafkaServer:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
+    def exit_code(self) -> int | None:
+        """The last exit code, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    @property
     def bootstrap(self) -> str:
         """`host:port` for clients."""
         return f"127.0.0.1:{self.port}"

@@ -78,6 +78,11 @@ class PostgresServer:
         """The server's pid, None if it does not run."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
+    @property
+    def exit_code(self) -> int | None:
+        """The last exit code, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process else None
+
     def password(self, role: str) -> str:
         """The role's password, made when it is first asked for."""
         self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,44 @@
+# Works from any folder: make -C FOLDER, make -f FOLDER/Makefile.
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+IN   := cd "$(ROOT)" &&
+BIN  := .venv/bin
+PY   := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test test-fast lint types bench invariants clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' "$(ROOT)/Makefile" | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+setup: ## prepare .venv (needs the network once) · 准备运行环境
+	@"$(ROOT)/deploy/local/setup.sh"
+
+demo: setup ## run the main job on the sample; options in DEMO="--exit …" · 运行演示
+	@"$(ROOT)/parkunion" demo $(DEMO)
+
+up: setup ## start a stack in .parkunion/ · 启动平台
+	@"$(ROOT)/parkunion" up --detach
+
+down: setup ## stop it · 停止平台
+	@"$(ROOT)/parkunion" down
+
+test: setup ## all tests; options in TEST="-k …" · 全部测试
+	@$(IN) $(BIN)/pytest $(TEST)
+
+test-fast: setup ## unit, contract and architecture tests · 快速测试
+	@$(IN) $(BIN)/pytest tests/unit tests/contract tests/architecture -m "not slow" $(TEST)
+
+lint: setup ## style and the walls between the rooms · 代码检查
+	@$(IN) $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
+
+types: setup ## mypy --strict · 类型检查
+	@$(IN) $(BIN)/mypy
+
+bench: setup ## the measurements; options in BENCH="…" · 性能测量
+	@$(IN) $(PY) -m bench $(BENCH)
+
+invariants: setup ## each invariant with its tests · 不变量与其测试
+	@$(IN) $(PY) -m tests.invariants
+
+clean: ## remove the environment and caches (not the data in .parkunion/) · 清理
+	@$(IN) rm -rf .venv .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -1,0 +1,69 @@
+"""`./parkunion`: the command line of the local stack (`python -m deploy.local`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local.commands import coverage, demo, importing, running, tokens, turning
+from deploy.local.trouble import Trouble
+
+app = typer.Typer(
+    name="parkunion", help="园区工会平台 · park union platform", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="平台文件夹 / folder of the stack; before or after the command (else PARKUNION_DATA, else .parkunion/)", metavar="DIR"),
+    ] = None,
+) -> None:
+    context.obj = data
+
+
+for module in (running, demo, importing, coverage, tokens, turning):
+    module.register(app)
+
+
+def data_first(arguments: list[str]) -> list[str]:
+    """Put `--data DIR` before the command, wherever it was said."""
+    found, rest = [], []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word == "--data":
+            found = [word, *([value] if (value := next(words, None)) is not None else [])]
+        elif word.startswith("--data="):
+            found = [word]
+        else:
+            rest.append(word)
+    return [*found, *rest]
+
+
+def main() -> None:
+    try:
+        app(args=data_first(sys.argv[1:]), prog_name="parkunion")
+    except Trouble as trouble:
+        print(trouble.line(), file=sys.stderr)
+        sys.exit(trouble.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # `| head` has read enough: nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    except OSError as error:
+        print(f"系统错误:{error} / system error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

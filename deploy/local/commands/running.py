@@ -1,0 +1,173 @@
+"""`up`, `down`, `status`, `logs`: the life of a stack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import stack as stacks
+from deploy.local.child import POLL, end, last_lines
+from deploy.local.folder import ROOT, Folder, folder_of
+from deploy.local.processes import GRACE
+from deploy.local.status import Status, status_of
+from deploy.local.supervisor import Supervisor
+from deploy.local.trouble import NotRunning, Trouble
+
+START_PATIENCE = 120.0
+STOP_PATIENCE = 3 * GRACE + 10
+"""Seconds."""
+TAIL = 200
+"""Lines that `logs` shows of each log."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help="启动平台 / start the stack")(up)
+    app.command(help="停止平台 / stop the stack")(down)
+    app.command(help="平台状态 / what runs, and how far behind it is")(status)
+    app.command(help="查看日志 / show the logs")(logs)
+
+
+def up(
+    context: typer.Context,
+    detach: Annotated[bool, typer.Option("--detach", help="就绪后返回 / return when it is ready")] = False,
+    test_clock: Annotated[bool, typer.Option("--test-clock", help="允许拨动时钟 / let `clock advance` turn the clock")] = False,
+) -> None:
+    data = folder_of(context.obj)
+    if detach:
+        _detach(data, test_clock)
+        _print_addresses(stacks.load(data))
+        return
+    asyncio.run(Supervisor(data, test_clock).run())
+
+
+def _detach(data: Path, test_clock: bool) -> None:
+    folder = Folder(data)
+    folder.prepare()
+    # Said here and not only by the child: its words would be in a log of the stack that runs.
+    folder.lock()
+    folder.unlock()
+    log = folder.logs / "supervisor.log"
+    program = [sys.executable, "-m", "deploy.local", "--data", str(data), "up", *(["--test-clock"] if test_clock else [])]
+    with log.open("ab") as output:
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        child = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=env, start_new_session=True)
+    deadline = time.monotonic() + START_PATIENCE
+    stack = stacks.Stack(data)
+    try:
+        while not (stack.content.get("ready") and (known := stack.supervisor()) and known.pid == child.pid):
+            if child.poll() is not None:
+                raise Trouble(*_both(last_lines(log, 1)))
+            if time.monotonic() > deadline:
+                raise Trouble(f"平台未能就绪;日志在 {folder.logs}", f"the stack did not become ready; logs are in {folder.logs}")
+            time.sleep(POLL)
+    except BaseException:
+        end(child, signal.SIGTERM, STOP_PATIENCE)
+        raise
+
+
+def _both(line: str) -> tuple[str, str]:
+    zh, _, en = line.partition(" / ")
+    return zh, en or zh
+
+
+def _print_addresses(stack: stacks.Stack) -> None:
+    for service in stack.services:
+        print(f"{service}\t{stack.url(service)}/docs")
+    print(f"dashboard\t{stack.dashboard()}")
+
+
+def down(context: typer.Context) -> None:
+    stack = stacks.load(context.obj)
+    supervisor = stack.supervisor()
+    if supervisor is None:
+        raise NotRunning(stack.data)
+    if not supervisor.end(signal.SIGTERM, STOP_PATIENCE):
+        raise Trouble(f"监管进程 {supervisor.pid} 未能停止", f"the supervisor {supervisor.pid} did not stop")
+    print(f"已停止 / stopped: {stack.data}", file=sys.stderr)
+
+
+def status(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
+    found = status_of(stacks.load(context.obj))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _print_status(found)
+
+
+def _print_status(found: Status) -> None:
+    table = Table("服务 / service", "地址 / address", "进程 / processes", "就绪 / ready", "落后 / lag", "outbox", "held")
+    for name, service in found["services"].items():
+        processes = " ".join(f"{role}:{','.join(map(str, pids)) or '-'}" for role, pids in service["roles"].items())
+        lag = "-" if service["lag_events"] is None else f"{service['lag_events']} ({service['lag_seconds']:.1f} s)"
+        ready = "✓" if service["ready"] else "✗"
+        table.add_row(name, service["url"], processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
+    console = Console()
+    console.print(table)
+    console.print(f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}")
+    console.print(f"{found['dashboard']}  ({found['data']})", soft_wrap=True)
+
+
+def _figure(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def logs(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(help="registry, membership, metrics, postgres, kafka, supervisor")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="持续输出 / go on with new lines")] = False,
+) -> None:
+    data = folder_of(context.obj)
+    folder = Folder(data)
+    if not folder.stack.is_file():
+        raise NotRunning(data)
+    files = sorted(folder.logs.glob("*.log"))
+    if service is not None:
+        names = sorted({file.name.split(".")[0] for file in files})
+        files = [file for file in files if file.name.split(".")[0] == service]
+        if not files:
+            raise Trouble(f"没有 {service} 的日志;可选:{' '.join(names)}", f"no log of {service}; there are: {' '.join(names)}", 2)
+    positions = {file: _tail(file, prefix=len(files) > 1) for file in files}
+    while follow:
+        for file, position in positions.items():
+            positions[file] = _more(file, position, prefix=len(files) > 1)
+        sys.stdout.flush()
+        time.sleep(0.2)
+
+
+def _tail(file: Path, prefix: bool) -> int:
+    """Print the last lines of a log; the position to go on from."""
+    content = file.read_bytes()
+    _print_lines(file, content.splitlines()[-TAIL:], prefix)
+    return len(content)
+
+
+def _more(file: Path, position: int, prefix: bool) -> int:
+    """Print what is new in whole lines; the next position (from the start if the log was put aside)."""
+    size = file.stat().st_size if file.is_file() else 0
+    if size < position:
+        position = 0
+    if size == position:
+        return position
+    with file.open("rb") as opened:
+        opened.seek(position)
+        content = opened.read(size - position)
+    whole = content[: content.rfind(b"\n") + 1]
+    _print_lines(file, whole.splitlines(), prefix)
+    return position + len(whole)
+
+
+def _print_lines(file: Path, lines: list[bytes], prefix: bool) -> None:
+    for line in lines:
+        text = line.decode("utf-8", "replace")
+        print(f"{file.stem}: {text}" if prefix else text)

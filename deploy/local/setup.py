@@ -1,0 +1,180 @@
+"""Set up the project's own environment `.venv`: Python packages by lock and hash, uv to install them, the broker's jars.
+
+Run by `setup.sh` with the system's Python; imports only the standard library. Nothing is fetched when the stamp in `.venv` says that the
+locks were installed by this Python in this folder, so all works offline once set up. Two at once wait for each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+STAMP = VENV / ".stamp"
+LOG = VENV / "setup.log"
+PYTHON = VENV / "bin" / "python"
+UV_LOCK = ROOT / "deploy" / "local" / "requirements-uv.lock"
+LOCK = ROOT / "requirements.lock"
+JARS_LOCK = ROOT / "deploy" / "local" / "kafka-jars.lock"
+NEEDED = 1500 * 2**20
+"""Bytes that a fresh environment takes, with the archive of packages."""
+
+NETWORK = ("resolve", "dns error", "connection", "timed out", "timeout", "network", "error sending request", "unreachable", "max retries")
+
+
+class SetupFailed(Exception):
+    """One line for the user, in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh} / {en}")
+
+
+def stamp() -> str:
+    """What the environment was made from; another value means: make it anew."""
+    parts = [str(ROOT), sys.version, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (UV_LOCK, LOCK, JARS_LOCK))]
+    return "\n".join(parts)
+
+
+def is_current() -> bool:
+    try:
+        return STAMP.read_text() == stamp() and PYTHON.exists()
+    except OSError:
+        return False
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def run(step: str, *command: str | Path, env: dict[str, str] | None = None) -> None:
+    """Run one step with its output in `.venv/setup.log`; SetupFailed names the cause in one line."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=env)
+    with LOG.open("a") as log:
+        log.write(f"--- {step}\n{done.stdout}\n")
+    if done.returncode != 0:
+        raise failure(step, done.stdout)
+
+
+def failure(step: str, output: str) -> SetupFailed:
+    """The likely cause of a failed step, by its output."""
+    lower = output.lower()
+    if "no space left" in lower or "disk quota" in lower:
+        return disk_full()
+    if "hash" in lower and "mismatch" in lower or "JarMismatch" in output:
+        return SetupFailed(
+            f"{step}:下载内容与锁定的 SHA-256 不符,已中止;详见 {LOG}", f"{step}: a download is not what its locked SHA-256 says, stopped; see {LOG}"
+        )
+    if any(word in lower for word in NETWORK):
+        return SetupFailed(
+            f"{step}:无法连接软件包仓库;请检查网络或代理后重试(详见 {LOG})",
+            f"{step}: no connection to the package registry; check the network or proxy and try again (see {LOG})",
+        )
+    last = (output.strip().splitlines() or ["?"])[-1].strip()
+    return SetupFailed(f"{step} 失败:{last}(详见 {LOG})", f"{step} failed: {last} (see {LOG})")
+
+
+def disk_full() -> SetupFailed:
+    megabytes = NEEDED // 2**20
+    return SetupFailed(f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again")
+
+
+def make_environment() -> None:
+    """An empty environment of this Python, with pip."""
+    if shutil.disk_usage(ROOT).free < NEEDED:
+        raise disk_full()
+    if importlib.util.find_spec("venv") is None:
+        raise no_venv()
+    if importlib.util.find_spec("ensurepip") is not None:
+        run("venv", sys.executable, "-m", "venv", "--clear", VENV)
+    elif importlib.util.find_spec("pip") is not None:
+        run("venv", sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
+    else:
+        raise no_venv()
+
+
+def no_venv() -> SetupFailed:
+    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+    return SetupFailed(
+        f"这个 Python 缺少 venv 模块;请先安装(Debian/Ubuntu:apt-get install {package})",
+        f"this Python has no venv module; install it first (Debian/Ubuntu: apt-get install {package})",
+    )
+
+
+def pip() -> list[str]:
+    """The command of a pip that installs into the environment: its own, or the system's where Debian ships venv without pip."""
+    if (VENV / "bin" / "pip").exists():
+        return [str(PYTHON), "-m", "pip"]
+    return [sys.executable, "-m", "pip", "--python", str(PYTHON)]
+
+
+def uv_environment() -> dict[str, str]:
+    """uv's settings: our environment, pip's index if the user has one, a cache that can be written."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env["VIRTUAL_ENV"] = str(VENV)
+    if not any(name in env for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
+        asked = subprocess.run([*pip(), "config", "get", "global.index-url"], capture_output=True, text=True, check=False)
+        index = env.get("PIP_INDEX_URL") or asked.stdout.strip()
+        if index:
+            env["UV_DEFAULT_INDEX"] = index
+    if "UV_CACHE_DIR" not in env and not os.access(Path.home(), os.W_OK):
+        env["UV_CACHE_DIR"] = str(VENV / "cache")
+    return env
+
+
+def set_up() -> None:
+    """Make `.venv` what the locks say."""
+    began = time.monotonic()
+    say("正在准备运行环境(仅首次需要网络) / setting up (needs the network this once)")
+    if not works(PYTHON):
+        make_environment()
+    STAMP.unlink(missing_ok=True)
+    run("uv", *pip(), "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r", UV_LOCK)
+    uv = VENV / "bin" / "uv"
+    run("packages", uv, "pip", "sync", "--require-hashes", "--compile-bytecode", LOCK, env=uv_environment())
+    run("Kafka", PYTHON, "-m", "deploy.local.jars", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    STAMP.write_text(stamp())
+    say(f"运行环境已就绪 / set up in {time.monotonic() - began:.0f} s")
+
+
+def works(python: Path) -> bool:
+    """Whether the environment is there, was made by this Python for this folder, and runs."""
+    probe = f"import sys; sys.exit(sys.version != {sys.version!r} or sys.prefix != {str(VENV)!r})"
+    try:
+        return subprocess.run([str(python), "-c", probe], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def main() -> int:
+    if is_current():
+        return 0
+    try:
+        VENV.mkdir(exist_ok=True)
+        with (ROOT / ".setup.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("另一个进程正在准备运行环境,等待中 / another process is setting up, waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_current():
+                set_up()
+    except SetupFailed as failed:
+        say(str(failed))
+        return 1
+    except OSError as error:
+        full = error.errno in (28, 122)
+        say(str(disk_full() if full else SetupFailed(f"无法准备运行环境:{error}", f"cannot set up: {error}")))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Find a Python new enough on this machine and let it set up the project's environment. Silent when there is nothing to do.
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
+for python in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
+    if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        exec "$python" -I "$here/setup.py" "$@"
+    fi
+done
+echo "需要 Python 3.11 或更高版本;请安装后重试(Debian/Ubuntu:apt-get install python3 python3-venv) / Python 3.11 or newer is needed; install it and try again (Debian/Ubuntu: apt-get install python3 python3-venv)" >&2
+exit 1

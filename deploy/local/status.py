@@ -1,0 +1,101 @@
+"""What `status --json` says; its form is fixed, others read it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypedDict
+from zoneinfo import ZoneInfo
+
+import psutil
+from deploy.local.stack import Stack
+from shared.clock import utc_now
+
+
+class ServiceStatus(TypedDict):
+    """Figures are None while the service does not answer."""
+
+    url: str
+    roles: dict[str, list[int]]
+    ready: bool
+    lag_events: int | None
+    lag_seconds: float | None
+    outbox: int | None
+    held: int | None
+
+
+class PostgresStatus(TypedDict):
+    pid: int | None
+    dsn: dict[str, str]
+
+
+class KafkaStatus(TypedDict):
+    pid: int | None
+    bootstrap: str
+
+
+class Status(TypedDict):
+    data: str
+    ready: bool
+    today: str
+    services: dict[str, ServiceStatus]
+    postgres: PostgresStatus
+    kafka: KafkaStatus
+    issuer: str
+    jwks: str
+    dashboard: str
+
+
+def status_of(stack: Stack) -> Status:
+    """Ask every service, all at the same time."""
+    with ThreadPoolExecutor(4) as threads:
+        answers = dict(zip(stack.services, threads.map(stack.readiness, stack.services), strict=True))
+    content = stack.content
+    services = {name: _service(content["services"][name], answers[name]) for name in answers}
+    whole = all(service["ready"] and all(service["roles"].values()) for service in services.values())
+    return {
+        "data": str(stack.data),
+        "ready": bool(whole and content["postgres"]["pid"] and content["kafka"]["pid"]),
+        "today": today_of(stack),
+        "services": services,
+        "postgres": {"pid": content["postgres"]["pid"], "dsn": {name: stack.dsn(name) for name in services}},
+        "kafka": content["kafka"],
+        "issuer": content["issuer"],
+        "jwks": content["jwks"],
+        "dashboard": stack.dashboard(),
+    }
+
+
+def _service(written: dict[str, Any], answer: dict[str, Any]) -> ServiceStatus:
+    roles = {role: [pid for pid in pids if psutil.pid_exists(pid)] for role, pids in written["roles"].items()}
+    return {
+        "url": written["url"],
+        "roles": roles,
+        "ready": bool(answer.get("ready")),
+        "lag_events": answer.get("lag_events"),
+        "lag_seconds": answer.get("lag_seconds"),
+        "outbox": answer.get("outbox"),
+        "held": answer.get("held"),
+    }
+
+
+def today_of(stack: Stack) -> str:
+    """The deployment's date (ISO) by its own clock; by this machine's if no database answers."""
+    zone = ZoneInfo(stack.content["zone"])
+    return asyncio.run(_today(stack, zone))
+
+
+async def _today(stack: Stack, zone: ZoneInfo) -> str:
+    import asyncpg
+
+    for service in stack.services:
+        try:
+            connection = await asyncpg.connect(stack.dsn(service), timeout=3)
+        except (OSError, TimeoutError, asyncpg.PostgresError):
+            continue
+        try:
+            now = await connection.fetchval("SELECT parkunion_now()")
+        finally:
+            await connection.close()
+        return str(now.astimezone(zone).date())
+    return str(utc_now().astimezone(zone).date())

@@ -1,0 +1,296 @@
+"""The supervisor: one process that starts a stack, restarts what dies, and stops everything it started.
+
+    supervisor = Supervisor(folder)
+    await supervisor.start(); await supervisor.wait_ready()
+    ...
+    await supervisor.stop()
+
+Start it from the main thread: children die with the thread that started them (a rule of the kernel that we use).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from deploy.local.child import Known, StartFailed, end, free_port, last_lines, spawn
+from deploy.local.folder import Folder, read_json, write_private
+from deploy.local.issuer import AUDIENCE, Issuer, client_key
+from deploy.local.kafka import KafkaServer
+from deploy.local.postgres import PostgresServer, database_of
+from deploy.local.processes import PARTITIONS, PROCESSES, SERVICES, ZONE, ServiceProcess, base_environment, put_aside
+from deploy.local.stack import Stack
+from deploy.local.trouble import Trouble
+
+LOOK = 0.1
+"""Seconds between two looks at the children."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds before a restart: doubled while a process ends by itself within `STEADY` seconds of its start; a killed one gets the first."""
+STEADY = 10.0
+
+
+class Server(Protocol):
+    """What the supervisor keeps running."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    def spawn(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Kept:
+    """A server that is started again when it ends."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.failures = 0
+        self.started = time.monotonic()
+        self.due: float | None = None
+
+    def look(self, say: Callable[[str], None]) -> bool:
+        """Restart the server if it is time to; whether its pid changed."""
+        now = time.monotonic()
+        if self.server.pid is not None:
+            return False
+        if self.due is None:
+            self.due = now + self._pause(now)
+            code = self.server.exit_code
+            how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+            say(f"{self.server.name}: {how}; 正在重启 / restarting")
+            if self.failures in (5, 50):
+                say(f"{self.server.name}: 多次启动失败,请看 ./parkunion logs / keeps failing, see ./parkunion logs {self.server.name}")
+            return True
+        if now < self.due:
+            return False
+        self.due = None
+        self.server.spawn()
+        self.started = now
+        return True
+
+    def _pause(self, now: float) -> float:
+        code = self.server.exit_code
+        ended_by_itself = code is not None and code >= 0
+        self.failures = self.failures + 1 if ended_by_itself and now - self.started < STEADY else 0
+        return min(FIRST_PAUSE * 2 ** max(0, self.failures - 1), LONGEST_PAUSE)
+
+
+class Supervisor:
+    """One stack in one folder. `say` gets progress lines (default: stderr)."""
+
+    def __init__(
+        self, data: Path, test_clock: bool = False, say: Callable[[str], None] | None = None, services: Sequence[str] = SERVICES
+    ) -> None:
+        self.folder = Folder(data.expanduser().resolve())
+        self.services = services
+        self.test_clock = test_clock
+        self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+        self._kept: list[Kept] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._issuer: Issuer | None = None
+        self._ready = False
+
+    async def start(self) -> None:
+        """Start everything; Trouble says in one line why not, and leaves nothing running."""
+        self.folder.prepare()
+        self.folder.lock()
+        try:
+            await self._start()
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, StartFailed | OSError):
+                raise _as_trouble(error, self.folder) from error
+            raise
+
+    async def wait_ready(self, timeout: float = 60.0) -> None:
+        """Wait until every service says that it is ready; Trouble after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        stack = Stack(self.folder.path)
+        waiting = list(self.services)
+        while waiting:
+            answers = await asyncio.gather(*(asyncio.to_thread(stack.readiness, service) for service in waiting))
+            waiting = [service for service, answer in zip(waiting, answers, strict=True) if not answer.get("ready")]
+            if waiting and time.monotonic() > deadline:
+                names = ", ".join(waiting)
+                raise Trouble(
+                    f"{names} 未能就绪;请看 {self.folder.logs} 中的日志", f"{names} did not become ready; see the logs in {self.folder.logs}"
+                )
+            if waiting:
+                await asyncio.sleep(LOOK)
+        self._ready = True
+        self._write()
+
+    async def stop(self) -> None:
+        """Stop services, then Kafka and PostgreSQL; safe to call at any time and twice."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+            self._watch = None
+        servers = [kept.server for kept in self._kept]
+        for group in ([s for s in servers if isinstance(s, ServiceProcess)], [s for s in servers if not isinstance(s, ServiceProcess)]):
+            await asyncio.gather(*(asyncio.to_thread(server.stop) for server in group))
+        self._kept = []
+        if self._issuer is not None:
+            await asyncio.to_thread(self._issuer.stop)
+            self._issuer = None
+        if self.folder.owns_lock():
+            self.folder.stack.unlink(missing_ok=True)
+            self.folder.unlock()
+
+    async def run(self) -> None:
+        """Start, and stay until SIGINT or SIGTERM; then stop."""
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, asked.set)
+        stopping = asyncio.create_task(asked.wait())
+        working = asyncio.create_task(self._start_and_tell())
+        await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if working.done():
+                working.result()
+                await stopping
+            else:
+                working.cancel()
+                await asyncio.wait({working})
+        finally:
+            stopping.cancel()
+            self._say("正在停止 / stopping")
+            await self.stop()
+
+    async def _start_and_tell(self) -> None:
+        began = time.monotonic()
+        await self.start()
+        await self.wait_ready()
+        self._say(f"已就绪 / ready ({time.monotonic() - began:.1f} s): {self.folder.path}")
+
+    async def _start(self) -> None:
+        self._end_strays()
+        self._remember_settings()
+        ports = read_json(self.folder.ports)
+        postgres = PostgresServer(self.folder.path / "postgres", ports.get("postgres"), self.folder.keys, self.folder.logs / "postgres.log")
+        kafka = KafkaServer(self.folder.path / "kafka", ports.get("kafka"), ports.get("kafka_controller"), self.folder.logs / "kafka.log")
+        self.postgres, self.kafka = postgres, kafka
+        put_aside(postgres.log)
+        put_aside(kafka.log)
+        kafka.prepare()
+        self._keep(kafka)
+        await asyncio.to_thread(postgres.prepare)
+        ports = {name: free_port(ports.get(name)) for name in ("issuer", *self.services)}
+        self._issuer = Issuer(self.folder, ports["issuer"])
+        self._issuer.start()
+        fixed = {"postgres": postgres.port, "kafka": kafka.port, "kafka_controller": kafka.controller_port}
+        write_private(self.folder.ports, json.dumps({**ports, **fixed}))
+        self._keep(postgres)
+        preparing = self._prepare()
+        try:
+            await asyncio.to_thread(postgres.wait_ready)
+            for service in self.services:
+                await asyncio.to_thread(postgres.provide, service)
+            await asyncio.to_thread(kafka.wait_ready)
+            while preparing.poll() is None:
+                await asyncio.sleep(0.02)
+            if preparing.returncode != 0:
+                raise StartFailed(f"migrations: {last_lines(self.folder.logs / 'prepare.log')}")
+        finally:
+            await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
+        for service in self.services:
+            for roles in PROCESSES[service]:
+                log = self.folder.logs / f"{service}.{'+'.join(roles)}.log"
+                self._keep(ServiceProcess(service, roles, self._environment(service, ports), log))
+        self._write()
+        self._watch = asyncio.create_task(self._keep_running())
+
+    def _keep(self, server: Server) -> None:
+        server.spawn()
+        self._kept.append(Kept(server))
+
+    async def _keep_running(self) -> None:
+        while True:
+            changed = [kept.look(self._say) for kept in self._kept]
+            if any(changed):
+                self._write()
+            await asyncio.sleep(LOOK)
+
+    def _prepare(self) -> Any:
+        migrations = {service: self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services}
+        wanted = json.dumps({"migrations": migrations, "kafka": self.kafka.bootstrap})
+        log = self.folder.logs / "prepare.log"
+        return spawn([sys.executable, "-m", "deploy.local.prepare"], log, env={**base_environment(), "PARKUNION_PREPARE": wanted})
+
+    def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
+        assert self._issuer is not None
+        secret = self.folder.secret
+        own = {"ENCRYPTION_KEYS": self.folder.versions("encryption"), "HASH_KEYS": self.folder.versions("hash")} if service == "membership" else {}
+        settings = {
+            "DSN": self.postgres.dsn(database_of(service), f"{service}_app"),
+            "KAFKA": self.kafka.bootstrap,
+            "PARTITIONS": str(PARTITIONS),
+            "HOST": "127.0.0.1",
+            "PORT": str(ports[service]),
+            "ISSUER": self._issuer.url,
+            "JWKS_URL": self._issuer.jwks_url,
+            "AUDIENCE": AUDIENCE,
+            "ZONE": ZONE,
+            "FINGERPRINT_KEY": secret(f"fingerprint-{service}"),
+            "CURSOR_KEY": secret(f"cursor-{service}"),
+            **own,
+        }
+        return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
+
+    def _remember_settings(self) -> None:
+        """The test clock is a property of the folder: its databases may be days ahead."""
+        self.test_clock = self.test_clock or bool(read_json(self.folder.settings).get("test_clock"))
+        write_private(self.folder.settings, json.dumps({"test_clock": self.test_clock, "zone": ZONE}))
+
+    def _end_strays(self) -> None:
+        """End what a killed supervisor of this folder may have left: only processes with the same pid and start time."""
+        for pid, started in reversed(read_json(self.folder.stack).get("processes", [])):
+            Known(int(pid), float(started)).end(signal.SIGINT, 5.0)
+
+    def _write(self) -> None:
+        """Tell the other commands: DIR/stack.json."""
+        assert self._issuer is not None
+        ports = read_json(self.folder.ports)
+        services: dict[str, Any] = {name: {"url": f"http://127.0.0.1:{ports[name]}", "roles": {}} for name in self.services}
+        processes = []
+        for server in (kept.server for kept in self._kept):
+            if isinstance(server, ServiceProcess):
+                for role in server.roles:
+                    services[server.service]["roles"][role] = [server.pid] if server.pid else []
+            if server.pid:
+                with contextlib.suppress(Exception):
+                    known = Known.of(server.pid)
+                    processes.append([known.pid, known.started])
+        supervisor = Known.of_self()
+        content = {
+            "supervisor": [supervisor.pid, supervisor.started],
+            "processes": processes,
+            "ready": self._ready,
+            "test_clock": self.test_clock,
+            "zone": ZONE,
+            "services": services,
+            "postgres": {"pid": self.postgres.pid, "port": self.postgres.port},
+            "kafka": {"pid": self.kafka.pid, "bootstrap": self.kafka.bootstrap},
+            "issuer": self._issuer.url,
+            "jwks": self._issuer.jwks_url,
+        }
+        client_key(self.folder)
+        write_private(self.folder.stack, json.dumps(content, indent=1))
+
+
+def _as_trouble(error: Exception, folder: Folder) -> Trouble:
+    if "No space left" in str(error) or "ENOSPC" in str(error):
+        return Trouble(f"{folder.path} 所在磁盘已满;请腾出至少 200 MB", f"the disk of {folder.path} is full; free at least 200 MB")
+    return Trouble(f"平台未能启动:{error};日志在 {folder.logs}", f"the stack did not start: {error}; logs are in {folder.logs}")
