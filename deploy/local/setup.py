@@ -39,7 +39,8 @@ class SetupFailed(Exception):
 
 def stamp() -> str:
     """What the environment was made from; another value means: make it anew."""
-    parts = [str(ROOT), sys.version, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (UV_LOCK, LOCK, JARS_LOCK))]
+    # The real file behind .venv/bin/python: after an upgrade of the system's Python the environment is another's.
+    parts = [str(ROOT), os.path.realpath(PYTHON), *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (UV_LOCK, LOCK, JARS_LOCK))]
     return "\n".join(parts)
 
 
@@ -145,8 +146,11 @@ def set_up() -> None:
 
 
 def works(python: Path) -> bool:
-    """Whether the environment is there, was made by this Python for this folder, and runs."""
-    probe = f"import sys; sys.exit(sys.version != {sys.version!r} or sys.prefix != {str(VENV)!r})"
+    """Whether the environment is there, was made for this folder by a Python of this release, and runs."""
+    folder = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    probe = f"import sys; sys.exit(sys.version_info < (3, 11) or sys.prefix != {str(VENV)!r})"
+    if not (VENV / "lib" / folder).is_dir():
+        return False
     try:
         return subprocess.run([str(python), "-c", probe], capture_output=True, check=False).returncode == 0
     except OSError:
