@@ -1,0 +1,228 @@
+"""Kafka, as `shared.broker` wants it, over aiokafka."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
+from shared.kafka_metadata import TopicsRequest, topics_in
+
+ANSWER_TIMEOUT = 5.0
+PUBLISH_TIMEOUT = 30.0
+CLOSE_TIMEOUT = 3.0
+BATCH_BYTES = 800_000
+FETCH_WAIT_MS = 100
+OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.TimeoutError)
+
+
+class KafkaProducer:
+    """Publishes whole batches: one record batch and one acknowledgement per partition."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._producer: AIOKafkaProducer | None = None
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
+        try:
+            producer = self._producer or await self._connected()
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                return await _publish(producer, topic, messages)
+        except BaseException as error:
+            # An idempotent producer whose batch failed has a hole in its numbers, and aiokafka retries without end.
+            await self.close()
+            if isinstance(error, OUTAGES):
+                raise BrokerUnavailable(f"publish to {topic}: {error!r}") from error
+            raise
+
+    async def _connected(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES, request_timeout_ms=10_000
+        )
+        self._producer = producer
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await producer.start()
+        return producer
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _close(producer)
+
+
+async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Message]) -> dict[int, int]:
+    by_partition: dict[int, list[Message]] = {}
+    for message in messages:
+        by_partition.setdefault(message.partition, []).append(message)
+
+    async def send(partition: int, waiting: list[Message]) -> int:
+        """Batches of one partition go one after the other."""
+        last = -1
+        start = 0
+        while start < len(waiting):
+            batch = producer.create_batch()
+            end = start
+            while end < len(waiting) and batch.append(key=waiting[end].key, value=waiting[end].value, timestamp=None) is not None:
+                end += 1
+            batch.close()
+            base = (await (await producer.send_batch(batch, topic, partition=partition))).offset
+            last = base + end - start - 1 if base >= 0 else -1
+            start = end
+        return last
+
+    async with asyncio.TaskGroup() as group:
+        sends = {partition: group.create_task(send(partition, waiting)) for partition, waiting in by_partition.items()}
+    return {partition: task.result() for partition, task in sends.items()}
+
+
+async def _close(client: Any) -> None:
+    """aiokafka waits without end for what a lost broker does not acknowledge; what is left then is cancelled with the task."""
+    with contextlib.suppress(*OUTAGES):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await client.stop()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, assigned: Rebalanced, revoked: Rebalanced) -> None:
+        self._assigned = assigned
+        self._revoked = revoked
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        await self._assigned(frozenset((tp.topic, tp.partition) for tp in assigned))
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._revoked(frozenset((tp.topic, tp.partition) for tp in revoked))
+
+
+class KafkaConsumer:
+    """A member of a group. Partitions are divided by range: round-robin and sticky split one partition number over instances."""
+
+    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced) -> None:
+        self._topics = topics
+        self._listener = _Listener(assigned, revoked)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=group,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=1_048_576,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            rebalance_timeout_ms=15_000,
+            request_timeout_ms=20_000,
+            retry_backoff_ms=100,
+        )
+
+    async def start(self) -> None:
+        try:
+            self._consumer.subscribe(list(self._topics), listener=self._listener)
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._consumer.start()
+        except OUTAGES as error:
+            raise BrokerUnavailable(f"consumer: {error!r}") from error
+
+    async def fetch(self, wait: float) -> Sequence[Sequence[Record]]:
+        try:
+            fetched: dict[TopicPartition, list[Record]] = await self._consumer.getmany(timeout_ms=int(wait * 1000))
+        except NoOffsetForPartitionError:
+            return []  # it looked for a position in the group before our seek
+        except OffsetOutOfRangeError as error:
+            raise OffsetLost(str(error)) from error
+        except OUTAGES as error:
+            raise BrokerUnavailable(f"fetch: {error!r}") from error
+        return list(fetched.values())
+
+    def seek(self, place: Place, offset: int) -> None:
+        if (tp := TopicPartition(*place)) in self._consumer.assignment():
+            self._consumer.seek(tp, offset)
+
+    def pause(self, places: Collection[Place]) -> None:
+        self._consumer.pause(*self._ours(places))
+
+    def resume(self, places: Collection[Place]) -> None:
+        self._consumer.resume(*self._ours(places))
+
+    def end(self, place: Place) -> int | None:
+        ours = self._ours([place])
+        return self._consumer.highwater(ours[0]) if ours else None
+
+    def answered(self, place: Place) -> float | None:
+        ours = self._ours([place])
+        at = self._consumer.last_poll_timestamp(ours[0]) if ours else None
+        return None if at is None else max(0.0, time.time() - at / 1000)
+
+    async def commit(self, offsets: Mapping[Place, int]) -> None:
+        wanted = {tp: offsets[tp.topic, tp.partition] for tp in self._ours(offsets)}
+        if wanted:
+            with contextlib.suppress(*OUTAGES):
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    await self._consumer.commit(wanted)
+
+    async def close(self) -> None:
+        await _close(self._consumer)
+
+    def _ours(self, places: Iterable[Place]) -> list[TopicPartition]:
+        assignment = self._consumer.assignment()
+        return [tp for tp in (TopicPartition(*place) for place in places) if tp in assignment]
+
+
+class KafkaBroker:
+    """Kafka at `bootstrap` (host:port, more behind commas)."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._observer: AIOKafkaConsumer | None = None
+        self._lock = asyncio.Lock()
+
+    def producer(self) -> KafkaProducer:
+        return KafkaProducer(self.bootstrap)
+
+    def consumer(self, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced) -> KafkaConsumer:
+        return KafkaConsumer(self.bootstrap, group, topics, assigned=assigned, revoked=revoked)
+
+    async def describe(self, topics: Iterable[str]) -> dict[str, Topic]:
+        wanted = list(topics)
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=int(ANSWER_TIMEOUT * 1000))
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await client.bootstrap()
+                response = await client.send(client.get_random_node(), TopicsRequest(wanted))
+        except OUTAGES as error:
+            raise BrokerUnavailable(f"describe: {error!r}") from error
+        finally:
+            await client.close()
+        return topics_in(response)
+
+    async def extents(self, topics: Iterable[str]) -> dict[Place, Extent]:
+        wanted = list(topics)
+        try:
+            async with self._lock, asyncio.timeout(ANSWER_TIMEOUT):
+                observer = self._observer or await self._observing()
+                await observer._client.set_topics(wanted)  # noqa: SLF001 - no public call names topics without subscribing to them
+                places = [TopicPartition(topic, number) for topic in wanted for number in observer.partitions_for_topic(topic) or ()]
+                begins = await observer.beginning_offsets(places)
+                ends = await observer.end_offsets(places)
+        except OUTAGES as error:
+            await self.close()
+            raise BrokerUnavailable(f"offsets: {error!r}") from error
+        return {(tp.topic, tp.partition): Extent(begins[tp], ends[tp]) for tp in places}
+
+    async def _observing(self) -> AIOKafkaConsumer:
+        self._observer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, request_timeout_ms=10_000)
+        await self._observer.start()
+        return self._observer
+
+    async def close(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            await _close(observer)

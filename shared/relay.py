@@ -1,0 +1,141 @@
+"""The relay: sends what the outbox holds to the service's topic, in the order of the journal, and deletes it when all is acknowledged.
+
+One per service, by an advisory lock on a connection of its own, which is also the one that polls. A crash between the acknowledgement and
+the deletion sends events twice, at later offsets; readers drop them by sequence. Nothing is lost and no stream's order is changed
+(docs/design/ENGINE.md, Relay; invariants I1 and I2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import asyncpg
+import structlog
+
+from shared import db
+from shared.broker import BrokerUnavailable, Message, Producer, partition_of
+from shared.journal import COLUMNS, JournalRow, cloud_event
+
+T = TypeVar("T")
+
+SESSION = {"idle_session_timeout": "10s"}
+PING = 3.0
+LOCK_POLL = 0.5
+LONGEST_BACKOFF = 2.0
+
+OLDEST = f"""
+SELECT {", ".join(f"j.{name}" for name in COLUMNS.split(", "))}, o.partition
+FROM outbox AS o JOIN journal AS j USING (id) ORDER BY o.id LIMIT $1
+"""
+DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+MARK = """
+INSERT INTO relay_marks (partition, "offset", journal_id)
+SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
+ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset", journal_id = excluded.journal_id
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Relays the journal of the database at `dsn` (the service's own role) to `topic`, whose `partitions` are asserted by the service.
+
+    `source` is the CloudEvents source, `batch` how many events are published at a time, `idle` the seconds between two looks at an empty
+    outbox. `leading` is true while this process is the one that relays; `published` counts events.
+    """
+
+    def __init__(
+        self, dsn: str, producer: Producer, source: str, topic: str, partitions: int, *, batch: int = 1000, idle: float = 0.025
+    ) -> None:
+        self._dsn = dsn
+        self._producer = producer
+        self._source = source
+        self._topic = topic
+        self._partitions = partitions
+        self._batch = batch
+        self._idle = idle
+        self.leading = False
+        self.published = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until `stop`. Waits for the lock, and for a database or a broker that is away, by itself."""
+        failures = 0
+        try:
+            while not stop.is_set():
+                try:
+                    async with self._session() as conn:
+                        if await self._lock(conn, stop):
+                            await db.assert_safe(conn)
+                            self.leading = True
+                            log.info("relay.leads", topic=self._topic)
+                            while not stop.is_set():
+                                await self._step(conn, stop)
+                                failures = 0
+                except (*db.OUTAGES, BrokerUnavailable) as error:
+                    failures += 1
+                    log.warning("relay.waits", topic=self._topic, reason=repr(error))
+                    await _pause(stop, min(LONGEST_BACKOFF, 0.1 * 2 ** min(failures, 6)))
+                finally:
+                    self.leading = False
+        finally:
+            await self._producer.close()
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """A frozen relay is idle, or idle in a transaction: either way its session ends after 10 s, and with it the lock."""
+        conn = await db.connect(self._dsn, application_name=f"relay {self._topic}"[:63], settings=SESSION)
+        try:
+            yield conn
+        finally:
+            conn.terminate()
+
+    async def _lock(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
+        """Wait to be the one; false if stopped before."""
+        while not await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", f"relay {self._topic}"):
+            await _pause(stop, LOCK_POLL)
+            if stop.is_set():
+                return False
+        return True
+
+    async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> None:
+        rows = await conn.fetch(OLDEST, self._batch)
+        if not rows:
+            await _pause(stop, self._idle)
+            return
+        messages = [self._message(row) for row in rows]
+        offsets = await self._pinging(conn, self._producer.publish(self._topic, messages))
+        last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
+        known = [partition for partition in offsets if offsets[partition] >= 0]
+        async with conn.transaction():
+            await conn.execute(DELETE, [row["id"] for row in rows])
+            await conn.execute(MARK, known, [offsets[partition] for partition in known], [last[partition] for partition in known])
+        self.published += len(rows)
+
+    def _message(self, row: asyncpg.Record) -> Message:
+        event = JournalRow(*row[:-1])
+        partition = row["partition"] if row["partition"] is not None else partition_of(event.partition_key, self._partitions)
+        return Message(partition, event.partition_key.encode(), cloud_event(event, self._source))
+
+    @staticmethod
+    async def _pinging(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T]) -> T:
+        """Await `work` and keep the session alive meanwhile. If the session is lost, so is the lock: the work is cancelled."""
+        task = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=PING))[0]:
+                await conn.execute("SELECT 1")
+            return await task
+        finally:
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
