@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy.local.commands import coverage, demo, importing, running, tokens, turning
 from deploy.local.trouble import Trouble
 
 app = typer.Typer(
@@ -22,14 +23,17 @@ def _options(
     context: typer.Context,
     data: Annotated[
         Path | None,
-        typer.Option(help="平台文件夹 / folder of the stack; before or after the command (else PARKUNION_DATA, else .parkunion/)", metavar="DIR"),
+        typer.Option(
+            help="平台文件夹 / folder of the stack; before or after the command (else PARKUNION_DATA, else .parkunion/)", metavar="DIR"
+        ),
     ] = None,
 ) -> None:
     context.obj = data
 
 
-for module in (running, demo, importing, coverage, tokens, turning):
-    module.register(app)
+for name in ("running", "demo", "importing", "coverage", "tokens", "turning"):
+    if find_spec(f"deploy.local.commands.{name}"):
+        import_module(f"deploy.local.commands.{name}").register(app)
 
 
 def data_first(arguments: list[str]) -> list[str]:

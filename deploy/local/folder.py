@@ -45,7 +45,9 @@ class Folder:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror
-            raise Trouble(f"无法建立文件夹 {self.path}({reason});请换一个 --data", f"cannot make {self.path}: {reason}; use another --data") from error
+            raise Trouble(
+                f"无法建立文件夹 {self.path}({reason});请换一个 --data", f"cannot make {self.path}: {reason}; use another --data"
+            ) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise Trouble(f"无权写入 {self.path};请换一个 --data", f"no permission to write to {self.path}; use another --data")
         if shutil.disk_usage(self.path).free < LEAST_FREE:

@@ -42,7 +42,7 @@ class Refused(Exception):
 
 def make_key() -> str:
     """A new private ES256 key as JSON, with its thumbprint as `kid`."""
-    return ECKey.generate_key("P-256", auto_kid=True).as_json(private=True)
+    return json.dumps(ECKey.generate_key("P-256", auto_kid=True).as_dict(private=True))
 
 
 def issuer_key(folder: Folder) -> ECKey:

@@ -26,8 +26,8 @@ class JarMismatch(Exception):
 
 def locked() -> dict[str, str]:
     """The lock: Maven coordinate `group:artifact:version` → SHA-256 in hex."""
-    lines = (line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#"))
-    return {coordinate: digest for coordinate, digest in lines}
+    lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split(maxsplit=1) for line in lines)
 
 
 def jar_path(coordinate: str) -> Path:

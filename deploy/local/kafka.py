@@ -1,10 +1,10 @@
 """A real Kafka 4.1 of our own: one KRaft node (broker and controller) in one folder, on 127.0.0.1.
 
-    server = KafkaServer(folder)
-    server.start()
-    server.create_topics(["parkunion.registry.v1"], partitions=12)
-    AIOKafkaProducer(bootstrap_servers=server.bootstrap)
-    server.stop()
+server = KafkaServer(folder)
+server.start()
+server.create_topics(["parkunion.registry.v1"], partitions=12)
+AIOKafkaProducer(bootstrap_servers=server.bootstrap)
+server.stop()
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ class KafkaServer:
         file = self.data_dir / "server.properties"
         file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
         program = [java(), *JAVA_OPTIONS, "-cp", jars.classpath(), "kafka.Kafka", str(file)]
-        self._process = spawn(program, self.log, env={"LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}, cwd=self.data_dir)
+        self._process = spawn(
+            program, self.log, env={"LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}, cwd=self.data_dir, death_signal=signal.SIGTERM
+        )
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until the broker answers requests. StartFailed says why it does not."""

@@ -1,10 +1,10 @@
 """A real PostgreSQL 18 of our own: one data folder, TCP on 127.0.0.1, passwords (scram), any user including root.
 
-    server = PostgresServer(folder)
-    server.start()
-    server.create_role("registry_owner"); server.create_database("parkunion_registry", owner="registry_owner")
-    await asyncpg.connect(server.dsn("parkunion_registry", "registry_owner"))
-    server.stop()
+server = PostgresServer(folder)
+server.start()
+server.create_role("registry_owner"); server.create_database("parkunion_registry", owner="registry_owner")
+await asyncpg.connect(server.dsn("parkunion_registry", "registry_owner"))
+server.stop()
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SETTINGS = {
     "fsync": "on",
     "io_method": "sync",
     "max_wal_senders": "0",
+    "max_logical_replication_workers": "0",
     "wal_level": "minimal",
     "max_wal_size": "1GB",
     "autovacuum_max_workers": "2",

@@ -20,7 +20,13 @@ from shared.migrate import migrate
 
 PATIENCE = 60.0
 """Seconds that the servers may take to answer."""
-NOT_YET = (OSError, asyncpg.CannotConnectNowError, asyncpg.InvalidCatalogNameError, asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
+NOT_YET = (
+    OSError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
 
 
 async def reachable(dsn: str) -> None:

@@ -69,9 +69,10 @@ def failure(step: str, output: str) -> SetupFailed:
     lower = output.lower()
     if "no space left" in lower or "disk quota" in lower:
         return disk_full()
-    if "hash" in lower and "mismatch" in lower or "JarMismatch" in output:
+    if ("hash" in lower and "mismatch" in lower) or "JarMismatch" in output:
         return SetupFailed(
-            f"{step}:下载内容与锁定的 SHA-256 不符,已中止;详见 {LOG}", f"{step}: a download is not what its locked SHA-256 says, stopped; see {LOG}"
+            f"{step}:下载内容与锁定的 SHA-256 不符,已中止;详见 {LOG}",
+            f"{step}: a download is not what its locked SHA-256 says, stopped; see {LOG}",
         )
     if any(word in lower for word in NETWORK):
         return SetupFailed(
@@ -84,7 +85,9 @@ def failure(step: str, output: str) -> SetupFailed:
 
 def disk_full() -> SetupFailed:
     megabytes = NEEDED // 2**20
-    return SetupFailed(f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again")
+    return SetupFailed(
+        f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again"
+    )
 
 
 def make_environment() -> None:

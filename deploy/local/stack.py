@@ -103,7 +103,9 @@ class Stack:
         return str(answer["url"])
 
 
-def ask(address: str, data: bytes | None = None, headers: Mapping[str, str] | None = None, timeout: float = 10.0) -> tuple[int, dict[str, Any]]:
+def ask(
+    address: str, data: bytes | None = None, headers: Mapping[str, str] | None = None, timeout: float = 10.0
+) -> tuple[int, dict[str, Any]]:
     """GET, or POST if there is `data`: status and JSON object. OSError if nobody answers, ValueError if it is no JSON object."""
     request = urllib.request.Request(address, data=data, headers=dict(headers or {}))
     try:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
 import psutil
+
 from deploy.local.stack import Stack
 from shared.clock import utc_now
 

@@ -82,7 +82,7 @@ class Kept:
         code = self.server.exit_code
         ended_by_itself = code is not None and code >= 0
         self.failures = self.failures + 1 if ended_by_itself and now - self.started < STEADY else 0
-        return min(FIRST_PAUSE * 2 ** max(0, self.failures - 1), LONGEST_PAUSE)
+        return min(FIRST_PAUSE * 2.0 ** max(0, self.failures - 1), LONGEST_PAUSE)
 
 
 class Supervisor:
@@ -123,7 +123,8 @@ class Supervisor:
             if waiting and time.monotonic() > deadline:
                 names = ", ".join(waiting)
                 raise Trouble(
-                    f"{names} 未能就绪;请看 {self.folder.logs} 中的日志", f"{names} did not become ready; see the logs in {self.folder.logs}"
+                    f"{names} 未能就绪;请看 {self.folder.logs} 中的日志",
+                    f"{names} did not become ready; see the logs in {self.folder.logs}",
                 )
             if waiting:
                 await asyncio.sleep(LOOK)
@@ -166,7 +167,8 @@ class Supervisor:
                 await asyncio.wait({working})
         finally:
             stopping.cancel()
-            self._say("正在停止 / stopping")
+            if self.folder.owns_lock():
+                self._say("正在停止 / stopping")
             await self.stop()
 
     async def _start_and_tell(self) -> None:
@@ -232,7 +234,11 @@ class Supervisor:
     def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
         assert self._issuer is not None
         secret = self.folder.secret
-        own = {"ENCRYPTION_KEYS": self.folder.versions("encryption"), "HASH_KEYS": self.folder.versions("hash")} if service == "membership" else {}
+        own = (
+            {"ENCRYPTION_KEYS": self.folder.versions("encryption"), "HASH_KEYS": self.folder.versions("hash")}
+            if service == "membership"
+            else {}
+        )
         settings = {
             "DSN": self.postgres.dsn(database_of(service), f"{service}_app"),
             "KAFKA": self.kafka.bootstrap,

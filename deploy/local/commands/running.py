@@ -114,7 +114,9 @@ def _print_status(found: Status) -> None:
         table.add_row(name, service["url"], processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
     console = Console()
     console.print(table)
-    console.print(f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}")
+    console.print(
+        f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}"
+    )
     console.print(f"{found['dashboard']}  ({found['data']})", soft_wrap=True)
 
 

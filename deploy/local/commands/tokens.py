@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 
 def token(
     context: typer.Context,
-    scope: Annotated[list[str] | None, typer.Option(help="权限,可多次 / scope, may be said several times; default: all", metavar="SCOPE")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="权限,可多次 / scope, may be said several times; default: all", metavar="SCOPE")
+    ] = None,
     area: Annotated[list[str] | None, typer.Option(help="区域代码,可多次 / area code, several times; default: all", metavar="CODE")] = None,
     ttl: Annotated[int, typer.Option(help="有效秒数 / seconds that it is good for", metavar="S")] = DEFAULT_TTL,
 ) -> None:
