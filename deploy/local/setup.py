@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -27,7 +28,18 @@ JARS_LOCK = ROOT / "deploy" / "local" / "kafka-jars.lock"
 NEEDED = 1500 * 2**20
 """Bytes that a fresh environment takes, with the archive of packages."""
 
-NETWORK = ("resolve", "dns error", "connection", "timed out", "timeout", "network", "error sending request", "unreachable", "max retries")
+NETWORK = (
+    "resolve",
+    "dns error",
+    "connection",
+    "timed out",
+    "timeout",
+    "network",
+    "error sending request",
+    "unreachable",
+    "max retries",
+    "certificate",
+)
 
 
 class SetupFailed(Exception):
@@ -56,12 +68,28 @@ def say(line: str) -> None:
 
 
 def run(step: str, *command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Run one step with its output in `.venv/setup.log`; SetupFailed names the cause in one line."""
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=env)
-    with LOG.open("a") as log:
-        log.write(f"--- {step}\n{done.stdout}\n")
-    if done.returncode != 0:
-        raise failure(step, done.stdout)
+    """Run one step with its output in `.venv/setup.log`; SetupFailed names the cause in one line.
+
+    The clients bring their own certificates; behind a company's proxy only the machine's are right, so these are tried second.
+    """
+    given = dict(os.environ) if env is None else env
+    for environment in (given, {**given, **system_certificates()}):
+        words = [str(word) for word in command]
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment, check=False)
+        with LOG.open("a") as log:
+            log.write(f"--- {step}\n{done.stdout}\n")
+        if done.returncode == 0:
+            return
+        if "certificate" not in done.stdout.lower():
+            break
+    raise failure(step, done.stdout)
+
+
+def system_certificates() -> dict[str, str]:
+    """The variables that make pip, uv and jgo take this machine's certificates, if it has a bundle."""
+    paths = (ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
+    bundle = next((path for path in paths if path and os.path.isfile(path)), None)
+    return dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), bundle) if bundle else {}
 
 
 def failure(step: str, output: str) -> SetupFailed:
