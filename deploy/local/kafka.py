@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,6 +63,8 @@ JAVA_OPTIONS = (
     "-Xms64m",
     "-Xss512k",
     "-XX:+UseSerialGC",
+    # The second compiler costs more here than it saves: half the CPU time and 25 MB less for 120,000 records.
+    "-XX:TieredStopAtLevel=1",
     "-XX:ReservedCodeCacheSize=64m",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
@@ -69,6 +73,10 @@ JAVA_OPTIONS = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
 )
+
+
+AOT_CACHE = jars.FOLDER / "kafka.aot"
+"""Loaded and linked classes of an earlier run, made at set-up: the broker starts in half the time. The JVM does without if it is missing."""
 
 
 def java() -> str:
@@ -87,6 +95,7 @@ class KafkaServer:
         self.port = port
         self.controller_port = controller_port
         self.log = log or data_dir / "kafka.log"
+        self._jvm_options: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -133,7 +142,8 @@ class KafkaServer:
         }
         file = self.data_dir / "server.properties"
         file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-        program = [java(), *JAVA_OPTIONS, "-cp", jars.classpath(), "kafka.Kafka", str(file)]
+        cache = [f"-XX:AOTCache={AOT_CACHE}", "-Xlog:aot=off"] if AOT_CACHE.is_file() and not self._jvm_options else []
+        program = [java(), *JAVA_OPTIONS, *cache, *self._jvm_options, "-cp", jars.classpath(), "kafka.Kafka", str(file)]
         self._process = spawn(
             program, self.log, env={"LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}, cwd=self.data_dir, death_signal=signal.SIGTERM
         )
@@ -183,8 +193,25 @@ async def create_topics(bootstrap: str, names: Iterable[str], partitions: int) -
         await client.close()
 
 
+def train() -> None:
+    """Run the broker once and keep its classes for faster starts (about 5 s; at set-up)."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = KafkaServer(Path(folder))
+        made = Path(folder) / "kafka.aot"
+        server._jvm_options = (f"-XX:AOTCacheOutput={made}",)
+        server.start()
+        server.create_topics(["training"], partitions=1)
+        # The cache is written at the end of the run.
+        server.stop(grace=60)
+        shutil.move(made, AOT_CACHE)
+
+
 def _kafka_uuid() -> str:
     """A random id in Kafka's form: 16 bytes, URL-safe base64 without padding, not beginning with a hyphen."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
     return text
+
+
+if __name__ == "__main__":
+    train()

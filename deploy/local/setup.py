@@ -171,7 +171,9 @@ def set_up() -> None:
     run("uv", *pip(), "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r", UV_LOCK)
     uv = VENV / "bin" / "uv"
     run("packages", uv, "pip", "sync", "--require-hashes", "--compile-bytecode", LOCK, env=uv_environment())
-    run("Kafka", PYTHON, "-m", "deploy.local.jars", env={**os.environ, "PYTHONPATH": str(ROOT)})
+    ours = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run("Kafka", PYTHON, "-m", "deploy.local.jars", env=ours)
+    run("Kafka", PYTHON, "-m", "deploy.local.kafka", env=ours)
     STAMP.write_text(stamp())
     say(f"运行环境已就绪 / set up in {time.monotonic() - began:.0f} s")
 
