@@ -68,6 +68,9 @@ JAVA_OPTIONS = (
     "-XX:ReservedCodeCacheSize=64m",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
+    # Adapters from the cache do not fit a JVM without the second compiler: it makes its own and says so four times.
+    "-XX:+UnlockDiagnosticVMOptions",
+    "-XX:-AOTAdapterCaching",
     "-Djava.awt.headless=true",
     "-Djava.net.preferIPv4Stack=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -142,7 +145,7 @@ class KafkaServer:
         }
         file = self.data_dir / "server.properties"
         file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-        cache = [f"-XX:AOTCache={AOT_CACHE}", "-Xlog:aot=off"] if AOT_CACHE.is_file() and not self._jvm_options else []
+        cache = [f"-XX:AOTCache={AOT_CACHE}"] if AOT_CACHE.is_file() and not self._jvm_options else []
         program = [java(), *JAVA_OPTIONS, *cache, *self._jvm_options, "-cp", jars.classpath(), "kafka.Kafka", str(file)]
         self._process = spawn(
             program, self.log, env={"LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}, cwd=self.data_dir, death_signal=signal.SIGTERM
