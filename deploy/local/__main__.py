@@ -67,6 +67,12 @@ def main() -> None:
     except OSError as error:
         print(f"系统错误:{error} / system error: {error}", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get("PARKUNION_TRACE"):
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"内部错误:{what}(设 PARKUNION_TRACE=1 可看详情) / internal error: {what} (PARKUNION_TRACE=1 shows all)", file=sys.stderr)
+        sys.exit(70)
 
 
 if __name__ == "__main__":

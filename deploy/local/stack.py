@@ -81,7 +81,10 @@ class Stack:
             **({"scope": " ".join(scopes)} if scopes else {}),
             **({"areas": " ".join(areas)} if areas else {}),
         }
-        status, answer = ask(address, data=urllib.parse.urlencode(form).encode())
+        try:
+            status, answer = ask(address, data=urllib.parse.urlencode(form).encode())
+        except (OSError, ValueError) as error:
+            raise Trouble("令牌签发者没有应答;请看 ./parkunion status", "the issuer does not answer; see ./parkunion status") from error
         if status != 200:
             reason = answer.get("error_description", status)
             raise Trouble(f"签发令牌失败:{reason}", f"no token: {reason}", 2)
@@ -97,8 +100,11 @@ class Stack:
     def dashboard_login(self) -> str:
         """The dashboard's address with a fresh one-time code."""
         headers = {"Authorization": f"Bearer {self.token(['metrics:read'])}", "Content-Type": "application/json"}
-        status, answer = ask(f"{self.url('metrics')}/v1/login-codes", data=b"{}", headers=headers)
-        if status not in (200, 201):
+        try:
+            status, answer = ask(f"{self.url('metrics')}/v1/login-codes", data=b"{}", headers=headers)
+        except (OSError, ValueError) as error:
+            raise Trouble("metrics 没有应答;请看 ./parkunion status", "metrics does not answer; see ./parkunion status") from error
+        if "url" not in answer:
             raise Trouble(f"未取得登录码(HTTP {status})", f"no login code (HTTP {status})")
         return str(answer["url"])
 

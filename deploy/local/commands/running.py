@@ -106,18 +106,22 @@ def status(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
 
 
 def _print_status(found: Status) -> None:
-    table = Table("服务 / service", "地址 / address", "进程 / processes", "就绪 / ready", "落后 / lag", "outbox", "held")
+    table = Table("服务 / service", "进程 / processes", "就绪 / ready", "落后 / lag", "outbox", "held")
     for name, service in found["services"].items():
         processes = " ".join(f"{role}:{','.join(map(str, pids)) or '-'}" for role, pids in service["roles"].items())
         lag = "-" if service["lag_events"] is None else f"{service['lag_events']} ({service['lag_seconds']:.1f} s)"
         ready = "✓" if service["ready"] else "✗"
-        table.add_row(name, service["url"], processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
+        table.add_row(name, processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
     console = Console()
     console.print(table)
     console.print(
         f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}"
     )
-    console.print(f"{found['dashboard']}  ({found['data']})", soft_wrap=True)
+    for name, address in [
+        *((name, f"{service['url']}/docs") for name, service in found["services"].items()),
+        ("dashboard", found["dashboard"]),
+    ]:
+        console.print(f"{name}: {address}", soft_wrap=True)
 
 
 def _figure(value: int | None) -> str:
