@@ -64,7 +64,7 @@ def test_a_full_disk_is_seen_before_anything_is_fetched(monkeypatch: pytest.Monk
 
 
 def test_a_python_without_venv_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(setup.SetupFailed, match=r"apt-get install python3\.\d+-venv"):
         setup.make_environment()
 
