@@ -1,0 +1,1 @@
+"""Unions, whom they cover, and their members."""

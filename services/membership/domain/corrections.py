@@ -1,0 +1,207 @@
+"""An earlier fact was wrong: what may be changed about it, and what must still hold afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.membership.domain import coverage, members, unions
+from services.membership.domain.commands import Correct
+from services.membership.domain.evolve import evolve
+from services.membership.domain.state import RESERVED_REASONS, UNION_DISSOLVED, Fact, World
+from shared.contracts import Event, fact, plain
+from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
+from shared.contracts.streams import FactCorrected, Placed
+from shared.problems import Conflict, NotFound, Unprocessable
+
+REASON_FORM = r"[A-Za-z0-9_.-]{1,64}"
+DATE_FIELDS = {
+    UnionFounded: ("approved_on", "occurred_on"),
+    UnionDissolved: ("on", "occurred_on"),
+    CoverageStarted: ("on", "occurred_on"),
+    CoverageEnded: ("on", "occurred_on"),
+    MemberJoined: ("joined_on", "occurred_on"),
+    MemberLeft: ("on", "occurred_on"),
+}
+OTHER_FIELDS: dict[type[Event], tuple[str, ...]] = {
+    UnionFounded: ("name", "seat_area"),
+    UnionDissolved: ("reason",),
+    CoverageEnded: ("reason",),
+    MemberLeft: ("reason",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A fact that a correction names: its stream, rank and type, the event that said it last, and its content; None: withdrawn."""
+
+    subject: str
+    rank: int
+    fact: str
+    latest: UUID | None
+    placed: Placed | None
+
+
+def correct(
+    world: World, command: Correct, target: Target | None, read_date: Callable[[Any, str], date], read_text: Callable[[str, Any], Any]
+) -> list[Fact]:
+    """The correction as a fact, evolved into `world` already, and what follows from it.
+
+    `read_date` and `read_text` check a field of `data` and raise its error. Raises UNKNOWN_EVENT (404), ALREADY_CORRECTED,
+    FACT_WITHDRAWN, NOT_CORRECTABLE, and what no longer holds afterwards (409).
+    """
+    if target is None:
+        raise NotFound("UNKNOWN_EVENT", field="corrects", params={"event": str(command.corrects)})
+    if target.latest != command.corrects:
+        raise already_corrected(target.latest)
+    if target.placed is None:
+        raise Conflict("FACT_WITHDRAWN", field="corrects", params={"event": str(command.corrects)})
+    before = fact(target.fact, target.placed.data)
+    if type(before) not in DATE_FIELDS:
+        raise Unprocessable("NOT_CORRECTABLE", field="corrects", params={"field": target.fact})
+    replacement = None if command.data is None else _changed(target, before, command.data, read_date, read_text)
+    if isinstance(before, UnionFounded) and replacement is not None:
+        world.require_area(replacement.data["seat_area"], "data.seat_area")
+    data = FactCorrected(
+        corrects=command.corrects,
+        fact=target.fact,
+        rank=target.rank,
+        reason=command.reason.code,
+        withdrawn=target.placed,
+        replacement=replacement,
+        note_id=command.reason.note_id,
+    )
+    said = Fact(target.subject, data, replacement.occurred_on if replacement else target.placed.occurred_on)
+    _require_possible(world, before)
+    evolve(world, said)
+    followed = _follow(world, before, command) if isinstance(before, UnionDissolved) else []
+    _require_whole(world, before)
+    return [said, *followed]
+
+
+def already_corrected(latest: UUID | None) -> Conflict:
+    """The event named was corrected; `latest` is the one to name instead, None if it has no id yet (an earlier line of the batch)."""
+    return Conflict("ALREADY_CORRECTED", field="corrects", params={"latest": str(latest or "")})
+
+
+def _changed(
+    target: Target, before: Event, data: dict[str, Any], read_date: Callable[[Any, str], date], read_text: Callable[[str, Any], Any]
+) -> Placed:
+    assert target.placed is not None
+    on, values = target.placed.occurred_on, dict(target.placed.data)
+    for name, value in data.items():
+        field = f"data.{name}"
+        if name in DATE_FIELDS[type(before)]:
+            on = read_date(value, field)
+        elif name in OTHER_FIELDS.get(type(before), ()):
+            text = read_text(name, value)
+            if name == "reason":
+                if text in RESERVED_REASONS or values["reason"] in RESERVED_REASONS:
+                    raise Unprocessable("RESERVED_REASON", field=field, params={"reason": str(text)})
+                values.pop("note_id", None)
+            if text is None:
+                values.pop(name, None)
+            else:
+                values[name] = text
+        else:
+            raise Unprocessable("NOT_CORRECTABLE", field=field, params={"field": name})
+    return Placed(on, values)
+
+
+def _require_possible(world: World, before: Event) -> None:
+    """What the state must hold for the fact to be taken out of it."""
+    match before:
+        case MemberJoined() | MemberLeft():
+            if before.membership_id not in world.memberships:
+                raise NotFound("UNKNOWN_MEMBER", field="corrects", params={"member": str(before.membership_id)})
+        case UnionFounded() | UnionDissolved() | CoverageStarted() | CoverageEnded():
+            if before.union_id not in world.unions:
+                raise NotFound("UNKNOWN_UNION", field="corrects", params={"union": str(before.union_id)})
+
+
+def _follow(world: World, before: UnionDissolved, command: Correct) -> list[Fact]:
+    """The ends of coverage that came with a dissolution go where it goes."""
+    union = world.unions[before.union_id]
+    said: list[Fact] = []
+    for end in [f for f in world.coverage_of(union.id) if not f.started and f.reason == UNION_DISSOLVED]:
+        if end.event_id is None:
+            raise already_corrected(None)
+        placed = Placed(end.on, _plain_end(end.enterprise_id, end.union_id, end.kind, end.note_id))
+        on = union.dissolved.on if union.dissolved else None
+        data = FactCorrected(
+            corrects=end.event_id,
+            fact="parkunion.coverage-ended.v1",
+            rank=end.rank,
+            reason=command.reason.code,
+            withdrawn=placed,
+            replacement=replace_date(placed, on),
+            note_id=command.reason.note_id,
+        )
+        fact_ = Fact(f"enterprise/{end.enterprise_id}", data, on or end.on)
+        evolve(world, fact_)
+        said.append(fact_)
+    return said
+
+
+def replace_date(placed: Placed, on: date | None) -> Placed | None:
+    """The same content from another date on; None for nothing."""
+    return None if on is None else Placed(on, placed.data)
+
+
+def _plain_end(enterprise_id: UUID, union_id: UUID, kind: UnionKind, note_id: UUID | None) -> dict[str, Any]:
+    return plain(CoverageEnded(enterprise_id=enterprise_id, union_id=union_id, kind=kind, reason=UNION_DISSOLVED, note_id=note_id))
+
+
+def _require_whole(world: World, before: Event) -> None:
+    """What must hold after the correction, as it must after any command."""
+    match before:
+        case UnionFounded() | UnionDissolved():
+            _require_whole_union(world, before.union_id)
+        case CoverageStarted() | CoverageEnded():
+            _require_whole_coverage(world, before.union_id, before.enterprise_id)
+        case MemberJoined() | MemberLeft():
+            _require_whole_membership(world, before)
+
+
+def _require_whole_union(world: World, union_id: UUID) -> None:
+    facts = world.coverage_of(union_id)
+    union = world.unions.get(union_id)
+    if union is None:
+        if facts:
+            raise Conflict("STILL_COVERS", field="corrects", params={"union": str(union_id)})
+        return
+    first = min((fact.on for fact in facts), default=union.founded_on)
+    if first < union.founded_on:
+        raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
+    if union.dissolved is not None:
+        unions.require_end_after_all(world, union, union.dissolved.on)
+    for enterprise_id in {fact.enterprise_id for fact in facts}:
+        _require_whole_coverage(world, union_id, enterprise_id)
+
+
+def _require_whole_coverage(world: World, union_id: UUID, enterprise_id: UUID) -> None:
+    union = world.unions[union_id]
+    own = coverage.facts_between(world, union_id, enterprise_id)
+    for period in coverage.periods(own):
+        if period.started_on < union.founded_on:
+            raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
+        if union.dissolved is not None and (period.ended_on is None or period.ended_on > union.dissolved.on):
+            raise Conflict("ALREADY_DISSOLVED", field="data", params={"union": str(union_id), "on": union.dissolved.on.isoformat()})
+        if union.kind == UnionKind.ENTERPRISE_UNION:
+            coverage.require_free_for_own_union(world, enterprise_id, union_id, period.started_on, period.ended_on)
+
+
+def _require_whole_membership(world: World, before: MemberJoined | MemberLeft) -> None:
+    member = world.memberships[before.membership_id]
+    if member.joined_on is None:
+        if member.left_on is not None:
+            raise Conflict("ALREADY_LEFT", field="corrects", params={"on": member.left_on.isoformat()})
+        return
+    if member.left_on is not None and member.left_on < member.joined_on:
+        raise Conflict("BEFORE_JOINING", field="data", params={"joined_on": member.joined_on.isoformat()})
+    if isinstance(before, MemberJoined):
+        members.require_covered(world, member.union_id, member.enterprise_id, member.joined_on, "data.joined_on")
+    members.require_member_nowhere(world, member.person, member.joined_on, member.left_on, "data", but_for=member.id)

@@ -1,0 +1,202 @@
+"""What the rules look at: enterprises, unions, the coverage between them, memberships, and how a fact changes them.
+
+A `World` holds the part of the service's state that some commands refer to, loaded under their locks. Decisions only read it;
+`evolve` is the one place that changes it, and remembers what changed so that the store can write it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NewType
+from uuid import UUID
+
+from shared.contracts import Event
+from shared.contracts.membership import UnionKind
+from shared.problems import Conflict, NotFound, Unprocessable
+
+EnterpriseId = NewType("EnterpriseId", UUID)
+UnionId = NewType("UnionId", UUID)
+MembershipId = NewType("MembershipId", UUID)
+PersonNo = NewType("PersonNo", int)
+"""A person's number in this service. Below 0: a person met for the first time, who has no row yet."""
+
+ENTERPRISE_CLOSED = "enterprise_closed"
+LAST_UNIT_CLOSED = "last_unit_closed"
+UNION_DISSOLVED = "union_dissolved"
+COVERAGE_ENDED = "ended"
+TRANSFER = "transfer"
+RESERVED_REASONS = frozenset({ENTERPRISE_CLOSED, LAST_UNIT_CLOSED, UNION_DISSOLVED, TRANSFER})
+"""Reasons that only the service itself gives: it looks at them again when the fact that led to them is corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact about to be said on the stream `subject`, which counts from `on`; `cause_id` is the event of another service behind it."""
+
+    subject: str
+    data: Event
+    on: date
+    cause_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, as a code for the event; a free text is code `note` with the note that keeps the text."""
+
+    code: str
+    note_id: UUID | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """What is known of an enterprise from the registry: `park` last, operating from `settled_on` until `closed_on`.
+
+    `closing` is the registry's last event about the closure, for `cause_id`.
+    """
+
+    id: EnterpriseId
+    park: str
+    settled_on: date
+    closed_on: date | None = None
+    closing: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dissolution:
+    """A union's end: the fact `rank` of its stream, last said by `event_id` (None: being said now)."""
+
+    on: date
+    rank: int
+    reason: str
+    note_id: UUID | None = None
+    event_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """A union organisation, which exists from its approval on (Trade Union Law 2021, art. 12)."""
+
+    id: UnionId
+    kind: UnionKind
+    seat_area: str
+    founded_on: date
+    name: str | None = None
+    parent_union_id: UnionId | None = None
+    dissolved: Dissolution | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageFact:
+    """One `coverage-started` or `coverage-ended` in force: fact `rank` of the enterprise's stream, last said by `event_id`."""
+
+    enterprise_id: EnterpriseId
+    union_id: UnionId
+    kind: UnionKind
+    rank: int
+    on: date
+    started: bool
+    reason: str | None = None
+    note_id: UUID | None = None
+    event_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One person at one enterprise and union, joined ≤ t < left. `joined_on` None: the joining was withdrawn."""
+
+    id: MembershipId
+    person: PersonNo
+    enterprise_id: EnterpriseId
+    union_id: UnionId
+    joined_on: date | None
+    joined_rank: int
+    left_on: date | None = None
+    left_rank: int | None = None
+
+    def overlaps(self, start: date, end: date | None) -> bool:
+        """Whether it shares a day with start ≤ t < end."""
+        if self.joined_on is None or self.joined_on == self.left_on or start == end:
+            return False
+        return (end is None or self.joined_on < end) and (self.left_on is None or start < self.left_on)
+
+
+@dataclass(slots=True)
+class World:
+    """The loaded part of the state. `heads` = {subject: sequence of its last fact}, `expected` = enterprises that may still become known."""
+
+    enterprises: dict[UUID, Enterprise] = field(default_factory=dict)
+    unions: dict[UUID, Union] = field(default_factory=dict)
+    coverage: dict[UUID, list[CoverageFact]] = field(default_factory=dict)
+    memberships: dict[UUID, Membership] = field(default_factory=dict)
+    of_person: dict[int, list[MembershipId]] = field(default_factory=dict)
+    areas: dict[str, list[str]] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+    expected: set[UUID] = field(default_factory=set)
+    areas_may_follow: bool = False
+    touched_unions: set[UUID] = field(default_factory=set)
+    touched_coverage: set[tuple[UUID, int]] = field(default_factory=set)
+    touched_memberships: set[UUID] = field(default_factory=set)
+
+    def enterprise(self, enterprise_id: UUID, field: str = "enterprise_id") -> Enterprise:
+        """Raises NOT_YET_KNOWN (409) while the registry's event may still be on its way, UNKNOWN_ENTERPRISE (422) otherwise."""
+        found = self.enterprises.get(enterprise_id)
+        if found is not None:
+            return found
+        if enterprise_id in self.expected:
+            raise Conflict("NOT_YET_KNOWN", field=field, params={"id": str(enterprise_id)}, headers={"Retry-After": "1"})
+        raise Unprocessable("UNKNOWN_ENTERPRISE", field=field, params={"enterprise": str(enterprise_id)})
+
+    def union(self, union_id: UUID, field: str = "union_id") -> Union:
+        """Raises UNKNOWN_UNION (422)."""
+        found = self.unions.get(union_id)
+        if found is None:
+            raise Unprocessable("UNKNOWN_UNION", field=field, params={"union": str(union_id)})
+        return found
+
+    def membership(self, membership_id: UUID) -> Membership:
+        """Raises UNKNOWN_MEMBER (404), also if the joining was withdrawn."""
+        found = self.memberships.get(membership_id)
+        if found is None or found.joined_on is None:
+            raise NotFound("UNKNOWN_MEMBER", field="member_id", params={"member": str(membership_id)})
+        return found
+
+    def require_area(self, code: str, field: str) -> None:
+        """Raises NOT_YET_KNOWN (409) while the registry's events are still being read, UNKNOWN_AREA (422) otherwise."""
+        if code in self.areas:
+            return
+        if self.areas_may_follow:
+            raise Conflict("NOT_YET_KNOWN", field=field, params={"id": code}, headers={"Retry-After": "1"})
+        raise Unprocessable("UNKNOWN_AREA", field=field, params={"area": code})
+
+    def copy(self) -> World:
+        """Another world with the same content: what is tried on it leaves this one as it is."""
+        return World(
+            dict(self.enterprises),
+            dict(self.unions),
+            dict(self.coverage),
+            dict(self.memberships),
+            dict(self.of_person),
+            self.areas,
+            dict(self.heads),
+            self.expected,
+            self.areas_may_follow,
+            set(self.touched_unions),
+            set(self.touched_coverage),
+            set(self.touched_memberships),
+        )
+
+    def coverage_of(self, union_id: UUID) -> list[CoverageFact]:
+        """The loaded coverage facts of one union over all its enterprises."""
+        return [fact for facts in self.coverage.values() for fact in facts if fact.union_id == union_id]
+
+
+def union_subject(union_id: UUID) -> str:
+    """The stream of a union."""
+    return f"union/{union_id}"
+
+
+def enterprise_subject(enterprise_id: UUID) -> str:
+    """The stream of an enterprise."""
+    return f"enterprise/{enterprise_id}"

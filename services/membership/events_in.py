@@ -1,0 +1,126 @@
+"""What membership learns from the registry: a table `{event type: what it means here}`, and what follows from closures.
+
+All of it happens in the reader's own transaction, so exactly once: the position, what is remembered, and the facts that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from services.membership import learned, store, writing
+from services.membership.domain.closing import follow_closure
+from services.membership.domain.state import World, enterprise_subject, union_subject
+from services.membership.learned import PlaceFact
+from shared import journal
+from shared.auth import Areas
+from shared.contracts import Envelope, Event, fact
+from shared.contracts.registry import AreaRegistered, EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
+from shared.contracts.streams import FactCorrected
+from shared.consumer import ShardBatch
+from shared.db import Connection
+from shared.journal import Actor
+
+ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class News:
+    """What a batch says, last word last: areas by code, enterprise facts by (enterprise, rank), and who closed by which event."""
+
+    areas: dict[str, tuple[AreaRegistered, date] | None] = field(default_factory=dict)
+    enterprises: dict[tuple[UUID, int], PlaceFact | None] = field(default_factory=dict)
+    closures: dict[UUID, Envelope] = field(default_factory=dict)
+
+
+class UnionMeanwhile(Exception):
+    """A union began to cover the enterprise between the look and the lock: look again."""
+
+
+def _area(news: News, event: Envelope, data: AreaRegistered, on: date | None, rank: int) -> None:
+    news.areas[data.code] = None if on is None else (data, on)
+
+
+def _settled(news: News, event: Envelope, data: EnterpriseRegistered, on: date | None, rank: int) -> None:
+    news.enterprises[_enterprise(event), rank] = None if on is None else PlaceFact("settled", on, data.park, event.id)
+
+
+def _moved(news: News, event: Envelope, data: EnterpriseMoved, on: date | None, rank: int) -> None:
+    news.enterprises[_enterprise(event), rank] = None if on is None else PlaceFact("moved", on, data.park, event.id)
+
+
+def _closed(news: News, event: Envelope, data: EnterpriseClosed, on: date | None, rank: int) -> None:
+    news.enterprises[_enterprise(event), rank] = None if on is None else PlaceFact("closed", on, None, event.id)
+    news.closures[_enterprise(event)] = event
+
+
+EVENTS_IN: dict[type[Event], Callable[..., None]] = {
+    AreaRegistered: _area,
+    EnterpriseRegistered: _settled,
+    EnterpriseMoved: _moved,
+    EnterpriseClosed: _closed,
+}
+"""Each takes (news, event, data, on, rank): the fact `rank` says `data` from `on`; `on` None: it says nothing any more."""
+
+
+def _enterprise(event: Envelope) -> UUID:
+    return UUID(event.subject.partition("/")[2])
+
+
+def read(events: list[Envelope]) -> News:
+    """What these events say, corrections carried out. Facts that mean nothing here are passed over."""
+    news = News()
+    for event in events:
+        data, on, rank = event.data, event.occurredon, event.sequence
+        if isinstance(data, FactCorrected):
+            placed = data.replacement or data.withdrawn
+            corrected = fact(data.fact, placed.data)
+            if learn := EVENTS_IN.get(type(corrected)):
+                learn(news, event, corrected, placed.occurred_on if data.replacement else None, data.rank)
+        elif learn := EVENTS_IN.get(type(data)):
+            learn(news, event, data, on, rank)
+    return news
+
+
+async def apply(conn: Connection, batch: ShardBatch) -> None:
+    """Take one batch of the registry's events into this service, in the reader's transaction."""
+    news = read(batch.events)
+    await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
+    if news.areas:
+        await learned.remember_areas(conn, news.areas)
+    if news.enterprises:
+        await learned.remember_enterprises(conn, news.enterprises)
+    if news.closures:
+        await _follow_closures(conn, news.closures)
+
+
+async def _follow_closures(conn: Connection, closures: dict[UUID, Envelope]) -> None:
+    """End coverage, and unions with their last unit, under the locks of the commands that could say otherwise."""
+    for attempt in range(ATTEMPTS):
+        try:
+            async with conn.transaction():
+                world = await _load(conn, closures.keys())
+                break
+        except UnionMeanwhile:
+            if attempt == ATTEMPTS - 1:
+                raise
+    for enterprise_id, event in sorted(closures.items()):
+        facts = follow_closure(world, enterprise_id, event.id)
+        actor = Actor(event.actor, f"event:{event.id}", event.traceparent)
+        await writing.write(conn, world, facts, actor, {})
+
+
+async def _load(conn: Connection, closed: set[UUID] | dict[UUID, Envelope].keys) -> World:  # type: ignore[valid-type]
+    """Lock unions, then enterprises, and load the whole coverage of those unions. Raises UnionMeanwhile, whose locks are then given back."""
+    seen = {f.union_id for facts in (await store.coverage(conn, closed, ())).values() for f in facts}
+    heads = await journal.lock(conn, [union_subject(union_id) for union_id in seen])
+    heads |= await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in closed])
+    world = World(heads={subject: head.sequence for subject, head in heads.items()})
+    world.coverage = await store.coverage(conn, closed, seen)
+    if {f.union_id for enterprise_id in closed for f in world.coverage[enterprise_id]} - seen:
+        raise UnionMeanwhile
+    world.enterprises = await store.enterprises(conn, closed)
+    world.unions = await store.unions(conn, seen)
+    return world

@@ -1,0 +1,13 @@
+"""Who may act where: an area is granted if it, or an area that it lies in, is one of the caller's."""
+
+from __future__ import annotations
+
+from services.membership.domain.state import World
+from shared.auth import Areas
+from shared.problems import Forbidden
+
+
+def require_granted(world: World, areas: Areas, code: str, field: str) -> None:
+    """Raises AREA_NOT_GRANTED (403). An area that is not known lies in nothing but itself."""
+    if not areas.everything and areas.codes.isdisjoint(world.areas.get(code, (code,))):
+        raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code})

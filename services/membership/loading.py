@@ -1,0 +1,166 @@
+"""Locks and loads what a batch of commands decides on, all lines together: a fixed number of statements, whatever the number of lines.
+
+The order is that of docs/design/ENGINE.md, Writing: unions' streams, then enterprises' streams, then everything is loaded by later
+statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from services.membership import learned, people, store
+from services.membership.context import Context
+from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
+from services.membership.domain.corrections import Target
+from services.membership.domain.state import Membership, PersonNo, World, enterprise_subject, union_subject
+from shared import journal
+from shared.contracts.membership import UnionKind
+from shared.db import Connection
+
+Hashes = list[tuple[int, bytes]]
+
+
+@dataclass(slots=True)
+class Named:
+    """The ids that commands name, by what is needed of each. `wide`: unions whose whole coverage is needed."""
+
+    enterprises: set[UUID] = field(default_factory=set)
+    unions: set[UUID] = field(default_factory=set)
+    locked: set[UUID] = field(default_factory=set)
+    wide: set[UUID] = field(default_factory=set)
+    memberships: set[UUID] = field(default_factory=set)
+    events: set[UUID] = field(default_factory=set)
+    areas: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A world under its locks, and what else decisions need. `persons` = {hash: person}, those below 0 without a row."""
+
+    world: World
+    today: date
+    targets: dict[UUID, Target]
+    persons: dict[bytes, PersonNo]
+    rehash: list[tuple[int, bytes]]
+    known_memberships: frozenset[UUID]
+
+
+async def load(conn: Connection, context: Context, commands: Sequence[Command], hashes: Sequence[Hashes], *, grants: bool) -> Loaded:
+    """Everything for these commands. `hashes` are those of the persons who want to join; `grants`: whether areas' paths are needed."""
+    named = _named(commands)
+    targets = await store.targets(conn, named.events)
+    _name_targets(named, targets)
+    for member in await store.memberships(conn, named.memberships):
+        named.enterprises.add(member.enterprise_id)
+    world = World(heads=await _lock(conn, named, commands))
+    world.enterprises = await store.enterprises(conn, {e for e in named.enterprises if enterprise_subject(e) in world.heads})
+    closed = {enterprise.id for enterprise in world.enterprises.values() if enterprise.closed_on is not None}
+    named.wide |= {c.union_id for c in commands if isinstance(c, Cover) and c.enterprise_id in closed}
+    world.coverage = await store.coverage(conn, named.enterprises, named.wide)
+    also = {fact.union_id for enterprise in closed for fact in world.coverage.get(enterprise, ())}
+    not_locked = {union_id for union_id in named.locked if union_subject(union_id) not in world.heads}
+    world.unions = await store.unions(conn, (named.unions | also) - not_locked)
+    persons, rehash = await _people(conn, world, named, hashes)
+    if unknown := named.enterprises - world.enterprises.keys():
+        world.expected = await learned.may_follow(conn, unknown, context.registry_topic, context.partitions)
+    if grants:
+        named.areas |= {enterprise.park for enterprise in world.enterprises.values()} | {u.seat_area for u in world.unions.values()}
+    world.areas = await learned.paths(conn, named.areas)
+    if named.areas - world.areas.keys():
+        world.areas_may_follow = await learned.areas_may_follow(conn, context.registry_topic, context.partitions)
+    if named.events:
+        targets = await store.targets(conn, named.events)
+    return Loaded(world, await context.clock.today(conn), targets, persons, rehash, frozenset(world.memberships))
+
+
+def _named(commands: Sequence[Command]) -> Named:
+    named = Named()
+    for command in commands:
+        match command:
+            case Join():
+                named.enterprises.add(command.enterprise_id)
+                named.unions.add(command.union_id)
+            case Found():
+                named.enterprises.update(command.enterprises)
+                named.areas.add(command.seat_area)
+                if command.parent_union_id:
+                    named.unions.add(command.parent_union_id)
+            case Cover():
+                named.enterprises.add(command.enterprise_id)
+                named.locked.add(command.union_id)
+            case Dissolve():
+                named.locked.add(command.union_id)
+                named.wide.add(command.union_id)
+            case Leave():
+                named.memberships.add(command.membership_id)
+            case Transfer():
+                named.memberships.add(command.membership_id)
+                named.enterprises.add(command.enterprise_id)
+                named.unions.add(command.union_id)
+            case Correct():
+                named.events.add(command.corrects)
+                if command.data and isinstance(seat := command.data.get("seat_area"), str):
+                    named.areas.add(seat)
+    return named
+
+
+def _name_targets(named: Named, targets: Mapping[UUID, Target]) -> None:
+    for target in targets.values():
+        kind, _, key = target.subject.partition("/")
+        if kind == "union":
+            named.locked.add(UUID(key))
+            named.wide.add(UUID(key))
+            named.areas |= {target.placed.data["seat_area"]} if target.placed and "seat_area" in target.placed.data else set()
+            continue
+        named.enterprises.add(UUID(key))
+        data = target.placed.data if target.placed else {}
+        if "membership_id" in data:
+            named.memberships.add(UUID(data["membership_id"]))
+            named.unions.add(UUID(data["union_id"]))
+        elif "union_id" in data:
+            named.locked.add(UUID(data["union_id"]))
+
+
+async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> dict[str, int]:
+    """Lock the streams of what exists: unions that change, then the enterprises named and those of unions that end.
+
+    Returns {subject: sequence}. What becomes known later than this is still unknown to this batch.
+    """
+    found = await store.unions(conn, named.locked)
+    named.unions |= named.locked
+    named.wide |= {u.id for u in found.values() if u.kind == UnionKind.ENTERPRISE_UNION}
+    locked = await journal.lock(conn, [union_subject(union_id) for union_id in found])
+    ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events else set())
+    if ends:
+        named.enterprises |= (await store.coverage(conn, (), ends)).keys()
+    known = await store.enterprises(conn, named.enterprises)
+    locked |= await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known])
+    return {subject: head.sequence for subject, head in locked.items()}
+
+
+async def _people(
+    conn: Connection, world: World, named: Named, hashes: Sequence[Hashes]
+) -> tuple[dict[bytes, PersonNo], list[tuple[int, bytes]]]:
+    """Find and lock the persons of all lines, and load their memberships; {newest hash: person}, and whom an older key found."""
+    found = await people.find(conn, [entry for entries in hashes for entry in entries])
+    persons: dict[bytes, PersonNo] = {}
+    rehash: list[tuple[int, bytes]] = []
+    for entries in hashes:
+        newest = entries[0][1]
+        if newest in persons:
+            continue
+        known = next((found[entry] for entry in entries if entry in found), None)
+        persons[newest] = PersonNo(-len(persons) - 1 if known is None else known)
+        if known is not None and entries[0] not in found:
+            rehash.append((known, newest))
+    named_members = await store.memberships(conn, named.memberships)
+    numbers = {number for number in persons.values() if number > 0} | {member.person for member in named_members}
+    await people.lock(conn, numbers)
+    members: list[Membership] = await store.memberships_of(conn, numbers)
+    world.memberships = {member.id: member for member in members}
+    for member in members:
+        world.of_person.setdefault(member.person, []).append(member.id)
+    return persons, rehash
