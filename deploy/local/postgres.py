@@ -220,7 +220,9 @@ def _environment() -> dict[str, str]:
 
 
 def _empty(folder: Path) -> None:
+    """Remove what a failed attempt left, also where root may not read what it gave away."""
     if folder.exists():
+        os.chown(folder, os.geteuid(), os.getegid())
         shutil.rmtree(folder)
 
 
