@@ -63,7 +63,7 @@ class ServiceProcess:
 
     def spawn(self) -> None:
         put_aside(self.log)
-        program = [sys.executable, "-m", f"services.{self.service}", "--role", ",".join(self.roles)]
+        program = [sys.executable, "-P", "-m", f"services.{self.service}", "--role", ",".join(self.roles)]
         self._process = spawn(program, self.log, env=self.env, cwd=ROOT)
 
     def stop(self) -> None:

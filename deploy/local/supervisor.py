@@ -229,7 +229,7 @@ class Supervisor:
         migrations = {service: self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services}
         wanted = json.dumps({"migrations": migrations, "kafka": self.kafka.bootstrap})
         log = self.folder.logs / "prepare.log"
-        return spawn([sys.executable, "-m", "deploy.local.prepare"], log, env={**base_environment(), "PARKUNION_PREPARE": wanted})
+        return spawn([sys.executable, "-P", "-m", "deploy.local.prepare"], log, env={**base_environment(), "PARKUNION_PREPARE": wanted})
 
     def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
         assert self._issuer is not None

@@ -76,6 +76,9 @@ def test_the_folder_is_said_before_or_after_the_command_or_by_the_environment(tm
 
 
 def test_the_launcher_works_through_a_link_from_any_folder(tmp_path: Path) -> None:
+    # A folder of the caller's that has the name of one of our packages must not be taken for it.
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "__init__.py").write_text("raise SystemExit(99)")
     link = tmp_path / "pu"
     link.symlink_to(ROOT / "parkunion")
     answer = subprocess.run([str(link), "status", "--data", "here"], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -58,7 +58,7 @@ def _detach(data: Path, test_clock: bool) -> None:
     folder.lock()
     folder.unlock()
     log = folder.logs / "supervisor.log"
-    program = [sys.executable, "-m", "deploy.local", "--data", str(data), "up", *(["--test-clock"] if test_clock else [])]
+    program = [sys.executable, "-P", "-m", "deploy.local", "--data", str(data), "up", *(["--test-clock"] if test_clock else [])]
     with log.open("ab") as output:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         child = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=env, start_new_session=True)
