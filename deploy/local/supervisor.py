@@ -34,6 +34,8 @@ LOOK = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a restart: doubled while a process ends by itself within `STEADY` seconds of its start; a killed one gets the first."""
 STEADY = 10.0
+HOPELESS = 3
+"""Failures in a row after which a start is given up; a stack that was ready once is never given up."""
 
 
 class Server(Protocol):
@@ -120,6 +122,7 @@ class Supervisor:
         while waiting:
             answers = await asyncio.gather(*(asyncio.to_thread(stack.readiness, service) for service in waiting))
             waiting = [service for service, answer in zip(waiting, answers, strict=True) if not answer.get("ready")]
+            self._refuse_crash_loop()
             if waiting and time.monotonic() > deadline:
                 names = ", ".join(waiting)
                 raise Trouble(
@@ -149,14 +152,14 @@ class Supervisor:
             self.folder.stack.unlink(missing_ok=True)
             self.folder.unlock()
 
-    async def run(self) -> None:
-        """Start, and stay until SIGINT or SIGTERM; then stop."""
+    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Start, call `on_ready`, and stay until SIGINT or SIGTERM; then stop."""
         loop = asyncio.get_running_loop()
         asked = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, asked.set)
         stopping = asyncio.create_task(asked.wait())
-        working = asyncio.create_task(self._start_and_tell())
+        working = asyncio.create_task(self._start_and_tell(on_ready))
         await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
         try:
             if working.done():
@@ -171,11 +174,12 @@ class Supervisor:
                 self._say("正在停止 / stopping")
             await self.stop()
 
-    async def _start_and_tell(self) -> None:
+    async def _start_and_tell(self, on_ready: Callable[[], None]) -> None:
         began = time.monotonic()
         await self.start()
         await self.wait_ready()
         self._say(f"已就绪 / ready ({time.monotonic() - began:.1f} s): {self.folder.path}")
+        on_ready()
 
     async def _start(self) -> None:
         self._end_strays()
@@ -224,6 +228,12 @@ class Supervisor:
             if any(changed):
                 self._write()
             await asyncio.sleep(LOOK)
+
+    def _refuse_crash_loop(self) -> None:
+        """Trouble if a process ends by itself again and again, with its last words."""
+        for server in (kept.server for kept in self._kept if kept.failures >= HOPELESS):
+            words = last_lines(self.folder.logs / f"{server.name}.log", 1)
+            raise Trouble(f"{server.name} 无法启动:{words}", f"{server.name} does not start: {words}")
 
     def _prepare(self) -> Any:
         migrations = {service: self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services}

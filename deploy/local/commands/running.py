@@ -48,7 +48,7 @@ def up(
         _detach(data, test_clock)
         _print_addresses(stacks.load(data))
         return
-    asyncio.run(Supervisor(data, test_clock).run())
+    asyncio.run(Supervisor(data, test_clock).run(on_ready=lambda: _print_addresses(stacks.load(data))))
 
 
 def _detach(data: Path, test_clock: bool) -> None:
@@ -84,7 +84,7 @@ def _both(line: str) -> tuple[str, str]:
 def _print_addresses(stack: stacks.Stack) -> None:
     for service in stack.services:
         print(f"{service}\t{stack.url(service)}/docs")
-    print(f"dashboard\t{stack.dashboard()}")
+    print(f"dashboard\t{stack.dashboard()}", flush=True)
 
 
 def down(context: typer.Context) -> None:
