@@ -34,6 +34,8 @@ LOOK = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a restart: doubled while a process ends by itself within `STEADY` seconds of its start; a killed one gets the first."""
 STEADY = 10.0
+SETTLED, SETTLED_AGAIN = 1.0, 3.0
+"""Seconds after which a process has got past what usually ends one at its start."""
 HOPELESS = 3
 """Failures in a row after which a start is given up; a stack that was ready once is never given up."""
 
@@ -80,6 +82,10 @@ class Kept:
         self.started = now
         return True
 
+    def settled(self) -> bool:
+        """Whether it runs, and has run for a while: longer if it failed before."""
+        return self.server.pid is not None and time.monotonic() - self.started > (SETTLED_AGAIN if self.failures else SETTLED)
+
     def _pause(self, now: float) -> float:
         code = self.server.exit_code
         ended_by_itself = code is not None and code >= 0
@@ -115,22 +121,21 @@ class Supervisor:
             raise
 
     async def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until every service says that it is ready; Trouble after `timeout` seconds."""
+        """Wait until every service says that it is ready and every process stays; Trouble after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         stack = Stack(self.folder.path)
         waiting = list(self.services)
-        while waiting:
+        while waiting or not all(kept.settled() for kept in self._kept):
             answers = await asyncio.gather(*(asyncio.to_thread(stack.readiness, service) for service in waiting))
             waiting = [service for service, answer in zip(waiting, answers, strict=True) if not answer.get("ready")]
             self._refuse_crash_loop()
-            if waiting and time.monotonic() > deadline:
-                names = ", ".join(waiting)
+            if time.monotonic() > deadline:
+                names = ", ".join(waiting or [kept.server.name for kept in self._kept if not kept.settled()])
                 raise Trouble(
                     f"{names} 未能就绪;请看 {self.folder.logs} 中的日志",
                     f"{names} did not become ready; see the logs in {self.folder.logs}",
                 )
-            if waiting:
-                await asyncio.sleep(LOOK)
+            await asyncio.sleep(LOOK)
         self._ready = True
         self._write()
 
