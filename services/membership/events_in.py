@@ -5,9 +5,10 @@ All of it happens in the reader's own transaction, so exactly once: the position
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from services.membership import learned, store, writing
@@ -16,10 +17,10 @@ from services.membership.domain.state import World, enterprise_subject, union_su
 from services.membership.learned import PlaceFact
 from shared import journal
 from shared.auth import Areas
+from shared.consumer import ShardBatch
 from shared.contracts import Envelope, Event, fact
 from shared.contracts.registry import AreaRegistered, EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
 from shared.contracts.streams import FactCorrected
-from shared.consumer import ShardBatch
 from shared.db import Connection
 from shared.journal import Actor
 
@@ -39,48 +40,62 @@ class UnionMeanwhile(Exception):
     """A union began to cover the enterprise between the look and the lock: look again."""
 
 
-def _area(news: News, event: Envelope, data: AreaRegistered, on: date | None, rank: int) -> None:
-    news.areas[data.code] = None if on is None else (data, on)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The fact `rank` of a stream says `data` from `on`; `on` None: it says nothing any more. `event` is who told."""
+
+    event: Envelope
+    data: Any
+    on: date | None
+    rank: int
+
+    @property
+    def enterprise(self) -> UUID:
+        """Whose stream it is."""
+        return UUID(self.event.subject.partition("/")[2])
+
+    def place(self, fact: str, park: str | None) -> PlaceFact | None:
+        """What it says about the enterprise's place and life."""
+        return None if self.on is None else PlaceFact(fact, self.on, park, self.event.id)
 
 
-def _settled(news: News, event: Envelope, data: EnterpriseRegistered, on: date | None, rank: int) -> None:
-    news.enterprises[_enterprise(event), rank] = None if on is None else PlaceFact("settled", on, data.park, event.id)
+def _area(news: News, told: Told) -> None:
+    news.areas[told.data.code] = None if told.on is None else (told.data, told.on)
 
 
-def _moved(news: News, event: Envelope, data: EnterpriseMoved, on: date | None, rank: int) -> None:
-    news.enterprises[_enterprise(event), rank] = None if on is None else PlaceFact("moved", on, data.park, event.id)
+def _settled(news: News, told: Told) -> None:
+    news.enterprises[told.enterprise, told.rank] = told.place("settled", told.data.park)
 
 
-def _closed(news: News, event: Envelope, data: EnterpriseClosed, on: date | None, rank: int) -> None:
-    news.enterprises[_enterprise(event), rank] = None if on is None else PlaceFact("closed", on, None, event.id)
-    news.closures[_enterprise(event)] = event
+def _moved(news: News, told: Told) -> None:
+    news.enterprises[told.enterprise, told.rank] = told.place("moved", told.data.park)
 
 
-EVENTS_IN: dict[type[Event], Callable[..., None]] = {
+def _closed(news: News, told: Told) -> None:
+    news.enterprises[told.enterprise, told.rank] = told.place("closed", None)
+    news.closures[told.enterprise] = told.event
+
+
+EVENTS_IN: dict[type[Event], Callable[[News, Told], None]] = {
     AreaRegistered: _area,
     EnterpriseRegistered: _settled,
     EnterpriseMoved: _moved,
     EnterpriseClosed: _closed,
 }
-"""Each takes (news, event, data, on, rank): the fact `rank` says `data` from `on`; `on` None: it says nothing any more."""
-
-
-def _enterprise(event: Envelope) -> UUID:
-    return UUID(event.subject.partition("/")[2])
+"""What each type means here."""
 
 
 def read(events: list[Envelope]) -> News:
     """What these events say, corrections carried out. Facts that mean nothing here are passed over."""
     news = News()
     for event in events:
-        data, on, rank = event.data, event.occurredon, event.sequence
-        if isinstance(data, FactCorrected):
-            placed = data.replacement or data.withdrawn
-            corrected = fact(data.fact, placed.data)
-            if learn := EVENTS_IN.get(type(corrected)):
-                learn(news, event, corrected, placed.occurred_on if data.replacement else None, data.rank)
-        elif learn := EVENTS_IN.get(type(data)):
-            learn(news, event, data, on, rank)
+        told = Told(event, event.data, event.occurredon, event.sequence)
+        if isinstance(event.data, FactCorrected):
+            placed = event.data.replacement or event.data.withdrawn
+            on = placed.occurred_on if event.data.replacement else None
+            told = Told(event, fact(event.data.fact, placed.data), on, event.data.rank)
+        if learn := EVENTS_IN.get(type(told.data)):
+            learn(news, told)
     return news
 
 
@@ -112,7 +127,7 @@ async def _follow_closures(conn: Connection, closures: dict[UUID, Envelope]) -> 
         await writing.write(conn, world, facts, actor, {})
 
 
-async def _load(conn: Connection, closed: set[UUID] | dict[UUID, Envelope].keys) -> World:  # type: ignore[valid-type]
+async def _load(conn: Connection, closed: Collection[UUID]) -> World:
     """Lock unions, then enterprises, and load the whole coverage of those unions. Raises UnionMeanwhile, whose locks are then given back."""
     seen = {f.union_id for facts in (await store.coverage(conn, closed, ())).values() for f in facts}
     heads = await journal.lock(conn, [union_subject(union_id) for union_id in seen])

@@ -1,44 +1,28 @@
-"""Carries out commands: load, decide, append, in one transaction, for one command or for a batch of a thousand in the same way.
+"""What each command comes to, on a world that is loaded and locked: check the grant, decide, take the facts into the world.
 
-In a batch each line is decided on what the lines before it made; a refused line changes nothing and stops no other.
+A command that is refused leaves the world as it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from datetime import date
 from uuid import UUID
 
-from services.membership import documents, loading, people, writing
-from services.membership.context import Context
+from services.membership.documents import Documents
 from services.membership.domain import closing, corrections, coverage, members, unions
 from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
-from services.membership.domain.dates import read_day, require_day
+from services.membership.domain.corrections import Target
+from services.membership.domain.dates import require_day
 from services.membership.domain.evolve import evolve
 from services.membership.domain.state import RESERVED_REASONS, Fact, PersonNo, Reason, World, enterprise_subject, union_subject
 from services.membership.grants import require_granted
 from services.membership.loading import Hashes, Loaded
 from services.membership.people import NewPerson
-from services.membership.schemas import read_field
-from shared import idempotency
 from shared.auth import Areas
-from shared.db import Connection
 from shared.ids import uuid7
-from shared.idempotency import Mismatch, Result
-from shared.journal import Actor, Appended
-from shared.problems import Problem, Unprocessable
-
-Outcome: TypeAlias = Result | Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One command; `key` and `fingerprint` make it repeatable, None without an idempotency key."""
-
-    command: Command
-    key: str | None = None
-    fingerprint: bytes = b""
+from shared.problems import NotFound, Unprocessable
 
 
 @dataclass(slots=True)
@@ -52,109 +36,14 @@ class Decided:
     id_is_event: bool = False
 
 
-async def execute(
-    conn: Connection, context: Context, client: str, areas: Areas, actor: Actor, lines: Sequence[Line]
-) -> list[Outcome]:
-    """Do all lines in this transaction, and say per line what came of it."""
-    claims = await idempotency.claim(conn, client, [(line.key, line.fingerprint) for line in lines if line.key])
-    outcomes: list[Outcome | None] = [None] * len(lines)
-    first: dict[str, int] = {}
-    todo: list[int] = []
-    for n, line in enumerate(lines):
-        claim = claims.get(line.key) if line.key else None
-        if isinstance(claim, Mismatch):
-            outcomes[n] = Unprocessable("IDEMPOTENCY_KEY_REUSED")
-        elif claim is not None:
-            outcomes[n] = claim
-        elif line.key is None or first.setdefault(line.key, n) == n:
-            todo.append(n)
-    for n, outcome in zip(todo, await _carry_out(conn, context, areas, actor, [lines[n].command for n in todo]), strict=True):
-        outcomes[n] = outcome
-    done: dict[str, Result] = {}
-    refused: list[str] = []
-    for key, n in first.items():
-        if isinstance(outcome := outcomes[n], Result):
-            done[key] = outcome
-        else:
-            refused.append(key)
-    await idempotency.record(conn, client, done)
-    await idempotency.release(conn, client, refused)
-    return [outcome if outcome is not None else _of_first(outcomes, first, line) for outcome, line in zip(outcomes, lines, strict=True)]
-
-
-def _of_first(outcomes: Sequence[Outcome | None], first: dict[str, int], line: Line) -> Outcome:
-    outcome = outcomes[first[line.key or ""]]
-    assert outcome is not None
-    return outcome
-
-
-async def _carry_out(
-    conn: Connection, context: Context, areas: Areas, actor: Actor, commands: Sequence[Command]
-) -> list[Outcome]:
-    if not commands:
-        return []
-    numbers, hashes = _identify(context, commands)
-    loaded = await loading.load(conn, context, commands, [entry for entry in hashes if entry is not None], grants=not areas.everything)
-    desk = _Desk(context, loaded, areas)
-    outcomes: list[Decided | Problem] = []
-    for n, command in enumerate(commands):
-        number = numbers[n]
-        entry = hashes[n]
-        try:
-            if isinstance(number, Problem):
-                raise number
-            outcomes.append(desk.decide(command, number, entry))
-        except Problem as problem:
-            outcomes.append(problem)
-    persons = await writing.write_people(conn, list(desk.new_persons.values()), context.documents.hash_version, loaded.persons)
-    await people.rehash(conn, loaded.rehash, context.documents.hash_version)
-    facts = [fact for outcome in outcomes if isinstance(outcome, Decided) for fact in outcome.facts]
-    appended = await writing.write(conn, desk.world, facts, actor, persons, loaded.known_memberships)
-    await writing.write_notes(conn, desk.reasons)
-    return _answers(outcomes, appended)
-
-
-def _identify(context: Context, commands: Sequence[Command]) -> tuple[list[str | Problem | None], list[Hashes | None]]:
-    """Per command the normalised document number, or what is wrong with it, and its hashes; None where nobody joins."""
-    numbers: list[str | Problem | None] = []
-    hashes: list[Hashes | None] = []
-    for command in commands:
-        number: str | Problem | None = None
-        entry: Hashes | None = None
-        if isinstance(command, Join):
-            try:
-                number = documents.normalised(command.document_kind, command.document_number)
-                entry = context.documents.hashes(command.document_kind, number)
-            except Problem as problem:
-                number = problem
-        numbers.append(number)
-        hashes.append(entry)
-    return numbers, hashes
-
-
-def _answers(outcomes: Sequence[Decided | Problem], appended: Sequence[Appended]) -> list[Outcome]:
-    answers: list[Outcome] = []
-    at = 0
-    for outcome in outcomes:
-        if isinstance(outcome, Problem):
-            answers.append(outcome)
-            continue
-        own = appended[at : at + len(outcome.facts)]
-        at += len(outcome.facts)
-        sequence = max(place.sequence for place in own if place.subject == outcome.subject)
-        answer_id = str(own[0].event_id) if outcome.id_is_event else outcome.id
-        answers.append(Result(answer_id, outcome.subject, sequence, [place.event_id for place in own], outcome.warnings))
-    return answers
-
-
-class _Desk:
+class Handlers:
     """Decides line after line on one world."""
 
-    def __init__(self, context: Context, loaded: Loaded, areas: Areas) -> None:
+    def __init__(self, documents: Documents, loaded: Loaded, areas: Areas) -> None:
         self.world: World = loaded.world
         self.new_persons: dict[bytes, NewPerson] = {}
         self.reasons: list[Reason] = []
-        self._documents = context.documents
+        self._documents = documents
         self._loaded = loaded
         self._today = loaded.today
         self._areas = areas
@@ -164,7 +53,8 @@ class _Desk:
         """What the command comes to, evolved into the world. Raises the problem for which it is refused; the world is then unchanged."""
         match command:
             case Join():
-                assert number is not None and hashes is not None
+                assert number is not None
+                assert hashes is not None
                 return self._join(command, number, hashes[0][1])
             case Found():
                 return self._found(command)
@@ -245,18 +135,15 @@ class _Desk:
 
     def _correct(self, command: Correct) -> Decided:
         target = self._loaded.targets.get(command.corrects)
-        if target is not None:
-            self._grant_target(target, command)
-            if (place := (target.subject, target.rank)) in self._corrected:
-                raise corrections.already_corrected(None)
+        if target is None:
+            raise NotFound("UNKNOWN_EVENT", field="corrects", params={"event": str(command.corrects)})
+        self._grant_target(target, command)
+        if (target.subject, target.rank) in self._corrected:
+            raise corrections.already_corrected(None)
         trial = self.world.copy()
-
-        def day(value: Any, name: str) -> Any:
-            return read_day(value, self._today, name)
-
-        facts = corrections.correct(trial, command, target, day, read_field)
+        facts = corrections.correct(trial, command, target, self._today)
         self.world = trial
-        self._corrected.add(place)
+        self._corrected.add((target.subject, target.rank))
         self._keep(command.reason)
         return Decided("", facts[0].subject, facts, id_is_event=True)
 
@@ -268,7 +155,7 @@ class _Desk:
         enterprise = self.world.enterprises[enterprise_id]
         return [] if enterprise.closed_on is None else closing.follow_closure(self.world, enterprise_id, enterprise.closing)
 
-    def _settled(self, enterprise_id: UUID, on: Any) -> list[str]:
+    def _settled(self, enterprise_id: UUID, on: date) -> list[str]:
         return ["BEFORE_SETTLED"] if on < self.world.enterprises[enterprise_id].settled_on else []
 
     def _take(self, reason: Reason) -> None:
@@ -289,7 +176,7 @@ class _Desk:
         member = self.world.membership(membership_id)
         require_granted(self.world, self._areas, self.world.enterprises[member.enterprise_id].park, "member_id")
 
-    def _grant_target(self, target: corrections.Target, command: Correct) -> None:
+    def _grant_target(self, target: Target, command: Correct) -> None:
         kind, _, key = target.subject.partition("/")
         if kind == "union" and UUID(key) in self.world.unions:
             self._grant_union(UUID(key))

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from services.membership.domain.corrections import Target
 from services.membership.domain.state import (
     CoverageFact,
@@ -111,9 +109,7 @@ def _union(row: Record) -> Union:
         end = Dissolution(
             row["dissolved_on"], row["dissolved_rank"], row["dissolved_reason"], row["dissolved_note_id"], row["dissolved_event_id"]
         )
-    return Union(
-        UnionId(row["id"]), UnionKind(row["kind"]), row["seat_area"], row["founded_on"], row["name"], row["parent_union_id"], end
-    )
+    return Union(UnionId(row["id"]), UnionKind(row["kind"]), row["seat_area"], row["founded_on"], row["name"], row["parent_union_id"], end)
 
 
 async def coverage(conn: Connection, enterprise_ids: Collection[UUID], union_ids: Collection[UUID]) -> dict[UUID, list[CoverageFact]]:
@@ -170,7 +166,11 @@ async def targets(conn: Connection, event_ids: Collection[UUID]) -> dict[UUID, T
     rows = await conn.fetch(TARGETS, list(event_ids), CORRECTION) if event_ids else []
     return {
         row["named"]: Target(
-            row["subject"], row["rank"], row["type"], row["latest"], None if row["data"] is None else Placed(row["occurred_on"], row["data"])
+            row["subject"],
+            row["rank"],
+            row["type"],
+            row["latest"],
+            None if row["data"] is None else Placed(row["occurred_on"], row["data"]),
         )
         for row in rows
     }
@@ -265,5 +265,7 @@ async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:
     rows: list[tuple[Any, ...]] = [(reason.note_id, reason.text) for reason in reasons if reason.note_id]
     if rows:
         await conn.execute(
-            "INSERT INTO notes (note_id, text) SELECT * FROM unnest($1::uuid[], $2::text[])", [row[0] for row in rows], [row[1] for row in rows]
+            "INSERT INTO notes (note_id, text) SELECT * FROM unnest($1::uuid[], $2::text[])",
+            [row[0] for row in rows],
+            [row[1] for row in rows],
         )

@@ -58,7 +58,9 @@ def _end_of_coverage(world: World, union: Union, enterprise_id: UUID, closed_on:
     own = coverage.facts_between(world, union.id, enterprise_id)
     last, before = own[-1], own[-2] if len(own) > 1 else None
     if last.started:
-        return [] if closed_on is None else [coverage.end(union, enterprise_id, max(closed_on, last.on), ENTERPRISE_CLOSED, cause_id=cause_id)]
+        return (
+            [] if closed_on is None else [coverage.end(union, enterprise_id, max(closed_on, last.on), ENTERPRISE_CLOSED, cause_id=cause_id)]
+        )
     if last.reason != ENTERPRISE_CLOSED or before is None:
         return []
     if closed_on is None and union.dissolved is not None and union.dissolved.reason != LAST_UNIT_CLOSED:

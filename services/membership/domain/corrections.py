@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -10,14 +10,20 @@ from uuid import UUID
 
 from services.membership.domain import coverage, members, unions
 from services.membership.domain.commands import Correct
+from services.membership.domain.dates import read_day
 from services.membership.domain.evolve import evolve
 from services.membership.domain.state import RESERVED_REASONS, UNION_DISSOLVED, Fact, World
-from shared.contracts import Event, fact, plain
+from shared import contracts
+from shared.contracts import Event, plain
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.streams import FactCorrected, Placed
 from shared.problems import Conflict, NotFound, Unprocessable
 
-REASON_FORM = r"[A-Za-z0-9_.-]{1,64}"
+FORMS = {
+    "name": re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"),
+    "seat_area": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "reason": re.compile(r"[A-Za-z0-9_.-]{1,64}"),
+}
 DATE_FIELDS = {
     UnionFounded: ("approved_on", "occurred_on"),
     UnionDissolved: ("on", "occurred_on"),
@@ -45,24 +51,20 @@ class Target:
     placed: Placed | None
 
 
-def correct(
-    world: World, command: Correct, target: Target | None, read_date: Callable[[Any, str], date], read_text: Callable[[str, Any], Any]
-) -> list[Fact]:
+def correct(world: World, command: Correct, target: Target, today: date) -> list[Fact]:
     """The correction as a fact, evolved into `world` already, and what follows from it.
 
-    `read_date` and `read_text` check a field of `data` and raise its error. Raises UNKNOWN_EVENT (404), ALREADY_CORRECTED,
-    FACT_WITHDRAWN, NOT_CORRECTABLE, and what no longer holds afterwards (409).
+    Raises ALREADY_CORRECTED, FACT_WITHDRAWN (409), NOT_CORRECTABLE, a field's own error (422), and what would no
+    longer hold afterwards (409).
     """
-    if target is None:
-        raise NotFound("UNKNOWN_EVENT", field="corrects", params={"event": str(command.corrects)})
     if target.latest != command.corrects:
         raise already_corrected(target.latest)
     if target.placed is None:
         raise Conflict("FACT_WITHDRAWN", field="corrects", params={"event": str(command.corrects)})
-    before = fact(target.fact, target.placed.data)
+    before = contracts.fact(target.fact, target.placed.data)
     if type(before) not in DATE_FIELDS:
         raise Unprocessable("NOT_CORRECTABLE", field="corrects", params={"field": target.fact})
-    replacement = None if command.data is None else _changed(target, before, command.data, read_date, read_text)
+    replacement = None if command.data is None else _changed(target.placed, before, command.data, today)
     if isinstance(before, UnionFounded) and replacement is not None:
         world.require_area(replacement.data["seat_area"], "data.seat_area")
     data = FactCorrected(
@@ -87,27 +89,26 @@ def already_corrected(latest: UUID | None) -> Conflict:
     return Conflict("ALREADY_CORRECTED", field="corrects", params={"latest": str(latest or "")})
 
 
-def _changed(
-    target: Target, before: Event, data: dict[str, Any], read_date: Callable[[Any, str], date], read_text: Callable[[str, Any], Any]
-) -> Placed:
-    assert target.placed is not None
-    on, values = target.placed.occurred_on, dict(target.placed.data)
+def _changed(placed: Placed, before: Event, data: dict[str, Any], today: date) -> Placed:
+    """The fact's content with the fields of `data` in it; those left out stay."""
+    on, values = placed.occurred_on, dict(placed.data)
     for name, value in data.items():
         field = f"data.{name}"
         if name in DATE_FIELDS[type(before)]:
-            on = read_date(value, field)
-        elif name in OTHER_FIELDS.get(type(before), ()):
-            text = read_text(name, value)
-            if name == "reason":
-                if text in RESERVED_REASONS or values["reason"] in RESERVED_REASONS:
-                    raise Unprocessable("RESERVED_REASON", field=field, params={"reason": str(text)})
-                values.pop("note_id", None)
-            if text is None:
-                values.pop(name, None)
-            else:
-                values[name] = text
-        else:
+            on = read_day(value, today, field)
+            continue
+        if name not in OTHER_FIELDS.get(type(before), ()):
             raise Unprocessable("NOT_CORRECTABLE", field=field, params={"field": name})
+        if name == "reason" and (value in RESERVED_REASONS or values["reason"] in RESERVED_REASONS):
+            raise Unprocessable("RESERVED_REASON", field=field, params={"reason": str(value)})
+        if name == "reason":
+            values.pop("note_id", None)
+        if name == "name" and value is None:
+            values.pop(name, None)
+        elif isinstance(value, str) and FORMS[name].fullmatch(value):
+            values[name] = value
+        else:
+            raise Unprocessable("INVALID_VALUE", field=field)
     return Placed(on, values)
 
 

@@ -108,9 +108,7 @@ def change(world: World, command: Cover) -> list[Fact]:
     before = active(world, union.id, command.enterprise_id)
     if not command.started:
         if before is None or command.on < before.on:
-            raise Unprocessable(
-                "NOT_COVERED", field="on", params={"enterprise": str(command.enterprise_id), "on": command.on.isoformat()}
-            )
+            raise Unprocessable("NOT_COVERED", field="on", params={"enterprise": str(command.enterprise_id), "on": command.on.isoformat()})
         return [end(union, command.enterprise_id, command.on, COVERAGE_ENDED)]
     if before is not None:
         raise Conflict("ALREADY_COVERED", field="enterprise_id", params={"enterprise": str(command.enterprise_id), "union": str(union.id)})

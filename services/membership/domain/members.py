@@ -81,9 +81,7 @@ def _require_still_member(world: World, membership_id: UUID, on: date) -> None:
         raise Unprocessable("BEFORE_JOINING", field="on", params={"joined_on": member.joined_on.isoformat()})
 
 
-def _left(
-    world: World, membership_id: UUID, on: date, reason: str, note_id: UUID | None = None, transfer_id: UUID | None = None
-) -> Fact:
+def _left(world: World, membership_id: UUID, on: date, reason: str, note_id: UUID | None = None, transfer_id: UUID | None = None) -> Fact:
     member = world.membership(membership_id)
     data = MemberLeft(
         membership_id=member.id,

@@ -1,0 +1,149 @@
+"""What a batch of 1,000 joining members costs membership: `python -m bench.membership_batch [--batches N] [--profile]`.
+
+A PostgreSQL of its own in a temporary folder, the service's own code from the parsed line to the commit (no HTTP), persons all new.
+Prints one line of JSON: milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import json
+import pstats
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgspec
+import psutil
+
+from deploy.local.postgres import PostgresServer
+from services.membership import learned
+from services.membership.carry_out import Line, execute
+from services.membership.context import Context
+from services.membership.documents import Documents
+from services.membership.domain.commands import Found
+from services.membership.learned import PlaceFact
+from services.membership.schemas import OPS, command_of
+from shared import db, idempotency
+from shared.auth import Areas
+from shared.clock import Clock
+from shared.contracts.membership import UnionKind
+from shared.contracts.registry import AreaKind, AreaRegistered
+from shared.db import Connection, Pool
+from shared.idempotency import Result
+from shared.ids import uuid7
+from shared.journal import Actor
+from shared.migrate import migrate
+
+ENTERPRISES = 2_000
+LINES = 1_000
+DAY = date(2020, 5, 6)
+ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12)
+
+
+async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
+    """Enterprises, each with its union: (union, enterprise)."""
+    ids = [uuid7() for _ in range(ENTERPRISES)]
+    async with db.transaction(pool, areas=Areas.all()) as conn:
+        await learned.remember_areas(conn, {"P": (AreaRegistered(code="P", name="Park", kind=AreaKind.PARK), DAY)})
+        await learned.remember_enterprises(conn, {(e, 1): PlaceFact("settled", DAY, "P", uuid7()) for e in ids})
+    pairs: list[tuple[UUID, UUID]] = []
+    for start in range(0, ENTERPRISES, LINES):
+        part = ids[start : start + LINES]
+        lines = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
+        async with db.transaction(pool, areas=Areas.all()) as conn:
+            outcomes = await execute(conn, CONTEXT, "bench", Areas.all(), ACTOR, lines)
+        pairs += [(UUID(o.id), e) for o, e in zip(outcomes, part, strict=True) if isinstance(o, Result)]
+    return pairs
+
+
+def bodies(pairs: list[tuple[UUID, UUID]]) -> Iterator[bytes]:
+    """Batches as they arrive: about 30 members an enterprise, one enterprise after the other."""
+    number = 0
+    while True:
+        lines = []
+        for _ in range(LINES):
+            union, enterprise = pairs[number // 30 % len(pairs)]
+            document = {"kind": "sample", "number": f"01-RC-{number // 30}/{number % 30}/{number}"}
+            body = {"union_id": str(union), "enterprise_id": str(enterprise), "document": document, "joined_on": "2021-02-03"}
+            lines.append(msgspec.json.encode({"op": "member", "key": f"member-{number}", "body": body}))
+            number += 1
+        yield b"\n".join(lines)
+
+
+async def join(pool: Pool, raw: bytes) -> None:
+    """One batch from its bytes to its commit."""
+    lines = []
+    for text in raw.split(b"\n"):
+        line = msgspec.json.decode(text)
+        command = command_of(OPS[line["op"]].model_validate(line["body"]))
+        lines.append(Line(command, line["key"], idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", "member", line["body"])))
+
+    async def work(conn: Connection) -> None:
+        outcomes = await execute(conn, CONTEXT, "bench", Areas.all(), ACTOR, lines)
+        wrong = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
+        assert not wrong, wrong[0]
+
+    await db.run_command(pool, work, areas=Areas.all())
+
+
+def postgres_cpu(server: PostgresServer) -> float:
+    """CPU seconds of the server and its sessions."""
+    family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in family)
+
+
+async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[str, float]:
+    """Medians over the batches, milliseconds."""
+    await migrate(server.dsn("parkunion_membership", "membership_owner"), "membership")
+    pool = await db.create_pool(server.dsn("parkunion_membership", "membership_app"), application_name="bench")
+    source = bodies(await prepare(pool))
+    await join(pool, next(source))
+    wall, own = [], []
+    before = postgres_cpu(server)
+    profiler = cProfile.Profile()
+    for _ in range(batches):
+        raw = next(source)
+        start, cpu = time.perf_counter(), time.process_time()
+        if profile:
+            profiler.enable()
+        await join(pool, raw)
+        profiler.disable()
+        wall.append(time.perf_counter() - start)
+        own.append(time.process_time() - cpu)
+    database = (postgres_cpu(server) - before) / batches
+    await pool.close()
+    if profile:
+        pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(30)
+    figures = {"wall_ms": statistics.median(wall), "python_cpu_ms": statistics.median(own), "postgres_cpu_ms": database}
+    return {name: round(1000 * value, 1) for name, value in figures.items()}
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = PostgresServer(Path(folder))
+        Path(folder).chmod(0o755)
+        server.start()
+        try:
+            server.provide("membership")
+            print(json.dumps(asyncio.run(measure(server, options.batches, options.profile))))
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
