@@ -11,6 +11,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from services.membership import learned, store, writing
 from services.membership.domain.closing import follow_closure
 from services.membership.domain.state import World, enterprise_subject, union_subject
@@ -23,6 +25,7 @@ from shared.contracts.registry import AreaRegistered, EnterpriseClosed, Enterpri
 from shared.contracts.streams import FactCorrected
 from shared.db import Connection
 from shared.journal import Actor
+from shared.problems import Unavailable
 
 ATTEMPTS = 5
 
@@ -36,7 +39,7 @@ class News:
     closures: dict[UUID, Envelope] = field(default_factory=dict)
 
 
-class UnionMeanwhile(Exception):
+class UnionMeanwhile(asyncpg.SerializationError):
     """A union began to cover the enterprise between the look and the lock: look again."""
 
 
@@ -124,7 +127,10 @@ async def _follow_closures(conn: Connection, closures: dict[UUID, Envelope]) -> 
     for enterprise_id, event in sorted(closures.items()):
         facts = follow_closure(world, enterprise_id, event.id)
         actor = Actor(event.actor, f"event:{event.id}", event.traceparent)
-        await writing.write(conn, world, facts, actor, {})
+        try:
+            await writing.write(conn, world, facts, actor, {})
+        except journal.ClockAhead as error:
+            raise Unavailable("CLOCK_AHEAD") from error
 
 
 async def _load(conn: Connection, closed: Collection[UUID]) -> World:

@@ -1,0 +1,90 @@
+"""A person is a member at one union at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.membership.domain import members
+from services.membership.domain.commands import Transfer
+from shared.contracts.membership import MemberJoined, MemberLeft
+from shared.ids import uuid7
+from shared.problems import Problem
+from tests.unit.membership.worlds import ANN, BOB, A, B, C, cover, day, dissolve, found, join, leave, take, world
+
+
+def test_joining_on_the_day_of_the_founding_is_allowed_and_before_it_is_not() -> None:
+    made = world()
+    union = found(made, A, on="2021-01-01")
+    join(made, union, A, ANN, "2021-01-01")
+    with pytest.raises(Problem) as refused:
+        join(made, union, A, BOB, "2020-12-31")
+    assert (refused.value.code, refused.value.status) == ("NOT_COVERED", 422)
+
+
+def test_only_a_unit_that_the_union_covers_that_day_has_members_of_it() -> None:
+    made = world()
+    union = found(made, A, B)
+    cover(made, union, B, "2022-01-01", started=False)
+    join(made, union, B, ANN, "2021-12-31")
+    dissolve(made, union, "2023-01-01")
+    for enterprise, on in ((B, "2022-01-01"), (C, "2022-01-01"), (A, "2023-01-01")):
+        with pytest.raises(Problem) as refused:
+            join(made, union, enterprise, BOB, on)
+        assert refused.value.code == "NOT_COVERED"
+
+
+@pytest.mark.parametrize("on", ["2020-12-31", "2021-06-01", "2022-01-01"])
+def test_a_person_joins_once_also_backdated(on: str) -> None:
+    made = world()
+    union, other = found(made, A, on="2020-06-01"), found(made, B, on="2020-06-01")
+    join(made, union, A, ANN, "2021-01-01")
+    with pytest.raises(Problem) as refused:
+        join(made, other, B, ANN, on)
+    assert (refused.value.code, refused.value.status, refused.value.params) == ("ALREADY_MEMBER", 409, {})
+
+
+def test_who_has_left_may_join_again_the_same_day() -> None:
+    made = world()
+    union = found(made, A)
+    first = join(made, union, A, ANN, "2021-01-01")
+    leave(made, first, "2022-01-01")
+    join(made, union, A, ANN, "2022-01-01")
+    with pytest.raises(Problem) as refused:
+        join(made, union, A, ANN, "2021-12-31")
+    assert refused.value.code == "ALREADY_MEMBER"
+
+
+def test_leaving_twice_before_joining_or_as_nobody() -> None:
+    made = world()
+    member = join(made, found(made, A), A, ANN, "2021-05-01")
+    with pytest.raises(Problem) as refused:
+        leave(made, member, "2021-04-30")
+    assert refused.value.code == "BEFORE_JOINING"
+    leave(made, member, "2021-05-01")
+    for membership, code, status in ((member, "ALREADY_LEFT", 409), (uuid7(), "UNKNOWN_MEMBER", 404)):
+        with pytest.raises(Problem) as refused:
+            leave(made, membership, "2021-06-01")
+        assert (refused.value.code, refused.value.status) == (code, status)
+
+
+def test_a_transfer_is_a_leave_and_a_join_with_one_transfer_id() -> None:
+    made = world()
+    union, other = found(made, A), found(made, B)
+    member = join(made, union, A, ANN, "2021-05-01")
+    new, transfer_id = uuid7(), uuid7()
+    facts = take(made, members.transfer(made, Transfer(member, day("2022-01-01"), other, B), new, transfer_id), ANN)
+    left, joined = facts[0].data, facts[1].data
+    assert isinstance(left, MemberLeft)
+    assert isinstance(joined, MemberJoined)
+    assert (left.reason, left.transfer_id, left.union_id) == ("transfer", transfer_id, union)
+    assert (joined.reason, joined.transfer_id, joined.membership_id) == ("transfer", transfer_id, new)
+    assert [fact.subject for fact in facts] == [f"enterprise/{A}", f"enterprise/{B}"]
+    with pytest.raises(Problem) as refused:
+        members.transfer(made, Transfer(new, day("2022-02-01"), other, B), uuid7(), uuid7())
+    assert refused.value.code == "SAME_MEMBERSHIP"
+    with pytest.raises(Problem) as refused:
+        members.transfer(made, Transfer(new, day("2022-02-01"), union, C), uuid7(), uuid7())
+    assert refused.value.code == "NOT_COVERED"
+    with pytest.raises(Problem) as refused:
+        members.transfer(made, Transfer(member, day("2022-02-01"), other, B), uuid7(), uuid7())
+    assert refused.value.code == "ALREADY_LEFT"
