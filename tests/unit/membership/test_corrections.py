@@ -145,7 +145,7 @@ def test_a_fact_is_corrected_by_its_latest_event_and_not_after_it_was_withdrawn(
     target = Target(f"enterprise/{A}", 1, type_of(started(union)), uuid7(), Placed(day("2021-01-01"), plain(started(union))))
     with pytest.raises(Problem) as refused:
         corrections.correct(made, Correct(uuid7(), Reason("typo"), None), target, TODAY)
-    assert (refused.value.code, refused.value.params) == ("ALREADY_CORRECTED", {"latest": str(target.latest)})
+    assert (refused.value.code, refused.value.errors[0].params) == ("ALREADY_CORRECTED", {"latest": str(target.latest)})
     gone = Target(target.subject, 1, target.fact, uuid7(), None)
     assert gone.latest is not None
     with pytest.raises(Problem) as refused:

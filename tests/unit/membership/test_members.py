@@ -40,7 +40,7 @@ def test_a_person_joins_once_also_backdated(on: str) -> None:
     join(made, union, A, ANN, "2021-01-01")
     with pytest.raises(Problem) as refused:
         join(made, other, B, ANN, on)
-    assert (refused.value.code, refused.value.status, refused.value.params) == ("ALREADY_MEMBER", 409, {})
+    assert (refused.value.code, refused.value.status, refused.value.errors[0].params) == ("ALREADY_MEMBER", 409, {})
 
 
 def test_who_has_left_may_join_again_the_same_day() -> None:

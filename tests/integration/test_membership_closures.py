@@ -1,0 +1,113 @@
+"""What membership does when the registry says that an enterprise closed, and when it says that it did not."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from shared.contracts.registry import EnterpriseMoved
+from shared.problems import Problem
+from tests.integration.membership_office import Office
+
+
+async def test_closing_one_unit_of_a_joint_union_ends_only_its_coverage(office: Office) -> None:
+    a, b = await office.enterprise(), await office.enterprise()
+    union = await office.union(a, b, kind="joint_union")
+    member = await office.member(union, a)
+    closure = await office.close(a, "2022-03-01")
+    kind, on, data = (await office.said(f"enterprise/{a}"))[-1]
+    assert (kind, on, data["reason"]) == ("coverage-ended", "2022-03-01", "enterprise_closed")
+    row = await office.pool.fetchrow("SELECT cause_id, origin, actor FROM journal ORDER BY id DESC LIMIT 1")
+    assert tuple(row) == (closure.id, f"event:{closure.id}", "registrar")
+    assert len(await office.said(f"union/{union}")) == 1
+    assert len(await office.said(f"enterprise/{b}")) == 1
+    other = await office.enterprise()
+    moved = await office.do("transfer", member_id=member, on="2022-04-01", union_id=await office.union(other), enterprise_id=other)
+    assert moved.id
+
+
+async def test_the_last_unit_takes_its_union_with_it(office: Office) -> None:
+    a, b = await office.enterprise(), await office.enterprise()
+    union = await office.union(a, b, kind="joint_union")
+    await office.close(a, "2022-06-01")
+    await office.close(b, "2022-03-01")
+    assert (await office.said(f"union/{union}"))[-1][:2] == ("union-dissolved", "2022-06-01")
+    with pytest.raises(Problem):
+        await office.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
+
+
+async def test_a_closure_seen_twice_ends_coverage_once(office: Office) -> None:
+    a = await office.enterprise()
+    await office.union(a)
+    closure = await office.close(a, "2022-03-01")
+    await office.tell((closure.subject, closure.data, "2022-03-01"))
+    assert [kind for kind, _, _ in await office.said(f"enterprise/{a}")] == ["coverage-started", "coverage-ended"]
+
+
+async def test_a_founding_typed_after_the_closure_ends_with_it(office: Office) -> None:
+    a = await office.enterprise()
+    closure = await office.close(a, "2022-03-01")
+    union = await office.union(a, on="2021-05-01")
+    assert [(kind, on) for kind, on, _ in await office.said(f"enterprise/{a}")] == [
+        ("coverage-started", "2021-05-01"),
+        ("coverage-ended", "2022-03-01"),
+    ]
+    assert [(kind, on) for kind, on, _ in await office.said(f"union/{union}")] == [
+        ("union-founded", "2021-05-01"),
+        ("union-dissolved", "2022-03-01"),
+    ]
+    assert await office.pool.fetchval("SELECT array_agg(cause_id) FROM journal WHERE cause_id IS NOT NULL") == [closure.id] * 2
+    with pytest.raises(Problem) as refused:
+        await office.union(a, on="2022-03-01")
+    assert refused.value.code == "ENTERPRISE_CLOSED"
+
+
+async def test_a_corrected_closure_corrects_what_it_led_to(office: Office) -> None:
+    a = await office.enterprise()
+    union = await office.union(a)
+    closure = await office.close(a, "2022-03-01")
+    corrected = await office.correct_closure(closure, "2022-05-01")
+    for subject in (f"enterprise/{a}", f"union/{union}"):
+        kind, on, data = (await office.said(subject))[-1]
+        assert (kind, on, data["rank"], data["withdrawn"]["occurred_on"]) == ("fact-corrected", "2022-05-01", 2, "2022-03-01")
+        original = await office.pool.fetchval("SELECT event_id FROM journal WHERE subject = $1 AND sequence = 2", subject)
+        assert UUID(data["corrects"]) == original
+    assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE cause_id = $1", corrected.id) == 2
+    again = await office.correct_closure(closure, None)
+    for subject in (f"enterprise/{a}", f"union/{union}"):
+        data = (await office.said(subject))[-1][2]
+        assert data.get("replacement") is None
+        assert UUID(data["corrects"]) == await office.pool.fetchval(
+            "SELECT event_id FROM journal WHERE subject = $1 AND sequence = 3", subject
+        )
+    assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE cause_id = $1", again.id) == 2
+    await office.member(union, a, "1", "2023-01-01")
+
+
+async def test_a_founding_and_a_closure_at_the_same_time_come_to_the_same_end(office: Office) -> None:
+    for _ in range(8):
+        a, b = await office.enterprise(), await office.enterprise()
+        joint = await office.union(b, kind="joint_union")
+        outcomes = await asyncio.gather(
+            office.close(a, "2022-03-01"),
+            office.union(a),
+            office.do("coverage", union_id=joint, enterprise_id=a, on="2021-06-01", started=True),
+            return_exceptions=True,
+        )
+        assert not [o for o in outcomes if isinstance(o, BaseException)], outcomes
+        facts = [(kind, data["union_id"]) for kind, _, data in await office.said(f"enterprise/{a}")]
+        assert sorted(kind for kind, _ in facts) == ["coverage-ended"] * 2 + ["coverage-started"] * 2
+        own = str(outcomes[1])
+        assert [kind for kind, _, _ in await office.said(f"union/{own}")] == ["union-founded", "union-dissolved"]
+        assert [kind for kind, _, _ in await office.said(f"union/{joint}")] == ["union-founded"]
+
+
+async def test_placement_follows_moves_by_date_and_not_by_arrival(office: Office) -> None:
+    a = await office.enterprise("P1")
+    await office.tell(
+        (f"enterprise/{a}", EnterpriseMoved(park="P2", district="D2"), "2023-01-01"),
+        (f"enterprise/{a}", EnterpriseMoved(park="ROOT", district="ROOT"), "2022-01-01"),
+    )
+    assert await office.pool.fetchval("SELECT park FROM enterprises WHERE id = $1", a) == "P2"
