@@ -1,0 +1,220 @@
+"""What an event says to the figures, and the set of facts of one enterprise or union: the state that the projector keeps.
+
+Members are counts per (known day, occurred day), never persons. Days are ordinals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from services.metrics.coverage import FOREVER, Fact, Segment, segments
+from shared import contracts
+from shared.contracts import Envelope, UnreadableEvent
+from shared.contracts.streams import FactCorrected
+
+MOST_WORKERS = 10**9
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "enterprise-registered": ("park", "industry", "ownership"),
+    "headcount-reported": ("workers", "size"),
+    "enterprise-moved": ("park",),
+    "enterprise-reclassified": ("industry", "ownership", "size"),
+    "enterprise-closed": (),
+    "coverage-started": ("union_id", "kind"),
+    "coverage-ended": ("union_id", "kind"),
+    "member-joined": (),
+    "member-left": (),
+    "union-founded": ("seat_area",),
+    "union-dissolved": (),
+}
+"""{kind of fact: the fields that count}. Membership ids are not among them."""
+
+MEMBERS = {"member-joined": 1, "member-left": -1}
+CORRECTED = "fact-corrected"
+
+
+class RefusedFact(ValueError):
+    """The event is well formed but cannot be counted: it names no fact that metrics knows, or a headcount below 0 or above 10⁹."""
+
+
+class Placed(NamedTuple):
+    """One fact as its event, or the correction of it, states it."""
+
+    kind: str
+    occurred: int
+    rank: int
+    says: dict[str, Any]
+
+
+class Change(NamedTuple):
+    """What one event does to the set of facts on its known day: `withdrawn` goes, `placed` comes."""
+
+    known: int
+    withdrawn: Placed | None
+    placed: Placed | None
+
+
+def kind_of(type_name: str) -> str:
+    """`headcount-reported` of `parkunion.headcount-reported.v1`."""
+    return type_name.split(".")[1]
+
+
+def change(event: Envelope, known: int) -> Change:
+    """Read an event of an enterprise or a union. Raises RefusedFact."""
+    data = event.data
+    if isinstance(data, FactCorrected):
+        return Change(known, _corrected(data, data.withdrawn), _corrected(data, data.replacement) if data.replacement else None)
+    kind = kind_of(event.type)
+    if kind in MEMBERS:
+        return Change(known, None, Placed(kind, event.occurredon.toordinal(), event.sequence, {}))
+    return Change(known, None, _placed(kind, event.occurredon.toordinal(), event.sequence, contracts.plain(data)))
+
+
+def _corrected(data: FactCorrected, content: contracts.streams.Placed) -> Placed:
+    try:
+        contracts.fact(data.fact, content.data)
+    except UnreadableEvent as error:
+        raise RefusedFact(str(error)) from error
+    return _placed(kind_of(data.fact), content.occurred_on.toordinal(), data.rank, content.data)
+
+
+def _placed(kind: str, occurred: int, rank: int, data: Mapping[str, Any]) -> Placed:
+    if kind not in FIELDS:
+        raise RefusedFact(f"{kind} is no fact of an enterprise or a union")
+    workers = data.get("workers", 0)
+    if not 0 <= workers <= MOST_WORKERS:
+        raise RefusedFact(f"a headcount of {workers}")
+    return Placed(kind, occurred, rank, {name: data[name] for name in FIELDS[kind] if data.get(name) is not None})
+
+
+def summary(told: Change, kind: str) -> dict[str, Any] | None:
+    """What is kept of an event beside its attributes, so that its effect can be told again; None: its type says it all."""
+    if kind == CORRECTED:
+        return {"withdrawn": told.withdrawn, "replacement": told.placed}
+    return (told.placed.says or None) if told.placed else None
+
+
+def told_again(kind: str, occurred: int, sequence: int, known: int, says: dict[str, Any] | None) -> Change:
+    """The change of an event from its `summary`."""
+    if kind == CORRECTED and says is not None:
+        withdrawn, placed = says["withdrawn"], says["replacement"]
+        return Change(known, Placed(*withdrawn), Placed(*placed) if placed else None)
+    return Change(known, None, Placed(kind, occurred, sequence, says or {}))
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    attributes: list[Fact]
+    members: dict[int, dict[int, int]]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+@dataclass(slots=True)
+class FactSet:
+    """The facts of one enterprise or union, those withdrawn included for the known days on which they still held.
+
+    `members` = {known day: {occurred day: net}}, `totals` the same over all known days. `newest` = the greatest known day of the set,
+    `newest_attribute` that of the facts other than members. `shape` = the step function of all facts, as known for ever.
+    """
+
+    attributes: list[Fact] = field(default_factory=list)
+    members: dict[int, dict[int, int]] = field(default_factory=dict)
+    totals: dict[int, int] = field(default_factory=dict)
+    newest: int = 0
+    newest_attribute: int = 0
+    shape: list[Segment] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, stored: bytes) -> FactSet:
+        """Read what `dump` wrote."""
+        read = _decode(stored)
+        found = cls(read.attributes, read.members)
+        for net in found.members.values():
+            _add(found.totals, net)
+        found.newest_attribute = max(found.attribute_days(), default=0)
+        found.newest = max(found.newest_attribute, max(found.members, default=0))
+        found.shape = segments(found.in_force())
+        return found
+
+    def dump(self) -> bytes:
+        """The set as msgpack."""
+        return _encode(_Stored(self.attributes, self.members))
+
+    def attribute_days(self) -> Iterator[int]:
+        """The known days on which facts other than members came or went."""
+        for fact in self.attributes:
+            yield fact.known
+            if fact.until < FOREVER:
+                yield fact.until
+
+    def in_force(self, known: int = FOREVER - 1) -> list[Fact]:
+        """The facts other than members that are in the set at a known day."""
+        return [fact for fact in self.attributes if fact.known <= known < fact.until]
+
+    def members_known(self, known: int) -> dict[int, int]:
+        """{occurred day: net} of members as known at a day."""
+        net: dict[int, int] = {}
+        for day, counts in self.members.items():
+            if day <= known:
+                _add(net, counts)
+        return net
+
+    def as_known(self, known: int) -> FactSet:
+        """The set as it was known at the end of a day, with nothing of its past."""
+        kept = [msgspec.structs.replace(fact, until=FOREVER) for fact in self.in_force(known)]
+        members = self.members_known(known)
+        return FactSet(kept, {known: members}, dict(members), known, known, segments(kept))
+
+    def add(self, changes: Iterable[Change]) -> None:
+        """Take in what events say, each stream's in its order."""
+        reshaped = False
+        for told in changes:
+            self.newest = max(self.newest, told.known)
+            if told.withdrawn is not None:
+                reshaped |= self._withdraw(told.withdrawn, told.known)
+            if told.placed is not None:
+                reshaped |= self._place(told.placed, told.known)
+        if reshaped:
+            self.shape = segments(self.in_force())
+
+    def _place(self, placed: Placed, known: int) -> bool:
+        if placed.kind in MEMBERS:
+            self._count(known, placed.occurred, MEMBERS[placed.kind])
+            return False
+        self.newest_attribute = max(self.newest_attribute, known)
+        self.attributes.append(Fact(placed.kind, placed.occurred, placed.rank, known, FOREVER, placed.says))
+        return True
+
+    def _withdraw(self, withdrawn: Placed, known: int) -> bool:
+        if withdrawn.kind in MEMBERS:
+            self._count(known, withdrawn.occurred, -MEMBERS[withdrawn.kind])
+            return False
+        self.newest_attribute = max(self.newest_attribute, known)
+        for index, fact in enumerate(self.attributes):
+            if fact.kind == withdrawn.kind and fact.rank == withdrawn.rank and fact.until == FOREVER:
+                if fact.known >= known:
+                    del self.attributes[index]
+                else:
+                    self.attributes[index] = msgspec.structs.replace(fact, until=known)
+                return True
+        return False
+
+    def _count(self, known: int, occurred: int, net: int) -> None:
+        one = {occurred: net}
+        _add(self.members.setdefault(known, {}), one)
+        _add(self.totals, one)
+
+
+def _add(counts: dict[int, int], more: Mapping[int, int]) -> None:
+    for day, net in more.items():
+        value = counts.get(day, 0) + net
+        if value:
+            counts[day] = value
+        else:
+            counts.pop(day, None)
