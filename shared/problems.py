@@ -6,7 +6,8 @@ Pure: domain rules raise these. Parameters fill the messages' placeholders and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
 from typing import Any
 
 from shared.catalogue import CODES, UNKNOWN_CODE, Entry
@@ -24,7 +25,7 @@ class FieldError:
     code: str
     field: str | None = None
     row: int | None = None
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = attribute(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """As it stands in a problem's `errors`."""
@@ -148,10 +149,7 @@ def entry_of(code: str) -> Entry:
 def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """The message of a code in Chinese and in English, with its placeholders filled; long values are cut."""
     entry = entry_of(code)
-    if not params:
-        shown = _Shown()
-    else:
-        shown = _Shown({name: str(value)[:LONGEST_PARAM] for name, value in params.items()})
+    shown = _Shown((name, str(value)[:LONGEST_PARAM]) for name, value in params.items())
     return entry.message_zh.format_map(shown), entry.message_en.format_map(shown)
 
 
