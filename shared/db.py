@@ -36,7 +36,7 @@ CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 40.0
 REPEATS = 3
 
-OUTAGES: tuple[type[BaseException], ...] = (
+OUTAGES: tuple[type[Exception], ...] = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -137,6 +137,5 @@ async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *,
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             if attempt == REPEATS:
                 raise
-            await asyncio.sleep(random.uniform(0.005, 0.05) * (attempt + 1))
+            await asyncio.sleep(random.uniform(0.005, 0.05) * (attempt + 1))  # noqa: S311 - no secret
     raise AssertionError("unreachable")
-

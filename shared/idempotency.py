@@ -71,7 +71,9 @@ async def claim(conn: Connection, client: str, entries: Sequence[tuple[str, byte
     ours = {row["key"] for row in await conn.fetch(CLAIM, client, keys, [wanted[key] for key in keys])} if keys else set()
     answer.update(dict.fromkeys(ours))
     if done := [key for key in keys if key not in ours]:
-        rows = await conn.fetch("SELECT key, fingerprint, result FROM idempotency WHERE client = $1 AND key = ANY($2::text[])", client, done)
+        rows = await conn.fetch(
+            "SELECT key, fingerprint, result FROM idempotency WHERE client = $1 AND key = ANY($2::text[])", client, done
+        )
         for row in rows:
             same = hmac.compare_digest(row["fingerprint"], wanted[row["key"]])
             answer[row["key"]] = _result(row["result"]) if same else Mismatch()

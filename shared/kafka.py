@@ -208,7 +208,8 @@ class KafkaBroker:
         try:
             async with self._lock, asyncio.timeout(ANSWER_TIMEOUT):
                 observer = self._observer or await self._observing()
-                await observer._client.set_topics(wanted)  # noqa: SLF001 - no public call names topics without subscribing to them
+                # No public call names topics without subscribing to them.
+                await observer._client.set_topics(wanted)
                 places = [TopicPartition(topic, number) for topic in wanted for number in observer.partitions_for_topic(topic) or ()]
                 begins = await observer.beginning_offsets(places)
                 ends = await observer.end_offsets(places)

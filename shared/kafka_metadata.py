@@ -38,7 +38,11 @@ class TopicsResponse(Response):  # type: ignore[misc]
         (
             "brokers",
             CompactArray(
-                ("node_id", Int32), ("host", CompactString("utf-8")), ("port", Int32), ("rack", CompactString("utf-8")), ("tags", TaggedFields)
+                ("node_id", Int32),
+                ("host", CompactString("utf-8")),
+                ("port", Int32),
+                ("rack", CompactString("utf-8")),
+                ("tags", TaggedFields),
             ),
         ),
         ("cluster_id", CompactString("utf-8")),

@@ -43,7 +43,7 @@ class MemoryBroker:
     """A broker that lives as long as the object. `largest` bounds what one fetch returns per partition; `available` = False is an outage."""
 
     def __init__(self, seed: int = 0, largest: int = 50) -> None:
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311 - a chosen order, no secret
         self.largest = largest
         self.available = True
         self.logs: dict[str, _Log] = {}

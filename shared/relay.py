@@ -38,6 +38,8 @@ SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
 ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset", journal_id = excluded.journal_id
 """
 
+AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable)
+
 log = structlog.get_logger(__name__)
 
 
@@ -75,7 +77,7 @@ class Relay:
                             while not stop.is_set():
                                 await self._step(conn, stop)
                                 failures = 0
-                except (*db.OUTAGES, BrokerUnavailable) as error:
+                except AWAY as error:
                     failures += 1
                     log.warning("relay.waits", topic=self._topic, reason=repr(error))
                     await _pause(stop, min(LONGEST_BACKOFF, 0.1 * 2 ** min(failures, 6)))

@@ -21,7 +21,7 @@ CREATE TABLE shards (
     updated_at timestamptz NOT NULL DEFAULT parkunion_now(),
     owner text,
     ends jsonb NOT NULL DEFAULT '{}',
-    current_at timestamptz,
+    current_at timestamptz NOT NULL DEFAULT parkunion_now(),
     PRIMARY KEY (generation, shard)
 ) WITH (fillfactor = 20);
 

@@ -1,0 +1,9 @@
+"""The door to reading: services import from here, the rooms behind it are `shared.reading`."""
+
+from __future__ import annotations
+
+from shared.reading.lag import Lag, consumed_until, held, lag
+from shared.reading.reader import PartitionsDiffer, Reader
+from shared.reading.records import DomainError, ShardBatch
+
+__all__ = ["DomainError", "Lag", "PartitionsDiffer", "Reader", "ShardBatch", "consumed_until", "held", "lag"]

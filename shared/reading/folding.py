@@ -1,0 +1,182 @@
+"""One transaction of one shard: sort, move the position, apply, write. The only place where events take effect."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+
+from shared import db
+from shared.broker import BrokerUnavailable
+from shared.db import Connection
+from shared.reading import store
+from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
+from shared.reading.shard import Shard, merged
+from shared.reading.sorting import PARKING, Sorted, sort_out
+from shared.reading.store import Halted
+
+MOST_PARKED = 20
+WITHIN = 60.0
+MOST_HEADS = 50_000
+PATIENCE = 1.0
+
+Apply: TypeAlias = Callable[[Connection, ShardBatch], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+class TooManyParked(Halted):
+    """More than 20 streams were newly parked within a minute: the fault is ours, not the events'."""
+
+
+class Fenced(Exception):
+    """Another instance has moved the shard: what this one knows of it is old."""
+
+
+class _Refused(Exception):
+    """`apply` raised something about the events, not about the database or the network."""
+
+    def __init__(self, plan: Sorted, reason: str) -> None:
+        super().__init__(reason)
+        self.plan = plan
+        self.reason = reason
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error of `apply` says nothing about the event: the batch is then aborted and tried again, nothing is parked."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] not in ("22", "23", "P0")
+    return isinstance(error, (*db.OUTAGES, BrokerUnavailable, MemoryError)) or getattr(error, "status", None) == 503
+
+
+class Folder:
+    """Applies what has arrived in shards, one transaction at a time. `counts` counts applied, duplicate and parked events."""
+
+    def __init__(
+        self,
+        generation: int,
+        batch: int,
+        apply: Apply,
+        on_reset: Callable[[int], None],
+        after_commit: Callable[[ShardBatch], None],
+        parked_at: deque[float],
+        counts: Counter[str],
+    ) -> None:
+        self._generation = generation
+        self._batch = batch
+        self._apply = apply
+        self._on_reset = on_reset
+        self._after_commit = after_commit
+        self._parked_at = parked_at
+        self.counts = counts
+        self._starved: dict[int, float] = {}
+
+    def reset(self, shard: int) -> None:
+        """Everything kept of a shard is void."""
+        self._starved.pop(shard, None)
+        self._on_reset(shard)
+
+    async def fold(self, conn: Connection, shard: Shard, lagging: set[str]) -> bool:
+        """Apply the next batch of a shard; false if there is nothing that may be applied now.
+
+        Raises Fenced, TooManyParked, or what the database said; then nothing was applied and `shard` is of no more use.
+        """
+        records = self._next_records(shard, lagging)
+        if not records and not shard.streams.ready:
+            return False
+        try:
+            plan, batch = await self._transaction(conn, shard, records)
+        except (_Refused, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+            self._on_reset(shard.number)
+            if isinstance(error, _Refused):
+                self._narrow(shard, error.plan, error.reason)
+            shard.streams = await store.load_streams(conn, self._generation, shard)
+            return True
+        self._committed(shard, plan, batch)
+        return True
+
+    def _next_records(self, shard: Shard, lagging: set[str]) -> list[Received]:
+        """In merged order. A topic that stays away for a second is not waited for: the order between topics is for speed only."""
+        records = merged(shard.pending, lagging, self._batch)
+        if records or not shard.count():
+            self._starved.pop(shard.number, None)
+            return records
+        since = self._starved.setdefault(shard.number, time.monotonic())
+        return merged(shard.pending, (), self._batch) if time.monotonic() - since > PATIENCE else []
+
+    async def _transaction(self, conn: Connection, shard: Shard, records: list[Received]) -> tuple[Sorted, ShardBatch]:
+        streams, generation = shard.streams, self._generation
+        async with conn.transaction():
+            wanted = {record.stream for record in records}
+            await store.look_up(conn, generation, shard.number, streams, wanted - streams.heads.keys() - {NO_STREAM})
+            behind: set[Stream] = {stream for stream in wanted & streams.waiting.keys() if stream not in streams.blocked}
+            kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
+            plan = sort_out(streams, records, kept, shard.refused, shard.limit)
+            self._mind_parking(plan)
+            position = {**shard.next, **plan.next}
+            if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):
+                raise Fenced(f"shard {shard.number} is no longer at version {shard.version}")
+            events = [record.event for record in plan.apply if record.event is not None]
+            batch = ShardBatch(generation, shard.number, shard.version + 1, events, position)
+            if events:
+                try:
+                    await self._apply(conn, batch)
+                except Exception as error:
+                    if is_outage(error):
+                        raise
+                    raise _Refused(plan, f"{type(error).__name__}: {error}"[:500]) from error
+            await store.write(conn, generation, shard.number, plan, streams.heads)
+        return plan, batch
+
+    def _mind_parking(self, plan: Sorted) -> None:
+        now = time.monotonic()
+        while self._parked_at and now - self._parked_at[0] > WITHIN:
+            self._parked_at.popleft()
+        if len(self._parked_at) + len(plan.blocking) > MOST_PARKED:
+            reasons = sorted({parked.error or parked.kind for parked in plan.park if parked.kind in PARKING})
+            raise TooManyParked(f"more than {MOST_PARKED} streams were parked within a minute: {'; '.join(reasons[:3])}")
+
+    def _narrow(self, shard: Shard, plan: Sorted, reason: str) -> None:
+        """Search the refused event: half of the batch next time, until it is the only one."""
+        if len(plan.apply) > 1:
+            shard.limit = len(plan.apply) // 2
+        else:
+            record = plan.apply[0]
+            shard.refused[record.topic, record.offset] = reason
+
+    def _committed(self, shard: Shard, plan: Sorted, batch: ShardBatch) -> None:
+        """Now, and not before, what was learnt is true."""
+        shard.newest = _newest(shard, plan)
+        shard.version, shard.next = batch.version, dict(batch.next)
+        for topic, count in plan.taken.items():
+            waiting = shard.pending[topic]
+            for _ in range(count):
+                waiting.popleft()
+        shard.limit = min(self._batch, shard.limit * 2)
+        for parked in plan.park:
+            at = (parked.record.topic, parked.record.offset)
+            shard.tried.add(at)
+            if shard.refused.pop(at, None) is not None:
+                shard.limit = self._batch
+            if parked.kind in PARKING:
+                record = parked.record
+                log.error("reader.parked", kind=parked.kind, stream=record.stream, sequence=record.sequence, at=at, error=parked.error)
+        self._parked_at.extend([time.monotonic()] * len(plan.blocking))
+        self.counts.update(applied=len(plan.apply), duplicates=plan.duplicates, parked=len(plan.park))
+        if len(shard.streams.heads) > MOST_HEADS:
+            shard.streams.heads = {stream: shard.streams.heads[stream] for stream in shard.streams.waiting}
+        if batch.events:
+            self._after_commit(batch)
+
+
+def _newest(shard: Shard, plan: Sorted) -> dict[str, datetime]:
+    """{topic: greatest time consumed} after the batch."""
+    newest = dict(shard.newest)
+    for topic, when in plan.newest.items():
+        newest[topic] = max(when, newest.get(topic, when))
+    return newest

@@ -1,0 +1,123 @@
+"""The reader: lives through rebalances, restarts and outages, and stops only where going on would do harm."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from shared import db
+from shared.broker import Broker, BrokerUnavailable, OffsetLost, Topic
+from shared.db import Pool
+from shared.ids import uuid7
+from shared.reading.folding import Apply, Folder
+from shared.reading.records import ShardBatch
+from shared.reading.session import Session, Setting, Stalled
+from shared.reading.store import Halted
+
+LONGEST_BACKOFF = 3.0
+STEADY = 30.0
+
+AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable, OffsetLost, Stalled)
+
+log = structlog.get_logger(__name__)
+
+
+class PartitionsDiffer(Exception):
+    """The topics do not all have the number of partitions that this service was configured with. Set PARKUNION_PARTITIONS to it."""
+
+
+def _nothing(_: object) -> None:
+    """No caches, nothing to drop or to keep."""
+
+
+class Reader:
+    """Reads `topics` into the database of `pool`, one transaction per shard and batch (docs/design/ENGINE.md, Reading 1 to 5, 7 to 9).
+
+    `apply(conn, batch)` does the work inside the transaction. What it raises decides: an outage (`shared.reading.folding.is_outage`) aborts
+    the batch, which is tried again; anything else is about an event, which is searched by halving the batch, parked, and its stream held.
+    A batch that is tried again may be cut otherwise, so nothing may be kept in memory but in `after_commit(batch)`, which is called when the
+    commit is known; `on_reset(shard)` says that everything kept of a shard is void. `batch` is the most events of a transaction.
+
+    `halted` = why it has stopped for good in this process (None: it goes on); `counts` = applied, duplicates, parked.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        broker: Broker,
+        *,
+        name: str,
+        topics: Sequence[str],
+        partitions: int,
+        generation: int = 1,
+        apply: Apply,
+        on_reset: Callable[[int], None] = _nothing,
+        after_commit: Callable[[ShardBatch], None] = _nothing,
+        batch: int = 5000,
+    ) -> None:
+        self._pool = pool
+        self._broker = broker
+        self._group = f"{name}.g{generation}"
+        self._partitions = partitions
+        self._setting = Setting(f"{name} {uuid7().hex[-12:]}"[-63:], list(topics), generation, batch)
+        self.counts: Counter[str] = Counter()
+        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts)
+        self.halted: str | None = None
+        self.session: Session | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until `stop`. Raises PartitionsDiffer at start."""
+        failures = 0
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                await self._live(stop)
+            except Halted as error:
+                self.halted = str(error)
+                log.critical("reader.halted", reader=self._setting.me, reason=self.halted)
+                await stop.wait()
+            except AWAY as error:
+                log.warning("reader.waits", reader=self._setting.me, reason=repr(error))
+            except PartitionsDiffer:
+                raise
+            except Exception:
+                log.exception("reader.failed", reader=self._setting.me)
+            failures = 0 if time.monotonic() - started > STEADY else failures + 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(LONGEST_BACKOFF, 0.1 * 2 ** min(failures, 6))):
+                    await stop.wait()
+
+    async def _live(self, stop: asyncio.Event) -> None:
+        topics = await self._topics(stop)
+        if topics is None:
+            return
+        conn = await self._pool.acquire(timeout=db.CONNECT_TIMEOUT)
+        try:
+            # Whoever takes over from us finds our session by this name, and ends it.
+            await conn.execute("SELECT set_config('application_name', $1, false)", self._setting.me)
+            self.session = Session(self._setting, conn, self._broker, self._group, topics, self._folder)
+            await self.session.run(stop)
+        finally:
+            self.session = None
+            with contextlib.suppress(*db.OUTAGES):
+                await self._pool.release(conn, timeout=5)
+
+    async def _topics(self, stop: asyncio.Event) -> dict[str, Topic] | None:
+        """The topics, once all of them exist; None if stopped before."""
+        wanted = self._setting.topics
+        while not stop.is_set():
+            found = await self._broker.describe(wanted)
+            if wrong := {name: topic.partitions for name, topic in found.items() if topic.partitions != self._partitions}:
+                raise PartitionsDiffer(f"{self._partitions} partitions expected: {wrong}")
+            if len(found) == len(wanted):
+                return found
+            log.warning("reader.waits", reader=self._setting.me, missing=sorted(set(wanted) - found.keys()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await stop.wait()
+        return None

@@ -1,0 +1,223 @@
+"""Every statement of the reading half (tables: shared/sql/reading.sql)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from shared.broker import Extent, Place, Topic
+from shared.db import Connection
+from shared.reading.records import Received, Stream, received
+from shared.reading.shard import Shard
+from shared.reading.sorting import At, Head, Parked, Sorted, StreamsOfShard, Waiting
+
+
+class Halted(Exception):
+    """The reader must not go on by itself; a person has to look. Nothing was lost: the position stays where it is."""
+
+
+CREATE = "INSERT INTO shards (generation, shard) SELECT $1, unnest($2::int[]) ON CONFLICT DO NOTHING"
+OWNERS = "SELECT DISTINCT owner FROM shards WHERE generation = $1 AND shard = ANY($2::int[]) AND owner <> $3"
+END_SESSIONS = """
+SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activity
+WHERE application_name = ANY($1::text[]) AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+POSITIONS = "SELECT * FROM shards WHERE generation = $1 AND shard = ANY($2::int[]) ORDER BY shard FOR UPDATE"
+OWN = """
+UPDATE shards AS s SET owner = $2, version = version + 1, next = n.next, topic_ids = $3, updated_at = parkunion_now()
+FROM unnest($4::int[], $5::jsonb[]) AS n(shard, next) WHERE s.generation = $1 AND s.shard = n.shard
+"""
+MOVE = """
+UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()
+WHERE generation = $1 AND shard = $2 AND version = $3
+"""
+GIVE_UP = "UPDATE shards SET owner = NULL WHERE generation = $1 AND shard = ANY($2::int[]) AND owner = $3"
+REPORT = """
+UPDATE shards AS s SET ends = r.ends, current_at = CASE WHEN r.current THEN parkunion_now() ELSE s.current_at END
+FROM unnest($3::int[], $4::jsonb[], $5::bool[]) AS r(shard, ends, current)
+WHERE s.generation = $1 AND s.owner = $2 AND s.shard = r.shard
+"""
+HEADS = """
+SELECT source, subject, sequence, event_id, time FROM seen JOIN unnest($3::text[], $4::text[]) AS w(source, subject) USING (source, subject)
+WHERE generation = $1 AND shard = $2
+"""
+SEE = """
+INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::timestamptz[])
+ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
+"""
+WAITING = """
+SELECT topic, "offset", source, subject, sequence, event_id, kind FROM held WHERE generation = $1 AND shard = $2 AND sequence > 0 ORDER BY at
+"""
+KEPT = """
+SELECT topic, "offset", source, subject, sequence, kind, event FROM held
+JOIN unnest($3::text[], $4::text[]) AS w(source, subject) USING (source, subject)
+WHERE generation = $1 AND shard = $2 AND kind <> 'fork'
+"""
+PARK = """
+INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, event_id, kind, error, event)
+SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::bytea[])
+ON CONFLICT (generation, shard, topic, "offset") DO UPDATE SET kind = excluded.kind, error = excluded.error
+"""
+RELEASE = """
+DELETE FROM held USING unnest($3::text[], $4::bigint[]) AS r(topic, "offset")
+WHERE held.generation = $1 AND held.shard = $2 AND held.topic = r.topic AND held."offset" = r."offset"
+"""
+
+
+async def take_over(
+    conn: Connection,
+    generation: int,
+    me: str,
+    numbers: Sequence[int],
+    topics: Mapping[str, Topic],
+    extents: Mapping[Place, Extent],
+    limit: int,
+) -> list[Shard]:
+    """Become the owner of shards: end the sessions of whoever was, raise the versions, and say where to read on.
+
+    Raises Halted if a topic was made anew or no longer begins where we stand. A log that ends before our position lost its tail: what is
+    published there again is read from its new end, and known events are dropped by sequence.
+    """
+    await conn.execute(CREATE, generation, numbers)
+    # Without this a frozen owner's open transaction blocks its successor; no idle timeout covers a stall inside COPY.
+    if owners := [row["owner"] for row in await conn.fetch(OWNERS, generation, numbers, me)]:
+        await conn.execute(END_SESSIONS, owners)
+    async with conn.transaction():
+        rows = await conn.fetch(POSITIONS, generation, numbers)
+        shards = [
+            Shard(
+                number=row["shard"],
+                version=row["version"] + 1,
+                next=_position(row["shard"], row["next"], row["topic_ids"], topics, extents),
+                newest={topic: datetime.fromisoformat(time) for topic, time in row["newest"].items()},
+                ends={topic: extents[topic, row["shard"]].end for topic in topics},
+                limit=limit,
+                pending={topic: deque() for topic in topics},
+            )
+            for row in rows
+        ]
+        ids = {topic: found.id for topic, found in topics.items()}
+        await conn.execute(OWN, generation, me, ids, [shard.number for shard in shards], [shard.next for shard in shards])
+    for shard in shards:
+        shard.streams = await load_streams(conn, generation, shard)
+    return shards
+
+
+async def read_again(conn: Connection, generation: int, shard: Shard, limit: int) -> Shard:
+    """The shard as it stands in the database now."""
+    row = await conn.fetchrow("SELECT next, newest, version FROM shards WHERE generation = $1 AND shard = $2", generation, shard.number)
+    if row is None:
+        raise Halted(f"the row of shard {shard.number} is gone")
+    found = Shard(
+        number=shard.number,
+        version=row["version"],
+        next={topic: row["next"].get(topic, 0) for topic in shard.next},
+        newest={topic: datetime.fromisoformat(time) for topic, time in row["newest"].items()},
+        ends=shard.ends,
+        limit=limit,
+        pending={topic: deque() for topic in shard.pending},
+    )
+    found.streams = await load_streams(conn, generation, found)
+    return found
+
+
+def _position(
+    number: int, stored: Mapping[str, int], ids: Mapping[str, str], topics: Mapping[str, Topic], extents: Mapping[Place, Extent]
+) -> dict[str, int]:
+    position = dict(stored)
+    for topic, found in topics.items():
+        extent = extents[topic, number]
+        if topic in ids and ids[topic] != found.id:
+            raise Halted(f"the topic {topic} was made anew: offsets of the old one mean nothing, a new generation must be built")
+        if (at := stored.get(topic, 0)) < extent.begin:
+            raise Halted(f"{topic}/{number} begins at {extent.begin} but we have read only up to {at}: events were deleted from the log")
+        position[topic] = min(at, extent.end)
+    return position
+
+
+async def load_streams(conn: Connection, generation: int, shard: Shard) -> StreamsOfShard:
+    """What waits in a shard, read anew; parked heads not yet tried again since the start become ready."""
+    streams = StreamsOfShard()
+    rows = await conn.fetch(WAITING, generation, shard.number)
+    await look_up(conn, generation, shard.number, streams, {(row["source"], row["subject"]) for row in rows})
+    for row in rows:
+        stream = (row["source"], row["subject"])
+        head = streams.heads[stream]
+        if row["kind"] == "fork":
+            streams.blocked.add(stream)
+        elif head is None or row["sequence"] > head.sequence:
+            waiting = Waiting(row["event_id"], (row["topic"], row["offset"]), row["kind"])
+            streams.waiting.setdefault(stream, {})[row["sequence"]] = waiting
+    for stream, sequences in streams.waiting.items():
+        head = streams.heads[stream]
+        first = sequences.get((head.sequence if head else 0) + 1)
+        if first is None or stream in streams.blocked:
+            continue
+        if first.at in shard.tried:
+            streams.blocked.add(stream)
+        else:
+            streams.ready[stream] = None
+    return streams
+
+
+async def look_up(conn: Connection, generation: int, shard: int, streams: StreamsOfShard, wanted: Collection[Stream]) -> None:
+    """Learn the heads of streams."""
+    if not wanted:
+        return
+    rows = await conn.fetch(HEADS, generation, shard, [source for source, _ in wanted], [subject for _, subject in wanted])
+    streams.heads.update(dict.fromkeys(wanted))
+    streams.heads.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
+
+
+async def kept_events(conn: Connection, generation: int, shard: int, wanted: Collection[Stream]) -> dict[Stream, dict[int, Received]]:
+    """The held events of streams, by sequence, read again (a newer release may understand more)."""
+    kept: dict[Stream, dict[int, Received]] = {}
+    if wanted:
+        rows = await conn.fetch(KEPT, generation, shard, [source for source, _ in wanted], [subject for _, subject in wanted])
+        for row in rows:
+            record = received(row["topic"], shard, row["offset"], row["event"], held=row["kind"])
+            kept.setdefault((row["source"], row["subject"]), {})[row["sequence"]] = record
+    return kept
+
+
+async def move(
+    conn: Connection, generation: int, shard: int, version: int, next: Mapping[str, int], newest: Mapping[str, datetime]
+) -> bool:
+    """Move the position, if the shard is still at `version`; false: another instance owns it."""
+    status: str = await conn.execute(MOVE, generation, shard, version, dict(next), dict(newest))
+    return status == "UPDATE 1"
+
+
+async def write(conn: Connection, generation: int, shard: int, plan: Sorted, heads: Mapping[Stream, Head | None]) -> None:
+    """Write what became of a batch, in at most three statements."""
+    if plan.changed:
+        changed = [(*stream, *head) for stream in plan.changed if (head := heads[stream]) is not None]
+        await conn.execute(SEE, generation, shard, *map(list, zip(*changed, strict=True)))
+    if plan.released:
+        await conn.execute(RELEASE, generation, shard, *_columns(plan.released))
+    if plan.park:
+        await conn.execute(PARK, generation, shard, *_columns(map(_held_row, plan.park)))
+
+
+def _held_row(parked: Parked) -> tuple[object, ...]:
+    record = parked.record
+    return (
+        *(record.topic, record.offset, *record.stream, record.sequence, record.event_id),
+        *(parked.kind, parked.error.replace("\x00", "") if parked.error else None, record.raw),
+    )
+
+
+def _columns(rows: Iterable[tuple[object, ...] | At]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def give_up(conn: Connection, generation: int, me: str, numbers: Sequence[int]) -> None:
+    """Say that nobody needs to end our sessions."""
+    await conn.execute(GIVE_UP, generation, numbers, me)
+
+
+async def report(conn: Connection, generation: int, me: str, shards: Sequence[tuple[int, Mapping[str, int], bool]]) -> None:
+    """Tell how far the logs of our shards reach, and which of them lack nothing at this moment."""
+    await conn.execute(REPORT, generation, me, *_columns(shards))
