@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
@@ -94,16 +95,27 @@ def _placed(kind: str, occurred: int, rank: int, data: Mapping[str, Any]) -> Pla
 def summary(told: Change, kind: str) -> dict[str, Any] | None:
     """What is kept of an event beside its attributes, so that its effect can be told again; None: its type says it all."""
     if kind == CORRECTED:
-        return {"withdrawn": told.withdrawn, "replacement": told.placed}
+        return {"withdrawn": _written(told.withdrawn), "replacement": _written(told.placed)}
     return (told.placed.says or None) if told.placed else None
 
 
 def told_again(kind: str, occurred: int, sequence: int, known: int, says: dict[str, Any] | None) -> Change:
     """The change of an event from its `summary`."""
     if kind == CORRECTED and says is not None:
-        withdrawn, placed = says["withdrawn"], says["replacement"]
-        return Change(known, Placed(*withdrawn), Placed(*placed) if placed else None)
+        return Change(known, _read(says["withdrawn"]), _read(says["replacement"]))
     return Change(known, None, Placed(kind, occurred, sequence, says or {}))
+
+
+def _written(placed: Placed | None) -> dict[str, Any] | None:
+    if placed is None:
+        return None
+    return {"fact": placed.kind, "occurred_on": date.fromordinal(placed.occurred).isoformat(), "rank": placed.rank, "says": placed.says}
+
+
+def _read(written: dict[str, Any] | None) -> Placed | None:
+    if written is None:
+        return None
+    return Placed(written["fact"], date.fromisoformat(written["occurred_on"]).toordinal(), written["rank"], written["says"])
 
 
 class _Stored(msgspec.Struct, array_like=True):
