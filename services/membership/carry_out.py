@@ -16,7 +16,7 @@ from services.membership.handlers import Decided, Handlers
 from services.membership.loading import Hashes
 from shared import idempotency
 from shared.auth import Areas
-from shared.db import Connection
+from shared.db import Connection, Pool, run_command
 from shared.idempotency import Mismatch, Result
 from shared.journal import Actor, Appended
 from shared.problems import Problem, Unprocessable
@@ -47,8 +47,8 @@ async def execute(conn: Connection, context: Context, client: str, areas: Areas,
             outcomes[n] = claim
         elif line.key is None or first.setdefault(line.key, n) == n:
             todo.append(n)
-    for n, outcome in zip(todo, await _carry_out(conn, context, areas, actor, [lines[n].command for n in todo]), strict=True):
-        outcomes[n] = outcome
+    for n, made in zip(todo, await _carry_out(conn, context, areas, actor, [lines[n].command for n in todo]), strict=True):
+        outcomes[n] = made
     done: dict[str, Result] = {}
     refused: list[str] = []
     for key, n in first.items():
@@ -122,3 +122,24 @@ def _answers(outcomes: Sequence[Decided | Problem], appended: Sequence[Appended]
         answer_id = str(own[0].event_id) if outcome.id_is_event else outcome.id
         answers.append(Result(answer_id, outcome.subject, sequence, [place.event_id for place in own], outcome.warnings))
     return answers
+
+
+async def one(pool: Pool, context: Context, client: str, areas: Areas, actor: Actor, line: Line) -> Result:
+    """One command in a transaction of its own. Raises the problem for which it is refused; nothing of it then stays."""
+
+    async def work(conn: Connection) -> Result:
+        outcome = (await execute(conn, context, client, areas, actor, [line]))[0]
+        if isinstance(outcome, Problem):
+            raise outcome
+        return outcome
+
+    return await run_command(pool, work, areas=Areas.all())
+
+
+async def many(pool: Pool, context: Context, client: str, areas: Areas, actor: Actor, lines: Sequence[Line]) -> list[Outcome]:
+    """A batch in one transaction; what came of it, by line."""
+
+    async def work(conn: Connection) -> list[Outcome]:
+        return await execute(conn, context, client, areas, actor, lines)
+
+    return await run_command(pool, work, areas=Areas.all())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -128,12 +128,12 @@ async def may_follow(conn: Connection, ids: Collection[UUID], topic: str, partit
     if not drawn:
         return set()
     shard_of = {unknown: partition_of(str(unknown), partitions) for unknown in drawn}
-    rows: Sequence[Mapping[str, object]] = await conn.fetch(NEWEST, topic, sorted(set(shard_of.values())))
+    rows = await conn.fetch(NEWEST, topic, sorted(set(shard_of.values())))
     newest = {row["shard"]: (row["newest"], row["shift"]) for row in rows}
     found = set()
     for unknown, time in drawn.items():
         read_to, shift = newest.get(shard_of[unknown], (None, timedelta(0)))
-        if read_to is None or time + shift + LONGEST_TRANSACTION > read_to:  # type: ignore[operator]
+        if read_to is None or time + shift + LONGEST_TRANSACTION > read_to:
             found.add(unknown)
     return found
 

@@ -6,35 +6,21 @@ In a batch a path's id stands in the body, as `union_id` or `member_id`.
 from __future__ import annotations
 
 import re
-from datetime import date
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
+from services.membership.domain import commands
+from services.membership.domain.commands import Correct, Cover, Dissolve, Found, Join, Leave, Transfer
 from services.membership.domain.state import Reason
 from shared.contracts.membership import UnionKind
+from shared.forms import AreaCode, Data, Day, Id, Name, Text
+from shared.forms import Command as Form
 from shared.ids import uuid7
 
-REASON_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-def _iso_day(value: Any) -> date:
-    try:
-        if not isinstance(value, str) or not ISO_DAY.fullmatch(value):
-            raise ValueError
-        return date.fromisoformat(value)
-    except ValueError:
-        raise PydanticCustomError("INVALID_DATE", "a date is written YYYY-MM-DD") from None
-
-
-Day = Annotated[date, BeforeValidator(_iso_day), Field(json_schema_extra={"type": "string", "format": "date"})]
-AreaCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"\S")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+REASON_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 def reason_of(text: str) -> Reason:
@@ -42,10 +28,9 @@ def reason_of(text: str) -> Reason:
     return Reason(text) if REASON_CODE.fullmatch(text) else Reason("note", uuid7(), text)
 
 
-class Body(BaseModel):
-    """A command's body; fields that it does not know are an error."""
+class Body(Form):
+    """A command's body."""
 
-    model_config = ConfigDict(extra="forbid")
     op: ClassVar[str]
 
 
@@ -55,10 +40,10 @@ class UnionBody(Body):
     op = "union"
     kind: UnionKind
     name: Name | None = None
-    parent_union_id: UUID | None = None
+    parent_union_id: Id | None = None
     seat_area: AreaCode
     approved_on: Day
-    enterprises: list[UUID] = []
+    enterprises: list[Id] = Field(default_factory=list)
 
     def command(self) -> Found:
         """As the rules know it."""
@@ -68,7 +53,7 @@ class UnionBody(Body):
 class CoverageBody(Body):
     """The union begins (`"started": true`) or ceases (`"ended": true`) to cover the enterprise; `action` says the same in one word."""
 
-    enterprise_id: UUID
+    enterprise_id: Id
     on: Day
     started: Literal[True] | None = None
     ended: Literal[True] | None = None
@@ -89,7 +74,7 @@ class CoverageLine(CoverageBody):
     """A coverage in a batch."""
 
     op = "coverage"
-    union_id: UUID
+    union_id: Id
 
     def command(self) -> Cover:
         """As the rules know it."""
@@ -111,7 +96,7 @@ class DissolutionLine(DissolutionBody):
     """A dissolution in a batch."""
 
     op = "dissolution"
-    union_id: UUID
+    union_id: Id
 
     def command(self) -> Dissolve:
         """As the rules know it."""
@@ -129,8 +114,8 @@ class MemberBody(Body):
     """A person joins the union at an enterprise that it covers."""
 
     op = "member"
-    union_id: UUID
-    enterprise_id: UUID
+    union_id: Id
+    enterprise_id: Id
     document: DocumentBody
     joined_on: Day
 
@@ -154,7 +139,7 @@ class LeaveLine(LeaveBody):
     """A leave in a batch."""
 
     op = "leave"
-    member_id: UUID
+    member_id: Id
 
     def command(self) -> Leave:
         """As the rules know it."""
@@ -165,8 +150,8 @@ class TransferBody(Body):
     """The member goes to another union or enterprise."""
 
     on: Day
-    union_id: UUID
-    enterprise_id: UUID
+    union_id: Id
+    enterprise_id: Id
 
     def of(self, member_id: UUID) -> Transfer:
         """As the rules know it."""
@@ -177,7 +162,7 @@ class TransferLine(TransferBody):
     """A transfer in a batch."""
 
     op = "transfer"
-    member_id: UUID
+    member_id: Id
 
     def command(self) -> Transfer:
         """As the rules know it."""
@@ -188,22 +173,13 @@ class CorrectionBody(Body):
     """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was."""
 
     op = "correction"
-    corrects: UUID
+    corrects: Id
     reason: Text
-    data: dict[str, Any] | None
+    data: Data | None
 
     def command(self) -> Correct:
         """As the rules know it."""
         return Correct(self.corrects, reason_of(self.reason), self.data)
-
-
-class Answer(BaseModel):
-    """What a command answers: the resource, its stream, the sequence of its last event there, all events said."""
-
-    id: str
-    subject: str
-    sequence: int
-    event_ids: list[UUID]
 
 
 OPS: dict[str, type[Body]] = {
@@ -212,7 +188,7 @@ OPS: dict[str, type[Body]] = {
 """{op of a batch's line: its body}; each has `command()`."""
 
 
-def command_of(body: Any) -> Command:
+def command_of(body: Any) -> commands.Command:
     """The command of a body of `OPS`."""
-    command: Command = body.command()
+    command: commands.Command = body.command()
     return command

@@ -1,0 +1,227 @@
+"""The routes: parse, call a handler, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from services.membership import carry_out, learned, listings, people
+from services.membership.carry_out import Line
+from services.membership.context import Context
+from services.membership.documents import masked
+from services.membership.domain.commands import Command
+from services.membership.schemas import (
+    OPS,
+    CorrectionBody,
+    CoverageBody,
+    DissolutionBody,
+    LeaveBody,
+    MemberBody,
+    TransferBody,
+    UnionBody,
+    command_of,
+)
+from shared import db, idempotency, journal
+from shared.answers import Created, created, json_response
+from shared.auth import Areas, Caller
+from shared.batch import Line as BatchLine
+from shared.batch import LineResult, NdjsonBatch
+from shared.contracts import membership
+from shared.db import Connection, Pool
+from shared.forms import AreaCode, Id, IdempotencyKey
+from shared.forms import Command as Form
+from shared.pages import Cursors
+from shared.problems import NotFound, Unprocessable
+from shared.web import CallerOf, actor_of
+
+READ, WRITE = "membership:read", "membership:write"
+MOST_ITEMS = 500
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+
+router = APIRouter(prefix="/v1")
+
+
+def _pool(request: Request) -> Pool:
+    return cast(Pool, request.app.state.pool)
+
+
+def _context(request: Request) -> Context:
+    return cast(Context, request.app.state.context)
+
+
+async def _command(request: Request, caller: Caller, key: str | None, body: Form, command: Command) -> Response:
+    caller.require(WRITE)
+    context = _context(request)
+    print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
+    line = Line(command, key, print_)
+    return created(await carry_out.one(_pool(request), context, caller.client, caller.areas, actor_of(caller), line))
+
+
+@router.post("/unions", status_code=201, response_model=Created, tags=["unions"])
+async def found_union(request: Request, caller: CallerOf, body: UnionBody, key: IdempotencyKey = None) -> Response:
+    """The next higher union approved a union: it exists from `approved_on`, and covers `enterprises` from then on."""
+    return await _command(request, caller, key, body, body.command())
+
+
+@router.post("/unions/{union_id}/coverage", status_code=201, response_model=Created, tags=["unions"])
+async def change_coverage(request: Request, caller: CallerOf, union_id: Id, body: CoverageBody, key: IdempotencyKey = None) -> Response:
+    """The union begins or ceases to cover an enterprise."""
+    return await _command(request, caller, key, body, body.of(union_id))
+
+
+@router.post("/unions/{union_id}/dissolution", status_code=201, response_model=Created, tags=["unions"])
+async def dissolve_union(request: Request, caller: CallerOf, union_id: Id, body: DissolutionBody, key: IdempotencyKey = None) -> Response:
+    """The union ends, and with it its coverage of every enterprise."""
+    return await _command(request, caller, key, body, body.of(union_id))
+
+
+@router.post("/members", status_code=201, response_model=Created, tags=["members"])
+async def join_member(request: Request, caller: CallerOf, body: MemberBody, key: IdempotencyKey = None) -> Response:
+    """A person becomes a member at an enterprise that the union covers."""
+    return await _command(request, caller, key, body, body.command())
+
+
+@router.post("/members/{member_id}/leave", status_code=201, response_model=Created, tags=["members"])
+async def leave_member(request: Request, caller: CallerOf, member_id: Id, body: LeaveBody, key: IdempotencyKey = None) -> Response:
+    """The member leaves."""
+    return await _command(request, caller, key, body, body.of(member_id))
+
+
+@router.post("/members/{member_id}/transfer", status_code=201, response_model=Created, tags=["members"])
+async def transfer_member(request: Request, caller: CallerOf, member_id: Id, body: TransferBody, key: IdempotencyKey = None) -> Response:
+    """The member goes to another union or enterprise; the answer's `id` is the new membership."""
+    return await _command(request, caller, key, body, body.of(member_id))
+
+
+@router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
+async def correct_fact(request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None) -> Response:
+    """An earlier fact was wrong; the answer's `id` is the correction's event."""
+    return await _command(request, caller, key, body, body.command())
+
+
+BATCH = NdjsonBatch(OPS)
+
+
+@router.post("/batch", tags=["batch"], openapi_extra=BATCH.openapi)
+async def batch(request: Request, caller: CallerOf) -> Response:
+    """Up to 1,000 commands in one transaction. Ids of paths stand in the body, as `union_id` and `member_id`."""
+    caller.require(WRITE)
+    context, pool = _context(request), _pool(request)
+    actor = actor_of(caller)
+
+    async def decide(given: list[BatchLine]) -> Sequence[LineResult]:
+        lines = [
+            Line(
+                command_of(line.body),
+                line.key,
+                idempotency.fingerprint(context.fingerprint_key, "POST", f"/v1/batch/{line.op}", line.plain()) if line.key else b"",
+            )
+            for line in given
+        ]
+        return await carry_out.many(pool, context, caller.client, caller.areas, actor, lines)
+
+    return await BATCH.respond(request, decide)
+
+
+async def _grant(conn: Connection, caller: Caller, code: str | None, field: str | None) -> None:
+    """Raises AREA_NOT_GRANTED unless the area lies inside the caller's."""
+    if not caller.areas.everything:
+        caller.require_area(code, await learned.area_path(conn, code) if code else None, field)
+
+
+async def _grant_resource(conn: Connection, caller: Caller, kind: str, key: UUID) -> None:
+    """Raises NOT_FOUND for what does not exist, AREA_NOT_GRANTED for what lies elsewhere."""
+    if (area := await listings.area_of(conn, kind, key)) is None:
+        raise NotFound("NOT_FOUND")
+    await _grant(conn, caller, area, None)
+
+
+@router.get("/unions", tags=["unions"])
+async def list_unions(
+    request: Request,
+    caller: CallerOf,
+    q: Annotated[str | None, Query(min_length=1, max_length=200, description="Part of the name")] = None,
+    area: Annotated[AreaCode | None, Query(description="Seat in this area; needed with a token for some areas only")] = None,
+    limit: Limit = 100,
+    after: str | None = None,
+) -> Response:
+    """Unions by age."""
+    caller.require(READ)
+    cursors: Cursors = request.app.state.cursors
+    last = UUID(cursors.decode(after, tuple[str])[0]) if after else None
+    async with db.transaction(_pool(request), areas=Areas.all()) as conn:
+        await _grant(conn, caller, area, "area")
+        if area and await learned.area_path(conn, area) is None:
+            raise Unprocessable("UNKNOWN_AREA", field="area", params={"area": area})
+    async with db.transaction(_pool(request), areas=caller.areas) as conn:
+        rows = await listings.unions(conn, q, area, last, limit + 1)
+    items = rows[:limit]
+    return json_response({"items": items, "next": cursors.encode([items[-1]["id"]]) if len(rows) > limit else None})
+
+
+@router.get("/unions/{union_id}", tags=["unions"])
+async def get_union(request: Request, caller: CallerOf, union_id: Id) -> Response:
+    """A union with the enterprises that it covers or covered."""
+    caller.require(READ)
+    async with db.transaction(_pool(request), areas=Areas.all()) as conn:
+        await _grant_resource(conn, caller, "union", union_id)
+        found = await listings.union(conn, union_id)
+    return _with_etag(request, found)
+
+
+@router.get("/members/{member_id}", tags=["members"])
+async def get_member(request: Request, caller: CallerOf, member_id: Id) -> Response:
+    """A membership, with the document masked: positions 7 to 14 are hidden."""
+    caller.require(READ)
+    async with db.transaction(_pool(request), areas=Areas.all()) as conn:
+        await _grant_resource(conn, caller, "member", member_id)
+        found = await listings.member(conn, member_id)
+        sealed = await people.document_of(conn, member_id)
+    if found is None:
+        raise NotFound("NOT_FOUND")
+    document = None
+    if sealed is not None:
+        person_id, kind, number = sealed
+        document = {"kind": kind, "number": masked(_context(request).documents.open(person_id, number))}
+    return _with_etag(request, {**found, "document": document})
+
+
+def _with_etag(request: Request, found: dict[str, Any] | None) -> Response:
+    if found is None:
+        raise NotFound("NOT_FOUND")
+    response = json_response(found)
+    etag = f'"{idempotency.fingerprint(b"etag", "GET", "", found).hex()[:32]}"'
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
+    return response
+
+
+@router.get("/events", tags=["events"])
+async def list_events(
+    request: Request,
+    caller: CallerOf,
+    subject: Annotated[str, Query(pattern=r"^(union|enterprise)/[0-9a-f-]{36}$", description="union/<id> or enterprise/<id>")],
+    limit: Limit = 100,
+    after: str | None = None,
+) -> Response:
+    """What this service said on one stream, oldest first, as CloudEvents."""
+    caller.require(READ)
+    cursors: Cursors = request.app.state.cursors
+    last = cursors.decode(after, tuple[int])[0] if after else 0
+    kind, _, key = subject.partition("/")
+    async with db.transaction(_pool(request), areas=Areas.all()) as conn:
+        try:
+            await _grant_resource(conn, caller, cast(Literal["union", "enterprise"], kind), UUID(key))
+        except ValueError:
+            raise Unprocessable("INVALID_ID", field="subject") from None
+        rows = await journal.events_of(conn, subject, last, limit + 1)
+    shown = rows[:limit]
+    following = cursors.encode([shown[-1].sequence]) if len(rows) > limit else None
+    events = b",".join(journal.cloud_event(row, membership.SOURCE) for row in shown)
+    tail = b'],"next":' + (f'"{following}"'.encode() if following else b"null") + b"}"
+    return Response(b'{"items":[' + events + tail, media_type="application/json")

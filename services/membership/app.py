@@ -1,0 +1,95 @@
+"""The one place where membership is put together: its API and its background roles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from services.membership import events_in
+from services.membership.context import Context
+from services.membership.documents import Documents
+from services.membership.settings import Settings
+from shared import db
+from shared.consumer import Reader, held, lag
+from shared.contracts.membership import SOURCE
+from shared.db import Pool
+from shared.kafka import KafkaBroker
+from shared.pages import Cursors
+from shared.relay import Relay
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.operations import Readiness
+
+GENERATION = 1
+READER_CONNECTIONS = 3
+
+
+def context_of(settings: Settings) -> Context:
+    """What commands need."""
+    documents = Documents(settings.encryption_keys, settings.hash_keys)
+    return Context(settings.clock, documents, settings.fingerprint_key, settings.registry_topic, settings.partitions)
+
+
+def api(settings: Settings) -> FastAPI:
+    """The web application."""
+    from services.membership.api import router
+    from shared.web import create_app
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.pool = await db.create_pool(settings.dsn, application_name="membership.api", max_size=settings.pool_size)
+        try:
+            yield
+        finally:
+            await app.state.pool.close()
+
+    async def readiness() -> Readiness:
+        return await _readiness(app.state.pool, settings)
+
+    app = create_app(settings, title="parkunion membership", routers=[router], lifespan=lifespan, readiness=readiness)
+    app.state.context = context_of(settings)
+    app.state.cursors = Cursors(settings.cursor_key, "membership")
+    return app
+
+
+async def _readiness(pool: Pool, settings: Settings) -> Readiness:
+    """Ready when the database answers: commands need nothing else. How far the registry was read is said beside it."""
+    from shared.operations import Readiness
+
+    behind = await lag(pool, None, GENERATION, [settings.registry_topic])
+    async with pool.acquire() as conn:
+        outbox = await conn.fetchval("SELECT count(*) FROM outbox")
+        kept = sum((await held(conn, GENERATION)).values())
+    return Readiness(ready=True, lag_events=behind.events, lag_seconds=behind.seconds, outbox=outbox, held=kept, checks={"database": "ok"})
+
+
+def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
+    """The background roles by name; each runs until its event is set."""
+
+    async def relay(stop: asyncio.Event) -> None:
+        broker = KafkaBroker(settings.kafka)
+        producer = broker.producer()
+        idle = settings.relay_idle_ms / 1000
+        try:
+            work = Relay(settings.dsn, producer, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
+            await work.run(stop)
+        finally:
+            await broker.close()
+
+    async def consumer(stop: asyncio.Event) -> None:
+        broker = KafkaBroker(settings.kafka)
+        pool = await db.create_pool(settings.dsn, application_name="membership.consumer", max_size=READER_CONNECTIONS)
+        try:
+            topics = [settings.registry_topic]
+            name = f"{settings.topic_prefix}membership"
+            reader = Reader(pool, broker, name=name, topics=topics, partitions=settings.partitions, apply=events_in.apply)
+            await reader.run(stop)
+        finally:
+            await broker.close()
+            await pool.close()
+
+    return {"relay": relay, "consumer": consumer}
