@@ -1,0 +1,112 @@
+"""The real PostgreSQL and the real Kafka of the local stack: one of each per test worker, a fresh database and fresh topics per test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local.kafka import KafkaServer, create_topics
+from deploy.local.postgres import PostgresServer
+from shared.db import Pool, create_pool
+from shared.ids import uuid7
+from shared.kafka import KafkaBroker
+from shared.migrate import migrate
+
+KERNEL_MIGRATIONS = Path(__file__).parent / "kernel" / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A migrated database of one service, empty but for what its migrations put there."""
+
+    name: str
+    service: str
+    app_dsn: str
+    owner_dsn: str
+
+
+NewDatabase = Callable[[str], Awaitable[Database]]
+NewTopics = Callable[..., Awaitable[list[str]]]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def database(postgres_server: PostgresServer) -> AsyncIterator[NewDatabase]:
+    """`await database("registry")` copies a migrated template of that service, which is made once per worker; `kernel` is the tests' own."""
+    made: list[str] = []
+    admin = await asyncpg.connect(postgres_server.dsn())
+
+    async def new(service: str) -> Database:
+        owner, app, template = f"{service}_owner", f"{service}_app", f"template_{service}"
+        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", template):
+            postgres_server.create_role(owner)
+            postgres_server.create_role(app)
+            postgres_server.create_database(template, owner)
+            await migrate(postgres_server.dsn(template, owner), service, folder=KERNEL_MIGRATIONS if service == "kernel" else None)
+        name = f"{service}_{uuid7().hex[-12:]}"
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
+        made.append(name)
+        return Database(name, service, postgres_server.dsn(name, app), postgres_server.dsn(name, owner))
+
+    yield new
+    for name in made:
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+@pytest.fixture
+async def kernel(database: NewDatabase) -> Database:
+    """A fresh database of the tests' own service."""
+    return await database("kernel")
+
+
+@pytest.fixture
+async def pool(kernel: Database) -> AsyncIterator[Pool]:
+    """A pool of the kernel database, with the role that the running service has."""
+    pool = await create_pool(kernel.app_dsn, application_name="kernel.tests")
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+async def kafka(kafka_server: KafkaServer) -> AsyncIterator[KafkaBroker]:
+    broker = KafkaBroker(kafka_server.bootstrap)
+    yield broker
+    await broker.close()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Unlike any other test's."""
+    return f"test-{uuid7().hex[-12:]}."
+
+
+@pytest.fixture
+def new_topics(kafka_server: KafkaServer, topic_prefix: str) -> NewTopics:
+    """`await new_topics("a", "b", partitions=4)` creates topics that are this test's own, and returns their names."""
+
+    async def new(*names: str, partitions: int = 4) -> list[str]:
+        topics = [topic_prefix + name for name in names]
+        await create_topics(kafka_server.bootstrap, topics, partitions)
+        return topics
+
+    return new
