@@ -39,7 +39,7 @@ REQUESTS: Mapping[str, Entry] = {
     "EVENT_TOO_LARGE": Entry(413, "事件过大", "Event too large", "由此产生的事件超过 256 KiB。", "The event that comes of it would be larger than 256 KiB."),
     "UNSUPPORTED_MEDIA_TYPE": Entry(415, "内容类型不支持", "Unsupported media type", "请以 Content-Type: {expected} 发送内容。", "Send the body as Content-Type: {expected}."),
     "TOO_MANY_REQUESTS": Entry(429, "请求过多", "Too many requests", "请求过于频繁,请稍后再试。", "Requests come too often; try again later."),
-    "INTERNAL": Entry(500, "内部错误", "Internal error", "服务内部出错;已记入日志,追踪号在 Trace-Id 头中。", "The service failed; it is logged under the Trace-Id of this answer."),
+    "INTERNAL": Entry(500, "内部错误", "Internal error", "服务内部出错,已记入日志,追踪号 {trace}。", "The service failed; it is logged with the trace {trace}."),
     "UNAVAILABLE": Entry(503, "暂不可用", "Unavailable", "服务暂时无法应答,请稍后重试;未写入任何内容。", "The service cannot answer now; try again later. Nothing was written."),
     "CLOCK_AHEAD": Entry(503, "时钟超前", "Clock ahead", "最近一次记录的时间晚于当前时钟,请稍后重试。", "The last record is later than the clock; try again later."),
 }

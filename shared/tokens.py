@@ -36,6 +36,8 @@ FETCH_TIMEOUT = 5.0
 LARGEST_KEY_SET = 256 * 1024
 LONGEST_TOKEN = 8192
 MOST_VERIFIED = 10_000
+CLIENT_KEY = "parkunion.client"
+"""Where a request's scope holds the caller's opaque id, for its log line."""
 CHALLENGE = 'Bearer realm="parkunion"'
 
 Authenticator: TypeAlias = Callable[[Request], Awaitable[Caller | None]]
@@ -169,12 +171,21 @@ BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="OAuth 2 a
 
 async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Caller:
     """The route's caller: by bearer token, else by the app's other authenticators. Raises TOKEN_MISSING and what `verify` raises."""
+    found = await _known(request, credentials)
+    if found is None:
+        raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
+    request.scope[CLIENT_KEY] = found.client
+    return found
+
+
+async def _known(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
     if credentials is not None:
         verifier: Verifier = request.app.state.verifier
         return await verifier.verify(credentials.credentials)
+    if "authorization" in request.headers:
+        return None
     authenticators: Sequence[Authenticator] = request.app.state.authenticators
-    if "authorization" not in request.headers:
-        for authenticate in authenticators:
-            if (found := await authenticate(request)) is not None:
-                return found
-    raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
+    for authenticate in authenticators:
+        if (found := await authenticate(request)) is not None:
+            return found
+    return None

@@ -1,0 +1,185 @@
+"""`POST /v1/batch`: NDJSON of up to 1,000 commands, decided in one transaction; a refused line changes nothing and stops no other.
+
+A line is `{"op","key","body"}`. Its form is checked here; what is well formed goes to the service's `decide`, all at once. A problem's
+`field` is the path inside `body`, or `op` or `key`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.idempotency import Result
+from shared.problems import BadRequest, FieldError, Problem, TooLarge, Unprocessable, warnings
+from shared.validation import problem_of
+
+MOST_LINES = 1000
+LONGEST_LINE = 64 * 1024
+"""Bytes."""
+LONGEST_KEY = 255
+MEDIA_TYPE = "application/x-ndjson"
+MEDIA_TYPES = frozenset({MEDIA_TYPE, "application/ndjson", "application/jsonl"})
+
+LineResult: TypeAlias = Result | Problem
+"""What came of a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A well-formed line: its number from 1, what is to be done, the caller's idempotency key, the validated body and its raw JSON."""
+
+    number: int
+    op: str
+    key: str | None
+    body: Any
+    raw: bytes
+
+    def plain(self) -> Any:
+        """The body as plain JSON values: what a fingerprint is made of."""
+        return msgspec.json.decode(self.raw)
+
+
+Decide: TypeAlias = Callable[[list[Line]], Awaitable[Sequence[LineResult]]]
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    op: str
+    body: msgspec.Raw
+    key: str | None = None
+
+
+class NdjsonBatch:
+    """The batch of one service: `models` says per op which pydantic model its body is."""
+
+    def __init__(self, models: Mapping[str, type[BaseModel]]) -> None:
+        self._validate = {op: model.__pydantic_validator__.validate_json for op, model in models.items()}
+        self._expected = ", ".join(sorted(models))
+        self._envelope = msgspec.json.Decoder(_Envelope)
+        self.openapi = _openapi(models)
+        """For the route's `openapi_extra`."""
+
+    async def respond(self, request: Request, decide: Decide) -> Response:
+        """The whole answer: read, check, decide, say. Raises TOO_MANY_LINES (413), EMPTY_BATCH (422), UNSUPPORTED_MEDIA_TYPE (415)."""
+        _require_ndjson(request)
+        return await self.answer(await request.body(), decide)
+
+    async def answer(self, content: bytes, decide: Decide) -> Response:
+        """The answer to an NDJSON body."""
+        numbers, lines, refused = self.read(content)
+        results: dict[int, LineResult] = dict(refused)
+        if lines:
+            decided = await decide(lines)
+            results.update((line.number, result) for line, result in zip(lines, decided, strict=True))
+        return Response(write((number, results[number]) for number in numbers), 200, media_type=MEDIA_TYPE)
+
+    def read(self, content: bytes) -> tuple[list[int], list[Line], dict[int, Problem]]:
+        """(numbers of all lines, the well-formed ones, the problems of the others). Blank lines are none, but count."""
+        numbers: list[int] = []
+        lines: list[Line] = []
+        refused: dict[int, Problem] = {}
+        # splitlines would also break at characters that stand inside texts; a pasted file may begin with a mark.
+        for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+            if not raw or raw.isspace():
+                continue
+            numbers.append(number)
+            if len(numbers) > MOST_LINES:
+                raise TooLarge("TOO_MANY_LINES", params={"most": MOST_LINES})
+            try:
+                lines.append(self._line(number, raw))
+            except Problem as problem:
+                refused[number] = problem
+        if not numbers:
+            raise Unprocessable("EMPTY_BATCH")
+        return numbers, lines, refused
+
+    def _line(self, number: int, raw: bytes) -> Line:
+        if len(raw) > LONGEST_LINE:
+            raise TooLarge("LINE_TOO_LARGE", row=number, params={"most": LONGEST_LINE})
+        try:
+            envelope = self._envelope.decode(raw)
+        except msgspec.DecodeError:
+            raise self._why(number, raw) from None
+        except (UnicodeDecodeError, RecursionError):
+            raise BadRequest("BROKEN_JSON", row=number) from None
+        validate = self._validate.get(envelope.op)
+        if validate is None:
+            raise Unprocessable("UNKNOWN_OP", field="op", row=number, params={"expected": self._expected})
+        key = envelope.key
+        if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() and " " not in key):
+            raise Unprocessable("BAD_IDEMPOTENCY_KEY", field="key", row=number)
+        body = bytes(envelope.body)
+        try:
+            return Line(number, envelope.op, key, validate(body), body)
+        except ValidationError as error:
+            raise problem_of(error.errors(include_url=False, include_input=False), number) from None
+
+    @staticmethod
+    def _why(number: int, raw: bytes) -> Problem:
+        """What is wrong with a line that is no envelope; slow, for the rare ones."""
+        try:
+            value = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return BadRequest("BROKEN_JSON", row=number)
+        if not isinstance(value, dict):
+            return Unprocessable("NOT_AN_OBJECT", row=number)
+        errors = [FieldError("FIELD_REQUIRED", name, number) for name in ("op", "body") if name not in value]
+        errors += [FieldError("NOT_A_TEXT", name, number) for name in ("op", "key") if not isinstance(value.get(name, ""), str | None)]
+        if value.keys() - {"op", "key", "body"}:
+            errors.append(FieldError("UNKNOWN_FIELD", None, number))
+        return Unprocessable(errors=errors or [FieldError("INVALID_VALUE", None, number)])
+
+
+def write(results: Iterable[tuple[int, LineResult]]) -> bytes:
+    """NDJSON of `(number, result)`: 201 with the resource, or the problem with its status."""
+    answers: list[dict[str, Any]] = []
+    for number, result in results:
+        if isinstance(result, Problem):
+            answers.append({"line": number, "status": result.status, "problem": result.at_row(number).as_dict()})
+            continue
+        answer = {
+            "line": number,
+            "status": 201,
+            "id": result.id,
+            "subject": result.subject,
+            "sequence": result.sequence,
+            "event_ids": result.event_ids,
+        }
+        if result.warnings:
+            answer["warnings"] = warnings(result.warnings)
+        answers.append(answer)
+    return msgspec.json.Encoder().encode_lines(answers)
+
+
+def _require_ndjson(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in MEDIA_TYPES:
+        problem = Problem("UNSUPPORTED_MEDIA_TYPE", params={"expected": MEDIA_TYPE})
+        problem.status = 415
+        raise problem
+
+
+def _openapi(models: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Request and answer for the OpenAPI document."""
+    ops = ", ".join(f"`{op}`" for op in models)
+    line = {
+        "type": "object",
+        "required": ["op", "body"],
+        "additionalProperties": False,
+        "properties": {
+            "op": {"type": "string", "enum": list(models)},
+            "key": {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_KEY},
+            "body": {"type": "object"},
+        },
+    }
+    said = f"One JSON object a line, {MOST_LINES} lines and 8 MiB at most, {LONGEST_LINE} bytes a line. Ops: {ops}."
+    answer = "One JSON object a line, in order: `line`, `status`, and the fields of a 201 answer or `problem`."
+    return {
+        "requestBody": {"required": True, "description": said, "content": {MEDIA_TYPE: {"schema": {"type": "string", "x-line": line}}}},
+        "responses": {"200": {"description": answer, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    }
