@@ -7,6 +7,7 @@ limit on a headcount (`facts.MOST_WORKERS`) ensures.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import TypeAlias
 
 MEASURES = (
@@ -60,9 +61,9 @@ def vector(**measures: int) -> Vector:
     return sum(value << _SHIFTS[name] for name, value in measures.items())
 
 
-def packed(values: tuple[int, ...] | list[int]) -> Vector:
+def packed(values: Iterable[int]) -> Vector:
     """A vector from all measures in their order."""
-    return sum(value << (index * BITS) for index, value in enumerate(values))
+    return (int.from_bytes(_LAYOUT.pack(*values), "little") ^ _SIGNS) - _SIGNS
 
 
 def unpacked(value: Vector) -> tuple[int, ...]:
