@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.idempotency import Result
-from shared.problems import BadRequest, FieldError, Problem, TooLarge, Unprocessable, warnings
+from shared.problems import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
 from shared.validation import problem_of
 
 MOST_LINES = 1000
@@ -159,9 +159,7 @@ def write(results: Iterable[tuple[int, LineResult]]) -> bytes:
 def _require_ndjson(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in MEDIA_TYPES:
-        problem = Problem("UNSUPPORTED_MEDIA_TYPE", params={"expected": MEDIA_TYPE})
-        problem.status = 415
-        raise problem
+        raise UnsupportedMediaType("UNSUPPORTED_MEDIA_TYPE", params={"expected": MEDIA_TYPE})
 
 
 def _openapi(models: Mapping[str, type[BaseModel]]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.answers import preferred, problem_response
@@ -25,6 +26,8 @@ from shared.tokens import CLIENT_KEY, Verifier
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/swagger/")
 """Paths that are neither limited nor logged."""
+LEFT = 499
+"""The status of a request whose client left before the answer began (by custom; nobody receives it)."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -88,6 +91,7 @@ class Edge:
             await self._handle(scope, receive, self._sender(exchange, send), headers, exchange, quiet)
         finally:
             seconds = time.perf_counter() - started
+            exchange.status = exchange.status or LEFT
             route = getattr(scope.get("route"), "path", None) or "unmatched"
             span.update_name(f"{method} {route}")
             span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": exchange.status})
@@ -116,6 +120,8 @@ class Edge:
             if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
                 raise BadRequest("BAD_REQUEST")
             await self._app(scope, counted(receive, most), send)
+        except ClientDisconnect:
+            log.info("http.left", route=getattr(scope.get("route"), "path", None))
         except Problem as problem:
             await _answer(problem, scope, receive, send, headers, exchange)
         except Exception as error:

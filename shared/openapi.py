@@ -17,6 +17,7 @@ DESCRIPTION = {
     403: "The token does not grant the scope or the area.",
     404: "No such resource.",
     409: "It does not fit what is known; `NOT_YET_KNOWN` comes with Retry-After.",
+    412: "The resource has changed since it was read.",
     413: "The body or a line of it is too large.",
     415: "Another Content-Type is needed.",
     422: "A field is wrong.",
@@ -79,4 +80,6 @@ def _possible(path: str, method: str, operation: Mapping[str, Any]) -> list[int]
         statuses |= {413, 415}
     if method != "get":
         statuses |= {409}
+    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+        statuses |= {412}
     return sorted(statuses)

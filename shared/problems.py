@@ -116,6 +116,12 @@ class TooLarge(Problem):
     status = 413
 
 
+class UnsupportedMediaType(Problem):
+    """The body comes in a form that is not read here."""
+
+    status = 415
+
+
 class Unprocessable(Problem):
     """The request can be read and its content is wrong."""
 
@@ -164,6 +170,9 @@ def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
 
 STATUSES: Mapping[int, type[Problem]] = {
     kind.status: kind
-    for kind in (BadRequest, Unauthorised, Forbidden, NotFound, Conflict, TooLarge, Unprocessable, TooManyRequests, Unavailable)
+    for kind in (
+        *(BadRequest, Unauthorised, Forbidden, NotFound, Conflict),
+        *(TooLarge, UnsupportedMediaType, Unprocessable, TooManyRequests, Unavailable),
+    )
 }
 """{status: its class}."""

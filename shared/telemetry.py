@@ -5,7 +5,9 @@ Every command has valid trace ids, exported or not; the OTLP exporter is loaded 
 
 from __future__ import annotations
 
+import functools
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -40,6 +42,8 @@ PERSONAL = frozenset(
     }
 )
 """Fields that no line carries, whoever passed them: the last net, not the rule."""
+RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{15})(?![0-9A-Za-z])", re.ASCII)
+SHORTEST_RESIDENT_ID = 15
 QUIET = {"aiokafka": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING, "uvicorn.access": logging.CRITICAL}
 DEEPEST = 12
 """Frames of a traceback that are kept, the last ones."""
@@ -68,8 +72,9 @@ def setup(settings: Telling, service: str, role: str) -> None:
     _setup_logs(settings.log_level, service, role)
 
 
+@functools.cache
 def tracer() -> Tracer:
-    """The process's tracer."""
+    """The process's tracer; one that is asked for before `setup` serves after it."""
     return trace.get_tracer("parkunion")
 
 
@@ -166,12 +171,21 @@ def _identity(service: str, role: str) -> structlog.typing.Processor:
 
 def without_personal_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drops what may be personal, also inside values (invariant I5)."""
-    for key in [key for key in event if key.lower() in PERSONAL]:
-        del event[key]
-    for key, value in event.items():
-        if isinstance(value, dict):
-            event[key] = without_personal_fields(_logger, _method, dict(value))
+    for key in list(event):
+        event[key] = _clean(event[key])
+        if key.lower() in PERSONAL:
+            del event[key]
     return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return RESIDENT_ID.sub("…", value) if len(value) >= SHORTEST_RESIDENT_ID else value
+    if isinstance(value, dict):
+        return {key: _clean(inner) for key, inner in value.items() if str(key).lower() not in PERSONAL}
+    if isinstance(value, list | tuple):
+        return [_clean(inner) for inner in value]
+    return value
 
 
 def failure_without_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

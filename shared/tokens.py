@@ -32,6 +32,8 @@ REFRESH_EVERY = 600.0
 """Seconds after which the keys are fetched again."""
 REFRESH_AT_LEAST_APART = 5.0
 """Seconds between two fetches, however many unknown keys are named."""
+RETRY_AT_LEAST_APART = 1.0
+"""The same after a fetch that failed."""
 FETCH_TIMEOUT = 5.0
 LARGEST_KEY_SET = 256 * 1024
 LONGEST_TOKEN = 8192
@@ -122,7 +124,8 @@ class Verifier:
     async def _refresh(self, *, wait: bool) -> None:
         """Fetch the keys, one fetch at a time for all requests."""
         if self._refreshing is None or self._refreshing.done():
-            if time.monotonic() - self._tried_at < REFRESH_AT_LEAST_APART:
+            apart = RETRY_AT_LEAST_APART if self._fetched_at < self._tried_at else REFRESH_AT_LEAST_APART
+            if time.monotonic() - self._tried_at < apart:
                 return
             self._tried_at = time.monotonic()
             self._refreshing = asyncio.create_task(self._fetch_keys())

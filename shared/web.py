@@ -26,7 +26,7 @@ from shared.journal import Actor, ClockAhead, EventTooLarge
 from shared.limits import MIB, BodyTooLarge, Buckets
 from shared.openapi import describe
 from shared.operations import Readiness, Ready, operations, registry_of
-from shared.problems import STATUSES, BadRequest, Problem, TooLarge, Unavailable, Unprocessable
+from shared.problems import STATUSES, BadRequest, Problem, TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from shared.settings import ServiceSettings
 from shared.telemetry import described, traceparent_now
 from shared.tokens import Authenticator, Verifier
@@ -136,9 +136,7 @@ async def _on_problem(request: Request, error: Any) -> Response:
 async def _on_invalid(request: Request, error: Any) -> Response:
     errors = error.errors()
     if any(fault["type"] in NO_JSON and tuple(fault["loc"]) == ("body",) for fault in errors) and not _is_json(request):
-        problem = Problem("UNSUPPORTED_MEDIA_TYPE", params={"expected": "application/json"})
-        problem.status = 415
-        return _answer(request, problem)
+        return _answer(request, UnsupportedMediaType("UNSUPPORTED_MEDIA_TYPE", params={"expected": "application/json"}))
     return _answer(request, problem_of(errors))
 
 
