@@ -47,7 +47,9 @@ ENTERPRISES = 2_000
 LINES = 1_000
 DAY = date(2020, 5, 6)
 ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
-CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12)
+CONTEXT = Context(
+    Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12
+)
 
 
 async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from services.membership.domain import commands
 from services.membership.domain.commands import Correct, Cover, Dissolve, Found, Join, Leave, Transfer
 from services.membership.domain.state import Reason
+from services.membership.domain.unions import MOST_ENTERPRISES
 from shared.contracts.membership import UnionKind
 from shared.forms import AreaCode, Data, Day, Id, Name, Text
 from shared.forms import Command as Form
@@ -43,7 +44,7 @@ class UnionBody(Body):
     parent_union_id: Id | None = None
     seat_area: AreaCode
     approved_on: Day
-    enterprises: list[Id] = Field(default_factory=list)
+    enterprises: list[Id] = Field(default_factory=list, max_length=MOST_ENTERPRISES)
 
     def command(self) -> Found:
         """As the rules know it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from services.membership import events_in
 from services.membership.carry_out import Line, Outcome, execute
@@ -25,6 +27,7 @@ from shared.idempotency import Result
 from shared.ids import uuid7
 from shared.journal import Actor
 from shared.problems import Problem
+from tests.conftest import NewDatabase
 
 DOCUMENT = "11010519491231002X"
 TOPIC = "parkunion.registry.v1"
@@ -121,7 +124,7 @@ class Office:
 
     async def union(self, *enterprises: UUID, kind: str = "enterprise_union", on: str = "2021-01-01", seat: str = "P1") -> UUID:
         """A union that covers these enterprises."""
-        body = {"kind": kind, "seat_area": seat, "approved_on": on, "enterprises": [str(e) for e in enterprises]}
+        body: dict[str, Any] = {"kind": kind, "seat_area": seat, "approved_on": on, "enterprises": [str(e) for e in enterprises]}
         return UUID((await self.do("union", **body)).id)
 
     async def member(self, union: UUID, enterprise: UUID, number: str = "1", on: str = "2021-01-01", kind: str = "sample") -> UUID:
@@ -138,3 +141,13 @@ class Office:
         """Rows of a table, whoever they belong to."""
         async with db.transaction(self.pool, areas=Areas.all()) as conn:
             return int(await conn.fetchval(f"SELECT count(*) FROM {table}"))
+
+
+@pytest.fixture(name="office")
+async def office_of_a_test(database: NewDatabase) -> AsyncIterator[Office]:
+    """A fresh database, with areas."""
+    pool = await db.create_pool((await database("membership")).app_dsn, application_name="membership.tests")
+    made = Office(pool)
+    await made.areas()
+    yield made
+    pool.terminate()

@@ -9,7 +9,7 @@ import pytest
 
 from shared.contracts.registry import EnterpriseMoved
 from shared.problems import Problem
-from tests.integration.membership_office import Office
+from tests.integration.membership_office import Office, office_of_a_test  # noqa: F401
 
 
 async def test_closing_one_unit_of_a_joint_union_ends_only_its_coverage(office: Office) -> None:
@@ -20,6 +20,7 @@ async def test_closing_one_unit_of_a_joint_union_ends_only_its_coverage(office: 
     kind, on, data = (await office.said(f"enterprise/{a}"))[-1]
     assert (kind, on, data["reason"]) == ("coverage-ended", "2022-03-01", "enterprise_closed")
     row = await office.pool.fetchrow("SELECT cause_id, origin, actor FROM journal ORDER BY id DESC LIMIT 1")
+    assert row is not None
     assert tuple(row) == (closure.id, f"event:{closure.id}", "registrar")
     assert len(await office.said(f"union/{union}")) == 1
     assert len(await office.said(f"enterprise/{b}")) == 1

@@ -68,8 +68,9 @@ def test_another_date_of_the_closure_corrects_what_it_led_to() -> None:
         "parkunion.union-dissolved.v1",
     }
     assert {f.on for f in facts} == {day("2022-04-01")}
-    assert made.unions[union].dissolved is not None
-    assert made.unions[union].dissolved.on == day("2022-04-01")
+    ended = made.unions[union].dissolved
+    assert ended is not None
+    assert ended.on == day("2022-04-01")
 
 
 def test_a_closure_withdrawn_brings_coverage_and_union_back() -> None:
