@@ -94,6 +94,29 @@ SHARED_FACTS: Mapping[str, Entry] = {
 }
 
 REGISTRY: Mapping[str, Entry] = {
+    "UNKNOWN_PARK": Entry(422, "未知园区", "Unknown park", "没有园区 {park}。", "There is no park {park}."),
+    "NOT_A_PARK": Entry(422, "不是园区", "Not a park", "{park} 是行政区划,不是园区。", "{park} is a division, not a park."),
+    "NOT_A_DIVISION": Entry(422, "不是行政区划", "Not a division", "{area} 是园区,不能包含其他区域。", "{area} is a park and holds no other area."),
+    "PARENT_REQUIRED": Entry(422, "缺少上级区域", "Parent required", "园区须位于某个行政区划之内。", "A park lies in a division."),
+    "DUPLICATE_AREA": Entry(409, "区域已存在", "Duplicate area", "区域代码 {area} 已登记。", "The area code {area} is registered already."),
+    "AREA_CYCLE": Entry(422, "区域循环", "Areas in a circle", "{parent} 位于 {area} 之内,不能作其上级。", "{parent} lies in {area} and cannot hold it."),
+    "AREA_IN_USE": Entry(409, "区域在用", "Area in use", "区域 {area} 仍有下级区域或企业。", "The area {area} has areas in it, or enterprises refer to it."),
+    "INVALID_CREDIT_CODE": Entry(422, "统一社会信用代码无效", "Invalid credit code", "统一社会信用代码为 18 位,不含 I、O、Z、S、V。", "A unified social credit code has 18 characters, without I, O, Z, S, V."),
+    "WRONG_CHECK_CHARACTER": Entry(422, "校验码错误", "Wrong check character", "统一社会信用代码的末位校验码不符(GB 32100-2015)。", "The last character does not check the others (GB 32100-2015)."),
+    "DUPLICATE_CREDIT_CODE": Entry(409, "统一社会信用代码重复", "Duplicate credit code", "统一社会信用代码 {credit_code} 已属于另一企业。", "Another enterprise has the credit code {credit_code}."),
+    "PROBABLE_DUPLICATE": Entry(201, "疑似重复", "Probable duplicate", "该园区已有名称相近的企业;已登记,请核对。", "The park has an enterprise of almost the same name; registered all the same, please check."),
+    "INVALID_INDUSTRY": Entry(422, "行业代码无效", "Invalid industry", "行业为 GB/T 4754 的门类字母 A–T,可后接至多四位数字。", "An industry is a section letter A–T of GB/T 4754 with up to four digits behind it."),
+    "INVALID_OWNERSHIP": Entry(422, "登记注册类型无效", "Invalid ownership", "登记注册类型为代码,如 GB/T 12402 的三位数字。", "An ownership is a code, such as three digits of GB/T 12402."),
+    "TOO_MANY_DECIMALS": Entry(422, "小数位过多", "Too many decimals", "金额以元计,至多两位小数。", "An amount is in yuan with two decimals at most."),
+    "SAME_PARK": Entry(422, "园区未变", "Same park", "企业当时已在园区 {park}。", "The enterprise was in the park {park} by then already."),
+    "MOVED_BEFORE_SETTLING": Entry(422, "迁移早于入驻", "Moved before settling", "迁移不得早于入驻之日 {settled_on}。", "A move cannot be before the settling on {settled_on}."),
+    "CLOSED_BEFORE_SETTLING": Entry(422, "终止早于入驻", "Closed before settling", "终止不得早于入驻之日 {settled_on}。", "A closure cannot be before the settling on {settled_on}."),
+    "ALREADY_CLOSED": Entry(409, "企业已终止", "Already closed", "企业已于 {closed_on} 终止;日期有误请更正原记录。", "The enterprise closed on {closed_on}; if that is wrong, correct it."),
+    "AFTER_CLOSURE": Entry(422, "晚于终止", "After closure", "日期晚于企业终止之日 {closed_on}。", "The date is after the enterprise's closure on {closed_on}."),
+    "FACTS_AFTER_CLOSURE": Entry(201, "终止后仍有记录", "Facts after closure", "企业在终止之日以后尚有记录;已保留,不再计算。", "There are facts of days after the closure; they are kept and count no longer."),
+    "NOTHING_TO_CHANGE": Entry(422, "无可变更", "Nothing to change", "内容与现有记录相同,或未给出任何变更。", "It says what is known already, or nothing at all."),
+    "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "企业在读取之后已有变更;请重新读取。", "The enterprise has changed since it was read; read it again."),
+    "INVALID_SUBJECT": Entry(422, "事件流无效", "Invalid subject", "事件流写作 enterprise/<id> 或 area/<code>。", "A stream is written enterprise/<id> or area/<code>."),
 }
 
 MEMBERSHIP: Mapping[str, Entry] = {

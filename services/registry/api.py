@@ -1,0 +1,116 @@
+"""The routes that write: parse, carry out, answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import Response
+
+from services.registry import carry_out
+from services.registry.carry_out import Line
+from services.registry.context import Context
+from services.registry.domain.commands import Command
+from services.registry.schemas import (
+    OPS,
+    AreaBody,
+    ClassificationBody,
+    ClosureBody,
+    CorrectionBody,
+    EnterpriseBody,
+    HeadcountBody,
+    MoveBody,
+    expected_by,
+)
+from shared import idempotency
+from shared.answers import Created, created
+from shared.batch import Line as BatchLine
+from shared.batch import LineResult, NdjsonBatch
+from shared.forms import Command as Form
+from shared.forms import Id, IdempotencyKey
+from shared.web import CallerOf, actor_of
+
+WRITE = "registry:write"
+IfMatch = Annotated[
+    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the enterprise as it was read; 412 if it has changed.")
+]
+
+router = APIRouter(prefix="/v1")
+batch = NdjsonBatch(OPS)
+
+
+async def _do(request: Request, caller: CallerOf, key: str | None, body: Form, command: Command, if_match: str | None = None) -> Response:
+    caller.require(WRITE)
+    context: Context = request.app.state.context
+    print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
+    line = Line(command, key, print_, expected_by(if_match))
+    return created(await carry_out.one(request.app.state.pool, context, caller.client, caller.areas, actor_of(caller), line))
+
+
+@router.post("/areas", status_code=201, response_model=Created, tags=["areas"])
+async def register_area(request: Request, caller: CallerOf, body: AreaBody, key: IdempotencyKey = None) -> Response:
+    """A division, or a park that lies in one. Its parent must be granted; a root needs everything."""
+    return await _do(request, caller, key, body, body.command())
+
+
+@router.post("/enterprises", status_code=201, response_model=Created, tags=["enterprises"])
+async def register_enterprise(request: Request, caller: CallerOf, body: EnterpriseBody, key: IdempotencyKey = None) -> Response:
+    """An enterprise settled in a park. A name that the park has already comes with the warning PROBABLE_DUPLICATE."""
+    return await _do(request, caller, key, body, body.command())
+
+
+@router.post("/enterprises/{enterprise_id}/headcounts", status_code=201, response_model=Created, tags=["enterprises"])
+async def report_headcount(
+    request: Request, caller: CallerOf, enterprise_id: Id, body: HeadcountBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
+    """So many workers on a day; of several reports for one day the last one counts."""
+    return await _do(request, caller, key, body, body.of(enterprise_id), if_match)
+
+
+@router.post("/enterprises/{enterprise_id}/moves", status_code=201, response_model=Created, tags=["enterprises"])
+async def move_enterprise(
+    request: Request, caller: CallerOf, enterprise_id: Id, body: MoveBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
+    """To another park, from a day on."""
+    return await _do(request, caller, key, body, body.of(enterprise_id), if_match)
+
+
+@router.post("/enterprises/{enterprise_id}/classifications", status_code=201, response_model=Created, tags=["enterprises"])
+async def reclassify_enterprise(
+    request: Request, caller: CallerOf, enterprise_id: Id, body: ClassificationBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
+    """Industry, ownership or yearly revenue (in yuan) from a day on; the size class is decided anew."""
+    return await _do(request, caller, key, body, body.of(enterprise_id), if_match)
+
+
+@router.post("/enterprises/{enterprise_id}/closure", status_code=201, response_model=Created, tags=["enterprises"])
+async def close_enterprise(
+    request: Request, caller: CallerOf, enterprise_id: Id, body: ClosureBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
+    """The enterprise operates no longer, from a day on."""
+    return await _do(request, caller, key, body, body.of(enterprise_id), if_match)
+
+
+@router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
+async def correct_fact(
+    request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
+    """An earlier fact was wrong; the answer's `id` is the correction's event."""
+    return await _do(request, caller, key, body, body.command(), if_match)
+
+
+@router.post("/batch", tags=["batch"], openapi_extra=batch.openapi)
+async def carry_out_batch(request: Request, caller: CallerOf) -> Response:
+    """Many commands in one transaction; a refused line changes nothing and stops no other."""
+    caller.require(WRITE)
+    context: Context = request.app.state.context
+
+    async def decide(lines: list[BatchLine]) -> list[LineResult]:
+        todo = [Line(line.body.command(), line.key, _print(context, line) if line.key else b"") for line in lines]
+        return await carry_out.many(request.app.state.pool, context, caller.client, caller.areas, actor_of(caller), todo)
+
+    return await batch.respond(request, decide)
+
+
+def _print(context: Context, line: BatchLine) -> bytes:
+    return idempotency.fingerprint(context.fingerprint_key, "POST", f"/v1/batch#{line.op}", line.plain())

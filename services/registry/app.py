@@ -1,0 +1,75 @@
+"""The one place where the registry is put together: its API and its background role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from services.registry.context import Context
+from services.registry.settings import Settings
+from shared import db
+from shared.contracts.registry import SOURCE
+from shared.db import Pool
+from shared.kafka import KafkaBroker
+from shared.pages import Cursors
+from shared.relay import Relay
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.operations import Readiness
+
+
+def context_of(settings: Settings) -> Context:
+    """What commands need."""
+    return Context(settings.clock, settings.fingerprint_key)
+
+
+def api(settings: Settings) -> FastAPI:
+    """The web application."""
+    from services.registry.api import router
+    from services.registry.reading_api import router as reading
+    from shared.web import create_app
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.pool = await db.create_pool(settings.dsn, application_name="registry.api", max_size=settings.pool_size)
+        try:
+            yield
+        finally:
+            await app.state.pool.close()
+
+    async def readiness() -> Readiness:
+        return await _readiness(app.state.pool)
+
+    app = create_app(settings, title="parkunion registry", routers=[router, reading], lifespan=lifespan, readiness=readiness)
+    app.state.context = context_of(settings)
+    app.state.cursors = Cursors(settings.cursor_key, "registry")
+    return app
+
+
+async def _readiness(pool: Pool) -> Readiness:
+    """Ready when the database answers: commands need nothing else. What waits to be sent is said beside it."""
+    from shared.operations import Readiness
+
+    async with pool.acquire() as conn:
+        outbox = await conn.fetchval("SELECT count(*) FROM outbox")
+    return Readiness(ready=True, outbox=outbox, checks={"database": "ok"})
+
+
+def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
+    """The background roles by name; each runs until its event is set."""
+
+    async def relay(stop: asyncio.Event) -> None:
+        broker = KafkaBroker(settings.kafka)
+        producer = broker.producer()
+        idle = settings.relay_idle_ms / 1000
+        try:
+            work = Relay(settings.dsn, producer, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
+            await work.run(stop)
+        finally:
+            await broker.close()
+
+    return {"relay": relay}
