@@ -63,12 +63,13 @@ class Office:
 
     async def tell(self, *said: tuple[str, Event, str]) -> list[Envelope]:
         """The registry said (subject, fact, date): one batch of the reader."""
-        events = [self._event(*item) for item in said]
+        events = [self.event(*item) for item in said]
         async with self.pool.acquire() as conn, conn.transaction():
             await events_in.apply(conn, ShardBatch(1, 0, 1, events, {}))
         return events
 
-    def _event(self, subject: str, data: Event, on: str) -> Envelope:
+    def event(self, subject: str, data: Event, on: str) -> Envelope:
+        """The next fact of a stream of the registry's."""
         self.sequences[subject] = self.sequences.get(subject, 0) + 1
         return Envelope(
             id=uuid7(),
