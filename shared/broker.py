@@ -22,6 +22,10 @@ class OffsetLost(Exception):
     """The offset to read next is not in the log: the log was cut at its beginning or lost its end."""
 
 
+class PartitionsDiffer(Exception):
+    """A topic does not have the number of partitions that this service was configured with. Set PARKUNION_PARTITIONS to it."""
+
+
 class Message(NamedTuple):
     """What is published: the partition is the caller's choice (`partition_of`)."""
 
@@ -61,6 +65,10 @@ class Record(Protocol):
 
 class Producer(Protocol):
     """Publishes durably (acks=all, idempotent) and in order."""
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has. Raises BrokerUnavailable, also if there is no such topic yet."""
+        ...
 
     async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
         """Returns the last offset per partition when all are acknowledged; -1 where the broker does not say.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -15,6 +15,8 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
 from shared.kafka_metadata import TopicsRequest, topics_in
+
+T = TypeVar("T")
 
 ANSWER_TIMEOUT = 5.0
 PUBLISH_TIMEOUT = 30.0
@@ -31,16 +33,22 @@ class KafkaProducer:
         self._bootstrap = bootstrap
         self._producer: AIOKafkaProducer | None = None
 
+    async def partitions(self, topic: str) -> int:
+        return await self._trying(lambda producer: _partitions(producer, topic), f"partitions of {topic}")
+
     async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
+        return await self._trying(lambda producer: _publish(producer, topic, messages), f"publish to {topic}")
+
+    async def _trying(self, work: Callable[[AIOKafkaProducer], Awaitable[T]], what: str) -> T:
         try:
             producer = self._producer or await self._connected()
             async with asyncio.timeout(PUBLISH_TIMEOUT):
-                return await _publish(producer, topic, messages)
+                return await work(producer)
         except BaseException as error:
             # An idempotent producer whose batch failed has a hole in its numbers, and aiokafka retries without end.
             await self.close()
             if isinstance(error, OUTAGES):
-                raise BrokerUnavailable(f"publish to {topic}: {error!r}") from error
+                raise BrokerUnavailable(f"{what}: {error!r}") from error
             raise
 
     async def _connected(self) -> AIOKafkaProducer:
@@ -56,6 +64,10 @@ class KafkaProducer:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _close(producer)
+
+
+async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
+    return len(await producer.partitions_for(topic))
 
 
 async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Message]) -> dict[int, int]:
@@ -78,9 +90,12 @@ async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Me
             start = end
         return last
 
-    async with asyncio.TaskGroup() as group:
-        sends = {partition: group.create_task(send(partition, waiting)) for partition, waiting in by_partition.items()}
-    return {partition: task.result() for partition, task in sends.items()}
+    sends = [asyncio.ensure_future(send(partition, waiting)) for partition, waiting in by_partition.items()]
+    try:
+        return dict(zip(by_partition, await asyncio.gather(*sends), strict=True))
+    finally:
+        for task in sends:
+            task.cancel()
 
 
 async def _close(client: Any) -> None:

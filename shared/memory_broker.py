@@ -97,6 +97,12 @@ class MemoryProducer:
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker
 
+    async def partitions(self, topic: str) -> int:
+        self._broker.require()
+        if topic not in self._broker.logs:
+            raise BrokerUnavailable(f"no topic {topic}")
+        return len(self._broker.logs[topic].partitions)
+
     async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
         self._broker.require()
         log = self._broker.logs.get(topic)

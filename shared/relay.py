@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from shared import db
-from shared.broker import BrokerUnavailable, Message, Producer, partition_of
+from shared.broker import BrokerUnavailable, Message, PartitionsDiffer, Producer, partition_of
 from shared.journal import COLUMNS, JournalRow, cloud_event
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Relay:
         self.published = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until `stop`. Waits for the lock, and for a database or a broker that is away, by itself."""
+        """Relay until `stop`. Waits for the lock, and for a database or a broker that is away, by itself. Raises PartitionsDiffer."""
         failures = 0
         try:
             while not stop.is_set():
@@ -72,6 +72,7 @@ class Relay:
                     async with self._session() as conn:
                         if await self._lock(conn, stop):
                             await db.assert_safe(conn)
+                            await self._assert_partitions(conn, stop)
                             self.leading = True
                             log.info("relay.leads", topic=self._topic)
                             while not stop.is_set():
@@ -103,13 +104,18 @@ class Relay:
                 return False
         return True
 
+    async def _assert_partitions(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> None:
+        found = await self._pinging(conn, self._producer.partitions(self._topic), stop)
+        if found != self._partitions:
+            raise PartitionsDiffer(f"{self._topic} has {found} partitions, {self._partitions} are configured")
+
     async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> None:
         rows = await conn.fetch(OLDEST, self._batch)
         if not rows:
             await _pause(stop, self._idle)
             return
         messages = [self._message(row) for row in rows]
-        offsets = await self._pinging(conn, self._producer.publish(self._topic, messages))
+        offsets = await self._pinging(conn, self._producer.publish(self._topic, messages), stop)
         last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
         known = [partition for partition in offsets if offsets[partition] >= 0]
         async with conn.transaction():
@@ -123,14 +129,21 @@ class Relay:
         return Message(partition, event.partition_key.encode(), cloud_event(event, self._source))
 
     @staticmethod
-    async def _pinging(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T]) -> T:
+    async def _pinging(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T], stop: asyncio.Event) -> T:
         """Await `work` and keep the session alive meanwhile. If the session is lost, so is the lock: the work is cancelled."""
         task = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(stop.wait())
         try:
-            while not (await asyncio.wait({task}, timeout=PING))[0]:
+            while not task.done():
+                await asyncio.wait({task, stopping}, timeout=PING, return_when=asyncio.FIRST_COMPLETED)
+                if task.done():
+                    break
+                if stopping.done():
+                    raise BrokerUnavailable("stopped before the broker acknowledged")
                 await conn.execute("SELECT 1")
             return await task
         finally:
+            stopping.cancel()
             if not task.done():
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):

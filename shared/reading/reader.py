@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from shared import db
-from shared.broker import Broker, BrokerUnavailable, OffsetLost, Topic
+from shared.broker import Broker, BrokerUnavailable, OffsetLost, PartitionsDiffer, Topic
 from shared.db import Pool
 from shared.ids import uuid7
 from shared.reading.folding import Apply, Folder
@@ -25,10 +25,6 @@ STEADY = 30.0
 AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable, OffsetLost, Stalled)
 
 log = structlog.get_logger(__name__)
-
-
-class PartitionsDiffer(Exception):
-    """The topics do not all have the number of partitions that this service was configured with. Set PARKUNION_PARTITIONS to it."""
 
 
 def _nothing(_: object) -> None:

@@ -1,0 +1,34 @@
+"""A relay that is killed by SIGKILL right after the broker acknowledged its n-th batch, before the outbox is emptied."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from shared.broker import Message
+from shared.kafka import KafkaProducer
+from shared.relay import Relay
+from tests.kernel.listening import SOURCE
+
+
+class Deadly(KafkaProducer):
+    """Kills its own process."""
+
+    def __init__(self, bootstrap: str, batches: int) -> None:
+        super().__init__(bootstrap)
+        self._left = batches
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
+        offsets = await super().publish(topic, messages)
+        self._left -= 1
+        if not self._left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return offsets
+
+
+if __name__ == "__main__":
+    dsn, bootstrap, topic, partitions, batches = sys.argv[1:]
+    asyncio.run(Relay(dsn, Deadly(bootstrap, int(batches)), SOURCE, topic, int(partitions), batch=3).run(asyncio.Event()))
