@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 GENERATION = 1
 READER_CONNECTIONS = 3
+READER_BATCH = 1000
+"""Events: so many closures of one federation's units still fit well into a transaction's 60 s."""
 
 
 def context_of(settings: Settings) -> Context:
@@ -101,7 +103,9 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
         try:
             topics = [settings.registry_topic]
             name = f"{settings.topic_prefix}membership"
-            reader = Reader(pool, broker, name=name, topics=topics, partitions=settings.partitions, apply=events_in.apply)
+            reader = Reader(
+                pool, broker, name=name, topics=topics, partitions=settings.partitions, apply=events_in.apply, batch=READER_BATCH
+            )
             await reader.run(stop)
         finally:
             await broker.close()

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from shared.contracts.registry import EnterpriseMoved
+from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
+from shared.ids import uuid7
 from shared.problems import Problem
 from tests.integration.membership_office import Office, office_of_a_test  # noqa: F401
 
@@ -112,3 +113,16 @@ async def test_placement_follows_moves_by_date_and_not_by_arrival(office: Office
         (f"enterprise/{a}", EnterpriseMoved(park="ROOT", district="ROOT"), "2022-01-01"),
     )
     assert await office.pool.fetchval("SELECT park FROM enterprises WHERE id = $1", a) == "P2"
+
+
+async def test_a_federation_of_ten_thousand_units_is_founded_loses_a_thousand_and_is_dissolved_in_single_transactions(
+    office: Office,
+) -> None:
+    units = [uuid7() for _ in range(10_000)]
+    news = [(f"enterprise/{e}", EnterpriseRegistered(enterprise_id=e, name="示例", park="P1", district="D1"), "2020-01-01") for e in units]
+    await office.tell(*news)
+    union = await office.union(*units, kind="regional_federation", seat="D1")
+    await office.tell(*((f"enterprise/{e}", EnterpriseClosed(reason="bankrupt"), "2022-01-01") for e in units[:1000]))
+    ended = await office.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
+    assert len(ended.event_ids) == 9_001
+    assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%coverage-ended%'") == 10_000

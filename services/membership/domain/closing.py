@@ -110,5 +110,6 @@ def _moved_end(end: CoverageFact, on: date | None, reason: str, cause_id: UUID |
 
 
 def _said_by(event_id: UUID | None) -> UUID:
-    assert event_id is not None, "only what was said before can be corrected"
+    if event_id is None:
+        raise ValueError("only what was said before this batch can be corrected")
     return event_id
