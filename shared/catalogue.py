@@ -140,6 +140,19 @@ MEMBERSHIP: Mapping[str, Entry] = {
     "STILL_COVERS": Entry(409, "仍有覆盖", "Still covers", "工会 {union} 仍有覆盖或会员记录。", "The union {union} still has facts of coverage or members."),
 }
 
+FILES: Mapping[str, Entry] = {
+    "FILE_UNREADABLE": Entry(422, "文件无法打开", "File cannot be opened", "无法打开文件:{reason}。", "The file cannot be opened: {reason}."),
+    "FILE_EMPTY": Entry(422, "文件为空", "Empty file", "文件中没有任何数据行。", "The file has no row of data."),
+    "NOT_A_TABLE": Entry(422, "不是 CSV 表格", "Not a CSV table", "文件不是所需形式的 CSV(首行须为以逗号分隔的列名)。", "The file is no CSV of this form: its first line must name the columns, with commas between."),
+    "MISSING_COLUMN": Entry(422, "缺少列", "Missing column", "缺少列“{column}”。", "The column “{column}” is missing."),
+    "DUPLICATE_COLUMN": Entry(422, "列重复", "Duplicate column", "列“{column}”出现多次。", "The column “{column}” is there more than once."),
+    "UNKNOWN_ENCODING": Entry(422, "文字编码无法识别", "Unknown encoding", "文字既不是 UTF-8(可带 BOM)也不是 GB 18030,请另存为 UTF-8。", "The text is neither UTF-8 (with or without BOM) nor GB 18030; save it as UTF-8."),
+    "BROKEN_ROW": Entry(422, "行不完整", "Broken row", "该行有 {found} 个字段,应为 {expected} 个。", "The row has {found} fields instead of {expected}."),
+    "BROKEN_QUOTES": Entry(422, "引号不成对", "Broken quotes", "该行的引号不成对。", "The quotes of the row do not match."),
+    "UNKNOWN_REFERENCE": Entry(422, "引用无法找到", "Reference not found", "没有找到“{value}”。", "“{value}” was not found."),
+    "NOT_LOADED_BEFORE_IT": Entry(422, "所依赖的行未导入", "What it needs was refused", "所依赖的{what}未被接受,故未导入。", "What it refers to ({what}) was refused, so this was not brought in."),
+}
+
 METRICS: Mapping[str, Entry] = {
 }
 # fmt: on
@@ -152,6 +165,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Registry": REGISTRY,
     "Membership": MEMBERSHIP,
     "Metrics": METRICS,
+    "Files that are imported": FILES,
 }
 CODES: dict[str, Entry] = {code: entry for section in SECTIONS.values() for code, entry in section.items()}
 
