@@ -1,0 +1,126 @@
+"""One row of a file of union elections: what its fields must be, and all that is wrong with those that are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
+
+from samples.files import Table
+from shared.problems import FieldError
+
+CASE, NAME, CITY, STATE = "Case Number", "Case Name", "Unit City", "Unit State"
+FILED, CLOSED, REASON, TALLIED, UNIT = "Case Filed Date", "Case Closed Date", "Closed Reason", "Tally Date", "Unit ID"
+VOTERS, AGAINST, FOR = "Num Eligible Voters", "Votes Cast Against Labor Org", "Votes For Labor Org"
+COLUMNS = (CASE, NAME, CITY, STATE, FILED, CLOSED, REASON, TALLIED, UNIT, VOTERS, f"{FOR}1", AGAINST)
+"""The columns that are needed; `Votes For Labor Org2` and further ones are used if they are there."""
+CERTIFIED = "Certific. of Representative"
+UNKNOWN = "UNKNOWN"
+EARLIEST = date(1900, 1, 1)
+CASE_FORM = re.compile(r"[!#-.0-\[\]-~]{1,40}", re.ASCII)
+"""It becomes part of keys and document numbers: no blank, quote, slash or backslash."""
+NUMBER = re.compile(r"(-?\d{1,9})(?:\.0+)?", re.ASCII)
+LONGEST_CODE, LONGEST_NAME = 64, 200
+
+
+class Row(NamedTuple):
+    """One line of the file; dates are ISO or empty, texts have no needless blanks. `votes`: for the strongest, `cast`: for and against."""
+
+    case: str
+    line: int
+    name: str
+    state: str
+    city: str
+    park: str
+    filed: str
+    closed: str
+    certified: bool
+    unit: str
+    tallied: str
+    voters: int | None
+    votes: int
+    cast: int
+
+    def of_the_case(self) -> tuple[object, ...]:
+        """What all rows of a case should say alike."""
+        return self.name, self.park, self.filed, self.closed, self.certified
+
+
+class BadRow(Exception):
+    """A line that cannot be used, with all that is wrong with it."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        self.errors = errors
+
+
+class RowReader:
+    """Reads the fields of one line of `table` into a Row. Raises BadRow."""
+
+    def __init__(self, table: Table) -> None:
+        self._at = table.at
+        self._votes = [name for name in table.columns if name.startswith(FOR)]
+
+    def __call__(self, line: int, fields: Sequence[str]) -> Row:
+        errors: list[FieldError] = []
+
+        def refuse(code: str, field: str, **params: object) -> None:
+            errors.append(FieldError(code, field, line, params))
+
+        def value(name: str) -> str:
+            return fields[self._at[name]].strip()
+
+        def day(name: str, needed: bool = False) -> str:
+            text = value(name)
+            code = _wrong_day(text) if text else "FIELD_REQUIRED" if needed else None
+            if code:
+                refuse(code, name, earliest=EARLIEST, latest="9999-12-31")
+            return text
+
+        def count(name: str) -> int | None:
+            text = value(name)
+            found = NUMBER.fullmatch(text)
+            if text and (found is None or found[1].startswith("-")):
+                refuse("BELOW_ZERO" if found else "NOT_A_WHOLE_NUMBER", name)
+            return int(found[1]) if found else None
+
+        case, name, state, city = value(CASE), " ".join(value(NAME).split()), value(STATE).upper(), " ".join(value(CITY).split())
+        if not CASE_FORM.fullmatch(case):
+            refuse("BAD_FORM" if case else "FIELD_REQUIRED", CASE)
+        if code := _wrong_name(name):
+            refuse(code, NAME, limit=LONGEST_NAME)
+        if state and not re.fullmatch(r"[A-Z]{2}", state):
+            refuse("BAD_FORM", STATE)
+        filed, closed, tallied = day(FILED, needed=True), day(CLOSED), day(TALLIED)
+        voters, votes, against = count(VOTERS), [count(column) or 0 for column in self._votes], count(AGAINST) or 0
+        if errors:
+            raise BadRow(errors)
+        park = park_code(state or UNKNOWN, city or UNKNOWN)
+        certified, cast = value(REASON) == CERTIFIED, sum(votes) + against
+        return Row(case, line, name, state, city, park, filed, closed, certified, value(UNIT), tallied, voters, max(votes), cast)
+
+
+@lru_cache(65536)
+def park_code(state: str, city: str) -> str:
+    """`<STATE>-<CITY in upper case, runs of other characters as one hyphen>`, cut at the longest code."""
+    return f"{state}-{re.sub('[^A-Z0-9]+', '-', city.upper())}"[:LONGEST_CODE]
+
+
+@lru_cache(65536)
+def _wrong_day(text: str) -> str | None:
+    """The code of what is wrong with a date; None if nothing is."""
+    try:
+        if len(text) != 10:
+            return "INVALID_DATE"
+        return None if date.fromisoformat(text) >= EARLIEST else "DATE_OUT_OF_RANGE"
+    except ValueError:
+        return "INVALID_DATE"
+
+
+def _wrong_name(name: str) -> str | None:
+    if not name:
+        return "FIELD_REQUIRED"
+    if len(name) > LONGEST_NAME:
+        return "TOO_LONG"
+    return None if name.isprintable() else "CONTROL_CHARACTERS"
