@@ -58,7 +58,7 @@ ORDER BY subject
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 LEARNED = """
-SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= $3
+SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
 AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
 ORDER BY subject LIMIT $4
 """
@@ -67,6 +67,7 @@ FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
 ORDER BY subject, recorded_at, source, sequence
 """
+FACTS_BY_ID = f"SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND event_id = ANY ($2::uuid[])"
 FACTS_OF = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = $1 AND known_day <= $3
 AND (CASE type WHEN 'parkunion.fact-corrected.v1' THEN says->'withdrawn'->>'fact' = ANY ($4::text[])
@@ -162,6 +163,11 @@ async def learned(
 async def facts_between(conn: Connection, generation: int, subjects: Sequence[str], known_from: date, known_to: date) -> list[Record]:
     """Events in the order in which they were recorded, by subject."""
     return await conn.fetch(_sql(FACTS_BETWEEN, generation), subjects, known_from, known_to)
+
+
+async def facts_by_id(conn: Connection, generation: int, subjects: Sequence[str], events: Sequence[UUID]) -> dict[UUID, Record]:
+    """Events of some streams by their ids."""
+    return {row["event_id"]: row for row in await conn.fetch(_sql(FACTS_BY_ID, generation), subjects, events)}
 
 
 async def facts_of(

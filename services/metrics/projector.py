@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from services.metrics import feed, store
@@ -117,7 +118,7 @@ class Projector:
         if sets:
             await store.keep_states(conn, generation, shard, {subject: facts.dump() for subject, facts in sets.items()})
             await store.add_rows(conn, generation, shard, rows, ids)
-            await store.keep_facts(conn, generation, news.facts)
+        await store.keep_facts(conn, generation, news.facts)
         if news.placements:
             await store.keep_placements(conn, generation, shard, news.placements)
         if news.moved:
@@ -141,9 +142,7 @@ def _hear(news: News, shard: int, event: Envelope, known: date) -> None:
     told, kind, subject = change(event, known.toordinal()), kind_of(event.type), event.subject
     news.changes[subject].append(told)
     says = summary(told, kind)
-    news.facts.append(
-        FactRow(shard, subject, event.source, event.sequence, event.id, event.type, event.occurredon, known, event.time, says)
-    )
+    news.facts.append(_fact_row(shard, event, known, says))
     if says is None:
         return
     for placed in (told.withdrawn, told.placed):
@@ -158,7 +157,13 @@ def _hear(news: News, shard: int, event: Envelope, known: date) -> None:
         news.names[subject] = data
 
 
+def _fact_row(shard: int, event: Envelope, known: date, says: dict[str, Any] | None) -> FactRow:
+    return FactRow(shard, event.subject, event.source, event.sequence, event.id, event.type, event.occurredon, known, event.time, says)
+
+
 def _hear_of_area(news: News, shard: int, event: Envelope, known: date) -> None:
+    """An event of a division or park: a version of it, kept beside the figures and never folded into them."""
+    news.facts.append(_fact_row(shard, event, known, contracts.plain(event.data)))
     data, rank, on = event.data, event.sequence, event.occurredon
     if isinstance(data, FactCorrected):
         code, rank = event.subject.removeprefix(AREA), data.rank

@@ -1,0 +1,87 @@
+"""The one place where metrics is put together: its API and its projector."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from services.metrics.projector import Projector
+from services.metrics.settings import Settings
+from shared import db
+from shared.consumer import Reader, held, lag
+from shared.db import Pool
+from shared.kafka import KafkaBroker
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from shared.operations import Readiness
+
+GENERATION = 1
+READER_CONNECTIONS = 3
+
+
+def api(settings: Settings) -> FastAPI:
+    """The web application."""
+    from services.metrics.api import router
+    from services.metrics.questions import Questions
+    from shared.pages import Cursors
+    from shared.web import create_app
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
+        app.state.questions = Questions(app.state.pool, settings.clock)
+        try:
+            yield
+        finally:
+            await app.state.pool.close()
+
+    async def readiness() -> Readiness:
+        return await _readiness(app.state.pool, settings)
+
+    app = create_app(settings, title="parkunion metrics", routers=[router], lifespan=lifespan, readiness=readiness)
+    app.state.cursors = Cursors(settings.cursor_key, "metrics")
+    return app
+
+
+async def _readiness(pool: Pool, settings: Settings) -> Readiness:
+    """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it."""
+    from shared.operations import Readiness
+
+    behind = await lag(pool, None, GENERATION, settings.topics)
+    async with pool.acquire(timeout=5) as conn:
+        begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
+        kept = sum((await held(conn, GENERATION)).values())
+    checks = {"database": "ok", "projector": "ok" if begun else "has not begun"}
+    return Readiness(ready=begun, lag_events=behind.events, lag_seconds=behind.seconds, held=kept, checks=checks)
+
+
+def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
+    """The background roles by name; each runs until its event is set."""
+
+    async def projector(stop: asyncio.Event) -> None:
+        broker = KafkaBroker(settings.kafka)
+        pool = await db.create_pool(settings.dsn, application_name="metrics.projector", max_size=READER_CONNECTIONS)
+        try:
+            work = Projector(pool, settings.clock, GENERATION)
+            reader = Reader(
+                pool,
+                broker,
+                name=f"{settings.topic_prefix}metrics",
+                topics=settings.topics,
+                partitions=settings.partitions,
+                generation=GENERATION,
+                apply=work.apply,
+                on_reset=work.on_reset,
+                after_commit=work.after_commit,
+                batch=settings.fold_batch,
+            )
+            await reader.run(stop)
+        finally:
+            await broker.close()
+            await pool.close()
+
+    return {"projector": projector}
