@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.registry import store
-from services.registry.domain.naming import pairs, searchable
+from services.registry.domain.naming import searchable, sought
 from services.registry.domain.state import Area, History, enterprise_of, enterprise_subject
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, HeadcountReported
 from shared.db import Connection, Record
@@ -15,26 +15,23 @@ from shared.db import Connection, Record
 WINDOW = 5000
 FIRST = UUID(int=0)
 
-COLUMNS = """
-e.id, e.name, e.credit_code, e.park, a.parent AS district, e.industry, e.ownership, e.size, e.workers, e.workers_on, e.settled_on,
-e.closed_on, s.sequence
+ROWS = """
+SELECT e.id, e.name, e.credit_code, e.park, a.parent AS district, e.industry, e.ownership, e.size, e.workers, e.workers_on, e.settled_on,
+    e.closed_on, s.sequence
+FROM enterprises AS e JOIN areas AS a ON a.code = e.park JOIN streams AS s ON s.subject = 'enterprise/' || e.id
+WHERE e.id = ANY ($1::uuid[]) ORDER BY e.id
 """
-SOURCES = "enterprises AS e JOIN areas AS a ON a.code = e.park JOIN streams AS s ON s.subject = 'enterprise/' || e.id"
-IN_AREA = "($2::text IS NULL OR e.park IN (SELECT code FROM areas WHERE $2 = ANY (path)))"
-ALL = f"SELECT {COLUMNS} FROM {SOURCES} WHERE e.id > $1 AND {IN_AREA} ORDER BY e.id LIMIT $3"
+IN_AREA = "($2::text IS NULL OR park IN (SELECT code FROM areas WHERE $2 = ANY (path)))"
+ALL = f"SELECT id FROM enterprises WHERE id > $1 AND {IN_AREA} ORDER BY id LIMIT $3"
 # A part of many names is found among the next few thousand; looking it up among all would sort them all.
 NEXT = f"""
-WITH near AS MATERIALIZED (
-    SELECT id FROM (SELECT id, text FROM enterprise_search WHERE id > $1 ORDER BY id LIMIT {WINDOW}) AS w WHERE strpos(text, $4) > 0
-)
-SELECT {COLUMNS} FROM {SOURCES} JOIN near USING (id) WHERE {IN_AREA} ORDER BY e.id LIMIT $3
+SELECT id FROM (SELECT id, text, park FROM enterprise_search WHERE id > $1 ORDER BY id LIMIT {WINDOW}) AS w
+WHERE strpos(text, $4) > 0 AND {IN_AREA} ORDER BY id LIMIT $3
 """
 # A part of few names is found by its pairs of characters, whatever the planner thinks of the limit.
 ANYWHERE = f"""
-WITH found AS MATERIALIZED (
-    SELECT id FROM enterprise_search WHERE pairs @> $5::text[] AND strpos(text, $4) > 0 AND id > $1
-)
-SELECT {COLUMNS} FROM {SOURCES} JOIN found USING (id) WHERE {IN_AREA} ORDER BY e.id LIMIT $3
+WITH found AS MATERIALIZED (SELECT id, park FROM enterprise_search WHERE characters @> $5::text[] AND strpos(text, $4) > 0)
+SELECT id FROM found WHERE id > $1 AND {IN_AREA} ORDER BY id LIMIT $3
 """
 AREA_COLUMNS = f"{store.AREA_COLUMNS}, s.sequence"
 AREAS = f"""
@@ -47,14 +44,15 @@ AREA = f"SELECT {AREA_COLUMNS} FROM areas JOIN streams AS s ON s.subject = 'area
 
 async def enterprises(conn: Connection, q: str, area: str | None, after: UUID | None, limit: int) -> list[dict[str, Any]]:
     """Enterprises by id (so by age): those whose name or credit code holds `q`, in a park that lies in `area`, behind `after`."""
-    part = searchable(q)
-    last = after or FIRST
+    ids = [row["id"] for row in await _matching(conn, searchable(q), area, after or FIRST, limit)]
+    return [_enterprise(row) for row in await conn.fetch(ROWS, ids)] if ids else []
+
+
+async def _matching(conn: Connection, part: str, area: str | None, after: UUID, limit: int) -> Sequence[Record]:
     if not part:
-        return [_enterprise(row) for row in await conn.fetch(ALL, last, area, limit)]
-    rows: Sequence[Record] = await conn.fetch(NEXT, last, area, limit, part)
-    if len(rows) < limit:
-        rows = await conn.fetch(ANYWHERE, last, area, limit, part, pairs(part))
-    return [_enterprise(row) for row in rows]
+        return await conn.fetch(ALL, after, area, limit)
+    near = await conn.fetch(NEXT, after, area, limit, part)
+    return near if len(near) == limit else await conn.fetch(ANYWHERE, after, area, limit, part, sought(part))
 
 
 def _enterprise(row: Record) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import asyncpg
 
 from services.registry.domain.commands import Reason
 from services.registry.domain.evolve import folded
-from services.registry.domain.naming import name_key, pairs, searchable
+from services.registry.domain.naming import characters, name_key, searchable
 from services.registry.domain.state import Area, Enterprise, History
 from shared.contracts.registry import AreaKind
 from shared.db import Connection
@@ -56,9 +56,10 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_key = excluded.name_ke
     closed_on = excluded.closed_on, workers = excluded.workers, workers_on = excluded.workers_on, size = excluded.size
 """
 PUT_SEARCH = """
-INSERT INTO enterprise_search AS s (id, text, pairs)
-SELECT id, text, string_to_array(pairs, E'\\n') FROM unnest($1::uuid[], $2::text[], $3::text[]) AS e(id, text, pairs)
-ON CONFLICT (id) DO UPDATE SET text = excluded.text, pairs = excluded.pairs WHERE s.text <> excluded.text
+INSERT INTO enterprise_search AS s (id, park, text, characters)
+SELECT id, park, text, string_to_array(characters, E'\\n') FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+    AS e(id, park, text, characters) ORDER BY id
+ON CONFLICT (id) DO UPDATE SET park = excluded.park, text = excluded.text, characters = excluded.characters
 """
 PUT_NOTES = "INSERT INTO notes (note_id, text) SELECT * FROM unnest($1::uuid[], $2::text[])"
 
@@ -166,10 +167,12 @@ async def free_codes(conn: Connection, ids: Collection[UUID]) -> None:
     await conn.execute("UPDATE enterprises SET credit_code = NULL WHERE id = ANY($1::uuid[])", list(ids))
 
 
-async def put_search(conn: Connection, renamed: Sequence[Enterprise]) -> None:
-    """Let enterprises be found by their names and codes."""
-    texts = [searchable(f"{e.name} {e.credit_code or ''}") for e in renamed]
-    await conn.execute(PUT_SEARCH, [e.id for e in renamed], texts, ["\n".join(pairs(text)) for text in texts])
+async def put_search(conn: Connection, changed: Sequence[Enterprise]) -> None:
+    """Let enterprises be found by their names, codes and parks."""
+    texts = [searchable(f"{e.name} {e.credit_code or ''}") for e in changed]
+    await conn.execute(
+        PUT_SEARCH, [e.id for e in changed], [e.park for e in changed], texts, ["\n".join(characters(text)) for text in texts]
+    )
 
 
 async def drop_enterprises(conn: Connection, ids: Collection[UUID]) -> None:

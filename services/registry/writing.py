@@ -8,12 +8,11 @@ from uuid import UUID
 from services.registry import store
 from services.registry.domain.state import Fact, World
 from shared import journal
-from shared.contracts.registry import EnterpriseRegistered
+from shared.contracts import Event
+from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
 from shared.contracts.streams import FactCorrected
 from shared.db import Connection
 from shared.journal import Actor, Appended, Draft
-
-REGISTERED = "parkunion.enterprise-registered.v1"
 
 
 async def write(conn: Connection, world: World, facts: Sequence[Fact], actor: Actor, locked: frozenset[str]) -> list[Appended]:
@@ -34,30 +33,29 @@ async def write(conn: Connection, world: World, facts: Sequence[Fact], actor: Ac
 
 
 async def _write_areas(conn: Connection, world: World) -> None:
-    codes = {key for kind, _, key in (subject.partition("/") for subject in world.touched) if kind == "area"}
+    codes = world.touched_areas
     if gone := codes - world.areas.keys():
         await store.drop_areas(conn, gone)
-    if changed := sorted(codes & world.areas.keys()):
-        await store.put_areas(conn, [world.areas[code] for code in changed])
+    if changed := [world.areas[code] for code in codes & world.areas.keys()]:
+        await store.put_areas(conn, changed)
 
 
 async def _write_enterprises(conn: Connection, world: World, facts: Sequence[Fact]) -> None:
-    ids = {UUID(key) for kind, _, key in (subject.partition("/") for subject in world.touched) if kind == "enterprise"}
-    again = {_enterprise_id(fact) for fact in facts if _corrects_registration(fact)}
-    named = again | {_enterprise_id(fact) for fact in facts if isinstance(fact.data, EnterpriseRegistered)}
-    if again:
-        await store.free_codes(conn, again)
+    """Most facts are headcounts, which change neither what an enterprise is found by nor its credit code."""
+    ids = world.touched_enterprises
+    corrected = _enterprises_of(facts, FactCorrected)
+    if corrected:
+        await store.free_codes(conn, corrected)
     if gone := ids - world.enterprises.keys():
         await store.drop_enterprises(conn, gone)
-    if changed := sorted(ids & world.enterprises.keys()):
-        await store.put_enterprises(conn, [world.enterprises[enterprise_id] for enterprise_id in changed])
-    if renamed := sorted(named & world.enterprises.keys()):
-        await store.put_search(conn, [world.enterprises[enterprise_id] for enterprise_id in renamed])
+    if changed := [world.enterprises[enterprise_id] for enterprise_id in ids & world.enterprises.keys()]:
+        await store.put_enterprises(conn, changed)
+    placed = corrected | _enterprises_of(facts, EnterpriseRegistered, EnterpriseMoved)
+    if found := [world.enterprises[enterprise_id] for enterprise_id in placed & world.enterprises.keys()]:
+        await store.put_search(conn, found)
 
 
-def _enterprise_id(fact: Fact) -> UUID:
-    return UUID(fact.subject.partition("/")[2])
-
-
-def _corrects_registration(fact: Fact) -> bool:
-    return isinstance(fact.data, FactCorrected) and fact.data.fact == REGISTERED
+def _enterprises_of(facts: Sequence[Fact], *kinds: type[Event]) -> set[UUID]:
+    """The enterprises of which facts of these kinds are said."""
+    said = (fact.subject.partition("/") for fact in facts if isinstance(fact.data, kinds))
+    return {UUID(key) for kind, _, key in said if kind == "enterprise"}

@@ -8,7 +8,7 @@ from datetime import date
 from uuid import UUID
 
 from services.registry.domain.naming import name_key
-from services.registry.domain.state import Area, Enterprise, Fact, History, Standing, World, area_subject, enterprise_of
+from services.registry.domain.state import Area, Enterprise, Fact, History, Standing, World, enterprise_of
 from shared import contracts
 from shared.contracts import Event, fact, type_of
 from shared.contracts.registry import AreaRegistered
@@ -42,15 +42,16 @@ def take(world: World, said: Fact) -> None:
     """Take one fact into the world."""
     history = evolve(world.history(said.subject), said.data, said.on)
     world.histories[said.subject] = history
-    world.touched.add(said.subject)
     kind, _, key = said.subject.partition("/")
     if kind == "area":
         _take_area(world, key, history)
     else:
-        _take_enterprise(world, UUID(key), enterprise_of(history))
+        after = enterprise_of(history)
+        _take_enterprise(world, after.id if after else UUID(key), after)
 
 
 def _take_enterprise(world: World, enterprise_id: UUID, after: Enterprise | None) -> None:
+    world.touched_enterprises.add(enterprise_id)
     before = world.enterprises.pop(enterprise_id, None)
     if before is not None:
         if before.credit_code and world.credit_codes.get(before.credit_code) == enterprise_id:
@@ -76,6 +77,7 @@ def area_of(world: World, history: History) -> Area | None:
 
 def _take_area(world: World, code: str, history: History) -> None:
     area = area_of(world, history)
+    world.touched_areas.add(code)
     before = world.areas.pop(code, None)
     if area is None:
         return
@@ -86,4 +88,4 @@ def _take_area(world: World, code: str, history: History) -> None:
         if other.code != code and code in other.path:
             inside = other.path[: other.path.index(code)]
             world.areas[other.code] = replace(other, path=(*inside, *area.path))
-            world.touched.add(area_subject(other.code))
+            world.touched_areas.add(other.code)

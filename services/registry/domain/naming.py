@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 
 def name_key(name: str) -> str:
     """What is left of a name that people write differently: letters and digits, without width, case, blanks and punctuation."""
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(character for character in folded if character.isalnum()) or folded
+    return "".join(filter(str.isalnum, folded)) or folded
 
 
 def searchable(text: str) -> str:
@@ -16,7 +17,11 @@ def searchable(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def pairs(text: str) -> list[str]:
-    """Every two neighbouring characters of a searchable text, and every one beyond ASCII, which searches often give alone; sorted."""
-    found = {text[n : n + 2] for n in range(len(text) - 1)}
-    return sorted(found | {character for character in text if character > "\x7f"})
+def characters(text: str) -> list[str]:
+    """What a searchable text is found by: its characters, and every two neighbouring ones; sorted."""
+    return sorted({*text, *map("".join, pairwise(text))})
+
+
+def sought(part: str) -> list[str]:
+    """Of a searchable part of a text, what the text must have among its `characters`."""
+    return sorted({*map("".join, pairwise(part))}) or [part]

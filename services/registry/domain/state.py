@@ -155,7 +155,7 @@ class World:
     """The loaded part of the state.
 
     `credit_codes` = {code: enterprise}, `namesakes` = {(park, name key): enterprises}, `in_use` = areas that journalled facts name.
-    `touched` = subjects whose state changed.
+    What is touched is to be written.
     """
 
     histories: dict[str, History] = field(default_factory=dict)
@@ -164,7 +164,8 @@ class World:
     credit_codes: dict[str, UUID] = field(default_factory=dict)
     namesakes: dict[tuple[str, str], set[UUID]] = field(default_factory=dict)
     in_use: set[str] = field(default_factory=set)
-    touched: set[str] = field(default_factory=set)
+    touched_areas: set[str] = field(default_factory=set)
+    touched_enterprises: set[UUID] = field(default_factory=set)
 
     def enterprise(self, enterprise_id: UUID, field: str = "enterprise_id") -> Enterprise:
         """Raises UNKNOWN_ENTERPRISE (404), also if the registration was withdrawn."""

@@ -34,14 +34,16 @@ CREATE TABLE enterprises (
 CREATE INDEX enterprises_park ON enterprises (park, id);
 CREATE INDEX enterprises_namesakes ON enterprises (park, name_key);
 
--- Part of a name or code: pairs of neighbouring characters find candidates, the text decides. A table of its own, because row-level
--- security keeps operators that are not leakproof, as those of arrays are, from using an index.
+-- Part of a name or code: its characters and pairs of neighbouring ones find candidates, the text decides. A table of its own, because
+-- under row-level security operators that are not leakproof, as those of arrays, use no index. It gives ids only; rows are read from
+-- `enterprises`.
 CREATE TABLE enterprise_search (
     id uuid PRIMARY KEY,
+    park text COLLATE "C" NOT NULL,
     text text COLLATE "C" NOT NULL,
-    pairs text[] COLLATE "C" NOT NULL
+    characters text[] COLLATE "C" NOT NULL
 );
-CREATE INDEX enterprise_search_pairs ON enterprise_search USING gin (pairs);
+CREATE INDEX enterprise_search_characters ON enterprise_search USING gin (characters);
 
 -- Row-level security is the second net: commands check grants themselves and run with '*'; lists run with the caller's areas.
 ALTER TABLE areas ENABLE ROW LEVEL SECURITY;

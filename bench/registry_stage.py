@@ -1,0 +1,85 @@
+"""A registry of its own to measure: PostgreSQL in a temporary folder, two divisions with ten parks each, and made-up enterprises."""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from deploy.local.postgres import PostgresServer
+from services.registry.carry_out import Line, many
+from services.registry.context import Context
+from services.registry.schemas import OPS
+from shared import db, idempotency
+from shared.auth import Areas
+from shared.batch import NdjsonBatch
+from shared.clock import Clock
+from shared.db import Pool
+from shared.idempotency import Result
+from shared.journal import Actor
+from shared.migrate import migrate
+
+CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), bytes(32))
+ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+PARKS = [f"D{division}-P{park:03}" for division in (1, 2) for park in range(1, 11)]
+PLACES = ["杭州", "宁波", "温州", "嘉兴", "湖州", "绍兴", "金华", "衢州", "台州", "丽水", "Ningbo", "Springfield", "Riverside", "Franklin"]
+TRADES = ["电子", "机械", "纺织", "物流", "食品", "化工", "医药", "软件", "Tooling", "Freight", "Foods", "Castings", "Hospital", "Paper"]
+SYLLABLES = "华兴盛达远恒泰新宏丰瑞祥合力科创联众信诚益民嘉禾天元东方明德鼎"
+FORMS = ["有限公司", "股份有限公司", "有限责任公司", " Ltd", " Inc", " Company"]
+
+
+def names(seed: int = 1) -> Iterator[str]:
+    """Made-up names, Chinese and Latin, without end."""
+    dice = random.Random(seed)
+    while True:
+        word = "".join(dice.choices(SYLLABLES, k=dice.choice((2, 2, 3)))) if dice.random() < 0.7 else f"Acme {dice.randrange(10**6)} "
+        yield dice.choice(PLACES) + word + dice.choice(TRADES) + dice.choice(FORMS)
+
+
+def lines_of(raw: bytes) -> list[Line]:
+    """A batch as the route reads it."""
+    _, lines, refused = NdjsonBatch(OPS).read(raw)
+    assert not refused
+    return [
+        Line(line.body.command(), line.key, idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", line.op, line.plain()))
+        for line in lines
+    ]
+
+
+async def carry_out(pool: Pool, raw: bytes) -> list[Result]:
+    """One batch from its bytes to its commit, all lines of which are good."""
+    outcomes = await many(pool, CONTEXT, "bench", Areas.all(), ACTOR, lines_of(raw))
+    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+    assert len(results) == len(outcomes), next(outcome for outcome in outcomes if not isinstance(outcome, Result))
+    return results
+
+
+def ndjson(op: str, bodies: list[dict[str, object]], start: int = 0) -> bytes:
+    """A batch's bytes, its keys numbered from `start`."""
+    return b"\n".join(msgspec.json.encode({"op": op, "key": f"{op}-{start + n}", "body": body}) for n, body in enumerate(bodies))
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[tuple[PostgresServer, Pool]]:
+    """The server and a pool of the service's own role, the areas being there."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # the server may run as another user
+        server = PostgresServer(Path(folder))
+        server.start()
+        try:
+            server.provide("registry")
+            await migrate(server.dsn("parkunion_registry", "registry_owner"), "registry")
+            pool = await db.create_pool(server.dsn("parkunion_registry", "registry_app"), application_name="bench")
+            divisions: list[dict[str, object]] = [{"code": f"D{n}", "name": f"D{n}", "kind": "division"} for n in (1, 2)]
+            parks: list[dict[str, object]] = [{"code": code, "name": code, "kind": "park", "parent": code[:2]} for code in PARKS]
+            await carry_out(pool, ndjson("area", divisions + parks))
+            yield server, pool
+            await pool.close()
+        finally:
+            server.stop()
