@@ -88,6 +88,7 @@ def expected(csv_path: Path | str, as_of: date | str) -> dict[str, dict[str, int
         database.execute(f"CREATE TABLE rows (line INTEGER PRIMARY KEY, {', '.join(COLUMNS)})")
         lines = (tuple(row[name] for name in COLUMNS.values()) for row in csv.DictReader(file))
         database.executemany(f"INSERT INTO rows ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", lines)
+        database.execute("CREATE INDEX by_case ON rows (case_number, line)")
         figures: dict[str, dict[str, int]] = {}
         for area in ("state", "'all'"):
             statement = STATEMENT.format(area=area, sums=", ".join(f"sum({name})" for name in COUNTS))

@@ -23,6 +23,7 @@ CASE_FORM = re.compile(r"[!#-.0-\[\]-~]{1,40}", re.ASCII)
 """It becomes part of keys and document numbers: no blank, quote, slash or backslash."""
 NUMBER = re.compile(r"(-?\d{1,9})(?:\.0+)?", re.ASCII)
 LONGEST_CODE, LONGEST_NAME = 64, 200
+MOST_PERSONS = 10_000_000
 
 
 class Row(NamedTuple):
@@ -83,6 +84,8 @@ class RowReader:
             found = NUMBER.fullmatch(text)
             if text and (found is None or found[1].startswith("-")):
                 refuse("BELOW_ZERO" if found else "NOT_A_WHOLE_NUMBER", name)
+            elif found and int(found[1]) > MOST_PERSONS:
+                refuse("OUT_OF_RANGE", name, limit=f"0–{MOST_PERSONS}")
             return int(found[1]) if found else None
 
         case, name, state, city = value(CASE), " ".join(value(NAME).split()), value(STATE).upper(), " ".join(value(CITY).split())
