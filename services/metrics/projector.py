@@ -15,18 +15,22 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
 from services.metrics import feed, store
 from services.metrics.coverage import Cell
 from services.metrics.facts import Change, FactSet, RefusedFact, change, kind_of, summary
 from services.metrics.ledger import Rows, fold, no_rows
 from services.metrics.store import AreaRow, FactRow, NameRow
 from shared import contracts
-from shared.clock import Clock
+from shared.clock import Clock, utc_now
 from shared.consumer import ShardBatch
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import FactCorrected, Placed
 from shared.db import Connection, Pool
+from shared.telemetry import remote, tracer
 
 SLICE = 0.02
 MOST_SETS = 2000
@@ -57,10 +61,12 @@ class Projector:
         self._cells: dict[Cell, int] = {}
         self._sets: defaultdict[int, dict[str, FactSet]] = defaultdict(dict)
         self._folded: dict[int, dict[str, FactSet]] = {}
+        self._began: dict[int, int] = {}
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that cannot be counted."""
         self._folded.pop(batch.shard, None)
+        self._began[batch.shard] = _nanoseconds()
         news = await self._sort_out(batch)
         sets = await self._load(conn, batch.shard, news.changes)
         rows = await self._fold(news, sets)
@@ -78,6 +84,7 @@ class Projector:
         kept.update(self._folded.pop(batch.shard, {}))
         for subject in list(kept)[: max(0, len(kept) - MOST_SETS)]:
             del kept[subject]
+        _trace(batch, self._began.pop(batch.shard, None))
 
     async def _sort_out(self, batch: ShardBatch) -> News:
         news, until = News(), time.perf_counter() + SLICE
@@ -128,13 +135,30 @@ class Projector:
         if news.areas:
             await store.keep_areas(conn, generation, news.areas)
         oldest = min(event.time for event in batch.events)
-        traces = list(dict.fromkeys(event.traceparent for event in batch.events if event.traceparent))[:MOST_TRACES]
-        await feed.tell(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, traces)
+        await feed.tell(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, _traces(batch))
 
     async def _ids(self, cells: set[Cell]) -> dict[Cell, int]:
         if unknown := cells - self._cells.keys():
             self._cells.update(await store.cell_ids(self._pool, self._generation, unknown))
         return self._cells
+
+
+def _nanoseconds() -> int:
+    return int(utc_now().timestamp() * 1e9)
+
+
+def _traces(batch: ShardBatch) -> list[str]:
+    """The commands that a batch comes from, as `traceparent`s."""
+    return list(dict.fromkeys(event.traceparent for event in batch.events if event.traceparent))[:MOST_TRACES]
+
+
+def _trace(batch: ShardBatch, began: int | None) -> None:
+    """In the trace of each command: this is when what it said was projected."""
+    attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.events)}
+    for traceparent in _traces(batch):
+        if (command := remote(traceparent)) is not None:
+            context = trace.set_span_in_context(command)
+            tracer().start_span("metrics.project", context, SpanKind.CONSUMER, attributes, start_time=began).end()
 
 
 def _hear(news: News, shard: int, event: Envelope, known: date) -> None:
