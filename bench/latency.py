@@ -54,7 +54,9 @@ class Load:
     async def batch(self, service: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Send one batch; every line must be accepted."""
         body = b"\n".join(json.dumps(line).encode() for line in lines)
-        async with self.session.post(f"{self.urls[service]}/v1/batch", data=body, headers={"Content-Type": "application/x-ndjson"}) as answer:
+        async with self.session.post(
+            f"{self.urls[service]}/v1/batch", data=body, headers={"Content-Type": "application/x-ndjson"}
+        ) as answer:
             results = [json.loads(line) for line in (await answer.text()).splitlines()]
         refused = [result for result in results if result["status"] >= 300]
         if refused:
@@ -94,7 +96,9 @@ class Load:
     async def follow(self) -> None:
         """Note when each park's members were served."""
         async with self.session.get(
-            f"{self.urls['metrics']}/v1/coverage/stream", params={"area": self.root, "by": "park"}, timeout=aiohttp.ClientTimeout(total=None)
+            f"{self.urls['metrics']}/v1/coverage/stream",
+            params={"area": self.root, "by": "park"},
+            timeout=aiohttp.ClientTimeout(total=None),
         ) as answer:
             answer.raise_for_status()
             async for raw in answer.content:
@@ -142,7 +146,12 @@ class Load:
             if time.perf_counter() > deadline:
                 raise RuntimeError("the stream did not serve every acknowledged command within 30 s")
             await asyncio.sleep(0.02)
-        return {"commands": len(tasks), "seconds": round(wall, 2), "generator_cpu_share_of_one_core": round(used / wall, 3), **self.latencies()}
+        return {
+            "commands": len(tasks),
+            "seconds": round(wall, 2),
+            "generator_cpu_share_of_one_core": round(used / wall, 3),
+            **self.latencies(),
+        }
 
     def latencies(self) -> dict[str, Any]:
         """Percentiles in milliseconds over every command acknowledged."""
@@ -155,7 +164,9 @@ class Load:
                     count, instant = next(served)
                 found.append(max(0.0, (instant - acknowledged) * 1000))
         found.sort()
-        at = defaultdict(float, {name: found[min(len(found) - 1, int(len(found) * q))] for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))})
+        at = defaultdict(
+            float, {name: found[min(len(found) - 1, int(len(found) * q))] for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}
+        )
         return {f"{name}_ms": round(value, 1) for name, value in at.items()} | {"max_ms": round(found[-1], 1)}
 
 

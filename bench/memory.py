@@ -26,7 +26,9 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path)
     status = json.loads(parkunion(options.parse_args().data, "status", "--json"))
-    named = {pid: f"{name}:{role}" for name, service in status["services"].items() for role, pids in service["roles"].items() for pid in pids}
+    named = {
+        pid: f"{name}:{role}" for name, service in status["services"].items() for role, pids in service["roles"].items() for pid in pids
+    }
     named |= {status["postgres"]["pid"]: "postgres", status["kafka"]["pid"]: "kafka"}
     pids = set(named)
     supervisor = psutil.Process(status["kafka"]["pid"]).parent()
@@ -35,7 +37,9 @@ def main() -> None:
         pids.add(supervisor.pid)
     sums: dict[str, float] = {}
     for pid, process in family(pids).items():
-        name = named.get(pid) or next((named[p.pid] for p in process.parents() if p.pid in named and named[p.pid] != "supervisor"), "supervisor")
+        name = named.get(pid) or next(
+            (named[p.pid] for p in process.parents() if p.pid in named and named[p.pid] != "supervisor"), "supervisor"
+        )
         sums[name] = sums.get(name, 0.0) + process.memory_full_info().pss / 2**20
     print(json.dumps({"mib": {name: round(value, 1) for name, value in sorted(sums.items())}, "sum_mib": round(sum(sums.values()), 1)}))
 

@@ -89,7 +89,9 @@ def _registry_fact(random_: random.Random, enterprise: UUID) -> Event:
     if choice < 0.65:
         return EnterpriseMoved(park=random_.choice(PARKS), district="D")
     if choice < 0.9:
-        return EnterpriseReclassified(industry=random_.choice((None, "C", "A01")), ownership=random_.choice((None, "private")), size=random_.choice(SIZES))
+        return EnterpriseReclassified(
+            industry=random_.choice((None, "C", "A01")), ownership=random_.choice((None, "private")), size=random_.choice(SIZES)
+        )
     return EnterpriseClosed(reason="moved_away")
 
 
@@ -127,7 +129,9 @@ def history(seed: int, enterprises: int = 3, length: int = 14) -> dict[str, list
         enterprise = _uuid(random_)
         place = stream(registry.SOURCE, f"enterprise/{enterprise}")
         people = stream(membership.SOURCE, f"enterprise/{enterprise}")
-        settled = EnterpriseRegistered(enterprise_id=enterprise, name="示例企业", park=random_.choice(PARKS), district="D", industry=random_.choice((None, "B")))
+        settled = EnterpriseRegistered(
+            enterprise_id=enterprise, name="示例企业", park=random_.choice(PARKS), district="D", industry=random_.choice((None, "B"))
+        )
         place.say(settled, day())
         for _ in range(random_.randint(0, length)):
             if random_.random() < 0.2 and place.in_force:

@@ -52,7 +52,10 @@ def asyncapi() -> dict[str, Any]:
             "payload": {
                 "allOf": [
                     {"$ref": "#/components/schemas/Envelope"},
-                    {"type": "object", "properties": {"type": {"const": name}, "data": {"$ref": f"#/components/schemas/{struct.__name__}"}}},
+                    {
+                        "type": "object",
+                        "properties": {"type": {"const": name}, "data": {"$ref": f"#/components/schemas/{struct.__name__}"}},
+                    },
                 ]
             },
         }
@@ -60,7 +63,11 @@ def asyncapi() -> dict[str, Any]:
     }
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "parkunion events", "version": "1", "description": "CloudEvents 1.0 on Kafka, one topic per source, kept for ever."},
+        "info": {
+            "title": "parkunion events",
+            "version": "1",
+            "description": "CloudEvents 1.0 on Kafka, one topic per source, kept for ever.",
+        },
         "channels": {
             topic: {
                 "address": topic,

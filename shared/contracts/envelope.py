@@ -88,7 +88,12 @@ class Codec:
             decoder = self._data.get(wire.type)
             if decoder is None:
                 raise UnreadableEvent(f"unknown type {wire.type}")
-            if len(wire.sequence) != SEQUENCE_DIGITS or not wire.sequence.isascii() or not wire.sequence.isdigit() or int(wire.sequence) < 1:
+            if (
+                len(wire.sequence) != SEQUENCE_DIGITS
+                or not wire.sequence.isascii()
+                or not wire.sequence.isdigit()
+                or int(wire.sequence) < 1
+            ):
                 raise UnreadableEvent(f"sequence of event {wire.id} is not {SEQUENCE_DIGITS} digits from 1")
             if wire.time.tzinfo is None:
                 raise UnreadableEvent(f"time of event {wire.id} has no zone")
