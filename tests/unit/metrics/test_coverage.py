@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metrics.coverage import FOREVER, RULES, Cell, Fact, Rules, at, segments, stale_from
@@ -148,6 +148,7 @@ def test_with_grace_those_inside_are_excluded_and_counted_beside() -> None:
     assert (outside.get("in_grace", 0), outside["should_organise_all"], outside["covered_all"]) == (0, 1, 1)
 
 
+@settings(max_examples=60, deadline=None)
 @given(seed=seeds, t=st.dates(date(2022, 6, 1), date(2027, 1, 1)), k=st.dates(date(2024, 5, 1), date(2026, 1, 1)))
 def test_a_contribution_is_the_oracles_on_any_day_as_known_on_any_day(seed: int, t: date, k: date) -> None:
     streams = [event for own in history(seed, enterprises=2).values() for stream in own for event in stream]

@@ -57,7 +57,7 @@ def folded(parts: Iterable[list[Envelope]], reload: bool) -> Rows:
 
 
 @pytest.mark.invariant("I3")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(seed=seeds, order=seeds, reload=st.booleans())
 def test_any_interleaving_and_batch_size_gives_the_ledger_of_the_definition(seed: int, order: int, reload: bool) -> None:
     events = interleaved(history(seed), order)
@@ -65,7 +65,7 @@ def test_any_interleaving_and_batch_size_gives_the_ledger_of_the_definition(seed
 
 
 @pytest.mark.invariant("I3")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=seeds, order=seeds)
 def test_rows_computed_at_once_are_those_folded(seed: int, order: int) -> None:
     events = interleaved(history(seed), order)
@@ -80,7 +80,7 @@ def test_rows_computed_at_once_are_those_folded(seed: int, order: int) -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_kept_of_an_event_tells_its_change_again(seed: int) -> None:
     for event in interleaved(history(seed), seed):
         known, kind = oracle.known_day(event).toordinal(), kind_of(event.type)
