@@ -130,9 +130,9 @@ class KafkaConsumer:
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            max_partition_fetch_bytes=1_048_576,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
+            max_partition_fetch_bytes=524_288,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_500,
             rebalance_timeout_ms=15_000,
             request_timeout_ms=20_000,
             retry_backoff_ms=100,
@@ -140,9 +140,10 @@ class KafkaConsumer:
 
     async def start(self) -> None:
         try:
-            self._consumer.subscribe(list(self._topics), listener=self._listener)
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 await self._consumer.start()
+            # After the start, which else waits for the first assignment: as long as a killed member is still counted in the group.
+            self._consumer.subscribe(list(self._topics), listener=self._listener)
         except OUTAGES as error:
             raise BrokerUnavailable(f"consumer: {error!r}") from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,24 +55,27 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
 async def database(postgres_server: PostgresServer) -> AsyncIterator[NewDatabase]:
     """`await database("registry")` copies a migrated template of that service, which is made once per worker; `kernel` is the tests' own."""
     made: list[str] = []
-    admin = await asyncpg.connect(postgres_server.dsn())
+
+    async def administer(statement: str) -> None:
+        admin = await asyncpg.connect(postgres_server.dsn())
+        await admin.execute(statement)
+        await admin.close()
 
     async def new(service: str) -> Database:
         owner, app, template = f"{service}_owner", f"{service}_app", f"template_{service}"
-        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", template):
+        if template not in postgres_server.execute("SELECT datname FROM pg_database").split():
             postgres_server.create_role(owner)
             postgres_server.create_role(app)
             postgres_server.create_database(template, owner)
             await migrate(postgres_server.dsn(template, owner), service, folder=KERNEL_MIGRATIONS if service == "kernel" else None)
         name = f"{service}_{uuid7().hex[-12:]}"
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
+        await administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
         made.append(name)
         return Database(name, service, postgres_server.dsn(name, app), postgres_server.dsn(name, owner))
 
     yield new
     for name in made:
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+        await administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -84,7 +89,9 @@ async def pool(kernel: Database) -> AsyncIterator[Pool]:
     """A pool of the kernel database, with the role that the running service has."""
     pool = await create_pool(kernel.app_dsn, application_name="kernel.tests")
     yield pool
-    pool.terminate()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            await pool.close()
 
 
 @pytest.fixture

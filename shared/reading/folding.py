@@ -14,6 +14,7 @@ import structlog
 from shared import db
 from shared.broker import BrokerUnavailable
 from shared.db import Connection
+from shared.journal import ClockAhead
 from shared.reading import store
 from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
 from shared.reading.shard import Shard, merged
@@ -51,7 +52,7 @@ def is_outage(error: BaseException) -> bool:
     """Whether an error of `apply` says nothing about the event: the batch is then aborted and tried again, nothing is parked."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] not in ("22", "23", "P0")
-    return isinstance(error, (*db.OUTAGES, BrokerUnavailable, MemoryError)) or getattr(error, "status", None) == 503
+    return isinstance(error, (*db.OUTAGES, BrokerUnavailable, ClockAhead, MemoryError)) or getattr(error, "status", None) == 503
 
 
 class Folder:

@@ -25,6 +25,8 @@ WATCH_EVERY = 5.0
 STALLED_AFTER = 15.0
 UNASSIGNED_AFTER = 45.0
 FRESH = 2.5
+LEAST_ROOM = 500
+BATCHES_WAITING = 4
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +71,10 @@ class Session:
             await _first(self._fetching(), self._folding(), self._watching(), stop.wait())
         finally:
             # Given up before the group gives them to others, so that nobody needs to end our database session.
-            await self._revoked(frozenset())
-            await self._consumer.close()
+            try:
+                await self._revoked(frozenset())
+            finally:
+                await self._consumer.close()
 
     async def _assigned(self, places: frozenset[Place]) -> None:
         self._wanted = places
@@ -86,7 +90,7 @@ class Session:
             self._changed_at = time.monotonic()
             for number in numbers:
                 self._folder.reset(number)
-            if numbers and not self._conn.is_closed():
+            if numbers:
                 with contextlib.suppress(*db.OUTAGES):
                     async with asyncio.timeout(5):
                         await store.give_up(self._conn, self._setting.generation, self._setting.me, numbers)
@@ -120,9 +124,13 @@ class Session:
                 if self.shards.get(number) is not shard:
                     return
                 started = time.perf_counter()
-        if len(shard.pending[topic]) > self._setting.batch and place not in self._paused:
+        if len(shard.pending[topic]) > self._room() and place not in self._paused:
             self._consumer.pause([place])
             self._paused.add(place)
+
+    def _room(self) -> int:
+        """How many records may wait per place, so that all of them together stay within a few batches."""
+        return max(LEAST_ROOM, BATCHES_WAITING * self._setting.batch // max(1, len(self.shards) * len(self._topics)))
 
     async def _folding(self) -> None:
         while True:
@@ -183,7 +191,7 @@ class Session:
             return False
         if folded:
             self._progress_at = time.monotonic()
-            ready = [(topic, shard.number) for topic, waiting in shard.pending.items() if len(waiting) <= self._setting.batch // 2]
+            ready = [(topic, shard.number) for topic, waiting in shard.pending.items() if len(waiting) <= self._room() // 2]
             if again := self._paused.intersection(ready):
                 self._consumer.resume(again)
                 self._paused -= again
