@@ -97,7 +97,7 @@ class Versions:
                 del self._trees[next(iter(self._trees))]
         return tree
 
-    def now(self) -> Tree:
+    def latest(self) -> Tree:
         """The tree of the last versions: by it access is decided."""
         return self.at(date.max, date.max)
 
