@@ -13,7 +13,6 @@ from shared import db
 from shared.contracts.registry import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
-from shared.pages import Cursors
 from shared.relay import Relay
 
 if TYPE_CHECKING:
@@ -46,7 +45,6 @@ def api(settings: Settings) -> FastAPI:
 
     app = create_app(settings, title="parkunion registry", routers=[router, reading], lifespan=lifespan, readiness=readiness)
     app.state.context = context_of(settings)
-    app.state.cursors = Cursors(settings.cursor_key, "registry")
     return app
 
 

@@ -5,7 +5,7 @@ In a batch each line is decided on what the lines before it made; a refused line
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -48,30 +48,30 @@ async def many(pool: Pool, context: Context, client: str, areas: Areas, actor: A
 
 async def execute(conn: Connection, context: Context, client: str, areas: Areas, actor: Actor, lines: Sequence[Line]) -> list[Outcome]:
     """Do all lines in this transaction, and say per line what came of it."""
-    claims = await idempotency.claim(conn, client, [(line.key, line.fingerprint) for line in lines if line.key])
-    outcomes: list[Outcome | None] = [None] * len(lines)
     first: dict[str, int] = {}
+    for n, line in enumerate(lines):
+        first.setdefault(line.key or "", n)
+    claims = await idempotency.claim(conn, client, [(key, lines[n].fingerprint) for key, n in first.items() if key])
+    outcomes: list[Outcome | None] = [None] * len(lines)
     todo: list[int] = []
     for n, line in enumerate(lines):
         claim = claims.get(line.key) if line.key else None
-        if isinstance(claim, Mismatch):
+        if isinstance(claim, Mismatch) or (line.key and line.fingerprint != lines[first[line.key]].fingerprint):
             outcomes[n] = Unprocessable("IDEMPOTENCY_KEY_REUSED")
         elif claim is not None:
             outcomes[n] = claim
-        elif line.key is None or first.setdefault(line.key, n) == n:
+        elif not line.key or first[line.key] == n:
             todo.append(n)
     for n, made in zip(todo, await _carry_out(conn, context, areas, actor, [lines[n] for n in todo]), strict=True):
         outcomes[n] = made
-    done: dict[str, Result] = {}
-    refused: list[str] = []
-    for key, n in first.items():
-        if isinstance(outcome := outcomes[n], Result):
-            done[key] = outcome
-        else:
-            refused.append(key)
-    await idempotency.record(conn, client, done)
-    await idempotency.release(conn, client, refused)
+    await _keep(conn, client, {key: outcomes[n] for key, n in first.items() if key and claims[key] is None})
     return [outcome if outcome is not None else _of_first(outcomes, first, line) for outcome, line in zip(outcomes, lines, strict=True)]
+
+
+async def _keep(conn: Connection, client: str, made: Mapping[str, Outcome | None]) -> None:
+    """Successes answer later repeats; a refused command may be sent again under its key."""
+    await idempotency.record(conn, client, {key: outcome for key, outcome in made.items() if isinstance(outcome, Result)})
+    await idempotency.release(conn, client, [key for key, outcome in made.items() if not isinstance(outcome, Result)])
 
 
 def _of_first(outcomes: Sequence[Outcome | None], first: dict[str, int], line: Line) -> Outcome:

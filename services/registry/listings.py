@@ -33,13 +33,13 @@ ANYWHERE = f"""
 WITH found AS MATERIALIZED (SELECT id, park FROM enterprise_search WHERE characters @> $5::text[] AND strpos(text, $4) > 0)
 SELECT id FROM found WHERE id > $1 AND {IN_AREA} ORDER BY id LIMIT $3
 """
-AREA_COLUMNS = f"{store.AREA_COLUMNS}, s.sequence"
+AREA_COLUMNS = f"{store.AREA_COLUMNS}, (SELECT sequence FROM streams WHERE subject = 'area/' || code)"
 AREAS = f"""
-SELECT {AREA_COLUMNS} FROM areas JOIN streams AS s ON s.subject = 'area/' || code
+SELECT {AREA_COLUMNS} FROM areas
 WHERE code > $1 AND ($2::text IS NULL OR parent = $2 OR ($2 = '' AND parent IS NULL)) AND ($3 = '' OR strpos(search, $3) > 0)
 ORDER BY code LIMIT $4
 """
-AREA = f"SELECT {AREA_COLUMNS} FROM areas JOIN streams AS s ON s.subject = 'area/' || code WHERE code = $1"
+AREA = f"SELECT {AREA_COLUMNS} FROM areas WHERE code = $1"
 
 
 async def enterprises(conn: Connection, q: str, area: str | None, after: UUID | None, limit: int) -> list[dict[str, Any]]:

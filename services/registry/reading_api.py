@@ -34,9 +34,12 @@ async def _grant(conn: Connection, caller: Caller, code: str | None, field: str 
         caller.require_area(code, await store.area_path(conn, code) if code else None, field)
 
 
-def _page(request: Request, rows: list[dict[str, Any]], limit: int, key: str) -> Response:
+def _cursors(request: Request, list_name: str) -> Cursors:
+    return Cursors(request.app.state.settings.cursor_key, f"registry.{list_name}")
+
+
+def _page(cursors: Cursors, rows: list[dict[str, Any]], limit: int, key: str) -> Response:
     items = rows[:limit]
-    cursors: Cursors = request.app.state.cursors
     return json_response({"items": items, "next": cursors.encode([items[-1][key]]) if len(rows) > limit else None})
 
 
@@ -61,7 +64,7 @@ async def list_enterprises(
 ) -> Response:
     """Enterprises by age."""
     caller.require(READ)
-    cursors: Cursors = request.app.state.cursors
+    cursors = _cursors(request, "enterprises")
     last = cursors.decode(after, tuple[UUID])[0] if after else None
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         await _grant(conn, caller, area, "area")
@@ -69,7 +72,7 @@ async def list_enterprises(
             raise Unprocessable("UNKNOWN_AREA", field="area", params={"area": area})
     async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
         rows = await listings.enterprises(conn, q or "", area, last, limit + 1)
-    return _page(request, rows, limit, "id")
+    return _page(cursors, rows, limit, "id")
 
 
 @router.get("/enterprises/{enterprise_id}", tags=["enterprises"])
@@ -100,7 +103,7 @@ async def list_areas(
 ) -> Response:
     """Divisions and parks by code. With a token for some areas only, `parent` must lie in them."""
     caller.require(READ)
-    cursors: Cursors = request.app.state.cursors
+    cursors = _cursors(request, "areas")
     last = cursors.decode(after, tuple[str])[0] if after else None
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         await _grant(conn, caller, parent or None, "parent")
@@ -108,7 +111,7 @@ async def list_areas(
             raise Unprocessable("UNKNOWN_AREA", field="parent", params={"area": parent})
     async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
         rows = await listings.areas(conn, parent, q or "", last, limit + 1)
-    return _page(request, rows, limit, "code")
+    return _page(cursors, rows, limit, "code")
 
 
 @router.get("/areas/{code}", tags=["areas"])
@@ -131,7 +134,7 @@ async def list_events(
 ) -> Response:
     """What this service said on one stream, oldest first, as CloudEvents."""
     caller.require(READ)
-    cursors: Cursors = request.app.state.cursors
+    cursors = _cursors(request, "events")
     last = cursors.decode(after, tuple[int])[0] if after else 0
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         await _grant_stream(conn, caller, subject)

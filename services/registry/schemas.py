@@ -11,7 +11,7 @@ from datetime import date
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.registry.domain import fields
@@ -34,7 +34,7 @@ from shared.ids import uuid7
 from shared.problems import Unprocessable
 
 
-def _read(reader: Callable[[Any], Any]) -> PlainValidator:
+def _read(reader: Callable[[Any], Any]) -> BeforeValidator:
     """A field is read by one of `domain.fields`."""
 
     def read(value: Any) -> Any:
@@ -43,7 +43,7 @@ def _read(reader: Callable[[Any], Any]) -> PlainValidator:
         except Wrong as wrong:
             raise PydanticCustomError(wrong.code, wrong.code, wrong.params) from None
 
-    return PlainValidator(read)
+    return BeforeValidator(read)
 
 
 def _text(*, null: bool = False, **more: Any) -> WithJsonSchema:
