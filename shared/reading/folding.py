@@ -139,7 +139,7 @@ class Folder:
         while self._parked_at and now - self._parked_at[0] > WITHIN:
             self._parked_at.popleft()
         if len(self._parked_at) + len(plan.blocking) > MOST_PARKED:
-            reasons = sorted({parked.error or parked.kind for parked in plan.park if parked.kind in PARKING})
+            reasons = sorted({parked.error or parked.kind for parked in plan.park.values() if parked.kind in PARKING})
             raise TooManyParked(f"more than {MOST_PARKED} streams were parked within a minute: {'; '.join(reasons[:3])}")
 
     def _narrow(self, shard: Shard, plan: Sorted, reason: str) -> None:
@@ -159,8 +159,7 @@ class Folder:
             for _ in range(count):
                 waiting.popleft()
         shard.limit = min(self._batch, shard.limit * 2)
-        for parked in plan.park:
-            at = (parked.record.topic, parked.record.offset)
+        for at, parked in plan.park.items():
             shard.tried.add(at)
             if shard.refused.pop(at, None) is not None:
                 shard.limit = self._batch

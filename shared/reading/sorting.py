@@ -65,7 +65,7 @@ class Sorted:
     """
 
     apply: list[Received] = field(default_factory=list)
-    park: list[Parked] = field(default_factory=list)
+    park: dict[At, Parked] = field(default_factory=dict)
     released: list[At] = field(default_factory=list)
     changed: dict[Stream, None] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def _count(record: Received, plan: Sorted) -> None:
 def _place(streams: StreamsOfShard, record: Received, refused: Mapping[At, str], plan: Sorted) -> None:
     stream, sequence = record.stream, record.sequence
     if stream == NO_STREAM:
-        plan.park.append(Parked(record, "unreadable", record.error))
+        _park(plan, record, "unreadable", record.error)
         plan.blocking.append(("", f"{record.topic}/{record.partition}/{record.offset}"))
         return
     head = streams.heads[stream]
@@ -122,7 +122,7 @@ def _place(streams: StreamsOfShard, record: Received, refused: Mapping[At, str],
         told_later = sequence < last and record.time is not None and record.time > head.time
         _duplicate_or_fork(streams, record, same_place or told_later, plan)
     elif waiting and sequence in waiting:
-        _duplicate_or_fork(streams, record, waiting[sequence].event_id != record.event_id, plan)
+        _duplicate_or_fork(streams, record, record.event_id is None or waiting[sequence].event_id != record.event_id, plan)
     elif sequence == last + 1 and stream not in streams.blocked:
         _try(streams, record, refused, plan)
         if waiting and stream not in streams.blocked and sequence + 1 in waiting:
@@ -130,7 +130,7 @@ def _place(streams: StreamsOfShard, record: Received, refused: Mapping[At, str],
     else:
         kind = "early" if record.event is not None else "unreadable"
         _wait(streams, record, kind)
-        plan.park.append(Parked(record, kind, record.error))
+        _park(plan, record, kind, record.error)
 
 
 def _duplicate_or_fork(streams: StreamsOfShard, record: Received, fork: bool, plan: Sorted) -> None:
@@ -141,7 +141,7 @@ def _duplicate_or_fork(streams: StreamsOfShard, record: Received, fork: bool, pl
         plan.blocking.append(record.stream)
     streams.blocked.add(record.stream)
     streams.ready.pop(record.stream, None)
-    plan.park.append(Parked(record, "fork", "another event has this sequence, or a later one was recorded before it"))
+    _park(plan, record, "fork", "another event has this sequence, or a later one was recorded before it")
 
 
 def _try(streams: StreamsOfShard, record: Received, refused: Mapping[At, str], plan: Sorted) -> None:
@@ -151,15 +151,20 @@ def _try(streams: StreamsOfShard, record: Received, refused: Mapping[At, str], p
         kind = "unreadable" if record.event is None else "refused"
         _wait(streams, record, kind)
         streams.blocked.add(record.stream)
-        plan.park.append(Parked(record, kind, reason or record.error))
+        _park(plan, record, kind, reason or record.error)
         if record.held not in PARKING:
             plan.blocking.append(record.stream)
         return
     plan.apply.append(record)
     streams.heads[record.stream] = Head(record.event.sequence, record.event.id, record.event.time)
     plan.changed[record.stream] = None
-    if record.held:
-        plan.released.append((record.topic, record.offset))
+    at = (record.topic, record.offset)
+    if plan.park.pop(at, None) is None and record.held:
+        plan.released.append(at)
+
+
+def _park(plan: Sorted, record: Received, kind: str, error: str | None) -> None:
+    plan.park[record.topic, record.offset] = Parked(record, kind, error)
 
 
 def _wait(streams: StreamsOfShard, record: Received, kind: str) -> None:
@@ -185,5 +190,7 @@ def _release(
             if not waiting:
                 del streams.waiting[stream]
             return
-        del waiting[following]
-        _try(streams, kept[stream][following], refused, plan)
+        at = waiting.pop(following).at
+        # It may have come in this very batch, and not be in the table yet.
+        record = plan.park[at].record if at in plan.park else kept[stream][following]
+        _try(streams, record, refused, plan)

@@ -198,7 +198,7 @@ async def write(conn: Connection, generation: int, shard: int, plan: Sorted, hea
     if plan.released:
         await conn.execute(RELEASE, generation, shard, *_columns(plan.released))
     if plan.park:
-        await conn.execute(PARK, generation, shard, *_columns(map(_held_row, plan.park)))
+        await conn.execute(PARK, generation, shard, *_columns(map(_held_row, plan.park.values())))
 
 
 def _held_row(parked: Parked) -> tuple[object, ...]:

@@ -195,3 +195,33 @@ async def test_a_frozen_broker_delays_and_loses_nothing(
         await until(lambda: empty(pool), 60)
         await until(lambda: drained(pool, kafka, [topic]), 60)
     assert await effects(pool) == {(SOURCE, "enterprise/e"): list(range(1, 22))}
+
+
+@pytest.mark.slow
+async def test_after_a_killed_broker_restarted_both_go_on(
+    kernel: Database, pool: Pool, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics
+) -> None:
+    (topic,) = await new_topics("kernel", partitions=PARTITIONS)
+    relay = Relay(kernel.app_dsn, kafka.producer(), SOURCE, topic, PARTITIONS)
+    reader = new_reader(pool, kafka, [topic], PARTITIONS)
+    async with running(relay, reader):
+        for round_number in range(2):
+            for _ in range(5):
+                await append(pool, *(f"enterprise/{n}" for n in range(5)))
+            if round_number == 0:
+                await until(lambda: drained(pool, kafka, [topic]))
+                assert kafka_server.pid is not None
+                os.kill(kafka_server.pid, signal.SIGKILL)
+                await asyncio.to_thread(kafka_server.stop)
+        await asyncio.sleep(2)
+        await asyncio.to_thread(kafka_server.start)
+        await until(lambda: empty(pool), 60)
+
+        async def caught_up() -> bool:
+            try:
+                return await drained(pool, kafka, [topic])
+            except BrokerUnavailable:
+                return False
+
+        await until(caught_up, 60)
+    assert await effects(pool) == {(SOURCE, f"enterprise/{n}"): list(range(1, 11)) for n in range(5)}

@@ -1,0 +1,138 @@
+"""Pools, transactions and migrations on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.local.postgres import PostgresServer
+from shared.db import Connection, Pool, UnsafeSession, create_pool, run_command, transaction
+from shared.migrate import MigrationChanged, migrate
+from tests.conftest import Database
+
+
+class Areas:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def setting(self) -> str:
+        return self.text
+
+
+async def test_every_session_has_the_timeouts_that_free_what_a_frozen_process_holds(pool: Pool) -> None:
+    wanted = {
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "10s",
+        "transaction_timeout": "1min",
+        "tcp_keepalives_idle": "10",
+        "TimeZone": "UTC",
+        "transaction_isolation": "read committed",
+        "synchronous_commit": "on",
+    }
+    assert {name: await pool.fetchval(f"SHOW {name}") for name in wanted} == wanted
+
+
+async def test_a_superuser_is_refused(kernel: Database, postgres_server: PostgresServer) -> None:
+    with pytest.raises(UnsafeSession, match="BYPASSRLS"):
+        await create_pool(postgres_server.dsn(kernel.name), application_name="kernel.tests")
+
+
+async def test_commits_that_may_be_lost_are_refused(kernel: Database) -> None:
+    owner = await asyncpg.connect(kernel.owner_dsn)
+    await owner.execute(f'ALTER DATABASE "{kernel.name}" SET synchronous_commit = off')
+    await owner.close()
+    with pytest.raises(UnsafeSession, match="synchronous_commit"):
+        await create_pool(kernel.app_dsn, application_name="kernel.tests")
+
+
+async def test_areas_hold_for_one_transaction_and_nothing_means_none(pool: Pool) -> None:
+    async def areas(conn: Connection) -> str:
+        return str(await conn.fetchval("SELECT coalesce(current_setting('parkunion.areas', true), '')"))
+
+    async with pool.acquire() as conn, conn.transaction():
+        assert await areas(conn) == ""
+    async with transaction(pool, areas=Areas("a,b")) as conn:
+        assert await areas(conn) == "a,b"
+    async with transaction(pool) as conn:
+        assert await areas(conn) == ""
+    assert await run_command(pool, areas, areas=Areas("*")) == "*"
+
+
+async def test_json_comes_back_as_it_went_in(pool: Pool) -> None:
+    for value in ({"名": ["a", 1, 2.5, None, True]}, [], "text", 10**15):
+        assert await pool.fetchval("SELECT $1::jsonb", value) == value
+    assert await pool.fetchval("SELECT $1::jsonb[]", [{"a": 1}, {"b": 2}]) == [{"a": 1}, {"b": 2}]
+
+
+async def test_a_command_that_deadlocks_is_done_again_as_a_whole(pool: Pool) -> None:
+    await pool.execute("INSERT INTO notes (note_id, text) SELECT gen_random_uuid(), n FROM unnest('{a,b}'::text[]) AS n")
+    both_hold_one = asyncio.Barrier(2)
+    runs = 0
+
+    def swap(first: str, second: str) -> asyncio.Task[None]:
+        async def work(conn: Connection) -> None:
+            nonlocal runs
+            runs += 1
+            await conn.execute("UPDATE notes SET text = text WHERE text = $1", first)
+            if runs <= 2:
+                await both_hold_one.wait()
+            await conn.execute("UPDATE notes SET text = text WHERE text = $1", second)
+
+        return asyncio.create_task(run_command(pool, work, areas=None))
+
+    await asyncio.wait_for(asyncio.gather(swap("a", "b"), swap("b", "a")), 20)
+    assert runs == 3
+
+
+async def test_serialization_failures_are_repeated_three_times_only(pool: Pool) -> None:
+    runs = 0
+
+    async def work(conn: Connection) -> None:
+        nonlocal runs
+        runs += 1
+        raise asyncpg.SerializationError("again")
+
+    with pytest.raises(asyncpg.SerializationError):
+        await run_command(pool, work, areas=None)
+    assert runs == 4
+
+
+@pytest.fixture
+async def bare(kernel: Database, postgres_server: PostgresServer) -> str:
+    """The owner's DSN of an empty database."""
+    name = f"{kernel.name}_bare"
+    postgres_server.create_database(name, "kernel_owner")
+    return postgres_server.dsn(name, "kernel_owner")
+
+
+async def test_migrations_are_applied_once_in_order_and_by_one_at_a_time(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("clock  # first\n\njournal.sql\n")
+    (tmp_path / "0002_second.sql").write_text("INSERT INTO things VALUES (2);")
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int); GRANT SELECT ON things TO {app};")
+    (tmp_path / "notes.txt").write_text("no migration")
+    runs = await asyncio.gather(*(migrate(bare, "kernel", folder=tmp_path) for _ in range(4)))
+    assert sorted(runs, key=len)[:3] == [[], [], []]
+    assert max(runs, key=len) == ["shared/clock.sql", "shared/journal.sql", "0001_first.sql", "0002_second.sql"]
+    (tmp_path / "0003_third.sql").write_text("INSERT INTO things VALUES (3);")
+    assert await migrate(bare, "kernel", folder=tmp_path) == ["0003_third.sql"]
+
+
+async def test_a_changed_migration_is_refused(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("")
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
+    await migrate(bare, "kernel", folder=tmp_path)
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n bigint);")
+    with pytest.raises(MigrationChanged, match="0001_first"):
+        await migrate(bare, "kernel", folder=tmp_path)
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("")
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int); SELECT 1 / 0;")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(bare, "kernel", folder=tmp_path)
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
+    assert await migrate(bare, "kernel", folder=tmp_path) == ["0001_first.sql"]

@@ -1,0 +1,97 @@
+"""A command sent again is answered again and done once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared import idempotency
+from shared.db import Connection, Pool, run_command, transaction
+from shared.idempotency import Mismatch, Result, fingerprint
+from shared.ids import uuid7
+
+KEY = b"secret"
+
+
+def print_of(body: object) -> bytes:
+    return fingerprint(KEY, "POST", "/v1/enterprises", body)
+
+
+def result(name: str = "e") -> Result:
+    return Result(name, f"enterprise/{name}", 3, [uuid7(), uuid7()], ["PROBABLE_DUPLICATE"])
+
+
+async def test_a_repeat_returns_the_first_result_and_another_body_is_told(pool: Pool) -> None:
+    first = result()
+    async with transaction(pool) as conn:
+        assert await idempotency.claim(conn, "client", [("k", print_of({"a": 1, "b": 2}))]) == {"k": None}
+        await idempotency.record(conn, "client", {"k": first})
+    async with transaction(pool) as conn:
+        assert await idempotency.claim(conn, "client", [("k", print_of({"b": 2, "a": 1}))]) == {"k": first}
+        assert await idempotency.claim(conn, "client", [("k", print_of({"a": 2}))]) == {"k": Mismatch()}
+        assert await idempotency.claim(conn, "another", [("k", print_of({"a": 2}))]) == {"k": None}
+
+
+async def test_a_refused_command_leaves_its_key_free(pool: Pool) -> None:
+    with pytest.raises(LookupError):
+        async with transaction(pool) as conn:
+            await idempotency.claim(conn, "client", [("k", print_of(1))])
+            raise LookupError
+    async with transaction(pool) as conn:
+        assert await idempotency.claim(conn, "client", [("k", print_of(2)), ("l", print_of(3))]) == {"k": None, "l": None}
+        await idempotency.release(conn, "client", ["l"])
+        await idempotency.record(conn, "client", {"k": result()})
+        await idempotency.release(conn, "client", ["k"])
+    async with transaction(pool) as conn:
+        answer = await idempotency.claim(conn, "client", [("k", print_of(2)), ("l", print_of(4))])
+    assert isinstance(answer["k"], Result)
+    assert answer["l"] is None
+
+
+async def test_the_same_command_at_the_same_time_is_done_once(pool: Pool) -> None:
+    done = 0
+
+    async def work(conn: Connection) -> Result:
+        nonlocal done
+        claimed = (await idempotency.claim(conn, "client", [("k", print_of(1)), ("j", print_of(1))]))["k"]
+        if isinstance(claimed, Result):
+            return claimed
+        assert claimed is None
+        done += 1
+        await asyncio.sleep(0.02)
+        made = result()
+        await idempotency.record(conn, "client", {"k": made, "j": made})
+        return made
+
+    answers = await asyncio.gather(*(run_command(pool, work, areas=None) for _ in range(8)))
+    assert done == 1
+    assert all(answer == answers[0] for answer in answers)
+
+
+async def test_one_key_with_two_bodies_in_one_batch_is_a_mismatch(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        entries = [("k", print_of(1)), ("k", print_of(2)), ("l", print_of(1)), ("l", print_of(1))]
+        assert await idempotency.claim(conn, "client", entries) == {"k": Mismatch(), "l": None}
+
+
+async def test_keys_are_forgotten_after_thirty_days(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        await idempotency.claim(conn, "client", [("old", print_of(1)), ("older", print_of(1)), ("young", print_of(1))])
+        await idempotency.record(conn, "client", {key: result() for key in ("old", "older", "young")})
+        await conn.execute("UPDATE idempotency SET created_at = created_at - interval '31 days' WHERE key <> 'young'")
+    async with transaction(pool) as conn:
+        answer = await idempotency.claim(conn, "client", [("old", print_of(2)), ("young", print_of(2))])
+        assert answer == {"old": None, "young": Mismatch()}
+        assert await idempotency.forget(conn) == 1
+
+
+def test_the_fingerprint_depends_on_all_of_the_request_and_on_the_key() -> None:
+    prints = {
+        fingerprint(KEY, "POST", "/a", {"x": 1}),
+        fingerprint(KEY, "PUT", "/a", {"x": 1}),
+        fingerprint(KEY, "POST", "/b", {"x": 1}),
+        fingerprint(KEY, "POST", "/a", {"x": "1"}),
+        fingerprint(b"other", "POST", "/a", {"x": 1}),
+    }
+    assert len(prints) == 5
