@@ -5,6 +5,7 @@ Every command has valid trace ids, exported or not; the OTLP exporter is loaded 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import re
@@ -12,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO, cast
 
 import msgspec
 import structlog
@@ -69,7 +70,7 @@ def setup(settings: Telling, service: str, role: str) -> None:
 
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    _setup_logs(settings.log_level, service, role)
+    setup_logs(settings.log_level, service, role)
 
 
 @functools.cache
@@ -117,7 +118,8 @@ def no_span() -> Span:
     return NonRecordingSpan(SpanContext(0, 0, is_remote=False, trace_flags=TraceFlags(0)))
 
 
-def _setup_logs(level: str, service: str, role: str) -> None:
+def setup_logs(level: str, service: str, role: str) -> None:
+    """The logs' half of `setup`; may be done again."""
     chain: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -131,10 +133,9 @@ def _setup_logs(level: str, service: str, role: str) -> None:
     structlog.configure(
         processors=[*chain, structlog.processors.JSONRenderer(serializer=_serialise)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, Output())),
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(Output())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *chain],
@@ -152,6 +153,20 @@ def _setup_logs(level: str, service: str, role: str) -> None:
         logging.getLogger(name).propagate = True
     for name, quiet in QUIET.items():
         logging.getLogger(name).setLevel(max(quiet, number))
+
+
+class Output:
+    """Standard output, at which no work fails: a line that cannot be written (disk full, reader gone) is lost, the command is not."""
+
+    def write(self, text: str) -> None:
+        """One line."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """After each line."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
 
 
 def _serialise(event: Any, **_: Any) -> str:
