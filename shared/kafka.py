@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +13,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
+from shared.clock import utc_now
 from shared.kafka_metadata import TopicsRequest, topics_in
 
 T = TypeVar("T")
@@ -175,7 +175,7 @@ class KafkaConsumer:
     def answered(self, place: Place) -> float | None:
         ours = self._ours([place])
         at = self._consumer.last_poll_timestamp(ours[0]) if ours else None
-        return None if at is None else max(0.0, time.time() - at / 1000)
+        return None if at is None else max(0.0, utc_now().timestamp() - at / 1000)
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         wanted = {tp: offsets[tp.topic, tp.partition] for tp in self._ours(offsets)}
