@@ -144,6 +144,7 @@ FILES: Mapping[str, Entry] = {
     "FILE_UNREADABLE": Entry(422, "文件无法打开", "File cannot be opened", "无法打开文件:{reason}。", "The file cannot be opened: {reason}."),
     "FILE_EMPTY": Entry(422, "文件为空", "Empty file", "文件中没有任何数据行。", "The file has no row of data."),
     "NOT_A_TABLE": Entry(422, "不是 CSV 表格", "Not a CSV table", "文件不是所需形式的 CSV(首行须为以逗号分隔的列名)。", "The file is no CSV of this form: its first line must name the columns, with commas between."),
+    "NOT_NDJSON": Entry(422, "不是 NDJSON", "Not NDJSON", "文件中没有一行是 JSON 对象。", "No line of the file is a JSON object."),
     "MISSING_COLUMN": Entry(422, "缺少列", "Missing column", "缺少列“{column}”。", "The column “{column}” is missing."),
     "DUPLICATE_COLUMN": Entry(422, "列重复", "Duplicate column", "列“{column}”出现多次。", "The column “{column}” is there more than once."),
     "UNKNOWN_ENCODING": Entry(422, "文字编码无法识别", "Unknown encoding", "文字既不是 UTF-8(可带 BOM)也不是 GB 18030,请另存为 UTF-8。", "The text is neither UTF-8 (with or without BOM) nor GB 18030; save it as UTF-8."),
@@ -154,6 +155,7 @@ FILES: Mapping[str, Entry] = {
 }
 
 METRICS: Mapping[str, Entry] = {
+    "LOGIN_CODE_USED": Entry(401, "登录码无效", "Login code not valid", "登录码已用过、已过期或不存在。", "The login code was used before, is too old, or never was one."),
 }
 # fmt: on
 
