@@ -1,0 +1,82 @@
+"""A whole stack driven from outside, as its users do: by the `parkunion` command and the public APIs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deploy.local.folder import ROOT
+
+SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
+
+
+def parkunion(*words: str | Path, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the command; its output as text."""
+    env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"}
+    command = [str(ROOT / "parkunion"), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=check)
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Poll until true; fails naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Platform:
+    """A running stack in `data`; `token` has every scope and the root area."""
+
+    data: Path
+    token: str
+
+    @classmethod
+    def start(cls, data: Path) -> Platform:
+        """Start a stack in a folder and wait until it is ready."""
+        parkunion("up", "--detach", "--data", data)
+        return cls(data, parkunion("token", "--data", data).stdout.strip())
+
+    def stop(self) -> None:
+        """Stop it."""
+        parkunion("down", "--data", self.data, check=False)
+
+    def status(self) -> dict[str, Any]:
+        """`status --json`."""
+        content: dict[str, Any] = json.loads(parkunion("status", "--json", "--data", self.data).stdout)
+        return content
+
+    def url(self, service: str) -> str:
+        """Base URL of a service; ports stay the same when a process is restarted."""
+        stack = json.loads((self.data / "stack.json").read_text("utf-8"))
+        return str(stack["services"][service]["url"])
+
+    def ask(self, service: str, path: str, token: str | None = None, **params: str) -> httpx.Response:
+        """GET."""
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return httpx.get(self.url(service) + path, params=params, headers=headers, timeout=30, trust_env=False)
+
+    def say(self, service: str, path: str, body: Any, token: str | None = None, **headers: str) -> httpx.Response:
+        """POST."""
+        headers["Authorization"] = f"Bearer {token or self.token}"
+        return httpx.post(self.url(service) + path, json=body, headers=headers, timeout=30, trust_env=False)
+
+    def settled(self) -> bool:
+        """Whether everything said has been projected."""
+        services = self.status()["services"].values()
+        return all(service["ready"] and service["outbox"] == 0 and service["lag_events"] == 0 for service in services)
+
+    def figures(self, **params: str) -> dict[str, dict[str, Any]]:
+        """{area: row} of the coverage answer."""
+        answer = self.ask("metrics", "/v1/coverage", **params)
+        assert answer.status_code == 200, answer.text
+        return {row["area"]: row for row in answer.json()["rows"]}
