@@ -25,6 +25,7 @@ READER_CONNECTIONS = 3
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
+    from services.metrics import dashboard, stream
     from services.metrics.api import router
     from services.metrics.questions import Questions
     from shared.pages import Cursors
@@ -35,14 +36,22 @@ def api(settings: Settings) -> FastAPI:
         app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
         app.state.questions = Questions(app.state.pool, settings.clock)
         try:
-            yield
+            async with stream.running(settings) as app.state.hub, dashboard.running() as app.state.charts:
+                yield
         finally:
             await app.state.pool.close()
 
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, settings)
 
-    app = create_app(settings, title="parkunion metrics", routers=[router], lifespan=lifespan, readiness=readiness)
+    app = create_app(
+        settings,
+        title="parkunion metrics",
+        routers=[router, stream.router, dashboard.router],
+        lifespan=lifespan,
+        readiness=readiness,
+        authenticators=[dashboard.by_cookie],
+    )
     app.state.cursors = Cursors(settings.cursor_key, "metrics")
     return app
 

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, Field
 
 from shared.settings import ServiceSettings
+
+
+class Target(BaseModel):
+    """A rate on a basis should be more than `percent` of its denominator, by `due` if that is set."""
+
+    metric: Literal["unit_founding_rate", "worker_joining_rate"]
+    basis: Literal["all", "ge25", "unionised"] = "all"
+    operator: Literal["gt"] = "gt"
+    percent: int = Field(85, ge=0, le=100)
+    due: date | None = None
 
 
 class Settings(ServiceSettings):
@@ -12,6 +25,16 @@ class Settings(ServiceSettings):
 
     fold_batch: int = Field(5000, ge=1)
     """Events that the projector folds in one transaction at most."""
+
+    public_url: str | None = None
+    """Where browsers reach the dashboards, without a slash at the end; by default as the request came."""
+    data_label_zh: str = ""
+    data_label_en: str = ""
+    """What the titles of the dashboards call data that is synthetic or foreign; empty: it is the deployment's own."""
+    session_hours: float = Field(8, gt=0, le=8)
+    """Hours that a dashboard session lasts."""
+    targets: list[Target] = Field(default_factory=lambda: [Target(metric="unit_founding_rate"), Target(metric="worker_joining_rate")])
+    """What the rates should come to, as JSON."""
 
     @property
     def topics(self) -> list[str]:

@@ -1,0 +1,15 @@
+"""The dashboard: server-rendered pages of coverage, live after. `router` has every address, `by_cookie` knows browsers, `running` draws."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.metrics.dashboard import login, routes
+from services.metrics.dashboard.charts import running
+from services.metrics.dashboard.sessions import by_cookie
+
+__all__ = ["by_cookie", "router", "running"]
+
+router = APIRouter()
+for _part in (login.codes, login.router, routes.router):
+    router.include_router(_part)

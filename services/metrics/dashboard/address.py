@@ -1,0 +1,67 @@
+"""The address is the view: what a page shows stands in its address, and every link carries on what was chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+FOUNDING = {"all": "unit_founding_rate_all", "ge25": "unit_founding_rate_ge25"}
+JOINING = {"all": "worker_joining_rate_all", "unionised": "worker_joining_rate_unionised"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was chosen: days (None: today), the basis of each rate, the order of the rows, and what the rows are."""
+
+    as_of: date | None = None
+    known_at: date | None = None
+    founding: Literal["all", "ge25"] = "all"
+    joining: Literal["all", "unionised"] = "all"
+    sort: Literal["gap", "rate", "name"] = "gap"
+    rows: Literal["park", "district"] | None = None
+
+    @property
+    def founding_rate(self) -> str:
+        """The measure of the unit founding rate."""
+        return FOUNDING[self.founding]
+
+    @property
+    def joining_rate(self) -> str:
+        """The measure of the worker joining rate."""
+        return JOINING[self.joining]
+
+    def query(self, **more: Any) -> dict[str, Any]:
+        """The parameters of an address, without those that are the default."""
+        found: dict[str, Any] = {"as_of": self.as_of, "known_at": self.known_at, "rows": self.rows}
+        found |= {name: value for name, value in (("founding", self.founding), ("joining", self.joining)) if value != "all"}
+        if self.sort != "gap":
+            found["sort"] = self.sort
+        return {name: value for name, value in {**found, **more}.items() if value is not None}
+
+    def _at(self, path: str, **more: Any) -> str:
+        parameters = self.query(**more)
+        return f"{path}?{urlencode(parameters)}" if parameters else path
+
+    def area(self, code: str | None, **more: Any) -> str:
+        """The page of an area; None: of everything."""
+        return self._at(f"/areas/{quote(code)}" if code else "/", **more)
+
+    def with_(self, **changes: Any) -> View:
+        """The same view but for some choices."""
+        return replace(self, **changes)
+
+    def part(self, code: str, name: str, **more: Any) -> str:
+        """A part of an area's page: trend.svg, trend.csv, coverage.csv or recent."""
+        return self._at(f"/areas/{quote(code)}/{name}", **more)
+
+    def enterprise(self, enterprise: Any, **more: Any) -> str:
+        """The page of an enterprise."""
+        return self._at(f"/enterprises/{enterprise}", **more)
+
+    def explain(self, measure: str, area: str | None = None, **more: Any) -> str:
+        """What a figure means, and what makes it up."""
+        days = {"as_of": self.as_of, "known_at": self.known_at}
+        parameters = {"area": area, "measure": measure, **days, **more}
+        return f"/explain?{urlencode({name: value for name, value in parameters.items() if value is not None})}"

@@ -1,0 +1,70 @@
+"""The process that draws charts: one line of JSON in, one line of JSON with the SVG out, until its input ends.
+
+Vega-Lite's renderer is a JavaScript engine of 60 MB. It lives here, beside the service, and goes away when nobody looks at charts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+INK, QUIET, RULE, LINE = "#14202b", "#5a6773", "#e3e8eb", "#1d5b8f"
+FONT = "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
+LABEL = {"fontSize": 11, "font": FONT, "baseline": "bottom", "dy": -4}
+WIDTH, HEIGHT = 424, 190
+
+
+def chart(told: dict[str, Any]) -> alt.LayerChart:
+    """A rate over time: `points` and `forecast` are [[month, percent]], `target` in percent, the labels are words."""
+    points = [{"day": day, "rate": rate} for day, rate in told["points"]]
+    rates = [rate for _, rate in told["points"] if rate is not None] + [told["target"] or 0]
+    low = max(0, (min(rates, default=0) - 8) // 20 * 20)
+    high = max(100, max(rates, default=0))
+    x = alt.X("day:T", axis=_x_axis(told), scale=alt.Scale(domain=[told["from"], told["until"]]))
+    y = alt.Y("rate:Q", axis=_y_axis(low, high), scale=alt.Scale(domain=[low, high]))
+    layers = [alt.Chart(alt.Data(values=points)).mark_line(color=LINE, strokeWidth=2).encode(x, y)]
+    if told["target"] is not None:
+        end = [{"day": told["from"], "rate": told["target"], "text": told["target_label"]}]
+        base = alt.Chart(alt.Data(values=end))
+        layers.append(base.mark_rule(color=INK, strokeWidth=1.4).encode(y=y))
+        layers.append(base.mark_text(align="left", dx=4, color=INK, fontWeight=600, **LABEL).encode(x, y, text="text:N"))
+    if told["forecast"]:
+        ahead = [{"day": day, "rate": rate} for day, rate in told["forecast"]]
+        layers.append(alt.Chart(alt.Data(values=ahead)).mark_line(color=LINE, strokeWidth=2, strokeDash=[2, 4]).encode(x, y))
+        last = [{"day": told["until"], "rate": told["target"], "text": told["forecast_label"]}]
+        layers.append(alt.Chart(alt.Data(values=last)).mark_text(align="right", dx=-4, color=QUIET, **LABEL).encode(x, y, text="text:N"))
+    if points and points[-1]["rate"] is not None:
+        layers.append(alt.Chart(alt.Data(values=points[-1:])).mark_point(color=LINE, filled=True, size=50, opacity=1).encode(x, y))
+    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, background="white", padding=4).configure_view(stroke=None)
+
+
+def _x_axis(told: dict[str, Any]) -> alt.Axis:
+    return alt.Axis(
+        values=told["ticks"], format="%Y-%m", title=None, grid=False, domain=False, ticks=False, labelColor=QUIET, labelFont=FONT, labelFontSize=11, labelPadding=8
+    )  # fmt: skip
+
+
+def _y_axis(low: float, high: float) -> alt.Axis:
+    ticks = [tick for tick in range(0, int(high) + 1, 20) if tick >= low]
+    return alt.Axis(
+        values=ticks, title=None, domain=False, ticks=False, gridColor=RULE, labelColor=QUIET, labelFont=FONT, labelFontSize=11, labelPadding=6
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Draw until there is nothing more to draw."""
+    for line in sys.stdin:
+        try:
+            answer = {"svg": vl_convert.vegalite_to_svg(chart(json.loads(line)).to_dict())}
+        except Exception as error:
+            answer = {"error": type(error).__name__}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

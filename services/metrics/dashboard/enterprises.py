@@ -1,0 +1,133 @@
+"""The enterprises of a park with what each adds to the figures, and one enterprise with everything that was ever said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.metrics import figures
+from services.metrics.explain import FIRST, id_of
+from services.metrics.facts import CORRECTED, FIELDS, FactSet, kind_of
+from services.metrics.measures import MEASURES, unpacked
+from services.metrics.questions import Rate, Snapshot
+from services.metrics.scope import Scope, standing
+
+MOST_STATES = 10_000
+MOST_FACTS = 5000
+SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """What one enterprise adds as of a day, and where it stands."""
+
+    id: UUID
+    name: str | None
+    credit_code: str | None
+    park: str | None
+    counts: Mapping[str, int]
+
+    @property
+    def joining(self) -> Rate:
+        return Rate(self.counts["members"], self.counts["workers"])
+
+    @property
+    def key(self) -> tuple[bool, int, UUID]:
+        """Without a union first, the largest first."""
+        return bool(self.counts["covered_units"]), -self.counts["workers"], self.id
+
+
+async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, after: UUID | None) -> tuple[list[Enterprise], UUID | None]:
+    """A hundred enterprises that operate in a park, those that have no union first, and the last one's id if there are more."""
+    scope = Scope(snapshot.areas.at(as_of, known_at), {park})
+    rows = await figures.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
+    found = []
+    for row in rows:
+        cell, value = standing(FactSet.load(row["state"]), as_of, known_at)
+        counts = dict(zip(MEASURES, unpacked(value), strict=True))
+        if cell is not None and scope.holds(cell) and counts["units"]:
+            found.append(Enterprise(id_of(row["subject"]), None, None, cell[0], counts))
+    found.sort(key=lambda enterprise: enterprise.key)
+    start = next((index + 1 for index, enterprise in enumerate(found) if enterprise.id == after), 0) if after else 0
+    page = found[start : start + SHOWN]
+    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
+    shown = [
+        Enterprise(e.id, names[e.id]["name"], names[e.id]["credit_code"], e.park, e.counts) if e.id in names else e
+        for e in page
+    ]  # fmt: skip
+    return shown, page[-1].id if start + SHOWN < len(found) else None
+
+
+async def park_of(snapshot: Snapshot, enterprise: UUID) -> str | None:
+    """The park of an enterprise by its last fact; None if there is no such enterprise. Reads past the caller's areas, to decide access."""
+    await snapshot.conn.execute("SELECT set_config('parkunion.areas', '*', true)")
+    row = (await figures.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
+    return row["park"] if row else None
+
+
+async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> Enterprise | None:
+    """An enterprise as of a day; None if it is not known."""
+    subject = f"enterprise/{enterprise}"
+    states = await figures.states_of(snapshot.conn, snapshot.generation, [subject])
+    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise])
+    if subject not in states or enterprise not in names:
+        return None
+    cell, value = standing(FactSet.load(states[subject]), as_of, known_at)
+    counts = dict(zip(MEASURES, unpacked(value), strict=True))
+    row = names[enterprise]
+    return Enterprise(enterprise, row["name"], row["credit_code"], cell[0] if cell else None, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's, of a correction that of what it corrects."""
+
+    recorded_at: datetime
+    occurred_on: date
+    kind: str
+    count: int
+    says: Mapping[str, Any]
+    correction: bool
+    in_force: bool
+
+
+async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> list[Entry]:
+    """Everything that was said of an enterprise by `known_at` and occurred by `as_of`, newest first."""
+    subject = f"enterprise/{enterprise}"
+    rows = await figures.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
+    corrected = await figures.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+    entries: list[Entry] = []
+    for row in rows:
+        entry = _entry(row, corrected)
+        last = entries[-1] if entries else None
+        if last is not None and _same(last, entry):
+            entries[-1] = Entry(
+                entry.recorded_at, last.occurred_on, last.kind, last.count + 1, last.says, last.correction, last.in_force
+            )  # fmt: skip
+        else:
+            entries.append(entry)
+    return entries[::-1]
+
+
+def _entry(row: Any, corrected: Mapping[tuple[str, int], int]) -> Entry:
+    kind, says, rank = kind_of(row["type"]), row["says"] or {}, row["sequence"]
+    if kind != CORRECTED:
+        return Entry(row["recorded_at"], row["occurred_on"], kind, 1, says, False, (row["source"], rank) not in corrected)
+    withdrawn, replacement = says["withdrawn"], says["replacement"]
+    in_force = corrected.get((row["source"], withdrawn["rank"])) == row["sequence"]
+    return Entry(
+        row["recorded_at"], row["occurred_on"], withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force
+    )  # fmt: skip
+
+
+def _same(last: Entry, entry: Entry) -> bool:
+    """Members of one day and minute are one line."""
+    return (
+        not entry.says
+        and (last.kind, last.occurred_on, last.correction, last.in_force)
+        == (entry.kind, entry.occurred_on, entry.correction, entry.in_force)
+        and last.recorded_at.replace(second=0, microsecond=0) == entry.recorded_at.replace(second=0, microsecond=0)
+    )

@@ -1,0 +1,153 @@
+"""How a page is made and answered: templates, headers that let nothing in from elsewhere, and refusals as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import Response
+
+from services.metrics.dashboard.address import View
+from services.metrics.dashboard.words import Words, chosen
+from services.metrics.freshness import Freshness, Reason
+from services.metrics.settings import Settings
+from shared.answers import language_of
+from shared.db import OUTAGES
+from shared.problems import Problem, Unavailable, messages
+from shared.validation import problem_of
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+LANGUAGE_COOKIE = "parkunion_lang"
+A_YEAR = 365 * 24 * 3600
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",
+    "Vary": "Accept-Language, Cookie",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+@cache
+def static_version(name: str) -> str:
+    """A mark that changes with the file, so that browsers may keep it for ever."""
+    return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def words_of(request: Request) -> Words:
+    """The language of a page: ?lang=, else the cookie, else what the browser prefers."""
+    settings: Settings = request.app.state.settings
+    wish, remembered = request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)
+    return Words(chosen(wish, remembered, language_of(request)), settings.zone_info)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How old the data is, in words. `old` = it is not of this moment."""
+
+    text: str
+    old: bool
+    seconds: float
+
+
+def age_of(freshness: Freshness | None, words: Words) -> Age:
+    """What the head of the page says of the data's age."""
+    if freshness is None:
+        return Age(words.t("age.unknown"), old=True, seconds=0)
+    if freshness.reason is None:
+        return Age(words.t("age.seconds", seconds=f"{freshness.age:.1f}"), old=False, seconds=freshness.age)
+    since = words.minute(freshness.since) if freshness.since else "—"
+    return Age(
+        words.t(f"age.{Reason(freshness.reason).value}", since=since, events=words.number(freshness.lag_events)),
+        old=True,
+        seconds=freshness.age,
+    )
+
+
+def render(request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, part: bool = False) -> Response:
+    """A page; `part`: a piece of one."""
+    words: Words = values.get("w") or words_of(request)
+    settings: Settings = request.app.state.settings
+    hub = getattr(request.app.state, "hub", None)
+    label = settings.data_label_en if words.language == "en" else settings.data_label_zh
+    content = (
+        _templates()
+        .get_template(template)
+        .render(
+            {
+                "view": View(),
+                **values,
+                "w": words,
+                "t": words.t,
+                "lang": "zh-CN" if words.language == "zh" else "en",
+                "label": label,
+                "reasons": {reason: words.t(f"age.{reason.value}", since="{since}", events="{events}") for reason in Reason},
+                "age": age_of(hub.freshness if hub else None, words),
+                "here": request.url.path,
+                "other_language": str(request.url.include_query_params(lang=words.other).replace(scheme="", netloc="")),
+                "static": lambda name: f"/static/{name}?v={static_version(name)}",
+            }
+        )
+    )
+    response = Response(content, status, dict(HEADERS), "text/html")
+    response.headers["Content-Language"] = words.language
+    if not part and request.query_params.get("lang") in ("zh", "en"):
+        response.set_cookie(
+            LANGUAGE_COOKIE, words.language, max_age=A_YEAR, path="/", httponly=True, samesite="lax", secure=_is_https(request)
+        )
+    return response
+
+
+def _is_https(request: Request) -> bool:
+    settings: Settings = request.app.state.settings
+    return (settings.public_url or str(request.base_url)).startswith("https:")
+
+
+def refusal(request: Request, problem: Problem, words: Words | None = None) -> Response:
+    """A refusal as a page: what is wrong, by field, and what to do next."""
+    words = words or words_of(request)
+    errors = [messages(error.code, error.params)[words.language == "en"] for error in problem.errors]
+    title = problem.as_dict(words.language)["title"]
+    values = {"w": words, "status": problem.status, "title": title, "errors": errors, "code": problem.code}
+    response = render(request, "refusal.html", values, status=problem.status)
+    response.headers.update(problem.headers)
+    return response
+
+
+class PageRoute(APIRoute):
+    """A route for people: its refusals are pages."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def as_page(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Problem as problem:
+                return refusal(request, problem)
+            except RequestValidationError as error:
+                return refusal(request, problem_of(error.errors()))
+            except OUTAGES:
+                return refusal(request, Unavailable("UNAVAILABLE"))
+
+        return as_page

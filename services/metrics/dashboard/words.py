@@ -1,0 +1,128 @@
+"""The dashboard's words in Chinese and in English, and how numbers, rates, days and instants are written.
+
+The catalogues are `locale/zh.po` and `locale/en.po`, with the same keys, read when the process starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+from zoneinfo import ZoneInfo
+
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+from services.metrics.definitions import DEFINITIONS, Definition
+from services.metrics.questions import Rate
+
+Language: TypeAlias = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+LOCALE = Path(__file__).parent / "locale"
+NONE = "—"
+MINUS = "\N{MINUS SIGN}"
+
+
+@cache
+def catalogue(language: Language) -> Mapping[str, tuple[str, ...]]:
+    """{key: its text, or the singular and the plural}."""
+    with (LOCALE / f"{language}.po").open("rb") as file:
+        messages = read_po(file, locale=language)
+    found: dict[str, tuple[str, ...]] = {}
+    for message in messages:
+        if message.id:
+            key = message.id if isinstance(message.id, str) else message.id[0]
+            found[key] = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+    return found
+
+
+def tenths(n: int, d: int) -> int:
+    """1000·n/d, rounded half up (away from zero): a rate in tenths of a percent."""
+    sign = -1 if n < 0 else 1
+    return sign * ((2000 * abs(n) + d) // (2 * d))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a page is written with. `zone` is the deployment's."""
+
+    language: Language
+    zone: ZoneInfo
+
+    def t(self, key: str, **values: object) -> str:
+        """The text of a key with its placeholders filled; `count` chooses the plural and is written as a number."""
+        forms = catalogue(self.language)[key]
+        count = values.get("count")
+        text = forms[0] if len(forms) == 1 or count == 1 else forms[1]
+        if isinstance(count, int):
+            values["count"] = self.number(count)
+        return text.format(**values)
+
+    def number(self, value: int | None) -> str:
+        """A count with its thousands apart."""
+        return NONE if value is None else format_decimal(value, locale=self.language).replace("-", MINUS)
+
+    def signed(self, value: int | None) -> str:
+        """Tenths with their sign."""
+        if value is None:
+            return NONE
+        sign = "+" if value > 0 else MINUS if value < 0 else ""
+        return f"{sign}{abs(value) // 10}.{abs(value) % 10}"
+
+    def rate(self, rate: Rate) -> str:
+        """A rate in percent with one decimal, without its sign."""
+        if not rate.d:
+            return NONE
+        value = tenths(rate.n, rate.d)
+        return f"{MINUS if value < 0 else ''}{self.number(abs(value) // 10)}.{abs(value) % 10}"
+
+    def whole(self, n: int, d: int) -> str:
+        """A share in whole percent; 100 % only if nothing is missing."""
+        if not d:
+            return NONE
+        return f"{n * 100 // d if n < d else tenths(n, d) // 10}%"
+
+    def day(self, value: date | None) -> str:
+        """A business day."""
+        return NONE if value is None else value.isoformat()
+
+    def month(self, value: date) -> str:
+        """A month."""
+        return value.strftime("%Y-%m")
+
+    def time(self, instant: datetime) -> str:
+        """The time of an instant, to the second."""
+        return instant.astimezone(self.zone).strftime("%H:%M:%S")
+
+    def minute(self, instant: datetime) -> str:
+        """The time of an instant, to the minute."""
+        return instant.astimezone(self.zone).strftime("%H:%M")
+
+    def moment(self, instant: datetime) -> str:
+        """The day and time of an instant."""
+        return instant.astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+
+    def definition(self, measure: str) -> Definition:
+        """What a measure means."""
+        return DEFINITIONS[measure]
+
+    def name_of(self, measure: str) -> str:
+        """What a measure is called."""
+        found = DEFINITIONS[measure]
+        return found.name_en if self.language == "en" else found.name_zh
+
+    @property
+    def other(self) -> Language:
+        """The language that the page is not in."""
+        return "en" if self.language == "zh" else "zh"
+
+
+def chosen(wish: str | None, remembered: str | None, preferred: str) -> Language:
+    """The language of a page: asked for, else remembered, else as the browser prefers."""
+    for language in (wish, remembered, preferred):
+        if language in LANGUAGES:
+            return cast(Language, language)
+    return "zh"

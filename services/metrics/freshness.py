@@ -1,0 +1,117 @@
+"""How old the figures are, and why, as the projector's own rows tell it: so it can be said while Kafka or the projector is away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from shared.db import Connection
+
+FRESH = 5.0
+"""Seconds without news from the log after which the data is called old; the projector looks every second."""
+ASK_EVERY = 3.0
+ANSWER_WITHIN = 1.0
+_REQUEST = struct.pack(">hhih", 18, 0, 1, -1)
+API_VERSIONS = struct.pack(">i", len(_REQUEST)) + _REQUEST
+"""Kafka's ApiVersions request, version 0, without a client id."""
+STATEMENT = """
+WITH place AS (
+    SELECT s.current_at, s.owner,
+        (SELECT sum(greatest(0, e.value::bigint - coalesce((s.next->>e.key)::bigint, 0))) FROM jsonb_each_text(s.ends) e) AS behind,
+        (SELECT max(n.value::timestamptz) FROM jsonb_each_text(s.newest) n) AS newest
+    FROM shards s WHERE s.generation = $1
+)
+SELECT parkunion_now() AS asked_at, min(current_at) AS current_at, coalesce(sum(behind), 0)::bigint AS lag_events, max(newest) AS newest,
+    (SELECT count(*) FROM held WHERE generation = $1) AS held,
+    EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name IN (SELECT owner FROM place)) AS reading
+FROM place
+"""
+
+
+class Reason(StrEnum):
+    """Why the figures are not of this moment."""
+
+    NEVER_READ = "NEVER_READ"
+    """Nothing was ever read from the log."""
+    PROJECTOR_STOPPED = "PROJECTOR_STOPPED"
+    """Nobody reads the log."""
+    CATCHING_UP = "CATCHING_UP"
+    """The log is read, and there is more in it."""
+    KAFKA_UNREACHABLE = "KAFKA_UNREACHABLE"
+    """The log does not answer."""
+    DATABASE_UNREACHABLE = "DATABASE_UNREACHABLE"
+    """The figures' own database does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """`age` in seconds since nothing was missing; `since` that instant; `reason` None while the data is fresh."""
+
+    asked_at: datetime
+    since: datetime | None
+    age: float
+    lag_events: int
+    held: int
+    newest: datetime | None
+    reason: Reason | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As streams carry it."""
+        return {
+            "age_ms": round(self.age * 1000),
+            "since": self.since,
+            "reason": self.reason,
+            "lag_events": self.lag_events,
+            "held": self.held,
+            "newest": self.newest,
+        }
+
+
+class Watch:
+    """Says how fresh a generation is. `kafka` = bootstrap servers, asked only while nothing is heard from the log."""
+
+    def __init__(self, kafka: str) -> None:
+        self._kafka = kafka
+        self._asked_at = float("-inf")
+        self._answers = True
+
+    async def look(self, conn: Connection, generation: int) -> Freshness:
+        """The freshness now."""
+        row = await conn.fetchrow(STATEMENT, generation)
+        assert row is not None, "an aggregate has one row"
+        since = row["current_at"]
+        age = max(0.0, (row["asked_at"] - since).total_seconds()) if since else 0.0
+        reason = None if since and age <= FRESH else await self._reason(never=since is None, reading=row["reading"])
+        return Freshness(row["asked_at"], since, age, row["lag_events"], row["held"], row["newest"], reason)
+
+    async def _reason(self, *, never: bool, reading: bool) -> Reason:
+        if time.monotonic() - self._asked_at > ASK_EVERY:
+            self._answers = await kafka_answers(self._kafka)
+            self._asked_at = time.monotonic()
+        if not self._answers:
+            return Reason.KAFKA_UNREACHABLE
+        if never:
+            return Reason.NEVER_READ
+        return Reason.CATCHING_UP if reading else Reason.PROJECTOR_STOPPED
+
+
+async def kafka_answers(bootstrap: str) -> bool:
+    """Whether a broker answers the first request of the protocol; a frozen one still accepts connections."""
+    for server in bootstrap.split(","):
+        host, _, port = server.strip().rpartition(":")
+        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(ANSWER_WITHIN):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                try:
+                    writer.write(API_VERSIONS)
+                    await reader.readexactly(4)
+                    return True
+                finally:
+                    writer.close()
+    return False

@@ -1,0 +1,98 @@
+"""An invented city for the dashboard's tests: districts, parks, and enterprises that found unions over two years."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
+from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
+from shared.ids import uuid7
+from tests.integration.metrics_room import Room, enterprise
+
+DISTRICTS = {"青山县": "A", "城北区": "B", "临港区": "C", "滨江区": "D"}
+PARKS = (
+    ("青山食品园", "A", 116, 48, 41),
+    ("城北经济开发区", "B", 164, 72, 34),
+    ("临港化工园", "C", 326, 150, 36),
+    ("北站商贸园", "B", 150, 75, 39),
+    ("青山电商园", "A", 318, 213, 60),
+    ("江南装备园", "D", 153, 106, 57),
+    ("沙洲物流园", "D", 151, 108, 73),
+    ("石桥建材园", "A", 580, 484, 81),
+    ("自贸产业园", "C", 557, 487, 82),
+    ("龙潭纺织园", "B", 185, 166, 91),
+    ("滨江高新技术园", "D", 421, 379, 90),
+)
+NAMES = ("恒力", "永新", "海诚", "云仓", "华茂", "金桥", "東方", "德润", "宏远", "瑞丰")
+TRADES = ("精密机械", "电子", "新材料", "供应链", "纺织", "食品", "物流", "建材", "装备", "软件")
+
+
+@dataclass
+class City:
+    """What was told: {park code: its enterprises}, and which of them have a union."""
+
+    enterprises: dict[str, list[UUID]] = field(default_factory=dict)
+    unions: dict[UUID, UUID] = field(default_factory=dict)
+
+
+async def tell_city(room: Room, scale: int = 10) -> City:
+    """Tell the city, each park with one in `scale` of its enterprises, as if typed in within the last hours."""
+    random_, city = random.Random(7), City()
+    now = datetime.now(UTC)
+    room.known = now - timedelta(seconds=60_000 // scale + 600)
+    _area(room, "C01", "示例市", AreaKind.DIVISION, None)
+    for name, code in DISTRICTS.items():
+        _area(room, f"C01{code}", name, AreaKind.DIVISION, "C01")
+    for number, (name, district, should, covered, joined) in enumerate(PARKS, 1):
+        park = f"C01{district}-P{number:03d}"
+        _area(room, park, name, AreaKind.PARK, f"C01{district}")
+        founding = covered * max(2, round(should / scale)) // should
+        city.enterprises[park] = [
+            _enterprise(room, city, park, index < founding, joined, random_, now) for index in range(max(2, round(should / scale)))
+        ]
+    await room.fold(size=2000)
+    return city
+
+
+def _area(room: Room, code: str, name: str, kind: AreaKind, parent: str | None) -> None:
+    room.say(f"area/{code}", AreaRegistered(code=code, name=name, kind=kind, parent=parent), "1900-01-01")
+
+
+def _enterprise(room: Room, city: City, park: str, founds: bool, joined: int, random_: random.Random, now: datetime) -> UUID:
+    key, subject = enterprise()
+    name = random_.choice(NAMES) + random_.choice(TRADES)
+    settled = (now - timedelta(days=random_.randint(400, 1100))).date().isoformat()
+    room.say(subject, EnterpriseRegistered(enterprise_id=key, name=name, park=park, district=park.partition("-")[0]), settled)
+    if random_.random() < 0.98:
+        workers = random_.randint(5, 14)
+        reported = (now - timedelta(days=random_.randint(20, 350))).date()
+        room.say(subject, HeadcountReported(workers=workers, size="small"), reported.isoformat())
+        _members(room, city, key, subject, park, founds, workers * joined // 100, random_, now)
+    return key
+
+
+def _members(
+    room: Room, city: City, key: UUID, subject: str, park: str, founds: bool, members: int, random_: random.Random, now: datetime
+) -> None:
+    if not founds:
+        return
+    founded = (now - timedelta(days=int(random_.triangular(1, 800, 300)))).date().isoformat()
+    union = city.unions[key] = uuid7()
+    room.say(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), founded)
+    room.say(subject, CoverageStarted(enterprise_id=key, union_id=union, kind=UnionKind.ENTERPRISE_UNION), founded)
+    join(room, city, key, members, founded)
+
+
+def join(room: Room, city: City, key: UUID, members: int, on: str) -> None:
+    """So many persons join at an enterprise."""
+    for _ in range(members):
+        room.say(f"enterprise/{key}", MemberJoined(membership_id=uuid7(), enterprise_id=key, union_id=city.unions[key]), on)
+
+
+def parks_of(city: City) -> Sequence[str]:
+    """The codes of the parks."""
+    return list(city.enterprises)
