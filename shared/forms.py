@@ -85,6 +85,8 @@ Id: TypeAlias = Annotated[UUID, BeforeValidator(_in_full)]
 """A UUID in its form of 36 characters."""
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MOST_WORKERS)]
 """A number of people: a whole number, not a text and not true or false."""
+Number: TypeAlias = Annotated[float, Field(strict=True)]
+"""A finite number, not a text and not true or false."""
 Name: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_without_control)]
 """A name of 1 to 200 characters in one line."""
 Text: TypeAlias = Annotated[

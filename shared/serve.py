@@ -31,10 +31,12 @@ Role: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 
 API = "api"
 MIGRATE = "migrate"
-GRACE = 5.0
-"""Seconds in which everything ends after a signal."""
+GRACE = 4.0
+"""Seconds that the roles have to end after a signal, before they are cancelled."""
+LAST_GRACE = 1.0
+"""Seconds that a cancelled role has."""
 CONNECTION_GRACE = 3
-"""Seconds that open answers get of it."""
+"""Seconds that open answers get of GRACE."""
 
 log = structlog.get_logger()
 
@@ -144,7 +146,7 @@ async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[s
         log.warning("role.late", which=tasks[task])
         task.cancel()
     if late:
-        await asyncio.wait(late, timeout=1.0)
+        await asyncio.wait(late, timeout=LAST_GRACE)
     for task, name in tasks.items():
         error = task.exception() if task.done() and not task.cancelled() else None
         if error is not None:

@@ -74,7 +74,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PARKUNION_", extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
-    dsn: str = Field(repr=False)
+    dsn: str = Field(min_length=1, repr=False)
     """PostgreSQL, as the service's role `<service>_app`."""
     kafka: str
     """Kafka's bootstrap servers, `host:port` with commas between."""

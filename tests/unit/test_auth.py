@@ -36,7 +36,7 @@ def verifier_of(issuer: Issuer, **changes: Any) -> Verifier:
 async def test_a_token_becomes_its_caller() -> None:
     issuer = Issuer()
     caller = await verifier_of(issuer).verify(issuer.token(scope="registry:read operator", areas=["US-OH"], sub="abc"))
-    assert (caller.client, caller.scopes, caller.areas) == ("abc", {"registry:read", "operator"}, Areas.of(["US-OH"]))
+    assert (caller.client, caller.scopes, caller.areas) == ("abc", frozenset({"registry:read", "operator"}), Areas.of(["US-OH"]))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,8 @@ def test_nothing_made_up_is_let_through_or_crashes(token: str) -> None:
 
 async def test_a_forged_signature_is_refused() -> None:
     issuer, forger = Issuer(), ECKey.generate_key("P-256", auto_kid=True)
-    stolen = ECKey.import_key({**forger.as_dict(private=True), "kid": issuer.keys[0].kid})
+    claimed: dict[str, Any] = {**forger.as_dict(private=True), "kid": issuer.keys[0].kid}
+    stolen = ECKey.import_key(claimed)
     assert await refusal(verifier_of(issuer), issuer.token(key=stolen)) == "TOKEN_INVALID"
 
 

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from starlette.responses import Response, StreamingResponse
 
 from shared.batch import Line, LineResult, NdjsonBatch
-from shared.forms import AreaCode, Command, Count, Data, Day, Id, IdempotencyKey, Name, Text
+from shared.forms import AreaCode, Command, Count, Data, Day, Id, IdempotencyKey, Name, Number, Text
 from shared.idempotency import Result
 from shared.operations import Readiness
 from shared.problems import Conflict
@@ -82,7 +82,7 @@ class Thing(Command):
     park: AreaCode
     on: Day
     workers: Count | None = None
-    revenue: float | None = None
+    revenue: Number | None = None
     owner: Id | None = None
     document: Document | None = None
     reason: Text | None = None
