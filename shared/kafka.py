@@ -23,6 +23,7 @@ PUBLISH_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 3.0
 BATCH_BYTES = 800_000
 FETCH_WAIT_MS = 100
+METADATA_POLL = 0.05
 OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.TimeoutError)
 
 
@@ -105,6 +106,14 @@ async def _close(client: Any) -> None:
             await client.stop()
 
 
+async def _learn(client: AIOKafkaClient, topics: Sequence[str]) -> None:
+    """Wait until the client knows topics (a new one takes a moment). No public call names topics without subscribing to them."""
+    await client.set_topics(topics)
+    while not all(client.cluster.partitions_for_topic(topic) for topic in topics):
+        await asyncio.sleep(METADATA_POLL)
+        await client.force_metadata_update()
+
+
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, assigned: Rebalanced, revoked: Rebalanced) -> None:
         self._assigned = assigned
@@ -142,6 +151,8 @@ class KafkaConsumer:
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 await self._consumer.start()
+                # A leader that does not know a topic yet gives its partitions to nobody.
+                await _learn(self._consumer._client, self._topics)
             # After the start, which else waits for the first assignment: as long as a killed member is still counted in the group.
             self._consumer.subscribe(list(self._topics), listener=self._listener)
         except OUTAGES as error:
@@ -224,8 +235,7 @@ class KafkaBroker:
         try:
             async with self._lock, asyncio.timeout(ANSWER_TIMEOUT):
                 observer = self._observer or await self._observing()
-                # No public call names topics without subscribing to them.
-                await observer._client.set_topics(wanted)
+                await _learn(observer._client, wanted)
                 places = [TopicPartition(topic, number) for topic in wanted for number in observer.partitions_for_topic(topic) or ()]
                 begins = await observer.beginning_offsets(places)
                 ends = await observer.end_offsets(places)

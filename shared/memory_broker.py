@@ -80,12 +80,10 @@ class MemoryBroker:
 
     async def extents(self, topics: Iterable[str]) -> dict[Place, Extent]:
         self.require()
-        return {
-            (topic, partition): Extent(0, len(log))
-            for topic in topics
-            if topic in self.logs
-            for partition, log in enumerate(self.logs[topic].partitions)
-        }
+        try:
+            return {(topic, n): Extent(0, len(log)) for topic in topics for n, log in enumerate(self.logs[topic].partitions)}
+        except KeyError as error:
+            raise BrokerUnavailable(f"no topic {error}") from error
 
     async def close(self) -> None:
         """Nothing is open."""

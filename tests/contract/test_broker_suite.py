@@ -114,19 +114,23 @@ async def test_the_same_partition_numbers_go_to_the_same_member(setup: Setup, me
     broker, create = setup
     topics = [await create(PARTITIONS + 3), await create(PARTITIONS + 3)]
     group = f"g{uuid7()}"
-    all_members = [Member(broker, group, topics) for _ in range(members)]
-    for member in all_members:
+    first, *others = all_members = [Member(broker, group, topics) for _ in range(members)]
+    everything = 2 * (PARTITIONS + 3)
+
+    async def alone() -> bool:
+        return len(first.places) == everything
+
+    async def divided() -> bool:
+        return all(member.places for member in all_members) and sum(len(member.places) for member in all_members) == everything
+
+    await first.consumer.start()
+    await until(alone, 40)
+    for member in others:
         await member.consumer.start()
-
-    async def settled() -> bool:
-        for member in all_members:
-            await member.consumer.fetch(0.01)
-        return sum(len(member.places) for member in all_members) == 2 * (PARTITIONS + 3)
-
-    await until(settled, 40)
+    await until(divided, 40)
     for member in all_members:
         assert {n for topic, n in member.places if topic == topics[0]} == {n for topic, n in member.places if topic == topics[1]}
-    assert any("assigned revoked assigned" in " ".join(member.calls) for member in all_members)
+    assert "assigned revoked assigned" in " ".join(first.calls)
     for member in all_members:
         await member.consumer.close()
 

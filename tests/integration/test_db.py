@@ -54,15 +54,16 @@ async def test_areas_hold_for_one_transaction_and_nothing_means_none(pool: Pool)
 
     async with pool.acquire() as conn, conn.transaction():
         assert await areas(conn) == ""
-    async with transaction(pool, areas=Areas("a,b")) as conn:
-        assert await areas(conn) == "a,b"
-    async with transaction(pool) as conn:
-        assert await areas(conn) == ""
+    async with transaction(pool, areas=Areas("a,b")) as some:
+        assert await areas(some) == "a,b"
+    async with transaction(pool) as none:
+        assert await areas(none) == ""
     assert await run_command(pool, areas, areas=Areas("*")) == "*"
 
 
 async def test_json_comes_back_as_it_went_in(pool: Pool) -> None:
-    for value in ({"名": ["a", 1, 2.5, None, True]}, [], "text", 10**15):
+    values: list[object] = [{"名": ["a", 1, 2.5, None, True]}, [], "text", 10**15]
+    for value in values:
         assert await pool.fetchval("SELECT $1::jsonb", value) == value
     assert await pool.fetchval("SELECT $1::jsonb[]", [{"a": 1}, {"b": 2}]) == [{"a": 1}, {"b": 2}]
 

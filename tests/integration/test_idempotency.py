@@ -34,10 +34,12 @@ async def test_a_repeat_returns_the_first_result_and_another_body_is_told(pool: 
 
 
 async def test_a_refused_command_leaves_its_key_free(pool: Pool) -> None:
+    async def refused(conn: Connection) -> None:
+        await idempotency.claim(conn, "client", [("k", print_of(1))])
+        raise LookupError
+
     with pytest.raises(LookupError):
-        async with transaction(pool) as conn:
-            await idempotency.claim(conn, "client", [("k", print_of(1))])
-            raise LookupError
+        await run_command(pool, refused, areas=None)
     async with transaction(pool) as conn:
         assert await idempotency.claim(conn, "client", [("k", print_of(2)), ("l", print_of(3))]) == {"k": None, "l": None}
         await idempotency.release(conn, "client", ["l"])

@@ -134,10 +134,13 @@ async def test_appending_to_a_stream_without_its_row_is_a_fault(pool: Pool) -> N
 
 async def test_an_event_larger_than_256_kib_is_refused(pool: Pool) -> None:
     large = Draft("enterprise/b", EnterpriseClosed(reason="x" * 262_000), DAY)
+
+    async def work(conn: Connection) -> None:
+        await journal.lock(conn, ["enterprise/b"])
+        await journal.append(conn, [large], ACTOR)
+
     with pytest.raises(journal.EventTooLarge):
-        async with transaction(pool) as conn:
-            await journal.lock(conn, ["enterprise/b"])
-            await journal.append(conn, [large], ACTOR)
+        await run_command(pool, work, areas=None)
 
 
 async def test_time_never_goes_back_in_a_stream_and_a_clock_far_behind_is_refused(kernel: Database, pool: Pool) -> None:
