@@ -24,7 +24,8 @@ SCHEMA = ", ".join(f'"{name}"' for name in Row._fields)
 class Elections:
     """One file. Reading it checks every row; raises Unusable if the file as a whole cannot be used.
 
-    `areas`: the root, the states, the parks. `rows` were read, `refused` of them left out for `errors` (at most MOST_ERRORS are kept).
+    `areas`: the root, the states, the parks. `rows` were read, `refused` of them left out for `errors` (at most MOST_ERRORS are kept);
+    the others come to `units` with `headcounts`, `unions` and `members` (each a number).
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,10 +43,12 @@ class Elections:
         if not self.rows:
             raise Unusable(FieldError("FILE_EMPTY"))
         self._spool.execute('CREATE INDEX by_case ON rows ("case", line)')
-        self.units = self.members = 0
+        self.units = self.headcounts = self.unions = self.members = 0
         for rows in self._cases():
             unit = _enterprise(rows)
             self.units += 1
+            self.headcounts += unit.headcount is not None
+            self.unions += unit.union is not None
             self.members += unit.union.members if unit.union else 0
             self._judge(unit, rows)
 
@@ -68,8 +71,8 @@ class Elections:
             yield _enterprise(rows)
 
     def findings(self) -> Iterator[Finding]:
-        """All that is odd, by case number."""
-        for found in self._spool.execute("SELECT * FROM findings ORDER BY 1, 3, 2"):
+        """All that is odd, by code and case number."""
+        for found in self._spool.execute("SELECT * FROM findings ORDER BY code, case_number, line"):
             yield Finding(*found)
 
     def finding_counts(self) -> dict[str, int]:

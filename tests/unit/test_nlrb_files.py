@@ -65,7 +65,7 @@ def unusable(path: Path) -> list[tuple[int | None, str | None, str]]:
 
 
 def findings_of(path: Path) -> list[tuple[str, str]]:
-    return [(finding.case, finding.code) for finding in Elections(path).findings()]
+    return sorted((finding.case, finding.code) for finding in Elections(path).findings())
 
 
 def test_a_row_becomes_a_unit_with_headcount_union_and_members(write: Write) -> None:

@@ -78,29 +78,39 @@ class Sender:
         self._room = asyncio.Semaphore(at_once)
         self._told = told
 
-    async def send(self, service: str, op: str, lines: Sequence[bytes], rows: Sequence[int | None]) -> list[str | None]:
-        """Send lines of one op (each with its newline), in order; per line the id, None if it was refused. Raises Trouble."""
+    async def send(
+        self, service: str, op: str, lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str] = frozenset()
+    ) -> list[str | None]:
+        """Send lines of one op (each with its newline), in order; per line the id, None if it was refused. Raises Trouble.
+
+        `known`: codes of problems that only say that the thing is there already, which is as good as accepted.
+        """
         ids: list[str | None] = []
         for start, end in _slices(lines):
-            ids += await self._batch(service, op, lines[start:end], rows[start:end])
+            ids += await self._batch(service, op, lines[start:end], rows[start:end], known)
         return ids
 
-    async def _batch(self, service: str, op: str, lines: Sequence[bytes], rows: Sequence[int | None]) -> list[str | None]:
+    async def _batch(
+        self, service: str, op: str, lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str]
+    ) -> list[str | None]:
         ids: list[str | None] = [None] * len(lines)
         open_lines = list(range(len(lines)))
         pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
         while True:
             async with self._room:
                 content = await self._apis.post_lines(service, b"".join([lines[n] for n in open_lines]), self._headers)
-            waiting = []
+            waiting, accepted = [], 0
             for n, answer in zip(open_lines, _answers.decode_lines(content), strict=True):
                 if answer.problem is None:
                     ids[n] = answer.id
+                    accepted += 1
+                elif answer.problem["code"] in known:
+                    accepted += 1
                 elif answer.problem["code"] == LATER:
                     waiting.append(n)
                 else:
                     self.fate.refuse(_refusals(answer.problem, op, rows[n]), op)
-            self._settle(op, len(open_lines) - len(waiting), sum(ids[n] is not None for n in open_lines))
+            self._settle(op, len(open_lines) - len(waiting), accepted)
             if not waiting:
                 return ids
             if len(waiting) < len(open_lines):
@@ -118,6 +128,11 @@ class Sender:
         self.fate.accepted[op] += accepted
         if settled:
             self._told(op, settled)
+
+    def refuse(self, op: str, refusals: Sequence[Refusal]) -> None:
+        """One line is not sent because of what is wrong with it."""
+        self.fate.refuse(refusals, op)
+        self._told(op, 1)
 
     def skip(self, op: str, row: int | None, count: int, what: str) -> None:
         """`count` lines are not sent because what they refer to was refused."""

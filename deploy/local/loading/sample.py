@@ -22,6 +22,9 @@ WINDOWS = 3
 BATCHES = 2
 """Batches of members that one window has under way at a time."""
 DOCUMENT_KIND = "sample"
+ALREADY_THERE = frozenset({"DUPLICATE_AREA"})
+OTHER_SPELLING = frozenset({"IDEMPOTENCY_KEY_REUSED"})
+"""The area is there already; with the second, from another file of the same source with another name for it."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,14 +34,14 @@ def line(op: str, key: str, body: dict[str, Any]) -> bytes:
     return _encode({"op": op, "key": key, "body": body}) + b"\n"
 
 
-async def load_areas(sender: Sender, source: str, areas: Iterable[Area]) -> None:
-    """Areas in their order, parents first."""
+async def load_areas(sender: Sender, source: str, areas: Iterable[Area], known: frozenset[str] = ALREADY_THERE) -> None:
+    """Areas in their order, parents first; `known` are codes of refusals that are as good as accepted."""
     remaining = iter(areas)
     while window := list(islice(remaining, MOST_LINES)):
         lines = [
             line("area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent}) for a in window
         ]
-        await sender.send("registry", "area", lines, [area.row for area in window])
+        await sender.send("registry", "area", lines, [area.row for area in window], known)
 
 
 async def load_enterprises(sender: Sender, source: str, enterprises: Iterable[Enterprise]) -> None:

@@ -1,0 +1,135 @@
+"""`coverage`: the figures, what makes them up, and why they changed, as the API answers them."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import stack as stacks
+from deploy.local.coverage_table import comma_separated, coverage_table
+from deploy.local.loading.api import Apis, apis_of
+from deploy.local.stack import Stack
+from deploy.local.trouble import Trouble
+
+PAGE = 500
+WIDTH = 160
+"""Columns of a table that no terminal shows."""
+
+
+class By(StrEnum):
+    """What the rows are."""
+
+    district = "district"
+    park = "park"
+    industry = "industry"
+    size = "size"
+    ownership = "ownership"
+
+
+class Format(StrEnum):
+    """How the result is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help="覆盖情况 / coverage: figures, what makes them up, why they changed")(coverage)
+
+
+def coverage(
+    context: typer.Context,
+    area: Annotated[str | None, typer.Option(help="区域代码 / code of an area; default: all", metavar="CODE")] = None,
+    by: Annotated[By | None, typer.Option(help="分组 / rows by")] = None,
+    as_of: Annotated[str | None, typer.Option(help="业务日期 / business day; default: today", metavar="DATE")] = None,
+    known_at: Annotated[
+        str | None, typer.Option(help="截至此日所知 / as known at the end of this day; default: today", metavar="DATE")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="由哪些企业构成 / the enterprises that make --measure up")] = False,
+    measure: Annotated[str | None, typer.Option(help="指标 / a figure, such as members or unit_founding_rate_all")] = None,
+    group: Annotated[str | None, typer.Option(help="--by 之一组 / with --explain and --by: one row's code")] = None,
+    enterprise: Annotated[str | None, typer.Option(help="与 --explain 同用:其事件 / with --explain: its events", metavar="ID")] = None,
+    changes: Annotated[bool, typer.Option("--changes", help="为何变化 / why it changed between --known-from and --known-to")] = False,
+    known_from: Annotated[str | None, typer.Option(help="先前所知之日 / the earlier day of knowledge", metavar="DATE")] = None,
+    known_to: Annotated[str | None, typer.Option(help="之后所知之日 / the later one; default: today", metavar="DATE")] = None,
+    form: Annotated[Format, typer.Option("--format", help="输出格式 / form of the output")] = Format.table,
+) -> None:
+    if explain and changes:
+        raise Trouble("--explain 与 --changes 只能取其一", "say either --explain or --changes", 2)
+    if explain and measure is None:
+        raise Trouble("--explain 需要 --measure", "--explain needs --measure", 2)
+    if changes and known_from is None:
+        raise Trouble("--changes 需要 --known-from", "--changes needs --known-from", 2)
+    asked = {"area": area, "as_of": as_of}
+    if changes:
+        path, more = "/v1/coverage/changes", {"known_from": known_from, "known_to": known_to, "measure": measure}
+    else:
+        path, more = "/v1/coverage", {"by": by.value if by else None, "known_at": known_at}
+    if explain:
+        path, more = "/v1/coverage/explain", {**more, "measure": measure, "group": group, "enterprise": enterprise}
+    params = {name: value for name, value in (asked | more).items() if value is not None}
+    answer = asyncio.run(_ask(stacks.load(context.obj), path, params))
+    _write(answer, form)
+
+
+async def _ask(stack: Stack, path: str, params: dict[str, Any]) -> dict[str, Any]:
+    async with apis_of({"metrics": stack.url("metrics")}, stack.token) as apis:
+        if path == "/v1/coverage":
+            return await ask_coverage(apis, params)
+        return await _all_pages(apis, path, params)
+
+
+async def ask_coverage(apis: Apis, params: dict[str, Any]) -> dict[str, Any]:
+    """The answer of GET /v1/coverage."""
+    answer: dict[str, Any] = await apis.get("metrics", "/v1/coverage", params)
+    return answer
+
+
+async def _all_pages(apis: Apis, path: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The answer with the items of all its pages."""
+    answer: dict[str, Any] = await apis.get("metrics", path, {**params, "limit": PAGE})
+    page = answer
+    while page.get("next"):
+        page = await apis.get("metrics", path, {**params, "limit": PAGE, "after": page["next"]})
+        for name in ("events",) if "events" in answer else ("items",):
+            answer[name] += page[name]
+    answer["next"] = None
+    return answer
+
+
+def _write(answer: dict[str, Any], form: Format) -> None:
+    rows = answer.get("rows") or answer.get("events") or answer.get("items") or []
+    if form is Format.json:
+        print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+    elif form is Format.csv:
+        print(comma_separated(rows), end="")
+    else:
+        console = Console()
+        if not console.is_terminal:
+            console.width = WIDTH
+        console.print(coverage_table(answer) if "rows" in answer else _table(answer, rows))
+
+
+def _table(answer: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
+    """Enterprises, events or changes, with the figures that they add up to."""
+    figures = {name: answer[name] for name in ("figure", "delta") if name in answer}
+    table = Table(caption=f"{msgspec.json.encode(figures).decode()} {' '.join(answer['provisional'])}")
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) is not None for row in rows)]
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(row.get(name)) for name in names))
+    return table
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

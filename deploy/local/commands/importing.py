@@ -1,0 +1,71 @@
+"""`import`: bring a file in through the public APIs of a running stack."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.local import stack as stacks
+from deploy.local.loading.api import apis_of
+from deploy.local.loading.batches import Fate, Sender
+from deploy.local.loading.progress import LoadProgress
+from deploy.local.loading.report import fate_lines, finding_lines, unusable_lines, write_findings
+from deploy.local.loading.sources import ALL_KINDS, Source, source_of
+from deploy.local.stack import Stack
+from deploy.local.trouble import Trouble
+from samples.files import Unusable
+from samples.nlrb.findings import FINDINGS
+
+REFUSED, UNUSABLE = 1, 2
+
+
+def register(app: typer.Typer) -> None:
+    app.command("import", help="导入文件 / bring a file in; 0: all rows, 1: some were refused, 2: the file cannot be used")(import_)
+
+
+def import_(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help=", ".join(ALL_KINDS), metavar="KIND")],
+    file: Annotated[
+        Path, typer.Argument(help="NDJSON;areas 也可为 GB/T 2260 的 CSV 文件或其文件夹 / areas: also CSV of GB/T 2260 or its folder")
+    ],
+) -> None:
+    if kind not in ALL_KINDS:
+        raise Trouble(f"未知的 KIND {kind};可选:{' '.join(ALL_KINDS)}", f"unknown KIND {kind}; there are: {' '.join(ALL_KINDS)}", UNUSABLE)
+    try:
+        source = source_of(kind, file)
+    except Unusable as error:
+        print("\n".join(unusable_lines(file, error)), file=sys.stderr)
+        raise typer.Exit(UNUSABLE) from None
+    stack = stacks.load(context.obj)
+    fate = asyncio.run(bring_in(stack, source, f"{kind} {file.name}"))
+    tell(stack, source, fate)
+    if fate.refused:
+        raise typer.Exit(REFUSED)
+
+
+async def bring_in(stack: Stack, source: Source, title: str) -> Fate:
+    """Load all that is good; rows whose form is wrong are among the refused. Raises Trouble."""
+    addresses = {name: stack.url(name) for name in stack.services}
+    with LoadProgress(title, source.lines) as progress:
+        async with apis_of(addresses, stack.token) as apis:
+            sender = Sender(apis, source.id, told=progress.tell)
+            await source.load(sender, apis)
+    if source.refused:
+        sender.fate.refuse(source.refusals(), "row", source.refused)
+    return sender.fate
+
+
+def tell(stack: Stack, source: Source, fate: Fate) -> None:
+    """Print findings and the fate of the rows."""
+    if source.elections is not None:
+        rest = stack.data / "findings.csv"
+        write_findings(rest, source.elections.findings())
+        for line in finding_lines(source.elections.findings(), source.elections.finding_counts(), FINDINGS, rest):
+            print(line)
+    for line in fate_lines(fate):
+        print(line)

@@ -1,0 +1,88 @@
+"""The coverage answer as a table for people: rates with their basis, numerator and denominator, rounded half-up at this place only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from rich.table import Table
+
+COLUMNS: Mapping[str, str] = {
+    "area": "代码\ncode",
+    "name": "名称\nname",
+    "units": "单位\nunits",
+    "unit_founding_rate_all": "建会率(全部)\nfounding rate, all",
+    "unit_founding_rate_ge25": "建会率(≥25 人)\nfounding rate, ≥25",
+    "workers": "职工\nworkers",
+    "members": "会员\nmembers",
+    "worker_joining_rate_all": "入会率(全部)\njoining rate, all",
+    "worker_joining_rate_unionised": "入会率(已建会)\njoining rate, unionised",
+}
+"""{field of a row: its heading}"""
+
+
+def percent(rate: Mapping[str, Any]) -> str:
+    """`62.0 % 2342/3777`; a dash where there is no base."""
+    if not rate["d"]:
+        return f"— {rate['n']}/0"
+    value = (Decimal(rate["n"]) * 100 / Decimal(rate["d"])).quantize(Decimal("0.1"), ROUND_HALF_UP)
+    return f"{value} % {rate['n']}/{rate['d']}"
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """One row as text."""
+    return [percent(value) if isinstance(value := row[name], Mapping) else str(value) for name in COLUMNS]
+
+
+def summary(answer: Mapping[str, Any]) -> str:
+    """The total in one line."""
+    total = answer["rows"][-1]
+    founding, joining = percent(total["unit_founding_rate_all"]), percent(total["worker_joining_rate_all"])
+    return f"单位 units {total['units']} · 建会率 founding rate {founding} · 入会率 joining rate {joining} ({len(answer['rows']) - 1} districts)"
+
+
+def coverage_table(answer: Mapping[str, Any], most: int | None = None) -> Table:
+    """The answer of GET /v1/coverage; with `most`, that many of its rows, those with most units, and always the total."""
+    *rows, total = answer["rows"]
+    provisional = " ".join(answer["provisional"])
+    table = Table(
+        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']} {provisional}"
+    )
+    for name, heading in COLUMNS.items():
+        table.add_column(heading, justify="left" if name in ("area", "name") else "right", no_wrap=name != "name")
+    for row in _largest(rows, most):
+        table.add_row(*cells(row))
+    table.add_section()
+    table.add_row(*cells(total), style="bold")
+    return table
+
+
+def _largest(rows: Sequence[Mapping[str, Any]], most: int | None) -> Sequence[Mapping[str, Any]]:
+    if most is None or len(rows) <= most:
+        return rows
+    chosen = {row["area"] for row in sorted(rows, key=lambda row: -row["units"])[: max(0, most)]}
+    return [row for row in rows if row["area"] in chosen]
+
+
+def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Flat rows as CSV: a rate becomes its fields `…_n`, `…_d`, `…_rate`, `…_reason`; what is nested deeper stays JSON-like text."""
+    flat = [_flat(row) for row in rows]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    output = io.StringIO()
+    writer = csv.DictWriter(output, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return output.getvalue()
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}_")
+        else:
+            flat[prefix + name] = "" if value is None else value
+    return flat

@@ -1,0 +1,69 @@
+"""What a command says at the end of an import: the fate of the rows, each refused one by row and field, and what is odd."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from deploy.local.loading.batches import Fate, Refusal
+from samples.files import Unusable
+from samples.records import Finding
+
+MOST_SHOWN = 200
+MOST_FINDINGS = 1000
+NAMES: Mapping[str, str] = {"area": "区域", "enterprise": "企业", "headcount": "人数报告", "union": "工会", "member": "会员", "row": "行"}
+
+
+def unusable_lines(path: Path, error: Unusable) -> Iterator[str]:
+    """Why a file cannot be used at all."""
+    for wrong in error.errors:
+        yield f"{path}: {_wrong(Refusal.of(wrong, 'row'))}"
+    yield "未导入任何内容 / nothing was brought in"
+
+
+def fate_lines(fate: Fate) -> Iterator[str]:
+    """What was refused, row by row, then the counts."""
+    shown = sorted(fate.refusals, key=lambda refusal: (refusal.row or 0, refusal.op))[:MOST_SHOWN]
+    for refusal in shown:
+        yield _wrong(refusal)
+    total = sum(fate.refused.values())
+    if total > len(shown):
+        yield f"…… 共 {total} 条未接受,以上为前 {len(shown)} 条错误 / {total} were refused, of which the first {len(shown)} errors are shown"
+    accepted = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in fate.accepted.items() if count) or "0"
+    refused = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in fate.refused.items() if count) or "0"
+    yield f"已在平台中(再次执行不会重复)/ on the platform now (a second run repeats nothing): {accepted}"
+    yield f"未接受,其余不受影响 / refused, without effect on the others: {refused}"
+
+
+def _wrong(refusal: Refusal) -> str:
+    where = [f"第 {refusal.row} 行 line {refusal.row}"] if refusal.row else []
+    where += [refusal.op] if refusal.op != "row" else []
+    where += [refusal.field] if refusal.field else []
+    return f"{' · '.join([*where, refusal.code])}: {refusal.zh} / {refusal.en}"
+
+
+def finding_lines(
+    findings: Iterable[Finding], counts: Mapping[str, int], meanings: Mapping[str, tuple[str, str]], rest: Path
+) -> Iterator[str]:
+    """All that is odd and was kept, code by code with the case numbers; past MOST_FINDINGS only what `rest` (a CSV file) holds."""
+    total = sum(counts.values())
+    yield f"异常而保留的记录 / odd, and kept: {total}"
+    code = None
+    for finding in islice(findings, MOST_FINDINGS):
+        if finding.code != code:
+            code = finding.code
+            zh, en = meanings[code]
+            yield f"{code} ({counts[code]}) {zh} / {en}"
+        yield f"  {finding.case}  {code}  第 {finding.row} 行 line {finding.row}  {finding.detail}".rstrip()
+    if total > MOST_FINDINGS:
+        yield f"…… 全部见 / all of them are in {rest}"
+
+
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """All findings as CSV."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(Finding._fields)
+        writer.writerows(findings)
