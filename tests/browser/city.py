@@ -65,12 +65,12 @@ def _area(room: Room, code: str, name: str, kind: AreaKind, parent: str | None) 
 def _enterprise(room: Room, city: City, park: str, founds: bool, joined: int, random_: random.Random, now: datetime) -> UUID:
     key, subject = enterprise()
     name = random_.choice(NAMES) + random_.choice(TRADES)
-    settled = (now - timedelta(days=random_.randint(400, 1100))).date().isoformat()
+    settled = (now - timedelta(days=random_.choice((1100, 1000, 900, 800, random_.randint(20, 700))))).date().isoformat()
     room.say(subject, EnterpriseRegistered(enterprise_id=key, name=name, park=park, district=park.partition("-")[0]), settled)
     if random_.random() < 0.98:
         workers = random_.randint(5, 14)
-        reported = (now - timedelta(days=random_.randint(20, 350))).date()
-        room.say(subject, HeadcountReported(workers=workers, size="small"), reported.isoformat())
+        for counted, days in ((workers - 1, 1200), (workers, random_.randint(20, 350))):
+            room.say(subject, HeadcountReported(workers=counted, size="small"), (now - timedelta(days=days)).date().isoformat())
         _members(room, city, key, subject, park, founds, workers * joined // 100, random_, now)
     return key
 
@@ -80,7 +80,7 @@ def _members(
 ) -> None:
     if not founds:
         return
-    founded = (now - timedelta(days=int(random_.triangular(1, 800, 300)))).date().isoformat()
+    founded = (now - timedelta(days=int(random_.triangular(1, 1100, 500)))).date().isoformat()
     union = city.unions[key] = uuid7()
     room.say(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), founded)
     room.say(subject, CoverageStarted(enterprise_id=key, union_id=union, kind=UnionKind.ENTERPRISE_UNION), founded)

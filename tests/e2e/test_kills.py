@@ -46,7 +46,9 @@ def test_processes_killed_at_random_during_the_load_change_no_figure(platform: P
     while load.poll() is None and len(killed) < 12:
         time.sleep(chance.uniform(0.2, 0.9))
         services = platform.status()["services"]
-        name, role, pid = chance.choice([(n, r, p) for n, service in services.items() for r, pids in service["roles"].items() for p in pids])
+        name, role, pid = chance.choice(
+            [(n, r, p) for n, service in services.items() for r, pids in service["roles"].items() for p in pids]
+        )
         os.kill(pid, signal.SIGKILL)
         killed.append(f"{name}.{role}")
     output = load.communicate(timeout=240)[0]

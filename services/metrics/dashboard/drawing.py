@@ -13,8 +13,8 @@ import altair as alt
 import vl_convert
 
 INK, QUIET, RULE, LINE = "#14202b", "#5a6773", "#e3e8eb", "#1d5b8f"
-FONT = "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
-LABEL = {"fontSize": 11, "font": FONT, "baseline": "bottom", "dy": -4}
+FONT = "'PingFang SC', 'Microsoft YaHei UI', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', system-ui, sans-serif"
+LABEL: dict[str, Any] = {"fontSize": 11, "font": FONT, "baseline": "bottom", "dy": -4}
 WIDTH, HEIGHT = 424, 190
 
 

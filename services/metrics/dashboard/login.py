@@ -17,7 +17,7 @@ from shared.db import Pool
 from shared.problems import Unauthorised
 from shared.web import CallerOf
 
-TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript"}
+TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 codes = APIRouter(prefix="/v1")
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -64,7 +64,7 @@ async def login(request: Request, code: Annotated[str, Query(max_length=200)] = 
 
 
 @router.get("/static/{name}")
-async def static(name: Literal["dashboard.css", "dashboard.js"]) -> Response:
+async def static(name: Literal["dashboard.css", "dashboard.js", "icon.svg"]) -> Response:
     """Style and script; their addresses change with their content."""
     headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable"}
     return Response((STATIC / name).read_bytes(), headers=headers, media_type=TYPES[name])

@@ -155,7 +155,7 @@ async def overview(request: Request, caller: CallerOf, view: ViewOf) -> Response
     """The caller's area; where there are several, all of them."""
     caller.require(READ)
     async with questions_of(request).snapshot(caller.areas) as snapshot:
-        tree = snapshot.areas.now()
+        tree = snapshot.areas.latest()
         if caller.areas.everything:
             found = await questions.coverage(snapshot, by="park", as_of=snapshot.today, known_at=snapshot.today)
             used = {tree.path(row.code)[-1] for row in found.rows}

@@ -54,8 +54,7 @@ def told(found: Trend, measure: str, target: Target | None, words: Words) -> dic
     ahead = [points[-1], (met.isoformat(), float(target.percent))] if met and target else []
     label = ""
     if target:
-        due = f"({target.due.isoformat()})" if target.due and words.language == "zh" else f" ({target.due})" if target.due else ""
-        label = words.t("chart.target", percent=target.percent) + due
+        label = words.t("chart.target", percent=target.percent) + (words.t("bracket", text=target.due.isoformat()) if target.due else "")
     return {
         "points": points,
         "from": first.isoformat(),

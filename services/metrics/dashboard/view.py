@@ -111,7 +111,7 @@ def lags(points: Sequence[Point]) -> Lags:
             return None
         return tenths(now[part] * before[whole] - now[whole] * before[part], before[part] * before[whole])
 
-    return Lags(growth("covered_all", "should_organise_all"), growth("members", "workers"))
+    return Lags(growth("covered_all", "units"), growth("members", "workers"))
 
 
 def spark(points: Sequence[Point], measure: str, words: Words) -> Spark | None:

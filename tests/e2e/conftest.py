@@ -1,0 +1,79 @@
+"""One small city on one running stack, for the tests that do not pull plugs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.platform import Platform, until
+
+RESIDENT_ID = "11010519491231002X"
+"""The example number of GB 11643-1999; nobody's."""
+
+
+@dataclass(frozen=True)
+class City:
+    """Two districts with a park each; one enterprise with a union and two members in the first, one enterprise in the second."""
+
+    platform: Platform
+    enterprise: str
+    union: str
+    member: str
+    other_enterprise: str
+    event: str
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    """Made through the public APIs, as any user would."""
+    platform = Platform.start(tmp_path_factory.mktemp("city") / "stack")
+    try:
+        yield _build(platform)
+    finally:
+        platform.stop()
+
+
+def _said(platform: Platform, service: str, path: str, body: object) -> dict[str, str]:
+    answers = []
+
+    def accepted() -> bool:
+        answer = platform.say(service, path, body)
+        answers.append(answer)
+        return answer.status_code != 409
+
+    until(accepted, f"{path} accepted")
+    assert answers[-1].status_code == 201, answers[-1].text
+    content: dict[str, str] = answers[-1].json()
+    return content
+
+
+def _build(platform: Platform) -> City:
+    for code, kind, parent in (
+        ("C", "division", None),
+        ("C1", "division", "C"),
+        ("C2", "division", "C"),
+        ("C1-P001", "park", "C1"),
+        ("C2-P001", "park", "C2"),
+    ):
+        _said(platform, "registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
+    first, second = (
+        _said(platform, "registry", "/v1/enterprises", {"name": f"示例厂{park}", "park": park, "settled_on": "2024-01-02"})
+        for park in ("C1-P001", "C2-P001")
+    )
+    headcount = _said(platform, "registry", f"/v1/enterprises/{first['id']}/headcounts", {"on": "2024-02-01", "workers": 40})
+    founded = {"kind": "enterprise_union", "seat_area": "C1-P001", "approved_on": "2024-03-03", "enterprises": [first["id"]]}
+    union = _said(platform, "membership", "/v1/unions", founded)
+    documents = ({"kind": "resident_id", "number": RESIDENT_ID}, {"kind": "passport", "number": "E00000001"})
+    members = [
+        _said(
+            platform,
+            "membership",
+            "/v1/members",
+            {"union_id": union["id"], "enterprise_id": first["id"], "document": document, "joined_on": "2024-03-04"},
+        )
+        for document in documents
+    ]
+    until(platform.settled, "everything projected")
+    return City(platform, first["id"], union["id"], members[0]["id"], second["id"], headcount["event_ids"][0])
