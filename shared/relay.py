@@ -15,10 +15,13 @@ from typing import TypeVar
 
 import asyncpg
 import structlog
+from opentelemetry.trace import SpanKind
 
 from shared import db
 from shared.broker import BrokerUnavailable, Message, PartitionsDiffer, Producer, partition_of
+from shared.clock import utc_now
 from shared.journal import COLUMNS, JournalRow, cloud_event
+from shared.telemetry import commands_reached
 
 T = TypeVar("T")
 
@@ -114,6 +117,7 @@ class Relay:
         if not rows:
             await _pause(stop, self._idle)
             return
+        began = utc_now()
         messages = [self._message(row) for row in rows]
         offsets = await self._pinging(conn, self._producer.publish(self._topic, messages), stop)
         last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
@@ -124,6 +128,8 @@ class Relay:
             await conn.execute(DELETE, [row["id"] for row in rows])
             await conn.execute(MARK, known, [offsets[partition] for partition in known], [last[partition] for partition in known])
         self.published += len(rows)
+        commands = (row["traceparent"] for row in rows)
+        commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
 
     def _message(self, row: asyncpg.Record) -> Message:
         event = JournalRow(*row[:-1])

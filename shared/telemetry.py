@@ -11,8 +11,9 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Protocol, TextIO, cast
 
 import msgspec
@@ -49,7 +50,11 @@ QUIET = {"aiokafka": logging.WARNING, "httpx": logging.WARNING, "httpcore": logg
 DEEPEST = 12
 """Frames of a traceback that are kept, the last ones."""
 
+MOST_TRACES = 100
+"""Commands of one batch that get a span of it."""
+
 _context = TraceContextTextMapPropagator()
+_exporting = False
 
 
 class Telling(Protocol):
@@ -64,11 +69,13 @@ class Telling(Protocol):
 def setup(settings: Telling, service: str, role: str) -> None:
     """Once in a process: the tracer provider, and every log line, also of libraries, as JSON on stdout."""
     provider = TracerProvider(resource=Resource.create({"service.name": f"parkunion-{service}", "service.namespace": "parkunion"}))
+    global _exporting
     if settings.otlp_endpoint:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        _exporting = True
     trace.set_tracer_provider(provider)
     setup_logs(settings.log_level, service, role)
 
@@ -111,6 +118,19 @@ def remote(traceparent: str) -> Span | None:
     """The span that `traceparent` names, to link to or to nest under; None if it is malformed."""
     span = trace.get_current_span(_context.extract({"traceparent": traceparent}))
     return span if span.get_span_context().is_valid else None
+
+
+def commands_reached(traceparents: Iterable[str | None], name: str, kind: SpanKind, began: datetime, attributes: Mapping[str, Any]) -> None:
+    """In the trace of each command: its events got to `name`, by work that began at `began` and ends now. Only if spans are exported.
+
+    Of a batch of many commands, MOST_TRACES are told: a trace is looked up by one who follows a command, not by one who counts.
+    """
+    if not _exporting:
+        return
+    start = int(began.timestamp() * 1e9)
+    for traceparent in list(dict.fromkeys(filter(None, traceparents)))[:MOST_TRACES]:
+        if (command := remote(traceparent)) is not None:
+            tracer().start_span(name, trace.set_span_in_context(command), kind, attributes, start_time=start).end()
 
 
 def no_span() -> Span:

@@ -11,11 +11,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from services.metrics import feed, store
@@ -30,7 +29,7 @@ from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import FactCorrected, Placed
 from shared.db import Connection, Pool
-from shared.telemetry import remote, tracer
+from shared.telemetry import commands_reached
 
 SLICE = 0.02
 MOST_SETS = 2000
@@ -61,12 +60,12 @@ class Projector:
         self._cells: dict[Cell, int] = {}
         self._sets: defaultdict[int, dict[str, FactSet]] = defaultdict(dict)
         self._folded: dict[int, dict[str, FactSet]] = {}
-        self._began: dict[int, int] = {}
+        self._began: dict[int, datetime] = {}
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that cannot be counted."""
         self._folded.pop(batch.shard, None)
-        self._began[batch.shard] = _nanoseconds()
+        self._began[batch.shard] = utc_now()
         news = await self._sort_out(batch)
         sets = await self._load(conn, batch.shard, news.changes)
         rows = await self._fold(news, sets)
@@ -84,7 +83,9 @@ class Projector:
         kept.update(self._folded.pop(batch.shard, {}))
         for subject in list(kept)[: max(0, len(kept) - MOST_SETS)]:
             del kept[subject]
-        _trace(batch, self._began.pop(batch.shard, None))
+        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.events)}
+        commands = (event.traceparent for event in batch.events)
+        commands_reached(commands, "metrics.project", SpanKind.CONSUMER, self._began.pop(batch.shard, utc_now()), attributes)
 
     async def _sort_out(self, batch: ShardBatch) -> News:
         news, until = News(), time.perf_counter() + SLICE
@@ -143,22 +144,9 @@ class Projector:
         return self._cells
 
 
-def _nanoseconds() -> int:
-    return int(utc_now().timestamp() * 1e9)
-
-
 def _traces(batch: ShardBatch) -> list[str]:
     """The commands that a batch comes from, as `traceparent`s."""
     return list(dict.fromkeys(event.traceparent for event in batch.events if event.traceparent))[:MOST_TRACES]
-
-
-def _trace(batch: ShardBatch, began: int | None) -> None:
-    """In the trace of each command: this is when what it said was projected."""
-    attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.events)}
-    for traceparent in _traces(batch):
-        if (command := remote(traceparent)) is not None:
-            context = trace.set_span_in_context(command)
-            tracer().start_span("metrics.project", context, SpanKind.CONSUMER, attributes, start_time=began).end()
 
 
 def _hear(news: News, shard: int, event: Envelope, known: date) -> None:
