@@ -13,6 +13,7 @@ import pytest
 
 from deploy.local.kafka import KafkaServer
 from services.membership.app import context_of, roles
+from services.membership.learned import areas_may_follow
 from services.membership.settings import Settings
 from shared import contracts, db
 from shared.broker import Message, Place, partition_of
@@ -166,6 +167,11 @@ async def _read_all(town: Town) -> bool:
     return {row["shard"]: row["next"].get(town.settings.registry_topic, 0) for row in rows} == ends
 
 
+async def _knows_the_ends(town: Town) -> bool:
+    async with town.office.pool.acquire() as conn:
+        return not await areas_may_follow(conn, town.settings.registry_topic, PARTITIONS)
+
+
 async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_one_does_not_exist(town: Town) -> None:
     office, known, missing = town.office, uuid7(), uuid7()
     later = settled(office, known)
@@ -185,6 +191,7 @@ async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_
         again = replace_event(later, 2, utc_now() + timedelta(seconds=61))
         await town.publish(again)
         await until(lambda: _read_all(town))
+        await until(lambda: _knows_the_ends(town))
     assert await refusal(missing) == ("UNKNOWN_ENTERPRISE", 422)
     body: dict[str, Any] = {"kind": "joint_union", "seat_area": "nowhere", "approved_on": "2021-01-01", "enterprises": [str(known)]}
     with pytest.raises(Problem) as refused:

@@ -39,6 +39,11 @@ async def test_a_token_becomes_its_caller() -> None:
     assert (caller.client, caller.scopes, caller.areas) == ("abc", frozenset({"registry:read", "operator"}), Areas.of(["US-OH"]))
 
 
+def from_now(claims: dict[str, Any]) -> dict[str, Any]:
+    """The claims, their numbers as seconds from now."""
+    return {name: int(time.time()) + value if isinstance(value, int) else value for name, value in claims.items()}
+
+
 @pytest.mark.parametrize(
     ("claims", "code"),
     [
@@ -50,8 +55,8 @@ async def test_a_token_becomes_its_caller() -> None:
         ({"sub": ""}, "TOKEN_INVALID"),
         ({"exp": None}, "TOKEN_INVALID"),
         ({"exp": "soon"}, "TOKEN_INVALID"),
-        ({"exp": int(time.time()) - 31}, "TOKEN_EXPIRED"),
-        ({"nbf": int(time.time()) + 90}, "TOKEN_INVALID"),
+        ({"exp": -31}, "TOKEN_EXPIRED"),
+        ({"nbf": 90}, "TOKEN_INVALID"),
         ({"scope": ["registry:read"]}, "TOKEN_INVALID"),
         ({"areas": "*"}, "TOKEN_INVALID"),
         ({"areas": [1]}, "TOKEN_INVALID"),
@@ -59,13 +64,13 @@ async def test_a_token_becomes_its_caller() -> None:
 )
 async def test_a_claim_that_does_not_fit_is_refused(claims: dict[str, Any], code: str) -> None:
     issuer = Issuer()
-    assert await refusal(verifier_of(issuer), issuer.token(**claims)) == code
+    assert await refusal(verifier_of(issuer), issuer.token(**from_now(claims))) == code
 
 
-@pytest.mark.parametrize("claims", [{"exp": int(time.time()) - 10}, {"nbf": int(time.time()) + 15}, {"aud": ["x", "parkunion"]}])
+@pytest.mark.parametrize("claims", [{"exp": -10}, {"nbf": 15}, {"aud": ["x", "parkunion"]}])
 async def test_clocks_may_differ_by_thirty_seconds(claims: dict[str, Any]) -> None:
     issuer = Issuer()
-    assert await verifier_of(issuer).verify(issuer.token(**claims))
+    assert await verifier_of(issuer).verify(issuer.token(**from_now(claims)))
 
 
 async def test_a_token_without_scope_and_areas_grants_nothing() -> None:
