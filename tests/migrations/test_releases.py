@@ -1,0 +1,200 @@
+"""What every kept release left behind is read by this one: rows, topics and figures; and the old code runs on the new schema."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from deploy.local.child import free_port
+from deploy.local.postgres import PostgresServer
+from services.membership.documents import Documents, Sealed
+from shared import contracts
+from shared.contracts import Envelope
+from shared.db import create_pool
+from shared.ids import uuid7
+from shared.migrate import migrate
+from tests.conftest import Database, NewDatabase
+from tests.integration.metrics_house import house_of
+from tests.integration.metrics_room import Room
+
+KEPT = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+", path.name))
+SERVICES = ("registry", "membership", "metrics")
+KEY = ECKey.generate_key("P-256", auto_kid=True)
+ISSUER = "https://issuer.test"
+
+pytestmark = pytest.mark.invariant("I8")
+
+
+@pytest.fixture(scope="module", params=KEPT, ids=lambda path: path.name)
+def kept(request: pytest.FixtureRequest) -> Path:
+    """The folder of a release."""
+    folder: Path = request.param
+    return folder
+
+
+@pytest.fixture
+async def restored(kept: Path, postgres_server: PostgresServer) -> AsyncIterator[dict[str, Database]]:
+    """Its databases, brought up to this release."""
+    found = {}
+    for service in SERVICES:
+        name, owner, app = f"kept_{service}_{uuid7().hex[-8:]}", f"{service}_owner", f"{service}_app"
+        postgres_server.create_role(owner)
+        postgres_server.create_role(app)
+        postgres_server.create_database(name, owner)
+        postgres_server.execute(gzip.decompress((kept / f"{service}.sql.gz").read_bytes()).decode(), name)
+        found[service] = Database(name, service, postgres_server.dsn(name, app), postgres_server.dsn(name, owner))
+        await migrate(found[service].owner_dsn, service)
+    yield found
+    for database in found.values():
+        postgres_server.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
+
+
+def records(kept: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress((kept / "topics.ndjson.gz").read_bytes()).decode().splitlines()]
+
+
+def events(kept: Path) -> list[Envelope]:
+    """In the order in which they were recorded."""
+    return sorted((contracts.decode(record["value"].encode()) for record in records(kept)), key=lambda event: (event.time, event.sequence))
+
+
+def figures(kept: Path) -> list[dict[str, Any]]:
+    answers: list[dict[str, Any]] = json.loads((kept / "figures.json").read_text("utf-8"))
+    assert any(row["members"] for answer in answers for row in answer["rows"])
+    return answers
+
+
+async def test_every_record_can_be_read_and_is_what_the_journals_say(kept: Path, restored: dict[str, Database]) -> None:
+    told = {(event.source, event.subject, event.sequence): event.id for event in events(kept)}
+    assert len(told) == len(records(kept))
+    assert {event.type.split(".")[1] for event in events(kept)} >= {
+        *("area-registered", "enterprise-registered", "headcount-reported", "enterprise-moved", "enterprise-reclassified"),
+        *("enterprise-closed", "union-founded", "coverage-started", "coverage-ended", "union-dissolved", "member-joined", "member-left"),
+        "fact-corrected",
+    }
+    journals = {}
+    for service in ("registry", "membership"):
+        conn = await asyncpg.connect(restored[service].owner_dsn)
+        for row in await conn.fetch("SELECT subject, sequence, event_id FROM journal"):
+            journals[f"/services/{service}", row["subject"], row["sequence"]] = row["event_id"]
+        await conn.close()
+    assert journals == told
+
+
+async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: dict[str, Database]) -> None:
+    async with house_of(restored["metrics"]) as house, house.client() as client:
+        client.headers["Accept-Language"] = "zh"
+        for answer in figures(kept):
+            found = (await client.get("/v1/coverage", params=answer["params"])).raise_for_status().json()
+            assert found["rows"] == answer["rows"], answer["params"]
+
+
+async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewDatabase) -> None:
+    fresh = await database("metrics")
+    pool = await create_pool(fresh.app_dsn, application_name="metrics.tests")
+    room = Room(pool)
+    said = events(kept)
+    for start in range(0, len(said), 200):
+        await room.fold_batch(0, said[start : start + 200])
+    async with house_of(fresh) as house, house.client() as client:
+        client.headers["Accept-Language"] = "zh"
+        for answer in figures(kept):
+            found = (await client.get("/v1/coverage", params=answer["params"])).raise_for_status().json()
+            assert found["rows"] == answer["rows"], answer["params"]
+    pool.terminate()
+
+
+async def test_the_documents_can_be_opened_with_their_keys(kept: Path, restored: dict[str, Database]) -> None:
+    keys = json.loads((kept / "keys.json").read_text("utf-8"))
+    rings: dict[str, dict[int, bytes]] = {"encryption": {}, "hash": {}}
+    for name, key in keys.items():
+        ring, _, version = name.rpartition("-")
+        rings[ring][int(version)] = bytes.fromhex(key)
+    documents = Documents(rings["encryption"], rings["hash"])
+    conn = await asyncpg.connect(restored["membership"].owner_dsn)
+    rows = await conn.fetch("SELECT id, document_kind, document, key_version, hash FROM persons")
+    await conn.close()
+    opened = {}
+    for row in rows:
+        number = documents.open(row["id"], Sealed(row["document"], row["key_version"]))
+        assert row["hash"] in [found for _, found in documents.hashes(row["document_kind"], number)]
+        opened[row["document_kind"], number] = row["id"]
+    assert {("resident_id", "11010519491231002X"), ("passport", "E00000001"), ("sample", "KEEP/1")} <= set(opened)
+
+
+@pytest.fixture
+def jwks() -> Iterator[str]:
+    """The address of the public key."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/jwks"
+    server.shutdown()
+
+
+def test_the_old_registry_takes_commands_on_the_new_schema(kept: Path, restored: dict[str, Database], jwks: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path)
+    port = free_port(None)
+    settings = {
+        "DSN": restored["registry"].app_dsn,
+        "KAFKA": "127.0.0.1:1",
+        "PORT": str(port),
+        "ISSUER": ISSUER,
+        "JWKS_URL": jwks,
+        "FINGERPRINT_KEY": "00" * 32,
+        "CURSOR_KEY": "00" * 32,
+    }
+    env = {**{f"PARKUNION_{name}": value for name, value in settings.items()}, "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    program = [sys.executable, "-P", "-m", "services.registry", "--role", "api"]
+    with subprocess.Popen(program, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as old:
+        try:
+            claims = {"iss": ISSUER, "aud": "parkunion", "sub": "tester", "exp": int(time.time()) + 300, "areas": ["*"]}
+            token = jwt.encode({"alg": "ES256", "kid": KEY.kid}, {**claims, "scope": "registry:read registry:write"}, KEY)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client:
+                deadline = time.monotonic() + 30
+                while True:
+                    try:
+                        client.get("/healthz").raise_for_status()
+                        break
+                    except httpx.TransportError:
+                        assert time.monotonic() < deadline
+                        assert old.poll() is None, old.stdout.read() if old.stdout else ""
+                        time.sleep(0.05)
+                body = {"name": "旧版登记厂", "park": "K1-P001", "settled_on": "2024-05-05"}
+                made = client.post("/v1/enterprises", json=body)
+                assert made.status_code == 201, made.text
+                firms = client.get("/v1/enterprises", params={"q": "旧版登记"}).json()["items"]
+                assert [firm["id"] for firm in firms] == [made.json()["id"]]
+                journal = client.get("/v1/events", params={"subject": f"enterprise/{made.json()['id']}"}).json()["items"]
+                assert contracts.decode(json.dumps(journal[0]).encode()).sequence == 1
+        finally:
+            old.terminate()
