@@ -32,6 +32,9 @@ SESSION_SETTINGS = {
     "tcp_keepalives_count": "3",
     "client_connection_check_interval": "10s",
 }
+BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""For sessions whose every statement finds its rows by key. Statements are prepared while the tables are empty, when reading all of a table
+looks cheapest, and such a plan is kept while the table grows: without this, one command cost 90 ms after 40,000 of them."""
 CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 40.0
 REPEATS = 3
@@ -95,8 +98,15 @@ async def connect(dsn: str, *, application_name: str, settings: dict[str, str] |
     return conn
 
 
-async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10) -> Pool:
-    """A pool of the service's own role. Raises UnsafeSession, or an error of OUTAGES if the database does not answer."""
+async def _nothing_to_reset(_conn: object) -> None:
+    """Saves a round trip per transaction: settings are LOCAL and locks are the transaction's. Who changes a session resets it himself."""
+
+
+async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10, by_key: bool = False) -> Pool:
+    """A pool of the service's own role; `by_key`: for commands and folding (see BY_KEY), not for sums over tables.
+
+    Raises UnsafeSession, or an error of OUTAGES if the database does not answer.
+    """
     pool = await asyncpg.create_pool(
         dsn,
         min_size=min_size,
@@ -105,7 +115,8 @@ async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max
         command_timeout=COMMAND_TIMEOUT,
         max_inactive_connection_lifetime=60.0,
         init=_json_as_values,
-        server_settings={**SESSION_SETTINGS, "application_name": application_name},
+        reset=_nothing_to_reset,
+        server_settings={**SESSION_SETTINGS, **(BY_KEY if by_key else {}), "application_name": application_name},
     )
     try:
         async with pool.acquire() as conn:

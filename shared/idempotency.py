@@ -25,7 +25,9 @@ ON CONFLICT (client, key) DO UPDATE SET fingerprint = excluded.fingerprint, resu
 RETURNING key
 """
 RECORD = """
-UPDATE idempotency AS i SET result = r.result FROM unnest($2::text[], $3::jsonb[]) AS r(key, result) WHERE i.client = $1 AND i.key = r.key
+INSERT INTO idempotency (client, key, fingerprint, result)
+SELECT $1, key, '', result FROM unnest($2::text[], $3::jsonb[]) AS r(key, result)
+ON CONFLICT (client, key) DO UPDATE SET result = excluded.result
 """
 FORGET = """
 DELETE FROM idempotency WHERE (client, key) IN (
@@ -81,7 +83,7 @@ async def claim(conn: Connection, client: str, entries: Sequence[tuple[str, byte
 
 
 async def record(conn: Connection, client: str, results: Mapping[str, Result]) -> None:
-    """Keep what claimed keys answered."""
+    """Keep what claimed keys answered. (Claimed, so their rows exist: the insertion is a way to find each by its key, whatever the plan.)"""
     if results:
         await conn.execute(RECORD, client, list(results), [msgspec.to_builtins(result) for result in results.values()])
 

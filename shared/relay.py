@@ -25,14 +25,16 @@ from shared.telemetry import commands_reached
 
 T = TypeVar("T")
 
-SESSION = {"idle_session_timeout": "10s"}
+SESSION = {**db.BY_KEY, "idle_session_timeout": "10s"}
 PING = 3.0
 LOCK_POLL = 0.5
 LONGEST_BACKOFF = 2.0
 
 OLDEST = f"""
 SELECT {", ".join(f"j.{name}" for name in COLUMNS.split(", "))}, o.partition
-FROM outbox AS o JOIN journal AS j USING (id) ORDER BY o.id LIMIT $1
+FROM (SELECT id, partition FROM outbox ORDER BY id LIMIT $1) AS o
+CROSS JOIN LATERAL (SELECT {COLUMNS} FROM journal WHERE journal.id = o.id OFFSET 0) AS j
+ORDER BY o.id
 """
 DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 MARK = """

@@ -45,7 +45,7 @@ def api(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pool = await db.create_pool(settings.dsn, application_name="membership.api", max_size=settings.pool_size)
+        app.state.pool = await db.create_pool(settings.dsn, application_name="membership.api", by_key=True, max_size=settings.pool_size)
         try:
             yield
         finally:
@@ -99,7 +99,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
 
     async def consumer(stop: asyncio.Event) -> None:
         broker = KafkaBroker(settings.kafka)
-        pool = await db.create_pool(settings.dsn, application_name="membership.consumer", max_size=READER_CONNECTIONS)
+        pool = await db.create_pool(settings.dsn, application_name="membership.consumer", by_key=True, max_size=READER_CONNECTIONS)
         try:
             topics = [settings.registry_topic]
             name = f"{settings.topic_prefix}membership"

@@ -10,8 +10,8 @@ from services.membership.documents import Sealed
 from shared.db import Connection
 
 FIND = """
-SELECT p.no, p.hash, p.hash_version
-FROM persons AS p JOIN unnest($1::bytea[], $2::smallint[]) AS w(hash, hash_version) USING (hash, hash_version)
+SELECT p.no, w.hash, w.hash_version FROM unnest($1::bytea[], $2::smallint[]) AS w(hash, hash_version)
+CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.hash = w.hash AND p.hash_version = w.hash_version OFFSET 0) AS p
 """
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no FOR NO KEY UPDATE"
 REHASH = """

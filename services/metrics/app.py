@@ -73,7 +73,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
 
     async def projector(stop: asyncio.Event) -> None:
         broker = KafkaBroker(settings.kafka)
-        pool = await db.create_pool(settings.dsn, application_name="metrics.projector", max_size=READER_CONNECTIONS)
+        pool = await db.create_pool(settings.dsn, application_name="metrics.projector", by_key=True, max_size=READER_CONNECTIONS)
         try:
             work = Projector(pool, settings.clock, GENERATION)
             reader = Reader(

@@ -36,7 +36,7 @@ def api(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pool = await db.create_pool(settings.dsn, application_name="registry.api", max_size=settings.pool_size)
+        app.state.pool = await db.create_pool(settings.dsn, application_name="registry.api", by_key=True, max_size=settings.pool_size)
         try:
             yield
         finally:

@@ -100,8 +100,12 @@ class Reader:
             await self.session.run(stop)
         finally:
             self.session = None
-            with contextlib.suppress(*db.OUTAGES):
-                await self._pool.release(conn, timeout=5)
+            try:
+                with contextlib.suppress(*db.OUTAGES):
+                    await conn.reset(timeout=5)
+            finally:
+                with contextlib.suppress(*db.OUTAGES):
+                    await self._pool.release(conn, timeout=5)
 
     async def _topics(self, stop: asyncio.Event) -> dict[str, Topic] | None:
         """The topics, once all of them exist; None if stopped before."""

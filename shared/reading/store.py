@@ -39,8 +39,10 @@ FROM unnest($3::int[], $4::jsonb[], $5::bool[]) AS r(shard, ends, current)
 WHERE s.generation = $1 AND s.owner = $2 AND s.shard = r.shard
 """
 HEADS = """
-SELECT source, subject, sequence, event_id, time FROM seen JOIN unnest($3::text[], $4::text[]) AS w(source, subject) USING (source, subject)
-WHERE generation = $1 AND shard = $2
+SELECT source, subject, sequence, event_id, time FROM unnest($3::text[], $4::text[]) AS w(source, subject) CROSS JOIN LATERAL (
+    SELECT sequence, event_id, time FROM seen
+    WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject OFFSET 0
+) AS s
 """
 SEE = """
 INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
@@ -51,9 +53,10 @@ WAITING = """
 SELECT topic, "offset", source, subject, sequence, event_id, kind FROM held WHERE generation = $1 AND shard = $2 AND sequence > 0 ORDER BY at
 """
 KEPT = """
-SELECT topic, "offset", source, subject, sequence, kind, event FROM held
-JOIN unnest($3::text[], $4::text[]) AS w(source, subject) USING (source, subject)
-WHERE generation = $1 AND shard = $2 AND kind <> 'fork'
+SELECT topic, "offset", source, subject, sequence, kind, event FROM unnest($3::text[], $4::text[]) AS w(source, subject) CROSS JOIN LATERAL (
+    SELECT topic, "offset", sequence, kind, event FROM held
+    WHERE generation = $1 AND shard = $2 AND held.source = w.source AND held.subject = w.subject AND kind <> 'fork' OFFSET 0
+) AS h
 """
 PARK = """
 INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, event_id, kind, error, event)

@@ -1,0 +1,74 @@
+"""A command costs the same after years: statements prepared while the tables were empty still find their rows by key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from services.membership import people
+from shared import db, idempotency, journal
+from shared.contracts.registry import HeadcountReported
+from shared.db import Connection, Pool
+from shared.idempotency import Result
+from shared.journal import Actor, Draft
+from shared.reading import store as reading
+from shared.relay import OLDEST
+from tests.conftest import NewDatabase
+
+ROWS = 20_000
+FEW = 60
+"""Rows that one command may look at."""
+
+FILL = f"""
+INSERT INTO idempotency (client, key, fingerprint) SELECT 'tester', 'old' || n, '' FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO streams (subject, kind, id, sequence) SELECT 'enterprise/old' || n, 'enterprise', 'old' || n, 1 FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, partition_key, data)
+    SELECT 'enterprise/old' || n, 1, gen_random_uuid(), 't', parkunion_now(), '2024-01-01', 'a', 'api', 'k', '{{}}' FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO persons (id, document_kind, hash, hash_version, document, key_version)
+    SELECT gen_random_uuid(), 'sample', decode(md5(n::text), 'hex'), 1, '', 1 FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
+    SELECT 1, 0, 's', 'enterprise/old' || n, 1, gen_random_uuid(), parkunion_now() FROM generate_series(1, {ROWS}) AS n;
+"""
+READ = """
+SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint FROM pg_stat_xact_user_tables
+"""
+
+
+@pytest.fixture
+async def by_key(database: NewDatabase) -> AsyncIterator[Pool]:
+    membership = await database("membership")
+    pool = await db.create_pool(membership.app_dsn, application_name="plans.tests", max_size=1, by_key=True)
+    yield pool
+    pool.terminate()
+
+
+async def command(conn: Connection, n: int) -> None:
+    """What every command does, and what relay and reader do with its event."""
+    key, subject = f"key{n}", f"enterprise/{n}"
+    await idempotency.claim(conn, "tester", [(key, b"f")])
+    await journal.lock(conn, [subject])
+    (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
+    await idempotency.record(conn, "tester", {key: Result("id", subject, 1, [written.event_id])})
+    await people.find(conn, [(1, n.to_bytes(16, "big"))])
+    await conn.fetch(reading.HEADS, 1, 0, ["s"], [subject])
+    await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
+    await conn.fetch(OLDEST, 10)
+
+
+async def test_a_command_reads_a_few_rows_however_many_there_are(by_key: Pool) -> None:
+    read: list[Any] = []
+    for n in range(12):
+        async with by_key.acquire() as conn, conn.transaction():
+            await command(conn, n)
+            read.append(await conn.fetchval(READ))
+    async with by_key.acquire() as conn:
+        await conn.execute("DELETE FROM outbox")
+        await conn.execute(FILL)
+        async with conn.transaction():
+            before = await conn.fetchval(READ)
+            await command(conn, 100)
+            after = await conn.fetchval(READ) - before
+    assert after < FEW, f"{after} rows read, {read} while the tables were empty"
