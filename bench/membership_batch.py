@@ -26,18 +26,19 @@ import psutil
 
 from deploy.local.postgres import PostgresServer
 from services.membership import learned
-from services.membership.carry_out import Line, execute
+from services.membership.carry_out import carrying_out
 from services.membership.context import Context
 from services.membership.documents import Documents
-from services.membership.domain.commands import Found
+from services.membership.domain.commands import Command, Found
 from services.membership.learned import PlaceFact
 from services.membership.schemas import OPS, command_of
-from shared import db, idempotency
+from shared import commands, db, idempotency
 from shared.auth import Areas
 from shared.clock import Clock
+from shared.commands import Line
 from shared.contracts.membership import UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered
-from shared.db import Connection, Pool
+from shared.db import Pool
 from shared.idempotency import Result
 from shared.ids import uuid7
 from shared.journal import Actor
@@ -50,6 +51,7 @@ ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90
 CONTEXT = Context(
     Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12
 )
+WORK = carrying_out(CONTEXT, Areas.all(), ACTOR)
 
 
 async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
@@ -61,9 +63,8 @@ async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
     pairs: list[tuple[UUID, UUID]] = []
     for start in range(0, ENTERPRISES, LINES):
         part = ids[start : start + LINES]
-        lines = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
-        async with db.transaction(pool, areas=Areas.all()) as conn:
-            outcomes = await execute(conn, CONTEXT, "bench", Areas.all(), ACTOR, lines)
+        lines: list[Line[Command]] = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
+        outcomes = await commands.many(pool, "bench", lines, WORK)
         pairs += [(UUID(o.id), e) for o, e in zip(outcomes, part, strict=True) if isinstance(o, Result)]
     return pairs
 
@@ -84,18 +85,13 @@ def bodies(pairs: list[tuple[UUID, UUID]]) -> Iterator[bytes]:
 
 async def join(pool: Pool, raw: bytes) -> None:
     """One batch from its bytes to its commit."""
-    lines = []
+    lines: list[Line[Command]] = []
     for text in raw.split(b"\n"):
         line = msgspec.json.decode(text)
         command = command_of(OPS[line["op"]].model_validate(line["body"]))
         lines.append(Line(command, line["key"], idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", "member", line["body"])))
-
-    async def work(conn: Connection) -> None:
-        outcomes = await execute(conn, CONTEXT, "bench", Areas.all(), ACTOR, lines)
-        wrong = [outcome for outcome in outcomes if not isinstance(outcome, Result)]
-        assert not wrong, wrong[0]
-
-    await db.run_command(pool, work, areas=Areas.all())
+    wrong = [outcome for outcome in await commands.many(pool, "bench", lines, WORK) if not isinstance(outcome, Result)]
+    assert not wrong, wrong[0]
 
 
 def postgres_cpu(server: PostgresServer) -> float:

@@ -13,13 +13,15 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from deploy.local.postgres import PostgresServer
-from services.registry.carry_out import Line, many
+from services.registry.carry_out import carrying_out
 from services.registry.context import Context
+from services.registry.domain.commands import Command
 from services.registry.schemas import OPS
-from shared import db, idempotency
+from shared import commands, db, idempotency
 from shared.auth import Areas
 from shared.batch import NdjsonBatch
 from shared.clock import Clock
+from shared.commands import Line
 from shared.db import Pool
 from shared.idempotency import Result
 from shared.journal import Actor
@@ -42,7 +44,7 @@ def names(seed: int = 1) -> Iterator[str]:
         yield dice.choice(PLACES) + word + dice.choice(TRADES) + dice.choice(FORMS)
 
 
-def lines_of(raw: bytes) -> list[Line]:
+def lines_of(raw: bytes) -> list[Line[Command]]:
     """A batch as the route reads it."""
     _, lines, refused = NdjsonBatch(OPS).read(raw)
     assert not refused
@@ -54,7 +56,7 @@ def lines_of(raw: bytes) -> list[Line]:
 
 async def carry_out(pool: Pool, raw: bytes) -> list[Result]:
     """One batch from its bytes to its commit, all lines of which are good."""
-    outcomes = await many(pool, CONTEXT, "bench", Areas.all(), ACTOR, lines_of(raw))
+    outcomes = await commands.many(pool, "bench", lines_of(raw), carrying_out(CONTEXT, Areas.all(), ACTOR))
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     assert len(results) == len(outcomes), next(outcome for outcome in outcomes if not isinstance(outcome, Result))
     return results

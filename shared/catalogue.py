@@ -74,6 +74,7 @@ FIELDS: Mapping[str, Entry] = {
 COMMANDS: Mapping[str, Entry] = {
     "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
+    "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
     "EMPTY_BATCH": Entry(422, "批次为空", "Empty batch", "批次中没有任何一行。", "The batch has no line."),
     "TOO_MANY_LINES": Entry(413, "行数过多", "Too many lines", "一个批次最多 {most} 行;未处理任何一行。", "A batch has {most} lines at most; none was done."),
@@ -84,11 +85,12 @@ COMMANDS: Mapping[str, Entry] = {
 SHARED_FACTS: Mapping[str, Entry] = {
     "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}."),
     "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}."),
-    "UNKNOWN_EVENT": Entry(404, "未知事件", "Unknown event", "没有事件 {event}。", "There is no event {event}."),
+    "UNKNOWN_EVENT": Entry(422, "未知事件", "Unknown event", "没有事件 {event}。", "There is no event {event}."),
     "ENTERPRISE_CLOSED": Entry(422, "企业已终止", "Enterprise closed", "企业 {enterprise} 已于 {closed_on} 终止。", "The enterprise {enterprise} closed on {closed_on}."),
     "ALREADY_CORRECTED": Entry(409, "已被更正", "Already corrected", "此事实已被更正;请更正最新的一次:{latest}。", "This fact was corrected already; correct the latest: {latest}."),
     "FACT_WITHDRAWN": Entry(409, "事实已撤回", "Fact withdrawn", "事件 {event} 所述事实已撤回。", "The fact of the event {event} was withdrawn."),
     "NOT_CORRECTABLE": Entry(422, "不可更正", "Not correctable", "{field} 不可更正。", "{field} cannot be corrected."),
+    "NOTHING_TO_CHANGE": Entry(422, "无可变更", "Nothing to change", "内容与现有记录相同,或未给出任何变更。", "It says what is known already, or nothing at all."),
     "RESERVED_REASON": Entry(422, "保留的原因代码", "Reserved reason", "原因代码 {reason} 由平台使用。", "The reason {reason} is the platform's own."),
     "BEFORE_SETTLED": Entry(201, "早于入驻", "Before settling", "日期早于企业入驻;已保留,自入驻起计算。", "The date is before the enterprise settled; it is kept and counts from then on."),
 }
@@ -114,8 +116,6 @@ REGISTRY: Mapping[str, Entry] = {
     "ALREADY_CLOSED": Entry(409, "企业已终止", "Already closed", "企业已于 {closed_on} 终止;日期有误请更正原记录。", "The enterprise closed on {closed_on}; if that is wrong, correct it."),
     "AFTER_CLOSURE": Entry(422, "晚于终止", "After closure", "日期晚于企业终止之日 {closed_on}。", "The date is after the enterprise's closure on {closed_on}."),
     "FACTS_AFTER_CLOSURE": Entry(201, "终止后仍有记录", "Facts after closure", "企业在终止之日以后尚有记录;已保留,不再计算。", "There are facts of days after the closure; they are kept and count no longer."),
-    "NOTHING_TO_CHANGE": Entry(422, "无可变更", "Nothing to change", "内容与现有记录相同,或未给出任何变更。", "It says what is known already, or nothing at all."),
-    "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "企业在读取之后已有变更;请重新读取。", "The enterprise has changed since it was read; read it again."),
     "INVALID_SUBJECT": Entry(422, "事件流无效", "Invalid subject", "事件流写作 enterprise/<id> 或 area/<code>。", "A stream is written enterprise/<id> or area/<code>."),
 }
 

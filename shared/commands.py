@@ -14,6 +14,7 @@ from shared import idempotency
 from shared.auth import Areas
 from shared.db import Connection, Pool, run_command
 from shared.idempotency import Mismatch, Result
+from shared.preconditions import Expected
 from shared.problems import Problem, Unprocessable
 
 C = TypeVar("C")
@@ -32,7 +33,7 @@ class Line(Generic[C]):
     command: C
     key: str | None = None
     fingerprint: bytes = b""
-    expected: frozenset[str] | None = None
+    expected: Expected = None
 
 
 CarryOut: TypeAlias = Callable[[Connection, Sequence[Line[C]]], Awaitable[Sequence[Outcome]]]

@@ -112,6 +112,10 @@ IdempotencyKey: TypeAlias = Annotated[
     ),
 ]
 """The header by which a repeated command is recognised."""
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
+]
+"""The header by which a command is carried out only on what its caller has read (shared/preconditions.py)."""
 
 
 class Command(BaseModel):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from services.membership import carry_out, learned, listings, people
-from services.membership.carry_out import Line
+from services.membership import learned, listings, people
+from services.membership.carry_out import carrying_out
 from services.membership.context import Context
 from services.membership.documents import masked
 from services.membership.domain.commands import Command
@@ -25,16 +25,18 @@ from services.membership.schemas import (
     UnionBody,
     command_of,
 )
-from shared import db, idempotency, journal
+from shared import commands, db, idempotency, journal
 from shared.answers import Created, created, json_response
 from shared.auth import Areas, Caller
 from shared.batch import Line as BatchLine
 from shared.batch import LineResult, NdjsonBatch
+from shared.commands import Line
 from shared.contracts import membership
 from shared.db import Connection, Pool
-from shared.forms import AreaCode, Id, IdempotencyKey
+from shared.forms import AreaCode, Id, IdempotencyKey, IfMatch
 from shared.forms import Command as Form
 from shared.pages import Cursors
+from shared.preconditions import expected_by
 from shared.problems import NotFound, Unprocessable
 from shared.web import CallerOf, actor_of
 
@@ -53,12 +55,14 @@ def _context(request: Request) -> Context:
     return cast(Context, request.app.state.context)
 
 
-async def _command(request: Request, caller: Caller, key: str | None, body: Form, command: Command) -> Response:
+async def _command(
+    request: Request, caller: Caller, key: str | None, body: Form, command: Command, if_match: str | None = None
+) -> Response:
     caller.require(WRITE)
     context = _context(request)
     print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
-    line = Line(command, key, print_)
-    return created(await carry_out.one(_pool(request), context, caller.client, caller.areas, actor_of(caller), line))
+    line = Line(command, key, print_, expected_by(if_match))
+    return created(await commands.one(_pool(request), caller.client, line, carrying_out(context, caller.areas, actor_of(caller))))
 
 
 @router.post("/unions", status_code=201, response_model=Created, tags=["unions"])
@@ -68,15 +72,19 @@ async def found_union(request: Request, caller: CallerOf, body: UnionBody, key: 
 
 
 @router.post("/unions/{union_id}/coverage", status_code=201, response_model=Created, tags=["unions"])
-async def change_coverage(request: Request, caller: CallerOf, union_id: Id, body: CoverageBody, key: IdempotencyKey = None) -> Response:
+async def change_coverage(
+    request: Request, caller: CallerOf, union_id: Id, body: CoverageBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
     """The union begins or ceases to cover an enterprise."""
-    return await _command(request, caller, key, body, body.of(union_id))
+    return await _command(request, caller, key, body, body.of(union_id), if_match)
 
 
 @router.post("/unions/{union_id}/dissolution", status_code=201, response_model=Created, tags=["unions"])
-async def dissolve_union(request: Request, caller: CallerOf, union_id: Id, body: DissolutionBody, key: IdempotencyKey = None) -> Response:
+async def dissolve_union(
+    request: Request, caller: CallerOf, union_id: Id, body: DissolutionBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
     """The union ends, and with it its coverage of every enterprise."""
-    return await _command(request, caller, key, body, body.of(union_id))
+    return await _command(request, caller, key, body, body.of(union_id), if_match)
 
 
 @router.post("/members", status_code=201, response_model=Created, tags=["members"])
@@ -86,21 +94,27 @@ async def join_member(request: Request, caller: CallerOf, body: MemberBody, key:
 
 
 @router.post("/members/{member_id}/leave", status_code=201, response_model=Created, tags=["members"])
-async def leave_member(request: Request, caller: CallerOf, member_id: Id, body: LeaveBody, key: IdempotencyKey = None) -> Response:
+async def leave_member(
+    request: Request, caller: CallerOf, member_id: Id, body: LeaveBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
     """The member leaves."""
-    return await _command(request, caller, key, body, body.of(member_id))
+    return await _command(request, caller, key, body, body.of(member_id), if_match)
 
 
 @router.post("/members/{member_id}/transfer", status_code=201, response_model=Created, tags=["members"])
-async def transfer_member(request: Request, caller: CallerOf, member_id: Id, body: TransferBody, key: IdempotencyKey = None) -> Response:
+async def transfer_member(
+    request: Request, caller: CallerOf, member_id: Id, body: TransferBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
     """The member goes to another union or enterprise; the answer's `id` is the new membership."""
-    return await _command(request, caller, key, body, body.of(member_id))
+    return await _command(request, caller, key, body, body.of(member_id), if_match)
 
 
 @router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
-async def correct_fact(request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None) -> Response:
+async def correct_fact(
+    request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None, if_match: IfMatch = None
+) -> Response:
     """An earlier fact was wrong; the answer's `id` is the correction's event."""
-    return await _command(request, caller, key, body, body.command())
+    return await _command(request, caller, key, body, body.command(), if_match)
 
 
 BATCH = NdjsonBatch(OPS)
@@ -122,7 +136,7 @@ async def batch(request: Request, caller: CallerOf) -> Response:
             )
             for line in given
         ]
-        return await carry_out.many(pool, context, caller.client, caller.areas, actor, lines)
+        return await commands.many(pool, caller.client, lines, carrying_out(context, caller.areas, actor))
 
     return await BATCH.respond(request, decide)
 
@@ -170,7 +184,9 @@ async def get_union(request: Request, caller: CallerOf, union_id: Id) -> Respons
     async with db.transaction(_pool(request), areas=Areas.all()) as conn:
         await _grant_resource(conn, caller, "union", union_id)
         found = await listings.union(conn, union_id)
-    return _with_etag(request, found)
+    if found is None:
+        raise NotFound("NOT_FOUND")
+    return _with_etag(request, found, listings.etag_of(found))
 
 
 @router.get("/members/{member_id}", tags=["members"])
@@ -187,14 +203,12 @@ async def get_member(request: Request, caller: CallerOf, member_id: Id) -> Respo
     if sealed is not None:
         person_id, kind, number = sealed
         document = {"kind": kind, "number": masked(_context(request).documents.open(person_id, number))}
-    return _with_etag(request, {**found, "document": document})
+    return _with_etag(request, {**found, "document": document}, listings.etag_of(found))
 
 
-def _with_etag(request: Request, found: dict[str, Any] | None) -> Response:
-    if found is None:
-        raise NotFound("NOT_FOUND")
+def _with_etag(request: Request, found: dict[str, Any], etag: str) -> Response:
+    """The resource; a command with its ETag as If-Match is refused (412) once it has changed."""
     response = json_response(found)
-    etag = f'"{idempotency.fingerprint(b"etag", "GET", "", found).hex()[:32]}"'
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})
     response.headers["ETag"] = etag
@@ -216,11 +230,14 @@ async def list_events(
     kind, _, key = subject.partition("/")
     async with db.transaction(_pool(request), areas=Areas.all()) as conn:
         try:
-            await _grant_resource(conn, caller, cast(Literal["union", "enterprise"], kind), UUID(key))
+            # Of a union that was withdrawn only those with every area may read.
+            await _grant(conn, caller, await listings.area_of(conn, kind, UUID(key)), "subject")
         except ValueError:
             raise Unprocessable("INVALID_ID", field="subject") from None
         rows = await journal.events_of(conn, subject, last, limit + 1)
     shown = rows[:limit]
+    if not shown and not last:
+        raise NotFound("NOT_FOUND")
     following = cursors.encode([shown[-1].sequence]) if len(rows) > limit else None
     events = b",".join(journal.cloud_event(row, membership.SOURCE) for row in shown)
     tail = b'],"next":' + (f'"{following}"'.encode() if following else b"null") + b"}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,8 +12,7 @@ from services.membership.context import Context
 from services.membership.documents import Documents
 from services.membership.settings import Settings
 from shared import db
-from shared.broker import Broker, BrokerUnavailable
-from shared.consumer import PartitionsDiffer, Reader, held, lag
+from shared.consumer import Reader, held, lag
 from shared.contracts.membership import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
@@ -71,18 +69,6 @@ async def _readiness(pool: Pool, settings: Settings) -> Readiness:
     return Readiness(ready=True, lag_events=behind.events, lag_seconds=behind.seconds, outbox=outbox, held=kept, checks={"database": "ok"})
 
 
-async def _assert_partitions(broker: Broker, settings: Settings, stop: asyncio.Event) -> None:
-    """Wait for the topic. Raises PartitionsDiffer: an enterprise would change its partition in the middle of its history."""
-    while not stop.is_set():
-        with contextlib.suppress(BrokerUnavailable):
-            if found := (await broker.describe([settings.topic])).get(settings.topic):
-                if found.partitions != settings.partitions:
-                    raise PartitionsDiffer(f"{settings.partitions} partitions expected: {settings.topic} has {found.partitions}")
-                return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1)
-
-
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
     """The background roles by name; each runs until its event is set."""
 
@@ -91,7 +77,6 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
         producer = broker.producer()
         idle = settings.relay_idle_ms / 1000
         try:
-            await _assert_partitions(broker, settings, stop)
             work = Relay(settings.dsn, producer, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
             await work.run(stop)
         finally:

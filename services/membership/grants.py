@@ -7,7 +7,7 @@ from shared.auth import Areas
 from shared.problems import Forbidden
 
 
-def require_granted(world: World, areas: Areas, code: str, field: str) -> None:
-    """Raises AREA_NOT_GRANTED (403). An area that is not known lies in nothing but itself."""
-    if not areas.everything and areas.codes.isdisjoint(world.areas.get(code, (code,))):
-        raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code})
+def require_granted(world: World, areas: Areas, code: str | None, field: str) -> None:
+    """Raises AREA_NOT_GRANTED (403). An area that is not known lies in nothing but itself; None, above every root, needs everything."""
+    if not areas.inside(None if code is None else world.areas.get(code, (code,))):
+        raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or "*"})

@@ -22,7 +22,8 @@ from services.membership.loading import Hashes, Loaded
 from services.membership.people import NewPerson
 from shared.auth import Areas
 from shared.ids import uuid7
-from shared.problems import NotFound, Unprocessable
+from shared.preconditions import Expected, require_expected
+from shared.problems import Unprocessable
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Handlers:
         self._areas = areas
         self._corrected: set[tuple[str, int]] = set()
 
-    def decide(self, command: Command, number: str | None, hashes: Hashes | None) -> Decided:
+    def decide(self, command: Command, number: str | None, hashes: Hashes | None, expected: Expected = None) -> Decided:
         """What the command comes to, evolved into the world. Raises the problem for which it is refused; the world is then unchanged."""
         match command:
             case Join():
@@ -59,15 +60,15 @@ class Handlers:
             case Found():
                 return self._found(command)
             case Cover():
-                return self._cover(command)
+                return self._cover(command, expected)
             case Dissolve():
-                return self._dissolve(command)
+                return self._dissolve(command, expected)
             case Leave():
-                return self._leave(command)
+                return self._leave(command, expected)
             case Transfer():
-                return self._transfer(command)
+                return self._transfer(command, expected)
             case Correct():
-                return self._correct(command)
+                return self._correct(command, expected)
 
     def _join(self, command: Join, number: str, digest: bytes) -> Decided:
         require_day(command.joined_on, self._today, "joined_on")
@@ -95,9 +96,9 @@ class Handlers:
             facts += self._follow_closure(enterprise_id)
         return Decided(str(union_id), union_subject(union_id), facts, warnings)
 
-    def _cover(self, command: Cover) -> Decided:
+    def _cover(self, command: Cover, expected: Expected) -> Decided:
         require_day(command.on, self._today, "on")
-        self._grant_union(command.union_id)
+        self._grant_union(command.union_id, expected)
         self._grant_enterprise(command.enterprise_id, "enterprise_id")
         facts = coverage.change(self.world, command)
         self._evolve(facts)
@@ -105,27 +106,27 @@ class Handlers:
         facts += self._follow_closure(command.enterprise_id)
         return Decided(str(command.union_id), enterprise_subject(command.enterprise_id), facts, warnings)
 
-    def _dissolve(self, command: Dissolve) -> Decided:
+    def _dissolve(self, command: Dissolve, expected: Expected) -> Decided:
         require_day(command.on, self._today, "on")
-        self._grant_union(command.union_id)
+        self._grant_union(command.union_id, expected)
         self._take(command.reason)
         facts = unions.dissolve(self.world, command)
         self._keep(command.reason)
         self._evolve(facts)
         return Decided(str(command.union_id), union_subject(command.union_id), facts)
 
-    def _leave(self, command: Leave) -> Decided:
+    def _leave(self, command: Leave, expected: Expected) -> Decided:
         require_day(command.on, self._today, "on")
-        self._grant_member(command.membership_id)
+        self._grant_member(command.membership_id, expected)
         self._take(command.reason)
         facts = members.leave(self.world, command)
         self._keep(command.reason)
         self._evolve(facts)
         return Decided(str(command.membership_id), facts[0].subject, facts)
 
-    def _transfer(self, command: Transfer) -> Decided:
+    def _transfer(self, command: Transfer, expected: Expected) -> Decided:
         require_day(command.on, self._today, "on")
-        self._grant_member(command.membership_id)
+        self._grant_member(command.membership_id, expected)
         self._grant_enterprise(command.enterprise_id, "enterprise_id")
         membership_id = uuid7()
         facts = members.transfer(self.world, command, membership_id, uuid7())
@@ -133,11 +134,12 @@ class Handlers:
         self._evolve(facts, person)
         return Decided(str(membership_id), facts[1].subject, facts, self._settled(command.enterprise_id, command.on))
 
-    def _correct(self, command: Correct) -> Decided:
+    def _correct(self, command: Correct, expected: Expected) -> Decided:
         target = self._loaded.targets.get(command.corrects)
         if target is None:
-            raise NotFound("UNKNOWN_EVENT", field="corrects", params={"event": str(command.corrects)})
+            raise corrections.unknown_event(command.corrects)
         self._grant_target(target, command)
+        self._require_expected_of(target, expected)
         if (target.subject, target.rank) in self._corrected:
             raise corrections.already_corrected(None)
         trial = self.world.copy()
@@ -169,12 +171,14 @@ class Handlers:
     def _grant_enterprise(self, enterprise_id: UUID, field: str) -> None:
         require_granted(self.world, self._areas, self.world.enterprise(enterprise_id, field).park, field)
 
-    def _grant_union(self, union_id: UUID) -> None:
+    def _grant_union(self, union_id: UUID, expected: Expected = None) -> None:
         require_granted(self.world, self._areas, self.world.union(union_id).seat_area, "union_id")
+        require_expected(expected, self._loaded.etags.get(union_id))
 
-    def _grant_member(self, membership_id: UUID) -> None:
+    def _grant_member(self, membership_id: UUID, expected: Expected) -> None:
         member = self.world.membership(membership_id)
         require_granted(self.world, self._areas, self.world.enterprises[member.enterprise_id].park, "member_id")
+        require_expected(expected, self._loaded.etags.get(membership_id))
 
     def _grant_target(self, target: Target, command: Correct) -> None:
         kind, _, key = target.subject.partition("/")
@@ -182,7 +186,14 @@ class Handlers:
             self._grant_union(UUID(key))
         elif kind == "enterprise" and UUID(key) in self.world.enterprises:
             self._grant_enterprise(UUID(key), "corrects")
-        elif not self._areas.everything:
-            require_granted(self.world, self._areas, "", "corrects")
+        else:
+            # Of a union that was withdrawn only those with every area may speak.
+            require_granted(self.world, self._areas, None, "corrects")
         if command.data and isinstance(seat := command.data.get("seat_area"), str):
             require_granted(self.world, self._areas, seat, "data.seat_area")
+
+    def _require_expected_of(self, target: Target, expected: Expected) -> None:
+        """A fact is part of the membership that it is about, else of the union."""
+        data = target.placed.data if target.placed else {}
+        changed = data.get("membership_id") or data.get("union_id") or target.subject.partition("/")[2]
+        require_expected(expected, self._loaded.etags.get(UUID(changed)))

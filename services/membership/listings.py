@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from shared.db import Connection, Record
 
@@ -79,6 +82,18 @@ async def member(conn: Connection, member_id: UUID) -> dict[str, Any] | None:
         "left_on": row["left_on"].isoformat() if row["left_on"] else None,
         "subject": f"enterprise/{row['enterprise_id']}",
     }
+
+
+def etag_of(found: Mapping[str, Any]) -> str:
+    """The ETag of a union or a membership: it changes with anything that is said of it."""
+    return f'"{hashlib.sha256(msgspec.json.encode(found, order="deterministic")).hexdigest()[:32]}"'
+
+
+async def etags(conn: Connection, union_ids: Collection[UUID], member_ids: Collection[UUID]) -> dict[UUID, str]:
+    """{union or membership: its ETag}, of those that exist."""
+    found = {union_id: await union(conn, union_id) for union_id in union_ids}
+    found |= {member_id: await member(conn, member_id) for member_id in member_ids}
+    return {key: etag_of(content) for key, content in found.items() if content is not None}
 
 
 async def area_of(conn: Connection, kind: str, key: UUID) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from services.membership import learned, people, store
+from services.membership import learned, listings, people, store
 from services.membership.context import Context
 from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
 from services.membership.domain.corrections import Target
@@ -38,7 +38,10 @@ class Named:
 
 @dataclass(slots=True)
 class Loaded:
-    """A world under its locks, and what else decisions need. `persons` = {hash: person}, those below 0 without a row."""
+    """A world under its locks, and what else decisions need. `persons` = {hash: person}, those below 0 without a row.
+
+    `etags` = {union or membership that changes: its ETag}, if a command asks for it.
+    """
 
     world: World
     today: date
@@ -46,9 +49,12 @@ class Loaded:
     persons: dict[bytes, PersonNo]
     rehash: list[tuple[int, bytes]]
     known_memberships: frozenset[UUID]
+    etags: dict[UUID, str]
 
 
-async def load(conn: Connection, context: Context, commands: Sequence[Command], hashes: Sequence[Hashes], *, grants: bool) -> Loaded:
+async def load(
+    conn: Connection, context: Context, commands: Sequence[Command], hashes: Sequence[Hashes], *, grants: bool, etags: bool = False
+) -> Loaded:
     """Everything for these commands. `hashes` are those of the persons who want to join; `grants`: whether areas' paths are needed."""
     named = _named(commands)
     targets = await store.targets(conn, named.events)
@@ -73,7 +79,8 @@ async def load(conn: Connection, context: Context, commands: Sequence[Command], 
         world.areas_may_follow = await learned.areas_may_follow(conn, context.registry_topic, context.partitions)
     if named.events:
         targets = await store.targets(conn, named.events)
-    return Loaded(world, await context.clock.today(conn), targets, persons, rehash, frozenset(world.memberships))
+    tags = await listings.etags(conn, named.locked, named.memberships) if etags else {}
+    return Loaded(world, await context.clock.today(conn), targets, persons, rehash, frozenset(world.memberships), tags)
 
 
 def _named(commands: Sequence[Command]) -> Named:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.registry import carry_out
-from services.registry.carry_out import Line
+from services.registry.carry_out import carrying_out
 from services.registry.context import Context
 from services.registry.domain.commands import Command
 from services.registry.schemas import (
@@ -20,20 +17,18 @@ from services.registry.schemas import (
     EnterpriseBody,
     HeadcountBody,
     MoveBody,
-    expected_by,
 )
-from shared import idempotency
+from shared import commands, idempotency
 from shared.answers import Created, created
 from shared.batch import Line as BatchLine
 from shared.batch import LineResult, NdjsonBatch
+from shared.commands import Line
 from shared.forms import Command as Form
-from shared.forms import Id, IdempotencyKey
+from shared.forms import Id, IdempotencyKey, IfMatch
+from shared.preconditions import expected_by
 from shared.web import CallerOf, actor_of
 
 WRITE = "registry:write"
-IfMatch = Annotated[
-    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the enterprise as it was read; 412 if it has changed.")
-]
 
 router = APIRouter(prefix="/v1")
 batch = NdjsonBatch(OPS)
@@ -44,7 +39,8 @@ async def _do(request: Request, caller: CallerOf, key: str | None, body: Form, c
     context: Context = request.app.state.context
     print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
     line = Line(command, key, print_, expected_by(if_match))
-    return created(await carry_out.one(request.app.state.pool, context, caller.client, caller.areas, actor_of(caller), line))
+    work = carrying_out(context, caller.areas, actor_of(caller))
+    return created(await commands.one(request.app.state.pool, caller.client, line, work))
 
 
 @router.post("/areas", status_code=201, response_model=Created, tags=["areas"])
@@ -107,7 +103,8 @@ async def carry_out_batch(request: Request, caller: CallerOf) -> Response:
 
     async def decide(lines: list[BatchLine]) -> list[LineResult]:
         todo = [Line(line.body.command(), line.key, _print(context, line) if line.key else b"") for line in lines]
-        return await carry_out.many(request.app.state.pool, context, caller.client, caller.areas, actor_of(caller), todo)
+        work = carrying_out(context, caller.areas, actor_of(caller))
+        return await commands.many(request.app.state.pool, caller.client, todo, work)
 
     return await batch.respond(request, decide)
 

@@ -5,7 +5,6 @@ A command that is refused leaves the world as it was.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -22,21 +21,12 @@ from services.registry.domain.commands import (
     ReportHeadcount,
 )
 from services.registry.domain.evolve import take
-from services.registry.domain.state import Enterprise, Fact, World
+from services.registry.domain.state import Enterprise, Fact, World, enterprise_subject
 from services.registry.grants import require_granted
 from services.registry.loading import Loaded
 from shared.auth import Areas
 from shared.ids import uuid7
-from shared.problems import Problem
-
-Expected = Collection[int] | None
-"""Sequences of which the enterprise's must be one (If-Match); None: any."""
-
-
-class PreconditionFailed(Problem):
-    """The enterprise has changed since the caller read it."""
-
-    status = 412
+from shared.preconditions import Expected, require_expected
 
 
 @dataclass(slots=True)
@@ -86,7 +76,7 @@ class Handlers:
 
     def _change(self, command: ReportHeadcount | Move | Reclassify | Close, expected: Expected) -> Decided:
         enterprise = self._granted_enterprise(command.enterprise_id, "enterprise_id")
-        self._require_expected(enterprise, expected)
+        require_expected(expected, self.world.history(enterprise_subject(enterprise.id)).etag)
         match command:
             case ReportHeadcount():
                 fact = enterprises.report(self.world, command, self._today)
@@ -107,14 +97,15 @@ class Handlers:
             raise corrections.unknown_event(command.corrects)
         kind, _, key = subject.partition("/")
         data = command.data or {}
-        if kind == "area":
-            self._grant(key, "corrects")
-        elif not self._areas.everything or UUID(key) in self.world.enterprises:
-            self._require_expected(self._granted_enterprise(UUID(key), "corrects"), expected)
+        enterprise = self.world.enterprises.get(UUID(key)) if kind == "enterprise" else None
+        # Of an enterprise that was withdrawn only those with every area may speak.
+        self._grant(key if kind == "area" else enterprise.park if enterprise else None, "corrects")
+        history = self.world.history(subject)
+        require_expected(expected, history.etag)
         for name in ("park", "parent"):
             if name in data and (data[name] is None or isinstance(data[name], str)):
                 self._grant(data[name], f"data.{name}")
-        fact = corrections.correct(self.world, command, self.world.history(subject), self._today)
+        fact = corrections.correct(self.world, command, history, self._today)
         take(self.world, fact)
         self._keep(command.reason)
         return Decided(None, fact)
@@ -126,10 +117,6 @@ class Handlers:
 
     def _grant(self, code: str | None, field: str) -> None:
         require_granted(self.world, self._areas, code, field)
-
-    def _require_expected(self, enterprise: Enterprise, expected: Expected) -> None:
-        if expected is not None and self.world.history(f"enterprise/{enterprise.id}").sequence not in expected:
-            raise PreconditionFailed("PRECONDITION_FAILED", field="If-Match")
 
     def _keep(self, reason: Reason) -> None:
         if reason.note_id:

@@ -55,7 +55,8 @@ async def load(conn: Connection, context: Context, commands: Sequence[Command], 
             world.enterprises[enterprise.id] = enterprise
             if grants:
                 named.areas.add(enterprise.park)
-    world.areas = await store.areas(conn, named.areas) | await store.below(conn, corrected)
+    inside = await store.below(conn, corrected)
+    world.areas = await store.areas(conn, named.areas.union(*(area.path for area in inside.values()))) | inside
     world.in_use = await store.in_use(conn, corrected)
     world.credit_codes = await store.credit_codes(conn, named.credit_codes)
     world.namesakes = await store.namesakes(conn, named.names)

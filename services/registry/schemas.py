@@ -31,7 +31,6 @@ from shared.contracts.registry import AreaKind
 from shared.forms import Command as Form
 from shared.forms import Data, Id, Text
 from shared.ids import uuid7
-from shared.problems import Unprocessable
 
 
 def _read(reader: Callable[[Any], Any]) -> BeforeValidator:
@@ -209,15 +208,3 @@ OPS: dict[str, type[Body]] = {
     model.op: model for model in (AreaBody, EnterpriseBody, HeadcountLine, MoveLine, ClassificationLine, ClosureLine, CorrectionBody)
 }
 """{op of a batch's line: its body}"""
-
-
-ETAGS = re.compile(r'\s*(?:W/)?"[^"]*"\s*(?:,\s*(?:W/)?"[^"]*"\s*)*')
-
-
-def expected_by(if_match: str | None) -> frozenset[int] | None:
-    """The sequences that an If-Match header names (RFC 9110 §13.1.1); None for any. Raises BAD_FORM (422)."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    if not ETAGS.fullmatch(if_match):
-        raise Unprocessable("BAD_FORM", field="If-Match")
-    return frozenset(int(tag) for tag in re.findall(r'(?<!W/)"(\d{1,18})"', if_match, re.ASCII))

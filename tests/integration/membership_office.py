@@ -11,18 +11,20 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.membership import events_in
-from services.membership.carry_out import Line, Outcome, execute
+from services.membership.carry_out import carrying_out
 from services.membership.context import Context
 from services.membership.documents import Documents
+from services.membership.domain.commands import Command
 from services.membership.schemas import OPS, command_of
-from shared import db, idempotency
+from shared import commands, db, idempotency
 from shared.auth import Areas
 from shared.clock import Clock
+from shared.commands import Line, Outcome
 from shared.consumer import ShardBatch
 from shared.contracts import Envelope, Event, plain, type_of
 from shared.contracts.registry import SOURCE, AreaKind, AreaRegistered, EnterpriseClosed, EnterpriseRegistered
 from shared.contracts.streams import FactCorrected, Placed
-from shared.db import Connection, Pool
+from shared.db import Pool
 from shared.idempotency import Result
 from shared.ids import uuid7
 from shared.journal import Actor
@@ -44,14 +46,11 @@ class Office:
 
     async def batch(self, lines: Sequence[tuple[str, str | None, dict[str, Any]]], areas: Areas | None = None) -> list[Outcome]:
         """(op, key, body) per line, in one transaction."""
-        parsed = [
+        parsed: list[Line[Command]] = [
             Line(command_of(OPS[op].model_validate(body)), key, idempotency.fingerprint(b"f", "POST", op, body)) for op, key, body in lines
         ]
-
-        async def work(conn: Connection) -> list[Outcome]:
-            return await execute(conn, self.context, "tester", areas or Areas.all(), Actor("tester", "api"), parsed)
-
-        return await db.run_command(self.pool, work, areas=Areas.all())
+        work = carrying_out(self.context, areas or Areas.all(), Actor("tester", "api"))
+        return await commands.many(self.pool, "tester", parsed, work)
 
     async def do(self, op: str, *, areas: Areas | None = None, key: str | None = None, **body: Any) -> Result:
         """One command."""

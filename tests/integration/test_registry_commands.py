@@ -109,6 +109,10 @@ async def test_a_precondition_that_does_not_hold_is_412(registry: Registry) -> N
     assert (await registry.post(f"{path}/headcounts", body, If_Match="*"))[0] == 201
     assert (await registry.post(f"{path}/headcounts", body, If_Match="4"))[0] == 422
     assert (await registry.http.get(path, headers={"If-None-Match": '"4"'})).status_code == 304
+    _, events = await registry.get("/v1/events", subject="area/D1")
+    renamed = {"corrects": events["items"][0]["id"], "reason": "typo", "data": {"name": "新区"}}
+    assert (await registry.post("/v1/corrections", renamed, If_Match='"2"'))[0] == 412
+    assert (await registry.post("/v1/corrections", renamed, If_Match='"1"'))[0] == 201
 
 
 async def test_of_two_who_register_one_credit_code_at_once_one_wins(registry: Registry) -> None:
@@ -150,6 +154,9 @@ async def test_a_withdrawn_enterprise_is_gone_and_its_code_free(registry: Regist
     assert (await registry.get("/v1/events", subject=made["subject"]))[0] == 200
     assert (await registry.post(f"/v1/enterprises/{made['id']}/headcounts", {"on": "2021-01-01", "workers": 1}))[0] == 404
     await registry.made("/v1/enterprises", settling(credit_code=CODE))
+    registry.be("D1")
+    status, problem = await registry.post("/v1/corrections", {"corrects": made["event_ids"][0], "reason": "x", "data": None})
+    assert (status, problem["code"], problem["errors"][0]["field"]) == (403, "AREA_NOT_GRANTED", "corrects")
 
 
 async def test_an_area_in_use_cannot_be_withdrawn_and_an_unused_one_can_be_registered_again(registry: Registry) -> None:

@@ -84,6 +84,11 @@ def correct(world: World, command: Correct, target: Target, today: date) -> list
     return [said, *followed]
 
 
+def unknown_event(corrects: UUID) -> Unprocessable:
+    """No event of this service has that id."""
+    return Unprocessable("UNKNOWN_EVENT", field="corrects", params={"event": str(corrects)})
+
+
 def already_corrected(latest: UUID | None) -> Conflict:
     """The event named was corrected; `latest` is the one to name instead, None if it has no id yet (an earlier line of the batch)."""
     return Conflict("ALREADY_CORRECTED", field="corrects", params={"latest": str(latest or "")})
@@ -109,6 +114,8 @@ def _changed(placed: Placed, before: Event, data: dict[str, Any], today: date) -
             values[name] = value
         else:
             raise Unprocessable("INVALID_VALUE", field=field)
+    if (on, values) == (placed.occurred_on, placed.data):
+        raise Unprocessable("NOTHING_TO_CHANGE", field="data")
     return Placed(on, values)
 
 

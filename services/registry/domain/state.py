@@ -64,6 +64,11 @@ class History:
     sequence: int = 0
     facts: Mapping[int, Standing] = field(default_factory=dict)
 
+    @property
+    def etag(self) -> str:
+        """What If-Match compares: as many events, the same resource."""
+        return f'"{self.sequence}"'
+
     def holding(self, kind: type[E]) -> list[tuple[Standing, E]]:
         """The facts of one kind that hold, in the order in which the last one wins: by date, then by rank."""
         found = [(fact, fact.data) for fact in self.facts.values() if isinstance(fact.data, kind)]
