@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deploy.local.commands import coverage, demo, importing, running, tokens, turning
 from deploy.local.trouble import Trouble
 
 app = typer.Typer(
@@ -31,9 +30,8 @@ def _options(
     context.obj = data
 
 
-for name in ("running", "demo", "importing", "coverage", "tokens", "turning"):
-    if find_spec(f"deploy.local.commands.{name}"):
-        import_module(f"deploy.local.commands.{name}").register(app)
+for commands in (running, demo, importing, coverage, tokens, turning):
+    commands.register(app)
 
 
 def data_first(arguments: list[str]) -> list[str]:
