@@ -39,6 +39,10 @@ OPTIONAL = {"causeid", "traceparent", "datacontenttype"}
 def asyncapi() -> dict[str, Any]:
     """The whole AsyncAPI 3.0 document as plain JSON values."""
     _, components = msgspec.json.schema_components(TYPES.values(), ref_template="#/components/schemas/{name}")
+    for schema in components.values():
+        # Docstrings are indented or not, as the Python version has it.
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
     envelope = {
         "type": "object",
         "required": [name for name in ATTRIBUTES if name not in OPTIONAL] + ["data"],
