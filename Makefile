@@ -34,8 +34,8 @@ lint: setup ## style and the walls between the rooms · 代码检查
 types: setup ## mypy --strict · 类型检查
 	@$(IN) $(BIN)/mypy
 
-bench: setup ## the measurements on a stack of their own; options in BENCH="…" · 性能测量
-	@$(IN) data=$$(mktemp -d) && trap './parkunion down --data "$$data"; rm -rf "$$data"' EXIT && ./parkunion up --detach --data "$$data" && \
+bench: setup ## the measurements, on stacks of their own; options in BENCH="…" · 性能测量
+	@$(IN) $(PY) -m bench.sample --setup && data=$$(mktemp -d) && trap './parkunion down --data "$$data"; rm -rf "$$data"' EXIT && ./parkunion up --detach --data "$$data" && \
 	$(PY) -m bench.memory --data "$$data" && $(PY) -m bench.latency --data "$$data" $(BENCH)
 
 invariants: setup ## each invariant with its tests · 不变量与其测试

@@ -1,0 +1,77 @@
+"""From nothing to figures: `python -m bench.sample [--setup]`, one line of JSON a step.
+
+`setup` (with --setup; needs the network): a fresh clone's `make setup` with empty caches. `ready`: `up --detach` in a fresh folder until
+every service is ready. `sample`: the NLRB file through the APIs until every event is projected. Own stack, ended at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+
+from bench.latency import ROOT, parkunion
+
+SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
+
+
+def told(step: str, began: float, **more: object) -> None:
+    """Print how long a step took."""
+    print(json.dumps({"step": step, "seconds": round(time.perf_counter() - began, 2), **more}), flush=True)
+
+
+def set_up(place: Path) -> None:
+    """Clone and set up, as a new user does."""
+    subprocess.run(["git", "clone", "-q", ROOT, place / "clone"], check=True)
+    (place / "home").mkdir()
+    env = {"PATH": os.environ["PATH"], "HOME": str(place / "home")}
+    began = time.perf_counter()
+    subprocess.run(["make", "-C", place / "clone", "setup"], check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    told("setup", began)
+
+
+def settled(data: Path) -> bool:
+    """Whether everything said was projected."""
+    services = json.loads(parkunion(data, "status", "--json"))["services"].values()
+    return all(service["outbox"] == 0 and service["lag_events"] == 0 for service in services)
+
+
+def main() -> None:
+    """Measure."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--setup", action="store_true")
+    with tempfile.TemporaryDirectory() as place:
+        if options.parse_args().setup:
+            set_up(Path(place))
+        data = Path(place) / "stack"
+        began = time.perf_counter()
+        parkunion(data, "up", "--detach")
+        told("ready", began)
+        try:
+            began = time.perf_counter()
+            subprocess.run([ROOT / "parkunion", "--data", data, "import", "nlrb", SAMPLE], check=True, capture_output=True)
+            while not settled(data):
+                time.sleep(0.1)
+            dsn = json.loads(parkunion(data, "status", "--json"))["postgres"]["dsn"]
+            events = sum(asyncio.run(_journal(dsn[service])) for service in ("registry", "membership"))
+            told("sample", began, events=events)
+        finally:
+            parkunion(data, "down")
+
+
+async def _journal(dsn: str) -> int:
+    conn = await asyncpg.connect(dsn)
+    count: int = await conn.fetchval("SELECT count(*) FROM journal")
+    await conn.close()
+    return count
+
+
+if __name__ == "__main__":
+    main()
