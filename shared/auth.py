@@ -7,12 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from shared.problems import Forbidden
-
-if TYPE_CHECKING:
-    from shared.tokens import caller as caller
 
 SCOPES = ("registry:read", "registry:write", "membership:read", "membership:write", "metrics:read", "operator")
 ROOT = "*"
@@ -68,12 +64,3 @@ class Caller:
         """Raises AREA_NOT_GRANTED (403), before any query, unless the area with that `path` is granted; `code` None means every area."""
         if not self.areas.inside(path if code is not None else None):
             raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or ROOT})
-
-
-def __getattr__(name: str) -> Any:
-    # The dependency lives with the web framework; a relay that imports Areas must not pay 30 MB for it.
-    if name == "caller":
-        from shared.tokens import caller
-
-        return caller
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
