@@ -49,7 +49,7 @@ def lines_of(raw: bytes) -> list[Line[Command]]:
     _, lines, refused = NdjsonBatch(OPS).read(raw)
     assert not refused
     return [
-        Line(line.body.command(), line.key, idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", line.op, line.plain()))
+        Line(line.body.command(), line.key, idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", line.op, line.values))
         for line in lines
     ]
 

@@ -16,13 +16,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.idempotency import Result
+from shared.json_bodies import values_of
 from shared.problems import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
-from shared.validation import problem_of
+from shared.validation import path_of, problem_of
 
 MOST_LINES = 1000
 LONGEST_LINE = 64 * 1024
 """Bytes."""
 LONGEST_KEY = 255
+ENVELOPE = frozenset({"op", "key", "body"})
 MEDIA_TYPE = "application/x-ndjson"
 MEDIA_TYPES = frozenset({MEDIA_TYPE, "application/ndjson", "application/jsonl"})
 
@@ -32,35 +34,27 @@ LineResult: TypeAlias = Result | Problem
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A well-formed line: its number from 1, what is to be done, the caller's idempotency key, the validated body and its raw JSON."""
+    """A well-formed line: its number from 1, what is to be done, the caller's idempotency key, the validated body and its plain values.
+
+    `values` are what a fingerprint is made of.
+    """
 
     number: int
     op: str
     key: str | None
     body: Any
-    raw: bytes
-
-    def plain(self) -> Any:
-        """The body as plain JSON values: what a fingerprint is made of."""
-        return msgspec.json.decode(self.raw)
+    values: dict[str, Any]
 
 
 Decide: TypeAlias = Callable[[list[Line]], Awaitable[Sequence[LineResult]]]
-
-
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
-    op: str
-    body: msgspec.Raw
-    key: str | None = None
 
 
 class NdjsonBatch:
     """The batch of one service: `models` says per op which pydantic model its body is."""
 
     def __init__(self, models: Mapping[str, type[BaseModel]]) -> None:
-        self._validate = {op: model.__pydantic_validator__.validate_json for op, model in models.items()}
+        self._validate = {op: model.__pydantic_validator__.validate_python for op, model in models.items()}
         self._expected = ", ".join(sorted(models))
-        self._envelope = msgspec.json.Decoder(_Envelope)
         self.openapi = _openapi(models)
         """For the route's `openapi_extra`."""
 
@@ -102,37 +96,38 @@ class NdjsonBatch:
         if len(raw) > LONGEST_LINE:
             raise TooLarge("LINE_TOO_LARGE", row=number, params={"most": LONGEST_LINE})
         try:
-            envelope = self._envelope.decode(raw)
-        except msgspec.DecodeError:
-            raise self._why(number, raw) from None
-        except (UnicodeDecodeError, RecursionError):
+            envelope = values_of(raw)
+        except Problem as problem:
+            raise problem.at_row(number) from None
+        except (ValueError, RecursionError):
             raise BadRequest("BROKEN_JSON", row=number) from None
-        validate = self._validate.get(envelope.op)
+        if errors := _faults(envelope, number):
+            raise Unprocessable(errors=errors)
+        validate = self._validate.get(envelope["op"])
         if validate is None:
             raise Unprocessable("UNKNOWN_OP", field="op", row=number, params={"expected": self._expected})
-        key = envelope.key
+        key, body = envelope.get("key"), envelope["body"]
         if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() and " " not in key):
             raise Unprocessable("BAD_IDEMPOTENCY_KEY", field="key", row=number)
-        body = bytes(envelope.body)
         try:
-            return Line(number, envelope.op, key, validate(body), body)
+            return Line(number, envelope["op"], key, validate(body), body)
         except ValidationError as error:
             raise problem_of(error.errors(include_url=False, include_input=False), number) from None
 
-    @staticmethod
-    def _why(number: int, raw: bytes) -> Problem:
-        """What is wrong with a line that is no envelope; slow, for the rare ones."""
-        try:
-            value = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return BadRequest("BROKEN_JSON", row=number)
-        if not isinstance(value, dict):
-            return Unprocessable("NOT_AN_OBJECT", row=number)
-        errors = [FieldError("FIELD_REQUIRED", name, number) for name in ("op", "body") if name not in value]
-        errors += [FieldError("NOT_A_TEXT", name, number) for name in ("op", "key") if not isinstance(value.get(name, ""), str | None)]
-        if value.keys() - {"op", "key", "body"}:
-            errors.append(FieldError("UNKNOWN_FIELD", None, number))
-        return Unprocessable(errors=errors or [FieldError("INVALID_VALUE", None, number)])
+
+def _faults(envelope: Any, number: int) -> list[FieldError]:
+    """What is wrong with a line as such, before its op and body are looked at."""
+    if not isinstance(envelope, dict):
+        return [FieldError("NOT_AN_OBJECT", None, number)]
+    errors = [FieldError("FIELD_REQUIRED", name, number) for name in ("op", "body") if name not in envelope]
+    errors += [FieldError("NOT_A_TEXT", name, number) for name in ("op", "key") if not isinstance(envelope.get(name, ""), str | None)]
+    if envelope.get("op", "") is None:
+        errors.append(FieldError("NOT_A_TEXT", "op", number))
+    if not isinstance(envelope.get("body", {}), dict):
+        errors.append(FieldError("NOT_AN_OBJECT", "body", number))
+    if unknown := envelope.keys() - ENVELOPE:
+        errors.append(FieldError("UNKNOWN_FIELD", path_of([min(unknown)]), number))
+    return errors
 
 
 def write(results: Iterable[tuple[int, LineResult]]) -> bytes:

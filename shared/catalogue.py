@@ -46,6 +46,7 @@ REQUESTS: Mapping[str, Entry] = {
 
 FIELDS: Mapping[str, Entry] = {
     "FIELD_REQUIRED": Entry(422, "缺少字段", "Field required", "此字段必填。", "This field is required."),
+    "DUPLICATE_FIELD": Entry(422, "字段重复", "Field given twice", "同一对象中此字段出现多次。", "The same object has this field more than once."),
     "UNKNOWN_FIELD": Entry(422, "未知字段", "Unknown field", "没有此字段。", "There is no such field."),
     "INVALID_VALUE": Entry(422, "值无效", "Invalid value", "此字段的值无效。", "The value of this field is not valid."),
     "INVALID_DATE": Entry(422, "日期无效", "Invalid date", "日期须写作 YYYY-MM-DD 且真实存在。", "A date is written YYYY-MM-DD and exists in the calendar."),

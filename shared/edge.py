@@ -132,6 +132,9 @@ class Edge:
     def _limit_rate(self, scope: Scope, headers: Mapping[bytes, bytes], exchange: Exchange) -> None:
         authorization = headers.get(b"authorization", b"")
         known = self._verifier.known(authorization[7:].decode("latin-1")) if authorization else None
+        if known:
+            # Also of a request that is answered before its route asks who calls.
+            scope[CLIENT_KEY] = known.client
         client = f"client:{known.client}" if known else f"address:{(scope.get('client') or ('',))[0]}"
         granted, left, seconds = self._buckets.take(client)
         exchange.headers = [

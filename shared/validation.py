@@ -86,7 +86,7 @@ def path_of(loc: Sequence[Any]) -> str | None:
     if parts and parts[0] in SOURCES:
         parts = parts[1:]
     names = [str(part) if isinstance(part, int) else _speakable(str(part)) for part in parts]
-    return ".".join(names) or None
+    return ".".join(names) or ("body" if "body" in loc else None)
 
 
 def _speakable(name: str) -> str:

@@ -25,12 +25,13 @@ from shared.batch import LineResult, NdjsonBatch
 from shared.commands import Line
 from shared.forms import Command as Form
 from shared.forms import Id, IdempotencyKey, IfMatch
+from shared.json_bodies import JsonRoute
 from shared.preconditions import expected_by
 from shared.web import CallerOf, actor_of
 
 WRITE = "registry:write"
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=JsonRoute)
 batch = NdjsonBatch(OPS)
 
 
@@ -110,4 +111,4 @@ async def carry_out_batch(request: Request, caller: CallerOf) -> Response:
 
 
 def _print(context: Context, line: BatchLine) -> bytes:
-    return idempotency.fingerprint(context.fingerprint_key, "POST", f"/v1/batch#{line.op}", line.plain())
+    return idempotency.fingerprint(context.fingerprint_key, "POST", f"/v1/batch#{line.op}", line.values)

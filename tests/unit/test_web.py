@@ -365,6 +365,18 @@ async def test_log_lines_carry_no_query_and_no_path_of_the_caller(client: httpx.
     assert "张三" not in output.out + output.err
 
 
+async def test_log_lines_name_the_client_also_of_what_is_refused_before_its_route(
+    client: httpx.AsyncClient, logs: pytest.CaptureFixture[str]
+) -> None:
+    await client.get(f"/v1/things/{ID}")
+    await client.post("/v1/things", content=b"{", headers={"Content-Type": "application/json"})
+    await client.post("/v1/things", content=b"x" * 2**21)
+    await client.get("/v1/nothing")
+    lines = [json.loads(line) for line in logs.readouterr().out.splitlines() if line.startswith("{")]
+    seen = [(line["status"], line["client"]) for line in lines if line["event"] == "http"]
+    assert seen == [(200, "client-1"), (400, "client-1"), (413, "client-1"), (404, "client-1")]
+
+
 async def test_the_documentation_needs_no_other_host(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     assert page.status_code == 200
