@@ -24,6 +24,20 @@ COLUMNS: Mapping[str, str] = {
 """{field of a row: its heading}"""
 
 
+NARROW = 130
+"""Columns of a terminal below which rates and counts stand below each other instead of side by side."""
+STACKED: Mapping[str, tuple[str, ...]] = {
+    "代码 code\n名称 name": ("area", "name"),
+    "单位\nunits": ("units",),
+    "建会率 founding\n全部 all / ≥25": ("unit_founding_rate_all", "unit_founding_rate_ge25"),
+    "职工 workers\n会员 members": ("workers", "members"),
+    "入会率 joining\n全部 all / 已建会 un.": ("worker_joining_rate_all", "worker_joining_rate_unionised"),
+}
+"""{heading of a narrow table: the fields of a row that stand below each other}"""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would carry out."""
+
+
 def percent(rate: Mapping[str, Any]) -> str:
     """`62.0 % 2342/3777`; a dash where there is no base."""
     if not rate["d"]:
@@ -37,6 +51,12 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     return [percent(value) if isinstance(value := row[name], Mapping) else str(value) for name in COLUMNS]
 
 
+def stacked(row: Mapping[str, Any]) -> list[str]:
+    """One row as text for a narrow table."""
+    text = dict(zip(COLUMNS, cells(row), strict=True))
+    return ["\n".join(text[name] for name in names) for names in STACKED.values()]
+
+
 def summary(answer: Mapping[str, Any]) -> str:
     """The total in one line."""
     total = answer["rows"][-1]
@@ -44,19 +64,22 @@ def summary(answer: Mapping[str, Any]) -> str:
     return f"单位 units {total['units']} · 建会率 founding rate {founding} · 入会率 joining rate {joining} ({len(answer['rows']) - 1} districts)"
 
 
-def coverage_table(answer: Mapping[str, Any], most: int | None = None) -> Table:
-    """The answer of GET /v1/coverage; with `most`, that many of its rows, those with most units, and always the total."""
+def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: int = NARROW) -> Table:
+    """The answer of GET /v1/coverage for `width` columns; with `most`, that many of its rows, those with most units, and the total."""
     *rows, total = answer["rows"]
     provisional = " ".join(answer["provisional"])
     table = Table(
         caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']} {provisional}"
     )
-    for name, heading in COLUMNS.items():
-        table.add_column(heading, justify="left" if name in ("area", "name") else "right", no_wrap=name != "name")
+    narrow = width < NARROW
+    text = stacked if narrow else cells
+    for heading in STACKED if narrow else COLUMNS.values():
+        words = heading.startswith(("代码", "名称"))
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in _largest(rows, most):
-        table.add_row(*cells(row))
+        table.add_row(*text(row))
     table.add_section()
-    table.add_row(*cells(total), style="bold")
+    table.add_row(*text(total), style="bold")
     return table
 
 
@@ -84,5 +107,10 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{name}_")
         else:
-            flat[prefix + name] = "" if value is None else value
+            flat[prefix + name] = "" if value is None else harmless(value)
     return flat
+
+
+def harmless(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, with an apostrophe before it; anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

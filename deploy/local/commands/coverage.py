@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -111,10 +112,16 @@ def _write(answer: dict[str, Any], form: Format) -> None:
     elif form is Format.csv:
         print(comma_separated(rows), end="")
     else:
-        console = Console()
-        if not console.is_terminal:
-            console.width = WIDTH
-        console.print(coverage_table(answer) if "rows" in answer else _table(answer, rows))
+        console = result_console()
+        console.print(coverage_table(answer, width=console.width) if "rows" in answer else _table(answer, rows))
+
+
+def result_console() -> Console:
+    """Where results go: as wide as the terminal or COLUMNS say, else wide enough for everything."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
+    return console
 
 
 def _table(answer: dict[str, Any], rows: list[dict[str, Any]]) -> Table:

@@ -18,9 +18,9 @@ import msgspec
 import typer
 from rich.console import Console
 
-from deploy.local.commands.coverage import WIDTH, ask_coverage
+from deploy.local.commands.coverage import ask_coverage, result_console
 from deploy.local.commands.importing import REFUSED, UNUSABLE, tell
-from deploy.local.coverage_table import coverage_table, summary
+from deploy.local.coverage_table import NARROW, coverage_table, summary
 from deploy.local.folder import ROOT
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.loading.batches import Fate, Sender
@@ -196,7 +196,9 @@ class _Demo:
         while True:
             answer = await self._coverage(apis)
             if self._console.is_terminal:
-                progress.table = coverage_table(answer, most=self._console.height - LINES_AROUND)
+                room = self._console.height - LINES_AROUND
+                lines_a_row = 2 if self._console.width < NARROW else 1
+                progress.table = coverage_table(answer, most=room // lines_a_row, width=self._console.width)
             else:
                 self._say(summary(answer))
             await asyncio.sleep(LOOK_EVERY if self._console.is_terminal else 2 * LOOK_EVERY)
@@ -228,7 +230,5 @@ class _Demo:
 
     def _tell(self, fate: Fate, answer: dict[str, Any]) -> None:
         tell(self._stack, self._source, fate)
-        console = Console()
-        if not console.is_terminal:
-            console.width = WIDTH
-        console.print(coverage_table(answer))
+        console = result_console()
+        console.print(coverage_table(answer, width=console.width))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from deploy.local.coverage_table import harmless
 from deploy.local.loading.batches import Fate, Refusal
 from samples.files import Unusable
 from samples.records import Finding
@@ -66,4 +67,4 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(Finding._fields)
-        writer.writerows(findings)
+        writer.writerows([harmless(value) for value in finding] for finding in findings)

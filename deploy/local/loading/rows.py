@@ -146,18 +146,19 @@ def rows(path: Path, kind: str) -> Iterator[Read | list[FieldError]]:
 
 
 class Checked:
-    """What the first look at a file finds: `good` rows, `refused` ones for `errors` (at most `most` are kept).
+    """What the first look at a file finds: `good` rows that come to so many `lines`, `refused` ones for `errors` (at most `most` are kept).
 
     Raises Unusable if there is no row at all, or no line is JSON.
     """
 
     def __init__(self, path: Path, kind: str, most: int = 1000) -> None:
-        self.good = self.refused = 0
+        self.good = self.lines = self.refused = 0
         self.errors: list[FieldError] = []
         broken = 0
         for row in rows(path, kind):
             if isinstance(row, Read):
                 self.good += 1
+                self.lines += 1 + (row.headcount is not None)
                 continue
             self.refused += 1
             broken += row[0].code == "BROKEN_JSON"

@@ -44,7 +44,7 @@ def source_of(kind: str, path: Path) -> Source:
     if kind == "areas" and (path.is_dir() or path.suffix.lower() == ".csv"):
         return _divisions(path)
     checked = Checked(path, kind)
-    return Source(digest_of(path), checked.good, checked.refused, checked.errors, lambda sender, apis: load_rows(sender, apis, path, kind))
+    return Source(digest_of(path), checked.lines, checked.refused, checked.errors, lambda sender, apis: load_rows(sender, apis, path, kind))
 
 
 def _elections(path: Path) -> Source:
