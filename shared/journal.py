@@ -185,6 +185,13 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
     return [written[event_id] for event_id in ids]
 
 
+async def lock_existing(conn: Connection, subjects: Iterable[str]) -> list[str]:
+    """Lock those of the streams that have an event, in the order of `lock`; which they are. No stream begins by it."""
+    wanted = _in_order(subjects)
+    rows = await conn.fetch(LOCK_STREAMS, wanted) if wanted else ()
+    return [row["subject"] for row in rows if row["sequence"]]
+
+
 async def events_of(conn: Connection, subject: str, after_sequence: int = 0, limit: int = 100) -> list[JournalRow]:
     """The events of one stream after a sequence, oldest first."""
     rows = await conn.fetch(

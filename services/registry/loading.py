@@ -47,8 +47,7 @@ async def load(conn: Connection, context: Context, commands: Sequence[Command], 
     corrected = {key for kind, _, key in (subject.partition("/") for subject in subjects.values()) if kind == "area"}
     if named.areas or named.events:
         await store.lock_tree(conn, change=bool(corrected))
-    known = await store.existing(conn, named.subjects | set(subjects.values()))
-    await journal.lock(conn, known)
+    known = await journal.lock_existing(conn, named.subjects | set(subjects.values()))
     world = World(histories=await store.histories(conn, known))
     for subject, history in world.histories.items():
         if subject.startswith("enterprise/") and (enterprise := enterprise_of(history)):

@@ -35,7 +35,6 @@ SELECT code FROM unnest($1::text[]) AS a(code)
 WHERE EXISTS (SELECT FROM journal WHERE data->>'park' = code OR data->'replacement'->'data'->>'park' = code)
 """
 SUBJECTS_OF = "SELECT event_id, subject FROM journal WHERE event_id = ANY($1::uuid[])"
-EXISTING = "SELECT subject FROM streams WHERE subject = ANY($1::text[]) AND sequence > 0"
 HISTORIES = """
 SELECT subject, type, data, occurred_on, event_id FROM journal WHERE subject = ANY($1::text[]) ORDER BY subject, sequence
 """
@@ -79,11 +78,6 @@ async def lock_tree(conn: Connection, *, change: bool) -> None:
 async def subjects_of(conn: Connection, event_ids: Collection[UUID]) -> dict[UUID, str]:
     """{event: its stream}, for those that the journal knows."""
     return {row["event_id"]: row["subject"] for row in await conn.fetch(SUBJECTS_OF, list(event_ids))} if event_ids else {}
-
-
-async def existing(conn: Connection, subjects: Collection[str]) -> list[str]:
-    """Those streams that have an event."""
-    return [row["subject"] for row in await conn.fetch(EXISTING, list(subjects))] if subjects else []
 
 
 async def histories(conn: Connection, subjects: Collection[str]) -> dict[str, History]:

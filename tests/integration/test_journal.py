@@ -143,6 +143,21 @@ async def test_an_event_larger_than_256_kib_is_refused(pool: Pool) -> None:
         await run_command(pool, work, areas=None)
 
 
+async def test_only_streams_with_an_event_are_locked_as_existing_and_none_begins(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        await say(conn, "enterprise/b", "union/a")
+        await journal.lock(conn, ["enterprise/empty"])
+    async with transaction(pool) as conn:
+        asked = ["enterprise/none", "enterprise/b", "enterprise/empty", "union/a", "enterprise/b"]
+        assert await journal.lock_existing(conn, asked) == ["union/a", "enterprise/b"]
+        assert await journal.lock_existing(conn, []) == []
+        assert not await conn.fetchval("SELECT count(*) FROM streams WHERE subject = 'enterprise/none'")
+        async with transaction(pool) as other:
+            await other.execute("SET LOCAL lock_timeout = '50ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await journal.lock_existing(other, ["union/a"])
+
+
 async def test_time_never_goes_back_in_a_stream_and_a_clock_far_behind_is_refused(kernel: Database, pool: Pool) -> None:
     async def shift(interval: str) -> None:
         owner = await asyncpg.connect(kernel.owner_dsn)
