@@ -30,8 +30,8 @@ STACKED: Mapping[str, tuple[str, ...]] = {
     "代码 code\n名称 name": ("area", "name"),
     "单位\nunits": ("units",),
     "建会率 founding\n全部 all / ≥25": ("unit_founding_rate_all", "unit_founding_rate_ge25"),
-    "职工 workers\n会员 members": ("workers", "members"),
-    "入会率 joining\n全部 all / 已建会 un.": ("worker_joining_rate_all", "worker_joining_rate_unionised"),
+    "职工·会员\nworkers,\nmembers": ("workers", "members"),
+    "入会率 joining\n全部 all / 已建会": ("worker_joining_rate_all", "worker_joining_rate_unionised"),
 }
 """{heading of a narrow table: the fields of a row that stand below each other}"""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

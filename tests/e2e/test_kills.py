@@ -14,23 +14,15 @@ import httpx
 import pytest
 
 from deploy.local.folder import ROOT
-from tests.e2e.platform import SAMPLE, Platform, parkunion, until
+from tests.e2e.platform import Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
 
 
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    running = Platform.start(tmp_path / "stack")
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = Platform.start(tmp_path_factory.mktemp("kills") / "stack")
     yield running
     running.stop()
-
-
-def rows_of_the_sample(path: Path, every: int) -> Path:
-    """A smaller file of the same form: every n-th case with all its rows."""
-    lines = SAMPLE.read_text("utf-8").splitlines(keepends=True)
-    kept = [line for line in lines[1:] if sum(line.split(",")[0].encode()) % every == 0]
-    path.write_text("".join([lines[0], *kept]), "utf-8")
-    return path
 
 
 @pytest.mark.slow
@@ -39,7 +31,7 @@ def test_processes_killed_at_random_during_the_load_change_no_figure(platform: P
     seed = int(os.environ.get("PARKUNION_SEED", random.randrange(2**32)))
     print(f"PARKUNION_SEED={seed}")
     chance = random.Random(seed)
-    sample = rows_of_the_sample(tmp_path / "sample.csv", every=3)
+    sample = rows_of_the_sample(tmp_path / "sample.csv", every=4)
     command = [str(ROOT / "parkunion"), "import", "nlrb", str(sample), "--data", str(platform.data)]
     load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     killed: list[str] = []
@@ -76,7 +68,7 @@ def test_commands_go_on_while_kafka_stands_still_and_the_page_says_how_old_it_is
         for name in names:
             answer = platform.say("registry", "/v1/enterprises", {"name": name, "park": "D-P001", "settled_on": "2024-01-02"})
             assert answer.status_code == 201
-        assert platform.figures()["all"]["units"] == 0
+        assert platform.figures(area="D")["all"]["units"] == 0
         until(lambda: platform.status()["services"]["registry"]["outbox"] == 5, "the outbox grows and is shown")
         address = parkunion("dashboard", "--data", platform.data).stdout.strip()
         with httpx.Client(follow_redirects=True, trust_env=False, timeout=30) as browser:
@@ -84,5 +76,5 @@ def test_commands_go_on_while_kafka_stands_still_and_the_page_says_how_old_it_is
             until(lambda: "data-stale" in browser.get(platform.url("metrics") + "/areas/D").text, "the page says that its data is old")
     finally:
         os.kill(broker, signal.SIGCONT)
-    until(lambda: platform.figures()["all"]["units"] == 5, "caught up")
+    until(lambda: platform.figures(area="D")["all"]["units"] == 5, "caught up")
     until(platform.settled, "drained")

@@ -1,0 +1,155 @@
+"""The main job on the real file: every row of the coverage equals the independent statement, a second run repeats nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from deploy.local.folder import ROOT
+from tests.e2e.platform import SAMPLE, Platform, parkunion, rows_of_the_sample, until
+from tests.oracle_nlrb import COUNTS, expected
+
+TOTALS = {"2021-12-31": (3783, 3777, 2342, 252414, 74890), "2018-12-31": (1826, 1747, 1038, 127119, 34418)}
+EVENTS = 1584 + 3783 + 3783 + 2348 * 2 + 74890
+"""Areas, enterprises, headcounts, unions with a coverage each, members."""
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Done:
+    """A demo that ended by itself, and its stack, started again."""
+
+    output: str
+    told: str
+    answer: dict[str, Any]
+    platform: Platform
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+    folder = tmp_path_factory.mktemp("demo")
+    run = parkunion("demo", "--exit", "--as-of", "2021-12-31", "--json", folder / "figures.json", "--data", folder / "stack", check=False)
+    assert run.returncode == 0, run.stderr
+    assert parkunion("status", "--data", folder / "stack", check=False).returncode == 3, "the demo left its stack running"
+    platform = Platform.start(folder / "stack")
+    try:
+        yield Done(run.stdout, run.stderr, json.loads((folder / "figures.json").read_text("utf-8")), platform)
+    finally:
+        platform.stop()
+
+
+def counts(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    return {area: {name: row[name] for name in COUNTS} for area, row in rows.items()}
+
+
+def by_parks(path: Path) -> Path:
+    """The sample with each row's park where its state stood, so that the statement by states becomes one by parks."""
+    with SAMPLE.open(encoding="utf-8", newline="") as file, path.open("w", encoding="utf-8", newline="") as written:
+        reader = csv.DictReader(file)
+        writer = csv.DictWriter(written, reader.fieldnames or ())
+        writer.writeheader()
+        for row in reader:
+            city = " ".join(row["Unit City"].upper().split())
+            code = f"{row['Unit State'].upper()}-" + re.sub("[^A-Z0-9]+", "-", city)
+            writer.writerow({**row, "Unit State": code})
+    return path
+
+
+def test_the_figures_that_the_demo_writes_are_those_of_the_file(done: Done) -> None:
+    rows = {row["area"]: row for row in done.answer["rows"]}
+    assert done.answer["as_of"] == "2021-12-31"
+    assert counts(rows) == expected(SAMPLE, "2021-12-31")
+    total = rows["all"]
+    figures = tuple(total[name] for name in ("units", "should_organise_all", "covered_all", "workers", "members"))
+    assert figures == TOTALS["2021-12-31"]
+    assert total["unit_founding_rate_all"] == {"n": 2342, "d": 3777, "rate": 2342 / 3777, "reason": None}
+
+
+def test_an_earlier_day_has_the_figures_of_that_day_in_every_state(done: Done) -> None:
+    rows = done.platform.figures(by="district", as_of="2018-12-31")
+    assert counts(rows) == expected(SAMPLE, "2018-12-31")
+    figures = tuple(rows["all"][name] for name in ("units", "should_organise_all", "covered_all", "workers", "members"))
+    assert figures == TOTALS["2018-12-31"]
+
+
+@pytest.mark.parametrize("day", TOTALS)
+def test_every_park_has_the_figures_of_the_file(done: Done, day: str, tmp_path: Path) -> None:
+    assert counts(done.platform.figures(by="park", as_of=day)) == expected(by_parks(tmp_path / "parks.csv"), day)
+
+
+def test_what_is_odd_is_listed_with_case_and_code_and_addresses_are_said(done: Done) -> None:
+    assert re.search(r"^  13-RC-262986  VOTES_OVER_VOTERS  .*line 3127  32 > 0$", done.output, re.MULTILINE)
+    assert len(re.findall(r"^  \d\d-\w\w-\d+  [A-Z_]+  ", done.output, re.MULTILINE)) == 369
+    assert "2342/3777" in done.output
+    assert len(re.findall(r"API: http://127\.0\.0\.1:\d+/docs", done.told)) == 3
+    assert re.search(r"http://127\.0\.0\.1:\d+/login\?code=\S{40,}", done.told)
+
+
+async def test_a_second_run_repeats_nothing(done: Done, tmp_path: Path) -> None:
+    before = done.platform.figures(by="park")
+    assert await events_of(done.platform) == EVENTS
+    part = rows_of_the_sample(tmp_path / "part.csv", every=5)
+    again = parkunion("import", "nlrb", part, "--data", done.platform.data)
+    assert f"member {expected(part, '2026-01-01')['all']['members']}" in again.stdout
+    until(done.platform.settled, "everything projected")
+    assert await events_of(done.platform) == EVENTS
+    assert done.platform.figures(by="park") == before
+
+
+async def events_of(platform: Platform) -> int:
+    """Events in the journals of all services."""
+    found = 0
+    for service in ("registry", "membership"):
+        conn = await asyncpg.connect(platform.status()["postgres"]["dsn"][service])
+        try:
+            found += await conn.fetchval("SELECT count(*) FROM journal")
+        finally:
+            await conn.close()
+    return found
+
+
+def test_a_file_that_cannot_be_used_starts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text("Case Number,Case Name\n1,2\n", "utf-8")
+    run = parkunion("demo", "--exit", "--input", path, "--data", tmp_path / "stack", check=False)
+    assert run.returncode == 2
+    assert "MISSING_COLUMN" in run.stderr
+    assert "nothing was brought in" in run.stderr
+    assert not (tmp_path / "stack").exists()
+
+
+def test_its_pages_say_whose_data_it_is_and_an_interrupt_leaves_nothing_running_and_no_folder(tmp_path: Path) -> None:
+    run = subprocess.Popen([ROOT / "parkunion", "demo"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    told = ""
+    for line in run.stderr:
+        told += line
+        if address := re.search(r"http://\S+/login\?code=\S+", line):
+            with httpx.Client(follow_redirects=True, trust_env=False, timeout=30, headers={"Accept-Language": "en"}) as browser:
+                page = browser.get(address[0])
+            break
+    assert page.status_code == 200
+    assert "union elections in the United States" in page.text
+    children = psutil.Process(run.pid).children(recursive=True)
+    assert len(children) > 6
+    run.send_signal(signal.SIGINT)
+    run.communicate(timeout=60)
+    assert run.returncode == 130
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    folder = re.search(r"folder: (\S+)", told)
+    assert folder is not None
+    assert not Path(folder[1]).exists()
