@@ -31,7 +31,10 @@ def fate_lines(fate: Fate) -> Iterator[str]:
         yield _wrong(refusal)
     total = sum(fate.refused.values())
     if total > len(shown):
-        yield f"…… 共 {total} 条未接受,以上为前 {len(shown)} 条错误 / {total} were refused, of which the first {len(shown)} errors are shown"
+        zh, en = (
+            (f"前 {len(shown)} 条", f"first {len(shown)}") if len(fate.refusals) > len(shown) else (f" {len(shown)} 条", str(len(shown)))
+        )
+        yield f"…… 共 {total} 条未接受;以上为{zh}原因 / {total} were refused; above are the {en} reasons, of which one may concern several"
     accepted = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in fate.accepted.items() if count) or "0"
     refused = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in fate.refused.items() if count) or "0"
     yield f"已在平台中(再次执行不会重复)/ on the platform now (a second run repeats nothing): {accepted}"
