@@ -112,7 +112,8 @@ class NdjsonBatch:
         try:
             return Line(number, envelope["op"], key, validate(body), body)
         except ValidationError as error:
-            raise problem_of(error.errors(include_url=False, include_input=False), number) from None
+            faults = error.errors(include_url=False, include_input=False)
+            raise problem_of([{**fault, "loc": ("body", *fault["loc"])} for fault in faults], number) from None
 
 
 def _faults(envelope: Any, number: int) -> list[FieldError]:

@@ -18,6 +18,7 @@ from shared.db import Connection
 from shared.idempotency import Result
 from shared.journal import Actor, Appended
 from shared.problems import Problem
+from shared.reasons import put_notes
 
 
 def carrying_out(context: Context, areas: Areas, actor: Actor) -> CarryOut[Command]:
@@ -50,7 +51,7 @@ async def _write(
     await people.rehash(conn, loaded.rehash, context.documents.hash_version)
     facts = [fact for outcome in outcomes if isinstance(outcome, Decided) for fact in outcome.facts]
     appended = await writing.write(conn, handlers.world, facts, actor, persons, loaded.known_memberships)
-    await writing.write_notes(conn, handlers.reasons)
+    await put_notes(conn, handlers.reasons)
     return appended
 
 

@@ -14,16 +14,17 @@ from services.membership.documents import Documents
 from services.membership.domain import closing, corrections, coverage, members, unions
 from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
 from services.membership.domain.corrections import Target
-from services.membership.domain.dates import require_day
 from services.membership.domain.evolve import evolve
-from services.membership.domain.state import RESERVED_REASONS, Fact, PersonNo, Reason, World, enterprise_subject, union_subject
+from services.membership.domain.state import RESERVED_REASONS, Fact, PersonNo, World, enterprise_subject, union_subject
 from services.membership.grants import require_granted
 from services.membership.loading import Hashes, Loaded
 from services.membership.people import NewPerson
 from shared.auth import Areas
+from shared.days import require_day
 from shared.ids import uuid7
 from shared.preconditions import Expected, require_expected
 from shared.problems import Unprocessable
+from shared.reasons import Reason
 
 
 @dataclass(slots=True)

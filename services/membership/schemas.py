@@ -5,7 +5,6 @@ In a batch a path's id stands in the body, as `union_id` or `member_id`.
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
@@ -14,19 +13,11 @@ from pydantic_core import PydanticCustomError
 
 from services.membership.domain import commands
 from services.membership.domain.commands import Correct, Cover, Dissolve, Found, Join, Leave, Transfer
-from services.membership.domain.state import Reason
 from services.membership.domain.unions import MOST_ENTERPRISES
 from shared.contracts.membership import UnionKind
 from shared.forms import AreaCode, Data, Day, Id, Name, Text
 from shared.forms import Command as Form
-from shared.ids import uuid7
-
-REASON_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-
-
-def reason_of(text: str) -> Reason:
-    """A code as it is; anything else is free text, which goes into a note that the event only names."""
-    return Reason(text) if REASON_CODE.fullmatch(text) else Reason("note", uuid7(), text)
+from shared.reasons import reason_of
 
 
 class Body(Form):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from services.membership.domain.corrections import Target
@@ -19,7 +18,6 @@ from services.membership.domain.state import (
     Membership,
     MembershipId,
     PersonNo,
-    Reason,
     Union,
     UnionId,
 )
@@ -258,14 +256,3 @@ async def put_corrections(conn: Connection, said: Iterable[Said]) -> None:
         [p.occurred_on if p else None for p in placed],
         [p.data if p else None for p in placed],
     )
-
-
-async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:
-    """Keep the free texts that events only name."""
-    rows: list[tuple[Any, ...]] = [(reason.note_id, reason.text) for reason in reasons if reason.note_id]
-    if rows:
-        await conn.execute(
-            "INSERT INTO notes (note_id, text) SELECT * FROM unnest($1::uuid[], $2::text[])",
-            [row[0] for row in rows],
-            [row[1] for row in rows],
-        )

@@ -1,4 +1,4 @@
-"""Writes what was decided: persons, the facts to the journal, the state that they made, and the texts of notes."""
+"""Writes what was decided: persons, the facts to the journal, and the state that they made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from services.membership import people, store
-from services.membership.domain.state import Fact, Reason, World
+from services.membership.domain.state import Fact, World
 from services.membership.people import NewPerson
 from shared import journal
 from shared.contracts.membership import UnionFounded
@@ -58,11 +58,6 @@ async def write(
         await store.put_corrections(conn, corrections)
     world.touched_unions, world.touched_coverage, world.touched_memberships = set(), set(), set()
     return appended
-
-
-async def write_notes(conn: Connection, reasons: Sequence[Reason]) -> None:
-    """Keep the free texts of reasons, which events only name."""
-    await store.put_notes(conn, reasons)
 
 
 async def _write_unions(conn: Connection, world: World, said: Mapping[tuple[str, int], UUID]) -> None:

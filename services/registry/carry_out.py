@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.registry import loading, store, writing
+from services.registry import loading, writing
 from services.registry.context import Context
 from services.registry.domain.commands import Command
 from services.registry.handlers import Decided, Handlers
@@ -17,6 +17,7 @@ from shared.db import Connection
 from shared.idempotency import Result
 from shared.journal import Actor, Appended
 from shared.problems import Problem
+from shared.reasons import put_notes
 
 
 def carrying_out(context: Context, areas: Areas, actor: Actor) -> CarryOut[Command]:
@@ -34,7 +35,7 @@ def carrying_out(context: Context, areas: Areas, actor: Actor) -> CarryOut[Comma
                 outcomes.append(problem)
         facts = [outcome.fact for outcome in outcomes if isinstance(outcome, Decided)]
         appended = iter(await writing.write(conn, handlers.world, facts, actor, locked))
-        await store.put_notes(conn, handlers.reasons)
+        await put_notes(conn, handlers.reasons)
         return [_result(outcome, next(appended)) if isinstance(outcome, Decided) else outcome for outcome in outcomes]
 
     return carry_out

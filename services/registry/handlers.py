@@ -14,7 +14,6 @@ from services.registry.domain.commands import (
     Command,
     Correct,
     Move,
-    Reason,
     Reclassify,
     RegisterArea,
     RegisterEnterprise,
@@ -27,6 +26,7 @@ from services.registry.loading import Loaded
 from shared.auth import Areas
 from shared.ids import uuid7
 from shared.preconditions import Expected, require_expected
+from shared.reasons import Reason
 
 
 @dataclass(slots=True)

@@ -20,7 +20,6 @@ from services.registry.domain.commands import (
     Command,
     Correct,
     Move,
-    Reason,
     Reclassify,
     RegisterArea,
     RegisterEnterprise,
@@ -30,7 +29,7 @@ from services.registry.domain.fields import Wrong
 from shared.contracts.registry import AreaKind
 from shared.forms import Command as Form
 from shared.forms import Data, Id, Text
-from shared.ids import uuid7
+from shared.reasons import reason_of
 
 
 def _read(reader: Callable[[Any], Any]) -> BeforeValidator:
@@ -67,11 +66,6 @@ Industry = Annotated[str | None, _read(fields.industry), _text(null=True, patter
 Ownership = Annotated[str | None, _read(fields.ownership), _text(null=True, pattern=_anchored(fields.OWNERSHIP))]
 Workers = Annotated[int, _read(fields.workers), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": fields.MOST_WORKERS})]
 Revenue = Annotated[int | None, _read(fields.revenue_fen), WithJsonSchema({"type": ["number", "string", "null"], "minimum": 0})]
-
-
-def reason_of(text: str) -> Reason:
-    """A code as it is; anything else is free text, which goes into a note that the event only names."""
-    return Reason(text) if fields.REASON_CODE.fullmatch(text) else Reason("note", uuid7(), text)
 
 
 class Body(Form):

@@ -5,12 +5,11 @@ Each statement serves all lines of a batch at once. Loads for decisions come aft
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 import asyncpg
 
-from services.registry.domain.commands import Reason
 from services.registry.domain.evolve import folded
 from services.registry.domain.naming import characters, name_key, searchable
 from services.registry.domain.state import Area, Enterprise, History
@@ -60,7 +59,6 @@ SELECT id, park, text, string_to_array(characters, E'\\n') FROM unnest($1::uuid[
     AS e(id, park, text, characters) ORDER BY id
 ON CONFLICT (id) DO UPDATE SET park = excluded.park, text = excluded.text, characters = excluded.characters
 """
-PUT_NOTES = "INSERT INTO notes (note_id, text) SELECT * FROM unnest($1::uuid[], $2::text[])"
 
 
 class Meanwhile(asyncpg.SerializationError):
@@ -190,10 +188,3 @@ def _columns(changed: Sequence[Enterprise]) -> Iterable[Sequence[object]]:
         [e.workers_on for e in changed],
         [e.size for e in changed],
     )
-
-
-async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:
-    """Keep the free texts that events only name."""
-    texts: Mapping[UUID, str] = {reason.note_id: reason.text or "" for reason in reasons if reason.note_id}
-    if texts:
-        await conn.execute(PUT_NOTES, list(texts), list(texts.values()))

@@ -17,7 +17,6 @@ from services.membership.domain.state import (
     UNION_DISSOLVED,
     CoverageFact,
     Fact,
-    Reason,
     Union,
     World,
     enterprise_subject,
@@ -27,6 +26,7 @@ from services.membership.domain.unions import dissolved
 from shared.contracts import plain, type_of
 from shared.contracts.membership import CoverageEnded, UnionDissolved
 from shared.contracts.streams import FactCorrected, Placed
+from shared.reasons import Reason
 
 CLOSURE_CORRECTED = "closure_corrected"
 

@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from services.membership.domain.state import Reason
 from shared.contracts.membership import UnionKind
+from shared.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

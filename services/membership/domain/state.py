@@ -41,15 +41,6 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """Why, as a code for the event; a free text is code `note` with the note that keeps the text."""
-
-    code: str
-    note_id: UUID | None = None
-    text: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Enterprise:
     """What is known of an enterprise from the registry: `park` last, operating from `settled_on` until `closed_on`.
 

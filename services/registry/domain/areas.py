@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 from services.registry.domain.commands import RegisterArea
-from services.registry.domain.dates import EARLIEST, require_day
 from services.registry.domain.state import Fact, World, area_subject
 from shared.contracts.registry import AreaKind, AreaRegistered
+from shared.days import EARLIEST, require_day
 from shared.problems import Conflict, Unprocessable
 
 LEVEL_NAMES = frozenset({"市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划"})

@@ -8,15 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from shared.contracts.registry import AreaKind
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why, as a code for the event; a free text is code `note` with the note that keeps the text."""
-
-    code: str
-    note_id: UUID | None = None
-    text: str | None = None
+from shared.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from msgspec import structs
 
 from services.registry.domain import areas, enterprises, fields
 from services.registry.domain.commands import Correct
-from services.registry.domain.dates import require_day
 from services.registry.domain.evolve import evolve
 from services.registry.domain.fields import Wrong
 from services.registry.domain.state import Fact, History, Standing, World, enterprise_of
@@ -26,6 +25,7 @@ from shared.contracts.registry import (
     HeadcountReported,
 )
 from shared.contracts.streams import FactCorrected, Placed
+from shared.days import require_day
 from shared.problems import Conflict, Unprocessable
 
 Reader = Callable[[Any], Any]

@@ -9,11 +9,11 @@ from uuid import UUID
 from msgspec import structs
 
 from services.registry.domain.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
-from services.registry.domain.dates import require_day
 from services.registry.domain.naming import name_key
 from services.registry.domain.size import SIZE_RULE, size_class
 from services.registry.domain.state import Enterprise, Fact, History, Place, World, enterprise_of, enterprise_subject
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
+from shared.days import require_day
 from shared.problems import Conflict, Unprocessable
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from services.registry.domain import credit_code as credit_codes
+from shared.reasons import REASON_CODE
 
 LONGEST_NAME = 200
 MOST_WORKERS = 10_000_000
@@ -18,7 +19,6 @@ AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 INDUSTRY = re.compile(r"[A-T]\d{0,4}", re.ASCII)
 OWNERSHIP = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
-REASON_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 class Wrong(ValueError):

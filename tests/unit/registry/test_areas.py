@@ -7,13 +7,14 @@ from uuid import UUID
 import pytest
 
 from services.registry.domain import areas, corrections
-from services.registry.domain.commands import Correct, Reason, RegisterEnterprise
+from services.registry.domain.commands import Correct, RegisterEnterprise
 from services.registry.domain.enterprises import register
 from services.registry.domain.evolve import evolve, take
 from services.registry.domain.state import World
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.ids import uuid7
 from shared.problems import Conflict, Unprocessable
+from shared.reasons import Reason
 from tests.unit.registry.worlds import TODAY, a_world, area, day
 
 
