@@ -101,7 +101,14 @@ def figures(body: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_the_first_event_is_the_answer_of_coverage(house: House, city: City) -> None:
-    for params in ({}, {"by": "park"}, {"by": "district", "area": "C01"}, {"by": "size"}, {"by": "park", "as_of": "2026-01-31"}):
+    questions: tuple[dict[str, Any], ...] = (
+        {},
+        {"by": "park"},
+        {"by": "district", "area": "C01"},
+        {"by": "size"},
+        {"by": "park", "as_of": "2026-01-31"},
+    )
+    for params in questions:
         wanted = await served(house, **params)
         async with following(house, **params) as stream:
             first = await stream.coverage()

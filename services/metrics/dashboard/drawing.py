@@ -26,20 +26,25 @@ def chart(told: dict[str, Any]) -> alt.LayerChart:
     high = max(100, max(rates, default=0))
     x = alt.X("day:T", axis=_x_axis(told), scale=alt.Scale(domain=[told["from"], told["until"]]))
     y = alt.Y("rate:Q", axis=_y_axis(low, high), scale=alt.Scale(domain=[low, high]))
-    layers = [alt.Chart(alt.Data(values=points)).mark_line(color=LINE, strokeWidth=2).encode(x, y)]
+    layers = [alt.Chart(alt.InlineData(values=points)).mark_line(color=LINE, strokeWidth=2).encode(x, y)]
     if told["target"] is not None:
         end = [{"day": told["from"], "rate": told["target"], "text": told["target_label"]}]
-        base = alt.Chart(alt.Data(values=end))
+        base = alt.Chart(alt.InlineData(values=end))
         layers.append(base.mark_rule(color=INK, strokeWidth=1.4).encode(y=y))
         layers.append(base.mark_text(align="left", dx=4, color=INK, fontWeight=600, **LABEL).encode(x, y, text="text:N"))
     if told["forecast"]:
         ahead = [{"day": day, "rate": rate} for day, rate in told["forecast"]]
-        layers.append(alt.Chart(alt.Data(values=ahead)).mark_line(color=LINE, strokeWidth=2, strokeDash=[2, 4]).encode(x, y))
+        layers.append(alt.Chart(alt.InlineData(values=ahead)).mark_line(color=LINE, strokeWidth=2, strokeDash=[2, 4]).encode(x, y))
         last = [{"day": told["until"], "rate": told["target"], "text": told["forecast_label"]}]
-        layers.append(alt.Chart(alt.Data(values=last)).mark_text(align="right", dx=-4, color=QUIET, **LABEL).encode(x, y, text="text:N"))
+        layers.append(
+            alt.Chart(alt.InlineData(values=last)).mark_text(align="right", dx=-4, color=QUIET, **LABEL).encode(x, y, text="text:N")
+        )
     if points and points[-1]["rate"] is not None:
-        layers.append(alt.Chart(alt.Data(values=points[-1:])).mark_point(color=LINE, filled=True, size=50, opacity=1).encode(x, y))
-    return alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, background="white", padding=4).configure_view(stroke=None)
+        layers.append(alt.Chart(alt.InlineData(values=points[-1:])).mark_point(color=LINE, filled=True, size=50, opacity=1).encode(x, y))
+    drawn: alt.LayerChart = (
+        alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, background="white", padding=4).configure_view(stroke=None)
+    )
+    return drawn
 
 
 def _x_axis(told: dict[str, Any]) -> alt.Axis:

@@ -63,17 +63,18 @@ def words_of(request: Request) -> Words:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How old the data is, in words. `old` = it is not of this moment."""
+    """How old the data is, in words. `old` = it is not of this moment, and `reason` names why."""
 
     text: str
     old: bool
     seconds: float
+    reason: str = ""
 
 
 def age_of(freshness: Freshness | None, words: Words) -> Age:
     """What the head of the page says of the data's age."""
     if freshness is None:
-        return Age(words.t("age.unknown"), old=True, seconds=0)
+        return Age(words.t("age.unknown"), old=True, seconds=0, reason="UNKNOWN")
     if freshness.reason is None:
         return Age(words.t("age.seconds", seconds=f"{freshness.age:.1f}"), old=False, seconds=freshness.age)
     since = words.minute(freshness.since) if freshness.since else "—"
@@ -81,6 +82,7 @@ def age_of(freshness: Freshness | None, words: Words) -> Age:
         words.t(f"age.{Reason(freshness.reason).value}", since=since, events=words.number(freshness.lag_events)),
         old=True,
         seconds=freshness.age,
+        reason=freshness.reason,
     )
 
 

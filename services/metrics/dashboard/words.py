@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias, cast
+from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from babel.messages.pofile import read_po
@@ -35,7 +35,7 @@ def catalogue(language: Language) -> Mapping[str, tuple[str, ...]]:
     for message in messages:
         if message.id:
             key = message.id if isinstance(message.id, str) else message.id[0]
-            found[key] = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+            found[key] = (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
     return found
 
 
@@ -124,5 +124,5 @@ def chosen(wish: str | None, remembered: str | None, preferred: str) -> Language
     """The language of a page: asked for, else remembered, else as the browser prefers."""
     for language in (wish, remembered, preferred):
         if language in LANGUAGES:
-            return cast(Language, language)
+            return language
     return "zh"

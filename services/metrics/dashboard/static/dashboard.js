@@ -47,12 +47,15 @@ function show(place, row) {
 
 let confirmedAt = performance.now();
 let seconds = age ? Number(age.dataset.seconds) : 0;
+let code = age?.dataset.stale ?? null;
 let reason = age && age.classList.contains("old") ? age.querySelector(".text").textContent : null;
 
 function tell() {
   if (!age) return;
   const now = seconds + (performance.now() - confirmedAt) / 1000;
   age.classList.toggle("old", reason !== null);
+  if (reason === null) delete age.dataset.stale;
+  else age.dataset.stale = code;
   age.querySelector(".text").textContent = reason ?? age.dataset.text.replace("{seconds}", now < 10 ? now.toFixed(1) : Math.round(now));
 }
 
@@ -102,11 +105,13 @@ function follow() {
     const told = JSON.parse(event.data);
     confirmedAt = performance.now();
     seconds = told.age_ms / 1000;
-    reason = told.reason ? why(told) : null;
+    code = told.reason;
+    reason = code ? why(told) : null;
     tell();
   });
   source.addEventListener("end", () => {
     source.close();
+    code = "ENDED";
     reason = age?.dataset.ended ?? null;
     tell();
   });
@@ -115,6 +120,7 @@ function follow() {
   });
   source.addEventListener("error", () => {
     delete live.dataset.connected;
+    code = "DISCONNECTED";
     reason = age?.dataset.lost ?? null;
     tell();
   });
