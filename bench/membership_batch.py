@@ -103,7 +103,7 @@ def postgres_cpu(server: PostgresServer) -> float:
 async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[str, float]:
     """Medians over the batches, milliseconds."""
     await migrate(server.dsn("parkunion_membership", "membership_owner"), "membership")
-    pool = await db.create_pool(server.dsn("parkunion_membership", "membership_app"), application_name="bench")
+    pool = await db.create_pool(server.dsn("parkunion_membership", "membership_app"), application_name="bench", by_key=True)
     source = bodies(await prepare(pool))
     await join(pool, next(source))
     wall, own = [], []

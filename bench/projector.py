@@ -164,7 +164,7 @@ async def main() -> None:
         try:
             server.provide("metrics")
             await migrate(server.dsn("parkunion_metrics", "metrics_owner"), "metrics")
-            pool = await create_pool(server.dsn("parkunion_metrics", "metrics_app"), application_name="bench")
+            pool = await create_pool(server.dsn("parkunion_metrics", "metrics_app"), application_name="bench", by_key=True)
             await measure(pool, told.events, told.batch)
             await pool.close()
         finally:

@@ -77,7 +77,7 @@ async def stage() -> AsyncIterator[tuple[PostgresServer, Pool]]:
         try:
             server.provide("registry")
             await migrate(server.dsn("parkunion_registry", "registry_owner"), "registry")
-            pool = await db.create_pool(server.dsn("parkunion_registry", "registry_app"), application_name="bench")
+            pool = await db.create_pool(server.dsn("parkunion_registry", "registry_app"), application_name="bench", by_key=True)
             divisions: list[dict[str, object]] = [{"code": f"D{n}", "name": f"D{n}", "kind": "division"} for n in (1, 2)]
             parks: list[dict[str, object]] = [{"code": code, "name": code, "kind": "park", "parent": code[:2]} for code in PARKS]
             await carry_out(pool, ndjson("area", divisions + parks))
