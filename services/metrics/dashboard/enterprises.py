@@ -95,7 +95,7 @@ class Entry:
 
 
 async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> list[Entry]:
-    """Everything that was said of an enterprise by `known_at` and occurred by `as_of`, newest first."""
+    """Everything that was said of an enterprise by `known_at` and occurred by `as_of`, the latest business date first."""
     subject = f"enterprise/{enterprise}"
     rows = await figures.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
     corrected = await figures.corrections(snapshot.conn, snapshot.generation, subject, known_at)
@@ -109,7 +109,7 @@ async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: 
             )  # fmt: skip
         else:
             entries.append(entry)
-    return entries[::-1]
+    return sorted(entries, key=lambda entry: (entry.occurred_on, entry.recorded_at), reverse=True)
 
 
 def _entry(row: Any, corrected: Mapping[tuple[str, int], int]) -> Entry:
