@@ -128,7 +128,9 @@ def _is_https(request: Request) -> bool:
 def refusal(request: Request, problem: Problem, words: Words | None = None) -> Response:
     """A refusal as a page: what is wrong, by field, and what to do next."""
     words = words or words_of(request)
-    errors = [messages(error.code, error.params)[words.language == "en"] for error in problem.errors]
+    # A field that may be of two kinds is refused once for each of them; the first says what is meant.
+    first = {error.field or str(index): error for index, error in reversed([*enumerate(problem.errors)])}
+    errors = [(error.field, messages(error.code, error.params)[words.language == "en"]) for error in reversed(first.values())]
     title = problem.as_dict(words.language)["title"]
     values = {"w": words, "status": problem.status, "title": title, "errors": errors, "code": problem.code}
     response = render(request, "refusal.html", values, status=problem.status)

@@ -1,0 +1,190 @@
+"""What officers see in a browser: the API's own figures, live and by keyboard, for those who may see them, whatever names are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.async_api import Browser, Page, expect
+
+from shared.contracts.registry import EnterpriseRegistered
+from tests.browser.city import City, join, tell_city
+from tests.browser.conftest import WIDTHS, Wire, logged_in
+from tests.conftest import NewDatabase
+from tests.integration.metrics_house import House, house_of
+from tests.integration.metrics_room import enterprise
+
+pytestmark = pytest.mark.browser
+HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>\'"&amp;'
+
+
+async def rows_of(house: House, **params: str) -> dict[str, dict[str, Any]]:
+    async with house.client() as http:
+        answer = await http.get("/v1/coverage", params=params)
+    return {row["area"]: row for row in answer.json()["rows"]}
+
+
+def percent(rate: dict[str, Any]) -> str:
+    """One decimal, half up, of integers."""
+    if not rate["d"]:
+        return "—"
+    value = (2000 * rate["n"] + rate["d"]) // (2 * rate["d"])
+    return f"{value // 10:,}.{value % 10}"
+
+
+async def shown(page: Page) -> list[tuple[str, str, str, str]]:
+    """(row, kind, measure, text) of every live number of a page."""
+    found: list[list[str]] = await page.evaluate(
+        """() => [...document.querySelectorAll('[data-row]')].flatMap(row => [...row.querySelectorAll('[data-count],[data-rate]')].map(
+            one => [row.dataset.row, one.dataset.rate ? 'rate' : 'count', one.dataset.rate ?? one.dataset.count, one.textContent]))"""
+    )
+    return [(row, kind, measure, text) for row, kind, measure, text in found]
+
+
+def pages_of(city: City) -> tuple[str, ...]:
+    """One address of every kind of page, refusals among them."""
+    park = next(iter(city.enterprises))
+    key = next(key for listed in city.enterprises.values() for key in listed if key in city.unions)
+    explanation = "/explain?measure=unit_founding_rate_all&area=C01"
+    return ("/areas/C01", f"/areas/{park}", f"/enterprises/{key}", explanation, "/areas/NOWHERE", "/login?code=used")
+
+
+async def test_every_number_on_a_page_is_the_apis(browser: Browser, house: House, city: City) -> None:
+    page = (await logged_in(browser, house, language="en")).pages[0]
+    for by in ("park", "district"):
+        served = await rows_of(house, area="C01", by=by)
+        await page.goto(f"/areas/C01?rows={by}")
+        numbers = await shown(page)
+        assert {row for row, *_ in numbers} == {"all" if code == "all" else code for code in served}
+        for row, kind, measure, text in numbers:
+            told = served[row][measure]
+            assert text == (percent(told) if kind == "rate" else f"{told:,}"), (by, row, measure)
+    for park in city.enterprises:
+        await page.goto(f"/areas/{park}")
+        total = (await rows_of(house, area=park))["all"]
+        for _, kind, measure, text in await shown(page):
+            assert text == (percent(total[measure]) if kind == "rate" else f"{total[measure]:,}"), (park, measure)
+
+
+async def test_a_member_appears_without_reload_and_after_a_broken_line(browser: Browser, house: House, city: City, wire: Wire) -> None:
+    page = (await logged_in(browser, house, url=wire.url, language="en")).pages[0]
+    streams: list[str | None] = []
+    page.on("request", lambda asked: streams.append(asked.headers.get("last-event-id")) if "/stream" in asked.url else None)
+    await page.goto("/areas/C01?rows=park")
+    await page.evaluate("window.same = true")
+    await expect(page.locator("#live[data-connected]")).to_be_attached()
+    park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
+    number = page.locator('.headline [data-count="members"]')
+    before = (await rows_of(house, area="C01"))["all"]["members"]
+    join(house.room, city, key, 2, "2026-02-02")
+    await house.room.fold()
+    await expect(number).to_have_text(f"{before + 2:,}")
+    row = (await rows_of(house, area="C01", by="park"))[park]
+    await expect(page.locator(f'tr[data-row="{park}"] [data-rate^="worker"]')).to_have_text(percent(row["worker_joining_rate_all"]))
+    wire.cut()
+    await expect(page.locator("#age[data-stale=DISCONNECTED]")).to_have_text("Disconnected, trying again")
+    join(house.room, city, key, 3, "2026-02-03")
+    await house.room.fold()
+    wire.mend()
+    await expect(number).to_have_text(f"{before + 5:,}", timeout=15_000)
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=10_000)
+    assert await page.evaluate("window.same")
+    assert len(streams) >= 2
+
+
+async def test_the_page_says_how_old_its_data_is(browser: Browser, database: NewDatabase) -> None:
+    async with house_of(await database("metrics"), fresh=False) as house:
+        await tell_city(house.room, scale=80)
+        await house.room.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+        context = await logged_in(browser, house, language="en")
+        await _grows_old(context.pages[0])
+        await context.close()
+
+
+async def _grows_old(page: Page) -> None:
+    await page.goto("/areas/C01")
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago")
+    await expect(page.locator("#age[data-stale]")).to_contain_text("since", timeout=15_000)
+    assert "data-stale" in await (await page.request.get("/areas/C01")).text()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_pages_are_accessible_and_fit_their_width(browser: Browser, house: House, city: City, language: str, width: str) -> None:
+    page = (await logged_in(browser, house, language=language, width=width)).pages[0]
+    script = AXE_FILE_PATH.read_text(encoding="utf-8")
+    for address in pages_of(city):
+        await page.goto(address)
+        assert await page.get_attribute("html", "lang") == ("zh-CN" if language == "zh" else "en")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+        await page.evaluate(script)
+        found = await page.evaluate("axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))")
+        assert found == [], address
+
+
+async def test_a_figure_is_explained_by_keyboard(browser: Browser, house: House, city: City) -> None:
+    page = (await logged_in(browser, house, language="en")).pages[0]
+    await page.goto("/areas/C01")
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.querySelector('[data-rate]') !== null"):
+            break
+    assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/explain?**")
+    await expect(page.locator("h1")).to_be_visible()
+    assert await page.locator("table.list tbody tr").count() > 0
+
+
+async def test_names_are_text_and_nothing_else(browser: Browser, house: House, city: City) -> None:
+    park = next(iter(city.enterprises))
+    house.room.area(park, "C01A", name=HOSTILE, on="1900-01-01")
+    key, subject = enterprise()
+    registered = EnterpriseRegistered(enterprise_id=key, name=HOSTILE + "長" * 150, park=park, district="C01A")
+    house.room.say(subject, registered, "2026-01-05")
+    await house.room.fold()
+    page = (await logged_in(browser, house, language="en", width="phone")).pages[0]
+    for address in ("/areas/C01?rows=park", f"/areas/{park}", f"/enterprises/{key}", f"/explain?measure=units&area={park}"):
+        await page.goto(address)
+        await page.wait_for_load_state("load")
+        assert "onerror" in await page.inner_text("main"), address
+        assert await page.evaluate("window.hit === undefined && !document.querySelector('main img[src=x]')"), address
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+
+
+async def test_refusals_are_pages_in_the_chosen_language(house: House, city: City) -> None:
+    async with house.client("C01A") as http:
+        for lang in ("zh", "en"):
+            for address, status, word in (
+                ("/areas/C01B?", 403, ""),
+                ("/explain?measure=units&area=C01B&", 403, ""),
+                ("/areas/C01A?as_of=nonsense&", 422, "as_of"),
+                ("/areas/C01A?as_of=1899-12-31&", 422, "as_of"),
+                ("/areas/C01A?known_at=2999-01-01&", 422, "known_at"),
+                ("/login?code=expired&", 401, ""),
+            ):
+                answer = await http.get(f"{address}lang={lang}")
+                assert answer.status_code == status, (address, answer.text)
+                assert answer.headers["content-type"].startswith("text/html")
+                assert f'lang="{"zh-CN" if lang == "zh" else "en"}"' in answer.text
+                assert word in answer.text.partition("<main")[2], address
+
+
+async def test_a_code_is_used_once_and_its_cookie_is_for_this_site_only(house: House, city: City) -> None:
+    async with house.client("C01A") as http:
+        address = (await http.post("/v1/login-codes")).json()["url"]
+    async with httpx.AsyncClient(base_url=house.url) as stranger:
+        first = await stranger.get(address + "&next=//elsewhere.test", follow_redirects=False)
+        assert (first.status_code, first.headers["location"]) == (303, "/")
+        cookie = first.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert (await stranger.get("/areas/C01A")).status_code == 200
+        assert (await stranger.get("/areas/C01B")).status_code == 403
+    async with httpx.AsyncClient(base_url=house.url) as other:
+        assert (await other.get(address)).status_code == 401
+        assert (await other.get("/areas/C01A")).status_code == 401
+        page = await other.get("//elsewhere.test/?lang=en")
+        assert "elsewhere" not in page.headers.get("location", "")
