@@ -26,7 +26,13 @@ LONGEST_LINE = 64 * 1024
 LONGEST_KEY = 255
 ENVELOPE = frozenset({"op", "key", "body"})
 MEDIA_TYPE = "application/x-ndjson"
-MEDIA_TYPES = frozenset({MEDIA_TYPE, "application/ndjson", "application/jsonl"})
+MEDIA_TYPES = frozenset(
+    {
+        *(MEDIA_TYPE, "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/json"),
+        *("", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"),
+    }
+)
+"""What clients say of NDJSON; the last four are what they say when nobody told them (curl's `--data-binary` calls everything a form)."""
 
 LineResult: TypeAlias = Result | Problem
 """What came of a line."""

@@ -16,7 +16,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,11 +97,17 @@ class Supervisor:
     """One stack in one folder. `say` gets progress lines (default: stderr)."""
 
     def __init__(
-        self, data: Path, test_clock: bool = False, say: Callable[[str], None] | None = None, services: Sequence[str] = SERVICES
+        self,
+        data: Path,
+        test_clock: bool = False,
+        say: Callable[[str], None] | None = None,
+        services: Sequence[str] = SERVICES,
+        label: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = Folder(data.expanduser().resolve())
         self.services = services
         self.test_clock = test_clock
+        self.label = dict(label or {})
         self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))
         self._kept: list[Kept] = []
         self._watch: asyncio.Task[None] | None = None
@@ -249,11 +255,11 @@ class Supervisor:
     def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
         assert self._issuer is not None
         secret = self.folder.secret
-        own = (
-            {"ENCRYPTION_KEYS": self.folder.versions("encryption"), "HASH_KEYS": self.folder.versions("hash")}
-            if service == "membership"
-            else {}
-        )
+        own: dict[str, str] = {}
+        if service == "membership":
+            own = {"ENCRYPTION_KEYS": self.folder.versions("encryption"), "HASH_KEYS": self.folder.versions("hash")}
+        if service == "metrics":
+            own = {f"DATA_LABEL_{language.upper()}": text for language, text in self.label.items()}
         settings = {
             "DSN": self.postgres.dsn(database_of(service), f"{service}_app"),
             "KAFKA": self.kafka.bootstrap,
@@ -271,9 +277,11 @@ class Supervisor:
         return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
     def _remember_settings(self) -> None:
-        """The test clock is a property of the folder: its databases may be days ahead."""
-        self.test_clock = self.test_clock or bool(read_json(self.folder.settings).get("test_clock"))
-        write_private(self.folder.settings, json.dumps({"test_clock": self.test_clock, "zone": ZONE}))
+        """Properties of the folder: the test clock (its databases may be days ahead) and the label ({language: whose data this is})."""
+        kept = read_json(self.folder.settings)
+        self.test_clock = self.test_clock or bool(kept.get("test_clock"))
+        self.label = self.label or kept.get("label", {})
+        write_private(self.folder.settings, json.dumps({"test_clock": self.test_clock, "zone": ZONE, "label": self.label}))
 
     def _end_strays(self) -> None:
         """End what a killed supervisor of this folder may have left: only processes with the same pid and start time."""

@@ -214,3 +214,15 @@ async def test_a_broken_stack_file_is_no_stack(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text("{")
     with pytest.raises(NotRunning):
         load(tmp_path)
+
+
+async def test_whose_data_it_is_stays_with_the_folder(tmp_path: Path) -> None:
+    labelled = Supervisor(tmp_path, services=(), label={"en": "Sample data"})
+    await labelled.start()
+    await labelled.stop()
+    again = Supervisor(tmp_path, services=())
+    await again.start()
+    try:
+        assert again.label == {"en": "Sample data"}
+    finally:
+        await again.stop()

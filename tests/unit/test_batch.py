@@ -166,6 +166,16 @@ async def test_a_batch_may_be_larger_than_a_command() -> None:
         assert (await client.post("/v1/batch", content=raw, headers={"Content-Type": "text/csv"})).status_code == 415
 
 
+@pytest.mark.parametrize(
+    "kind", ["", "application/json", "application/jsonl", "text/plain; charset=utf-8", "application/x-www-form-urlencoded"]
+)
+async def test_a_batch_is_read_whatever_a_client_calls_it_by_itself(kind: str) -> None:
+    issuer = Issuer()
+    async with client_of(app_of(issuer), issuer.token()) as client:
+        headers = {"Content-Type": kind} if kind else {}
+        assert (await client.post("/v1/batch", content=line(GOOD), headers=headers)).status_code == 200
+
+
 def test_a_line_can_be_fingerprinted_whatever_its_spacing() -> None:
     spaced = b'{ "op" : "thing", "body" : {"on":"2020-01-02",  "park":"OH-AKRON","name":"\\u4e00\\u5382"} }'
     read: list[Line] = BATCH.read(spaced + b"\n" + line(key=None))[1]

@@ -41,9 +41,9 @@ LINES_AROUND = 16
 """Lines of a terminal that are not rows of the growing table."""
 
 
-LABELS: Mapping[str, str] = {
-    "PARKUNION_DATA_LABEL_ZH": "样本数据:美国工会选举(NLRB),并非中国园区数据",
-    "PARKUNION_DATA_LABEL_EN": "Sample data: union elections in the United States (NLRB)",
+LABEL: Mapping[str, str] = {
+    "zh": "样本数据：美国工会选举（NLRB），并非中国园区数据",
+    "en": "Sample data: union elections in the United States (NLRB)",
 }
 """What the dashboards' titles say, so that nobody takes the sample for the park's own figures."""
 
@@ -110,18 +110,11 @@ def _require_writable(path: Path | None) -> None:
         raise Trouble(f"--json:没有文件夹 {path.absolute().parent}", f"--json: there is no folder {path.absolute().parent}", UNUSABLE)
 
 
-class _LabelledSupervisor(Supervisor):
-    """A stack whose dashboards say that the data is the sample."""
-
-    def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
-        return {**super()._environment(service, ports), **(LABELS if service == "metrics" else {})}
-
-
 class _Demo:
     """One run. Its own signals: the first Ctrl-C or SIGTERM stops everything in order."""
 
     def __init__(self, folder: Path, source: Source, wishes: Wishes) -> None:
-        self._supervisor = _LabelledSupervisor(folder)
+        self._supervisor = Supervisor(folder, label=LABEL)
         self._stack = Stack(folder.resolve())
         self._source = source
         self._wishes = wishes
