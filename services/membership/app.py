@@ -41,16 +41,19 @@ def api(settings: Settings) -> FastAPI:
     from services.membership.api import router
     from shared.web import create_app
 
+    broker = KafkaBroker(settings.kafka)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="membership.api", by_key=True, max_size=settings.pool_size)
         try:
             yield
         finally:
+            await broker.close()
             await app.state.pool.close()
 
     async def readiness() -> Readiness:
-        return await _readiness(app.state.pool, settings)
+        return await _readiness(app.state.pool, broker, settings)
 
     app = create_app(settings, title="parkunion membership", routers=[router], lifespan=lifespan, readiness=readiness)
     app.state.context = context_of(settings)
@@ -58,11 +61,12 @@ def api(settings: Settings) -> FastAPI:
     return app
 
 
-async def _readiness(pool: Pool, settings: Settings) -> Readiness:
+async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
     """Ready when the database answers: commands need nothing else. How far the registry was read is said beside it."""
     from shared.operations import Readiness
 
-    behind = await lag(pool, None, GENERATION, [settings.registry_topic])
+    # In this order: what a registry event has us say is in the outbox before that event counts as read.
+    behind = await lag(pool, broker, GENERATION, [settings.registry_topic])
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
         kept = sum((await held(conn, GENERATION)).values())

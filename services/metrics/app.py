@@ -31,6 +31,8 @@ def api(settings: Settings) -> FastAPI:
     from shared.pages import Cursors
     from shared.web import create_app
 
+    broker = KafkaBroker(settings.kafka)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
@@ -39,10 +41,11 @@ def api(settings: Settings) -> FastAPI:
             async with stream.running(settings) as app.state.hub, dashboard.running() as app.state.charts:
                 yield
         finally:
+            await broker.close()
             await app.state.pool.close()
 
     async def readiness() -> Readiness:
-        return await _readiness(app.state.pool, settings)
+        return await _readiness(app.state.pool, broker, settings)
 
     app = create_app(
         settings,
@@ -56,11 +59,11 @@ def api(settings: Settings) -> FastAPI:
     return app
 
 
-async def _readiness(pool: Pool, settings: Settings) -> Readiness:
+async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
     """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it."""
     from shared.operations import Readiness
 
-    behind = await lag(pool, None, GENERATION, settings.topics)
+    behind = await lag(pool, broker, GENERATION, settings.topics)
     async with pool.acquire(timeout=5) as conn:
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
         kept = sum((await held(conn, GENERATION)).values())

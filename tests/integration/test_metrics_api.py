@@ -22,6 +22,7 @@ from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFoun
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.db import create_pool
 from shared.ids import uuid7
+from shared.kafka import KafkaBroker
 from shared.pages import Cursors
 from shared.tokens import caller as token_caller
 from shared.web import create_app
@@ -87,7 +88,7 @@ async def client(room: Room) -> AsyncIterator[Client]:
         title="figures alone",
         routers=[router],
         lifespan=lambda _: contextlib.nullcontext(),
-        readiness=lambda: _readiness(room.pool, settings),
+        readiness=lambda: _readiness(room.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
     app.state.questions, app.state.cursors = room.questions, Cursors(settings.cursor_key, "metrics")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metrics") as http:

@@ -206,7 +206,7 @@ class _Demo:
         waiting: list[Any] = []
         deadline = time.monotonic() + SETTLE_PATIENCE
         while True:
-            answers = await asyncio.gather(*(asyncio.to_thread(self._stack.readiness, name) for name in self._stack.services))
+            answers = [await asyncio.to_thread(self._stack.readiness, name) for name in self._stack.services]
             left = [(answer.get("outbox"), answer.get("lag_events")) for answer in answers]
             if left != waiting:
                 waiting, deadline = left, time.monotonic() + SETTLE_PATIENCE
