@@ -8,7 +8,8 @@ from shared.consumer import lag
 from shared.db import Pool
 from shared.kafka import KafkaBroker
 from tests.conftest import NewTopics
-from tests.integration.test_reader_kafka import PARTITIONS, drained, new_reader, publish, running, until
+from tests.integration.test_reader_kafka import PARTITIONS, publish
+from tests.kernel.listening import drained, new_reader, running, until
 
 
 async def test_what_is_published_counts_at_once_though_no_reader_has_seen_it(pool: Pool, kafka: KafkaBroker, new_topics: NewTopics) -> None:
