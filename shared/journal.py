@@ -104,6 +104,11 @@ ON CONFLICT DO NOTHING
 LOCK_STREAMS = """
 SELECT subject, sequence, recorded_at FROM streams WHERE subject = ANY($1::text[]) ORDER BY place, id FOR UPDATE
 """
+LOCK_IF_ALL_EXIST = """
+SELECT subject, sequence, recorded_at FROM streams
+WHERE subject = ANY($1::text[]) AND (SELECT count(*) FROM streams WHERE subject = ANY($1::text[])) = cardinality($1::text[])
+ORDER BY place, id FOR UPDATE
+"""
 APPEND = """
 WITH draft AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
@@ -144,9 +149,9 @@ async def lock(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHea
     wanted = _in_order(subjects)
     if not wanted:
         return {}
-    rows = await conn.fetch(LOCK_STREAMS, wanted)
+    rows = await conn.fetch(LOCK_IF_ALL_EXIST, wanted)
     if len(rows) < len(wanted):
-        # Rare, and so are two commands that make one stream at once; if their locks cross, the loser is done again (run_command).
+        # New streams are made before any is locked: in the other order two transactions can wait for each other.
         await conn.execute(CREATE_STREAMS, wanted)
         rows = await conn.fetch(LOCK_STREAMS, wanted)
     return {row["subject"]: StreamHead(row["sequence"], row["recorded_at"] if row["sequence"] else None) for row in rows}
