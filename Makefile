@@ -5,10 +5,10 @@ BIN  := .venv/bin
 PY   := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-fast lint types bench invariants clean
+.PHONY: help setup demo up down test test-fast test-containers lint types bench invariants clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' "$(ROOT)/Makefile" | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' "$(ROOT)/Makefile" | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 
 setup: ## prepare .venv (needs the network once) · 准备运行环境
 	@"$(ROOT)/deploy/local/setup.sh"
@@ -27,6 +27,10 @@ test: setup ## all tests; options in TEST="-k …" · 全部测试
 
 test-fast: setup ## unit, contract and architecture tests · 快速测试
 	@$(IN) $(BIN)/pytest tests/unit tests/contract tests/architecture -m "not slow" $(TEST)
+
+test-containers: setup ## the tests of PostgreSQL and Kafka, on containers (needs Docker) · 用容器运行数据库与消息测试
+	@$(IN) PARKUNION_TEST_CONTAINERS=1 TESTCONTAINERS_RYUK_DISABLED=$${TESTCONTAINERS_RYUK_DISABLED:-true} \
+	$(BIN)/pytest tests/contract tests/integration --ignore-glob='*/test_stack_*' $(TEST)
 
 lint: setup ## style and the walls between the rooms · 代码检查
 	@$(IN) $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -1,4 +1,7 @@
-"""The real PostgreSQL and the real Kafka of the local stack: one of each per test worker, a fresh database and fresh topics per test."""
+"""The real PostgreSQL and the real Kafka of the local stack: one of each per test worker, a fresh database and fresh topics per test.
+
+`PARKUNION_TEST_CONTAINERS=1` runs both in containers instead (`make test-containers`).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from deploy.local.child import StartFailed
 from deploy.local.kafka import KafkaServer, create_topics
 from deploy.local.postgres import PostgresServer
 from shared.db import Pool, create_pool
 from shared.ids import uuid7
 from shared.kafka import KafkaBroker
 from shared.migrate import migrate
+from tests.settings import ServerSettings
 
 KERNEL_MIGRATIONS = Path(__file__).parent / "kernel" / "migrations"
 
@@ -35,9 +40,27 @@ NewDatabase = Callable[[str], Awaitable[Database]]
 NewTopics = Callable[..., Awaitable[list[str]]]
 
 
+def pytest_configure() -> None:
+    """One line instead of an error for every test, if containers are wanted and there is no engine."""
+    if ServerSettings().containers:
+        from tests.containers import require_engine
+
+        try:
+            require_engine()
+        except StartFailed as failure:
+            raise pytest.UsageError(str(failure)) from None
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"))
+    folder, settings = tmp_path_factory.mktemp("postgres"), ServerSettings()
+    if settings.containers:
+        from tests.containers import PostgresContainer
+
+        with PostgresContainer(folder, settings.postgres_image) as contained:
+            yield contained
+        return
+    server = PostgresServer(folder)
     server.start()
     yield server
     server.stop()
@@ -45,7 +68,14 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    folder, settings = tmp_path_factory.mktemp("kafka"), ServerSettings()
+    if settings.containers:
+        from tests.containers import KafkaContainer
+
+        with KafkaContainer(folder, settings.kafka_image) as contained:
+            yield contained
+        return
+    server = KafkaServer(folder)
     server.start()
     yield server
     server.stop()
