@@ -38,7 +38,8 @@ def api(settings: Settings) -> FastAPI:
         app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
         app.state.questions = Questions(app.state.pool, settings.clock)
         try:
-            async with stream.running(settings) as app.state.hub, dashboard.running() as app.state.charts:
+            stopping = getattr(app.state, "stopping", None)
+            async with stream.running(settings, stopping) as app.state.hub, dashboard.running() as app.state.charts:
                 yield
         finally:
             await broker.close()

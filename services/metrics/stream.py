@@ -43,9 +43,10 @@ router = APIRouter(prefix="/v1")
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Hub]:
-    """The process's hub, following the change feed."""
-    hub, stop = Hub(settings.dsn, settings.clock, settings.kafka), asyncio.Event()
+async def running(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[Hub]:
+    """The process's hub, following the change feed. `stopping`: set by the process's signal; the web server waits for open streams before it
+    leaves this context, so they must end by the signal."""
+    hub, stop = Hub(settings.dsn, settings.clock, settings.kafka), stopping or asyncio.Event()
     task = asyncio.create_task(hub.run(stop))
     try:
         yield hub
