@@ -27,6 +27,8 @@ from shared.validation import problem_of
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 LANGUAGE_COOKIE = "parkunion_lang"
+EITHER = ".?"
+"""The end of the name of a field that may be of two kinds, as validation says it."""
 A_YEAR = 365 * 24 * 3600
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -130,7 +132,10 @@ def refusal(request: Request, problem: Problem, words: Words | None = None) -> R
     words = words or words_of(request)
     # A field that may be of two kinds is refused once for each of them; the first says what is meant.
     first = {error.field or str(index): error for index, error in reversed([*enumerate(problem.errors)])}
-    errors = [(error.field, messages(error.code, error.params)[words.language == "en"]) for error in reversed(first.values())]
+    errors = [
+        ((error.field or "").removesuffix(EITHER), messages(error.code, error.params)[words.language == "en"])
+        for error in reversed(first.values())
+    ]
     title = problem.as_dict(words.language)["title"]
     values = {"w": words, "status": problem.status, "title": title, "errors": errors, "code": problem.code}
     response = render(request, "refusal.html", values, status=problem.status)

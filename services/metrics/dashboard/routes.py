@@ -1,4 +1,4 @@
-"""The addresses of the dashboard: overview, area, enterprise, explanation, their downloads, and the way in."""
+"""The addresses of the dashboard: overview, area and enterprise, and their downloads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.metrics import explain, questions
-from services.metrics.api import day_or_today, questions_of, require_measure
+from services.metrics import questions
+from services.metrics.api import day_or_today, questions_of
 from services.metrics.coverage import RULE_VERSION
 from services.metrics.dashboard import enterprises, recent, trends
 from services.metrics.dashboard.address import View
@@ -35,9 +35,7 @@ from services.metrics.dashboard.view import (
 from services.metrics.dashboard.words import Words
 from services.metrics.figures import TREND
 from services.metrics.grants import READ, require_granted
-from services.metrics.measures import RATES
 from services.metrics.questions import Answer, Snapshot
-from services.metrics.scope import Scope, parts
 from services.metrics.settings import Settings
 from services.metrics.tree import Tree
 from shared.auth import Caller
@@ -47,7 +45,6 @@ from shared.problems import NotFound, Unavailable
 from shared.web import CallerOf
 
 MOST_PARKS_AT_ONCE = 100
-MOST_ENTERPRISES = 100
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -189,14 +186,15 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             recent=await recent.just_happened(asked.snapshot, asked.tree, area, asked.words) if asked.is_now else None,
         )
         if found is not None and found.kind == "park":
-            last = _cursors(request).decode(after, tuple[UUID])[0] if after else None
+            last = cursors_of(request).decode(after, tuple[UUID])[0] if after else None
             listed, following = await enterprises.of_park(asked.snapshot, area, asked.as_of, asked.known_at, last)
-            cursor = _cursors(request).encode([str(following)]) if following else None
+            cursor = cursors_of(request).encode([str(following)]) if following else None
             return render(request, "park.html", {**values, "enterprises": listed, "more": cursor})
         return render(request, "area.html", {**values, **await _rows(asked, area, trend, after)})
 
 
-def _cursors(request: Request) -> Cursors:
+def cursors_of(request: Request) -> Cursors:
+    """The cursors of this dashboard's pages."""
     settings: Settings = request.app.state.settings
     return Cursors(settings.cursor_key, "dashboard")
 
@@ -204,8 +202,8 @@ def _cursors(request: Request) -> Cursors:
 async def _rows(asked: Asked, area: str, trend: trends.Trend, after: str | None) -> dict[str, Any]:
     """The rows of a division's page: parks, or districts where there are very many parks."""
     answer, rows = await _answer(asked, area)
-    cursors = _cursors(asked.request)
-    lines = lines_of(answer.rows, asked.view, asked.settings.targets, asked.tree)
+    cursors = cursors_of(asked.request)
+    lines = lines_of(answer.rows, asked.view, asked.settings.targets, asked.tree, area)
     table = page_of(lines, cursors.decode(after, tuple[str])[0] if after else None)
     days = trend.days[-MONTHS_OF_SPARK:]
     recent_months = {park: points[-MONTHS_OF_SPARK:] for park, points in trend.of_parks.items()}
@@ -299,43 +297,5 @@ async def enterprise_page(request: Request, caller: CallerOf, view: ViewOf, ente
             raise NotFound("NOT_FOUND")
         entries = await enterprises.timeline(asked.snapshot, enterprise, asked.as_of, asked.known_at)
         place = found.park or park
-        values = asked.values(enterprise=found, entries=entries, park=place, park_name=asked.tree.shown(place), path=asked.path(place))
+        values = asked.values(enterprise=found, entries=entries, park=place, tree=asked.tree, path=asked.path(place))
         return render(request, "enterprise.html", values)
-
-
-@router.get("/explain")
-async def explain_page(
-    request: Request,
-    caller: CallerOf,
-    view: ViewOf,
-    measure: str,
-    area: AreaCode | None = None,
-    by: Literal["district", "park"] | None = None,
-    group: AreaCode | None = None,
-    after: str | None = None,
-) -> Response:
-    """What a figure means, and the enterprises that make it up."""
-    require_measure(measure)
-    cursors = _cursors(request)
-    last = cursors.decode(after, tuple[str])[0] if after else ""
-    async with asking(request, caller, view, area) as asked:
-        answer = await questions.coverage(asked.snapshot, area=area, by=by, as_of=asked.as_of, known_at=asked.known_at)
-        chosen = [answer.total] if by is None or group is None else [row for row in answer.rows if row.code == group]
-        scope = Scope.of(asked.tree, area, by, group)
-        found, more = await explain.contributions(asked.snapshot, scope, measure, asked.as_of, asked.known_at, last, MOST_ENTERPRISES)
-        value = parts(sum(row.figures for row in chosen), measure)
-        values = asked.values(
-            area=area,
-            by=by,
-            group=group,
-            measure=measure,
-            parts=RATES.get(measure, (measure,)),
-            value=value,
-            rate=questions.Rate(*value) if len(value) > 1 else None,
-            definition=asked.words.definition(measure),
-            path=asked.path(group or area),
-            tree=asked.tree,
-            found=found,
-            more=cursors.encode([found[-1].subject]) if more else None,
-        )
-        return render(request, "explain.html", values)

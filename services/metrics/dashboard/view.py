@@ -142,20 +142,20 @@ class Table:
     total: int
 
 
-def lines_of(rows: Sequence[Row], view: View, targets: Sequence[Target], tree: Tree) -> list[Line]:
-    """All rows in their order, without trends."""
-    found = [_line(row, view, targets, tree) for row in rows]
+def lines_of(rows: Sequence[Row], view: View, targets: Sequence[Target], tree: Tree, area: str) -> list[Line]:
+    """All rows of an area's page in their order, without trends."""
+    found = [_line(row, view, targets, tree, area) for row in rows]
     return sorted(found, key=lambda line: line.key(view.sort))
 
 
-def _line(row: Row, view: View, targets: Sequence[Target], tree: Tree) -> Line:
+def _line(row: Row, view: View, targets: Sequence[Target], tree: Tree, page: str) -> Line:
     counts, rates = row.measures, row.rates
     area = tree.areas.get(row.code)
     within = tree.shown(area.parent) if area and area.parent else ""
     return Line(
         row.code,
         row.name,
-        within if within != row.name else "",
+        within if within not in (row.name, tree.shown(page)) else "",
         counts,
         figure(view.founding_rate, rates[view.founding_rate], target_of(targets, "unit_founding_rate", view.founding)),
         figure(view.joining_rate, rates[view.joining_rate], target_of(targets, "worker_joining_rate", view.joining)),

@@ -5,6 +5,7 @@ The catalogues are `locale/zh.po` and `locale/en.po`, with the same keys, read w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,13 +17,15 @@ from zoneinfo import ZoneInfo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from services.metrics.definitions import DEFINITIONS, Definition
+from services.metrics.definitions import DEFINITIONS, LAW, PAGE, Definition
+from services.metrics.labels import label
 from services.metrics.questions import Rate
 
 Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LOCALE = Path(__file__).parent / "locale"
 NONE = "—"
+ARTICLE = re.compile(r", art\. ([\d, ]+)")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -105,6 +108,10 @@ class Words:
         """The day and time of an instant."""
         return instant.astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
 
+    def instant(self, instant: datetime) -> str:
+        """The day and time of an instant, to the second."""
+        return instant.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
+
     def definition(self, measure: str) -> Definition:
         """What a measure means."""
         return DEFINITIONS[measure]
@@ -113,6 +120,21 @@ class Words:
         """What a measure is called."""
         found = DEFINITIONS[measure]
         return found.name_en if self.language == "en" else found.name_zh
+
+    def source(self, source: str) -> str:
+        """Where a rule stands, as definitions say it, in the page's language."""
+        if self.language == "en":
+            return source
+        found = source.replace(PAGE, self.t("source.page")).replace(LAW, self.t("source.law"))
+        return ARTICLE.sub(lambda match: self.t("source.article", numbers=match[1].replace(", ", "、")), found).replace("; ", "；")
+
+    def label(self, kind: str, code: object) -> str:
+        """What a code of an industry, a size or an ownership is called."""
+        section = str(code)[:1] if kind == "industry" else str(code)
+        called = label(kind, section, self.language)
+        if called == section:
+            return str(code)
+        return called if section == str(code) else f"{called} ({code})"
 
     @property
     def other(self) -> Language:
