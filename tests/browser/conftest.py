@@ -1,4 +1,4 @@
-"""A headless Chromium, and the dashboard of an invented city behind a line that can be cut."""
+"""A headless Chromium, and the dashboard of invented cities behind a line that can be cut; both are made once and shared by the tests."""
 
 from __future__ import annotations
 
@@ -10,35 +10,59 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
+from deploy.local.postgres import PostgresServer
+from shared.migrate import migrate
 from tests.browser.city import City, tell_city
-from tests.conftest import NewDatabase
+from tests.conftest import Database
 from tests.integration.metrics_house import House, house_of
 
 WITHOUT = "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk)"
 WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}
+LABELS = {"zh": "合成数据", "en": "Invented data"}
 
 
 @dataclass
 class Wire:
-    """A TCP line to the server at `port` that can be cut and mended; `url` is this end of it."""
+    """A TCP line to the server at `port` that can be cut, refuse and be mended; `url` is this end of it, `heads` what was asked through it."""
 
     port: int
     url: str = ""
+    heads: list[str] = field(default_factory=list)
+    refused: int = 0
     _cut: bool = False
+    _refuses: bool = False
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._cut:
             writer.close()
             return
+        if self._refuses:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            self.refused += 1
+            return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
         ends = {writer, far_writer}
         self._writers |= ends
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        await asyncio.gather(self._pump(reader, far_writer, self.heads), self._pump(far_reader, writer))
         self._writers -= ends
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heads: list[str] | None = None) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if heads is not None and data.startswith(b"GET "):
+                    heads.append(data.decode("latin-1"))
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
     def cut(self) -> None:
         """Everything that is open ends, and nothing new is let through."""
@@ -46,31 +70,48 @@ class Wire:
         for writer in self._writers:
             writer.transport.abort()
 
+    def refuse(self) -> None:
+        """Everything that is open ends, and what is new is answered with 503."""
+        self.cut()
+        self._cut, self._refuses = False, True
+
     def mend(self) -> None:
         """New connections are let through again."""
-        self._cut = False
+        self._cut = self._refuses = False
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def houses(postgres_server: PostgresServer) -> AsyncIterator[list[Database]]:
+    """Two empty databases of metrics, for the houses that are shared."""
+    for role in ("metrics_owner", "metrics_app"):
+        if role not in postgres_server.execute("SELECT rolname FROM pg_roles").split():
+            postgres_server.create_role(role)
+    made = []
+    for name in ("browser_fresh", "browser_old"):
+        postgres_server.create_database(name, "metrics_owner")
+        owner = postgres_server.dsn(name, "metrics_owner")
+        await migrate(owner, "metrics")
+        made.append(Database(name, "metrics", postgres_server.dsn(name, "metrics_app"), owner))
+    yield made
+    admin = await asyncpg.connect(postgres_server.dsn())
+    for database in made:
+        await admin.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
+    await admin.close()
 
 
-@pytest.fixture
-async def house(database: NewDatabase) -> AsyncIterator[House]:
-    async with house_of(await database("metrics")) as made:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(houses: list[Database]) -> AsyncIterator[House]:
+    """The house that all share; each test that tells it something does so of a place of its own."""
+    async with house_of(houses[0], data_label_zh=LABELS["zh"], data_label_en=LABELS["en"]) as made:
         yield made
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def city(house: House) -> City:
     return await tell_city(house.room, scale=40)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def wire(house: House) -> AsyncIterator[Wire]:
     wire = Wire(urlsplit(house.url).port or 0)
     server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
@@ -80,18 +121,31 @@ async def wire(house: House) -> AsyncIterator[Wire]:
     server.close()
 
 
-@pytest.fixture
-async def browser(house: House) -> AsyncIterator[Browser]:
-    """Closed before the house is: a server that stops waits for open streams."""
+def chromium() -> str:
+    """Where Chromium is. Without one the test is skipped, and where a browser is due (CI) it fails; both say what to do."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        if os.environ.get("CI") or os.environ.get("PARKUNION_NEED_BROWSER"):
+        if os.environ.get("CI", "").lower() not in ("", "0", "false") or os.environ.get("PARKUNION_NEED_BROWSER"):
             pytest.fail(WITHOUT)
         pytest.skip(WITHOUT)
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chrome() -> AsyncIterator[Browser]:
+    path = chromium()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(chrome: Browser) -> AsyncIterator[Browser]:
+    """The shared browser; the windows that a test opened are closed after it."""
+    yield chrome
+    for context in chrome.contexts:
+        await context.close()
 
 
 async def logged_in(

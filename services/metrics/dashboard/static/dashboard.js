@@ -8,6 +8,8 @@ const format = new Intl.NumberFormat(document.documentElement.lang);
 const NONE = "—";
 const RECENT_EVERY = 2000;
 const MARKED = 2000;
+const FIRST_WAIT = 1000;
+const LONGEST_WAIT = 30000;
 
 // 1000·n/d rounded half up: tenths of a percent, in whole numbers.
 const tenths = (n, d) => Math.floor((2000 * n + d) / (2 * d));
@@ -81,11 +83,31 @@ async function refreshRecent() {
   }, RECENT_EVERY);
 }
 
-function follow() {
-  const { stream, area, by, version, day } = live.dataset;
-  const query = new URLSearchParams({ area, last_event_id: version, day });
+function ended() {
+  source.close();
+  code = "ENDED";
+  reason = age?.dataset.ended ?? null;
+  tell();
+}
+
+// A browser tries again by itself when the line breaks, but gives up for ever when it is refused, as by a service that is just starting.
+async function again() {
+  try {
+    const answer = await fetch(live.dataset.recent, { credentials: "same-origin" });
+    if (answer.status === 401 || answer.status === 403) return ended();
+  } catch {
+    // Nobody answers yet.
+  }
+  follow(live.dataset.shown ?? live.dataset.version);
+}
+
+let source = null;
+let wait = FIRST_WAIT;
+function follow(since) {
+  const { stream, area, by, day } = live.dataset;
+  const query = new URLSearchParams({ area, last_event_id: since, day });
   if (by) query.set("by", by);
-  const source = new EventSource(`${stream}?${query}`);
+  source = new EventSource(`${stream}?${query}`);
   source.addEventListener("coverage", (event) => {
     const told = JSON.parse(event.data);
     if (told.as_of !== day) {
@@ -109,25 +131,24 @@ function follow() {
     reason = code ? why(told) : null;
     tell();
   });
-  source.addEventListener("end", () => {
-    source.close();
-    code = "ENDED";
-    reason = age?.dataset.ended ?? null;
-    tell();
-  });
+  source.addEventListener("end", ended);
   source.addEventListener("open", () => {
     live.dataset.connected = "1";
+    wait = FIRST_WAIT;
   });
   source.addEventListener("error", () => {
     delete live.dataset.connected;
     code = "DISCONNECTED";
     reason = age?.dataset.lost ?? null;
     tell();
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(again, wait);
+    wait = Math.min(2 * wait, LONGEST_WAIT);
   });
-  addEventListener("pagehide", () => source.close());
 }
 
 if (live?.dataset.stream) {
-  follow();
+  follow(live.dataset.version);
   setInterval(tell, 500);
+  addEventListener("pagehide", () => source.close());
 }
