@@ -28,12 +28,13 @@ LABELS = {"zh": "合成数据", "en": "Invented data"}
 
 @dataclass
 class Wire:
-    """A TCP line to the server at `port` that can be cut, refuse and be mended; `url` is this end of it, `heads` what was asked through it."""
+    """A TCP line to the server at `port` that can be cut, refuse and be mended; `url` is this end of it, `heads` what was asked through it,
+    `refused` what was asked in vain."""
 
     port: int
     url: str = ""
     heads: list[str] = field(default_factory=list)
-    refused: int = 0
+    refused: list[str] = field(default_factory=list)
     _cut: bool = False
     _refuses: bool = False
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -43,11 +44,11 @@ class Wire:
             writer.close()
             return
         if self._refuses:
-            await reader.readuntil(b"\r\n\r\n")
+            asked = await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
             writer.close()
-            self.refused += 1
+            self.refused.append(asked.decode("latin-1"))
             return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.port)
         ends = {writer, far_writer}

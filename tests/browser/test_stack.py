@@ -1,0 +1,181 @@
+"""The dashboard on a running stack: facts told by the APIs appear on an open page, which outlives the processes behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+import httpx
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.browser.conftest import chromium
+from tests.e2e.platform import Platform, parkunion, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+PARK = "C1-P001"
+STOPS_WITHIN = 5.0
+"""Seconds that a process may take to end in order (shared/serve.py)."""
+STREAMS = 20
+
+
+@dataclass
+class Works:
+    """A stack with one park, one enterprise of forty workers, and its union."""
+
+    platform: Platform
+    enterprise: str = ""
+    union: str = ""
+    documents: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def say(self, service: str, path: str, body: object) -> dict[str, str]:
+        """Say it until the other service has heard of what it names."""
+        answers: list[httpx.Response] = []
+
+        def accepted() -> bool:
+            answers.append(self.platform.say(service, path, body))
+            return answers[-1].status_code != 409
+
+        until(accepted, f"{path} accepted")
+        assert answers[-1].status_code == 201, answers[-1].text
+        told: dict[str, str] = answers[-1].json()
+        return told
+
+    def found(self) -> None:
+        """What stands before the first test."""
+        for code, kind, parent in (("C", "division", None), ("C1", "division", "C"), (PARK, "park", "C1")):
+            self.say("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
+        body = {"name": "示例厂", "park": PARK, "settled_on": "2024-01-02"}
+        self.enterprise = self.say("registry", "/v1/enterprises", body)["id"]
+        self.say("registry", f"/v1/enterprises/{self.enterprise}/headcounts", {"on": "2024-02-01", "workers": 40})
+        union = {"kind": "enterprise_union", "seat_area": PARK, "approved_on": "2024-03-03", "enterprises": [self.enterprise]}
+        self.union = self.say("membership", "/v1/unions", union)["id"]
+        until(self.platform.settled, "everything projected")
+
+    def join(self) -> None:
+        """One more worker joins."""
+        document = {"kind": "passport", "number": f"E{next(self.documents):08d}"}
+        member = {"union_id": self.union, "enterprise_id": self.enterprise, "document": document, "joined_on": "2024-03-04"}
+        self.say("membership", "/v1/members", member)
+
+    def members(self) -> int:
+        """As the API has it."""
+        found: int = self.platform.figures(area="C")["all"]["members"]
+        return found
+
+    def process(self, role: str) -> int:
+        """The process of metrics that has a role."""
+        stack = json.loads((self.platform.data / "stack.json").read_text("utf-8"))
+        found: int = stack["services"]["metrics"]["roles"][role][0]
+        return found
+
+    @property
+    def supervisor(self) -> int:
+        found: int = json.loads((self.platform.data / "stack.json").read_text("utf-8"))["supervisor"][0]
+        return found
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    chromium()
+    platform = Platform.start(tmp_path_factory.mktemp("browser") / "stack")
+    try:
+        made = Works(platform)
+        made.found()
+        yield made
+    finally:
+        platform.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, works: Works) -> Page:
+    """The page of the city, open and live; `window.same` is lost when it is loaded again."""
+    address = parkunion("dashboard", "--data", works.platform.data).stdout.split()[-1]
+    context = await browser.new_context(base_url=works.platform.url("metrics"), locale="en-GB")
+    page = await context.new_page()
+    await page.goto(address)
+    await page.goto("/areas/C?rows=park")
+    await page.evaluate("window.same = true")
+    await expect(page.locator("#live[data-connected]")).to_be_attached()
+    return page
+
+
+def number(page: Page) -> Locator:
+    """The members in the headline."""
+    return page.locator('.headline [data-count="members"]')
+
+
+async def test_who_joins_appears_on_the_open_page(works: Works, page: Page) -> None:
+    before = works.members()
+    await expect(number(page)).to_have_text(str(before))
+    works.join()
+    await expect(number(page)).to_have_text(str(before + 1))
+    rate = page.locator(f'tr[data-row="{PARK}"] [data-rate^="worker"]')
+    await expect(rate).to_have_text(f"{(before + 1) * 100 / 40:.1f}")
+    await expect(page.locator(".happened")).to_contain_text("Joined", timeout=10_000)
+    assert await page.evaluate("window.same")
+
+
+async def test_the_page_outlives_the_process_that_serves_it(works: Works, page: Page) -> None:
+    before, killed = works.members(), works.process("api")
+    os.kill(killed, signal.SIGKILL)
+    await expect(page.locator("#age[data-stale=DISCONNECTED]")).to_have_text("Disconnected, trying again")
+    works.join()
+    await expect(number(page)).to_have_text(str(before + 1), timeout=30_000)
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=15_000)
+    assert works.process("api") != killed
+    assert await page.evaluate("window.same")
+
+
+async def test_open_streams_end_with_the_service_and_do_not_hold_it(works: Works, page: Page) -> None:
+    opened, ends = threading.Semaphore(0), list[str]()
+
+    def follow() -> None:
+        headers = {"Authorization": f"Bearer {works.platform.token}"}
+        try:
+            url = works.platform.url("metrics") + "/v1/coverage/stream"
+            with httpx.stream("GET", url, headers=headers, timeout=30, trust_env=False) as answer:
+                for _ in answer.iter_raw():
+                    opened.release()
+            ends.append("in order")
+        except httpx.HTTPError as error:
+            ends.append(type(error).__name__)
+
+    threads = [threading.Thread(target=follow, daemon=True) for _ in range(STREAMS)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert opened.acquire(timeout=10)
+    stopped = psutil.Process(works.process("api"))
+    stopped.send_signal(signal.SIGTERM)
+    until(lambda: not stopped.is_running() or stopped.status() == psutil.STATUS_ZOMBIE, "the service ends", STOPS_WITHIN)
+    for thread in threads:
+        thread.join(10)
+    assert ends == ["in order"] * STREAMS
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=30_000)
+    assert await page.evaluate("window.same")
+
+
+async def test_the_page_says_that_nobody_reads_the_log(works: Works, page: Page) -> None:
+    before, supervisor = works.members(), works.supervisor
+    # Whoever would start the projector again stands still, so it stays away.
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(works.process("projector"), signal.SIGKILL)
+        works.join()
+        stale = page.locator("#age[data-stale=PROJECTOR_STOPPED]")
+        await expect(stale).to_contain_text("the projector is not running", timeout=30_000)
+        assert 'data-stale="PROJECTOR_STOPPED"' in await (await page.request.get("/areas/C")).text()
+        await expect(number(page)).to_have_text(str(before))
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    await expect(number(page)).to_have_text(str(before + 1), timeout=30_000)
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=15_000)
+    assert await page.evaluate("window.same")
