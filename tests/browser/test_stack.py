@@ -17,7 +17,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import chromium
-from tests.e2e.platform import Platform, parkunion, until
+from tests.e2e.platform import Platform, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PARK = "C1-P001"
@@ -57,7 +57,7 @@ class Works:
         self.say("registry", f"/v1/enterprises/{self.enterprise}/headcounts", {"on": "2024-02-01", "workers": 40})
         union = {"kind": "enterprise_union", "seat_area": PARK, "approved_on": "2024-03-03", "enterprises": [self.enterprise]}
         self.union = self.say("membership", "/v1/unions", union)["id"]
-        until(self.platform.settled, "everything projected")
+        until(lambda: self.platform.figures(area="C")["all"]["covered_all"] == 1, "everything projected")
 
     def join(self) -> None:
         """One more worker joins."""
@@ -97,7 +97,7 @@ def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser, works: Works) -> Page:
     """The page of the city, open and live; `window.same` is lost when it is loaded again."""
-    address = parkunion("dashboard", "--data", works.platform.data).stdout.split()[-1]
+    address = works.platform.say("metrics", "/v1/login-codes", None).json()["url"]
     context = await browser.new_context(base_url=works.platform.url("metrics"), locale="en-GB")
     page = await context.new_page()
     await page.goto(address)
@@ -142,8 +142,11 @@ async def test_open_streams_end_with_the_service_and_do_not_hold_it(works: Works
         try:
             url = works.platform.url("metrics") + "/v1/coverage/stream"
             with httpx.stream("GET", url, headers=headers, timeout=30, trust_env=False) as answer:
-                for _ in answer.iter_raw():
-                    opened.release()
+                chunks = answer.iter_raw()
+                next(chunks)
+                opened.release()
+                for _ in chunks:
+                    pass
             ends.append("in order")
         except httpx.HTTPError as error:
             ends.append(type(error).__name__)
