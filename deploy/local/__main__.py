@@ -50,9 +50,26 @@ def data_first(arguments: list[str]) -> list[str]:
     return [*found, *rest]
 
 
+USAGE = {"MissingParameter": "缺少参数", "NoSuchOption": "没有此选项", "BadParameter": "参数有误", "BadOptionUsage": "选项用法有误"}
+
+
+def misuse(error: typer.TyperException) -> Trouble:
+    """What typer says of a command that was typed wrongly, as one line in both languages."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "parkunion"
+    zh, en = USAGE.get(type(error).__name__, "命令有误"), " ".join(error.format_message().split()).rstrip(".")
+    return Trouble(f"{zh},用法见 {command} --help", f"{en}; see {command} --help", error.exit_code)
+
+
 def main() -> None:
     try:
-        app(args=data_first(sys.argv[1:]), prog_name="parkunion")
+        sys.exit(app(args=data_first(sys.argv[1:]), prog_name="parkunion", standalone_mode=False))
+    except typer.TyperException as error:
+        if len(sys.argv) == 1:
+            print(error.format_message())
+        else:
+            print(misuse(error).line(), file=sys.stderr)
+        sys.exit(error.exit_code)
     except Trouble as trouble:
         print(trouble.line(), file=sys.stderr)
         sys.exit(trouble.code)

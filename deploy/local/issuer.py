@@ -104,6 +104,9 @@ class Issuer:
         scopes = form.get("scope", "").split() or list(SCOPES)
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise Refused("invalid_scope", f"unknown scope: {' '.join(unknown)}")
+        areas = form["areas"].split() if "areas" in form else ["*"]
+        if not areas:
+            raise Refused("invalid_request", "areas must name at least one area")
         try:
             ttl = int(form.get("ttl", DEFAULT_TTL))
         except ValueError:
@@ -120,7 +123,7 @@ class Issuer:
             "exp": now + ttl,
             "jti": str(uuid.uuid4()),
             "scope": " ".join(scopes),
-            "areas": form.get("areas", "").split() or ["*"],
+            "areas": areas,
         }
         signed = jwt.encode({"alg": "ES256", "kid": self._key.kid, "typ": "at+jwt"}, claims, self._key)
         return {"access_token": signed, "token_type": "Bearer", "expires_in": ttl, "scope": claims["scope"]}
@@ -171,7 +174,7 @@ class Issuer:
                     self.close_connection = True
                     self._answer(404 if self.path != "/token" else 413, {"error": "invalid_request"})
                     return
-                form = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode("utf-8", "replace")))
+                form = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode("utf-8", "replace"), keep_blank_values=True))
                 try:
                     self._answer(200, issuer.token(form))
                 except Refused as refused:

@@ -26,6 +26,7 @@ from deploy.local import jars
 from deploy.local.child import StartFailed, end, free_port, last_lines, spawn, wait_for
 
 HEAP = "256m"
+PROPERTIES = "server.properties"
 SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -138,18 +139,18 @@ class KafkaServer:
         """Start the broker on the ports of `prepare` without waiting for it."""
         properties = {
             **SETTINGS,
-            "log.dirs": str(self.data_dir / "topics"),
+            # Relative to the folder that it runs in: Java reads this file as Latin-1, and splits the value at commas.
+            "log.dirs": "topics",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
         }
-        file = self.data_dir / "server.properties"
-        file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+        (self.data_dir / PROPERTIES).write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
         cache = [f"-XX:AOTCache={AOT_CACHE}"] if AOT_CACHE.is_file() and not self._jvm_options else []
-        program = [java(), *JAVA_OPTIONS, *cache, *self._jvm_options, "-cp", jars.classpath(), "kafka.Kafka", str(file)]
-        self._process = spawn(
-            program, self.log, env={"LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}, cwd=self.data_dir, death_signal=signal.SIGTERM
-        )
+        program = [java(), *JAVA_OPTIONS, *cache, *self._jvm_options, "-cp", jars.classpath(), "kafka.Kafka", PROPERTIES]
+        # With the locale C the JVM cannot name a folder that is not ASCII.
+        env = {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
+        self._process = spawn(program, self.log, env=env, cwd=self.data_dir, death_signal=signal.SIGTERM)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
         """Wait until the broker answers requests. StartFailed says why it does not."""

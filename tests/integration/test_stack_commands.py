@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local import stack as stacks
 from deploy.local.__main__ import data_first
 from deploy.local.child import Known
 from deploy.local.commands.turning import parse_step
@@ -40,8 +41,9 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of a whole stack with a test clock."""
-    folder = tmp_path_factory.mktemp("stack")
-    folder.chmod(0o700)
+    # As folders are named by their owners.
+    folder = tmp_path_factory.mktemp("stack") / "工会 平台, é"
+    folder.mkdir(0o700)
     started = parkunion("up", "--detach", "--test-clock", "--data", folder)
     assert started.returncode == 0, started.stderr
     yield folder
@@ -180,9 +182,31 @@ def test_a_token_is_printed_alone(running: Path) -> None:
     assert answer.stdout.count(".") == 2
     assert answer.stdout.count("\n") == 1
     assert answer.stderr == ""
-    refused = parkunion("token", "--scope", "nonsense", "--data", running)
-    assert refused.returncode == 2
-    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "zh", "en"),
+    [
+        (["--scope", "nonsense"], "没有权限 nonsense", "no such scope: nonsense"),
+        (["--area", ""], "--area 为空", "--area is empty"),
+        (["--area", "A", "--area", " "], "--area 为空", "--area is empty"),
+        (["--area", "a b/c"], "不是区域代码:b/c", "no code of an area: b/c"),
+        (["--scope", ","], "--scope 为空", "--scope is empty"),
+        (["--ttl", "0"], "--ttl 须为", "--ttl must be"),
+        (["--ttl", "soon"], "参数有误", "'--ttl': Input should be a valid integer"),
+        (["--zone", "A"], "没有此选项", "No such option: --zone"),
+    ],
+)
+def test_a_token_is_not_given_for_what_says_nothing(running: Path, words: list[str], zh: str, en: str) -> None:
+    refused = parkunion("token", *words, "--data", running)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert zh in refused.stderr
+    assert en in refused.stderr
+
+
+def test_the_issuer_grants_no_area_where_none_is_named(running: Path) -> None:
+    with pytest.raises(Trouble, match="areas must name"):
+        stacks.load(running).token(areas=[""])
 
 
 def test_logs_are_shown_by_service_without_any_secret(running: Path) -> None:

@@ -7,7 +7,11 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
-from deploy.local.issuer import DEFAULT_TTL
+from deploy.local.issuer import DEFAULT_TTL, LONGEST_TTL, SCOPES
+from deploy.local.trouble import Trouble
+from shared.forms import AREA_CODE
+
+EVERYTHING = "*"
 
 
 def register(app: typer.Typer) -> None:
@@ -23,8 +27,25 @@ def token(
     area: Annotated[list[str] | None, typer.Option(help="区域代码,可多次 / area code, several times; default: all", metavar="CODE")] = None,
     ttl: Annotated[int, typer.Option(help="有效秒数 / seconds that it is good for", metavar="S")] = DEFAULT_TTL,
 ) -> None:
-    scopes = [word for said in scope or [] for word in said.replace(",", " ").split()]
-    print(stacks.load(context.obj).token(scopes, area or [], ttl))
+    scopes = _words(scope, "--scope")
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        known = " ".join(SCOPES)
+        raise Trouble(f"没有权限 {' '.join(unknown)};可选:{known}", f"no such scope: {' '.join(unknown)}; there are {known}", 2)
+    if not 1 <= ttl <= LONGEST_TTL:
+        raise Trouble(f"--ttl 须为 1 至 {LONGEST_TTL} 秒", f"--ttl must be 1 to {LONGEST_TTL} seconds", 2)
+    areas = _words(area, "--area")
+    if wrong := [code for code in areas if code != EVERYTHING and not AREA_CODE.fullmatch(code)]:
+        raise Trouble(f"--area 不是区域代码:{wrong[0]}", f"--area is no code of an area: {wrong[0]}", 2)
+    print(stacks.load(context.obj).token(scopes, areas, ttl))
+
+
+def _words(said: list[str] | None, option: str) -> list[str]:
+    """What an option says, several times or with commas or spaces between. An option that was given must say something: an empty one,
+    such as a variable that is not set, would otherwise grant everything."""
+    found = [word for text in said or [] for word in text.replace(",", " ").split()]
+    if said and (not found or not all(text.strip(" ,") for text in said)):
+        raise Trouble(f"{option} 为空", f"{option} is empty", 2)
+    return found
 
 
 def dashboard(context: typer.Context) -> None:
