@@ -14,6 +14,8 @@ from shared.catalogue import CODES, UNKNOWN_CODE, Entry
 
 MEDIA_TYPE = "application/problem+json"
 LONGEST_PARAM = 120
+LONGEST_LIST = 2000
+"""Characters of a value in a message; of the choices that there are, which no caller makes up."""
 RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1"}
 """Seconds after which the same request may succeed."""
 
@@ -78,6 +80,10 @@ class Problem(Exception):
             "code": self.code,
             "errors": [error.as_dict() for error in self.errors],
         }
+
+
+IN_CHINESE = {"today": "今天", "enterprise": "企业", "union": "工会", "area": "区域", "member": "会员"}
+"""Words of the house that stand for values in messages."""
 
 
 class BadRequest(Problem):
@@ -155,8 +161,14 @@ def entry_of(code: str) -> Entry:
 def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """The message of a code in Chinese and in English, with its placeholders filled; long values are cut."""
     entry = entry_of(code)
-    shown = _Shown((name, str(value)[:LONGEST_PARAM]) for name, value in params.items())
-    return entry.message_zh.format_map(shown), entry.message_en.format_map(shown)
+    shown = _Shown((name, str(value)[: LONGEST_LIST if name == "expected" else LONGEST_PARAM]) for name, value in params.items())
+    chinese = _Shown(shown)
+    if "expected" in shown:
+        chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
+    for name in ("latest", "what"):
+        if name in shown:
+            chinese[name] = IN_CHINESE.get(shown[name], shown[name])
+    return entry.message_zh.format_map(chinese), entry.message_en.format_map(shown)
 
 
 def warnings(codes: Iterable[str]) -> list[dict[str, str]]:

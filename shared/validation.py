@@ -84,7 +84,8 @@ def path_of(loc: Sequence[Any]) -> str | None:
     """A dotted path, list positions from 0; a name that a caller made up is repeated only if it cannot be personal."""
     parts = list(loc)
     if parts and parts[0] in SOURCES:
-        parts = parts[1:]
+        # After a parameter's name pydantic says which of its forms the value is not.
+        parts = parts[1:] if parts[0] == "body" else parts[1:2]
     names = [str(part) if isinstance(part, int) else _speakable(str(part)) for part in parts]
     return ".".join(names) or ("body" if "body" in loc else None)
 

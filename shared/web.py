@@ -60,7 +60,21 @@ NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_t
 
 log = structlog.get_logger()
 
-CallerOf = Annotated[Caller, Depends(_caller)]
+
+async def _asking_what_there_is(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    """The caller of a request all of whose parameters its documented route knows: one that is misspelt must not be answered as if it had
+    not been said. Raises UNKNOWN_FIELD (422). Routes that are not documented (pages) ignore what they do not know."""
+    if request.url.query:
+        path = getattr(request.scope.get("route"), "path", "")
+        operation = request.app.openapi()["paths"].get(path, {}).get("get" if request.method == "HEAD" else request.method.lower())
+        if operation is not None:
+            known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+            if unknown := [name for name in request.query_params if name not in known]:
+                raise problem_of({"type": "extra_forbidden", "loc": ("query", name)} for name in unknown)
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(_asking_what_there_is)]
 """The verified caller, for a route's signature."""
 
 

@@ -119,6 +119,8 @@ async def explain_figure(
     """The enterprises that make a figure up, and for one of them every event behind it."""
     caller.require(READ)
     require_measure(measure)
+    if group is not None and by is None:
+        raise Unprocessable("FIELD_REQUIRED", field="by")
     async with questions_of(request).snapshot(caller.areas) as snapshot:
         require_granted(snapshot, caller, area)
         day, known = day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
@@ -190,7 +192,7 @@ async def explain_change(
         require_granted(snapshot, caller, area)
         until = day_or_today(snapshot, known_to, "known_to")
         if known_from > until:
-            raise Unprocessable("DATE_OUT_OF_RANGE", field="known_from", params={"earliest": EARLIEST, "latest": until})
+            raise Unprocessable("DATE_OUT_OF_RANGE", field="known_from", params={"earliest": EARLIEST, "latest": f"known_to ({until})"})
         window = changes.Window(area, day_or_today(snapshot, as_of, "as_of"), known_from, until, measure)
         cursors = _cursors(request)
         start = cursors.decode(after, tuple[str, int]) if after else ("", -1)

@@ -259,6 +259,9 @@ async def test_bad_questions_name_the_parameter(client: Client) -> None:
         ("coverage/explain", {"measure": "happiness"}, "NOT_ONE_OF", "measure"),
         ("coverage/explain", {}, "FIELD_REQUIRED", "measure"),
         ("coverage/explain", {"measure": "units", "enterprise": "x"}, "INVALID_ID", "enterprise"),
+        ("coverage/explain", {"measure": "units", "group": "P1"}, "FIELD_REQUIRED", "by"),
+        ("coverage", {"asof": "2024-01-01"}, "UNKNOWN_FIELD", "asof"),
+        ("areas", {"zzz": "1"}, "UNKNOWN_FIELD", "zzz"),
         ("coverage/changes", {}, "FIELD_REQUIRED", "known_from"),
         ("coverage/changes", {"known_from": "2024-02-01", "known_to": "2024-01-01"}, "DATE_OUT_OF_RANGE", "known_from"),
     ]
@@ -266,6 +269,9 @@ async def test_bad_questions_name_the_parameter(client: Client) -> None:
         status, problem = await client.get(path, **params)
         assert (status, problem["code"]) == (422, code), (path, params, problem)
         assert [error["field"] for error in problem["errors"]] == [field], problem
+    status, problem = await client.get("coverage/explain", measure="zzz")
+    for language in ("zh", "en"):
+        assert all(measure in problem["errors"][0][f"message_{language}"] for measure in (*MEASURES, *RATES))
     status, problem = await client.get("coverage/explain", measure="units", after="forged")
     assert (status, problem["code"]) == (400, "BAD_CURSOR")
 

@@ -204,3 +204,12 @@ async def test_patience_ends_with_the_remedy(monkeypatch: pytest.MonkeyPatch) ->
     services.late = {"s/1/union": 10**6}
     with pytest.raises(Trouble, match="run this again"):
         await load_enterprises(services.sender(), "s", [unit("1")])
+
+
+async def test_a_stack_that_was_stopped_is_not_waited_for() -> None:
+    runs = iter([True, True, False])
+    away = httpx.MockTransport(lambda _request: httpx.Response(503))
+    stopped = Apis({"registry": "http://registry"}, lambda: "token", httpx.AsyncClient(transport=away), lambda: next(runs))
+    with pytest.raises(api.Stopped, match="the stack was stopped"):
+        await stopped.get("registry", "/v1/areas")
+    assert next(runs, None) is None

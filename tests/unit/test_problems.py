@@ -119,3 +119,18 @@ def test_broken_json_is_400_whatever_else_is_wrong() -> None:
     problem = problem_of([{"type": "missing", "loc": ("body", "a")}, {"type": "json_invalid", "loc": ("body", 1)}], 4)
     assert isinstance(problem, BadRequest)
     assert (problem.code, problem.errors[0].row) == ("BROKEN_JSON", 4)
+
+
+def test_choices_and_words_of_the_house_are_said_in_each_language() -> None:
+    zh, en = problems.messages("NOT_ONE_OF", {"expected": "'district', 'park' or 'size'"})
+    assert ("'district'、'park'、'size'" in zh, "'park' or 'size'" in en) == (True, True)
+    zh, en = problems.messages("DATE_OUT_OF_RANGE", {"earliest": "1900-01-01", "latest": "today"})
+    assert ("今天" in zh, "today" in zh, "today" in en) == (True, False, True)
+
+
+def test_a_parameter_of_several_forms_is_named_without_them() -> None:
+    errors = [
+        {"type": "literal_error", "loc": ("query", "as_of", "literal['']")},
+        {"type": "INVALID_DATE", "loc": ("query", "as_of", "f[x()]")},
+    ]
+    assert {error.field for error in problem_of(errors).errors} == {"as_of"}

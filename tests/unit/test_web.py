@@ -347,7 +347,7 @@ async def test_figures_carry_no_id_and_no_person(client: httpx.AsyncClient) -> N
     await client.post("/v1/things", json={**GOOD, "document": {"kind": "x", "number": RESIDENT_ID}})
     await client.get(f"/{RESIDENT_ID}")
     text = (await client.get("/metrics")).text
-    assert 'parkunion_http_requests_total{method="GET",route="/v1/things/{thing_id}",status="200"} 1.0' in text
+    assert 'parkunion_http_requests_total{method="GET",route="/v1/things/{thing_id}",status="422"} 1.0' in text
     assert 'route="unmatched",status="404"' in text
     assert "parkunion_lag_events 3.0" in text
     assert ID not in text

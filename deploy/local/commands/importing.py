@@ -52,7 +52,7 @@ async def bring_in(stack: Stack, source: Source, title: str) -> Fate:
     """Load all that is good; rows whose form is wrong are among the refused. Raises Trouble."""
     addresses = {name: stack.url(name) for name in stack.services}
     with LoadProgress(title, source.lines) as progress:
-        async with apis_of(addresses, stack.token) as apis:
+        async with apis_of(addresses, stack.token, stack.alive) as apis:
             sender = Sender(apis, source.id, told=progress.tell)
             await source.load(sender, apis)
     if source.refused:

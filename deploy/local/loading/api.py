@@ -33,6 +33,16 @@ class Away(Exception):
         self.after = after
 
 
+class Stopped(Trouble):
+    """The stack was stopped in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "平台已停止,已应答的行均已保存;启动平台后重新执行即可继续",
+            "the stack was stopped; what was answered is kept; start it and run this again: it goes on",
+        )
+
+
 class Denied(Trouble):
     """The service refuses the request as a whole."""
 
@@ -58,12 +68,16 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
 
 
 class Apis:
-    """Requests to the services by name. `addresses` are base URLs, `token` gets a new access token (it may block)."""
+    """Requests to the services by name. `addresses` are base URLs, `token` gets a new access token (it may block), `runs` says whether the
+    stack still means to run: for one that was stopped on purpose nobody waits."""
 
-    def __init__(self, addresses: Mapping[str, str], token: TokenSource, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, addresses: Mapping[str, str], token: TokenSource, client: httpx.AsyncClient, runs: Callable[[], bool] = lambda: True
+    ) -> None:
         self._addresses = addresses
         self._new_token = token
         self._client = client
+        self._runs = runs
         self._token = ""
         self._turn = asyncio.Lock()
 
@@ -83,7 +97,12 @@ class Apis:
         try:
             async for attempt in stamina.retry_context(on=_wait_for, attempts=None, timeout=PATIENCE, **pauses):
                 with attempt:
-                    return await ask()
+                    try:
+                        return await ask()
+                    except (Away, Trouble):
+                        if not self._runs():
+                            raise Stopped from None
+                        raise
         except Away as away:
             raise Trouble(
                 f"{service} 在 {PATIENCE:.0f} 秒内没有应答({away});请看 ./parkunion status,之后重新执行即可继续",
@@ -130,10 +149,10 @@ def _seconds(text: str) -> float:
 
 
 @asynccontextmanager
-async def apis_of(addresses: Mapping[str, str], token: TokenSource) -> AsyncIterator[Apis]:
+async def apis_of(addresses: Mapping[str, str], token: TokenSource, runs: Callable[[], bool] = lambda: True) -> AsyncIterator[Apis]:
     """The APIs at these base URLs, for as long as the context lasts."""
     stamina.instrumentation.set_on_retry_hooks([])  # it would log to stdout, where results go
     limits = httpx.Limits(max_connections=8, max_keepalive_connections=8)
     # Addresses are all on this machine: a proxy of the environment must not see them.
     async with httpx.AsyncClient(timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=5.0), limits=limits, trust_env=False) as client:
-        yield Apis(addresses, token, client)
+        yield Apis(addresses, token, client, runs)
