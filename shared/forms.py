@@ -11,10 +11,10 @@ from fastapi import Header
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from shared.texts import CONTROL, CONTROL_BUT_BREAKS, shows_nothing
+
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 EARLIEST = date(1900, 1, 1)
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-CONTROL_BUT_BREAKS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 UUID_LENGTH = 36
 MOST_WORKERS = 10_000_000
@@ -46,6 +46,12 @@ def _in_full(value: Any) -> Any:
 def _without_control(value: str) -> str:
     if CONTROL.search(value):
         raise PydanticCustomError("CONTROL_CHARACTERS", "no control characters")
+    return value
+
+
+def _seen(value: str) -> str:
+    if shows_nothing(value):
+        raise PydanticCustomError("EMPTY", "nothing of the text can be seen")
     return value
 
 
@@ -87,7 +93,12 @@ Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MOST_WORKERS)]
 """A number of people: a whole number, not a text and not true or false."""
 Number: TypeAlias = Annotated[float, Field(strict=True)]
 """A finite number, not a text and not true or false."""
-Name: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_without_control)]
+Name: TypeAlias = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_without_control),
+    AfterValidator(_seen),
+]
 """A name of 1 to 200 characters in one line."""
 Text: TypeAlias = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_without_control_but_breaks)

@@ -106,7 +106,14 @@ def test_a_wrong_document_is_told_without_its_number(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "code"), [("", "FILE_EMPTY"), ("\n \n", "FILE_EMPTY"), ("# a text\nno json\n", "NOT_NDJSON"), ("PK\x03\x04", "NOT_A_TABLE")]
+    ("content", "code"),
+    [
+        ("", "FILE_EMPTY"),
+        ("\n \n", "FILE_EMPTY"),
+        ("# a text\nno json\n", "NOT_NDJSON"),
+        ("PK\x03\x04", "NOT_NDJSON"),
+        ('[{"name": "x"}]', "NOT_NDJSON"),
+    ],
 )
 def test_files_without_any_row_are_refused_as_a_whole(write: Write, content: str, code: str) -> None:
     with pytest.raises(Unusable) as refused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -22,6 +23,8 @@ from shared.validation import problem_of
 
 LONGEST_LINE = 60_000
 """Characters; a batch takes lines of 64 KiB."""
+NO_ROWS = "NOT_NDJSON"
+NO_OBJECT = frozenset({"BROKEN_JSON", "NOT_AN_OBJECT"})
 
 Key = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
 Reference = Code
@@ -125,10 +128,17 @@ class Read:
         self.body = said
 
 
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        yield from lines(path)
+    except Unusable as unusable:
+        raise Unusable(*(replace(error, code=NO_ROWS) if error.code == "NOT_A_TABLE" else error for error in unusable.errors)) from unusable
+
+
 def rows(path: Path, kind: str) -> Iterator[Read | list[FieldError]]:
     """Every row of the file, or all that is wrong with it. Raises Unusable."""
     form = KINDS[kind]
-    for number, text in lines(path):
+    for number, text in _lines(path):
         if not text.strip():
             continue
         if len(text) > LONGEST_LINE:
@@ -148,7 +158,7 @@ def rows(path: Path, kind: str) -> Iterator[Read | list[FieldError]]:
 class Checked:
     """What the first look at a file finds: `good` rows that come to so many `lines`, `refused` ones for `errors` (at most `most` are kept).
 
-    Raises Unusable if there is no row at all, or no line is JSON.
+    Raises Unusable if there is no row at all, or no line is a JSON object.
     """
 
     def __init__(self, path: Path, kind: str, most: int = 1000) -> None:
@@ -161,10 +171,10 @@ class Checked:
                 self.lines += 1 + (row.headcount is not None)
                 continue
             self.refused += 1
-            broken += row[0].code == "BROKEN_JSON"
+            broken += row[0].code in NO_OBJECT
             if len(self.errors) < most:
                 self.errors += row
         if not self.good and not self.refused:
             raise Unusable(FieldError("FILE_EMPTY"))
         if not self.good and broken == self.refused:
-            raise Unusable(FieldError("NOT_NDJSON", None, self.errors[0].row))
+            raise Unusable(FieldError(NO_ROWS, None, self.errors[0].row))

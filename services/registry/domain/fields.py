@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from services.registry.domain import credit_code as credit_codes
 from shared.reasons import REASON_CODE
+from shared.texts import CONTROL, shows_nothing
 
 LONGEST_NAME = 200
 MOST_WORKERS = 10_000_000
 HIGHEST_REVENUE = 10_000_000_000_000
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 INDUSTRY = re.compile(r"[A-T]\d{0,4}", re.ASCII)
+YUAN = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 OWNERSHIP = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 
 
@@ -52,11 +52,11 @@ def name(value: Any) -> str:
     if not isinstance(value, str):
         raise Wrong("NOT_A_TEXT")
     text = value.strip()
-    if not text:
+    if not text or shows_nothing(text):
         raise Wrong("EMPTY")
     if len(text) > LONGEST_NAME:
         raise Wrong("TOO_LONG", limit=LONGEST_NAME)
-    if not text.isprintable() and any(unicodedata.category(character) in UNPRINTABLE for character in text):
+    if CONTROL.search(text):
         raise Wrong("CONTROL_CHARACTERS")
     return text
 
@@ -107,7 +107,7 @@ def revenue_fen(value: Any) -> int | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or (isinstance(value, str) and not YUAN.fullmatch(value)):
         raise Wrong("NOT_A_NUMBER")
     try:
         yuan = Decimal(str(value))
