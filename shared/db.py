@@ -15,6 +15,8 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
+from shared import faults
+
 T = TypeVar("T")
 
 Record: TypeAlias = "asyncpg.Record"
@@ -144,7 +146,9 @@ async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *,
     for attempt in range(REPEATS + 1):
         try:
             async with transaction(pool, areas=areas) as conn:
-                return await work(conn)
+                done = await work(conn)
+            faults.reached("command.committed")
+            return done
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             if attempt == REPEATS:
                 raise

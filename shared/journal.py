@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared import contracts
+from shared import contracts, faults
 from shared.db import Connection
 from shared.ids import uuid7
 
@@ -154,6 +154,7 @@ async def lock(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHea
         # New streams are made before any is locked: in the other order two transactions can wait for each other.
         await conn.execute(CREATE_STREAMS, wanted)
         rows = await conn.fetch(LOCK_STREAMS, wanted)
+    faults.reached("command.locked")
     return {row["subject"]: StreamHead(row["sequence"], row["recorded_at"] if row["sequence"] else None) for row in rows}
 
 
@@ -186,6 +187,7 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
         raise NotLocked(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
     if (ahead := max(row["ahead"] for row in rows)) > FARTHEST_AHEAD:
         raise ClockAhead(f"the stream is {ahead} ahead of the clock")
+    faults.reached("journal.appended")
     written = {row["event_id"]: Appended(row["id"], row["event_id"], row["subject"], row["sequence"], row["recorded_at"]) for row in rows}
     return [written[event_id] for event_id in ids]
 

@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 from opentelemetry.trace import SpanKind
 
-from shared import db
+from shared import db, faults
 from shared.broker import BrokerUnavailable, Message, PartitionsDiffer, Producer, partition_of
 from shared.clock import utc_now
 from shared.journal import COLUMNS, JournalRow, cloud_event
@@ -119,9 +119,11 @@ class Relay:
         if not rows:
             await _pause(stop, self._idle)
             return
+        faults.reached("relay.read")
         began = utc_now()
         messages = [self._message(row) for row in rows]
         offsets = await self._pinging(conn, self._producer.publish(self._topic, messages), stop)
+        faults.reached("relay.acked")
         last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
         known = [partition for partition in offsets if offsets[partition] >= 0]
         async with conn.transaction():
@@ -129,6 +131,7 @@ class Relay:
             await conn.execute("SET LOCAL synchronous_commit = off")
             await conn.execute(DELETE, [row["id"] for row in rows])
             await conn.execute(MARK, known, [offsets[partition] for partition in known], [last[partition] for partition in known])
+        faults.reached("relay.deleted")
         self.published += len(rows)
         commands = (row["traceparent"] for row in rows)
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import structlog
 
+from shared import faults
 from shared import settings as settings_module
 from shared.settings import MigrationSettings, ServiceSettings, UnusableSettings
 from shared.telemetry import setup
@@ -85,6 +86,7 @@ def _serve(service: str, wanted: Sequence[str]) -> int:
         raise Trouble(f"no role {', '.join(unknown)}; there are {', '.join(known)}, {MIGRATE}")
     chosen = list(wanted) or known
     setup(told, service, "+".join(chosen))
+    faults.arm(told.fault)
     listener = _listen(told) if API in chosen else None
     work = _work(wiring, told, {name: role for name, role in background.items() if name in chosen}, listener)
     try:

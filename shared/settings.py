@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, Secre
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.clock import Clock
+from shared.faults import Fault
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -61,6 +62,10 @@ def _names(value: Any) -> Any:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+def _fault(value: Any) -> Any:
+    return Fault.read(value) if isinstance(value, str) else value
+
+
 HexSecret = Annotated[bytes, BeforeValidator(_secret), Field(repr=False)]
 """A secret of at least 16 bytes, in hexadecimal digits; read as bytes."""
 KeyRing = Annotated[dict[int, bytes], NoDecode, BeforeValidator(_key_ring), Field(repr=False)]
@@ -108,6 +113,8 @@ class ServiceSettings(BaseSettings):
     """Requests that one client may make for long."""
     rate_burst: int = Field(10_000, ge=1)
     """Requests that one client may make at once."""
+    fault: Annotated[Fault | None, NoDecode, BeforeValidator(_fault)] = None
+    """For tests: what is to go wrong, `<point>:<n>:kill|stop|cancel|raise` (`shared.faults`)."""
     otlp_endpoint: str | None = Field(
         None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
     )

@@ -22,7 +22,7 @@ ATTRIBUTES: dict[str, tuple[dict[str, Any], str]] = {
     "id": ({"type": "string", "format": "uuid"}, "UUIDv7, for ever"),
     "source": ({"type": "string"}, "the service that recorded the fact"),
     "type": ({"type": "string"}, "parkunion.<event>.v<version>"),
-    "subject": ({"type": "string"}, "the stream: enterprise/<id>, union/<id> or area/<code>"),
+    "subject": ({"type": "string"}, "the stream: enterprise/<id>, union/<id>, area/<code> or day/<partition>"),
     "partitionkey": ({"type": "string"}, "the stream's id; the Kafka key"),
     "sequence": ({"type": "string", "pattern": "^[0-9]{19}$"}, "contiguous from 1 per source and subject, zero-padded"),
     "time": ({"type": "string", "format": "date-time"}, "when the platform recorded the fact, UTC"),

@@ -36,4 +36,32 @@ class FactCorrected(Event, frozen=True, kw_only=True):
     note_id: UUID | None = None
 
 
-TYPES: dict[str, type[Event]] = {"parkunion.fact-corrected.v1": FactCorrected}
+class EventWithdrawn(Event, frozen=True, kw_only=True):
+    """Earlier events of this stream, which no reader could take, were never facts. Same subject as the events withdrawn.
+
+    The sequences `from` to `to`, both included, are absent from the set of facts at every known day; a reader passes over them and goes
+    on behind them, also where they are the reason that the stream is held. It is refused by a reader that has applied one of them: what
+    has counted is corrected, not withdrawn. `reason` is a code; `note_id` names a text kept by the source alone.
+    """
+
+    first: int = msgspec.field(name="from")
+    last: int = msgspec.field(name="to")
+    reason: str
+    note_id: UUID | None = None
+
+
+class DayClosed(Event, frozen=True, kw_only=True):
+    """The source will record nothing more on `day` or before it (days of the deployment's zone). Subject `day/<partition>`.
+
+    Said once to every partition, so that each shard knows it in order with its facts: the only event whose partition is given instead of
+    following from its key. `occurredon` is the day.
+    """
+
+    day: date
+
+
+TYPES: dict[str, type[Event]] = {
+    "parkunion.fact-corrected.v1": FactCorrected,
+    "parkunion.event-withdrawn.v1": EventWithdrawn,
+    "parkunion.day-closed.v1": DayClosed,
+}

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import asyncpg
 import structlog
 
-from shared import db
+from shared import db, faults
 from shared.broker import BrokerUnavailable
 from shared.db import Connection
 from shared.journal import ClockAhead
@@ -122,6 +122,7 @@ class Folder:
             position = {**shard.next, **plan.next}
             if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):
                 raise Fenced(f"shard {shard.number} is no longer at version {shard.version}")
+            faults.reached("batch.moved")
             events = [record.event for record in plan.apply if record.event is not None]
             batch = ShardBatch(generation, shard.number, shard.version + 1, events, position)
             if events:
@@ -131,7 +132,10 @@ class Folder:
                     if is_outage(error):
                         raise
                     raise _Refused(plan, f"{type(error).__name__}: {error}"[:500]) from error
+            faults.reached("batch.applied")
             await store.write(conn, generation, shard.number, plan, streams.heads)
+            faults.reached("batch.before_commit")
+        faults.reached("batch.committed")
         return plan, batch
 
     def _mind_parking(self, plan: Sorted) -> None:

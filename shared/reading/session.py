@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from shared import db
+from shared import db, faults
 from shared.broker import Broker, BrokerUnavailable, Consumer, Extent, Place, Record, Topic
 from shared.db import Connection
 from shared.reading import store
@@ -169,6 +169,7 @@ class Session:
                 extents,
                 self._setting.batch,
             )
+            faults.reached("reader.owned")
             if self._wanted is not places:
                 return
             for shard in taken:

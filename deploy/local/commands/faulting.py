@@ -1,0 +1,16 @@
+"""`faults`: where a process can be told to go wrong."""
+
+from __future__ import annotations
+
+import typer
+
+from shared.faults import POINTS
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help="列出故障点,供测试:PARKUNION_FAULT=点:次:kill|stop|cancel|raise / list the fault points, for tests")(faults)
+
+
+def faults() -> None:
+    for name, what in POINTS.items():
+        print(f"{name}\t{what}")
