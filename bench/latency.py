@@ -3,7 +3,8 @@
 Needs a running stack (`./parkunion up --detach`). Two loads: 200 single commands a second, and 2,000 a second in batches of 100.
 Every park has one enterprise, so its stream's order is the order of its count: the k-th member acknowledged is served when the park's
 `members` is at least k. Latency is the instant at which the stream's line arrives less the instant at which the answer arrived.
-The generator's own share of the CPU is stated, since it runs on the same machine.
+The generator's own share of the CPU is stated, since it runs on the same machine, and so are the CPU milliseconds of each process per
+command (of a batch: per line), which are comparable where times are not: on a machine that does other work, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+
+from bench import cpu
 
 ROOT = Path(__file__).parents[1]
 PARKS = 40
@@ -47,8 +50,9 @@ class Park:
 class Load:
     """The generator: prepares its parks, follows the stream, sends commands at a rate and pairs the two."""
 
-    def __init__(self, session: aiohttp.ClientSession, urls: dict[str, str]) -> None:
-        self.session, self.urls, self.run = session, urls, uuid4().hex[:8]
+    def __init__(self, session: aiohttp.ClientSession, status: dict[str, Any]) -> None:
+        self.session, self.status, self.run = session, status, uuid4().hex[:8]
+        self.urls: dict[str, str] = {name: service["url"] for name, service in status["services"].items()}
         self.parks: dict[str, Park] = {}
 
     async def batch(self, service: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -130,17 +134,18 @@ class Load:
         park.sent += 100
         park.acknowledged.append((park.sent, time.perf_counter()))
 
-    async def drive(self, send: Any, per_second: float, seconds: float) -> dict[str, Any]:
-        """Open loop: a command starts when its time has come, whether or not earlier ones were answered."""
+    async def drive(self, send: Any, per_second: float, seconds: float, members: int = 1) -> dict[str, Any]:
+        """Open loop: a command starts when its time has come, whether or not earlier ones were answered. `send` adds so many `members`."""
         for park in self.parks.values():
             park.acknowledged.clear()
         parks, tasks = list(self.parks.values()), []
-        started, cpu = time.perf_counter(), time.process_time()
+        spent = cpu.seconds(self.status)
+        started, own = time.perf_counter(), time.process_time()
         for n in range(int(per_second * seconds)):
             await asyncio.sleep(max(0.0, started + n / per_second - time.perf_counter()))
             tasks.append(asyncio.create_task(send(parks[n % PARKS])))
         await asyncio.gather(*tasks)
-        wall, used = time.perf_counter() - started, time.process_time() - cpu
+        wall, used = time.perf_counter() - started, time.process_time() - own
         deadline = time.perf_counter() + 30
         while any(park.acknowledged and (not park.served or park.served[-1][0] < park.sent) for park in parks):
             if time.perf_counter() > deadline:
@@ -151,6 +156,7 @@ class Load:
             "seconds": round(wall, 2),
             "generator_cpu_share_of_one_core": round(used / wall, 3),
             **self.latencies(),
+            "cpu_ms_per_member": cpu.milliseconds_each(spent, cpu.seconds(self.status), len(tasks) * members),
         }
 
     def latencies(self) -> dict[str, Any]:
@@ -173,17 +179,16 @@ class Load:
 async def measure(data: Path | None, seconds: float) -> None:
     """Run both loads and print one line of JSON each."""
     status = json.loads(parkunion(data, "status", "--json"))
-    urls = {name: service["url"] for name, service in status["services"].items()}
     headers = {"Authorization": f"Bearer {parkunion(data, 'token')}"}
     connector = aiohttp.TCPConnector(limit=64)
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        load = Load(session, urls)
+        load = Load(session, status)
         await load.prepare()
         follower = asyncio.create_task(load.follow())
         await asyncio.sleep(1)
         await load.drive(load.single, 50, 3)
         print(json.dumps({"load": "200 single commands/s", **await load.drive(load.single, 200, seconds)}), flush=True)
-        print(json.dumps({"load": "2,000/s in batches of 100", **await load.drive(load.hundred, 20, seconds)}), flush=True)
+        print(json.dumps({"load": "2,000/s in batches of 100", **await load.drive(load.hundred, 20, seconds, 100)}), flush=True)
         follower.cancel()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from bench import cpu
 from bench.latency import parkunion
 
 
@@ -26,10 +27,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path)
     status = json.loads(parkunion(options.parse_args().data, "status", "--json"))
-    named = {
-        pid: f"{name}:{role}" for name, service in status["services"].items() for role, pids in service["roles"].items() for pid in pids
-    }
-    named |= {status["postgres"]["pid"]: "postgres", status["kafka"]["pid"]: "kafka"}
+    named = cpu.named(status)
     pids = set(named)
     supervisor = psutil.Process(status["kafka"]["pid"]).parent()
     if supervisor is not None and supervisor.pid > 1:

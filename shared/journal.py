@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from shared import contracts, faults
-from shared.db import Connection
+from shared.db import Connection, Record
 from shared.ids import uuid7
 
 FARTHEST_AHEAD = timedelta(minutes=1)
@@ -147,14 +147,24 @@ def _in_order(subjects: Iterable[str]) -> list[str]:
 async def lock(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHead]:
     """Lock the streams, new ones included, until the transaction ends. Everything that is decided on must be loaded after this."""
     wanted = _in_order(subjects)
-    if not wanted:
-        return {}
-    rows = await conn.fetch(LOCK_IF_ALL_EXIST, wanted)
-    if len(rows) < len(wanted):
+    heads = await lock_if_all_exist(conn, wanted)
+    if len(heads) < len(wanted):
         # New streams are made before any is locked: in the other order two transactions can wait for each other.
         await conn.execute(CREATE_STREAMS, wanted)
-        rows = await conn.fetch(LOCK_STREAMS, wanted)
+        heads = _heads(await conn.fetch(LOCK_STREAMS, wanted))
+        faults.reached("command.locked")
+    return heads
+
+
+async def lock_if_all_exist(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHead]:
+    """The same for streams of which some may not be there: then none is locked, and the answer is empty."""
+    wanted = _in_order(subjects)
+    heads = _heads(await conn.fetch(LOCK_IF_ALL_EXIST, wanted)) if wanted else {}
     faults.reached("command.locked")
+    return heads
+
+
+def _heads(rows: Iterable[Record]) -> dict[str, StreamHead]:
     return {row["subject"]: StreamHead(row["sequence"], row["recorded_at"] if row["sequence"] else None) for row in rows}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from services.membership import learned, listings, people, store
+from services.membership import learned, listings, people, snapshot, store
 from services.membership.context import Context
 from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
 from services.membership.domain.corrections import Target
@@ -59,17 +59,11 @@ async def load(
     named = _named(commands)
     targets = await store.targets(conn, named.events)
     _name_targets(named, targets)
-    for member in await store.memberships(conn, named.memberships):
-        named.enterprises.add(member.enterprise_id)
+    members = await store.memberships(conn, named.memberships)
+    named.enterprises |= {member.enterprise_id for member in members}
     world = World(heads=await _lock(conn, named, commands))
-    world.enterprises = await store.enterprises(conn, {e for e in named.enterprises if enterprise_subject(e) in world.heads})
-    closed = {enterprise.id for enterprise in world.enterprises.values() if enterprise.closed_on is not None}
-    named.wide |= {c.union_id for c in commands if isinstance(c, Cover) and c.enterprise_id in closed}
-    world.coverage = await store.coverage(conn, named.enterprises, named.wide)
-    also = {fact.union_id for enterprise in closed for fact in world.coverage.get(enterprise, ())}
-    not_locked = {union_id for union_id in named.locked if union_subject(union_id) not in world.heads}
-    world.unions = await store.unions(conn, (named.unions | also) - not_locked)
-    persons, rehash = await _people(conn, world, named, hashes)
+    found = await _load_world(conn, world, named, commands, hashes)
+    persons, rehash = await _people(conn, world, found.persons, {member.person for member in members}, hashes)
     if unknown := named.enterprises - world.enterprises.keys():
         world.expected = await learned.may_follow(conn, unknown, context.registry_topic, context.partitions)
     if grants:
@@ -80,7 +74,7 @@ async def load(
     if named.events:
         targets = await store.targets(conn, named.events)
     tags = await listings.etags(conn, named.locked, named.memberships) if etags else {}
-    return Loaded(world, await context.clock.today(conn), targets, persons, rehash, frozenset(world.memberships), tags)
+    return Loaded(world, context.clock.day_of(found.now), targets, persons, rehash, frozenset(world.memberships), tags)
 
 
 def _named(commands: Sequence[Command]) -> Named:
@@ -141,18 +135,43 @@ async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> 
     named.wide |= {u.id for u in found.values() if u.kind == UnionKind.ENTERPRISE_UNION}
     locked = await journal.lock(conn, [union_subject(union_id) for union_id in found])
     ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events else set())
-    if ends:
-        named.enterprises |= (await store.coverage(conn, (), ends)).keys()
-    known = await store.enterprises(conn, named.enterprises)
-    locked |= await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known])
-    return {subject: head.sequence for subject, head in locked.items()}
+    named.enterprises |= {fact.enterprise_id for fact in await store.coverage_of_unions(conn, ends)}
+    subjects = {enterprise_subject(enterprise_id) for enterprise_id in named.enterprises}
+    heads = await journal.lock_if_all_exist(conn, subjects)
+    if len(heads) < len(subjects):
+        known = await store.enterprises(conn, named.enterprises)
+        heads = await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known])
+    return {subject: head.sequence for subject, head in (locked | heads).items()}
+
+
+async def _load_world(
+    conn: Connection, world: World, named: Named, commands: Sequence[Command], hashes: Sequence[Hashes]
+) -> snapshot.Snapshot:
+    """Enterprises, coverage and unions, under their locks; what only units that are closed or wide unions need, by further statements."""
+    not_locked = {union_id for union_id in named.locked if union_subject(union_id) not in world.heads}
+    found = await snapshot.load(
+        conn,
+        {enterprise_id for enterprise_id in named.enterprises if enterprise_subject(enterprise_id) in world.heads},
+        named.enterprises,
+        named.unions - not_locked,
+        [entry for entries in hashes for entry in entries],
+    )
+    world.enterprises, world.coverage, world.unions = found.enterprises, found.coverage, found.unions
+    closed = {enterprise.id for enterprise in world.enterprises.values() if enterprise.closed_on is not None}
+    named.wide |= {c.union_id for c in commands if isinstance(c, Cover) and c.enterprise_id in closed}
+    for fact in await store.coverage_of_unions(conn, named.wide):
+        if fact.enterprise_id not in named.enterprises:
+            world.coverage.setdefault(fact.enterprise_id, []).append(fact)
+    also = {fact.union_id for enterprise in closed for fact in world.coverage.get(enterprise, ())}
+    world.unions |= await store.unions(conn, also - not_locked - world.unions.keys())
+    return found
 
 
 async def _people(
-    conn: Connection, world: World, named: Named, hashes: Sequence[Hashes]
+    conn: Connection, world: World, found: Mapping[tuple[int, bytes], int], named: set[PersonNo], hashes: Sequence[Hashes]
 ) -> tuple[dict[bytes, PersonNo], list[tuple[int, bytes]]]:
-    """Find and lock the persons of all lines, and load their memberships; {newest hash: person}, and whom an older key found."""
-    found = await people.find(conn, [entry for entries in hashes for entry in entries])
+    """Lock those `found` by hash and those of the memberships named, and load their memberships; {newest hash: person}, and whom an
+    older key found."""
     persons: dict[bytes, PersonNo] = {}
     rehash: list[tuple[int, bytes]] = []
     for entries in hashes:
@@ -163,8 +182,7 @@ async def _people(
         persons[newest] = PersonNo(-len(persons) - 1 if known is None else known)
         if known is not None and entries[0] not in found:
             rehash.append((known, newest))
-    named_members = await store.memberships(conn, named.memberships)
-    numbers = {number for number in persons.values() if number > 0} | {member.person for member in named_members}
+    numbers = {number for number in persons.values() if number > 0} | named
     await people.lock(conn, numbers)
     members: list[Membership] = await store.memberships_of(conn, numbers)
     world.memberships = {member.id: member for member in members}

@@ -9,10 +9,6 @@ from uuid import UUID
 from services.membership.documents import Sealed
 from shared.db import Connection
 
-FIND = """
-SELECT p.no, w.hash, w.hash_version FROM unnest($1::bytea[], $2::smallint[]) AS w(hash, hash_version)
-CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.hash = w.hash AND p.hash_version = w.hash_version OFFSET 0) AS p
-"""
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no FOR NO KEY UPDATE"
 REHASH = """
 UPDATE persons AS p SET hash = n.hash, hash_version = $3 FROM unnest($1::bigint[], $2::bytea[]) AS n(no, hash) WHERE p.no = n.no
@@ -36,12 +32,6 @@ class NewPerson:
     kind: str
     hash: bytes
     document: Sealed
-
-
-async def find(conn: Connection, hashes: Sequence[tuple[int, bytes]]) -> dict[tuple[int, bytes], int]:
-    """{(key version, hash): person} of those who are known."""
-    rows = await conn.fetch(FIND, [digest for _, digest in hashes], [version for version, _ in hashes]) if hashes else []
-    return {(row["hash_version"], row["hash"]): row["no"] for row in rows}
 
 
 async def lock(conn: Connection, persons: Collection[int]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from services.membership.domain.corrections import Target
@@ -25,11 +26,15 @@ from shared.contracts.membership import UnionKind
 from shared.contracts.streams import FactCorrected, Placed
 from shared.db import Connection, Record
 
+Columns: TypeAlias = "Record | tuple[Any, ...]"
+"""A row, or the same columns as an element of an array of rows."""
+
 CORRECTION = "parkunion.fact-corrected.v1"
 
-COVERAGE = "SELECT enterprise_id, union_id, kind, rank, occurred_on, started, reason, note_id, event_id FROM coverage_facts"
-COVERAGE_OF_ENTERPRISES = f"{COVERAGE} WHERE enterprise_id = ANY($1::uuid[]) ORDER BY occurred_on, rank"
-COVERAGE_OF_UNIONS = f"{COVERAGE} WHERE union_id = ANY($1::uuid[]) ORDER BY occurred_on, rank"
+ENTERPRISE_COLUMNS = "id, park, settled_on, closed_on, closing"
+COVERAGE_COLUMNS = "enterprise_id, union_id, kind, rank, occurred_on, started, reason, note_id, event_id"
+COVERAGE_OF_ENTERPRISES = f"SELECT {COVERAGE_COLUMNS} FROM coverage_facts WHERE enterprise_id = ANY($1::uuid[]) ORDER BY occurred_on, rank"
+COVERAGE_OF_UNIONS = f"SELECT {COVERAGE_COLUMNS} FROM coverage_facts WHERE union_id = ANY($1::uuid[]) ORDER BY occurred_on, rank"
 PUT_COVERAGE = """
 INSERT INTO coverage_facts (enterprise_id, rank, union_id, kind, started, occurred_on, reason, note_id, event_id)
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::boolean[], $6::date[], $7::text[], $8::uuid[], $9::uuid[])
@@ -37,11 +42,8 @@ ON CONFLICT (enterprise_id, rank) DO UPDATE
     SET occurred_on = excluded.occurred_on, reason = excluded.reason, note_id = excluded.note_id, event_id = excluded.event_id
 """
 DROP_COVERAGE = "DELETE FROM coverage_facts WHERE (enterprise_id, rank) IN (SELECT * FROM unnest($1::uuid[], $2::bigint[]))"
-UNIONS = """
-SELECT id, kind, seat_area, founded_on, name, parent_union_id, dissolved_on, dissolved_rank, dissolved_reason, dissolved_note_id,
-    dissolved_event_id
-FROM unions WHERE id = ANY($1::uuid[])
-"""
+UNION_COLUMNS = "id, kind, seat_area, founded_on, name, parent_union_id, dissolved_on, dissolved_rank, dissolved_reason, dissolved_note_id, dissolved_event_id"
+UNIONS = f"SELECT {UNION_COLUMNS} FROM unions WHERE id = ANY($1::uuid[])"
 PUT_UNIONS = """
 INSERT INTO unions (id, kind, seat_area, founded_on, name, parent_union_id, dissolved_on, dissolved_rank, dissolved_reason,
     dissolved_note_id, dissolved_event_id)
@@ -92,48 +94,42 @@ class Said:
 
 async def enterprises(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Enterprise]:
     """What is known of these enterprises."""
-    rows = await conn.fetch("SELECT id, park, settled_on, closed_on, closing FROM enterprises WHERE id = ANY($1::uuid[])", list(ids))
+    rows = await conn.fetch(f"SELECT {ENTERPRISE_COLUMNS} FROM enterprises WHERE id = ANY($1::uuid[])", list(ids))
     return {row["id"]: Enterprise(*row) for row in rows}
 
 
 async def unions(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Union]:
     """These unions, as far as they exist."""
-    return {row["id"]: _union(row) for row in await conn.fetch(UNIONS, list(ids))} if ids else {}
+    return {row["id"]: union(row) for row in await conn.fetch(UNIONS, list(ids))} if ids else {}
 
 
-def _union(row: Record) -> Union:
-    end = None
-    if row["dissolved_on"] is not None:
-        end = Dissolution(
-            row["dissolved_on"], row["dissolved_rank"], row["dissolved_reason"], row["dissolved_note_id"], row["dissolved_event_id"]
-        )
-    return Union(UnionId(row["id"]), UnionKind(row["kind"]), row["seat_area"], row["founded_on"], row["name"], row["parent_union_id"], end)
+def union(columns: Columns) -> Union:
+    """The union of a row of UNION_COLUMNS."""
+    union_id, kind, seat_area, founded_on, name, parent, on, rank, reason, note_id, event_id = columns
+    end = None if on is None else Dissolution(on, rank, reason, note_id, event_id)
+    return Union(UnionId(union_id), UnionKind(kind), seat_area, founded_on, name, parent, end)
 
 
 async def coverage(conn: Connection, enterprise_ids: Collection[UUID], union_ids: Collection[UUID]) -> dict[UUID, list[CoverageFact]]:
     """{enterprise: facts in order}: all of these enterprises, and of any enterprise those of these unions."""
-    rows = await conn.fetch(COVERAGE_OF_ENTERPRISES, list(enterprise_ids)) if enterprise_ids else []
     found: dict[UUID, list[CoverageFact]] = {enterprise_id: [] for enterprise_id in enterprise_ids}
-    for row in rows:
-        found[row["enterprise_id"]].append(_coverage(row))
-    for row in await conn.fetch(COVERAGE_OF_UNIONS, list(union_ids)) if union_ids else []:
-        if row["enterprise_id"] not in enterprise_ids:
-            found.setdefault(row["enterprise_id"], []).append(_coverage(row))
+    for row in await conn.fetch(COVERAGE_OF_ENTERPRISES, list(enterprise_ids)) if enterprise_ids else []:
+        found[row["enterprise_id"]].append(coverage_fact(row))
+    for fact in await coverage_of_unions(conn, union_ids):
+        if fact.enterprise_id not in enterprise_ids:
+            found.setdefault(fact.enterprise_id, []).append(fact)
     return found
 
 
-def _coverage(row: Record) -> CoverageFact:
-    return CoverageFact(
-        EnterpriseId(row["enterprise_id"]),
-        UnionId(row["union_id"]),
-        UnionKind(row["kind"]),
-        row["rank"],
-        row["occurred_on"],
-        row["started"],
-        row["reason"],
-        row["note_id"],
-        row["event_id"],
-    )
+async def coverage_of_unions(conn: Connection, ids: Collection[UUID]) -> list[CoverageFact]:
+    """What these unions cover or covered, in order."""
+    return [coverage_fact(row) for row in await conn.fetch(COVERAGE_OF_UNIONS, list(ids))] if ids else []
+
+
+def coverage_fact(columns: Columns) -> CoverageFact:
+    """The fact of a row of COVERAGE_COLUMNS."""
+    enterprise_id, union_id, kind, *others = columns
+    return CoverageFact(EnterpriseId(enterprise_id), UnionId(union_id), UnionKind(kind), *others)
 
 
 async def memberships(conn: Connection, ids: Collection[UUID]) -> list[Membership]:

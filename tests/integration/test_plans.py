@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.membership import people
+from services.membership import snapshot
 from shared import db, idempotency, journal
 from shared.contracts.registry import HeadcountReported
 from shared.db import Connection, Pool
@@ -52,7 +52,7 @@ async def command(conn: Connection, n: int) -> None:
     await journal.lock(conn, [subject])
     (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
     await idempotency.record(conn, "tester", {key: Result("id", subject, 1, [written.event_id])})
-    await people.find(conn, [(1, n.to_bytes(16, "big"))])
+    await snapshot.load(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
     await conn.fetch(reading.HEADS, 1, 0, ["s"], [subject])
     await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
     await conn.fetch(OLDEST, 10)

@@ -1,0 +1,44 @@
+"""CPU seconds of the processes of a running stack, by what they do; PostgreSQL's are told apart by the role that they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+
+
+def named(status: Mapping[str, Any]) -> dict[int, str]:
+    """{pid: name} of the processes that `parkunion status --json` names: `<service>:<role>`, `postgres`, `kafka`."""
+    found = {
+        pid: f"{name}:{role}" for name, service in status["services"].items() for role, pids in service["roles"].items() for pid in pids
+    }
+    return found | {status["postgres"]["pid"]: "postgres", status["kafka"]["pid"]: "kafka"}
+
+
+def seconds(status: Mapping[str, Any]) -> dict[str, float]:
+    """{name: CPU seconds used so far}. A session that ended is no longer counted: take two readings while the pools stand."""
+    found: dict[str, float] = {}
+    for pid, name in named(status).items():
+        process = psutil.Process(pid)
+        for member in [process, *process.children(recursive=True)]:
+            try:
+                times, title = member.cpu_times(), " ".join(member.cmdline())
+            except psutil.NoSuchProcess:
+                continue
+            label = _session(title) if name == "postgres" else name
+            found[label] = found.get(label, 0.0) + times.user + times.system
+    return found
+
+
+def _session(title: str) -> str:
+    """`postgres:<role>` of a session's process; `postgres:itself` of all others (writers, checkpointer, vacuum)."""
+    words = title.split()
+    return f"postgres:{words[1]}" if words[:1] == ["postgres:"] and len(words) > 1 and words[1].endswith("_app") else "postgres:itself"
+
+
+def milliseconds_each(before: Mapping[str, float], after: Mapping[str, float], commands: int) -> dict[str, float]:
+    """{name: CPU milliseconds per command} between two readings, the greatest first, and their sum."""
+    used = {name: (after[name] - before.get(name, 0.0)) * 1000 / commands for name in after}
+    rounded = {name: round(value, 3) for name, value in sorted(used.items(), key=lambda item: -item[1]) if value >= 0.0005}
+    return {**rounded, "sum": round(sum(used.values()), 3)}
