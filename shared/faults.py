@@ -3,6 +3,9 @@
 `PARKUNION_FAULT=relay.acked:3:kill` makes this process do so when it reaches `relay.acked` for the third time; without it a point does
 nothing (one look-up of a context variable). `parkunion faults` lists the points. A point stands where a crash would hurt most: between two
 effects of which the second must not be lost and the first not be done twice.
+
+The point `line` is every line of the rooms in LINES: `line:57:kill` kills the process before the 57th line there that it has not executed
+before. A run for each number kills it once at every line (tests/chaos/test_every_line.py).
 """
 
 from __future__ import annotations
@@ -11,13 +14,19 @@ import asyncio
 import os
 import re
 import signal
+import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, cast, get_args
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 Action: TypeAlias = Literal["kill", "stop", "cancel", "raise"]
 
+LINE = "line"
 POINTS = {
+    LINE: "the n-th line of journal, relay, readers and projector that is new to the process",
     "command.locked": "a command holds its streams, nothing is written yet",
     "journal.appended": "facts are in the journal and the outbox, the transaction is open",
     "command.committed": "a command is committed, its client has no answer yet",
@@ -31,6 +40,22 @@ POINTS = {
     "batch.committed": "a batch is committed, the process does not know it yet",
 }
 """{name: what is true there}."""
+
+LINES = (
+    "shared/journal.py",
+    "shared/relay.py",
+    "shared/relaying/",
+    "shared/closing.py",
+    "shared/reading/",
+    "services/membership/events_in.py",
+    "services/metrics/closing.py",
+    "services/metrics/feed.py",
+    "services/metrics/ledger.py",
+    "services/metrics/projector.py",
+    "services/metrics/store.py",
+)
+"""Rooms of the point `line`: files, and folders with all that is in them, from the root."""
+ROOT = str(Path(__file__).resolve().parent.parent) + os.sep
 
 FORM = re.compile(r"([a-z_.]+):([1-9][0-9]*):([a-z]+)")
 
@@ -62,6 +87,12 @@ class Fault:
             )
         return cls(form[1], int(form[2]), cast(Action, form[3]))
 
+    def count(self) -> None:
+        """The point is reached once more."""
+        self.seen += 1
+        if self.seen == self.n:
+            self.strike()
+
     def strike(self) -> None:
         """Do it."""
         match self.action:
@@ -80,14 +111,38 @@ _armed: ContextVar[Fault | None] = ContextVar("fault", default=None)
 
 
 def arm(fault: Fault | None) -> None:
-    """Expect a fault in this context and in every task started from it; None: none."""
+    """Expect a fault in this context and in every task started from it; None: none. A fault at a line is the whole thread's."""
     _armed.set(fault)
+    if fault is not None and fault.point == LINE:
+        sys.settrace(at_new_lines(fault.count))
+
+
+Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
+
+
+def at_new_lines(then: Callable[[], None]) -> Trace:
+    """A trace function (sys.settrace) that calls `then` before each line of LINES that it has not seen before."""
+    seen: set[tuple[str, int]] = set()
+    rooms: dict[str, bool] = {}
+
+    def line(frame: FrameType, event: str, _: Any) -> Trace:
+        place = (frame.f_code.co_filename, frame.f_lineno)
+        if event == "line" and place not in seen:
+            seen.add(place)
+            then()
+        return line
+
+    def call(frame: FrameType, _event: str, _: Any) -> Trace | None:
+        file = frame.f_code.co_filename
+        if file not in rooms:
+            rooms[file] = file.startswith(ROOT) and file.removeprefix(ROOT).startswith(LINES)
+        return line if rooms[file] else None
+
+    return call
 
 
 def reached(point: str) -> None:
     """This line is the point of that name. Raises what the fault says, if one is armed for it and it is time."""
     fault = _armed.get()
     if fault is not None and fault.point == point:
-        fault.seen += 1
-        if fault.seen == fault.n:
-            fault.strike()
+        fault.count()

@@ -14,7 +14,9 @@ import importlib
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -36,6 +38,8 @@ GRACE = 4.0
 """Seconds that the roles have to end after a signal, before they are cancelled."""
 LAST_GRACE = 1.0
 """Seconds that a cancelled role has."""
+BEAT = 1.0
+"""Seconds between two heartbeats."""
 CONNECTION_GRACE = 3
 """Seconds that open answers get of GRACE."""
 
@@ -133,6 +137,7 @@ async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[s
     if listener is not None:
         server = _server(wiring.api(told), stop)
         tasks[asyncio.create_task(server.serve(sockets=[listener]), name=API)] = API
+    beating = asyncio.create_task(_beat(told.heartbeat)) if told.heartbeat is not None else None
     # What was loaded stays for ever: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
@@ -141,6 +146,8 @@ async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[s
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
     crashed = [task for task in tasks if task.done()] if not stop.is_set() else []
     stop.set()
+    if beating is not None:
+        beating.cancel()
     if server is not None:
         server.should_exit = True
     _done, late = await asyncio.wait(tasks, timeout=GRACE)
@@ -159,6 +166,15 @@ async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[s
     log.info("process.ends", failed=failed)
     _flush()
     return 1 if failed else 0
+
+
+async def _beat(file: Path) -> None:
+    """Tell that the event loop turns. The monotonic clock is one for all processes and does not jump when the wall clock is set."""
+    while True:
+        with contextlib.suppress(OSError):
+            # A full disk is no reason to end: it costs a restart at most.
+            file.write_text(f"{time.monotonic():.3f}\n")  # noqa: ASYNC240 - a few bytes once a second
+        await asyncio.sleep(BEAT)
 
 
 async def _as_coroutine(role: Role, stop: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ A service extends `ServiceSettings` in its own settings.py. Nothing else in `sha
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -113,6 +114,8 @@ class ServiceSettings(BaseSettings):
     """Requests that one client may make for long."""
     rate_burst: int = Field(10_000, ge=1)
     """Requests that one client may make at once."""
+    heartbeat: Path | None = None
+    """A file into which the process writes its monotonic clock once a second: who supervises it sees that it stands still."""
     fault: Annotated[Fault | None, NoDecode, BeforeValidator(_fault)] = None
     """For tests: what is to go wrong, `<point>:<n>:kill|stop|cancel|raise` (`shared.faults`)."""
     otlp_endpoint: str | None = Field(

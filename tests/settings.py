@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,3 +19,18 @@ class ServerSettings(BaseSettings):
     """An image with the interface of the official `postgres`, version 18 or later."""
     kafka_image: str = "apache/kafka:4.1.0"
     """An image with the interface of the official `apache/kafka`."""
+
+
+class ChaosSettings(BaseSettings):
+    """How much is broken on purpose."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKUNION_TEST_")
+
+    seed: int = Field(default_factory=lambda: secrets.randbelow(2**32))
+    """What chance depends on; printed by every test that uses it."""
+    every_line: bool = False
+    """Kill at every line, not at a sample of them."""
+    line_step: int = Field(41, ge=1)
+    """Otherwise: every so many lines."""
+    chaos_seconds: float = Field(45, gt=0)
+    """Seconds of load under which processes are killed."""

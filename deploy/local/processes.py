@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +22,17 @@ PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
 """Per service its processes, each with the roles it has."""
 
 SERVICES = tuple(PROCESSES)
+DIVIDED = ("metrics", ("projector",))
+"""The process of which there may be several, each with a part of the shards."""
 TOPICS = ("parkunion.registry.v1", "parkunion.membership.v1")
 PARTITIONS = 12
 ZONE = "Asia/Shanghai"
 GRACE = 8.0
 """Seconds a service may take to stop before SIGKILL."""
+FROZEN_AFTER = 7.0
+"""Seconds without a heartbeat, and without any work of the processor, after which a process is killed, and started again."""
+SILENT_AFTER = 60.0
+"""Seconds that a process that works has until its next heartbeat: on a machine with too much to do, nothing is frozen that is only slow."""
 LARGEST_LOG = 32 * 2**20
 """Bytes; a larger log is put aside (one generation) when its process starts."""
 
@@ -46,11 +53,21 @@ class ServiceProcess:
     roles: Sequence[str]
     env: Mapping[str, str]
     log: Path
+    number: int = 1
+    """Of several processes of one kind."""
+    _since: float = field(default=0.0, init=False)
+    _working: float = field(default=0.0, init=False)
+    _worked: str = field(default="", init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
-        return f"{self.service}.{'+'.join(self.roles)}"
+        return self.log.stem
+
+    @property
+    def beat(self) -> Path:
+        """Where it writes its heartbeat."""
+        return self.log.with_suffix(".beat")
 
     @property
     def pid(self) -> int | None:
@@ -63,13 +80,51 @@ class ServiceProcess:
 
     def spawn(self) -> None:
         put_aside(self.log)
+        self.beat.unlink(missing_ok=True)
+        self._since = self._working = time.monotonic()
         program = [sys.executable, "-P", "-m", f"services.{self.service}", "--role", ",".join(self.roles)]
-        self._process = spawn(program, self.log, env=self.env, cwd=ROOT)
+        self._process = spawn(program, self.log, env={**self.env, "PARKUNION_HEARTBEAT": str(self.beat)}, cwd=ROOT)
+
+    def frozen(self, now: float) -> bool:
+        """Whether it runs and has stood still for too long; `now` by the monotonic clock, which all processes share."""
+        worked = _worked(self.pid)
+        if worked != self._worked:
+            self._worked, self._working = worked, now
+        try:
+            beat = max(self._since, float(self.beat.read_text()))
+        except (OSError, ValueError):
+            beat = self._since
+        return now - beat > SILENT_AFTER or now - max(beat, self._working) > FROZEN_AFTER
+
+    def give_time(self, now: float) -> None:
+        """It could not beat while the machine itself stood still."""
+        self._since = self._working = now
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         if self._process is not None:
             end(self._process, signal.SIGTERM, GRACE)
             self._process = None
+
+
+def _worked(pid: int | None) -> str:
+    """How much a process has worked so far, as the kernel counts it (nanoseconds on a processor, and more); empty: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/schedstat").read_text()
+    except OSError:
+        return ""
+
+
+def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int) -> list[ServiceProcess]:
+    """The processes of a service; `workers` of those that divide their work."""
+    return [
+        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log", number)
+        for roles in PROCESSES[service]
+        for number in range(1, (workers if (service, tuple(roles)) == DIVIDED else 1) + 1)
+    ]
 
 
 def put_aside(log: Path) -> None:

@@ -25,7 +25,7 @@ from deploy.local.folder import Folder, read_json, write_private
 from deploy.local.issuer import AUDIENCE, Issuer, client_key
 from deploy.local.kafka import KafkaServer
 from deploy.local.postgres import PostgresServer, database_of
-from deploy.local.processes import PARTITIONS, PROCESSES, SERVICES, ZONE, ServiceProcess, base_environment, put_aside
+from deploy.local.processes import PARTITIONS, SERVICES, ZONE, ServiceProcess, base_environment, processes_of, put_aside
 from deploy.local.stack import Stack
 from deploy.local.trouble import Trouble
 
@@ -33,6 +33,8 @@ LOOK = 0.1
 """Seconds between two looks at the children."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a restart: doubled while a process ends by itself within `STEADY` seconds of its start; a killed one gets the first."""
+PAUSED = 3.0
+"""Seconds between two looks after which it was this process, or the machine, that stood still."""
 STEADY = 10.0
 SETTLED, SETTLED_AGAIN = 1.0, 3.0
 """Seconds after which a process has got past what usually ends one at its start."""
@@ -82,6 +84,12 @@ class Kept:
         self.started = now
         return True
 
+    def end_if_frozen(self, say: Callable[[str], None]) -> None:
+        """Kill a process of ours that stands still: nobody takes over from it as long as it is there."""
+        if isinstance(self.server, ServiceProcess) and self.server.pid is not None and self.server.frozen(time.monotonic()):
+            say(f"{self.server.name}: 没有心跳,强制结束 / no heartbeat, killed")
+            self.server.kill()
+
     def settled(self) -> bool:
         """Whether it runs, and has run for a while: longer if it failed before."""
         return self.server.pid is not None and time.monotonic() - self.started > (SETTLED_AGAIN if self.failures else SETTLED)
@@ -103,11 +111,13 @@ class Supervisor:
         say: Callable[[str], None] | None = None,
         services: Sequence[str] = SERVICES,
         label: Mapping[str, str] | None = None,
+        workers: int = 1,
     ) -> None:
         self.folder = Folder(data.expanduser().resolve())
         self.services = services
         self.test_clock = test_clock
         self.label = dict(label or {})
+        self.workers = workers
         self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))
         self._kept: list[Kept] = []
         self._watch: asyncio.Task[None] | None = None
@@ -223,9 +233,8 @@ class Supervisor:
         finally:
             await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
         for service in self.services:
-            for roles in PROCESSES[service]:
-                log = self.folder.logs / f"{service}.{'+'.join(roles)}.log"
-                self._keep(ServiceProcess(service, roles, self._environment(service, ports), log))
+            for process in processes_of(service, self._environment(service, ports), self.folder.logs, self.workers):
+                self._keep(process)
         self._write()
         self._watch = asyncio.create_task(self._keep_running())
 
@@ -234,7 +243,15 @@ class Supervisor:
         self._kept.append(Kept(server))
 
     async def _keep_running(self) -> None:
+        looked = time.monotonic()
         while True:
+            if time.monotonic() - looked > PAUSED:
+                for server in (kept.server for kept in self._kept):
+                    if isinstance(server, ServiceProcess):
+                        server.give_time(time.monotonic())
+            looked = time.monotonic()
+            for kept in self._kept:
+                kept.end_if_frozen(self._say)
             changed = [kept.look(self._say) for kept in self._kept]
             if any(changed):
                 self._write()
@@ -297,7 +314,7 @@ class Supervisor:
         for server in (kept.server for kept in self._kept):
             if isinstance(server, ServiceProcess):
                 for role in server.roles:
-                    services[server.service]["roles"][role] = [server.pid] if server.pid else []
+                    services[server.service]["roles"].setdefault(role, []).extend([server.pid] if server.pid else [])
             if server.pid:
                 with contextlib.suppress(Exception):
                     known = Known.of(server.pid)

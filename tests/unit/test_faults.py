@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from shared import faults
-from shared.faults import POINTS, Fault, FaultMisnamed, FaultRaised
+from shared.faults import LINE, POINTS, Fault, FaultMisnamed, FaultRaised
+from shared.journal import _in_order
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,4 +79,20 @@ def test_every_point_stands_in_the_code_and_every_one_there_is_listed() -> None:
     for room in ("shared", "services"):
         for path in (ROOT / room).rglob("*.py"):
             found |= set(re.findall(r"""faults\.reached\("([^"]+)"\)""", path.read_text("utf-8")))
-    assert found == set(POINTS)
+    assert found | {LINE} == set(POINTS)
+
+
+def test_a_line_is_counted_the_first_time_it_is_executed() -> None:
+    def go(n: int) -> int:
+        child = os.fork()
+        if child == 0:
+            faults.arm(Fault.read(f"line:{n}:kill"))
+            _in_order(["union/b", "enterprise/a", "enterprise/a"])
+            os._exit(0)
+        return os.waitpid(child, 0)[1]
+
+    ends = [go(n) for n in range(1, 40)]
+    struck = [os.WIFSIGNALED(status) for status in ends]
+    assert struck[0]
+    assert not struck[-1]
+    assert struck == sorted(struck, reverse=True), "every number up to the number of lines strikes, none beyond it"

@@ -19,7 +19,7 @@ from rich.table import Table
 from deploy.local import stack as stacks
 from deploy.local.child import POLL, end, last_lines
 from deploy.local.folder import ROOT, Folder, folder_of
-from deploy.local.processes import GRACE
+from deploy.local.processes import GRACE, PARTITIONS
 from deploy.local.status import Status, status_of
 from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import NotRunning, Trouble
@@ -42,23 +42,28 @@ def up(
     context: typer.Context,
     detach: Annotated[bool, typer.Option("--detach", help="就绪后返回 / return when it is ready")] = False,
     test_clock: Annotated[bool, typer.Option("--test-clock", help="允许拨动时钟 / let `clock advance` turn the clock")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", help="投影进程数,分担各分片 / projector processes, which divide the shards", metavar="N")
+    ] = 1,
 ) -> None:
+    if not 1 <= workers <= PARTITIONS:
+        raise Trouble(f"--workers 须为 1 至 {PARTITIONS}", f"--workers must be 1 to {PARTITIONS}", 2)
     data = folder_of(context.obj)
     if detach:
-        _detach(data, test_clock)
+        _detach(data, ["--workers", str(workers), *(["--test-clock"] if test_clock else [])])
         _print_addresses(stacks.load(data))
         return
-    asyncio.run(Supervisor(data, test_clock).run(on_ready=lambda: _print_addresses(stacks.load(data))))
+    asyncio.run(Supervisor(data, test_clock, workers=workers).run(on_ready=lambda: _print_addresses(stacks.load(data))))
 
 
-def _detach(data: Path, test_clock: bool) -> None:
+def _detach(data: Path, options: list[str]) -> None:
     folder = Folder(data)
     folder.prepare()
     # Said here and not only by the child: its words would be in a log of the stack that runs.
     folder.lock()
     folder.unlock()
     log = folder.logs / "supervisor.log"
-    program = [sys.executable, "-P", "-m", "deploy.local", "--data", str(data), "up", *(["--test-clock"] if test_clock else [])]
+    program = [sys.executable, "-P", "-m", "deploy.local", "--data", str(data), "up", *options]
     with log.open("ab") as output:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         child = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=env, start_new_session=True)
