@@ -83,6 +83,7 @@ class Book:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
+        self._first, self._last = scenario.first_day, scenario.last_day
         self._chance = scenario.chance("entry")
         self._commands: list[Command] = []
         self._entered: dict[str, date] = {}
@@ -92,7 +93,7 @@ class Book:
         about = tuple(about)
         earliest = [self._entered[key_of(reference)] for reference in references(body)]
         earliest += [self._entered[name] for name in about if name in self._entered]
-        day = min(max(entered_on, self.scenario.first_day, *earliest), self.scenario.last_day)
+        day = min(max(entered_on, self._first, *earliest), self._last)
         self._commands.append(Command(service, op, key, body, day, about))
         for name in (key, *about):
             self._entered[name] = day
@@ -100,8 +101,8 @@ class Book:
 
     def typed(self, occurred_on: date, days: float = 9.0) -> date:
         """When something of that day is typed in: after `days` on average, 2 % much later; what is older than the platform in the first weeks."""
-        if occurred_on < self.scenario.first_day:
-            return self.scenario.first_day + timedelta(days=self._chance.randint(0, FIRST_WEEKS))
+        if occurred_on < self._first:
+            return self._first + timedelta(days=self._chance.randint(0, FIRST_WEEKS))
         late = self._chance.random() < 0.02
         lag = self._chance.randint(60, 540) if late else self._chance.expovariate(1 / days)
         return occurred_on + timedelta(days=int(lag))

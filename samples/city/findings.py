@@ -36,11 +36,16 @@ class Findings:
         self._noted.append((code, case, key.removeprefix("@"), detail))
 
     def in_order(self, line_of: Mapping[str, int]) -> Iterator[Finding]:
-        """Code by code; `row` is the command's line among those of its service."""
+        """Code by code; `row` is the command's line among those of its service, and the detail, if there is none, the end of its key."""
         order = {code: n for n, code in enumerate(MEANINGS)}
-        found = sorted((order[code], case, line_of[key], detail, code) for code, case, key, detail in self._noted)
+        found = sorted((order[code], case, line_of[key], detail or _end(key), code) for code, case, key, detail in self._noted)
         return (Finding(case, code, row, detail) for _, case, row, detail, code in found)
 
     def counts(self) -> Counter[str]:
         """{code: how often}"""
         return Counter(code for code, _, _, _ in self._noted)
+
+
+def _end(key: str) -> str:
+    """What is left of a key without the scenario's name."""
+    return "/".join(key.split("/")[2:])

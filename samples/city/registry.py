@@ -169,10 +169,10 @@ class RegistryYears:
         return self._book.enter("registry", "move", f"{firm.key}/move/{number}", body, self._book.typed(on), [f"{firm.key}/moves"])
 
     def _classifications(self) -> None:
-        for firm in self._old_enough(0.03):
+        for number, firm in enumerate(self._old_enough(0.03)):
             other = self._chance.choice(INDUSTRIES)[0]
             reclassified = self._classify(firm, {"industry": other if other != firm.industry else "C2190"})
-            if self._chance.random() < 0.2:
+            if number % 5 == 0:
                 self._correct(firm, reclassified, "classification/industry", {"industry": "C2110"})
         for firm in self._old_enough(0.015):
             self._classify(firm, {"ownership": self._chance.choice(list(OWNERSHIPS))})
