@@ -64,12 +64,16 @@ def summary(answer: Mapping[str, Any]) -> str:
     return f"单位 units {total['units']} · 建会率 founding rate {founding} · 入会率 joining rate {joining} ({len(answer['rows']) - 1} districts)"
 
 
-def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: int = NARROW) -> Table:
-    """The answer of GET /v1/coverage for `width` columns; with `most`, that many of its rows, those with most units, and the total."""
+def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: int = NARROW, title: str | None = None) -> Table:
+    """The answer of GET /v1/coverage for `width` columns; with `most`, that many of its rows, those with most units, and the total.
+
+    `title` says whose figures they are.
+    """
     *rows, total = answer["rows"]
     provisional = " ".join(answer["provisional"])
     table = Table(
-        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']} {provisional}"
+        title=title,
+        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']} {provisional}",
     )
     narrow = width < NARROW
     text = stacked if narrow else cells

@@ -8,50 +8,50 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from deploy.local.commands.coverage import ask_coverage, result_console
 from deploy.local.commands.importing import REFUSED, UNUSABLE, tell
+from deploy.local.commands.samples import LABELS, CityWishes, SampleName, require_own_folder
 from deploy.local.coverage_table import NARROW, coverage_table, summary
-from deploy.local.folder import ROOT
+from deploy.local.folder import ROOT, Folder, read_json
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.loading.batches import Fate, Sender
 from deploy.local.loading.progress import LoadProgress
 from deploy.local.loading.report import unusable_lines
-from deploy.local.loading.sources import NLRB, Source, source_of
+from deploy.local.loading.sources import NLRB, Source, city_of, source_of
+from deploy.local.processes import ZONE
 from deploy.local.stack import Stack
 from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import Trouble
+from samples.city import Scenario
 from samples.files import Unusable
+from shared.clock import utc_now
 
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 LOOK_EVERY = 2.0
 SETTLE_LOOK = 0.25
 SETTLE_PATIENCE = 300.0
 """Seconds without any progress after which figures that do not settle are given up."""
-LINES_AROUND = 16
+LINES_AROUND = 18
 """Lines of a terminal that are not rows of the growing table."""
-
-
-LABEL: Mapping[str, str] = {
-    "zh": "样本数据：美国工会选举（NLRB），并非中国园区数据",
-    "en": "Sample data: union elections in the United States (NLRB)",
-}
-"""What the dashboards' titles say, so that nobody takes the sample for the park's own figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the command line says."""
+    """What the command line says; `as_of` is the business day of the table, None today."""
 
+    sample: SampleName
     exits: bool
     keep: bool
     as_of: str | None
@@ -59,41 +59,75 @@ class Wishes:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(help="演示:启动平台并导入样本 / run the main job on the sample (union elections in the United States)")(demo)
+    app.command(
+        help="演示:启动平台并导入样本 / run the main job on a sample: nlrb (union elections in the United States) or city (synthetic)"
+    )(demo)
 
 
 def demo(
     context: typer.Context,
-    input: Annotated[Path, typer.Option("--input", help="同一形式的其他文件 / another file of the same form", metavar="FILE")] = SAMPLE,
+    sample: Annotated[SampleName, typer.Option(help="样本:美国工会选举,或合成城市 / elections, or a synthetic city")] = SampleName.nlrb,
+    input: Annotated[
+        Path | None, typer.Option("--input", help="nlrb:同一形式的其他文件 / nlrb: another file of the same form", metavar="FILE")
+    ] = None,
+    enterprises: Annotated[int | None, typer.Option(help="city:企业数,默认 2000 / city: enterprises", metavar="N")] = None,
+    years: Annotated[int | None, typer.Option(help="city:年数,默认 5 / city: years", metavar="Y")] = None,
+    seed: Annotated[int | None, typer.Option(help="city:随机种子 / city: seed; the same one, the same city", metavar="S")] = None,
     exits: Annotated[bool, typer.Option("--exit", help="数字稳定后结束 / end when the figures have settled")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="保留文件夹 / keep the folder")] = False,
-    as_of: Annotated[str | None, typer.Option(help="业务日期 / business day of the table; default: today", metavar="DATE")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="业务日期,默认今天;city:最后一天,默认上月末 / business day of the table, default: today; city: its last day, default: the last one of the month before",
+            metavar="DATE",
+        ),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="将按区划的覆盖情况写入文件 / write the coverage by district", metavar="FILE")
     ] = None,
 ) -> None:
     _require_day(as_of)
     _require_writable(json)
-    print(f"读取 / reading {input}", file=sys.stderr)
-    try:
-        source = source_of(NLRB, input)
-    except Unusable as error:
-        print("\n".join(unusable_lines(input, error)), file=sys.stderr)
-        raise typer.Exit(UNUSABLE) from None
-    given = context.obj
-    folder = Path(given).expanduser() if given else Path(tempfile.mkdtemp(prefix="parkunion-demo-"))
+    wanted = CityWishes(enterprises, years, seed)
+    given = Path(context.obj).expanduser() if context.obj else None
+    require_own_folder(read_json(Folder(given.resolve()).settings).get("label") or {} if given else {}, sample)
+    if sample is SampleName.city:
+        scenario = _scenario(wanted, input, as_of)
+        source, as_of, again = city_of(scenario), scenario.last_day.isoformat(), f" --sample city {scenario.options}"
+    else:
+        source, again = _elections(wanted, input or SAMPLE), ""
+    folder = given or Path(tempfile.mkdtemp(prefix="parkunion-demo-"))
     print(f"平台文件夹 / folder: {folder}", file=sys.stderr)
     try:
-        fate = asyncio.run(_Demo(folder, source, Wishes(exits, keep, as_of, json)).run())
+        fate = asyncio.run(_Demo(folder, source, Wishes(sample, exits, keep, as_of, json)).run())
     finally:
         if not given and not keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
-            print(f"文件夹已保留 / the folder is kept: {folder} (./parkunion demo --data {folder})", file=sys.stderr)
+            print(f"文件夹已保留 / the folder is kept: {folder} (./parkunion demo --data {folder}{again})", file=sys.stderr)
     if fate is None:
         raise typer.Exit(130)
     if fate.refused:
         raise typer.Exit(REFUSED)
+
+
+def _elections(wanted: CityWishes, path: Path) -> Source:
+    wanted.require_nothing()
+    print(f"读取 / reading {path}", file=sys.stderr)
+    try:
+        return source_of(NLRB, path)
+    except Unusable as error:
+        print("\n".join(unusable_lines(path, error)), file=sys.stderr)
+        raise typer.Exit(UNUSABLE) from None
+
+
+def _scenario(wanted: CityWishes, path: Path | None, as_of: str | None) -> Scenario:
+    """The synthetic city; its last day is the table's."""
+    if path is not None:
+        raise Trouble("--input 不能与 --sample city 同用", "--input does not go with --sample city", UNUSABLE)
+    scenario = wanted.scenario(as_of, utc_now().astimezone(ZoneInfo(ZONE)).date())
+    print(f"生成合成城市 / making the synthetic city: {scenario.options}", file=sys.stderr)
+    return scenario
 
 
 def _require_day(text: str | None) -> None:
@@ -114,7 +148,7 @@ class _Demo:
     """One run. Its own signals: the first Ctrl-C or SIGTERM stops everything in order."""
 
     def __init__(self, folder: Path, source: Source, wishes: Wishes) -> None:
-        self._supervisor = Supervisor(folder, label=LABEL)
+        self._supervisor = Supervisor(folder, label=LABELS[wishes.sample])
         self._stack = Stack(folder.resolve())
         self._source = source
         self._wishes = wishes
@@ -191,10 +225,13 @@ class _Demo:
             if self._console.is_terminal:
                 room = self._console.height - LINES_AROUND
                 lines_a_row = 2 if self._console.width < NARROW else 1
-                progress.table = coverage_table(answer, most=room // lines_a_row, width=self._console.width)
+                progress.table = self._table(answer, most=room // lines_a_row, width=self._console.width)
             else:
                 self._say(summary(answer))
             await asyncio.sleep(LOOK_EVERY if self._console.is_terminal else 2 * LOOK_EVERY)
+
+    def _table(self, answer: dict[str, Any], *, width: int, most: int | None = None) -> Table:
+        return coverage_table(answer, most=most, width=width, title=" / ".join(LABELS[self._wishes.sample].values()))
 
     async def _coverage(self, apis: Apis) -> dict[str, Any]:
         day = {"as_of": self._wishes.as_of} if self._wishes.as_of else {}
@@ -224,4 +261,4 @@ class _Demo:
     def _tell(self, fate: Fate, answer: dict[str, Any]) -> None:
         tell(self._stack, self._source, fate)
         console = result_console()
-        console.print(coverage_table(answer, width=console.width))
+        console.print(self._table(answer, width=console.width))

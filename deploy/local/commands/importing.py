@@ -18,7 +18,6 @@ from deploy.local.loading.sources import ALL_KINDS, Source, source_of
 from deploy.local.stack import Stack
 from deploy.local.trouble import Trouble
 from samples.files import Unusable
-from samples.nlrb.findings import FINDINGS
 
 REFUSED, UNUSABLE = 1, 2
 
@@ -62,10 +61,10 @@ async def bring_in(stack: Stack, source: Source, title: str) -> Fate:
 
 def tell(stack: Stack, source: Source, fate: Fate) -> None:
     """Print findings and the fate of the rows."""
-    if source.elections is not None:
+    if source.sample is not None and source.meanings is not None:
         rest = stack.data / "findings.csv"
-        write_findings(rest, source.elections.findings())
-        for line in finding_lines(source.elections.findings(), source.elections.finding_counts(), FINDINGS, rest):
+        write_findings(rest, source.sample.findings())
+        for line in finding_lines(source.sample.findings(), source.sample.finding_counts(), source.meanings, rest):
             print(line)
     for line in fate_lines(fate):
         print(line)

@@ -22,14 +22,17 @@ MOST_KEPT = 1000
 LATER = "NOT_YET_KNOWN"
 
 
-class _Answer(msgspec.Struct):
+class Answered(msgspec.Struct):
+    """What a line was answered: the id and the events, or the problem."""
+
     line: int
     status: int
     id: str | None = None
+    event_ids: list[str] = []
     problem: dict[str, Any] | None = None
 
 
-_answers = msgspec.json.Decoder(_Answer)
+_answers = msgspec.json.Decoder(Answered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +88,44 @@ class Sender:
 
         `known`: codes of problems that only say that the thing is there already, which is as good as accepted.
         """
-        ids: list[str | None] = []
+        answers = await self.send_mixed(service, [op] * len(lines), lines, rows, known)
+        return [answer.id if answer else None for answer in answers]
+
+    async def send_mixed(
+        self, service: str, ops: Sequence[str], lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str] = frozenset()
+    ) -> list[Answered | None]:
+        """As `send`, but each line has its own op; per line the whole answer, None if it was refused (or was there already)."""
+        answers: list[Answered | None] = []
         for start, end in _slices(lines):
-            ids += await self._batch(service, op, lines[start:end], rows[start:end], known)
-        return ids
+            answers += await self._batch(service, ops[start:end], lines[start:end], rows[start:end], known)
+        return answers
 
     async def _batch(
-        self, service: str, op: str, lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str]
-    ) -> list[str | None]:
-        ids: list[str | None] = [None] * len(lines)
+        self, service: str, ops: Sequence[str], lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str]
+    ) -> list[Answered | None]:
+        answers: list[Answered | None] = [None] * len(lines)
         open_lines = list(range(len(lines)))
         pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
         while True:
             async with self._room:
                 content = await self._apis.post_lines(service, b"".join([lines[n] for n in open_lines]), self._headers)
-            waiting, accepted = [], 0
+            waiting: list[int] = []
+            settled: Counter[str] = Counter()
             for n, answer in zip(open_lines, _answers.decode_lines(content), strict=True):
-                if answer.problem is None:
-                    ids[n] = answer.id
-                    accepted += 1
-                elif answer.problem["code"] in known:
-                    accepted += 1
-                elif answer.problem["code"] == LATER:
+                if answer.problem is not None and answer.problem["code"] == LATER:
                     waiting.append(n)
-                else:
-                    self.fate.refuse(_refusals(answer.problem, op, rows[n]), op)
-            self._settle(op, len(open_lines) - len(waiting), accepted)
+                    continue
+                settled[ops[n]] += 1
+                if answer.problem is None:
+                    answers[n] = answer
+                elif answer.problem["code"] not in known:
+                    self.fate.refuse(_refusals(answer.problem, ops[n], rows[n]), ops[n])
+                    continue
+                self.fate.accepted[ops[n]] += 1
+            for op, count in settled.items():
+                self._told(op, count)
             if not waiting:
-                return ids
+                return answers
             if len(waiting) < len(open_lines):
                 pause, deadline = FIRST_PAUSE, time.monotonic() + PATIENCE
             if time.monotonic() > deadline:
@@ -123,11 +136,6 @@ class Sender:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             open_lines = waiting
-
-    def _settle(self, op: str, settled: int, accepted: int) -> None:
-        self.fate.accepted[op] += accepted
-        if settled:
-            self._told(op, settled)
 
     def refuse(self, op: str, refusals: Sequence[Refusal]) -> None:
         """One line is not sent because of what is wrong with it."""

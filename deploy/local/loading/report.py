@@ -14,7 +14,23 @@ from samples.records import Finding
 
 MOST_SHOWN = 200
 MOST_FINDINGS = 1000
-NAMES: Mapping[str, str] = {"area": "区域", "enterprise": "企业", "headcount": "人数报告", "union": "工会", "member": "会员", "row": "行"}
+NAMES: Mapping[str, str] = {
+    "area": "区域",
+    "enterprise": "企业",
+    "headcount": "人数报告",
+    "move": "迁移",
+    "classification": "分类变更",
+    "closure": "关闭",
+    "union": "工会",
+    "coverage": "覆盖变更",
+    "dissolution": "撤销",
+    "member": "会员",
+    "leave": "离会",
+    "transfer": "接转",
+    "correction": "更正",
+    "row": "行",
+}
+"""{op: what people call it}"""
 
 
 def unusable_lines(path: Path, error: Unusable) -> Iterator[str]:

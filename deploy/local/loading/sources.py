@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import Refusal, Sender
+from deploy.local.loading.city import load_city
 from deploy.local.loading.ndjson import load_rows
 from deploy.local.loading.rows import KINDS, Checked
 from deploy.local.loading.sample import ALREADY_THERE, OTHER_SPELLING, load_areas, load_enterprises
+from samples.city import City, Scenario
+from samples.city.findings import MEANINGS
 from samples.gbt2260.adapter import Divisions
 from samples.nlrb.adapter import Elections
+from samples.nlrb.findings import FINDINGS
+from samples.records import Finding
 from shared.problems import FieldError
 
-NLRB = "nlrb"
+NLRB, CITY = "nlrb", "city"
 ALL_KINDS = (*KINDS, NLRB)
 Load = Callable[[Sender, Apis], Awaitable[None]]
 
 
+class Sample(Protocol):
+    """A sample that knows what is odd in it."""
+
+    def findings(self) -> Iterable[Finding]:
+        """All that is odd, code by code."""
+
+    def finding_counts(self) -> Mapping[str, int]:
+        """{code: how often}"""
+
+
 @dataclass(slots=True)
 class Source:
-    """A file that was checked: `lines` it comes to, rows that were left out for `errors`, how to load it, and the elections if it has some."""
+    """What was checked: `lines` it comes to, rows that were left out for `errors`, how to load it; of a sample, what is odd in it, and what
+    the codes of that mean ({code: (zh, en)})."""
 
     id: str
     lines: int
     refused: int
     errors: list[FieldError]
     load: Load
-    elections: Elections | None = field(default=None)
+    sample: Sample | None = None
+    meanings: Mapping[str, tuple[str, str]] | None = None
 
     def refusals(self) -> list[Refusal]:
         """The errors of form."""
@@ -56,7 +74,17 @@ def _elections(path: Path) -> Source:
         await load_enterprises(sender, NLRB, elections.enterprises())
 
     lines = len(areas) + elections.units + elections.headcounts + elections.unions + elections.members
-    return Source(digest_of(path), lines, elections.refused, elections.errors, load, elections)
+    return Source(digest_of(path), lines, elections.refused, elections.errors, load, elections, FINDINGS)
+
+
+def city_of(scenario: Scenario) -> Source:
+    """A synthetic city. It is made whole in memory, and nothing of it can be wrong."""
+    city = City(scenario)
+
+    async def load(sender: Sender, _apis: Apis) -> None:
+        await load_city(sender, city)
+
+    return Source(scenario.name.replace("/", "-"), len(city.commands), 0, [], load, city, MEANINGS)
 
 
 def _divisions(path: Path) -> Source:
