@@ -20,7 +20,7 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from shared import db, faults
-from shared.broker import Broker, BrokerUnavailable, Message, OffsetLost, Producer, partition_for
+from shared.broker import Broker, BrokerUnavailable, Message, OffsetLost, Producer
 from shared.clock import utc_now
 from shared.journal import JournalRow, cloud_event
 from shared.relaying import store
@@ -175,7 +175,7 @@ class Relay:
     def _message(self, row: asyncpg.Record) -> Message:
         event = JournalRow(*row[:-1])
         given = row["partition"]
-        partition = given if given is not None else partition_for(event.subject, event.partition_key, self._source.partitions)
+        partition = given if given is not None else self._source.place(event.subject, event.partition_key)
         return Message(partition, event.partition_key.encode(), cloud_event(event, self._source.name))
 
     @staticmethod

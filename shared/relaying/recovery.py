@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from shared import faults
-from shared.broker import Broker, BrokerUnavailable, Extent, PartitionsDiffer, Record, Topic
+from shared.broker import Broker, BrokerUnavailable, Extent, PartitionsDiffer, Record, Topic, partition_for
 from shared.db import Connection
 from shared.relaying import store
 from shared.relaying.entries import entry
@@ -46,6 +46,10 @@ class Source:
     name: str
     topic: str
     partitions: int
+
+    def place(self, subject: str, key: str) -> int:
+        """The partition of an event."""
+        return partition_for(subject, key, self.partitions)
 
 
 async def recover(conn: Connection, broker: Broker, source: Source, pinging: Pinging) -> tuple[str, Marks]:

@@ -90,6 +90,11 @@ async def go_on(conn: Connection) -> None:
     await conn.execute(GO_ON)
 
 
+async def republishing(conn: Connection, begun: bool) -> None:
+    """Say that the topic is being written again, or that it is whole again."""
+    await conn.execute(REPUBLISHING, begun)
+
+
 async def oldest(conn: Connection, limit: int) -> list[Record]:
     """The first rows of the outbox: the columns of JournalRow, then the partition if it is given."""
     return list(await conn.fetch(OLDEST, limit))
