@@ -6,12 +6,15 @@ where a reader stands is in the reader's own database.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from struct import unpack_from
 from typing import NamedTuple, Protocol, TypeAlias
 
 Place: TypeAlias = tuple[str, int]
 """(topic, partition)"""
+
+DAY = "day"
+"""The kind of the streams `day/<partition>`, whose events go to the partition that they name (docs/design/ENGINE.md, Closing days)."""
 
 
 class BrokerUnavailable(Exception):
@@ -92,7 +95,10 @@ class Consumer(Protocol):
     async def start(self) -> None: ...
 
     async def fetch(self, wait: float) -> Sequence[Sequence[Record]]:
-        """What has arrived, per place in order; waits at most `wait` seconds for something. Raises OffsetLost, BrokerUnavailable."""
+        """What has arrived, per place in order; waits at most `wait` seconds for something. Raises OffsetLost, BrokerUnavailable.
+
+        OffsetLost also, within a few seconds, when a topic was made anew since `start`: its offsets are not those that we stand at.
+        """
         ...
 
     def seek(self, place: Place, offset: int) -> None: ...
@@ -131,7 +137,30 @@ class Broker(Protocol):
         """How far the logs of these topics reach. BrokerUnavailable if one of them is not there."""
         ...
 
+    def read(self, spans: Mapping[Place, Extent]) -> AsyncGenerator[Sequence[Record], None]:
+        """The records of these places from `begin` to before `end`, which lies in the log: per place in order, in pieces.
+
+        In no group. Raises OffsetLost where the log does not hold `begin`, BrokerUnavailable also when nothing comes for long.
+        """
+        ...
+
+    async def create_topic(self, topic: str, partitions: int) -> None:
+        """A new topic that keeps everything for ever, replicated as the broker does by default. BrokerUnavailable if there is one."""
+        ...
+
+    async def delete_topic(self, topic: str) -> None:
+        """Delete a topic with all that is in it; returns when it is gone. Nothing if there is none."""
+        ...
+
     async def close(self) -> None: ...
+
+
+def partition_for(subject: str, key: str, partitions: int) -> int:
+    """The partition of an event of the stream `subject`: where its key hashes to, but `day/<partition>` names its own."""
+    kind, _, number = subject.partition("/")
+    if kind == DAY and number.isascii() and number.isdigit() and int(number) < partitions:
+        return int(number)
+    return partition_of(key, partitions)
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -33,6 +33,8 @@ POINTS = {
     "relay.read": "the relay has read the outbox, nothing is published",
     "relay.acked": "the broker has acknowledged, the outbox still holds the events",
     "relay.deleted": "the outbox is emptied and the marks are set",
+    "relay.recovering": "the relay has found events in the log that it had not marked, nothing of it is written",
+    "republish.half": "a batch of the journal is in the topic made anew, the marks are not set",
     "reader.owned": "a reader has taken shards over and has applied nothing",
     "batch.moved": "the position is moved in the open transaction, nothing is applied",
     "batch.applied": "a batch is applied in the open transaction",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -12,9 +12,9 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from shared import kafka_topics
 from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
 from shared.clock import utc_now
-from shared.kafka_metadata import TopicsRequest, topics_in
 
 T = TypeVar("T")
 
@@ -24,6 +24,8 @@ CLOSE_TIMEOUT = 3.0
 BATCH_BYTES = 800_000
 FETCH_WAIT_MS = 100
 METADATA_POLL = 0.05
+IDENTITY_POLL = 2.0
+"""Seconds between two looks whether a topic is still the one that we read."""
 OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.TimeoutError)
 
 
@@ -75,6 +77,8 @@ async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Me
     by_partition: dict[int, list[Message]] = {}
     for message in messages:
         by_partition.setdefault(message.partition, []).append(message)
+    if unknown := by_partition.keys() - await producer.partitions_for(topic):
+        raise BrokerUnavailable(f"{topic} has no partitions {sorted(unknown)}")
 
     async def send(partition: int, waiting: list[Message]) -> int:
         """Batches of one partition go one after the other."""
@@ -132,6 +136,8 @@ class KafkaConsumer:
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced) -> None:
         self._topics = topics
         self._listener = _Listener(assigned, revoked)
+        self._anew: str | None = None
+        self._identity: asyncio.Task[None] | None = None
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=group,
@@ -153,12 +159,26 @@ class KafkaConsumer:
                 await self._consumer.start()
                 # A leader that does not know a topic yet gives its partitions to nobody.
                 await _learn(self._consumer._client, self._topics)
+                known = await kafka_topics.describe_by(self._consumer._client, self._topics)
+            self._identity = asyncio.create_task(self._watch_identity(known))
             # After the start, which else waits for the first assignment: as long as a killed member is still counted in the group.
             self._consumer.subscribe(list(self._topics), listener=self._listener)
         except OUTAGES as error:
             raise BrokerUnavailable(f"consumer: {error!r}") from error
 
+    async def _watch_identity(self, known: Mapping[str, Topic]) -> None:
+        """Look whether the topics are still those of the start: the protocol that aiokafka speaks knows a topic by its name alone, and
+        would go on in another one as soon as it is long enough."""
+        while True:
+            await asyncio.sleep(IDENTITY_POLL)
+            with contextlib.suppress(*OUTAGES, BrokerUnavailable):
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    found = await kafka_topics.describe_by(self._consumer._client, self._topics)
+                self._anew = next((name for name, topic in found.items() if name in known and known[name].id != topic.id), self._anew)
+
     async def fetch(self, wait: float) -> Sequence[Sequence[Record]]:
+        if self._anew is not None:
+            raise OffsetLost(f"the topic {self._anew} was made anew")
         try:
             fetched: dict[TopicPartition, list[Record]] = await self._consumer.getmany(timeout_ms=int(wait * 1000))
         except NoOffsetForPartitionError:
@@ -196,6 +216,8 @@ class KafkaConsumer:
                     await self._consumer.commit(wanted)
 
     async def close(self) -> None:
+        if self._identity is not None:
+            self._identity.cancel()
         await _close(self._consumer)
 
     def _ours(self, places: Iterable[Place]) -> list[TopicPartition]:
@@ -218,17 +240,7 @@ class KafkaBroker:
         return KafkaConsumer(self.bootstrap, group, topics, assigned=assigned, revoked=revoked)
 
     async def describe(self, topics: Iterable[str]) -> dict[str, Topic]:
-        wanted = list(topics)
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=int(ANSWER_TIMEOUT * 1000))
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                await client.bootstrap()
-                response = await client.send(client.get_random_node(), TopicsRequest(wanted))
-        except OUTAGES as error:
-            raise BrokerUnavailable(f"describe: {error!r}") from error
-        finally:
-            await client.close()
-        return topics_in(response)
+        return await kafka_topics.describe(self.bootstrap, topics)
 
     async def extents(self, topics: Iterable[str]) -> dict[Place, Extent]:
         wanted = list(topics)
@@ -243,6 +255,16 @@ class KafkaBroker:
             await self.close()
             raise BrokerUnavailable(f"offsets: {error!r}") from error
         return {(tp.topic, tp.partition): Extent(begins[tp], ends[tp]) for tp in places}
+
+    def read(self, spans: Mapping[Place, Extent]) -> AsyncGenerator[Sequence[Record], None]:
+        return kafka_topics.read(self.bootstrap, spans)
+
+    async def create_topic(self, topic: str, partitions: int) -> None:
+        await kafka_topics.create_topic(self.bootstrap, topic, partitions)
+
+    async def delete_topic(self, topic: str) -> None:
+        await kafka_topics.delete_topic(self.bootstrap, topic)
+        await self.close()  # what was learnt of the topic goes with it
 
     async def _observing(self) -> AIOKafkaConsumer:
         self._observer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, request_timeout_ms=10_000)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
@@ -85,6 +85,28 @@ class MemoryBroker:
         except KeyError as error:
             raise BrokerUnavailable(f"no topic {error}") from error
 
+    async def read(self, spans: Mapping[Place, Extent]) -> AsyncGenerator[Sequence[Record], None]:
+        for place, span in spans.items():
+            at = span.begin
+            while at < span.end:
+                self.require()
+                log = self.logs[place[0]].partitions[place[1]] if place[0] in self.logs else []
+                if at >= len(log):
+                    raise OffsetLost(f"{place}: {at} is not before the end {len(log)}")
+                piece = log[at : min(span.end, at + self.random.randint(1, self.largest))]
+                at += len(piece)
+                yield piece
+
+    async def create_topic(self, topic: str, partitions: int) -> None:
+        self.require()
+        if topic in self.logs:
+            raise BrokerUnavailable(f"there is a topic {topic}")
+        self.create(topic, partitions)
+
+    async def delete_topic(self, topic: str) -> None:
+        self.require()
+        self.logs.pop(topic, None)
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -126,9 +148,13 @@ class MemoryConsumer:
         self._paused: set[Place] = set()
         self._ends: dict[Place, int] = {}
         self._answered_at: float | None = None
+        self._ids: dict[str, str] = {}
 
     async def start(self) -> None:
         self._broker.require()
+        if unknown := [topic for topic in self.topics if topic not in self._broker.logs]:
+            raise BrokerUnavailable(f"no topics {unknown}")
+        self._ids = {topic: self._broker.logs[topic].id for topic in self.topics}
         async with self._group.turn:
             await _rebalance(self._broker, self._group, [*self._group.members, self])
 
@@ -150,6 +176,12 @@ class MemoryConsumer:
     def _take(self) -> list[Sequence[Record]]:
         if not self._broker.available:
             return []
+        for topic, known in self._ids.items():
+            log_of_topic = self._broker.logs.get(topic)
+            if log_of_topic is None:
+                return []
+            if log_of_topic.id != known:
+                raise OffsetLost(f"the topic {topic} was made anew")
         self._answered_at = time.monotonic()
         found: list[Sequence[Record]] = []
         chance = self._broker.random
@@ -219,7 +251,7 @@ async def _rebalance(broker: MemoryBroker, group: _Group, members: list[MemoryCo
     for number, member in enumerate(members):
         mine: set[Place] = set()
         for topic in member.topics:
-            count = len(broker.logs[topic].partitions)
+            count = len(broker.logs[topic].partitions) if topic in broker.logs else 0
             each, extra = divmod(count, len(members))
             start = each * number + min(number, extra)
             mine.update((topic, partition) for partition in range(start, start + each + (number < extra)))

@@ -1,15 +1,17 @@
 """The relay: sends what the outbox holds to the service's topic, in the order of the journal, and deletes it when all is acknowledged.
 
-One per service, by an advisory lock on a connection of its own, which is also the one that polls. A crash between the acknowledgement and
-the deletion sends events twice, at later offsets; readers drop them by sequence. Nothing is lost and no stream's order is changed
-(docs/design/ENGINE.md, Relay; invariants I1 and I2).
+One per service, by an advisory lock on a connection of its own, which is also the one that polls. Having taken the lock it first reads the
+log from its marks (`shared.relaying.recovery`), so that a crash between the acknowledgement and the deletion sends nothing twice; the same
+when its events did not land right behind its marks: somebody else has written to the topic, or it was made anew. Nothing is lost and no
+stream's order is changed (docs/design/ENGINE.md, Relay; invariants I1 and I2).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -18,9 +20,12 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from shared import db, faults
-from shared.broker import BrokerUnavailable, Message, PartitionsDiffer, Producer, partition_of
+from shared.broker import Broker, BrokerUnavailable, Message, OffsetLost, Producer
 from shared.clock import utc_now
-from shared.journal import COLUMNS, JournalRow, cloud_event
+from shared.journal import JournalRow, cloud_event
+from shared.relaying import store
+from shared.relaying.recovery import Source, Stopped, recover
+from shared.relaying.store import Mark, Marks
 from shared.telemetry import commands_reached
 
 T = TypeVar("T")
@@ -28,22 +33,11 @@ T = TypeVar("T")
 SESSION = {**db.BY_KEY, "idle_session_timeout": "10s"}
 PING = 3.0
 LOCK_POLL = 0.5
+LOOK_AGAIN = 1.0
+"""Seconds between two looks whether what stopped the relay is mended."""
 LONGEST_BACKOFF = 2.0
 
-OLDEST = f"""
-SELECT {", ".join(f"j.{name}" for name in COLUMNS.split(", "))}, o.partition
-FROM (SELECT id, partition FROM outbox ORDER BY id LIMIT $1) AS o
-CROSS JOIN LATERAL (SELECT {COLUMNS} FROM journal WHERE journal.id = o.id OFFSET 0) AS j
-ORDER BY o.id
-"""
-DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
-MARK = """
-INSERT INTO relay_marks (partition, "offset", journal_id)
-SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[])
-ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset", journal_id = excluded.journal_id
-"""
-
-AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable)
+AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable, OffsetLost)
 
 log = structlog.get_logger(__name__)
 
@@ -52,21 +46,34 @@ class Relay:
     """Relays the journal of the database at `dsn` (the service's own role) to `topic`, whose `partitions` are asserted by the service.
 
     `source` is the CloudEvents source, `batch` how many events are published at a time, `idle` the seconds between two looks at an empty
-    outbox. `leading` is true while this process is the one that relays; `published` counts events.
+    outbox; `producer` is one of the broker's unless given. `leading` is true while this process is the one that relays; `published` counts
+    events; `stopped` says why nothing is published (None: it is).
     """
 
     def __init__(
-        self, dsn: str, producer: Producer, source: str, topic: str, partitions: int, *, batch: int = 1000, idle: float = 0.025
+        self,
+        dsn: str,
+        broker: Broker,
+        source: str,
+        topic: str,
+        partitions: int,
+        *,
+        batch: int = 1000,
+        idle: float = 0.025,
+        producer: Producer | None = None,
     ) -> None:
         self._dsn = dsn
-        self._producer = producer
-        self._source = source
+        self._broker = broker
+        self._producer = producer or broker.producer()
+        self._source = Source(source, topic, partitions)
         self._topic = topic
-        self._partitions = partitions
         self._batch = batch
         self._idle = idle
+        self._topic_id = ""
+        self._marks: Marks = {}
         self.leading = False
         self.published = 0
+        self.stopped: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop`. Waits for the lock, and for a database or a broker that is away, by itself. Raises PartitionsDiffer."""
@@ -77,12 +84,12 @@ class Relay:
                     async with self._session() as conn:
                         if await self._lock(conn, stop):
                             await db.assert_safe(conn)
-                            await self._assert_partitions(conn, stop)
-                            self.leading = True
-                            log.info("relay.leads", topic=self._topic)
-                            while not stop.is_set():
-                                await self._step(conn, stop)
-                                failures = 0
+                            while await self._recovered(conn, stop):
+                                self.leading = True
+                                log.info("relay.leads", topic=self._topic)
+                                while not stop.is_set() and await self._step(conn, stop):
+                                    failures = 0
+                                self.leading = False
                 except AWAY as error:
                     failures += 1
                     log.warning("relay.waits", topic=self._topic, reason=repr(error))
@@ -103,43 +110,73 @@ class Relay:
 
     async def _lock(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
         """Wait to be the one; false if stopped before."""
-        while not await conn.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", f"relay {self._topic}"):
+        while not await conn.fetchval(store.TRY_LOCK, store.LOCK + self._topic):
             await _pause(stop, LOCK_POLL)
             if stop.is_set():
                 return False
         return True
 
-    async def _assert_partitions(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> None:
-        found = await self._pinging(conn, self._producer.partitions(self._topic), stop)
-        if found != self._partitions:
-            raise PartitionsDiffer(f"{self._topic} has {found} partitions, {self._partitions} are configured")
+    async def _recovered(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
+        """Know where the log stands, as soon as log and journal tell one history; false if stopped before."""
 
-    async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> None:
-        rows = await conn.fetch(OLDEST, self._batch)
+        async def pinging(work: Awaitable[T]) -> T:
+            return await self._pinging(conn, work, stop)
+
+        while not stop.is_set():
+            try:
+                self._topic_id, self._marks = await recover(conn, self._broker, self._source, pinging)
+            except Stopped as why:
+                self.stopped = str(why)
+                if await store.stop(conn, self.stopped):
+                    log.critical("relay.stopped", topic=self._topic, reason=self.stopped, then="run parkunion reconcile")
+                await _pause(stop, LOOK_AGAIN)
+            else:
+                self.stopped = None
+                await store.go_on(conn)
+                return True
+        return False
+
+    async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
+        """Send what waits; false if it did not land where it should, and the log must be looked at."""
+        rows = await store.oldest(conn, self._batch)
         if not rows:
             await _pause(stop, self._idle)
-            return
+            return True
         faults.reached("relay.read")
         began = utc_now()
         messages = [self._message(row) for row in rows]
         offsets = await self._pinging(conn, self._producer.publish(self._topic, messages), stop)
         faults.reached("relay.acked")
+        if not self._followed(messages, offsets):
+            return False
         last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
-        known = [partition for partition in offsets if offsets[partition] >= 0]
-        async with conn.transaction():
-            # Lost in a crash of the database, it is only sent again; waiting for the disk here would delay every event behind it.
-            await conn.execute("SET LOCAL synchronous_commit = off")
-            await conn.execute(DELETE, [row["id"] for row in rows])
-            await conn.execute(MARK, known, [offsets[partition] for partition in known], [last[partition] for partition in known])
+        marks = {number: Mark(offset, last[number], self._topic_id) for number, offset in offsets.items() if offset >= 0}
+        await store.sent(conn, [row["id"] for row in rows], marks)
+        self._marks.update(marks)
         faults.reached("relay.deleted")
         self.published += len(rows)
         commands = (row["traceparent"] for row in rows)
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
+        return True
+
+    def _followed(self, messages: Sequence[Message], offsets: Mapping[int, int]) -> bool:
+        """Whether every partition's events lie right behind its mark; where the broker does not say, the next recovery sees."""
+        counts = Counter(message.partition for message in messages)
+        for number, offset in offsets.items():
+            if offset < 0:
+                log.warning("relay.offset_unknown", topic=self._topic, partition=number)
+                return False
+            mark = self._marks.get(number)
+            if (expected := mark.offset + 1 if mark is not None else 0) != offset - counts[number] + 1:
+                log.warning("relay.gap", topic=self._topic, partition=number, expected=expected, last=offset, events=counts[number])
+                return False
+        return True
 
     def _message(self, row: asyncpg.Record) -> Message:
         event = JournalRow(*row[:-1])
-        partition = row["partition"] if row["partition"] is not None else partition_of(event.partition_key, self._partitions)
-        return Message(partition, event.partition_key.encode(), cloud_event(event, self._source))
+        given = row["partition"]
+        partition = given if given is not None else self._source.place(event.subject, event.partition_key)
+        return Message(partition, event.partition_key.encode(), cloud_event(event, self._source.name))
 
     @staticmethod
     async def _pinging(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T], stop: asyncio.Event) -> T:
@@ -167,3 +204,9 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
+
+
+async def relaying(conn: db.Connection) -> str:
+    """What a readiness says of the relay, whichever process it runs in: `ok`, or why it has stopped and what to do."""
+    found = await store.state(conn)
+    return f"stopped: {found.stopped}; run parkunion reconcile" if found.stopped else "ok"

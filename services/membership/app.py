@@ -17,7 +17,7 @@ from shared.contracts.membership import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
 from shared.pages import Cursors
-from shared.relay import Relay
+from shared.relay import Relay, relaying
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -69,8 +69,16 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     behind = await lag(pool, broker, GENERATION, [settings.registry_topic])
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
+        sending = await relaying(conn)
         kept = sum((await held(conn, GENERATION)).values())
-    return Readiness(ready=True, lag_events=behind.events, lag_seconds=behind.seconds, outbox=outbox, held=kept, checks={"database": "ok"})
+    return Readiness(
+        ready=True,
+        lag_events=behind.events,
+        lag_seconds=behind.seconds,
+        outbox=outbox,
+        held=kept,
+        checks={"database": "ok", "relay": sending},
+    )
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
@@ -78,10 +86,9 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
 
     async def relay(stop: asyncio.Event) -> None:
         broker = KafkaBroker(settings.kafka)
-        producer = broker.producer()
         idle = settings.relay_idle_ms / 1000
         try:
-            work = Relay(settings.dsn, producer, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
+            work = Relay(settings.dsn, broker, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
             await work.run(stop)
         finally:
             await broker.close()

@@ -13,7 +13,7 @@ from shared import db
 from shared.contracts.registry import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
-from shared.relay import Relay
+from shared.relay import Relay, relaying
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -54,7 +54,8 @@ async def _readiness(pool: Pool) -> Readiness:
 
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
-    return Readiness(ready=True, outbox=outbox, checks={"database": "ok"})
+        sending = await relaying(conn)
+    return Readiness(ready=True, outbox=outbox, checks={"database": "ok", "relay": sending})
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
@@ -62,10 +63,9 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
 
     async def relay(stop: asyncio.Event) -> None:
         broker = KafkaBroker(settings.kafka)
-        producer = broker.producer()
         idle = settings.relay_idle_ms / 1000
         try:
-            work = Relay(settings.dsn, producer, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
+            work = Relay(settings.dsn, broker, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
             await work.run(stop)
         finally:
             await broker.close()

@@ -159,13 +159,17 @@ class Session:
             mine = sorted({partition for _, partition in places})
             if len(places) != len(mine) * len(self._topics):
                 raise Stalled(f"one partition number was split over instances: {sorted(places)}")
+            # Asked after the consumer began: it tells when a topic is made anew from then on.
+            topics = await self._broker.describe(self._setting.topics)
+            if len(topics) < len(self._topics):
+                raise BrokerUnavailable(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
             extents: dict[Place, Extent] = await self._broker.extents(self._setting.topics)
             taken = await store.take_over(
                 self._conn,
                 self._setting.generation,
                 self._setting.me,
                 mine if numbers is None else numbers,
-                self._topics,
+                topics,
                 extents,
                 self._setting.batch,
             )

@@ -6,11 +6,15 @@ from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+import structlog
+
 from shared.broker import Extent, Place, Topic
 from shared.db import Connection
 from shared.reading.records import Received, Stream, received
 from shared.reading.shard import Shard
 from shared.reading.sorting import At, Head, Parked, Sorted, StreamsOfShard, Waiting
+
+log = structlog.get_logger(__name__)
 
 
 class Halted(Exception):
@@ -31,6 +35,10 @@ FROM unnest($4::int[], $5::jsonb[]) AS n(shard, next) WHERE s.generation = $1 AN
 MOVE = """
 UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()
 WHERE generation = $1 AND shard = $2 AND version = $3
+"""
+FORGET_HELD = """
+DELETE FROM held USING unnest($2::int[], $3::text[]) AS a(shard, topic)
+WHERE held.generation = $1 AND held.shard = a.shard AND held.topic = a.topic
 """
 GIVE_UP = "UPDATE shards SET owner = NULL WHERE generation = $1 AND shard = ANY($2::int[]) AND owner = $3"
 REPORT = """
@@ -80,8 +88,9 @@ async def take_over(
 ) -> list[Shard]:
     """Become the owner of shards: end the sessions of whoever was, raise the versions, and say where to read on.
 
-    Raises Halted if a topic was made anew or no longer begins where we stand. A log that ends before our position lost its tail: what is
-    published there again is read from its new end, and known events are dropped by sequence.
+    Raises Halted if a topic no longer begins where we stand. A log that ends before our position lost its tail: what is published there
+    again is read from its new end, and known events are dropped by sequence. A topic that was made anew is read from its beginning in the
+    same way; what was held of the old one comes again if its source still knows it, so it is forgotten with the old offsets.
     """
     await conn.execute(CREATE, generation, numbers)
     # Without this a frozen owner's open transaction blocks its successor; no idle timeout covers a stall inside COPY.
@@ -89,6 +98,7 @@ async def take_over(
         await conn.execute(END_SESSIONS, owners)
     async with conn.transaction():
         rows = await conn.fetch(POSITIONS, generation, numbers)
+        anew = [(row["shard"], topic) for row in rows for topic in topics if _is_anew(topic, row["topic_ids"], topics)]
         shards = [
             Shard(
                 number=row["shard"],
@@ -103,6 +113,9 @@ async def take_over(
         ]
         ids = {topic: found.id for topic, found in topics.items()}
         await conn.execute(OWN, generation, me, ids, [shard.number for shard in shards], [shard.next for shard in shards])
+        if anew:
+            log.critical("reader.topic_made_anew", reader=me, topics=sorted({topic for _, topic in anew}), shards=len({n for n, _ in anew}))
+            await conn.execute(FORGET_HELD, generation, *_columns(anew))
     for shard in shards:
         shard.streams = await load_streams(conn, generation, shard)
     return shards
@@ -130,14 +143,18 @@ def _position(
     number: int, stored: Mapping[str, int], ids: Mapping[str, str], topics: Mapping[str, Topic], extents: Mapping[Place, Extent]
 ) -> dict[str, int]:
     position = dict(stored)
-    for topic, found in topics.items():
+    for topic in topics:
         extent = extents[topic, number]
-        if topic in ids and ids[topic] != found.id:
-            raise Halted(f"the topic {topic} was made anew: offsets of the old one mean nothing, a new generation must be built")
-        if (at := stored.get(topic, 0)) < extent.begin:
+        at = 0 if _is_anew(topic, ids, topics) else stored.get(topic, 0)
+        if at < extent.begin:
             raise Halted(f"{topic}/{number} begins at {extent.begin} but we have read only up to {at}: events were deleted from the log")
         position[topic] = min(at, extent.end)
     return position
+
+
+def _is_anew(topic: str, known: Mapping[str, str], topics: Mapping[str, Topic]) -> bool:
+    """Whether offsets that were kept of a topic are those of another one of the same name."""
+    return topic in known and known[topic] != topics[topic].id
 
 
 async def load_streams(conn: Connection, generation: int, shard: Shard) -> StreamsOfShard:

@@ -188,3 +188,87 @@ async def test_without_a_topic_publishing_fails_clearly_and_goes_on_afterwards(s
     topic = await create(1)
     assert await producer.publish(topic, [Message(0, b"k", b"v")]) == {0: 0}
     await producer.close()
+
+
+async def everything(broker: Broker, spans: dict[Place, Extent]) -> dict[Place, list[tuple[int, bytes | None]]]:
+    """{place: (offset, value) as they came}"""
+    found: dict[Place, list[tuple[int, bytes | None]]] = {place: [] for place in spans}
+    async for piece in broker.read(spans):
+        found[piece[0].topic, piece[0].partition].extend((record.offset, record.value) for record in piece)
+    return found
+
+
+async def test_a_log_is_read_from_an_offset_without_a_group(setup: Setup) -> None:
+    broker, create = setup
+    topic = await create(PARTITIONS)
+    producer = broker.producer()
+    await producer.publish(topic, numbered(4 * 500))
+    spans = {(topic, 0): Extent(0, 500), (topic, 1): Extent(499, 500), (topic, 2): Extent(3, 7), (topic, 3): Extent(500, 500)}
+    found = await everything(broker, spans)
+    assert found[topic, 0] == [(n, b"%d" % (4 * n)) for n in range(500)]
+    assert found[topic, 1] == [(499, b"1997")]
+    assert [offset for offset, _ in found[topic, 2]] == [3, 4, 5, 6]
+    assert found[topic, 3] == []
+    with pytest.raises(OffsetLost):
+        await everything(broker, {(topic, 3): Extent(501, 510)})
+    await producer.close()
+
+
+async def test_a_topic_is_deleted_and_made_anew_under_another_id(setup: Setup) -> None:
+    broker, create = setup
+    topic = await create(2)
+    producer = broker.producer()
+    await producer.publish(topic, [Message(0, b"k", b"old")])
+    first = await broker.describe([topic])
+    assert await broker.extents([topic]) == {(topic, 0): Extent(0, 1), (topic, 1): Extent(0, 0)}
+    await broker.delete_topic(topic)
+    assert await broker.describe([topic]) == {}
+    await broker.create_topic(topic, 3)
+    again = await broker.describe([topic])
+    assert again[topic].partitions == 3
+    assert again[topic].id != first[topic].id
+
+    async def published() -> bool:
+        try:
+            return await producer.publish(topic, [Message(2, b"k", b"new")]) == {2: 0}
+        except BrokerUnavailable:
+            return False  # what the client knew of the old topic is given up with this
+
+    await until(published)
+    assert await broker.extents([topic]) == {(topic, 0): Extent(0, 0), (topic, 1): Extent(0, 0), (topic, 2): Extent(0, 1)}
+    with pytest.raises(BrokerUnavailable):
+        await broker.create_topic(topic, 3)
+    await broker.delete_topic(topic)
+    await broker.delete_topic(topic)
+    await producer.close()
+
+
+async def test_a_reader_is_told_that_its_topic_was_made_anew(setup: Setup) -> None:
+    """Also where the new one is longer than where the reader stands: else it would go on in the middle of another log."""
+    broker, create = setup
+    topic = await create(1)
+    await broker.producer().publish(topic, [Message(0, b"k", b"old")])
+    member = Member(broker, f"g{uuid7()}", [topic])
+    await member.consumer.start()
+
+    async def read() -> bool:
+        return await member.take() == 1
+
+    await until(read)
+    await broker.delete_topic(topic)
+    await broker.create_topic(topic, 1)
+    producer = broker.producer()
+    await producer.publish(topic, [Message(0, b"k", b"%d" % n) for n in range(20)])
+
+    async def told() -> bool:
+        try:
+            await member.consumer.fetch(0.2)
+        except OffsetLost:
+            return True
+        except BrokerUnavailable:
+            return False
+        return False
+
+    await until(told)
+    await member.consumer.close()
+    await producer.close()

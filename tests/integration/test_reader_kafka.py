@@ -195,21 +195,44 @@ async def test_a_reader_refuses_topics_with_other_partition_counts(pool: Pool, k
         await asyncio.wait_for(new_reader(pool, kafka, [equal, other], PARTITIONS).run(asyncio.Event()), 20)
 
 
-async def test_a_topic_made_anew_stops_the_reader(pool: Pool, kafka: KafkaBroker, new_topics: NewTopics) -> None:
+@pytest.mark.invariant("I2")
+async def test_a_topic_made_anew_is_read_from_its_beginning_and_known_events_are_dropped(
+    pool: Pool, kafka: KafkaBroker, new_topics: NewTopics
+) -> None:
+    """While the reader runs: it finds out by itself, also where the new log is longer than where it stood in the old one."""
     (topic,) = await new_topics("t", partitions=PARTITIONS)
-    await publish(kafka, topic, 1)
-    async with running(new_reader(pool, kafka, [topic], PARTITIONS)):
-        await until(lambda: drained(pool, kafka, [topic]))
-    owner = await pool.execute("UPDATE shards SET topic_ids = jsonb_build_object($1::text, 'another')", topic)
-    assert owner == f"UPDATE {PARTITIONS}"
+    told = history(3)
+    producer = kafka.producer()
+    early = fact("enterprise/late", 2)
+    await producer.publish(topic, messages([*told, early], PARTITIONS))
     reader = new_reader(pool, kafka, [topic], PARTITIONS)
-
-    async def halted() -> bool:
-        return reader.halted is not None
-
     async with running(reader):
-        await until(halted)
-    assert "made anew" in str(reader.halted)
+        await until(lambda: drained(pool, kafka, [topic]))
+        assert await held_kinds(pool) == {("enterprise/late", 2): "early"}
+        await kafka.delete_topic(topic)
+        await kafka.create_topic(topic, PARTITIONS)
+        again = kafka.producer()
+        # In another order than before, with an event that came while nobody looked, and another history of one stream at its end.
+        fork = fact("enterprise/0", 3, at=99)
+        await again.publish(topic, messages([fact("enterprise/late", 1), early, *reversed(told), fork, *history(6, 4)], PARTITIONS))
+
+        async def all_there() -> bool:
+            found = await effects(pool)
+            return found.get((SOURCE, "enterprise/late")) == [1, 2] and len(found[SOURCE, "enterprise/1"]) == 6
+
+        await until(all_there, 40)
+        await until(lambda: drained(pool, kafka, [topic]))
+        await again.close()
+    assert {stream: len(found) for stream, found in (await effects(pool)).items()} == {
+        **dict.fromkeys(whole(6), 6),
+        (SOURCE, "enterprise/late"): 2,
+        (SOURCE, "enterprise/0"): 3,
+    }
+    assert all(found == list(range(1, len(found) + 1)) for found in (await effects(pool)).values())
+    assert (await held_kinds(pool))["enterprise/0", 3] == "fork"
+    ids = {row["topic_ids"][topic] for row in await pool.fetch("SELECT topic_ids FROM shards")}
+    assert ids == {(await kafka.describe([topic]))[topic].id}
+    await producer.close()
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from shared.broker import Message
-from shared.kafka import KafkaProducer
+from shared.kafka import KafkaBroker, KafkaProducer
 from shared.relay import Relay
 from tests.kernel.listening import SOURCE
 
@@ -31,4 +31,6 @@ class Deadly(KafkaProducer):
 
 if __name__ == "__main__":
     dsn, bootstrap, topic, partitions, batches = sys.argv[1:]
-    asyncio.run(Relay(dsn, Deadly(bootstrap, int(batches)), SOURCE, topic, int(partitions), batch=3).run(asyncio.Event()))
+    deadly = Deadly(bootstrap, int(batches))
+    relay = Relay(dsn, KafkaBroker(bootstrap), SOURCE, topic, int(partitions), batch=3, producer=deadly)
+    asyncio.run(relay.run(asyncio.Event()))

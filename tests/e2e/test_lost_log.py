@@ -1,0 +1,83 @@
+"""A broker that lost everything: `reconcile` names what is lost, `relay republish` writes it again, the figures stay."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.platform import Platform, parkunion, rows_of_the_sample, until
+from tests.oracle_nlrb import COUNTS, expected
+
+AS_OF = "2021-12-31"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "stack"
+    parkunion("down", "--data", tmp_path / "stack", check=False)
+
+
+def reconcile(folder: Path, code: int) -> dict[str, Any]:
+    answer = parkunion("reconcile", "--json", "--data", folder, check=False)
+    assert answer.returncode == code, answer.stdout + answer.stderr
+    content: dict[str, Any] = json.loads(answer.stdout)
+    return content
+
+
+def counts(platform: Platform) -> dict[str, dict[str, Any]]:
+    return {area: {name: row[name] for name in COUNTS} for area, row in platform.figures(by="district", as_of=AS_OF).items()}
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp_path: Path) -> None:
+    platform = Platform.start(folder)
+    sample = rows_of_the_sample(tmp_path / "sample.csv", every=20)
+    parkunion("import", "nlrb", sample, "--data", folder, check=False)
+    until(platform.settled, "settled")
+    wanted = expected(sample, AS_OF)
+    assert counts(platform) == wanted
+    whole = reconcile(folder, 0)
+    assert whole["found"] == 0
+    assert all(found["journal"] == found["log"] > 0 for found in whole["services"].values())
+
+    platform.stop()
+    shutil.rmtree(folder / "kafka")
+    platform = Platform.start(folder)
+    lost = reconcile(folder, 1)
+    for name, found in lost["services"].items():
+        assert found["made_anew"], name
+        assert (found["log"], len(found["missing"])) == (0, found["journal"]), name
+        assert found["journal"] == whole["services"][name]["journal"], name
+    told = parkunion("reconcile", "--data", folder, check=False)
+    assert told.returncode == 1
+    assert "relay republish registry" in told.stdout
+    assert platform.ask("registry", "/readyz").json()["checks"]["relay"].startswith("stopped: ")
+    said = platform.say("registry", "/v1/areas", {"code": "D", "name": "示例区", "kind": "division", "parent": None})
+    assert said.status_code == 201
+    assert counts(platform) == wanted
+
+    for service in ("registry", "membership"):
+        parkunion("relay", "republish", service, "--data", folder)
+    until(lambda: platform.ask("registry", "/readyz").json()["checks"]["relay"] == "ok", "the relay goes on")
+    until(platform.settled, "settled again")
+    again = reconcile(folder, 0)
+    assert again["services"]["registry"]["log"] == whole["services"]["registry"]["log"] + 1
+    assert counts(platform) == wanted
+    assert platform.say("registry", "/v1/areas", {"code": "D1", "name": "示例园", "kind": "park", "parent": "D"}).status_code == 201
+    body = {"name": "示例企业", "park": "D1", "settled_on": "2021-01-02"}
+    assert platform.say("registry", "/v1/enterprises", body).status_code == 201
+    until(lambda: platform.figures(area="D", as_of=AS_OF)["all"]["units"] == 1, "new events flow")
+    until(platform.settled, "settled")
+    assert all(service["held"] == 0 for service in platform.status()["services"].values())
+
+
+def test_commands_say_what_is_wrong(folder: Path) -> None:
+    none = parkunion("reconcile", "--data", folder, check=False)
+    assert none.returncode == 3
+    assert " / " in none.stderr
