@@ -95,7 +95,14 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
             topics = [settings.registry_topic]
             name = f"{settings.topic_prefix}membership"
             reader = Reader(
-                pool, broker, name=name, topics=topics, partitions=settings.partitions, apply=events_in.apply, batch=READER_BATCH
+                pool,
+                broker,
+                name=name,
+                topics=topics,
+                partitions=settings.partitions,
+                apply=events_in.apply,
+                clock=settings.clock,
+                batch=READER_BATCH,
             )
             await reader.run(stop)
         finally:
