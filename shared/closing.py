@@ -47,6 +47,8 @@ SENT = "SELECT coalesce(min(id) > $1, true) FROM outbox"
 TURN = "SELECT day, said FROM days_closed FOR UPDATE"
 SAID = "UPDATE days_closed SET said = $1"
 
+AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, journal.ClockAhead)
+
 log = structlog.get_logger(__name__)
 
 
@@ -88,7 +90,7 @@ class Closer:
                         await _pause(stop, LOOK_EVERY)
                 finally:
                     conn.terminate()
-            except (*db.OUTAGES, journal.ClockAhead) as error:
+            except AWAY as error:
                 log.warning("closing.waits", reason=repr(error))
             except Exception:
                 log.exception("closing.failed")

@@ -90,6 +90,8 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
                 apply=work.apply,
                 on_reset=work.on_reset,
                 after_commit=work.after_commit,
+                clock=settings.clock,
+                on_closed=work.on_closed,
                 batch=settings.fold_batch,
             )
             await reader.run(stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -66,6 +66,15 @@ FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_da
 FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
 ORDER BY subject, recorded_at, source, sequence
+"""
+FACTS_KNOWN = """
+SELECT subject, type, occurred_on, sequence, known_day, says FROM g{g}.facts
+WHERE subject = ANY ($1::text[]) AND known_day <= $2 AND NOT split_part(type, '.', 2) = ANY ($3::text[]) ORDER BY subject, source, sequence
+"""
+MEMBERS_KNOWN = """
+SELECT subject, occurred_on, sum(m.each)::int AS net
+FROM g{g}.facts JOIN unnest($3::text[], $4::int[]) AS m(kind, each) ON m.kind = split_part(type, '.', 2)
+WHERE subject = ANY ($1::text[]) AND known_day <= $2 GROUP BY 1, 2
 """
 FACTS_BY_ID = f"SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND event_id = ANY ($2::uuid[])"
 FACTS_OF = f"""
@@ -163,6 +172,18 @@ async def learned(
 async def facts_between(conn: Connection, generation: int, subjects: Sequence[str], known_from: date, known_to: date) -> list[Record]:
     """Events in the order in which they were recorded, by subject."""
     return await conn.fetch(_sql(FACTS_BETWEEN, generation), subjects, known_from, known_to)
+
+
+async def facts_known(conn: Connection, generation: int, subjects: Sequence[str], known_at: date, without: Collection[str]) -> list[Record]:
+    """Events known by a day, each stream's in its order, by subject; those of some kinds are left out."""
+    return await conn.fetch(_sql(FACTS_KNOWN, generation), subjects, known_at, without)
+
+
+async def members_known(
+    conn: Connection, generation: int, subjects: Sequence[str], known_at: date, kinds: Mapping[str, int]
+) -> list[Record]:
+    """(subject, occurred_on, net) of the events of `kinds` = {kind: what each adds} that were known by a day."""
+    return await conn.fetch(_sql(MEMBERS_KNOWN, generation), subjects, known_at, list(kinds), list(kinds.values()))
 
 
 async def facts_by_id(conn: Connection, generation: int, subjects: Sequence[str], events: Sequence[UUID]) -> dict[UUID, Record]:

@@ -68,7 +68,9 @@ class Reader:
         self._partitions = partitions
         self._setting = Setting(f"{name} {uuid7().hex[-12:]}"[-63:], list(topics), generation, batch)
         self.counts: Counter[str] = Counter()
-        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts, clock.day_of if clock else None, on_closed)
+        self._folder = Folder(
+            generation, batch, apply, on_reset, after_commit, deque(), self.counts, clock.day_of if clock else None, on_closed
+        )
         self.halted: str | None = None
         self.session: Session | None = None
 

@@ -118,7 +118,9 @@ async def take_over(
 
 async def read_again(conn: Connection, generation: int, shard: Shard, limit: int) -> Shard:
     """The shard as it stands in the database now."""
-    row = await conn.fetchrow("SELECT next, newest, version, closings, closed FROM shards WHERE generation = $1 AND shard = $2", generation, shard.number)
+    row = await conn.fetchrow(
+        "SELECT next, newest, version, closings, closed FROM shards WHERE generation = $1 AND shard = $2", generation, shard.number
+    )
     if row is None:
         raise Halted(f"the row of shard {shard.number} is gone")
     found = Shard(

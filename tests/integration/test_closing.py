@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -50,7 +50,7 @@ async def turned(kernel: Database) -> AsyncIterator[TestClock]:
 
 
 @asynccontextmanager
-async def closing(kernel: Database) -> AsyncIterator[Callable[[], Awaitable[date | None]]]:
+async def closing(kernel: Database) -> AsyncIterator[Callable[[], Coroutine[None, None, date | None]]]:
     """`await look()` is one look of a closer."""
     conn = await db.connect(kernel.app_dsn, application_name="closing")
     closer = Closer(kernel.app_dsn, CLOCK, PARTITIONS)
