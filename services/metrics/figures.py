@@ -8,12 +8,14 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from services.metrics.freshness import CLOSED_DAY, OLDEST_HELD
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.db import Connection, Record
 
-SERVING = """
+SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
-    coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{}') AS versions
+    coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
+    {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held
 FROM generations g WHERE g.status = 'serving'
 """
 SIGNATURE = "SELECT count(*) AS told, count(known_until) AS ended FROM g{g}.areas_facts"
@@ -102,9 +104,9 @@ def _figures_sql(generation: int, key: str, scoped: bool) -> str:
     return FIGURES.format(g=generation, key=key, sums=SUMS, rows=ROWS.format(g=generation, columns=columns, scope=scope))
 
 
-async def serving(conn: Connection) -> Record:
-    """(id, fold_version, asked_at, versions = {shard: version}) of the serving generation."""
-    row = await conn.fetchrow(SERVING)
+async def serving(conn: Connection, shards: int = 0) -> Record:
+    """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held) of the serving generation, which has `shards` shards."""
+    row = await conn.fetchrow(SERVING, shards)
     if row is None:
         raise NoGeneration("no generation is serving")
     return row

@@ -49,9 +49,9 @@ class Platform:
     token: str
 
     @classmethod
-    def start(cls, data: Path) -> Platform:
+    def start(cls, data: Path, *options: str) -> Platform:
         """Start a stack in a folder and wait until it is ready."""
-        parkunion("up", "--detach", "--data", data)
+        parkunion("up", "--detach", "--data", data, *options)
         return cls(data, parkunion("token", "--data", data).stdout.strip())
 
     def stop(self) -> None:
