@@ -6,7 +6,7 @@ The wall clock of a process serves tokens, logs and measurements, never facts.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,10 @@ class Clock:
     def day_of(self, instant: datetime) -> date:
         """The date of an aware instant in the deployment's zone: a fact's known day, if it is the fact's `time`."""
         return instant.astimezone(self.zone).date()
+
+    def opens_after(self, day: date) -> datetime:
+        """The first instant after a day of the deployment's zone (UTC)."""
+        return datetime.combine(day + timedelta(days=1), time(), self.zone).astimezone(UTC)
 
 
 def utc_now() -> datetime:

@@ -24,7 +24,7 @@ PLACES = {"union": 1, "enterprise": 2}
 
 
 class ClockAhead(Exception):
-    """The last event of a stream was recorded more than a minute in the future of the database's clock. Try again later (503)."""
+    """The last event of a stream, or the last closed day, is more than a minute ahead of the database's clock. Try again later (503)."""
 
 
 class EventTooLarge(Exception):
@@ -46,12 +46,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A fact about to be appended to the stream `subject` (`<kind>/<id>`); its Kafka key is the id."""
+    """A fact about to be appended to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
+
+    `partition` is given only for a fact that does not go where its key hashes to.
+    """
 
     subject: str
     data: contracts.Event
     occurred_on: date
     cause_id: UUID | None = None
+    partition: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +118,9 @@ WITH draft AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
         AS d(subject, event_id, type, occurred_on, cause_id, data, n)
 ), moment AS MATERIALIZED (
-    SELECT parkunion_now() AS at
+    SELECT parkunion_now() AS at, opens FROM days_closed
 ), raised AS (
-    UPDATE streams SET sequence = streams.sequence + c.n, recorded_at = greatest(streams.recorded_at, moment.at)
+    UPDATE streams SET sequence = streams.sequence + c.n, recorded_at = greatest(streams.recorded_at, moment.at, moment.opens)
     FROM (SELECT subject, count(*) AS n FROM draft GROUP BY subject) AS c, moment
     WHERE streams.subject = c.subject
     RETURNING streams.subject, streams.id, streams.sequence - c.n AS before, streams.recorded_at
@@ -128,10 +132,19 @@ WITH draft AS MATERIALIZED (
     ORDER BY subject, sequence
     RETURNING id, subject, sequence, event_id, recorded_at
 ), queued AS (
-    INSERT INTO outbox (id) SELECT id FROM written ORDER BY id
+    {queued}
 )
 SELECT w.id, w.event_id, w.subject, w.sequence, w.recorded_at, w.recorded_at - moment.at AS ahead FROM written AS w, moment
 """
+
+QUEUED = "INSERT INTO outbox (id) SELECT id FROM written ORDER BY id"
+QUEUED_WHERE_TOLD = """
+    INSERT INTO outbox (id, partition)
+    SELECT w.id, p.partition FROM written AS w JOIN unnest($2::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
+"""
+"""For the few facts whose partition is given; the join would cost an import of thousands dearly."""
+APPEND_HASHED = APPEND.format(queued=QUEUED)
+APPEND_WHERE_TOLD = APPEND.format(queued=QUEUED_WHERE_TOLD)
 
 
 def _in_order(subjects: Iterable[str]) -> list[str]:
@@ -171,7 +184,7 @@ def _heads(rows: Iterable[Record]) -> dict[str, StreamHead]:
 async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> list[Appended]:
     """Append facts to their streams, which this transaction has locked, and queue them for the relay: one statement.
 
-    `recorded_at` is the platform's now, never before the stream's last. Raises ClockAhead, EventTooLarge, NotLocked; the transaction must
+    `recorded_at` is the platform's now, never before the stream's last and never on a closed day (shared/closing.py). Raises ClockAhead, EventTooLarge, NotLocked; the transaction must
     then be rolled back.
     """
     if not drafts:
@@ -181,8 +194,10 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
     for draft, values in zip(drafts, data, strict=True):
         if len(msgspec.json.encode(values)) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:
             raise EventTooLarge(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
+    partitions = [draft.partition for draft in drafts]
+    placed = any(partition is not None for partition in partitions)
     rows = await conn.fetch(
-        APPEND,
+        APPEND_WHERE_TOLD if placed else APPEND_HASHED,
         [draft.subject for draft in drafts],
         ids,
         [contracts.type_of(draft.data) for draft in drafts],
@@ -192,11 +207,12 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
         actor.id,
         actor.origin,
         actor.traceparent,
+        *([partitions] if placed else ()),
     )
     if len(rows) != len(drafts):
         raise NotLocked(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
     if (ahead := max(row["ahead"] for row in rows)) > FARTHEST_AHEAD:
-        raise ClockAhead(f"the stream is {ahead} ahead of the clock")
+        raise ClockAhead(f"the stream, or the last closed day, is {ahead} ahead of the clock")
     faults.reached("journal.appended")
     written = {row["event_id"]: Appended(row["id"], row["event_id"], row["subject"], row["sequence"], row["recorded_at"]) for row in rows}
     return [written[event_id] for event_id in ids]

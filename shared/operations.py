@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any
 
 import structlog
@@ -31,7 +32,8 @@ log = structlog.get_logger()
 class Readiness:
     """Whether the service can do its work now, and how far it is behind: events to read, their age in seconds, events to send, held ones.
 
-    `checks` says per dependency what was found ("ok", or what is wrong without any value).
+    `checks` says per dependency what was found ("ok", or what is wrong without any value). `closed_day` = the last closed day of a service
+    that has figures, `closed_day_age_days` how many days ago it was (1: yesterday, as it should be); None: none, or no such service.
     """
 
     ready: bool
@@ -40,6 +42,8 @@ class Readiness:
     outbox: int = 0
     held: int = 0
     checks: dict[str, Any] = field(default_factory=dict)
+    closed_day: date | None = None
+    closed_day_age_days: int | None = None
 
 
 class Ready(Collector):
@@ -61,6 +65,7 @@ class Ready(Collector):
             ("lag_seconds", "Age of the oldest event that waits to be read."),
             ("outbox", "Events that wait to be sent."),
             ("held", "Events held back: early, unreadable, refused or forked."),
+            ("closed_day_age_days", "Days since the last closed day; 1 is as it should be."),
         ):
             value = self._last.get(name)
             if value is not None:

@@ -110,6 +110,8 @@ class ServiceSettings(BaseSettings):
     """Events that the relay publishes at a time."""
     relay_idle_ms: int = Field(25, ge=1)
     """Milliseconds between two looks into an empty outbox."""
+    close_days: bool = True
+    """Whether a source says that its days are closed. Off for a roll-out until every reader understands it."""
     rate_per_second: float = Field(2000, gt=0)
     """Requests that one client may make for long."""
     rate_burst: int = Field(10_000, ge=1)

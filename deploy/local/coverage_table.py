@@ -70,10 +70,9 @@ def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: in
     `title` says whose figures they are.
     """
     *rows, total = answer["rows"]
-    provisional = " ".join(answer["provisional"])
     table = Table(
         title=title,
-        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']} {provisional}",
+        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}"
     )
     narrow = width < NARROW
     text = stacked if narrow else cells
@@ -85,6 +84,20 @@ def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: in
     table.add_section()
     table.add_row(*text(total), style="bold")
     return table
+
+
+def finality(answer: Mapping[str, Any]) -> str:
+    """Whether the figures of an answer may still change, with the reasons as codes, and until when days are closed."""
+    closed = answer.get("closed_day") or "—"
+    reasons = " ".join(answer["provisional"])
+    told = f"暂定 provisional: {reasons}" if reasons else "已定 final"
+    return f"{told} · 结账至 closed until {closed}"
+
+
+def basis(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What every line of a CSV carries beside its figures: the days, and whether they may still change."""
+    days = {name: answer[name] for name in ("as_of", "known_at", "known_from", "known_to") if name in answer}
+    return {**days, "closed_day": answer.get("closed_day"), "provisional": " ".join(answer["provisional"])}
 
 
 def _largest(rows: Sequence[Mapping[str, Any]], most: int | None) -> Sequence[Mapping[str, Any]]:

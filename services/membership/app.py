@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from services.membership import events_in
@@ -12,6 +12,7 @@ from services.membership.context import Context
 from services.membership.documents import Documents
 from services.membership.settings import Settings
 from shared import db
+from shared.closing import Closer
 from shared.consumer import Reader, held, lag
 from shared.contracts.membership import SOURCE
 from shared.db import Pool
@@ -89,7 +90,8 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
         idle = settings.relay_idle_ms / 1000
         try:
             work = Relay(settings.dsn, broker, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
-            await work.run(stop)
+            async with Closer(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
+                await work.run(stop)
         finally:
             await broker.close()
 
@@ -100,7 +102,14 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
             topics = [settings.registry_topic]
             name = f"{settings.topic_prefix}membership"
             reader = Reader(
-                pool, broker, name=name, topics=topics, partitions=settings.partitions, apply=events_in.apply, batch=READER_BATCH
+                pool,
+                broker,
+                name=name,
+                topics=topics,
+                partitions=settings.partitions,
+                apply=events_in.apply,
+                clock=settings.clock,
+                batch=READER_BATCH,
             )
             await reader.run(stop)
         finally:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.metrics.freshness import closed_day
 from services.metrics.projector import Projector
 from services.metrics.settings import Settings
 from shared import db
@@ -36,7 +37,7 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
-        app.state.questions = Questions(app.state.pool, settings.clock)
+        app.state.questions = Questions(app.state.pool, settings.clock, settings.partitions, lambda: app.state.hub.finality.reason)
         try:
             stopping = getattr(app.state, "stopping", None)
             async with stream.running(settings, stopping) as app.state.hub, dashboard.running() as app.state.charts:
@@ -66,10 +67,20 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
 
     behind = await lag(pool, broker, GENERATION, settings.topics)
     async with pool.acquire(timeout=5) as conn:
+        closed = await closed_day(conn, GENERATION, settings.partitions)
+        age = None if closed is None else (await settings.clock.today(conn) - closed).days
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
         kept = sum((await held(conn, GENERATION)).values())
     checks = {"database": "ok", "projector": "ok" if begun else "has not begun"}
-    return Readiness(ready=begun, lag_events=behind.events, lag_seconds=behind.seconds, held=kept, checks=checks)
+    return Readiness(
+        ready=begun,
+        lag_events=behind.events,
+        lag_seconds=behind.seconds,
+        held=kept,
+        checks=checks,
+        closed_day=closed,
+        closed_day_age_days=age,
+    )
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
@@ -90,6 +101,8 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
                 apply=work.apply,
                 on_reset=work.on_reset,
                 after_commit=work.after_commit,
+                clock=settings.clock,
+                on_closed=work.on_closed,
                 batch=settings.fold_batch,
             )
             await reader.run(stop)

@@ -16,6 +16,7 @@ from services.metrics import figures
 from services.metrics.explain import id_of
 from services.metrics.facts import CORRECTED, FactSet, kind_of, told_again
 from services.metrics.measures import Vector
+from services.metrics.past import sets_known
 from services.metrics.questions import Snapshot
 from services.metrics.scope import Scope, parts, standing
 from services.metrics.tree import Tree
@@ -88,11 +89,11 @@ async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Change]:
     conn, generation = snapshot.conn, snapshot.generation
-    states = await figures.states_of(conn, generation, subjects)
+    sets = await sets_known(snapshot, await figures.states_of(conn, generation, subjects), window.known_from)
     told: defaultdict[str, list[Record]] = defaultdict(list)
     for row in await figures.facts_between(conn, generation, subjects, window.known_from, window.known_to):
         told[row["subject"]].append(row)
-    return [share for subject in subjects for share in _replayed(FactSet.load(states[subject]), told[subject], window, scope)]
+    return [share for subject in subjects for share in _replayed(sets[subject], told[subject], window, scope)]
 
 
 def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Change]:

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from services.metrics import figures
 from services.metrics.coverage import Cell
-from services.metrics.facts import CORRECTED, FactSet, kind_of
+from services.metrics.facts import CORRECTED, kind_of
+from services.metrics.past import sets_known, sets_of
 from services.metrics.questions import Snapshot
 from services.metrics.scope import Scope, parts, standing
 from shared.db import Record
@@ -83,10 +84,10 @@ async def contributions(
     found: list[tuple[str, Cell, tuple[int, ...]]] = []
     while len(found) <= limit:
         rows = await figures.states(snapshot.conn, snapshot.generation, after, CHUNK, parks)
-        for row in rows:
-            cell, value = standing(FactSet.load(row["state"]), as_of, known_at)
+        for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
+            cell, value = standing(facts, as_of, known_at)
             if cell is not None and scope.holds(cell) and any(amount := parts(value, measure)):
-                found.append((row["subject"], cell, amount))
+                found.append((subject, cell, amount))
         if len(rows) < CHUNK:
             break
         after = rows[-1]["subject"]
@@ -124,7 +125,7 @@ async def one(snapshot: Snapshot, scope: Scope, measure: str, as_of: date, known
     stored = await figures.states_of(snapshot.conn, snapshot.generation, [subject])
     if subject not in stored:
         return None
-    cell, value = standing(FactSet.load(stored[subject]), as_of, known_at)
+    cell, value = standing((await sets_known(snapshot, stored, known_at))[subject], as_of, known_at)
     if cell is None or not scope.holds(cell):
         return None
     return (await _named(snapshot, [(subject, cell, parts(value, measure))]))[0]

@@ -121,6 +121,7 @@ def _read(written: dict[str, Any] | None) -> Placed | None:
 class _Stored(msgspec.Struct, array_like=True):
     attributes: list[Fact]
     members: dict[int, dict[int, int]]
+    since: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -132,7 +133,8 @@ class FactSet:
     """The facts of one enterprise or union, those withdrawn included for the known days on which they still held.
 
     `members` = {known day: {occurred day: net}}, `totals` the same over all known days. `newest` = the greatest known day of the set,
-    `newest_attribute` that of the facts other than members. `shape` = the step function of all facts, as known for ever.
+    `newest_attribute` that of the facts other than members. `shape` = the step function of all facts, as known for ever. What was known
+    before the day `since` is forgotten: the set tells every known day from it on.
     """
 
     attributes: list[Fact] = field(default_factory=list)
@@ -141,22 +143,48 @@ class FactSet:
     newest: int = 0
     newest_attribute: int = 0
     shape: list[Segment] = field(default_factory=list)
+    since: int = 0
 
     @classmethod
     def load(cls, stored: bytes) -> FactSet:
         """Read what `dump` wrote."""
         read = _decode(stored)
-        found = cls(read.attributes, read.members)
+        found = cls(read.attributes, read.members, since=read.since)
         for net in found.members.values():
             _add(found.totals, net)
         found.newest_attribute = max(found.attribute_days(), default=0)
-        found.newest = max(found.newest_attribute, max(found.members, default=0))
+        found.newest = max(found.newest_attribute, max(found.members, default=0), found.since)
         found.shape = segments(found.in_force())
+        return found
+
+    @classmethod
+    def retold(cls, changes: Iterable[Change], members: Mapping[int, int], known: int) -> FactSet:
+        """The set as known at the end of a day, from the events until then: `members` = {occurred day: net} of those that are members."""
+        found = cls()
+        found.add(changes)
+        for occurred, net in members.items():
+            found._count(known, occurred, net)
+        found.newest = max(found.newest, known)
         return found
 
     def dump(self) -> bytes:
         """The set as msgpack."""
-        return _encode(_Stored(self.attributes, self.members))
+        return _encode(_Stored(self.attributes, self.members, self.since))
+
+    def compact(self, closed: int) -> None:
+        """Forget the past of the known days up to `closed`, on which nothing more can become known: it changes no row to come.
+
+        What was withdrawn by then goes; what holds is known from the last of those days on, on which something changed.
+        """
+        past = max((day for day in (*self.attribute_days(), *self.members) if day <= closed), default=0)
+        if past <= self.since:
+            return
+        net = self.members_known(closed)
+        self.attributes = [
+            msgspec.structs.replace(fact, known=past) if fact.known < past else fact for fact in self.attributes if fact.until > closed
+        ]
+        self.members = {past: net, **{day: counts for day, counts in self.members.items() if day > closed}}
+        self.since = past
 
     def attribute_days(self) -> Iterator[int]:
         """The known days on which facts other than members came or went."""

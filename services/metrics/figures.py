@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+from services.metrics.freshness import CLOSED_DAY, OLDEST_HELD
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.db import Connection, Record
 
-SERVING = """
+SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
-    coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{}') AS versions
+    coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
+    {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held
 FROM generations g WHERE g.status = 'serving'
 """
 SIGNATURE = "SELECT count(*) AS told, count(known_until) AS ended FROM g{g}.areas_facts"
@@ -67,6 +69,15 @@ FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
 ORDER BY subject, recorded_at, source, sequence
 """
+FACTS_KNOWN = """
+SELECT subject, type, occurred_on, sequence, known_day, says FROM g{g}.facts
+WHERE subject = ANY ($1::text[]) AND known_day <= $2 AND NOT split_part(type, '.', 2) = ANY ($3::text[]) ORDER BY subject, source, sequence
+"""
+MEMBERS_KNOWN = """
+SELECT subject, occurred_on, sum(m.each)::int AS net
+FROM g{g}.facts JOIN unnest($3::text[], $4::int[]) AS m(kind, each) ON m.kind = split_part(type, '.', 2)
+WHERE subject = ANY ($1::text[]) AND known_day <= $2 GROUP BY 1, 2
+"""
 FACTS_BY_ID = f"SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND event_id = ANY ($2::uuid[])"
 FACTS_OF = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = $1 AND known_day <= $3
@@ -93,9 +104,9 @@ def _figures_sql(generation: int, key: str, scoped: bool) -> str:
     return FIGURES.format(g=generation, key=key, sums=SUMS, rows=ROWS.format(g=generation, columns=columns, scope=scope))
 
 
-async def serving(conn: Connection) -> Record:
-    """(id, fold_version, asked_at, versions = {shard: version}) of the serving generation."""
-    row = await conn.fetchrow(SERVING)
+async def serving(conn: Connection, shards: int = 0) -> Record:
+    """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held) of the serving generation, which has `shards` shards."""
+    row = await conn.fetchrow(SERVING, shards)
     if row is None:
         raise NoGeneration("no generation is serving")
     return row
@@ -163,6 +174,18 @@ async def learned(
 async def facts_between(conn: Connection, generation: int, subjects: Sequence[str], known_from: date, known_to: date) -> list[Record]:
     """Events in the order in which they were recorded, by subject."""
     return await conn.fetch(_sql(FACTS_BETWEEN, generation), subjects, known_from, known_to)
+
+
+async def facts_known(conn: Connection, generation: int, subjects: Sequence[str], known_at: date, without: Collection[str]) -> list[Record]:
+    """Events known by a day, each stream's in its order, by subject; those of some kinds are left out."""
+    return await conn.fetch(_sql(FACTS_KNOWN, generation), subjects, known_at, without)
+
+
+async def members_known(
+    conn: Connection, generation: int, subjects: Sequence[str], known_at: date, kinds: Mapping[str, int]
+) -> list[Record]:
+    """(subject, occurred_on, net) of the events of `kinds` = {kind: what each adds} that were known by a day."""
+    return await conn.fetch(_sql(MEMBERS_KNOWN, generation), subjects, known_at, list(kinds), list(kinds.values()))
 
 
 async def facts_by_id(conn: Connection, generation: int, subjects: Sequence[str], events: Sequence[UUID]) -> dict[UUID, Record]:

@@ -7,7 +7,7 @@ import contextlib
 import struct
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,17 @@ ANSWER_WITHIN = 1.0
 _REQUEST = struct.pack(">hhih", 18, 0, 1, -1)
 API_VERSIONS = struct.pack(">i", len(_REQUEST)) + _REQUEST
 """Kafka's ApiVersions request, version 0, without a client id."""
+CLOSED_DAY = """
+(SELECT CASE WHEN count(closed) >= greatest(count(*), {shards}) THEN min(closed) END FROM shards WHERE generation = {generation})
+"""
+"""The deployment's closed day: NULL while one of `shards` shards has none, or is not there yet."""
+OLDEST_HELD = """
+(SELECT min(h.day) FROM shards s CROSS JOIN LATERAL (
+    SELECT coalesce(known_day, date '0001-01-01') AS day FROM held
+    WHERE held.generation = s.generation AND held.shard = s.shard ORDER BY known_day NULLS FIRST LIMIT 1
+) h WHERE s.generation = {generation})
+"""
+"""The least known day of what is held; the first day of all if one does not tell it."""
 STATEMENT = """
 WITH place AS (
     SELECT s.current_at, s.owner,
@@ -28,10 +39,10 @@ WITH place AS (
     FROM shards s WHERE s.generation = $1
 )
 SELECT parkunion_now() AS asked_at, min(current_at) AS current_at, coalesce(sum(behind), 0)::bigint AS lag_events, max(newest) AS newest,
-    (SELECT count(*) FROM held WHERE generation = $1) AS held,
+    (SELECT count(*) FROM held WHERE generation = $1) AS held, {closed_day} AS closed_day, {oldest_held} AS oldest_held,
     EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name IN (SELECT owner FROM place)) AS reading
 FROM place
-"""
+""".format(closed_day=CLOSED_DAY.format(shards="$2", generation="$1"), oldest_held=OLDEST_HELD.format(generation="$1"))
 
 
 class Reason(StrEnum):
@@ -51,7 +62,8 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`age` in seconds since nothing was missing; `since` that instant; `reason` None while the data is fresh."""
+    """`age` in seconds since nothing was missing; `since` that instant; `reason` None while the data is fresh. `closed_day` and `oldest_held`
+    are those of `finality.Finality`."""
 
     asked_at: datetime
     since: datetime | None
@@ -60,6 +72,8 @@ class Freshness:
     held: int
     newest: datetime | None
     reason: Reason | None
+    closed_day: date | None = None
+    oldest_held: date | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As streams carry it."""
@@ -70,25 +84,28 @@ class Freshness:
             "lag_events": self.lag_events,
             "held": self.held,
             "newest": self.newest,
+            "closed_day": self.closed_day,
         }
 
 
 class Watch:
-    """Says how fresh a generation is. `kafka` = bootstrap servers, asked only while nothing is heard from the log."""
+    """Says how fresh a generation of so many shards is. `kafka` = bootstrap servers, asked only while nothing is heard from the log."""
 
-    def __init__(self, kafka: str) -> None:
+    def __init__(self, kafka: str, shards: int) -> None:
         self._kafka = kafka
+        self._shards = shards
         self._asked_at = float("-inf")
         self._answers = True
 
     async def look(self, conn: Connection, generation: int) -> Freshness:
         """The freshness now."""
-        row = await conn.fetchrow(STATEMENT, generation)
+        row = await conn.fetchrow(STATEMENT, generation, self._shards)
         assert row is not None, "an aggregate has one row"
         since = row["current_at"]
         age = max(0.0, (row["asked_at"] - since).total_seconds()) if since else 0.0
         reason = None if since and age <= FRESH else await self._reason(never=since is None, reading=row["reading"])
-        return Freshness(row["asked_at"], since, age, row["lag_events"], row["held"], row["newest"], reason)
+        closed_day, oldest_held = row["closed_day"], row["oldest_held"]
+        return Freshness(row["asked_at"], since, age, row["lag_events"], row["held"], row["newest"], reason, closed_day, oldest_held)
 
     async def _reason(self, *, never: bool, reading: bool) -> Reason:
         if time.monotonic() - self._asked_at > ASK_EVERY:
@@ -99,6 +116,12 @@ class Watch:
         if never:
             return Reason.NEVER_READ
         return Reason.CATCHING_UP if reading else Reason.PROJECTOR_STOPPED
+
+
+async def closed_day(conn: Connection, generation: int, shards: int) -> date | None:
+    """The deployment's closed day; None: there is none."""
+    day: date | None = await conn.fetchval(f"SELECT {CLOSED_DAY.format(shards='$2', generation='$1')}", generation, shards)
+    return day
 
 
 async def kafka_answers(bootstrap: str) -> bool:

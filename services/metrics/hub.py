@@ -18,6 +18,7 @@ import structlog
 from services.metrics import feed, figures, live
 from services.metrics.coverage import Cell
 from services.metrics.feed import CHANNEL, KEPT, Changed
+from services.metrics.finality import Finality
 from services.metrics.freshness import Freshness, Reason, Watch
 from services.metrics.live import Table
 from services.metrics.subscribers import Channel, Question, Subscriber
@@ -79,10 +80,10 @@ class News:
 class Hub:
     """`await subscribe(question)` gives a subscriber; `run(stop)` feeds it. `dsn` is the service's own role."""
 
-    def __init__(self, dsn: str, clock: Clock, kafka: str) -> None:
+    def __init__(self, dsn: str, clock: Clock, kafka: str, shards: int) -> None:
         self._dsn = dsn
         self._clock = clock
-        self._watch = Watch(kafka)
+        self._watch = Watch(kafka, shards)
         self._heard = asyncio.Event()
         self._lock = asyncio.Lock()
         self._conn: Connection | None = None
@@ -108,6 +109,12 @@ class Hub:
         """The version vector of the tables, as `Snapshot.version` writes it."""
         shards = range(max(self.versions, default=-1) + 1)
         return f"{self.generation}:{'.'.join(str(self.versions.get(shard, 0)) for shard in shards)}"
+
+    @property
+    def finality(self) -> Finality:
+        """Which figures may still change, as of the last look."""
+        seen = self.freshness
+        return Finality() if seen is None else Finality(seen.closed_day, seen.oldest_held, seen.reason)
 
     @property
     def subscribers(self) -> int:
@@ -236,13 +243,14 @@ class Hub:
         return await live.load(conn, self.generation, as_of, self._tree(as_of), self._cells)
 
     async def _tell_age(self, conn: Connection) -> None:
-        """Once a second look how old the figures are; tell it when the reason changes, and every few seconds."""
+        """Once a second look how old the figures are; tell it when the reason or the closed day changes, and every few seconds."""
         now = time.monotonic()
         if now - self._looked_at < LOOK_EVERY:
             return
         self._looked_at = now
         before, self.freshness = self.freshness, await self._watch.look(conn, self.generation)
-        if before is None or before.reason != self.freshness.reason or now - self._told_age_at >= TELL_AGE_EVERY:
+        told = None if before is None else (before.reason, before.closed_day)
+        if told != (self.freshness.reason, self.freshness.closed_day) or now - self._told_age_at >= TELL_AGE_EVERY:
             self._told_age_at = now
             for channel in self._channels.values():
                 channel.tell_age()

@@ -18,6 +18,7 @@ from uuid import UUID
 from opentelemetry.trace import SpanKind
 
 from services.metrics import feed, store
+from services.metrics.closing import close_days
 from services.metrics.coverage import Cell
 from services.metrics.facts import Change, FactSet, RefusedFact, change, kind_of, summary
 from services.metrics.ledger import Rows, fold, no_rows
@@ -27,7 +28,7 @@ from shared.clock import Clock, utc_now
 from shared.consumer import ShardBatch
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
-from shared.contracts.streams import FactCorrected, Placed
+from shared.contracts.streams import DayClosed, FactCorrected, Placed
 from shared.db import Connection, Pool
 from shared.telemetry import commands_reached
 
@@ -51,7 +52,7 @@ class News:
 
 
 class Projector:
-    """`apply`, `on_reset` and `after_commit` of a Reader over one generation."""
+    """`apply`, `on_closed`, `on_reset` and `after_commit` of a Reader over one generation."""
 
     def __init__(self, pool: Pool, clock: Clock, generation: int = 1) -> None:
         self._pool = pool
@@ -67,10 +68,16 @@ class Projector:
         self._folded.pop(batch.shard, None)
         self._began[batch.shard] = utc_now()
         news = await self._sort_out(batch)
+        if not news.facts:
+            return
         sets = await self._load(conn, batch.shard, news.changes)
         rows = await self._fold(news, sets)
         await self._write(conn, batch, news, sets, rows)
         self._folded[batch.shard] = sets
+
+    async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
+        """Nothing will become known in the shard on `day` or before it any more."""
+        await close_days(conn, self._generation, shard, day)
 
     def on_reset(self, shard: int) -> None:
         """What is kept of a shard may be untrue."""
@@ -91,6 +98,10 @@ class Projector:
         news, until = News(), time.perf_counter() + SLICE
         for event in batch.events:
             known = self._clock.day_of(event.time)
+            if batch.closed is not None and known <= batch.closed:
+                raise RefusedFact(f"recorded on {known}, which is closed: nothing may become known on it any more")
+            if isinstance(event.data, DayClosed):
+                continue
             if event.subject.startswith(AREA):
                 _hear_of_area(news, batch.shard, event, known)
             else:
@@ -124,6 +135,9 @@ class Projector:
         generation, shard = self._generation, batch.shard
         ids = await self._ids({cell for (cell, _, _), deltas in rows.items() if deltas})
         if sets:
+            if batch.closed is not None:
+                for facts in sets.values():
+                    facts.compact(batch.closed.toordinal())
             await store.keep_states(conn, generation, shard, {subject: facts.dump() for subject, facts in sets.items()})
             await store.add_rows(conn, generation, shard, rows, ids)
         await store.keep_facts(conn, generation, news.facts)

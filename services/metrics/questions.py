@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from services.metrics import figures
+from services.metrics.finality import Finality
+from services.metrics.freshness import Reason
 from services.metrics.labels import label
 from services.metrics.measures import INDEX, MEASURES, PUBLISHED, RATES, Vector, unpacked
 from services.metrics.tree import UNKNOWN, Tree, Trees, Versions
@@ -18,8 +20,6 @@ from shared.db import Connection, Pool
 
 ALL = "all"
 BY = ("district", "park", "industry", "size", "ownership")
-PROVISIONAL = ("NO_CLOSED_DAYS",)
-"""Until days are closed, any figure may still change: late facts may become known on any day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Snapshot:
     asked_at: datetime
     today: date
     areas: Versions
+    finality: Finality
 
     @property
     def version(self) -> str:
@@ -90,11 +91,13 @@ class Answer:
 
 
 class Questions:
-    """Opens snapshots over one pool."""
+    """Opens snapshots over one pool. `shards` = how many there must be for a day to be closed; `fresh()` = why the data is not fresh."""
 
-    def __init__(self, pool: Pool, clock: Clock) -> None:
+    def __init__(self, pool: Pool, clock: Clock, shards: int = 0, fresh: Callable[[], Reason | None] = lambda: None) -> None:
         self._pool = pool
         self._clock = clock
+        self._shards = shards
+        self._fresh = fresh
         self._trees = Trees()
 
     @asynccontextmanager
@@ -102,11 +105,12 @@ class Questions:
         """A snapshot of the serving generation. `areas` = whose names row-level security shows; None: nobody's."""
         async with self._pool.acquire(timeout=10) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             await conn.execute("SELECT set_config('parkunion.areas', $1, true)", areas.setting() if areas else "")
-            row = await figures.serving(conn)
+            row = await figures.serving(conn, self._shards)
             versions = {int(shard): version for shard, version in row["versions"].items()}
             today = self._clock.day_of(row["asked_at"])
             known = await self._trees.load(conn, row["id"])
-            yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known)
+            finality = Finality(row["closed_day"], row["oldest_held"], self._fresh())
+            yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality)
 
 
 async def coverage(

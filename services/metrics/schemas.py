@@ -13,7 +13,7 @@ from services.metrics.changes import Change
 from services.metrics.coverage import RULE_VERSION
 from services.metrics.explain import Behind, Contribution
 from services.metrics.measures import INDEX, MEASURES, PUBLISHED, RATES, Vector, unpacked
-from services.metrics.questions import PROVISIONAL, Answer, Rate, Row, Snapshot
+from services.metrics.questions import Answer, Rate, Row, Snapshot
 from services.metrics.scope import parts
 from services.metrics.tree import Area as AreaOfTree
 from services.metrics.tree import Tree
@@ -63,11 +63,13 @@ class RowAnswer(BaseModel):
 
 
 class Basis(BaseModel):
-    """What every answer rests on. `provisional` lists why the figures may still change; empty: they are final."""
+    """What every answer rests on. `provisional` lists why the figures may still change; empty: they are final, since they are known at
+    `closed_day` or before (null: no day is closed yet)."""
 
     as_of: date
     known_at: date
     provisional: list[str]
+    closed_day: date | None
     rule_version: str
     fold_version: int
 
@@ -148,6 +150,7 @@ class ChangesAnswer(BaseModel):
     known_from: date
     known_to: date
     provisional: list[str]
+    closed_day: date | None
     rule_version: str
     fold_version: int
     area: str | None
@@ -199,8 +202,16 @@ class DefinitionsAnswer(BaseModel):
 
 
 def basis(snapshot: Snapshot, **days: date) -> dict[str, Any]:
-    """The fields of `Basis`, with the days of the question."""
-    return {**days, "provisional": list(PROVISIONAL), "rule_version": RULE_VERSION, "fold_version": snapshot.fold_version}
+    """The fields of `Basis`, with the days of the question: figures are as final as the latest day at which they are known."""
+    known = max(day for name, day in days.items() if name.startswith("known"))
+    finality = snapshot.finality
+    return {
+        **days,
+        "provisional": finality.provisional(known),
+        "closed_day": finality.closed_day,
+        "rule_version": RULE_VERSION,
+        "fold_version": snapshot.fold_version,
+    }
 
 
 def coverage_body(snapshot: Snapshot, answer: Answer) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Scope:
 def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
     """Where an enterprise or a union stands on a business day, as known at a day, and its contribution: C(F_k, t)."""
     day, known = as_of.toordinal(), known_at.toordinal()
+    assert known >= facts.since, "what a state has forgotten is told by services.metrics.past"
     shape = facts.shape if known >= facts.newest_attribute else segments(facts.in_force(known))
     segment = at(shape, day)
     if segment.cell is None:

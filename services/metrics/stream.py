@@ -20,7 +20,7 @@ from services.metrics.api import day_or_today, questions_of
 from services.metrics.coverage import RULE_VERSION
 from services.metrics.grants import READ, require_granted
 from services.metrics.hub import Hub
-from services.metrics.questions import PROVISIONAL, Snapshot
+from services.metrics.questions import Snapshot
 from services.metrics.schemas import Area, AsOf, By, row_body
 from services.metrics.settings import Settings
 from services.metrics.subscribers import Question, Subscriber, Update
@@ -46,7 +46,7 @@ router = APIRouter(prefix="/v1")
 async def running(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[Hub]:
     """The process's hub, following the change feed. `stopping`: set by the process's signal; the web server waits for open streams before it
     leaves this context, so they must end by the signal."""
-    hub, stop = Hub(settings.dsn, settings.clock, settings.kafka), stopping or asyncio.Event()
+    hub, stop = Hub(settings.dsn, settings.clock, settings.kafka, settings.partitions), stopping or asyncio.Event()
     task = asyncio.create_task(hub.run(stop))
     try:
         yield hub
@@ -170,7 +170,8 @@ class EventStream(Response):
 
     def _coverage(self, update: Update) -> bytes:
         rows, hub, encoded = update.rows or (), self._hub, self._subscriber.channel.encoded
-        key = (update.full, hub.version, *(row.code for row in rows))
+        finality = hub.finality
+        key = (update.full, hub.version, finality, *(row.code for row in rows))
         if key not in encoded:
             if len(encoded) >= MOST_ENCODED:
                 encoded.clear()
@@ -178,7 +179,8 @@ class EventStream(Response):
             body = {
                 "as_of": update.as_of,
                 "known_at": hub.today,
-                "provisional": list(PROVISIONAL),
+                "provisional": finality.provisional(hub.today),
+                "closed_day": finality.closed_day,
                 "rule_version": RULE_VERSION,
                 "fold_version": hub.fold_version,
                 "full": update.full,

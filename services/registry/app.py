@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from services.registry.context import Context
 from services.registry.settings import Settings
 from shared import db
+from shared.closing import Closer
 from shared.contracts.registry import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
@@ -66,7 +67,8 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
         idle = settings.relay_idle_ms / 1000
         try:
             work = Relay(settings.dsn, broker, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
-            await work.run(stop)
+            async with Closer(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
+                await work.run(stop)
         finally:
             await broker.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 
 import asyncpg
@@ -13,9 +13,11 @@ import structlog
 
 from shared import db, faults
 from shared.broker import BrokerUnavailable
+from shared.contracts.streams import DayClosed
 from shared.db import Connection
 from shared.journal import ClockAhead
 from shared.reading import store
+from shared.reading.days import closed_day, closings_after
 from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
 from shared.reading.shard import Shard, merged
 from shared.reading.sorting import PARKING, Sorted, sort_out
@@ -27,6 +29,10 @@ MOST_HEADS = 50_000
 PATIENCE = 1.0
 
 Apply: TypeAlias = Callable[[Connection, ShardBatch], Awaitable[None]]
+OnClosed: TypeAlias = Callable[[Connection, int, date], Awaitable[None]]
+"""(connection in the batch's transaction, shard, its new closed day)"""
+Closed: TypeAlias = tuple[dict[str, date], date | None]
+"""(closings, closed day) of a shard after a batch."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +73,8 @@ class Folder:
         after_commit: Callable[[ShardBatch], None],
         parked_at: deque[float],
         counts: Counter[str],
+        day_of: Callable[[datetime], date] | None = None,
+        on_closed: OnClosed | None = None,
     ) -> None:
         self._generation = generation
         self._batch = batch
@@ -75,6 +83,8 @@ class Folder:
         self._after_commit = after_commit
         self._parked_at = parked_at
         self.counts = counts
+        self._day_of = day_of
+        self._on_closed = on_closed
         self._starved: dict[int, float] = {}
 
     def reset(self, shard: int) -> None:
@@ -91,7 +101,7 @@ class Folder:
         if not records and not shard.streams.ready:
             return False
         try:
-            plan, batch = await self._transaction(conn, shard, records)
+            plan, batch, closed = await self._transaction(conn, shard, records)
         except (_Refused, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             self._on_reset(shard.number)
             if isinstance(error, _Refused):
@@ -99,6 +109,7 @@ class Folder:
             shard.streams = await store.load_streams(conn, self._generation, shard)
             return True
         self._committed(shard, plan, batch)
+        shard.closings, shard.closed = closed
         return True
 
     def _next_records(self, shard: Shard, lagging: set[str]) -> list[Received]:
@@ -110,7 +121,7 @@ class Folder:
         since = self._starved.setdefault(shard.number, time.monotonic())
         return merged(shard.pending, (), self._batch) if time.monotonic() - since > PATIENCE else []
 
-    async def _transaction(self, conn: Connection, shard: Shard, records: list[Received]) -> tuple[Sorted, ShardBatch]:
+    async def _transaction(self, conn: Connection, shard: Shard, records: list[Received]) -> tuple[Sorted, ShardBatch, Closed]:
         streams, generation = shard.streams, self._generation
         async with conn.transaction():
             wanted = {record.stream for record in records}
@@ -124,7 +135,7 @@ class Folder:
                 raise Fenced(f"shard {shard.number} is no longer at version {shard.version}")
             faults.reached("batch.moved")
             events = [record.event for record in plan.apply if record.event is not None]
-            batch = ShardBatch(generation, shard.number, shard.version + 1, events, position)
+            batch = ShardBatch(generation, shard.number, shard.version + 1, events, position, shard.closed)
             if events:
                 try:
                     await self._apply(conn, batch)
@@ -133,10 +144,29 @@ class Folder:
                         raise
                     raise _Refused(plan, f"{type(error).__name__}: {error}"[:500]) from error
             faults.reached("batch.applied")
-            await store.write(conn, generation, shard.number, plan, streams.heads)
+            await store.write(conn, generation, shard.number, plan, streams.heads, self._day_of)
+            closed = await self._close(conn, shard, plan)
             faults.reached("batch.before_commit")
         faults.reached("batch.committed")
-        return plan, batch
+        return plan, batch, closed
+
+    async def _close(self, conn: Connection, shard: Shard, plan: Sorted) -> Closed:
+        """Close the days that the sources have closed, as soon as nothing of them is held. A day that is closed stays so."""
+        events = ((record.topic, record.event) for record in plan.apply if record.event is not None)
+        told = ((topic, event.data.day) for topic, event in events if isinstance(event.data, DayClosed))
+        closings, closed = closings_after(shard.closings, told), shard.closed
+        may_close = closed_day(closings, shard.pending, None)
+        if may_close is not None and (closed is None or may_close > closed):
+            held = await store.oldest_held(conn, self._generation, shard.number)
+            found = closed_day(closings, shard.pending, held)
+            if found is not None and (closed is None or found > closed):
+                closed = found
+                if self._on_closed is not None:
+                    await self._on_closed(conn, shard.number, found)
+                log.info("reader.closed", shard=shard.number, day=found.isoformat())
+        if (closings, closed) != (shard.closings, shard.closed):
+            await store.close(conn, self._generation, shard.number, closings, closed)
+        return closings, closed
 
     def _mind_parking(self, plan: Sorted) -> None:
         now = time.monotonic()

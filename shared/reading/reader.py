@@ -12,9 +12,10 @@ import structlog
 
 from shared import db
 from shared.broker import Broker, BrokerUnavailable, OffsetLost, PartitionsDiffer, Topic
+from shared.clock import Clock
 from shared.db import Pool
 from shared.ids import uuid7
-from shared.reading.folding import Apply, Folder
+from shared.reading.folding import Apply, Folder, OnClosed
 from shared.reading.records import ShardBatch
 from shared.reading.session import Session, Setting, Stalled
 from shared.reading.store import Halted
@@ -39,6 +40,9 @@ class Reader:
     A batch that is tried again may be cut otherwise, so nothing may be kept in memory but in `after_commit(batch)`, which is called when the
     commit is known; `on_reset(shard)` says that everything kept of a shard is void. `batch` is the most events of a transaction.
 
+    `clock` tells the known day of what is held; without it no day closes while anything is. `on_closed(conn, shard, day)` is called in the
+    transaction in which a shard's closed day rises to `day`.
+
     `halted` = why it has stopped for good in this process (None: it goes on); `counts` = applied, duplicates, parked.
     """
 
@@ -54,6 +58,8 @@ class Reader:
         apply: Apply,
         on_reset: Callable[[int], None] = _nothing,
         after_commit: Callable[[ShardBatch], None] = _nothing,
+        clock: Clock | None = None,
+        on_closed: OnClosed | None = None,
         batch: int = 5000,
     ) -> None:
         self._pool = pool
@@ -62,7 +68,9 @@ class Reader:
         self._partitions = partitions
         self._setting = Setting(f"{name} {uuid7().hex[-12:]}"[-63:], list(topics), generation, batch)
         self.counts: Counter[str] = Counter()
-        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts)
+        self._folder = Folder(
+            generation, batch, apply, on_reset, after_commit, deque(), self.counts, clock.day_of if clock else None, on_closed
+        )
         self.halted: str | None = None
         self.session: Session | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeAlias
 from uuid import UUID
 
@@ -25,7 +25,8 @@ class DomainError(Exception):
 class ShardBatch:
     """What one transaction applies: the events of a shard in fold order.
 
-    `version` is the shard's version after the commit, `next` = {topic: offset} where the shard then stands.
+    `version` is the shard's version after the commit, `next` = {topic: offset} where the shard then stands. `closed` = the shard's closed
+    day before it: none of the events may be known on it or earlier.
     """
 
     generation: int
@@ -33,6 +34,7 @@ class ShardBatch:
     version: int
     events: list[contracts.Envelope]
     next: Mapping[str, int]
+    closed: date | None = None
 
 
 @dataclass(slots=True)

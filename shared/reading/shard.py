@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 
 from shared.reading.records import Received
@@ -17,7 +17,8 @@ class Shard:
     """`next` and `version` are as committed; `pending` = {topic: records not yet applied}, `ends` the ends of the logs at the take-over.
 
     `limit` is how many events the next transaction may apply: halved while a refused event is searched. `refused` = records found so;
-    `tried` = parked records that were tried again since the start.
+    `tried` = parked records that were tried again since the start. `closings` = {topic: the last day that its source closed here},
+    `closed` = the shard's closed day, both as committed.
     """
 
     number: int
@@ -27,6 +28,8 @@ class Shard:
     ends: dict[str, int]
     limit: int
     pending: dict[str, deque[Received]]
+    closings: dict[str, date] = field(default_factory=dict)
+    closed: date | None = None
     streams: StreamsOfShard = field(default_factory=StreamsOfShard)
     refused: dict[At, str] = field(default_factory=dict)
     tried: set[At] = field(default_factory=set)

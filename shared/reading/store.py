@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
 
 import structlog
 
 from shared.broker import Extent, Place, Topic
 from shared.db import Connection
+from shared.reading.days import NO_DAY
 from shared.reading.records import Received, Stream, received
 from shared.reading.shard import Shard
 from shared.reading.sorting import At, Head, Parked, Sorted, StreamsOfShard, Waiting
@@ -67,14 +68,19 @@ SELECT topic, "offset", source, subject, sequence, kind, event FROM unnest($3::t
 ) AS h
 """
 PARK = """
-INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, event_id, kind, error, event)
-SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::bytea[])
+INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, event_id, kind, error, event, known_day)
+SELECT $1, $2, * FROM unnest(
+    $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::date[]
+)
 ON CONFLICT (generation, shard, topic, "offset") DO UPDATE SET kind = excluded.kind, error = excluded.error
 """
 RELEASE = """
 DELETE FROM held USING unnest($3::text[], $4::bigint[]) AS r(topic, "offset")
 WHERE held.generation = $1 AND held.shard = $2 AND held.topic = r.topic AND held."offset" = r."offset"
 """
+
+OLDEST_HELD = "SELECT coalesce(known_day, $3) FROM held WHERE generation = $1 AND shard = $2 ORDER BY known_day NULLS FIRST LIMIT 1"
+CLOSE = "UPDATE shards SET closings = $3, closed = $4 WHERE generation = $1 AND shard = $2"
 
 
 async def take_over(
@@ -108,6 +114,8 @@ async def take_over(
                 ends={topic: extents[topic, row["shard"]].end for topic in topics},
                 limit=limit,
                 pending={topic: deque() for topic in topics},
+                closings=_days(row["closings"]),
+                closed=row["closed"],
             )
             for row in rows
         ]
@@ -123,7 +131,9 @@ async def take_over(
 
 async def read_again(conn: Connection, generation: int, shard: Shard, limit: int) -> Shard:
     """The shard as it stands in the database now."""
-    row = await conn.fetchrow("SELECT next, newest, version FROM shards WHERE generation = $1 AND shard = $2", generation, shard.number)
+    row = await conn.fetchrow(
+        "SELECT next, newest, version, closings, closed FROM shards WHERE generation = $1 AND shard = $2", generation, shard.number
+    )
     if row is None:
         raise Halted(f"the row of shard {shard.number} is gone")
     found = Shard(
@@ -134,6 +144,8 @@ async def read_again(conn: Connection, generation: int, shard: Shard, limit: int
         ends=shard.ends,
         limit=limit,
         pending={topic: deque() for topic in shard.pending},
+        closings=_days(row["closings"]),
+        closed=row["closed"],
     )
     found.streams = await load_streams(conn, generation, found)
     return found
@@ -210,23 +222,46 @@ async def move(
     return status == "UPDATE 1"
 
 
-async def write(conn: Connection, generation: int, shard: int, plan: Sorted, heads: Mapping[Stream, Head | None]) -> None:
-    """Write what became of a batch, in at most three statements."""
+async def write(
+    conn: Connection,
+    generation: int,
+    shard: int,
+    plan: Sorted,
+    heads: Mapping[Stream, Head | None],
+    day_of: Callable[[datetime], date] | None = None,
+) -> None:
+    """Write what became of a batch, in at most three statements. `day_of` tells the known day of what is held; without it no day closes."""
     if plan.changed:
         changed = [(*stream, *head) for stream in plan.changed if (head := heads[stream]) is not None]
         await conn.execute(SEE, generation, shard, *map(list, zip(*changed, strict=True)))
     if plan.released:
         await conn.execute(RELEASE, generation, shard, *_columns(plan.released))
     if plan.park:
-        await conn.execute(PARK, generation, shard, *_columns(map(_held_row, plan.park.values())))
+        await conn.execute(PARK, generation, shard, *_columns(_held_row(parked, day_of) for parked in plan.park.values()))
 
 
-def _held_row(parked: Parked) -> tuple[object, ...]:
+def _held_row(parked: Parked, day_of: Callable[[datetime], date] | None) -> tuple[object, ...]:
     record = parked.record
+    known = day_of(record.time) if day_of is not None and record.time is not None else None
     return (
         *(record.topic, record.offset, *record.stream, record.sequence, record.event_id),
-        *(parked.kind, parked.error.replace("\x00", "") if parked.error else None, record.raw),
+        *(parked.kind, parked.error.replace("\x00", "") if parked.error else None, record.raw, known),
     )
+
+
+def _days(stored: Mapping[str, str]) -> dict[str, date]:
+    return {topic: date.fromisoformat(day) for topic, day in stored.items()}
+
+
+async def oldest_held(conn: Connection, generation: int, shard: int) -> date | None:
+    """The earliest known day of what a shard holds (NO_DAY if one does not tell its day); None: it holds nothing."""
+    day: date | None = await conn.fetchval(OLDEST_HELD, generation, shard, NO_DAY)
+    return day
+
+
+async def close(conn: Connection, generation: int, shard: int, closings: Mapping[str, date], closed: date | None) -> None:
+    """Write which days are closed in a shard."""
+    await conn.execute(CLOSE, generation, shard, dict(closings), closed)
 
 
 def _columns(rows: Iterable[tuple[object, ...] | At]) -> list[list[object]]:

@@ -38,6 +38,7 @@ class Room:
         self._waiting: list[Envelope] = []
         self._sequences: Counter[tuple[str, str]] = Counter()
         self._versions: Counter[int] = Counter()
+        self.closed: dict[int, date] = {}
 
     def say(self, subject: str, data: Event, on: str, corrects: Envelope | None = None) -> Envelope:
         source = corrects.source if corrects else membership.SOURCE if type(data) in MEMBERSHIP else registry.SOURCE
@@ -96,7 +97,7 @@ class Room:
         """One batch as the reader gives it: one transaction, then the news of the commit."""
         projector = projector or self.projector
         self._versions[shard] += 1
-        batch = ShardBatch(1, shard, self._versions[shard], list(events), {})
+        batch = ShardBatch(1, shard, self._versions[shard], list(events), {}, self.closed.get(shard))
         async with self.pool.acquire() as conn, conn.transaction():
             await projector.apply(conn, batch)
             await conn.execute(
@@ -107,6 +108,14 @@ class Room:
             )
         projector.after_commit(batch)
 
+    async def close(self, day: date, *shards: int, projector: Projector | None = None) -> None:
+        """The reader's news that a day is closed in some shards, shard 0 if none is named."""
+        for shard in shards or (0,):
+            async with self.pool.acquire() as conn, conn.transaction():
+                await (projector or self.projector).on_closed(conn, shard, day)
+                await conn.execute("UPDATE shards SET closed = $2 WHERE generation = 1 AND shard = $1", shard, day)
+            self.closed[shard] = day
+
     @asynccontextmanager
     async def ask(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         async with self.questions.snapshot(areas or Areas.all()) as snapshot:
@@ -116,7 +125,7 @@ class Room:
         """The rows as the oracle writes them."""
         columns = ", ".join(f"sum({name})::bigint AS {name}" for name in MEASURES)
         rows = await self.pool.fetch(
-            f"SELECT c.park, c.industry, c.size, c.ownership, effective_day, known_day, {columns} FROM g1.ledger_open l "
+            f"SELECT c.park, c.industry, c.size, c.ownership, effective_day, known_day, {columns} FROM (TABLE g1.ledger UNION ALL TABLE g1.ledger_open) l "
             "JOIN g1.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6"
         )
         found: dict[tuple[oracle.Cell, date, date], Counter[str]] = defaultdict(Counter)

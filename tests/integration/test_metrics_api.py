@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ import pytest
 from services.metrics.api import router
 from services.metrics.app import _readiness
 from services.metrics.measures import MEASURES, PUBLISHED, RATES
+from services.metrics.projector import Projector
 from services.metrics.settings import Settings
 from shared.auth import Areas, Caller
 from shared.clock import utc_now
@@ -29,7 +31,7 @@ from shared.web import create_app
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved
-from tests.integration.metrics_room import Room, enterprise
+from tests.integration.metrics_room import CLOCK, Room, enterprise
 
 AS_OF = "2024-06-01"
 
@@ -123,6 +125,117 @@ def settle(room: Room, park: str, workers: int | None, members: int = 0, covered
     return made
 
 
+FINAL_QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("coverage", {"by": "district"}),
+    ("coverage", {"by": "size", "area": "D1"}),
+    ("coverage/explain", {"measure": "workers"}),
+    ("coverage/explain", {"measure": "worker_joining_rate_all", "by": "park", "group": "D1-P001"}),
+)
+
+
+async def final_answers(client: Client, known_at: date, enterprise: UUID) -> list[str]:
+    """What a closed day answers; the closed day itself goes on."""
+    found = []
+    for path, params in FINAL_QUESTIONS:
+        body = await client.ok(path, **params, as_of=AS_OF, known_at=known_at.isoformat())
+        assert body.pop("provisional") == []
+        assert body.pop("closed_day") >= known_at.isoformat()
+        found.append(json.dumps(body))
+    body = await client.ok("coverage/explain", measure="members", enterprise=str(enterprise), as_of=AS_OF, known_at=known_at.isoformat())
+    found.append(json.dumps([body["figure"], body["items"][0]["contribution"], body["events"]]))
+    changed = await client.ok(
+        "coverage/changes", known_from=(known_at - timedelta(days=2)).isoformat(), known_to=known_at.isoformat(), as_of=AS_OF
+    )
+    assert changed["provisional"] == []
+    found.append(json.dumps([changed[name] for name in ("before", "after", "delta", "items")]))
+    return found
+
+
+@pytest.mark.invariant("I4")
+async def test_a_figure_known_at_a_closed_day_is_the_same_for_ever(room: Room, client: Client) -> None:
+    city(room)
+    settle(room, "D1-P002", 5)
+    await room.fold()
+    room.next_day()
+    chosen = settle(room, "D1-P001", 30, 3, UnionKind.ENTERPRISE_UNION)
+    report, joined = room.said[-6], room.said[-1]
+    assert isinstance(report.data, HeadcountReported)
+    known = room.today
+    subject = f"enterprise/{chosen}"
+    room.correct(report, "2024-01-11", workers=32)
+    await room.fold()
+    room.next_day()
+    await room.close(known)
+    before = await final_answers(client, known, chosen)
+    for step in range(5):
+        room.say(subject, HeadcountReported(workers=100 + step), "2024-02-02")
+        room.say(subject, EnterpriseMoved(park="D2-P001", district="D2"), "2024-01-05")
+        room.correct(joined, "2024-05-05") if step == 1 else None
+        room.correct(room.said[0], "1900-01-01", name="另一市") if step == 2 else None
+        settle(room, "D1-P001", 44)
+        await room.fold()
+        assert await final_answers(client, known, chosen) == before
+        await room.close(room.today)
+        room.next_day()
+        if step == 3:
+            room.projector = Projector(room.pool, CLOCK)
+    assert await final_answers(client, known, chosen) == before
+    today = await client.ok("coverage", by="district", as_of=AS_OF, known_at=room.today.isoformat())
+    assert today["provisional"] == ["DAY_NOT_CLOSED"]
+    assert today["closed_day"] == (room.today - timedelta(days=1)).isoformat()
+
+
+async def test_an_answer_says_why_its_figures_may_still_change(room: Room, client: Client) -> None:
+    city(room)
+    await room.fold()
+    day = room.today
+
+    async def said(known_at: date) -> tuple[list[str], str | None]:
+        body = await client.ok("coverage", known_at=known_at.isoformat())
+        return body["provisional"], body["closed_day"]
+
+    assert await said(day) == (["NO_CLOSED_DAYS"], None)
+    await room.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, 1)")
+    await room.close(day, 0)
+    assert await said(day) == (["NO_CLOSED_DAYS"], None)
+    await room.close(day - timedelta(days=1), 1)
+    assert await said(day) == (["DAY_NOT_CLOSED"], (day - timedelta(days=1)).isoformat())
+    assert await said(day - timedelta(days=1)) == ([], (day - timedelta(days=1)).isoformat())
+    hold = (
+        'INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, kind, event, known_day) '
+        "VALUES (1, 1, 't', $1, '', '', 0, 'unreadable', '', $2)"
+    )
+    await room.pool.execute(hold, 1, day + timedelta(days=3))
+    assert (await said(day))[0] == ["DAY_NOT_CLOSED"]
+    assert (await said(day + timedelta(days=3)))[0] == ["DAY_NOT_CLOSED", "HELD_EVENTS"]
+    await room.pool.execute(hold, 2, None)
+    assert (await said(day))[0] == ["DAY_NOT_CLOSED", "HELD_EVENTS"]
+
+
+async def test_a_deployment_without_all_its_shards_has_no_closed_day(room: Room, client: Client) -> None:
+    city(room)
+    await room.fold()
+    await room.close(room.today)
+    room.questions._shards = 2
+    body = await client.ok("coverage", known_at=room.today.isoformat())
+    assert (body["provisional"], body["closed_day"]) == (["NO_CLOSED_DAYS"], None)
+
+
+async def test_readiness_tells_the_closed_day_and_its_age(room: Room, client: Client) -> None:
+    ready = (await client.http.get("/readyz")).json()
+    assert (ready["closed_day"], ready["closed_day_age_days"]) == (None, None)
+    assert "parkunion_closed_day_age_days" not in (await client.http.get("/metrics")).text
+    city(room)
+    await room.fold()
+    for shard in range(1, 12):
+        await room.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, $1)", shard)
+    today = await room.pool.fetchval("SELECT (parkunion_now() AT TIME ZONE 'Asia/Shanghai')::date")
+    await room.close(today - timedelta(days=2), *range(12))
+    ready = (await client.http.get("/readyz")).json()
+    assert ready["closed_day"] == (today - timedelta(days=2)).isoformat()
+    assert "parkunion_closed_day_age_days 2.0" in (await client.http.get("/metrics")).text
+
+
 async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_its_facts(room: Room, client: Client) -> None:
     city(room)
     settle(room, "D1-P001", 30, 10, UnionKind.ENTERPRISE_UNION)
@@ -131,7 +244,7 @@ async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_it
     settle(room, "D2-P001", 0)
     await room.fold()
     body = await client.ok("coverage", by="district", as_of=AS_OF)
-    assert list(body) == ["as_of", "known_at", "provisional", "rule_version", "fold_version", "rows"]
+    assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows"]
     assert body["provisional"] == ["NO_CLOSED_DAYS"]
     assert [(row["area"], row["name"]) for row in body["rows"]] == [("D1", "东区"), ("D2", "示例市"), ("all", "全部")]
     east = body["rows"][0]

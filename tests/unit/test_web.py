@@ -318,6 +318,8 @@ async def test_health_and_readiness(issuer: Issuer) -> None:
             "outbox": 1,
             "held": 2,
             "checks": {"database": "ok"},
+            "closed_day": None,
+            "closed_day_age_days": None,
         }
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import stack as stacks
-from deploy.local.coverage_table import comma_separated, coverage_table
+from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.stack import Stack
 from deploy.local.trouble import Trouble
@@ -110,7 +110,7 @@ def _write(answer: dict[str, Any], form: Format) -> None:
     if form is Format.json:
         print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
     elif form is Format.csv:
-        print(comma_separated(rows), end="")
+        print(comma_separated([{**row, **basis(answer)} for row in rows]), end="")
     else:
         console = result_console()
         console.print(coverage_table(answer, width=console.width) if "rows" in answer else _table(answer, rows))
@@ -127,7 +127,7 @@ def result_console() -> Console:
 def _table(answer: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
     """Enterprises, events or changes, with the figures that they add up to."""
     figures = {name: answer[name] for name in ("figure", "delta") if name in answer}
-    table = Table(caption=f"{msgspec.json.encode(figures).decode()} {' '.join(answer['provisional'])}")
+    table = Table(caption=f"{msgspec.json.encode(figures).decode()} {finality(answer)}")
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) is not None for row in rows)]
     for name in names:
         table.add_column(name, overflow="fold")

@@ -16,6 +16,7 @@ from services.metrics.definitions import PAGE
 from services.metrics.explain import CHUNK, Contribution, id_of
 from services.metrics.facts import FactSet
 from services.metrics.measures import MEASURES, Vector, unpacked
+from services.metrics.past import sets_known, sets_of
 from services.metrics.questions import Snapshot
 from services.metrics.scope import Scope, standing
 
@@ -74,9 +75,8 @@ class Asking:
     known_at: date
     before: date | None = None
 
-    def of(self, subject: str, state: bytes) -> Contribution | None:
+    def of(self, subject: str, facts: FactSet) -> Contribution | None:
         """What one set of facts adds, and where it stands: on the day, or what is gone by then, before. None: it has no place here."""
-        facts = FactSet.load(state)
         cell, amounts = self._on(facts, self.as_of)
         if self.before is not None:
             cell_before, amounts_before = self._on(facts, self.before)
@@ -98,13 +98,13 @@ async def contributions(
     conn, generation, parks = snapshot.conn, snapshot.generation, await _parks(snapshot, asking)
     if enterprise is not None:
         subject = f"enterprise/{enterprise}"
-        stored = await figures.states_of(conn, generation, [subject])
-        one = asking.of(subject, stored[subject]) if subject in stored else None
+        sets = await sets_known(snapshot, await figures.states_of(conn, generation, [subject]), asking.known_at)
+        one = asking.of(subject, sets[subject]) if subject in sets else None
         return await _named(snapshot, [one] if one else []), False
     found: list[Contribution] = []
     while len(found) <= limit:
         rows = await figures.states(conn, generation, after, CHUNK, parks)
-        made = (asking.of(row["subject"], row["state"]) for row in rows)
+        made = (asking.of(subject, facts) for subject, facts in (await sets_of(snapshot, rows, asking.known_at)).items())
         found += [one for one in made if one is not None and any(one.value)]
         if len(rows) < CHUNK:
             break

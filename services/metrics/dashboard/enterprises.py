@@ -10,8 +10,9 @@ from uuid import UUID
 
 from services.metrics import figures
 from services.metrics.explain import FIRST, id_of
-from services.metrics.facts import CORRECTED, FIELDS, FactSet, kind_of
+from services.metrics.facts import CORRECTED, FIELDS, kind_of
 from services.metrics.measures import MEASURES, unpacked
+from services.metrics.past import sets_known, sets_of
 from services.metrics.questions import Rate, Snapshot
 from services.metrics.scope import Scope, standing
 
@@ -45,11 +46,11 @@ async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, af
     scope = Scope(snapshot.areas.at(as_of, known_at), {park})
     rows = await figures.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
     found = []
-    for row in rows:
-        cell, value = standing(FactSet.load(row["state"]), as_of, known_at)
+    for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
+        cell, value = standing(facts, as_of, known_at)
         counts = dict(zip(MEASURES, unpacked(value), strict=True))
         if cell is not None and scope.holds(cell) and counts["units"]:
-            found.append(Enterprise(id_of(row["subject"]), None, None, cell[0], counts))
+            found.append(Enterprise(id_of(subject), None, None, cell[0], counts))
     found.sort(key=lambda enterprise: enterprise.key)
     start = next((index + 1 for index, enterprise in enumerate(found) if enterprise.id == after), 0) if after else 0
     page = found[start : start + SHOWN]
@@ -75,7 +76,7 @@ async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date)
     names = await figures.names(snapshot.conn, snapshot.generation, [enterprise])
     if subject not in states or enterprise not in names:
         return None
-    cell, value = standing(FactSet.load(states[subject]), as_of, known_at)
+    cell, value = standing((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
     counts = dict(zip(MEASURES, unpacked(value), strict=True))
     row = names[enterprise]
     return Enterprise(enterprise, row["name"], row["credit_code"], cell[0] if cell else None, counts)

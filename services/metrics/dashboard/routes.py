@@ -100,7 +100,14 @@ class Asked:
             "joining_basis": self.view.joining,
             "rule_version": RULE_VERSION,
             "fold_version": self.snapshot.fold_version,
+            "closed_day": self.snapshot.finality.closed_day or "",
+            "provisional": " ".join(self.provisional),
         }
+
+    @property
+    def provisional(self) -> list[str]:
+        """Why the figures may still change; empty: they are final."""
+        return self.snapshot.finality.provisional(self.known_at)
 
     def path(self, area: str | None) -> list[tuple[str, str]]:
         """The way to an area from the root, as far as the caller may see it; levels are left out."""
@@ -123,6 +130,8 @@ class Asked:
             "today": self.snapshot.today,
             "is_now": self.is_now,
             "version": self.snapshot.version,
+            "closed": self.snapshot.finality.closed_day,
+            "provisional": self.provisional,
             "rule_version": RULE_VERSION,
             **more,
         }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from services.metrics.facts import FactSet, change, kind_of, summary, told_again
 from services.metrics.ledger import Rows, fold, no_rows, rows_since
 from services.metrics.measures import MEASURES, unpacked
+from services.metrics.scope import standing
 from shared.contracts import Envelope
 from tests import oracle
 from tests.histories import history, interleaved, seeds
@@ -77,6 +79,75 @@ def test_rows_computed_at_once_are_those_folded(seed: int, order: int) -> None:
         for key, value in rows_since(facts, 0).items():
             rows[key] += value
     assert plain(rows) == oracle.ledger(events)
+
+
+def almost_in_order(events: list[Envelope], seed: int) -> list[Envelope]:
+    """As they arrive where no stream is more than two months late."""
+    random_ = random.Random(seed)
+    late = {stream: timedelta(days=random_.randint(0, 60)) for stream in sorted({(event.source, event.subject) for event in events})}
+    return sorted(events, key=lambda event: (event.time + late[event.source, event.subject], event.source, event.subject, event.sequence))
+
+
+def folded_with_closings(events: list[Envelope], seed: int, reload: bool) -> tuple[Rows, dict[str, FactSet]]:
+    """As `folded`, and between the batches every known day closes of which nothing is to come, now and then."""
+    random_ = random.Random(seed)
+    rows, sets, closed, start = no_rows(), defaultdict[str, FactSet](FactSet), 0, 0
+    while start < len(events):
+        end = start + random_.choice((1, 1, 2, 5, 40))
+        for event in events[start:end]:
+            facts = sets[event.subject]
+            fold(facts, [change(event, oracle.known_day(event).toordinal())], rows)
+            if random_.random() < 0.5:
+                facts.compact(closed)
+        start = end
+        if random_.random() < 0.6:
+            closed = min((oracle.known_day(event).toordinal() for event in events[end:]), default=date.max.toordinal()) - 1
+        if reload:
+            sets = defaultdict(FactSet, {subject: FactSet.load(facts.dump()) for subject, facts in sets.items()})
+    return rows, sets
+
+
+@pytest.mark.invariant("I3")
+@pytest.mark.invariant("I4")
+@settings(max_examples=120, deadline=None)
+@given(seed=seeds, order=seeds, reload=st.booleans())
+def test_states_that_forget_closed_days_give_the_ledger_of_the_definition(seed: int, order: int, reload: bool) -> None:
+    events = almost_in_order(interleaved(history(seed), order), order)
+    rows, sets = folded_with_closings(events, order, reload)
+    assert plain(rows) == oracle.ledger(events)
+    random_ = random.Random(order)
+    for subject, own in oracle.by_subject(events).items():
+        facts = sets[subject]
+        last = max(oracle.known_day(event) for event in own)
+        for _ in range(8):
+            known = date.fromordinal(max(facts.since, 1)) + timedelta(days=random_.randint(0, 60))
+            as_of = date(2023, 1, 1) + timedelta(days=random_.randint(0, 900))
+            expected = oracle.contribution(oracle.facts_known(own, min(known, last)), as_of)
+            cell, value = standing(facts, as_of, known)
+            found = Counter({name: count for name, count in zip(MEASURES, unpacked(value), strict=True) if count})
+            assert (cell, found) == (expected or (None, Counter()))
+
+
+def headcount(day: int, known: int) -> tuple[str, int, int, int, dict[str, Any]]:
+    """The first report, or a correction of what was known the day before."""
+    on = date.fromordinal(day).isoformat()
+    if known == day:
+        return "headcount-reported", day, 1, known, {"workers": known}
+    fact = {"fact": "headcount-reported", "occurred_on": on, "rank": 1}
+    said = {"withdrawn": {**fact, "says": {"workers": known - 1}}, "replacement": {**fact, "says": {"workers": known}}}
+    return "fact-corrected", day, 1 + known - day, known, said
+
+
+def test_a_state_is_as_large_as_what_it_says_and_what_is_open() -> None:
+    facts, day = FactSet(), date(2024, 6, 1).toordinal()
+    for known in range(day, day + 900):
+        facts.add([told_again("member-joined", day - 10 + known % 3, 1 + known, known, None)])
+        facts.add([told_again(*headcount(day, known))])
+    before = len(facts.dump())
+    facts.compact(day + 890)
+    assert len(facts.dump()) < before / 20
+    assert sum(facts.members_known(day + 890).values()) == 891
+    assert (facts.since, facts.newest) == (day + 890, day + 899)
 
 
 @given(seed=seeds)

@@ -129,6 +129,8 @@ function follow(since) {
     seconds = told.age_ms / 1000;
     code = told.reason;
     reason = code ? why(told) : null;
+    const closed = document.getElementById("closed");
+    if (closed && told.closed_day) write(closed, told.closed_day);
     tell();
   });
   source.addEventListener("end", ended);

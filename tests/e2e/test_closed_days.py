@@ -1,0 +1,81 @@
+"""A stack whose clock is turned over midnight: the day left behind closes within seconds, and its figures stay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.platform import Platform, parkunion, until
+
+
+@pytest.fixture(scope="module")
+def turning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    platform = Platform.start(tmp_path_factory.mktemp("turning") / "stack", "--test-clock")
+    yield platform
+    platform.stop()
+
+
+def figures(data: Path, known_at: date) -> dict[str, Any]:
+    said = parkunion("coverage", "--data", data, "--by", "park", "--known-at", known_at.isoformat(), "--as-of", "2026-01-01", "--format", "json")
+    answer: dict[str, Any] = json.loads(said.stdout)
+    return answer
+
+
+def accepted(platform: Platform, service: str, path: str, body: Any) -> dict[str, Any]:
+    answers = []
+
+    def done() -> bool:
+        answers.append(platform.say(service, path, body))
+        return answers[-1].status_code != 409
+
+    until(done, f"{path} accepted")
+    assert answers[-1].status_code == 201, answers[-1].text
+    content: dict[str, Any] = answers[-1].json()
+    return content
+
+
+def settle(platform: Platform, name: str) -> str:
+    made = accepted(platform, "registry", "/v1/enterprises", {"name": name, "park": "T-P001", "settled_on": "2024-01-02"})
+    accepted(platform, "registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 40})
+    return str(made["id"])
+
+
+def closed_day(platform: Platform) -> str | None:
+    found: str | None = platform.ask("metrics", "/readyz").json()["closed_day"]
+    return found
+
+
+@pytest.mark.invariant("I4")
+def test_the_day_left_behind_closes_and_its_figures_stay(turning: Platform) -> None:
+    accepted(turning, "registry", "/v1/areas", {"code": "T", "name": "示例市", "kind": "division", "parent": None})
+    accepted(turning, "registry", "/v1/areas", {"code": "T-P001", "name": "示例园", "kind": "park", "parent": "T"})
+    first = settle(turning, "第一厂")
+    until(turning.settled, "everything projected")
+    day = date.fromisoformat(parkunion("clock", "advance", "1m", "--data", turning.data).stdout.split()[0])
+    # A stack that is new closes the day before at once.
+    until(lambda: closed_day(turning) == (day - timedelta(days=1)).isoformat(), "yesterday closed")
+    before = figures(turning.data, day)
+    assert before["provisional"] == ["DAY_NOT_CLOSED"]
+
+    parkunion("clock", "advance", "1d", "--data", turning.data)
+    until(lambda: closed_day(turning) == day.isoformat(), "the day left behind is closed", seconds=90)
+    final = figures(turning.data, day)
+    assert final["provisional"] == []
+    assert final["rows"] == before["rows"]
+    assert turning.ask("metrics", "/readyz").json()["closed_day_age_days"] == 1
+
+    settle(turning, "第二厂")
+    accepted(turning, "registry", f"/v1/enterprises/{first}/headcounts", {"on": "2024-02-01", "workers": 90})
+    until(turning.settled, "everything projected")
+    parkunion("clock", "advance", "1d", "--data", turning.data)
+    until(lambda: closed_day(turning) == (day + timedelta(days=1)).isoformat(), "the next day is closed", seconds=90)
+    again = figures(turning.data, day)
+    assert again.pop("closed_day") == (day + timedelta(days=1)).isoformat()
+    assert final.pop("closed_day") == day.isoformat()
+    assert json.dumps(again) == json.dumps(final)
+    assert figures(turning.data, day + timedelta(days=1))["rows"] != final["rows"]
