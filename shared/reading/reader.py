@@ -38,6 +38,7 @@ class Reader:
     the batch, which is tried again; anything else is about an event, which is searched by halving the batch, parked, and its stream held.
     A batch that is tried again may be cut otherwise, so nothing may be kept in memory but in `after_commit(batch)`, which is called when the
     commit is known; `on_reset(shard)` says that everything kept of a shard is void. `batch` is the most events of a transaction.
+    `forgets`: `apply` takes events out again that a withdrawal names, so a withdrawal of what was applied is not refused.
 
     `halted` = why it has stopped for good in this process (None: it goes on); `counts` = applied, duplicates, parked.
     """
@@ -55,6 +56,7 @@ class Reader:
         on_reset: Callable[[int], None] = _nothing,
         after_commit: Callable[[ShardBatch], None] = _nothing,
         batch: int = 5000,
+        forgets: bool = False,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -62,7 +64,7 @@ class Reader:
         self._partitions = partitions
         self._setting = Setting(f"{name} {uuid7().hex[-12:]}"[-63:], list(topics), generation, batch)
         self.counts: Counter[str] = Counter()
-        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts)
+        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts, forgets=forgets)
         self.halted: str | None = None
         self.session: Session | None = None
 
