@@ -19,10 +19,13 @@ from starlette.responses import Response
 from shared.answers import json_response, language_of
 from shared.catalogue import CODES
 from shared.problems import NotFound
+from shared.reading.parked import Parked
 from shared.telemetry import described
 
 PATIENCE = 2.0
 """Seconds that a readiness may take."""
+KINDS = ("early", "unreadable", "refused", "fork")
+"""Why an event is held."""
 
 log = structlog.get_logger()
 
@@ -31,7 +34,7 @@ log = structlog.get_logger()
 class Readiness:
     """Whether the service can do its work now, and how far it is behind: events to read, their age in seconds, events to send, held ones.
 
-    `checks` says per dependency what was found ("ok", or what is wrong without any value).
+    `checks` says per dependency what was found ("ok", or what is wrong without any value); `parked`: only of services that read.
     """
 
     ready: bool
@@ -40,6 +43,7 @@ class Readiness:
     outbox: int = 0
     held: int = 0
     checks: dict[str, Any] = field(default_factory=dict)
+    parked: Parked | None = None
 
 
 class Ready(Collector):
@@ -65,6 +69,14 @@ class Ready(Collector):
             value = self._last.get(name)
             if value is not None:
                 yield GaugeMetricFamily(f"parkunion_{name}", meaning, value=float(value))
+        if (parked := self._last.get("parked")) is not None:
+            events = GaugeMetricFamily("parkunion_held_events", "Events held back, by why.", labels=["kind"])
+            for kind in KINDS:
+                events.add_metric([kind], float(parked["events"].get(kind, 0)))
+            yield events
+            yield GaugeMetricFamily("parkunion_held_streams", "Streams that stand still.", value=float(parked["streams"]))
+            halted = float(parked["halted"] is not None)
+            yield GaugeMetricFamily("parkunion_reader_halted", "1 if a reader has stopped until a person has looked.", value=halted)
 
 
 def registry_of(ready: Ready) -> CollectorRegistry:
@@ -113,7 +125,8 @@ async def _asked(readiness: Callable[[], Awaitable[Readiness]]) -> dict[str, Any
     """The readiness as JSON values; what cannot be learned in time is null."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return asdict(await readiness())
+            found = asdict(await readiness())
+            return found if found["parked"] is not None else {name: value for name, value in found.items() if name != "parked"}
     except Exception as error:
         log.warning("readiness.unknown", error=described(error))
         unknown = dict.fromkeys(("lag_events", "lag_seconds", "outbox", "held"))

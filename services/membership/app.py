@@ -12,7 +12,7 @@ from services.membership.context import Context
 from services.membership.documents import Documents
 from services.membership.settings import Settings
 from shared import db
-from shared.consumer import Reader, held, lag
+from shared.consumer import Reader, lag, what_is_held
 from shared.contracts.membership import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
@@ -39,6 +39,7 @@ def context_of(settings: Settings) -> Context:
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.membership.api import router
+    from shared.parked_api import parked_router
     from shared.web import create_app
 
     broker = KafkaBroker(settings.kafka)
@@ -55,7 +56,9 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, broker, settings)
 
-    app = create_app(settings, title="parkunion membership", routers=[router], lifespan=lifespan, readiness=readiness)
+    app = create_app(
+        settings, title="parkunion membership", routers=[router, parked_router("membership")], lifespan=lifespan, readiness=readiness
+    )
     app.state.context = context_of(settings)
     app.state.cursors = Cursors(settings.cursor_key, "membership")
     return app
@@ -69,8 +72,16 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     behind = await lag(pool, broker, GENERATION, [settings.registry_topic])
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
-        kept = sum((await held(conn, GENERATION)).values())
-    return Readiness(ready=True, lag_events=behind.events, lag_seconds=behind.seconds, outbox=outbox, held=kept, checks={"database": "ok"})
+        kept = await what_is_held(conn, GENERATION)
+    return Readiness(
+        ready=True,
+        lag_events=behind.events,
+        lag_seconds=behind.seconds,
+        outbox=outbox,
+        held=sum(kept.events.values()),
+        checks={"database": "ok"},
+        parked=kept,
+    )
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
@@ -93,7 +104,14 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
             topics = [settings.registry_topic]
             name = f"{settings.topic_prefix}membership"
             reader = Reader(
-                pool, broker, name=name, topics=topics, partitions=settings.partitions, apply=events_in.apply, batch=READER_BATCH
+                pool,
+                broker,
+                name=name,
+                topics=topics,
+                partitions=settings.partitions,
+                apply=events_in.apply,
+                batch=READER_BATCH,
+                forgets=True,
             )
             await reader.run(stop)
         finally:

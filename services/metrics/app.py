@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from services.metrics.projector import Projector
 from services.metrics.settings import Settings
 from shared import db
-from shared.consumer import Reader, held, lag
+from shared.consumer import Reader, lag, what_is_held
 from shared.db import Pool
 from shared.kafka import KafkaBroker
 
@@ -29,6 +29,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics.api import router
     from services.metrics.questions import Questions
     from shared.pages import Cursors
+    from shared.parked_api import parked_router
     from shared.web import create_app
 
     broker = KafkaBroker(settings.kafka)
@@ -51,7 +52,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, stream.router, dashboard.router],
+        routers=[router, stream.router, dashboard.router, parked_router("metrics")],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],
@@ -67,9 +68,10 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     behind = await lag(pool, broker, GENERATION, settings.topics)
     async with pool.acquire(timeout=5) as conn:
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
-        kept = sum((await held(conn, GENERATION)).values())
+        kept = await what_is_held(conn, GENERATION)
     checks = {"database": "ok", "projector": "ok" if begun else "has not begun"}
-    return Readiness(ready=begun, lag_events=behind.events, lag_seconds=behind.seconds, held=kept, checks=checks)
+    held = sum(kept.events.values())
+    return Readiness(ready=begun, lag_events=behind.events, lag_seconds=behind.seconds, held=held, checks=checks, parked=kept)
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:

@@ -27,7 +27,7 @@ from shared.clock import Clock, utc_now
 from shared.consumer import ShardBatch
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
-from shared.contracts.streams import FactCorrected, Placed
+from shared.contracts.streams import EventWithdrawn, FactCorrected, Placed
 from shared.db import Connection, Pool
 from shared.telemetry import commands_reached
 
@@ -91,6 +91,9 @@ class Projector:
         news, until = News(), time.perf_counter() + SLICE
         for event in batch.events:
             known = self._clock.day_of(event.time)
+            if isinstance(event.data, EventWithdrawn):
+                # What it names was never applied: it changes no figure, so it is none of the events that explain one.
+                continue
             if event.subject.startswith(AREA):
                 _hear_of_area(news, batch.shard, event, known)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -78,6 +79,15 @@ class HeldEvent(NamedTuple):
     at: datetime
     tried_at: datetime | None
     event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """What a reader holds: events by kind, streams that stand still, and why it has halted (None: it reads)."""
+
+    events: dict[str, int]
+    streams: int
+    halted: str | None = None
 
 
 class State(NamedTuple):

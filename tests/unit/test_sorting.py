@@ -60,7 +60,7 @@ class Table:
             if p.record.sequence
         ]
         gone = [GoneRow(stream, n, w) for (stream, n), w in self.withdrawn.items() if n > self._last(stream)]
-        heads = {stream: self.heads.get(stream) for stream in {row.stream for row in (*held, *gone)}}
+        heads = {stream: self.heads.get(stream) for stream in {row.stream for row in held} | {row.stream for row in gone}}
         return restored(heads, held, gone, tried)
 
     def _last(self, stream: Stream) -> int:
