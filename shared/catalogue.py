@@ -93,6 +93,12 @@ SHARED_FACTS: Mapping[str, Entry] = {
     "NOT_CORRECTABLE": Entry(422, "不可更正", "Not correctable", "{field} 不可更正。", "{field} cannot be corrected."),
     "NOTHING_TO_CHANGE": Entry(422, "无可变更", "Nothing to change", "内容与现有记录相同,或未给出任何变更。", "It says what is known already, or nothing at all."),
     "RESERVED_REASON": Entry(422, "保留的原因代码", "Reserved reason", "原因代码 {reason} 由平台使用。", "The reason {reason} is the platform's own."),
+    "UNKNOWN_STREAM": Entry(404, "未知事件流", "Unknown stream", "本服务没有事件流 {subject}。", "This service has no stream {subject}."),
+    "FROM_AFTER_TO": Entry(422, "区间颠倒", "Range turned round", "from 不得大于 to。", "from may not be greater than to."),
+    "UNKNOWN_SEQUENCE": Entry(422, "未知序号", "Unknown sequence", "该事件流只有序号 1 至 {last}。", "The stream has the sequences 1 to {last} only."),
+    "HOLDS_CORRECTION": Entry(422, "区间含更正或撤销", "Range holds a correction", "序号 {sequence} 是更正或撤销事件,不能被撤销。", "The sequence {sequence} is a correction or a withdrawal, which cannot be withdrawn."),
+    "OTHERS_REST_ON_IT": Entry(409, "另有事实以此为据", "Other facts rest on it", "序号 {sequence} 所述事实之上还有其他事实;请先撤销或更正它们。", "Other facts of the stream rest on that of the sequence {sequence}; withdraw or correct them first."),
+    "STREAM_UNREADABLE": Entry(409, "事件流无法读取", "Stream cannot be read", "事件流中序号 {sequence} 的事件本版本无法读取;请升级服务或撤销该事件。", "This release cannot read the event {sequence} of the stream; update the service, or withdraw the event."),
     "BEFORE_SETTLED": Entry(201, "早于入驻", "Before settling", "日期早于企业入驻;已保留,自入驻起计算。", "The date is before the enterprise settled; it is kept and counts from then on."),
 }
 

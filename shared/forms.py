@@ -8,9 +8,11 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.ids import uuid7
+from shared.reasons import REASON_CODE, Reason, reason_of
 from shared.texts import CONTROL, CONTROL_BUT_BREAKS, shows_nothing
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -129,6 +131,10 @@ IfMatch: TypeAlias = Annotated[
 """The header by which a command is carried out only on what its caller has read (shared/preconditions.py)."""
 
 
+Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+"""The place of an event in its stream, from 1."""
+
+
 class Command(BaseModel):
     """A command's body: fields that it does not know are an error, numbers are finite."""
 
@@ -137,3 +143,27 @@ class Command(BaseModel):
     def plain(self) -> dict[str, Any]:
         """As plain JSON values, defaults left out: what an idempotency fingerprint is made of."""
         return self.model_dump(mode="json", exclude_unset=True)
+
+
+class Withdrawal(Command):
+    """Events of one stream that a reader cannot take, and that were never facts.
+
+    `from` and `to`: their sequences, both included. `reason` is a code, or a text that stays with the service; with `note`, the text, it is
+    a code.
+    """
+
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control)]
+    first: Sequence = Field(alias="from")
+    last: Sequence = Field(alias="to")
+    reason: Text
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_text(self) -> Withdrawal:
+        if self.note is not None and not REASON_CODE.fullmatch(self.reason):
+            raise PydanticCustomError("BAD_FORM", "with a note the reason is a code")
+        return self
+
+    def why(self) -> Reason:
+        """The reason as the rules know it."""
+        return reason_of(self.reason) if self.note is None else Reason(self.reason, uuid7(), self.note)

@@ -20,10 +20,13 @@ from starlette.responses import Response
 from shared.answers import json_response, language_of
 from shared.catalogue import CODES
 from shared.problems import NotFound
+from shared.reading.parked import Parked
 from shared.telemetry import described
 
 PATIENCE = 2.0
 """Seconds that a readiness may take."""
+KINDS = ("early", "unreadable", "refused", "fork")
+"""Why an event is held."""
 
 log = structlog.get_logger()
 
@@ -34,6 +37,7 @@ class Readiness:
 
     `checks` says per dependency what was found ("ok", or what is wrong without any value). `closed_day` = the last closed day of a service
     that has figures, `closed_day_age_days` how many days ago it was (1: yesterday, as it should be); None: none, or no such service.
+    `parked`: only of services that read.
     """
 
     ready: bool
@@ -44,6 +48,7 @@ class Readiness:
     checks: dict[str, Any] = field(default_factory=dict)
     closed_day: date | None = None
     closed_day_age_days: int | None = None
+    parked: Parked | None = None
 
 
 class Ready(Collector):
@@ -70,6 +75,14 @@ class Ready(Collector):
             value = self._last.get(name)
             if value is not None:
                 yield GaugeMetricFamily(f"parkunion_{name}", meaning, value=float(value))
+        if (parked := self._last.get("parked")) is not None:
+            events = GaugeMetricFamily("parkunion_held_events", "Events held back, by why.", labels=["kind"])
+            for kind in KINDS:
+                events.add_metric([kind], float(parked["events"].get(kind, 0)))
+            yield events
+            yield GaugeMetricFamily("parkunion_held_streams", "Streams that stand still.", value=float(parked["streams"]))
+            halted = float(parked["halted"] is not None)
+            yield GaugeMetricFamily("parkunion_reader_halted", "1 if a reader has stopped until a person has looked.", value=halted)
 
 
 def registry_of(ready: Ready) -> CollectorRegistry:
@@ -118,7 +131,8 @@ async def _asked(readiness: Callable[[], Awaitable[Readiness]]) -> dict[str, Any
     """The readiness as JSON values; what cannot be learned in time is null."""
     try:
         async with asyncio.timeout(PATIENCE):
-            return asdict(await readiness())
+            found = asdict(await readiness())
+            return found if found["parked"] is not None else {name: value for name, value in found.items() if name != "parked"}
     except Exception as error:
         log.warning("readiness.unknown", error=described(error))
         unknown = dict.fromkeys(("lag_events", "lag_seconds", "outbox", "held"))

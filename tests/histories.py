@@ -7,6 +7,7 @@ dates in any order and before settling, the two sources' known days unrelated, c
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from shared.contracts import Envelope, Event, membership, plain, registry, type_of
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
-from shared.contracts.streams import FactCorrected, Placed
+from shared.contracts.streams import EventWithdrawn, FactCorrected, Placed
 
 FIRST_BUSINESS_DAY = date(2023, 1, 1)
 FIRST_KNOWN = datetime(2024, 6, 1, 1, tzinfo=UTC)
@@ -38,6 +39,7 @@ class _Stream:
     time: datetime
     events: list[Envelope] = field(default_factory=list)
     in_force: dict[int, tuple[str, Placed, UUID]] = field(default_factory=dict)
+    mistakes: list[int] = field(default_factory=list)
 
     def say(self, data: Event, on: date) -> None:
         """Append one fact, now and then a day or more after the one before."""
@@ -59,6 +61,8 @@ class _Stream:
             data=data,
         )
         self.events.append(event)
+        if isinstance(data, EventWithdrawn) or sequence in self.mistakes:
+            return
         if isinstance(data, FactCorrected):
             if data.replacement is None:
                 del self.in_force[data.rank]
@@ -66,6 +70,19 @@ class _Stream:
                 self.in_force[data.rank] = (data.fact, data.replacement, event.id)
         else:
             self.in_force[sequence] = (event.type, Placed(occurred_on=on, data=plain(data)), event.id)
+
+    def mistake(self, day: date) -> None:
+        """Something that the figures refuse; it is withdrawn later."""
+        self.mistakes.append(len(self.events) + 1)
+        self.say(HeadcountReported(workers=-self.random.randint(1, 9)), day)
+
+    def withdraw(self, day: date) -> None:
+        """Withdraw one mistake, or the run of them of which it is one."""
+        last = first = self.mistakes.pop(self.random.randrange(len(self.mistakes)))
+        while first - 1 in self.mistakes:
+            first -= 1
+            self.mistakes.remove(first)
+        self.say(EventWithdrawn(first=first, last=last, reason="unreadable"), day)
 
     def correct(self, day: date) -> None:
         """Correct one fact in force: another date, other values, or nothing in its place."""
@@ -106,8 +123,14 @@ def _membership_fact(random_: random.Random, enterprise: UUID, unions: dict[UUID
     return MemberLeft(membership_id=_uuid(random_), enterprise_id=enterprise, union_id=union, reason="resigned")
 
 
-def history(seed: int, enterprises: int = 3, length: int = 14) -> dict[str, list[list[Envelope]]]:
-    """{source: streams}: a history that depends on nothing but its arguments; at most `length` facts a stream."""
+MOST_MISTAKES = 2
+
+
+def history(seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool = False) -> dict[str, list[list[Envelope]]]:
+    """{source: streams}: a history that depends on nothing but its arguments; at most `length` facts a stream.
+
+    With `mistakes`, an enterprise's streams have up to two runs of events that the figures refuse, all of them withdrawn by the end.
+    """
     random_ = random.Random(seed)
     unions = {_uuid(random_): kind for kind in random_.sample(list(UnionKind), 3)}
     streams: dict[str, list[list[Envelope]]] = {registry.SOURCE: [], membership.SOURCE: []}
@@ -134,16 +157,32 @@ def history(seed: int, enterprises: int = 3, length: int = 14) -> dict[str, list
         )
         place.say(settled, day())
         for _ in range(random_.randint(0, length)):
+            if mistakes:
+                _err(place, day)
             if random_.random() < 0.2 and place.in_force:
                 place.correct(day())
             else:
                 place.say(_registry_fact(random_, enterprise), day())
         for _ in range(random_.randint(0, length)):
+            if mistakes:
+                _err(people, day)
             if random_.random() < 0.2 and people.in_force:
                 people.correct(day())
             else:
                 people.say(_membership_fact(random_, enterprise, unions), day())
+        for own in (place, people):
+            while own.mistakes:
+                own.withdraw(day())
     return streams
+
+
+def _err(stream: _Stream, day: Callable[[], date]) -> None:
+    """Perhaps a mistake, perhaps the withdrawal of one. Few: a reader stops that parks more than 20 streams within a minute."""
+    refused = sum(isinstance(event.data, HeadcountReported) and event.data.workers < 0 for event in stream.events)
+    if refused < MOST_MISTAKES and stream.random.random() < 0.2:
+        stream.mistake(day())
+    elif stream.mistakes and stream.random.random() < 0.2:
+        stream.withdraw(day())
 
 
 def interleaved(streams: dict[str, list[list[Envelope]]], seed: int) -> list[Envelope]:

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shared.contracts import Envelope, plain
+from shared.contracts.streams import EventWithdrawn
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OWN = {"enterprise_union"}
@@ -30,13 +31,20 @@ def known_day(event: Envelope) -> date:
 
 
 def facts_known(events: Iterable[Envelope], known: date) -> Facts:
-    """{(source, rank): (kind, occurred_on, data)} of one subject, as known at the end of `known`; corrections carried out in order."""
+    """{(source, rank): (kind, occurred_on, data)} of one subject, as known at the end of `known`; corrections carried out in order.
+
+    What a withdrawal names is absent at every known day, also those before it.
+    """
     facts: Facts = {}
+    events = list(events)
+    never = {(e.source, n) for e in events if isinstance(e.data, EventWithdrawn) for n in range(e.data.first, e.data.last + 1)}
     for event in sorted(events, key=lambda e: (e.source, e.sequence)):
-        if known_day(event) > known:
+        if known_day(event) > known or (event.source, event.sequence) in never:
             continue
         data = plain(event.data)
         kind = event.type.removeprefix("parkunion.").removesuffix(".v1")
+        if kind == "event-withdrawn":
+            continue
         if kind != "fact-corrected":
             facts[event.source, event.sequence] = (kind, event.occurredon, data)
             continue

@@ -72,7 +72,7 @@ def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: in
     *rows, total = answer["rows"]
     table = Table(
         title=title,
-        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}"
+        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}",
     )
     narrow = width < NARROW
     text = stacked if narrow else cells

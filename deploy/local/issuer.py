@@ -22,7 +22,17 @@ from deploy.local.folder import Folder
 
 AUDIENCE = "parkunion"
 CLIENT = "parkunion-local"
-SCOPES = ("registry:read", "registry:write", "membership:read", "membership:write", "metrics:read", "operator")
+SCOPES = (
+    "registry:read",
+    "registry:write",
+    "registry:operate",
+    "membership:read",
+    "membership:write",
+    "membership:operate",
+    "metrics:read",
+    "metrics:operate",
+    "operator",
+)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEFAULT_TTL = 3600
 LONGEST_TTL = 31 * 86400

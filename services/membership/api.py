@@ -13,7 +13,7 @@ from services.membership import learned, listings, people
 from services.membership.carry_out import carrying_out
 from services.membership.context import Context
 from services.membership.documents import masked
-from services.membership.domain.commands import Command
+from services.membership.domain.commands import Command, Withdraw
 from services.membership.schemas import (
     OPS,
     CorrectionBody,
@@ -33,7 +33,7 @@ from shared.batch import LineResult, NdjsonBatch
 from shared.commands import Line
 from shared.contracts import membership
 from shared.db import Connection, Pool
-from shared.forms import AreaCode, Id, IdempotencyKey, IfMatch, Text
+from shared.forms import AreaCode, Id, IdempotencyKey, IfMatch, Text, Withdrawal
 from shared.forms import Command as Form
 from shared.json_bodies import JsonRoute
 from shared.pages import Cursors
@@ -41,7 +41,7 @@ from shared.preconditions import expected_by
 from shared.problems import NotFound, Unprocessable
 from shared.web import CallerOf, actor_of
 
-READ, WRITE = "membership:read", "membership:write"
+READ, WRITE, OPERATE = "membership:read", "membership:write", "membership:operate"
 MOST_ITEMS = 500
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
 
@@ -57,9 +57,9 @@ def _context(request: Request) -> Context:
 
 
 async def _command(
-    request: Request, caller: Caller, key: str | None, body: Form, command: Command, if_match: str | None = None
+    request: Request, caller: Caller, key: str | None, body: Form, command: Command, if_match: str | None = None, scope: str = WRITE
 ) -> Response:
-    caller.require(WRITE)
+    caller.require(scope)
     context = _context(request)
     print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
     line = Line(command, key, print_, expected_by(if_match))
@@ -116,6 +116,13 @@ async def correct_fact(
 ) -> Response:
     """An earlier fact was wrong; the answer's `id` is the correction's event."""
     return await _command(request, caller, key, body, body.command(), if_match)
+
+
+@router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
+async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
+    """Events that a reader holds because it cannot take them were never facts; what has counted is corrected instead."""
+    command = Withdraw(body.subject, body.first, body.last, body.why())
+    return await _command(request, caller, key, body, command, scope=OPERATE)
 
 
 BATCH = NdjsonBatch(OPS)

@@ -13,7 +13,7 @@ from services.membership.documents import Documents
 from services.membership.settings import Settings
 from shared import db
 from shared.closing import Closer
-from shared.consumer import Reader, held, lag
+from shared.consumer import Reader, lag, what_is_held
 from shared.contracts.membership import SOURCE
 from shared.db import Pool
 from shared.kafka import KafkaBroker
@@ -40,6 +40,7 @@ def context_of(settings: Settings) -> Context:
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.membership.api import router
+    from shared.parked_api import parked_router
     from shared.web import create_app
 
     broker = KafkaBroker(settings.kafka)
@@ -56,7 +57,9 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, broker, settings)
 
-    app = create_app(settings, title="parkunion membership", routers=[router], lifespan=lifespan, readiness=readiness)
+    app = create_app(
+        settings, title="parkunion membership", routers=[router, parked_router("membership")], lifespan=lifespan, readiness=readiness
+    )
     app.state.context = context_of(settings)
     app.state.cursors = Cursors(settings.cursor_key, "membership")
     return app
@@ -71,14 +74,15 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
         sending = await relaying(conn)
-        kept = sum((await held(conn, GENERATION)).values())
+        kept = await what_is_held(conn, GENERATION)
     return Readiness(
         ready=True,
         lag_events=behind.events,
         lag_seconds=behind.seconds,
         outbox=outbox,
-        held=kept,
+        held=sum(kept.events.values()),
         checks={"database": "ok", "relay": sending},
+        parked=kept,
     )
 
 
@@ -110,6 +114,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
                 apply=events_in.apply,
                 clock=settings.clock,
                 batch=READER_BATCH,
+                forgets=True,
             )
             await reader.run(stop)
         finally:

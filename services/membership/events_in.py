@@ -22,7 +22,7 @@ from shared.auth import Areas
 from shared.consumer import ShardBatch
 from shared.contracts import Envelope, Event, fact
 from shared.contracts.registry import AreaRegistered, EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
-from shared.contracts.streams import FactCorrected
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.db import Connection
 from shared.journal import Actor
 from shared.problems import Unavailable
@@ -32,11 +32,15 @@ ATTEMPTS = 5
 
 @dataclass(slots=True)
 class News:
-    """What a batch says, last word last: areas by code, enterprise facts by (enterprise, rank), and who closed by which event."""
+    """What a batch says, last word last: areas by code, enterprise facts by (enterprise, rank), and who closed by which event.
+
+    `withdrawn` = (enterprise, from, to) of facts that never were, although some of them may have been remembered here.
+    """
 
     areas: dict[str, tuple[AreaRegistered, date] | None] = field(default_factory=dict)
     enterprises: dict[tuple[UUID, int], PlaceFact | None] = field(default_factory=dict)
     closures: dict[UUID, Envelope] = field(default_factory=dict)
+    withdrawn: list[tuple[UUID, int, int]] = field(default_factory=list)
 
 
 class UnionMeanwhile(asyncpg.SerializationError):
@@ -92,6 +96,9 @@ def read(events: list[Envelope]) -> News:
     """What these events say, corrections carried out. Facts that mean nothing here are passed over."""
     news = News()
     for event in events:
+        if isinstance(event.data, EventWithdrawn):
+            _withdrawn(news, event, event.data)
+            continue
         told = Told(event, event.data, event.occurredon, event.sequence)
         if isinstance(event.data, FactCorrected):
             placed = event.data.replacement or event.data.withdrawn
@@ -102,14 +109,27 @@ def read(events: list[Envelope]) -> News:
     return news
 
 
+def _withdrawn(news: News, event: Envelope, said: EventWithdrawn) -> None:
+    """What metrics cannot count may mean nothing here, and so have been taken: it is taken out again, as by a correction to nothing."""
+    kind, _, key = event.subject.partition("/")
+    if kind == "area":
+        # Its only fact of its own is the first.
+        news.areas |= {key: None} if said.first == 1 else {}
+        return
+    for place in [place for place in news.enterprises if place[0] == UUID(key) and said.first <= place[1] <= said.last]:
+        del news.enterprises[place]
+    news.withdrawn.append((UUID(key), said.first, said.last))
+    news.closures[UUID(key)] = event
+
+
 async def apply(conn: Connection, batch: ShardBatch) -> None:
     """Take one batch of the registry's events into this service, in the reader's transaction."""
     news = read(batch.events)
     await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
     if news.areas:
         await learned.remember_areas(conn, news.areas)
-    if news.enterprises:
-        await learned.remember_enterprises(conn, news.enterprises)
+    if news.enterprises or news.withdrawn:
+        await learned.remember_enterprises(conn, news.enterprises, news.withdrawn)
     if news.closures:
         await _follow_closures(conn, news.closures)
 

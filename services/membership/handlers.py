@@ -11,8 +11,8 @@ from datetime import date
 from uuid import UUID
 
 from services.membership.documents import Documents
-from services.membership.domain import closing, corrections, coverage, members, unions
-from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
+from services.membership.domain import closing, corrections, coverage, members, unions, withdrawals
+from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer, Withdraw
 from services.membership.domain.corrections import Target
 from services.membership.domain.evolve import evolve
 from services.membership.domain.state import RESERVED_REASONS, Fact, PersonNo, World, enterprise_subject, union_subject
@@ -70,6 +70,8 @@ class Handlers:
                 return self._transfer(command, expected)
             case Correct():
                 return self._correct(command, expected)
+            case Withdraw():
+                return self._withdraw(command)
 
     def _join(self, command: Join, number: str, digest: bytes) -> Decided:
         require_day(command.joined_on, self._today, "joined_on")
@@ -149,6 +151,15 @@ class Handlers:
         self._corrected.add((target.subject, target.rank))
         self._keep(command.reason)
         return Decided("", facts[0].subject, facts, id_is_event=True)
+
+    def _withdraw(self, command: Withdraw) -> Decided:
+        require_granted(self.world, self._areas, None, "subject")
+        trial = self.world.copy()
+        stream = self._loaded.withdrawn[command.subject, command.first, command.last]
+        facts = withdrawals.withdraw(trial, command, stream, self._today)
+        self.world = trial
+        self._keep(command.reason)
+        return Decided("", command.subject, facts, id_is_event=True)
 
     def _evolve(self, facts: Sequence[Fact], person: PersonNo | None = None) -> None:
         for fact in facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
@@ -28,6 +28,10 @@ ON CONFLICT (enterprise_id, rank) DO UPDATE
     SET occurred_on = excluded.occurred_on, park = excluded.park, event_id = excluded.event_id
 """
 DROP_FACTS = "DELETE FROM enterprise_facts WHERE (enterprise_id, rank) IN (SELECT * FROM unnest($1::uuid[], $2::bigint[]))"
+WITHDRAW_FACTS = """
+DELETE FROM enterprise_facts AS f USING unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS w(enterprise_id, first, last)
+WHERE f.enterprise_id = w.enterprise_id AND f.rank BETWEEN w.first AND w.last
+"""
 REFRESH = """
 INSERT INTO enterprises (id, park, settled_on, closed_on, closing)
 SELECT enterprise_id,
@@ -87,8 +91,15 @@ async def remember_areas(conn: Connection, areas: Mapping[str, tuple[AreaRegiste
         )
 
 
-async def remember_enterprises(conn: Connection, facts: Mapping[tuple[UUID, int], PlaceFact | None]) -> None:
-    """Write facts by (enterprise, rank), None: withdrawn; and bring the enterprises up to them."""
+async def remember_enterprises(
+    conn: Connection, facts: Mapping[tuple[UUID, int], PlaceFact | None], withdrawn: Sequence[tuple[UUID, int, int]] = ()
+) -> None:
+    """Write facts by (enterprise, rank), None: corrected to nothing; and bring the enterprises up to them.
+
+    `withdrawn` = (enterprise, from, to): facts remembered before that never were.
+    """
+    if withdrawn:
+        await conn.execute(WITHDRAW_FACTS, *map(list, zip(*withdrawn, strict=True)))
     if gone := [place for place, fact in facts.items() if fact is None]:
         await conn.execute(DROP_FACTS, [place[0] for place in gone], [place[1] for place in gone])
     if kept := [(place, fact) for place, fact in facts.items() if fact is not None]:
@@ -101,9 +112,9 @@ async def remember_enterprises(conn: Connection, facts: Mapping[tuple[UUID, int]
             [fact.park for _, fact in kept],
             [fact.event_id for _, fact in kept],
         )
-    touched = sorted({enterprise for enterprise, _ in facts})
+    touched = sorted({enterprise for enterprise, _ in facts} | {enterprise for enterprise, _, _ in withdrawn})
     await conn.execute(REFRESH, touched)
-    if gone:
+    if gone or withdrawn:
         await conn.execute(FORGET, touched)
 
 

@@ -6,18 +6,20 @@ statements.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
 from services.membership import learned, listings, people, snapshot, store
 from services.membership.context import Context
-from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer
+from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer, Withdraw
 from services.membership.domain.corrections import Target
 from services.membership.domain.state import Membership, PersonNo, World, enterprise_subject, union_subject
-from shared import journal
+from services.membership.domain.withdrawals import Stream
+from shared import contracts, journal
 from shared.contracts.membership import UnionKind
+from shared.contracts.streams import Placed
 from shared.db import Connection
 
 Hashes = list[tuple[int, bytes]]
@@ -34,13 +36,15 @@ class Named:
     memberships: set[UUID] = field(default_factory=set)
     events: set[UUID] = field(default_factory=set)
     areas: set[str] = field(default_factory=set)
+    withdrawn: set[tuple[str, int, int]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class Loaded:
     """A world under its locks, and what else decisions need. `persons` = {hash: person}, those below 0 without a row.
 
-    `etags` = {union or membership that changes: its ETag}, if a command asks for it.
+    `etags` = {union or membership that changes: its ETag}, if a command asks for it. `withdrawn` = {(subject, from, to) of a withdrawal: the
+    events named}.
     """
 
     world: World
@@ -50,6 +54,7 @@ class Loaded:
     rehash: list[tuple[int, bytes]]
     known_memberships: frozenset[UUID]
     etags: dict[UUID, str]
+    withdrawn: dict[tuple[str, int, int], Stream | None]
 
 
 async def load(
@@ -58,7 +63,9 @@ async def load(
     """Everything for these commands. `hashes` are those of the persons who want to join; `grants`: whether areas' paths are needed."""
     named = _named(commands)
     targets = await store.targets(conn, named.events)
-    _name_targets(named, targets)
+    _name_targets(named, targets.values())
+    for place in named.withdrawn:
+        _name_withdrawn(named, place[0], await store.named_by(conn, *place))
     members = await store.memberships(conn, named.memberships)
     named.enterprises |= {member.enterprise_id for member in members}
     world = World(heads=await _lock(conn, named, commands))
@@ -73,8 +80,9 @@ async def load(
         world.areas_may_follow = await learned.areas_may_follow(conn, context.registry_topic, context.partitions)
     if named.events:
         targets = await store.targets(conn, named.events)
+    withdrawn = {place: await store.named_by(conn, *place) for place in named.withdrawn}
     tags = await listings.etags(conn, named.locked, named.memberships) if etags else {}
-    return Loaded(world, context.clock.day_of(found.now), targets, persons, rehash, frozenset(world.memberships), tags)
+    return Loaded(world, context.clock.day_of(found.now), targets, persons, rehash, frozenset(world.memberships), tags, withdrawn)
 
 
 def _named(commands: Sequence[Command]) -> Named:
@@ -105,11 +113,20 @@ def _named(commands: Sequence[Command]) -> Named:
                 named.events.add(command.corrects)
                 if command.data and isinstance(seat := command.data.get("seat_area"), str):
                     named.areas.add(seat)
+            case Withdraw():
+                named.withdrawn.add((command.subject, command.first, command.last))
     return named
 
 
-def _name_targets(named: Named, targets: Mapping[UUID, Target]) -> None:
-    for target in targets.values():
+def _name_withdrawn(named: Named, subject: str, stream: Stream | None) -> None:
+    """What the facts of a withdrawal are about, as if each of them were corrected."""
+    said = stream.named if stream else ()
+    readable = [(one, contracts.plain(fact)) for one in said if (fact := one.fact()) is not None]
+    _name_targets(named, [Target(subject, one.sequence, one.type, None, Placed(date.min, data)) for one, data in readable])
+
+
+def _name_targets(named: Named, targets: Iterable[Target]) -> None:
+    for target in targets:
         kind, _, key = target.subject.partition("/")
         if kind == "union":
             named.locked.add(UUID(key))
@@ -134,14 +151,17 @@ async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> 
     named.unions |= named.locked
     named.wide |= {u.id for u in found.values() if u.kind == UnionKind.ENTERPRISE_UNION}
     locked = await journal.lock(conn, [union_subject(union_id) for union_id in found])
-    ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events else set())
+    ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events or named.withdrawn else set())
     named.enterprises |= {fact.enterprise_id for fact in await store.coverage_of_unions(conn, ends)}
     subjects = {enterprise_subject(enterprise_id) for enterprise_id in named.enterprises}
     heads = await journal.lock_if_all_exist(conn, subjects)
     if len(heads) < len(subjects):
         known = await store.enterprises(conn, named.enterprises)
         heads = await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known])
-    return {subject: head.sequence for subject, head in (locked | heads).items()}
+    locked |= heads
+    # Those of a union or enterprise that is known no longer.
+    await journal.lock_existing(conn, {subject for subject, _, _ in named.withdrawn} - locked.keys())
+    return {subject: head.sequence for subject, head in locked.items()}
 
 
 async def _load_world(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from services.membership.domain import withdrawals
 from services.membership.domain.corrections import Target
 from services.membership.domain.state import (
     CoverageFact,
@@ -80,6 +81,16 @@ PUT_CORRECTIONS = """
 INSERT INTO corrections (subject, rank, event_id, occurred_on, data)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::date[], $5::jsonb[])
 ON CONFLICT (subject, rank) DO UPDATE SET event_id = excluded.event_id, occurred_on = excluded.occurred_on, data = excluded.data
+"""
+WITHDRAWABLE = """
+SELECT j.sequence, j.type, j.event_id, j.data, c.event_id AS latest, c.event_id IS NOT NULL AND c.data IS NULL AS gone
+FROM journal AS j LEFT JOIN corrections AS c ON c.subject = j.subject AND c.rank = j.sequence
+WHERE j.subject = $1 AND j.sequence BETWEEN $2 AND $3 ORDER BY j.sequence
+"""
+PUT_WITHDRAWN = """
+INSERT INTO corrections (subject, rank, event_id, occurred_on, data)
+SELECT $1, rank, $4, NULL, NULL FROM generate_series($2::bigint, $3::bigint) AS rank
+ON CONFLICT (subject, rank) DO UPDATE SET event_id = excluded.event_id, occurred_on = NULL, data = NULL
 """
 
 
@@ -252,3 +263,17 @@ async def put_corrections(conn: Connection, said: Iterable[Said]) -> None:
         [p.occurred_on if p else None for p in placed],
         [p.data if p else None for p in placed],
     )
+
+
+async def named_by(conn: Connection, subject: str, first: int, last: int) -> withdrawals.Stream | None:
+    """The events of a stream that a withdrawal names, as they are in force now; None: there is no such stream."""
+    newest = await conn.fetchval("SELECT sequence FROM streams WHERE subject = $1", subject)
+    if newest is None:
+        return None
+    rows = await conn.fetch(WITHDRAWABLE, subject, first, last)
+    return withdrawals.Stream(newest, [withdrawals.Said(*row) for row in rows])
+
+
+async def put_withdrawn(conn: Connection, subject: str, first: int, last: int, event_id: UUID) -> None:
+    """Keep that nothing is in force instead of these facts."""
+    await conn.execute(PUT_WITHDRAWN, subject, first, last, event_id)

@@ -13,7 +13,7 @@ from services.membership.domain.state import Fact, World
 from services.membership.people import NewPerson
 from shared import journal
 from shared.contracts.membership import UnionFounded
-from shared.contracts.streams import FactCorrected
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.db import Connection
 from shared.journal import Actor, Appended, Draft
 
@@ -44,6 +44,8 @@ async def write(
         if isinstance(fact.data, FactCorrected):
             said[fact.subject, fact.data.rank] = place.event_id
             corrections.append(store.Said(fact.subject, fact.data, place.event_id))
+        elif isinstance(fact.data, EventWithdrawn):
+            await store.put_withdrawn(conn, fact.subject, fact.data.first, fact.data.last, place.event_id)
         else:
             said[fact.subject, place.sequence] = place.event_id
     await _write_unions(conn, world, said)

@@ -11,7 +11,7 @@ from services.metrics.freshness import closed_day
 from services.metrics.projector import Projector
 from services.metrics.settings import Settings
 from shared import db
-from shared.consumer import Reader, held, lag
+from shared.consumer import Reader, lag, what_is_held
 from shared.db import Pool
 from shared.kafka import KafkaBroker
 
@@ -30,6 +30,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics.api import router
     from services.metrics.questions import Questions
     from shared.pages import Cursors
+    from shared.parked_api import parked_router
     from shared.web import create_app
 
     broker = KafkaBroker(settings.kafka)
@@ -52,7 +53,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, stream.router, dashboard.router],
+        routers=[router, stream.router, dashboard.router, parked_router("metrics")],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],
@@ -70,16 +71,17 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
         closed = await closed_day(conn, GENERATION, settings.partitions)
         age = None if closed is None else (await settings.clock.today(conn) - closed).days
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
-        kept = sum((await held(conn, GENERATION)).values())
+        kept = await what_is_held(conn, GENERATION)
     checks = {"database": "ok", "projector": "ok" if begun else "has not begun"}
     return Readiness(
         ready=begun,
         lag_events=behind.events,
         lag_seconds=behind.seconds,
-        held=kept,
+        held=sum(kept.events.values()),
         checks=checks,
         closed_day=closed,
         closed_day_age_days=age,
+        parked=kept,
     )
 
 

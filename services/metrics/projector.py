@@ -28,7 +28,7 @@ from shared.clock import Clock, utc_now
 from shared.consumer import ShardBatch
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
-from shared.contracts.streams import DayClosed, FactCorrected, Placed
+from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.db import Connection, Pool
 from shared.telemetry import commands_reached
 
@@ -100,7 +100,8 @@ class Projector:
             known = self._clock.day_of(event.time)
             if batch.closed is not None and known <= batch.closed:
                 raise RefusedFact(f"recorded on {known}, which is closed: nothing may become known on it any more")
-            if isinstance(event.data, DayClosed):
+            if isinstance(event.data, DayClosed | EventWithdrawn):
+                # What a withdrawal names was never applied: it changes no figure, so it is none of the events that explain one.
                 continue
             if event.subject.startswith(AREA):
                 _hear_of_area(news, batch.shard, event, known)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from services.registry.carry_out import carrying_out
 from services.registry.context import Context
-from services.registry.domain.commands import Command
+from services.registry.domain.commands import Command, Withdraw
 from services.registry.schemas import (
     OPS,
     AreaBody,
@@ -24,19 +24,21 @@ from shared.batch import Line as BatchLine
 from shared.batch import LineResult, NdjsonBatch
 from shared.commands import Line
 from shared.forms import Command as Form
-from shared.forms import Id, IdempotencyKey, IfMatch
+from shared.forms import Id, IdempotencyKey, IfMatch, Withdrawal
 from shared.json_bodies import JsonRoute
 from shared.preconditions import expected_by
 from shared.web import CallerOf, actor_of
 
-WRITE = "registry:write"
+WRITE, OPERATE = "registry:write", "registry:operate"
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 batch = NdjsonBatch(OPS)
 
 
-async def _do(request: Request, caller: CallerOf, key: str | None, body: Form, command: Command, if_match: str | None = None) -> Response:
-    caller.require(WRITE)
+async def _do(
+    request: Request, caller: CallerOf, key: str | None, body: Form, command: Command, if_match: str | None = None, scope: str = WRITE
+) -> Response:
+    caller.require(scope)
     context: Context = request.app.state.context
     print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
     line = Line(command, key, print_, expected_by(if_match))
@@ -94,6 +96,13 @@ async def correct_fact(
 ) -> Response:
     """An earlier fact was wrong; the answer's `id` is the correction's event."""
     return await _do(request, caller, key, body, body.command(), if_match)
+
+
+@router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
+async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
+    """Events that a reader holds because it cannot take them were never facts; what has counted is corrected instead."""
+    command = Withdraw(body.subject, body.first, body.last, body.why())
+    return await _do(request, caller, key, body, command, scope=OPERATE)
 
 
 @router.post("/batch", tags=["batch"], openapi_extra=batch.openapi)

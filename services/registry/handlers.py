@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.registry.domain import areas, corrections, enterprises
+from services.registry.domain import areas, corrections, enterprises, withdrawals
 from services.registry.domain.commands import (
     Close,
     Command,
@@ -18,6 +18,7 @@ from services.registry.domain.commands import (
     RegisterArea,
     RegisterEnterprise,
     ReportHeadcount,
+    Withdraw,
 )
 from services.registry.domain.evolve import take
 from services.registry.domain.state import Enterprise, Fact, World, enterprise_subject
@@ -59,6 +60,8 @@ class Handlers:
                 return self._change(command, expected)
             case Correct():
                 return self._correct(command, expected)
+            case Withdraw():
+                return self._withdraw(command)
 
     def _register_area(self, command: RegisterArea) -> Decided:
         self._grant(command.parent, "parent")
@@ -76,7 +79,9 @@ class Handlers:
 
     def _change(self, command: ReportHeadcount | Move | Reclassify | Close, expected: Expected) -> Decided:
         enterprise = self._granted_enterprise(command.enterprise_id, "enterprise_id")
-        require_expected(expected, self.world.history(enterprise_subject(enterprise.id)).etag)
+        history = self.world.history(enterprise_subject(enterprise.id))
+        history.require_readable()
+        require_expected(expected, history.etag)
         match command:
             case ReportHeadcount():
                 fact = enterprises.report(self.world, command, self._today)
@@ -101,11 +106,19 @@ class Handlers:
         # Of an enterprise that was withdrawn only those with every area may speak.
         self._grant(key if kind == "area" else enterprise.park if enterprise else None, "corrects")
         history = self.world.history(subject)
+        history.require_readable()
         require_expected(expected, history.etag)
         for name in ("park", "parent"):
             if name in data and (data[name] is None or isinstance(data[name], str)):
                 self._grant(data[name], f"data.{name}")
         fact = corrections.correct(self.world, command, history, self._today)
+        take(self.world, fact)
+        self._keep(command.reason)
+        return Decided(None, fact)
+
+    def _withdraw(self, command: Withdraw) -> Decided:
+        self._grant(None, "subject")
+        fact = withdrawals.withdraw(self.world, command, self.world.history(command.subject), self._today)
         take(self.world, fact)
         self._keep(command.reason)
         return Decided(None, fact)

@@ -13,7 +13,17 @@ from uuid import UUID
 
 from services.registry import store
 from services.registry.context import Context
-from services.registry.domain.commands import Close, Command, Correct, Move, Reclassify, RegisterArea, RegisterEnterprise, ReportHeadcount
+from services.registry.domain.commands import (
+    Close,
+    Command,
+    Correct,
+    Move,
+    Reclassify,
+    RegisterArea,
+    RegisterEnterprise,
+    ReportHeadcount,
+    Withdraw,
+)
 from services.registry.domain.naming import name_key
 from services.registry.domain.state import World, area_subject, enterprise_of, enterprise_subject
 from shared import journal
@@ -44,8 +54,10 @@ async def load(conn: Connection, context: Context, commands: Sequence[Command], 
     """Everything for these commands; `grants`: whether the areas of enterprises are needed, too."""
     named = _named(commands)
     subjects = await store.subjects_of(conn, named.events)
-    corrected = {key for kind, _, key in (subject.partition("/") for subject in subjects.values()) if kind == "area"}
-    if named.areas or named.events:
+    withdrawn = {command.subject for command in commands if isinstance(command, Withdraw)}
+    changed = {*subjects.values(), *withdrawn}
+    corrected = {key for kind, _, key in (subject.partition("/") for subject in changed) if kind == "area"}
+    if named.areas or changed:
         await store.lock_tree(conn, change=bool(corrected))
     known = await journal.lock_existing(conn, named.subjects | set(subjects.values()))
     world = World(histories=await store.histories(conn, known))
@@ -81,6 +93,8 @@ def _named(commands: Iterable[Command]) -> Named:
             case Correct():
                 named.events.add(command.corrects)
                 _name_changes(named, command.data or {})
+            case Withdraw():
+                named.subjects.add(command.subject)
     return named
 
 

@@ -10,7 +10,7 @@ from services.registry.domain.state import Fact, World
 from shared import journal
 from shared.contracts import Event
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
-from shared.contracts.streams import FactCorrected
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.db import Connection
 from shared.journal import Actor, Appended, Draft
 
@@ -43,7 +43,7 @@ async def _write_areas(conn: Connection, world: World) -> None:
 async def _write_enterprises(conn: Connection, world: World, facts: Sequence[Fact]) -> None:
     """Most facts are headcounts, which change neither what an enterprise is found by nor its credit code."""
     ids = world.touched_enterprises
-    corrected = _enterprises_of(facts, FactCorrected)
+    corrected = _enterprises_of(facts, FactCorrected, EventWithdrawn)
     if corrected:
         await store.free_codes(conn, corrected)
     if gone := ids - world.enterprises.keys():

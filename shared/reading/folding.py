@@ -20,7 +20,7 @@ from shared.reading import store
 from shared.reading.days import closed_day, closings_after
 from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
 from shared.reading.shard import Shard, merged
-from shared.reading.sorting import PARKING, Sorted, sort_out
+from shared.reading.sorting import PARKING, Sorted, sort_out, withdrawal_of
 from shared.reading.store import Halted
 
 MOST_PARKED = 20
@@ -75,6 +75,8 @@ class Folder:
         counts: Counter[str],
         day_of: Callable[[datetime], date] | None = None,
         on_closed: OnClosed | None = None,
+        *,
+        forgets: bool = False,
     ) -> None:
         self._generation = generation
         self._batch = batch
@@ -85,6 +87,7 @@ class Folder:
         self.counts = counts
         self._day_of = day_of
         self._on_closed = on_closed
+        self._forgets = forgets
         self._starved: dict[int, float] = {}
 
     def reset(self, shard: int) -> None:
@@ -126,9 +129,11 @@ class Folder:
         async with conn.transaction():
             wanted = {record.stream for record in records}
             await store.look_up(conn, generation, shard.number, streams, wanted - streams.heads.keys() - {NO_STREAM})
-            behind: set[Stream] = {stream for stream in wanted & streams.waiting.keys() if stream not in streams.blocked}
+            # A withdrawal may set a blocked stream free.
+            reopened = {record.stream for record in records if withdrawal_of(record) is not None}
+            behind: set[Stream] = {s for s in wanted & streams.waiting.keys() if s not in streams.blocked or s in reopened}
             kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
-            plan = sort_out(streams, records, kept, shard.refused, shard.limit)
+            plan = sort_out(streams, records, kept, shard.refused, shard.limit, forgets=self._forgets)
             self._mind_parking(plan)
             position = {**shard.next, **plan.next}
             if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):
@@ -200,8 +205,12 @@ class Folder:
             if parked.kind in PARKING:
                 record = parked.record
                 log.error("reader.parked", kind=parked.kind, stream=record.stream, sequence=record.sequence, at=at, error=parked.error)
+        for at in plan.released:
+            shard.tried.discard(at)
+            if shard.refused.pop(at, None) is not None:
+                shard.limit = self._batch
         self._parked_at.extend([time.monotonic()] * len(plan.blocking))
-        self.counts.update(applied=len(plan.apply), duplicates=plan.duplicates, parked=len(plan.park))
+        self.counts.update(applied=len(plan.apply), duplicates=plan.duplicates, parked=len(plan.park), withdrawn=plan.withdrawn)
         if len(shard.streams.heads) > MOST_HEADS:
             shard.streams.heads = {stream: shard.streams.heads[stream] for stream in shard.streams.waiting}
         if batch.events:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from shared.broker import Broker, BrokerUnavailable
 from shared.db import Connection, Pool
+from shared.reading import parked
+from shared.reading.parked import Parked
 
 NEVER = 1e9
 PATIENCE = 1.0
@@ -51,6 +53,12 @@ async def held(conn: Connection, generation: int) -> dict[str, int]:
     """How many events are kept and not applied, by kind: `early`, `unreadable`, `refused`, `fork`."""
     rows = await conn.fetch("SELECT kind, count(*) AS n FROM held WHERE generation = $1 GROUP BY kind", generation)
     return {row["kind"]: row["n"] for row in rows}
+
+
+async def what_is_held(conn: Connection, generation: int) -> Parked:
+    """What a generation's reader holds, for figures and alerts, whichever process it runs in."""
+    found = await parked.state(conn, generation)
+    return Parked(await held(conn, generation), found.streams, found.halted)
 
 
 async def consumed_until(conn: Connection, generation: int, topic: str, shard: int) -> datetime | None:

@@ -69,12 +69,21 @@ class Session:
         try:
             await self._consumer.start()
             await _first(self._fetching(), self._folding(), self._watching(), stop.wait())
+        except store.Halted as error:
+            await self._tell_halt(str(error))
+            raise
         finally:
             # Given up before the group gives them to others, so that nobody needs to end our database session.
             try:
                 await self._revoked(frozenset())
             finally:
                 await self._consumer.close()
+
+    async def _tell_halt(self, reason: str) -> None:
+        """So that other processes know; taking a shard over takes it back."""
+        numbers = {*self.shards, *(partition for _, partition in self._wanted or ())}
+        with contextlib.suppress(*db.OUTAGES):
+            await store.halt(self._conn, self._setting.generation, sorted(numbers), reason)
 
     async def _assigned(self, places: frozenset[Place]) -> None:
         self._wanted = places
@@ -227,6 +236,18 @@ class Session:
                 )
             if rows:
                 await store.report(self._conn, self._setting.generation, self._setting.me, rows)
+                await self._try_again()
+
+    async def _try_again(self) -> None:
+        """Let held events be tried again for which somebody asks (shared/reading/parked.py)."""
+        for number, places in (await store.wanted_again(self._conn, self._setting.generation, self._setting.me)).items():
+            if (shard := self.shards.get(number)) is None:
+                continue
+            for at in places:
+                shard.tried.discard(at)
+                shard.refused.pop(at, None)
+            shard.streams = await store.load_streams(self._conn, self._setting.generation, shard)
+            self._work.set()
 
     async def _watching(self) -> None:
         while True:

@@ -1,7 +1,11 @@
 """Which events of a batch are applied, and which are dropped, held or parked: pure, and the reason for invariant I2.
 
-Per stream, `last` being the last sequence applied: at most `last` is a duplicate, or a *fork* if it is another event; `last + 1` is applied;
-anything later waits. Behind an event that is unreadable, refused or a fork everything later of its stream waits.
+Per stream, `last` being the last sequence applied: at most `last` is a duplicate, or a *fork* if it is another event; the one that follows
+is applied; anything later waits. Behind an event that is unreadable, refused or a fork everything later of its stream waits.
+
+An `event-withdrawn` is recognised when it arrives, also behind a held stream: the sequences that it names are *gone*. Those that wait are
+let go, those that still arrive are dropped, and what follows the last one applied is the next sequence that is not gone. The withdrawal
+itself takes its own place in the sequence. One that names what was applied is refused when its turn comes.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
+from shared.contracts.streams import EventWithdrawn
 from shared.reading.records import NO_STREAM, Received, Stream
 
 At: TypeAlias = tuple[str, int]
@@ -44,24 +49,54 @@ class Parked(NamedTuple):
     error: str | None
 
 
+class Withdrawal(NamedTuple):
+    """An accepted `event-withdrawn`: the sequences `first` to `last`, both included, are absent for good."""
+
+    first: int
+    last: int
+    event_id: UUID
+
+    def __contains__(self, sequence: object) -> bool:
+        return isinstance(sequence, int) and self.first <= sequence <= self.last
+
+
 @dataclass(slots=True)
 class StreamsOfShard:
     """What the sorting knows of a shard. It is changed by `sort_out` and thrown away if the transaction does not commit.
 
     `heads`: None = the stream is known to be new; a stream not in it must be looked up first. `ready`: streams of which a waiting event may
-    be applied now. `blocked`: streams behind a parked event.
+    be applied now. `blocked`: streams behind a parked event; `forked`: those of them behind a fork. `gone` = {stream: {sequence of an accepted
+    withdrawal that was not applied yet: what it names}}; `leftover` = held rows of sequences that are gone, and `accepted` = withdrawals that
+    were accepted, both while the streams were loaded and not written yet.
     """
 
     heads: dict[Stream, Head | None] = field(default_factory=dict)
     waiting: dict[Stream, dict[int, Waiting]] = field(default_factory=dict)
     blocked: set[Stream] = field(default_factory=set)
+    forked: set[Stream] = field(default_factory=set)
     ready: dict[Stream, None] = field(default_factory=dict)
+    gone: dict[Stream, dict[int, Withdrawal]] = field(default_factory=dict)
+    leftover: list[At] = field(default_factory=list)
+    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
+
+    def following(self, stream: Stream) -> int:
+        """The sequence to be applied next."""
+        head = self.heads.get(stream)
+        following = (head.sequence if head else 0) + 1
+        while withdrawal := self.withdrawn(stream, following):
+            following = withdrawal.last + 1
+        return following
+
+    def withdrawn(self, stream: Stream, sequence: int) -> Withdrawal | None:
+        """The accepted withdrawal that names a sequence."""
+        return next((one for one in self.gone.get(stream, {}).values() if sequence in one), None)
 
 
 @dataclass(slots=True)
 class Sorted:
     """What becomes of a batch. Per topic: `taken` = how many records of the log are dealt with, `next` = the offset after the last of them,
-    `newest` = the greatest time among them. `blocking` = streams that are newly parked.
+    `newest` = the greatest time among them. `blocking` = streams that are newly parked. `accepted` = withdrawals by (stream, sequence);
+    `withdrawn` = how many records were let go because of one.
     """
 
     apply: list[Received] = field(default_factory=list)
@@ -72,7 +107,21 @@ class Sorted:
     next: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
     blocking: list[Stream] = field(default_factory=list)
+    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
     duplicates: int = 0
+    withdrawn: int = 0
+
+
+def withdrawal_of(record: Received) -> EventWithdrawn | None:
+    """What a record withdraws; None if it is no withdrawal."""
+    data = record.event.data if record.event is not None else None
+    return data if isinstance(data, EventWithdrawn) else None
+
+
+class _Rules(NamedTuple):
+    refused: Mapping[At, str]
+    limit: int
+    forgets: bool
 
 
 def sort_out(
@@ -81,22 +130,26 @@ def sort_out(
     kept: Mapping[Stream, Mapping[int, Received]],
     refused: Mapping[At, str],
     limit: int,
+    *,
+    forgets: bool = False,
 ) -> Sorted:
     """Deal with `records` in order until `limit` events are to be applied.
 
     `kept` are the waiting events, as read again, of the streams that are ready or occur in `records`; `refused` are records that a rule has
-    refused before, with the reason.
+    refused before, with the reason. `forgets`: what is applied can be taken out again, so no withdrawal is refused for it.
     """
-    plan = Sorted()
+    rules = _Rules(refused, limit, forgets)
+    plan = Sorted(released=streams.leftover, accepted=streams.accepted)
+    streams.leftover, streams.accepted = [], {}
     for stream in list(streams.ready):
-        _release(streams, stream, kept, refused, plan, limit)
+        _release(streams, stream, kept, rules, plan)
     for record in records:
         if len(plan.apply) >= limit:
             break
         _count(record, plan)
-        _place(streams, record, refused, plan)
+        _place(streams, record, rules, plan)
         if record.stream in streams.ready:
-            _release(streams, record.stream, kept, refused, plan, limit)
+            _release(streams, record.stream, kept, rules, plan)
     return plan
 
 
@@ -108,7 +161,7 @@ def _count(record: Received, plan: Sorted) -> None:
         plan.newest[topic] = record.time
 
 
-def _place(streams: StreamsOfShard, record: Received, refused: Mapping[At, str], plan: Sorted) -> None:
+def _place(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorted) -> None:
     stream, sequence = record.stream, record.sequence
     if stream == NO_STREAM:
         _park(plan, record, "unreadable", record.error)
@@ -116,21 +169,61 @@ def _place(streams: StreamsOfShard, record: Received, refused: Mapping[At, str],
         return
     head = streams.heads[stream]
     last = head.sequence if head else 0
-    waiting = streams.waiting.get(stream)
+    waiting = streams.waiting.get(stream, {})
     if head is not None and sequence <= last:
         same_place = sequence == last and record.event_id != head.event_id
         told_later = sequence < last and record.time is not None and record.time > head.time
         _duplicate_or_fork(streams, record, same_place or told_later, plan)
-    elif waiting and sequence in waiting:
+    elif streams.withdrawn(stream, sequence):
+        plan.withdrawn += 1
+    elif sequence in waiting:
         _duplicate_or_fork(streams, record, record.event_id is None or waiting[sequence].event_id != record.event_id, plan)
-    elif sequence == last + 1 and stream not in streams.blocked:
-        _try(streams, record, refused, plan)
-        if waiting and stream not in streams.blocked and sequence + 1 in waiting:
+    else:
+        accept(streams, record, plan, forgets=rules.forgets)
+        _try_or_wait(streams, record, rules, plan)
+
+
+def _try_or_wait(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorted) -> None:
+    stream = record.stream
+    if record.sequence == streams.following(stream) and stream not in streams.blocked:
+        _try(streams, record, rules, plan)
+        if stream not in streams.blocked and streams.following(stream) in streams.waiting.get(stream, {}):
             streams.ready[stream] = None
     else:
         kind = "early" if record.event is not None else "unreadable"
         _wait(streams, record, kind)
         _park(plan, record, kind, record.error)
+
+
+def accept(streams: StreamsOfShard, record: Received, plan: Sorted, *, forgets: bool = False) -> None:
+    """If the record is a withdrawal of what was never applied, let go what it names, and the stream with it.
+
+    One that names another withdrawal that was accepted is not: what that one named may be gone already.
+    """
+    said, stream = withdrawal_of(record), record.stream
+    if said is None or record.event is None or not 0 < said.first <= said.last < record.sequence:
+        return
+    head, gone = streams.heads[stream], streams.gone.get(stream, {})
+    if (head is not None and said.first <= head.sequence and not forgets) or any(said.first <= one <= said.last for one in gone):
+        return
+    following = streams.following(stream)
+    withdrawal = streams.gone.setdefault(stream, {})[record.sequence] = Withdrawal(said.first, said.last, record.event.id)
+    plan.accepted[stream, record.sequence] = withdrawal
+    waiting = streams.waiting.get(stream, {})
+    for sequence in [sequence for sequence in waiting if sequence in withdrawal]:
+        at = waiting.pop(sequence).at
+        plan.park.pop(at, None)
+        plan.released.append(at)
+        plan.withdrawn += 1
+    if not waiting:
+        streams.waiting.pop(stream, None)
+        streams.ready.pop(stream, None)
+    if following in withdrawal and stream not in streams.forked:
+        streams.blocked.discard(stream)
+        if stream in plan.blocking:
+            plan.blocking.remove(stream)
+        if streams.following(stream) in waiting:
+            streams.ready[stream] = None
 
 
 def _duplicate_or_fork(streams: StreamsOfShard, record: Received, fork: bool, plan: Sorted) -> None:
@@ -140,13 +233,16 @@ def _duplicate_or_fork(streams: StreamsOfShard, record: Received, fork: bool, pl
     if record.stream not in streams.blocked:
         plan.blocking.append(record.stream)
     streams.blocked.add(record.stream)
+    streams.forked.add(record.stream)
     streams.ready.pop(record.stream, None)
     _park(plan, record, "fork", "another event has this sequence, or a later one was recorded before it")
 
 
-def _try(streams: StreamsOfShard, record: Received, refused: Mapping[At, str], plan: Sorted) -> None:
+def _try(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorted) -> None:
     """Apply the next event of a stream, or park it and what follows."""
-    reason = refused.get((record.topic, record.offset))
+    if rules.forgets and record.sequence not in streams.gone.get(record.stream, {}):
+        accept(streams, record, plan, forgets=True)
+    reason = _refusal(streams, record) or rules.refused.get((record.topic, record.offset))
     if record.event is None or reason is not None:
         kind = "unreadable" if record.event is None else "refused"
         _wait(streams, record, kind)
@@ -158,9 +254,23 @@ def _try(streams: StreamsOfShard, record: Received, refused: Mapping[At, str], p
     plan.apply.append(record)
     streams.heads[record.stream] = Head(record.event.sequence, record.event.id, record.event.time)
     plan.changed[record.stream] = None
+    if gone := streams.gone.get(record.stream):
+        gone.pop(record.sequence, None)
+        if not gone:
+            del streams.gone[record.stream]
     at = (record.topic, record.offset)
     if plan.park.pop(at, None) is None and record.held:
         plan.released.append(at)
+
+
+def _refusal(streams: StreamsOfShard, record: Received) -> str | None:
+    """Why a withdrawal whose turn has come is refused: all that it could name was applied before it."""
+    said = withdrawal_of(record)
+    if said is None or record.sequence in streams.gone.get(record.stream, {}):
+        return None
+    if not 0 < said.first <= said.last < record.sequence:
+        return f"the withdrawal names {said.first} to {said.last}, which is no range of sequences before its own"
+    return f"the withdrawal names {said.first} to {said.last}, and one of them was applied: what has counted is corrected, not withdrawn"
 
 
 def _park(plan: Sorted, record: Received, kind: str, error: str | None) -> None:
@@ -176,15 +286,13 @@ def _release(
     streams: StreamsOfShard,
     stream: Stream,
     kept: Mapping[Stream, Mapping[int, Received]],
-    refused: Mapping[At, str],
+    rules: _Rules,
     plan: Sorted,
-    limit: int,
 ) -> None:
     """Apply the waiting events of a stream as far as they follow; it stays ready if `limit` stops it."""
     waiting = streams.waiting[stream]
-    while len(plan.apply) < limit:
-        head = streams.heads[stream]
-        following = (head.sequence if head else 0) + 1
+    while len(plan.apply) < rules.limit:
+        following = streams.following(stream)
         if stream in streams.blocked or following not in waiting:
             del streams.ready[stream]
             if not waiting:
@@ -193,4 +301,4 @@ def _release(
         at = waiting.pop(following).at
         # It may have come in this very batch, and not be in the table yet.
         record = plan.park[at].record if at in plan.park else kept[stream][following]
-        _try(streams, record, refused, plan)
+        _try(streams, record, rules, plan)

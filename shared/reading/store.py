@@ -9,11 +9,12 @@ from datetime import date, datetime
 import structlog
 
 from shared.broker import Extent, Place, Topic
-from shared.db import Connection
+from shared.db import Connection, Record
 from shared.reading.days import NO_DAY
 from shared.reading.records import Received, Stream, received
+from shared.reading.restoring import GoneRow, HeldRow, restored
 from shared.reading.shard import Shard
-from shared.reading.sorting import At, Head, Parked, Sorted, StreamsOfShard, Waiting
+from shared.reading.sorting import At, Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ WHERE application_name = ANY($1::text[]) AND datname = current_database() AND pi
 """
 POSITIONS = "SELECT * FROM shards WHERE generation = $1 AND shard = ANY($2::int[]) ORDER BY shard FOR UPDATE"
 OWN = """
-UPDATE shards AS s SET owner = $2, version = version + 1, next = n.next, topic_ids = $3, updated_at = parkunion_now()
+UPDATE shards AS s SET owner = $2, version = version + 1, next = n.next, topic_ids = $3, updated_at = parkunion_now(), halted = NULL
 FROM unnest($4::int[], $5::jsonb[]) AS n(shard, next) WHERE s.generation = $1 AND s.shard = n.shard
 """
 MOVE = """
@@ -40,6 +41,12 @@ WHERE generation = $1 AND shard = $2 AND version = $3
 FORGET_HELD = """
 DELETE FROM held USING unnest($2::int[], $3::text[]) AS a(shard, topic)
 WHERE held.generation = $1 AND held.shard = a.shard AND held.topic = a.topic
+"""
+HALT = "UPDATE shards SET halted = $3 WHERE generation = $1 AND shard = ANY($2::int[])"
+WANTED = """
+UPDATE held SET retry_wanted = false FROM shards AS s
+WHERE held.generation = $1 AND held.retry_wanted AND s.generation = $1 AND s.shard = held.shard AND s.owner = $2
+RETURNING held.shard, held.topic, held."offset"
 """
 GIVE_UP = "UPDATE shards SET owner = NULL WHERE generation = $1 AND shard = ANY($2::int[]) AND owner = $3"
 REPORT = """
@@ -59,7 +66,19 @@ SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::uuid[], $
 ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
 """
 WAITING = """
-SELECT topic, "offset", source, subject, sequence, event_id, kind FROM held WHERE generation = $1 AND shard = $2 AND sequence > 0 ORDER BY at
+SELECT topic, "offset", source, subject, sequence, event_id, kind,
+    CASE WHEN position('event-withdrawn'::bytea in event) > 0 THEN event END AS may_withdraw
+FROM held WHERE generation = $1 AND shard = $2 AND sequence > 0 ORDER BY at
+"""
+GONE = """
+SELECT w.source, w.subject, w.sequence, w.first, w.last, w.event_id, w.generation = $1 AS own FROM withdrawn AS w
+WHERE (w.generation <> $1 OR w.shard = $2) AND w.sequence > coalesce((
+    SELECT s.sequence FROM seen AS s WHERE s.generation = $1 AND s.shard = $2 AND s.source = w.source AND s.subject = w.subject
+), 0)
+"""
+ACCEPT = """
+INSERT INTO withdrawn (generation, shard, source, subject, sequence, first, last, event_id)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::uuid[]) ON CONFLICT DO NOTHING
 """
 KEPT = """
 SELECT topic, "offset", source, subject, sequence, kind, event FROM unnest($3::text[], $4::text[]) AS w(source, subject) CROSS JOIN LATERAL (
@@ -72,7 +91,8 @@ INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence,
 SELECT $1, $2, * FROM unnest(
     $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::date[]
 )
-ON CONFLICT (generation, shard, topic, "offset") DO UPDATE SET kind = excluded.kind, error = excluded.error
+ON CONFLICT (generation, shard, topic, "offset") DO UPDATE
+    SET kind = excluded.kind, error = excluded.error, retry_wanted = false, tried_at = parkunion_now()
 """
 RELEASE = """
 DELETE FROM held USING unnest($3::text[], $4::bigint[]) AS r(topic, "offset")
@@ -171,27 +191,21 @@ def _is_anew(topic: str, known: Mapping[str, str], topics: Mapping[str, Topic]) 
 
 async def load_streams(conn: Connection, generation: int, shard: Shard) -> StreamsOfShard:
     """What waits in a shard, read anew; parked heads not yet tried again since the start become ready."""
-    streams = StreamsOfShard()
     rows = await conn.fetch(WAITING, generation, shard.number)
-    await look_up(conn, generation, shard.number, streams, {(row["source"], row["subject"]) for row in rows})
-    for row in rows:
-        stream = (row["source"], row["subject"])
-        head = streams.heads[stream]
-        if row["kind"] == "fork":
-            streams.blocked.add(stream)
-        elif head is None or row["sequence"] > head.sequence:
-            waiting = Waiting(row["event_id"], (row["topic"], row["offset"]), row["kind"])
-            streams.waiting.setdefault(stream, {})[row["sequence"]] = waiting
-    for stream, sequences in streams.waiting.items():
-        head = streams.heads[stream]
-        first = sequences.get((head.sequence if head else 0) + 1)
-        if first is None or stream in streams.blocked:
-            continue
-        if first.at in shard.tried:
-            streams.blocked.add(stream)
-        else:
-            streams.ready[stream] = None
-    return streams
+    gone = [
+        GoneRow((row["source"], row["subject"]), row["sequence"], Withdrawal(row["first"], row["last"], row["event_id"]), row["own"])
+        for row in await conn.fetch(GONE, generation, shard.number)
+    ]
+    held = [_waiting(shard.number, row) for row in rows]
+    streams = StreamsOfShard()
+    await look_up(conn, generation, shard.number, streams, {row.stream for row in held} | {row.stream for row in gone})
+    return restored(streams.heads, held, gone, shard.tried)
+
+
+def _waiting(shard: int, row: Record) -> HeldRow:
+    at, raw = (row["topic"], row["offset"]), row["may_withdraw"]
+    withdraws = received(row["topic"], shard, row["offset"], raw, held=row["kind"]) if raw is not None else None
+    return HeldRow((row["source"], row["subject"]), Waiting(row["event_id"], at, row["kind"]), row["sequence"], withdraws)
 
 
 async def look_up(conn: Connection, generation: int, shard: int, streams: StreamsOfShard, wanted: Collection[Stream]) -> None:
@@ -230,10 +244,13 @@ async def write(
     heads: Mapping[Stream, Head | None],
     day_of: Callable[[datetime], date] | None = None,
 ) -> None:
-    """Write what became of a batch, in at most three statements. `day_of` tells the known day of what is held; without it no day closes."""
+    """Write what became of a batch, in at most four statements. `day_of` tells the known day of what is held; without it no day closes."""
     if plan.changed:
         changed = [(*stream, *head) for stream in plan.changed if (head := heads[stream]) is not None]
         await conn.execute(SEE, generation, shard, *map(list, zip(*changed, strict=True)))
+    if plan.accepted:
+        accepted = [(*stream, sequence, *withdrawal) for (stream, sequence), withdrawal in plan.accepted.items()]
+        await conn.execute(ACCEPT, generation, shard, *_columns(accepted))
     if plan.released:
         await conn.execute(RELEASE, generation, shard, *_columns(plan.released))
     if plan.park:
@@ -276,3 +293,16 @@ async def give_up(conn: Connection, generation: int, me: str, numbers: Sequence[
 async def report(conn: Connection, generation: int, me: str, shards: Sequence[tuple[int, Mapping[str, int], bool]]) -> None:
     """Tell how far the logs of our shards reach, and which of them lack nothing at this moment."""
     await conn.execute(REPORT, generation, me, *_columns(shards))
+
+
+async def wanted_again(conn: Connection, generation: int, me: str) -> dict[int, set[At]]:
+    """{shard of ours: held events that somebody asks to be tried again}; asked once."""
+    found: dict[int, set[At]] = {}
+    for row in await conn.fetch(WANTED, generation, me):
+        found.setdefault(row["shard"], set()).add((row["topic"], row["offset"]))
+    return found
+
+
+async def halt(conn: Connection, generation: int, numbers: Sequence[int], reason: str) -> None:
+    """Tell in the database that shards are not read any more until a person has looked."""
+    await conn.execute(HALT, generation, list(numbers), reason[:500])

@@ -57,7 +57,7 @@ async def send(dsn: str, log: Path, _subjects: list[str]) -> None:
     """Relay until the outbox is empty."""
     pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
     broker = FileBroker(log, KERNEL, PARTITIONS)
-    relay = Relay(dsn, broker.producer(), SOURCE, KERNEL[0], PARTITIONS, batch=3, idle=0.005)
+    relay = Relay(dsn, broker, SOURCE, KERNEL[0], PARTITIONS, batch=3, idle=0.005)
 
     async def empty() -> bool:
         return relay.leading and not await pool.fetchval("SELECT EXISTS (SELECT FROM outbox)")

@@ -15,7 +15,7 @@ from shared.db import Connection, Pool
 from shared.idempotency import Result
 from shared.journal import Actor, Draft
 from shared.reading import store as reading
-from shared.relay import OLDEST
+from shared.relaying.store import OLDEST
 from tests.conftest import NewDatabase
 
 ROWS = 20_000

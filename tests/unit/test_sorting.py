@@ -8,11 +8,14 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shared import contracts
-from shared.reading.records import NO_STREAM, Received, received
+from shared.contracts.streams import EventWithdrawn
+from shared.reading.records import NO_STREAM, Received, Stream, received
+from shared.reading.restoring import GoneRow, HeldRow, restored
 from shared.reading.shard import merged
-from shared.reading.sorting import Head, Parked, StreamsOfShard, Waiting, sort_out
+from shared.reading.sorting import Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal, sort_out, withdrawal_of
 from tests.kernel.listening import POISON, fact
 
 
@@ -25,35 +28,82 @@ def record(event: contracts.Envelope, offset: int, topic: str = "t") -> Received
     return received(topic, 0, offset, contracts.encode(event))
 
 
-def shown(records: list[Received], cuts: list[int], *, refuse_poison: bool = True) -> Outcome:
-    """Sort batches of the given sizes, as the reader does, with a dictionary for the table of held events."""
-    streams = StreamsOfShard()
-    held: dict[tuple[str, int], Parked] = {}
+class Table:
+    """What the database would hold: heads, held events and accepted withdrawals. All else is lost at a restart."""
+
+    def __init__(self) -> None:
+        self.heads: dict[Stream, Head | None] = {}
+        self.held: dict[tuple[str, int], Parked] = {}
+        self.withdrawn: dict[tuple[Stream, int], Withdrawal] = {}
+
+    def write(self, plan: Sorted, streams: StreamsOfShard) -> None:
+        self.heads.update({stream: streams.heads[stream] for stream in plan.changed})
+        for at in plan.released:
+            self.held.pop(at, None)
+        self.held.update(plan.park)
+        self.withdrawn.update(plan.accepted)
+
+    def kept(self) -> dict[Stream, dict[int, Received]]:
+        kept: dict[Stream, dict[int, Received]] = defaultdict(dict)
+        for parked in self.held.values():
+            if parked.kind != "fork":
+                kept[parked.record.stream][parked.record.sequence] = parked.record
+                parked.record.held = parked.kind
+        return kept
+
+    def restored(self, tried: set[tuple[str, int]]) -> StreamsOfShard:
+        held = [
+            HeldRow(
+                p.record.stream, Waiting(p.record.event_id, at, p.kind), p.record.sequence, p.record if withdrawal_of(p.record) else None
+            )
+            for at, p in self.held.items()
+            if p.record.sequence
+        ]
+        gone = [GoneRow(stream, n, w) for (stream, n), w in self.withdrawn.items() if n > self._last(stream)]
+        heads = {stream: self.heads.get(stream) for stream in {row.stream for row in held} | {row.stream for row in gone}}
+        return restored(heads, held, gone, tried)
+
+    def _last(self, stream: Stream) -> int:
+        head = self.heads.get(stream)
+        return head.sequence if head else 0
+
+
+def shown(
+    records: list[Received],
+    cuts: list[int],
+    *,
+    refuse_poison: bool = True,
+    restarts: list[bool] | None = None,
+    forgets: bool = False,
+) -> Outcome:
+    """Sort batches of the given sizes, as the reader does, with a dictionary for the tables, and perhaps a restart before each batch."""
+    streams, table, tried = StreamsOfShard(), Table(), set[tuple[str, int]]()
     applied: dict[str, list[int]] = defaultdict(list)
-    left, sizes = deque(records), deque(cuts)
+    left, sizes, ends = deque(records), deque(cuts), deque(restarts or ())
     refused = {(r.topic, r.offset): "no" for r in records if refuse_poison and r.event and getattr(r.event.data, "workers", 0) == POISON}
     while left or streams.ready:
+        if ends and ends.popleft():
+            tried.clear()
+            streams = table.restored(tried)
         size = sizes.popleft() if sizes else 3
         batch = list(left)[:size]
         for one in batch:
             if one.stream != NO_STREAM:
-                streams.heads.setdefault(one.stream, None)
-        kept: dict[tuple[str, str], dict[int, Received]] = defaultdict(dict)
-        for parked in held.values():
-            if parked.kind != "fork":
-                kept[parked.record.stream][parked.record.sequence] = parked.record
-        for kind_of_held in kept.values():
-            for one in kind_of_held.values():
-                one.held = held[one.topic, one.offset].kind
-        plan = sort_out(streams, batch, kept, refused, max(1, size - 1))
+                streams.heads.setdefault(one.stream, table.heads.get(one.stream))
+        plan = sort_out(streams, batch, table.kept(), refused, max(1, size - 1), forgets=forgets)
         for _ in range(sum(plan.taken.values())):
             left.popleft()
-        held.update(plan.park)
-        for at in plan.released:
-            del held[at]
+        table.write(plan, streams)
+        tried.update(plan.park)
         for one in plan.apply:
             applied[one.stream[1]].append(one.sequence)
-    return Outcome(dict(applied), held)
+    return Outcome(dict(applied), table.held)
+
+
+def withdrawal(subject: str, sequence: int, first: int, last: int) -> contracts.Envelope:
+    """An `event-withdrawn` that names the sequences `first` to `last` of its stream."""
+    data = EventWithdrawn(first=first, last=last, reason="unreadable")
+    return structs.replace(fact(subject, sequence), type=contracts.type_of(data), data=data)
 
 
 @st.composite
@@ -150,3 +200,94 @@ def test_topics_are_merged_by_time_and_none_runs_ahead_of_one_with_lag() -> None
     assert order({"a": a, "b": deque()}, set(), 2) == "a1 a2"
     backwards = deque([record(fact("enterprise/a", 1, at=50), 1, "a"), record(fact("enterprise/x", 1, at=5), 2, "a")])
     assert order({"a": backwards, "b": b}, set()) == "b1 a1 a2 b2" or order({"a": backwards, "b": b}, set()) == "b1 b2 a1 a2"
+
+
+class Withdrawn(NamedTuple):
+    """A log whose refused and missing events are withdrawn, and the sequences that are to be applied."""
+
+    log: list[contracts.Envelope]
+    wanted: dict[str, list[int]]
+
+
+@st.composite
+def withdrawn_logs(draw: st.DrawFn) -> Withdrawn:
+    """Streams in which runs of events are refused, unreadable by the reader, or never arrive, each run withdrawn further on."""
+    events: list[contracts.Envelope] = []
+    wanted: dict[str, list[int]] = {}
+    for number in range(draw(st.integers(1, 3))):
+        subject, sequence, open_runs = f"enterprise/{number}", 0, list[tuple[int, int]]()
+        good: list[int] = []
+        for kind in draw(st.lists(st.sampled_from("ggggbmw"), min_size=1, max_size=12)) + ["w"] * 12:
+            if kind == "w" and not open_runs:
+                continue
+            sequence += 1
+            if kind == "w":
+                first, last = open_runs.pop(draw(st.integers(0, len(open_runs) - 1)))
+                events.append(withdrawal(subject, sequence, first, last))
+            if kind in "bm":
+                if open_runs and open_runs[-1][1] == sequence - 1:
+                    open_runs[-1] = (open_runs[-1][0], sequence)
+                else:
+                    open_runs.append((sequence, sequence))
+                if kind == "b":
+                    events.append(fact(subject, sequence, workers=POISON))
+                continue
+            if kind == "g":
+                events.append(fact(subject, sequence))
+            good.append(sequence)
+        if good:
+            wanted[subject] = good
+    again = draw(st.lists(st.sampled_from(events), max_size=8)) if events else []
+    return Withdrawn(list(draw(st.permutations(events + again))), wanted)
+
+
+@pytest.mark.invariant("I2")
+@settings(max_examples=500, deadline=None)
+@given(withdrawn_logs(), st.lists(st.integers(1, 9), max_size=30), st.lists(st.booleans(), max_size=60), st.booleans())
+def test_any_order_with_withdrawals_and_restarts_is_applied_in_sequence_once_without_what_was_withdrawn(
+    made: Withdrawn, cuts: list[int], restarts: list[bool], forgets: bool
+) -> None:
+    outcome = shown([record(event, n) for n, event in enumerate(made.log)], cuts, restarts=restarts, forgets=forgets)
+    assert outcome.applied == made.wanted
+    assert outcome.held == {}
+
+
+@pytest.mark.parametrize("cuts", [[1] * 9, [9], [2, 3, 4]])
+def test_a_withdrawal_of_what_was_applied_is_refused_and_holds_its_stream(cuts: list[int]) -> None:
+    log = [fact("enterprise/e", 1), fact("enterprise/e", 2), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
+    outcome = shown([record(event, n) for n, event in enumerate(log)], cuts)
+    assert outcome.applied == {"enterprise/e": [1, 2]}
+    assert {parked.record.sequence: parked.kind for parked in outcome.held.values()} == {3: "refused", 4: "early"}
+    assert "corrected, not withdrawn" in str(outcome.held["t", 2].error)
+    assert shown([record(event, n) for n, event in enumerate(log)], cuts, forgets=True) == ({"enterprise/e": [1, 2, 3, 4]}, {})
+
+
+def test_a_withdrawal_that_was_refused_can_be_withdrawn() -> None:
+    log = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 1, 1), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
+    assert shown([record(event, n) for n, event in enumerate(log)], [1] * 9) == ({"enterprise/e": [1, 3, 4]}, {})
+
+
+def test_a_withdrawal_of_no_range_before_itself_is_refused() -> None:
+    for first, last in ((0, 1), (2, 1), (2, 2), (1, 3), (-4, -4)):
+        log = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, first, last), fact("enterprise/e", 3)]
+        outcome = shown([record(event, n) for n, event in enumerate(log)], [9])
+        assert outcome.applied == {"enterprise/e": [1]}
+        assert {parked.record.sequence: parked.kind for parked in outcome.held.values()} == {2: "refused", 3: "early"}
+
+
+def test_a_fork_stays_parked_behind_a_withdrawal() -> None:
+    log = [fact("enterprise/e", 1), fact("enterprise/e", 1, at=9.0), fact("enterprise/e", 2, workers=POISON)]
+    log += [withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
+    outcome = shown([record(event, n) for n, event in enumerate(log)], [9])
+    assert outcome.applied == {"enterprise/e": [1]}
+    assert {parked.record.sequence: parked.kind for parked in outcome.held.values()} == {1: "fork", 3: "early", 4: "early"}
+
+
+def test_what_another_generation_accepted_is_dropped_without_being_tried() -> None:
+    stream = ("/services/kernel", "enterprise/e")
+    known = restored({stream: None}, [], [GoneRow(stream, 3, Withdrawal(2, 2, fact("enterprise/e", 3).id), own=False)], ())
+    log = [fact("enterprise/e", 1), fact("enterprise/e", 2), withdrawal("enterprise/e", 3, 2, 2)]
+    plan = sort_out(known, [record(event, n) for n, event in enumerate(log)], {}, {}, 9)
+    assert [one.sequence for one in plan.apply] == [1, 3]
+    assert plan.withdrawn == 1
+    assert not known.gone

@@ -86,6 +86,11 @@ class Apis:
         answer = await self._patiently(service, lambda: self._request("GET", service, path, params=dict(params or {}), headers=headers))
         return msgspec.json.decode(answer.content)
 
+    async def post(self, service: str, path: str, body: Mapping[str, Any]) -> Any:
+        """The JSON of a POST that may be repeated. Raises Denied, Trouble."""
+        answer = await self._patiently(service, lambda: self._request("POST", service, path, json=dict(body)))
+        return msgspec.json.decode(answer.content)
+
     async def post_lines(self, service: str, content: bytes, headers: Mapping[str, str]) -> bytes:
         """The NDJSON answer of `POST /v1/batch`. Raises Denied, Trouble."""
         sent = {"Content-Type": NDJSON, **headers}

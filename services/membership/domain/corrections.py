@@ -18,6 +18,7 @@ from shared.contracts import Event, plain
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.streams import FactCorrected, Placed
 from shared.problems import Conflict, NotFound, Unprocessable
+from shared.reasons import Reason
 
 FORMS = {
     "name": re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"),
@@ -77,10 +78,10 @@ def correct(world: World, command: Correct, target: Target, today: date) -> list
         note_id=command.reason.note_id,
     )
     said = Fact(target.subject, data, replacement.occurred_on if replacement else target.placed.occurred_on)
-    _require_possible(world, before)
+    require_possible(world, before)
     evolve(world, said)
-    followed = _follow(world, before, command) if isinstance(before, UnionDissolved) else []
-    _require_whole(world, before)
+    followed = follow(world, before, command.reason) if isinstance(before, UnionDissolved) else []
+    require_whole(world, before)
     return [said, *followed]
 
 
@@ -119,7 +120,7 @@ def _changed(placed: Placed, before: Event, data: dict[str, Any], today: date) -
     return Placed(on, values)
 
 
-def _require_possible(world: World, before: Event) -> None:
+def require_possible(world: World, before: Event) -> None:
     """What the state must hold for the fact to be taken out of it."""
     match before:
         case MemberJoined() | MemberLeft():
@@ -130,7 +131,7 @@ def _require_possible(world: World, before: Event) -> None:
                 raise NotFound("UNKNOWN_UNION", field="corrects", params={"union": str(before.union_id)})
 
 
-def _follow(world: World, before: UnionDissolved, command: Correct) -> list[Fact]:
+def follow(world: World, before: UnionDissolved, reason: Reason) -> list[Fact]:
     """The ends of coverage that came with a dissolution go where it goes."""
     union = world.unions[before.union_id]
     said: list[Fact] = []
@@ -143,10 +144,10 @@ def _follow(world: World, before: UnionDissolved, command: Correct) -> list[Fact
             corrects=end.event_id,
             fact="parkunion.coverage-ended.v1",
             rank=end.rank,
-            reason=command.reason.code,
+            reason=reason.code,
             withdrawn=placed,
             replacement=replace_date(placed, on),
-            note_id=command.reason.note_id,
+            note_id=reason.note_id,
         )
         fact_ = Fact(f"enterprise/{end.enterprise_id}", data, on or end.on)
         evolve(world, fact_)
@@ -163,7 +164,7 @@ def _plain_end(enterprise_id: UUID, union_id: UUID, kind: UnionKind, note_id: UU
     return plain(CoverageEnded(enterprise_id=enterprise_id, union_id=union_id, kind=kind, reason=UNION_DISSOLVED, note_id=note_id))
 
 
-def _require_whole(world: World, before: Event) -> None:
+def require_whole(world: World, before: Event) -> None:
     """What must hold after the correction, as it must after any command."""
     match before:
         case UnionFounded() | UnionDissolved():

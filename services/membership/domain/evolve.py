@@ -20,7 +20,7 @@ from services.membership.domain.state import (
 )
 from shared.contracts import Event, fact
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded
-from shared.contracts.streams import FactCorrected
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 
 
 def evolve(world: World, said: Fact, person: PersonNo | None = None) -> int:
@@ -32,7 +32,7 @@ def evolve(world: World, said: Fact, person: PersonNo | None = None) -> int:
         _joined(world, said.data, said.on, sequence, person)
     elif isinstance(said.data, FactCorrected):
         _corrected(world, said.data)
-    else:
+    elif not isinstance(said.data, EventWithdrawn):
         _put(world, said.data, said.on, sequence)
     return sequence
 
@@ -44,6 +44,11 @@ def _joined(world: World, data: MemberJoined, on: date, rank: int, person: Perso
     )
     world.of_person[person] = [*world.of_person.get(person, ()), membership_id]
     world.touched_memberships.add(membership_id)
+
+
+def withdraw(world: World, data: Event, rank: int) -> None:
+    """The fact `rank`, which said `data`, was never one: a withdrawal names it, and does not repeat what it said."""
+    _drop(world, data, rank)
 
 
 def _corrected(world: World, data: FactCorrected) -> None:

@@ -55,7 +55,7 @@ def require_changed_place(world: World, code: str, parent: str | None, field: st
         raise Unprocessable("AREA_CYCLE", field=field, params={"area": code, "parent": parent})
 
 
-def require_unused(world: World, code: str) -> None:
+def require_unused(world: World, code: str, field: str = "corrects") -> None:
     """Only an area that nothing refers to can be withdrawn. Raises AREA_IN_USE (409)."""
     if code in world.in_use or any(area.parent == code for area in world.areas.values()):
-        raise Conflict("AREA_IN_USE", field="corrects", params={"area": code})
+        raise Conflict("AREA_IN_USE", field=field, params={"area": code})

@@ -81,4 +81,14 @@ class Correct:
     data: dict[str, Any] | None
 
 
-Command: TypeAlias = RegisterArea | RegisterEnterprise | ReportHeadcount | Move | Reclassify | Close | Correct
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The events `first` to `last` of a stream, which a reader cannot take, were never facts."""
+
+    subject: str
+    first: int
+    last: int
+    reason: Reason
+
+
+Command: TypeAlias = RegisterArea | RegisterEnterprise | ReportHeadcount | Move | Reclassify | Close | Correct | Withdraw

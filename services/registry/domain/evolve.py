@@ -10,14 +10,16 @@ from uuid import UUID
 from services.registry.domain.naming import name_key
 from services.registry.domain.state import Area, Enterprise, Fact, History, Standing, World, enterprise_of
 from shared import contracts
-from shared.contracts import Event, fact, type_of
+from shared.contracts import Event, UnreadableEvent, fact, type_of
 from shared.contracts.registry import AreaRegistered
-from shared.contracts.streams import FactCorrected
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 
 
 def evolve(history: History, data: Event, on: date, event_id: UUID | None = None) -> History:
     """The stream with one more event, which has the next sequence."""
     sequence = history.sequence + 1
+    if isinstance(data, EventWithdrawn):
+        return _without(history, range(data.first, data.last + 1))
     if isinstance(data, FactCorrected):
         before = history.facts[data.rank]
         said_by = (*before.said_by, event_id)
@@ -27,14 +29,27 @@ def evolve(history: History, data: Event, on: date, event_id: UUID | None = None
             standing = replace(before, on=data.replacement.occurred_on, data=fact(data.fact, data.replacement.data), said_by=said_by)
     else:
         standing = Standing(sequence, type_of(data), on, data, (event_id,))
-    return History(history.subject, sequence, {**history.facts, standing.rank: standing})
+    return History(history.subject, sequence, {**history.facts, standing.rank: standing}, history.unreadable)
+
+
+def _without(history: History, ranks: range) -> History:
+    """The stream with one more event, by which the facts of these ranks never were."""
+    facts = {rank: replace(fact, data=None) if rank in ranks else fact for rank, fact in history.facts.items()}
+    return History(history.subject, history.sequence + 1, facts, frozenset(rank for rank in history.unreadable if rank not in ranks))
 
 
 def folded(subject: str, rows: Iterable[tuple[str, dict[str, object], date, UUID]]) -> History:
-    """The stream of all its events `(type, data, occurred_on, event_id)` in sequence. Raises UnreadableEvent for a type of a later release."""
+    """The stream of all its events `(type, data, occurred_on, event_id)` in sequence."""
     history = History(subject)
     for type_name, data, on, event_id in rows:
-        history = evolve(history, contracts.fact(type_name, data), on, event_id)
+        try:
+            said = contracts.fact(type_name, data)
+        except UnreadableEvent:
+            rank = history.sequence + 1
+            facts = {**history.facts, rank: Standing(rank, type_name, on, None, (event_id,))}
+            history = History(subject, rank, facts, history.unreadable | {rank})
+        else:
+            history = evolve(history, said, on, event_id)
     return history
 
 

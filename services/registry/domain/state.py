@@ -21,7 +21,7 @@ from shared.contracts.registry import (
     EnterpriseRegistered,
     HeadcountReported,
 )
-from shared.problems import NotFound, Unprocessable
+from shared.problems import Conflict, NotFound, Unprocessable
 
 E = TypeVar("E", bound=Event)
 
@@ -58,16 +58,22 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A stream: how many events it has, and its facts by rank."""
+    """A stream: how many events it has, and its facts by rank. `unreadable`: ranks whose events this release does not understand."""
 
     subject: str
     sequence: int = 0
     facts: Mapping[int, Standing] = field(default_factory=dict)
+    unreadable: frozenset[int] = frozenset()
 
     @property
     def etag(self) -> str:
         """What If-Match compares: as many events, the same resource."""
         return f'"{self.sequence}"'
+
+    def require_readable(self) -> None:
+        """Nothing is decided on a stream that is understood in part. Raises STREAM_UNREADABLE (409)."""
+        if self.unreadable:
+            raise Conflict("STREAM_UNREADABLE", params={"sequence": min(self.unreadable)})
 
     def holding(self, kind: type[E]) -> list[tuple[Standing, E]]:
         """The facts of one kind that hold, in the order in which the last one wins: by date, then by rank."""

@@ -1,0 +1,152 @@
+"""`parked`: the streams that stand still in the services that read, what is in them, and trying them again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from deploy.local import stack as stacks
+from deploy.local.commands.coverage import result_console
+from deploy.local.loading.api import Apis, apis_of
+from deploy.local.stack import Stack
+from deploy.local.trouble import Trouble
+
+READERS = ("membership", "metrics")
+PAGE = 500
+PATIENCE = 10.0
+"""Seconds for which the outcome of another try is waited for; a reader looks once a second."""
+WHAT_NEXT = {
+    "early": ("等待缺失的事件;若不再到来:reconcile", "waits for a missing event; if it never comes: reconcile"),
+    "unreadable": ("升级本服务后重试,或由来源撤销", "update this service and retry, or have the source withdraw it"),
+    "refused": ("修正规则后重试,或由来源撤销", "retry after a release that takes it, or have the source withdraw it"),
+    "fork": ("同一序号有两个事件:reconcile、relay republish", "two events have one sequence: reconcile, relay republish"),
+}
+
+Json = Annotated[bool, typer.Option("--json", help="输出 JSON / as JSON")]
+
+
+def register(app: typer.Typer) -> None:
+    parked = typer.Typer(no_args_is_help=True, help="搁置的事件 / held events")
+    parked.command("list", help="哪些事件流停住了(有则退出码为 1)/ which streams stand still (exit code 1 if any)")(list_)
+    parked.command(help="一个事件流中搁置的事件 / the held events of a stream")(show)
+    parked.command(help="重试 / try again: SUBJECT or --all")(retry)
+    app.add_typer(parked, name="parked")
+
+
+def list_(context: typer.Context, as_json: Json = False) -> None:
+    items = asyncio.run(_listed(stacks.load(context.obj)))
+    if as_json:
+        _print({"items": items})
+    elif not items:
+        print("没有搁置的事件 / nothing is held")
+    else:
+        result_console().print(_table(items))
+    raise typer.Exit(1 if items else 0)
+
+
+def show(
+    context: typer.Context, subject: Annotated[str, typer.Argument(help="enterprise/<id>, area/<code> …")], as_json: Json = False
+) -> None:
+    items = asyncio.run(_shown(stacks.load(context.obj), subject))
+    if as_json:
+        _print({"items": items})
+        return
+    for item in items:
+        head = f"{item['service']}  {item['source']}  {item['subject']}  {item['sequence']}  {item['kind']}  {item['error'] or ''}"
+        print(head.rstrip())
+        print("  " + (item["raw"] or msgspec.json.encode(item["event"]).decode()))
+
+
+def retry(
+    context: typer.Context,
+    subject: Annotated[str | None, typer.Argument(help="enterprise/<id>, area/<code> …")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="全部 / all of them")] = False,
+    as_json: Json = False,
+) -> None:
+    if (subject is None) != everything:
+        raise Trouble("请给出 SUBJECT 或 --all 之一", "say either SUBJECT or --all", 2)
+    asked, left = asyncio.run(_retried(stacks.load(context.obj), subject))
+    if as_json:
+        _print({"asked": asked, "items": left})
+    else:
+        print(f"已重试 {asked} 个事件流,仍停住 {len(left)} 个 / {asked} streams tried again, {len(left)} still stand")
+        if left:
+            result_console().print(_table(left))
+    raise typer.Exit(1 if left else 0)
+
+
+async def _listed(stack: Stack, subject: str | None = None) -> list[dict[str, Any]]:
+    async with _apis(stack) as apis:
+        return await _streams(apis, stack, subject)
+
+
+async def _shown(stack: Stack, subject: str) -> list[dict[str, Any]]:
+    found = []
+    async with _apis(stack) as apis:
+        for one in await _streams(apis, stack, subject):
+            place = {"source": one["source"], "subject": one["subject"]}
+            events = await _pages(apis, one["service"], "/v1/parked/events", place)
+            found += [{"service": one["service"], **place, **event} for event in events]
+    if not found:
+        raise Trouble(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
+    return found
+
+
+async def _retried(stack: Stack, subject: str | None) -> tuple[int, list[dict[str, Any]]]:
+    """How many streams were tried again, and those that stand still when all of them were, or after some seconds."""
+    asked, deadline = 0, time.monotonic() + PATIENCE
+    async with _apis(stack) as apis:
+        if subject is not None and not await _streams(apis, stack, subject):
+            raise Trouble(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
+        for service in _readers(stack):
+            answer = await apis.post(service, "/v1/parked/retry", {} if subject is None else {"subject": subject})
+            asked += answer["asked"]
+        left = await _streams(apis, stack, subject)
+        while any(one["retry_wanted"] for one in left) and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+            left = await _streams(apis, stack, subject)
+    return asked, left
+
+
+def _apis(stack: Stack) -> Any:
+    return apis_of({service: stack.url(service) for service in _readers(stack)}, stack.token)
+
+
+def _readers(stack: Stack) -> list[str]:
+    return [service for service in stack.services if service in READERS]
+
+
+async def _streams(apis: Apis, stack: Stack, subject: str | None) -> list[dict[str, Any]]:
+    wanted = {} if subject is None else {"subject": subject}
+    return [one for service in _readers(stack) for one in await _pages(apis, service, "/v1/parked", wanted)]
+
+
+async def _pages(apis: Apis, service: str, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+    page = await apis.get(service, path, {**params, "limit": PAGE})
+    items: list[dict[str, Any]] = page["items"]
+    while page["next"]:
+        page = await apis.get(service, path, {**params, "limit": PAGE, "after": page["next"]})
+        items += page["items"]
+    return items
+
+
+def _table(items: list[dict[str, Any]]) -> Table:
+    table = Table(caption="withdraw: POST /v1/withdrawals")
+    for name in ("service 服务", "subject 事件流", "kind 原因", "sequence 序号", "waiting 等待", "since 自", "error 错误", "next 怎么办"):
+        table.add_column(name, overflow="fold")
+    for one in items:
+        subject = one["subject"] or one["place"]
+        what = " / ".join(WHAT_NEXT[one["kind"]])
+        table.add_row(
+            one["service"], subject, one["kind"], str(one["sequence"]), str(one["waiting"]), one["since"][:19], one["error"] or "", what
+        )
+    return table
+
+
+def _print(answer: dict[str, Any]) -> None:
+    print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

@@ -1,0 +1,64 @@
+"""What was withdrawn is absent from the figures at every known day, whatever the order, the batches and the restarts."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from services.metrics.projector import Projector
+from shared.broker import Message
+from shared.consumer import Reader
+from shared.contracts import Envelope, encode, membership
+from shared.db import Pool, create_pool
+from shared.memory_broker import MemoryBroker
+from tests import oracle
+from tests.conftest import NewDatabase
+from tests.histories import history, interleaved
+from tests.integration.metrics_room import CLOCK, Room
+from tests.kernel.listening import drained, running, until
+
+TOPICS = ["registry", "membership"]
+
+
+def sent(event: Envelope) -> tuple[str, Message]:
+    topic = "membership" if event.source == membership.SOURCE else "registry"
+    return topic, Message(0, event.partitionkey.encode(), encode(event))
+
+
+async def nothing_held(pool: Pool) -> bool:
+    return not await pool.fetchval("SELECT count(*) FROM held")
+
+
+@pytest.mark.invariant("I3")
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_ledger_is_that_of_the_facts_without_the_withdrawn_ones(database: NewDatabase, seed: int) -> None:
+    pool = await create_pool((await database("metrics")).app_dsn, application_name="metrics.tests", by_key=True)
+    random_, broker = random.Random(seed), MemoryBroker(seed, 9)
+    for topic in TOPICS:
+        broker.create(topic, 1)
+    events = interleaved(history(seed, enterprises=3, length=16, mistakes=True), seed)
+    assert any(event.type.endswith("event-withdrawn.v1") for event in events)
+    start = 0
+    while start < len(events):
+        end = start + random_.randint(20, 80)
+        for topic, message in map(sent, events[start:end]):
+            broker.write(topic, [message])
+        work = Projector(pool, CLOCK)
+        reader = Reader(
+            pool,
+            broker,
+            name="metrics",
+            topics=TOPICS,
+            partitions=1,
+            apply=work.apply,
+            on_reset=work.on_reset,
+            after_commit=work.after_commit,
+            batch=random_.choice((1, 5, 50)),
+        )
+        async with running(reader):
+            await until(lambda: drained(pool, broker, TOPICS))
+        start = end
+    assert await pool.fetchval("SELECT count(*) FROM held") == 0
+    assert await Room(pool).ledger() == oracle.ledger(events)
+    pool.terminate()
