@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind
 from services.metrics import feed, store
 from services.metrics.coverage import Cell
 from services.metrics.facts import Change, FactSet, RefusedFact, change, kind_of, summary
-from services.metrics.ledger import Rows, fold, no_rows
+from services.metrics.ledger import Rows, fold
 from services.metrics.store import AreaRow, FactRow, NameRow
 from shared import contracts
 from shared.clock import Clock, utc_now
@@ -112,7 +112,7 @@ class Projector:
         }
 
     async def _fold(self, news: News, sets: dict[str, FactSet]) -> Rows:
-        rows, until = no_rows(), time.perf_counter() + SLICE
+        rows, until = Rows(), time.perf_counter() + SLICE
         for subject, changes in news.changes.items():
             fold(sets[subject], changes, rows)
             if time.perf_counter() > until:
@@ -122,7 +122,7 @@ class Projector:
 
     async def _write(self, conn: Connection, batch: ShardBatch, news: News, sets: dict[str, FactSet], rows: Rows) -> None:
         generation, shard = self._generation, batch.shard
-        ids = await self._ids({cell for (cell, _, _), deltas in rows.items() if deltas})
+        ids = await self._ids(rows.cells())
         if sets:
             await store.keep_states(conn, generation, shard, {subject: facts.dump() for subject, facts in sets.items()})
             await store.add_rows(conn, generation, shard, rows, ids)
