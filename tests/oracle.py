@@ -175,7 +175,7 @@ Duration = tuple[Cell, str, int]
 def durations_by_day(facts: Facts) -> dict[date, Duration]:
     """{each day on which something may change: the enterprise's duration that day}, by the definition of time_to_found."""
     days = sorted(_days_of_change(facts))
-    counted = {day: found for day in days if (found := contribution(facts, day)) is not None}
+    counted = {day: what for day in days if (what := contribution(facts, day)) is not None}
     eligible = [day for day, (_, measures) in counted.items() if measures["should_organise_all"]]
     with_union = [day for day, (_, measures) in counted.items() if measures["covered_units"]]
     found: dict[date, Duration] = {}
@@ -215,13 +215,13 @@ def durations(events: Iterable[Envelope]) -> dict[tuple[Cell, date, date, str, i
     return {key: count for key, count in rows.items() if count}
 
 
-def waits_by_kind(events: Iterable[Envelope], as_of: date, known_at: date) -> list[tuple[Cell, str, int]]:
+def waits(events: Iterable[Envelope], as_of: date, known_at: date) -> list[tuple[Cell, str, int]]:
     """Every enterprise's wait as of a business day, as known at the end of a day: (cell, kind, days)."""
-    waits = []
+    found = list[tuple[Cell, str, int]]()
     for own in by_subject(events).values():
         by_day = durations_by_day(facts := facts_known(own, known_at))
         last = max((day for day in _days_of_change(facts) if day <= as_of), default=None)
-        if last is not None and (found := by_day.get(last)) is not None:
-            cell, kind, value = found
-            waits.append((cell, kind, value if kind == "founded" else (as_of - date(1970, 1, 1)).days - value))
-    return waits
+        if last is not None and (wait := by_day.get(last)) is not None:
+            cell, kind, value = wait
+            found.append((cell, kind, value if kind == "founded" else (as_of - date(1970, 1, 1)).days - value))
+    return found

@@ -16,3 +16,12 @@ class ServerSettings(BaseSettings):
     """An image with the interface of the official `postgres`, version 18 or later."""
     kafka_image: str = "apache/kafka:4.1.0"
     """An image with the interface of the official `apache/kafka`."""
+
+
+class PropertySettings(BaseSettings):
+    """How much the properties of the fold are asked."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKUNION_TEST_")
+
+    histories: int = 160
+    """Histories that tests/unit/metrics/test_histories.py folds in every way; some thousands take minutes."""

@@ -25,7 +25,7 @@ READER_CONNECTIONS = 3
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.metrics import dashboard, stream
+    from services.metrics import dashboard, stream, waits_api
     from services.metrics.api import router
     from services.metrics.questions import Questions
     from shared.pages import Cursors
@@ -51,7 +51,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, stream.router, dashboard.router],
+        routers=[router, waits_api.router, stream.router, dashboard.router],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],
