@@ -21,6 +21,7 @@ from services.metrics.questions import ALL, Snapshot, key_of, name_of
 from services.metrics.scope import Scope, waited
 from services.metrics.survival import Median, Step, curve, median
 from services.metrics.tree import UNKNOWN
+from shared.problems import Unavailable
 
 FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
@@ -65,6 +66,12 @@ class Answer:
 
     rows: Sequence[Waits]
     total: Waits
+
+
+def require_durations(snapshot: Snapshot) -> None:
+    """Raises REBUILD_NEEDED (503) for a generation that was folded before there were durations."""
+    if snapshot.fold_version < FIRST_FOLD_VERSION:
+        raise Unavailable("REBUILD_NEEDED", params={"fold_version": snapshot.fold_version})
 
 
 async def durations(

@@ -14,9 +14,9 @@ from services.metrics.grants import READ, require_granted
 from services.metrics.questions import Snapshot
 from services.metrics.schemas import Area, AsOf, Basis, By, KnownAt, basis
 from services.metrics.survival import Step
-from services.metrics.waits import Waits
+from services.metrics.waits import Waits, require_durations
 from shared.answers import json_response, language_of
-from shared.problems import Unavailable, Unprocessable
+from shared.problems import Unprocessable
 from shared.web import CallerOf
 
 DIGITS = 6
@@ -63,12 +63,6 @@ class CurveAnswer(Basis):
     group: str | None
     row: WaitsAnswer
     steps: list[StepAnswer]
-
-
-def require_durations(snapshot: Snapshot) -> None:
-    """Raises REBUILD_NEEDED (503) for a generation that was folded before there were durations."""
-    if snapshot.fold_version < waits.FIRST_FOLD_VERSION:
-        raise Unavailable("REBUILD_NEEDED", params={"fold_version": snapshot.fold_version})
 
 
 @router.get("", response_model=DurationsAnswer)
