@@ -163,6 +163,7 @@ FILES: Mapping[str, Entry] = {
 
 METRICS: Mapping[str, Entry] = {
     "LOGIN_CODE_USED": Entry(401, "登录码无效", "Login code not valid", "登录码已用过、已过期或不存在。", "The login code was used before, is too old, or never was one."),
+    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
 }
 # fmt: on
 

@@ -174,3 +174,62 @@ def _add_steps(rows: dict[tuple[Cell, date, date], Counter[str]], k: date, befor
             if step:
                 rows[cell, t, k][name] += step
         yesterday = dict(today)
+
+
+Duration = tuple[Cell, str, int]
+"""(cell, "founded", days) or (cell, "waiting", the start day as days since 1970-01-01)"""
+
+
+def durations_by_day(facts: Facts) -> dict[date, Duration]:
+    """{each day on which something may change: the enterprise's duration that day}, by the definition of time_to_found."""
+    days = sorted(_days_of_change(facts))
+    counted = {day: what for day in days if (what := contribution(facts, day)) is not None}
+    eligible = [day for day, (_, measures) in counted.items() if measures["should_organise_all"]]
+    with_union = [day for day, (_, measures) in counted.items() if measures["covered_units"]]
+    found: dict[date, Duration] = {}
+    for day, (cell, _) in counted.items():
+        start = min((d for d in eligible if d <= day), default=None)
+        approved = min((d for d in with_union if d <= day), default=None)
+        if start is None:
+            continue
+        if approved is None:
+            found[day] = (cell, "waiting", (start - date(1970, 1, 1)).days)
+        else:
+            found[day] = (cell, "founded", 0 if approved < start else (approved - start).days)
+    return found
+
+
+def durations(events: Iterable[Envelope]) -> dict[tuple[Cell, date, date, str, int], int]:
+    """The rows of `durations` by definition: {(cell, effective_day, known_day, kind, value): count}, the steps in t of D(F_k) − D(F_k−)."""
+    rows: Counter[tuple[Cell, date, date, str, int]] = Counter()
+    for own in by_subject(events).values():
+        before: dict[date, Duration] = {}
+        known_before: Facts = {}
+        for k in sorted({known_day(event) for event in own}):
+            known_after = facts_known(own, k)
+            after = durations_by_day(known_after)
+            days = sorted(_days_of_change(known_before) | _days_of_change(known_after))
+            for sign, found, facts in ((1, after, known_after), (-1, before, known_before)):
+                last = None
+                for day in days:
+                    # On a day on which nothing may change in this set, it is as it was.
+                    now = found.get(day) if day in _days_of_change(facts) else last
+                    if now != last and last is not None:
+                        rows[last[0], day, k, last[1], last[2]] -= sign
+                    if now != last and now is not None:
+                        rows[now[0], day, k, now[1], now[2]] += sign
+                    last = now
+            before, known_before = after, known_after
+    return {key: count for key, count in rows.items() if count}
+
+
+def waits(events: Iterable[Envelope], as_of: date, known_at: date) -> list[tuple[Cell, str, int]]:
+    """Every enterprise's wait as of a business day, as known at the end of a day: (cell, kind, days)."""
+    found = list[tuple[Cell, str, int]]()
+    for own in by_subject(events).values():
+        by_day = durations_by_day(facts := facts_known(own, known_at))
+        last = max((day for day in _days_of_change(facts) if day <= as_of), default=None)
+        if last is not None and (wait := by_day.get(last)) is not None:
+            cell, kind, value = wait
+            found.append((cell, kind, value if kind == "founded" else (as_of - date(1970, 1, 1)).days - value))
+    return found

@@ -34,3 +34,12 @@ class ChaosSettings(BaseSettings):
     """Otherwise: every so many lines."""
     chaos_seconds: float = Field(45, gt=0)
     """Seconds of load under which processes are killed."""
+
+
+class PropertySettings(BaseSettings):
+    """How much the properties of the fold are asked."""
+
+    model_config = SettingsConfigDict(env_prefix="PARKUNION_TEST_")
+
+    histories: int = 160
+    """Histories that tests/unit/metrics/test_histories.py folds in every way; some thousands take minutes."""

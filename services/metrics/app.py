@@ -26,7 +26,7 @@ READER_CONNECTIONS = 3
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.metrics import dashboard, stream
+    from services.metrics import dashboard, stream, waits_api
     from services.metrics.api import router
     from services.metrics.questions import Questions
     from shared.pages import Cursors
@@ -53,7 +53,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, stream.router, dashboard.router, parked_router("metrics")],
+        routers=[router, waits_api.router, stream.router, dashboard.router, parked_router("metrics")],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],

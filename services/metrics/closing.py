@@ -34,7 +34,10 @@ SELECT $1, {key}, {sums} FROM gone GROUP BY {key} HAVING {some} ORDER BY {key}
 """
 
 
-PAIRS = (Pair("ledger_open", "ledger", ("cell", "effective_day", "known_day"), MEASURES),)
+PAIRS = (
+    Pair("ledger_open", "ledger", ("cell", "effective_day", "known_day"), MEASURES),
+    Pair("durations_open", "durations", ("cell", "effective_day", "known_day", "kind", "value"), ("count",)),
+)
 
 
 async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from services.metrics.measures import Vector, vector
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 RULE_VERSION = "coverage-2026.1"
 FOREVER = date.max.toordinal() + 1
 
@@ -37,7 +37,8 @@ class Rules:
     stale_months: int = 12
 
 
-RULES = {1: Rules()}
+RULES = {1: Rules(), 2: Rules()}
+"""2 has the constants of 1, and durations beside the ledger."""
 
 
 class Fact(msgspec.Struct, array_like=True, frozen=True):

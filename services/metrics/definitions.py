@@ -45,5 +45,6 @@ DEFINITIONS: dict[str, Definition] = {
     "unit_founding_rate_ge25": Definition("建会率(25 人及以上)", "Unit founding rate (GE25)", "应建单位(25 人及以上)中已覆盖的比例。", "Covered units over units that should organise, basis GE25.", "covered_ge25 / should_organise_ge25"),
     "worker_joining_rate_all": Definition("入会率(全部)", "Worker joining rate (ALL)", "全部单位的会员人数与职工人数之比;可能超过 100%,不截断。", "Members over workers of all units; it can exceed 100 % and is never cut.", "members / workers"),
     "worker_joining_rate_unionised": Definition("入会率(覆盖单位)", "Worker joining rate (UNIONISED)", "覆盖单位的会员人数与职工人数之比。", "Members over workers of covered units.", "members_unionised / workers_unionised"),
+    "time_to_found": Definition("建会用时", "Time to found", "从应建之日(入驻之日;如入驻后才有职工,则为首次应建之日)到首次被工会覆盖之日的天数,只计所问日期在园区经营的单位。此前已被覆盖的计 0 天;此后失去覆盖的不改变。仍在等待的单位作为删失数据计入(Kaplan–Meier 估计),不予剔除;中位数为生存率降至一半之日。", "Days from the first day on which a unit should organise (ALL), the day of settling or a later one, to the first day on which a union covers it, over units operating on the day asked about. Covered before counts 0 days; losing the union later changes nothing. Units still waiting are censored (Kaplan–Meier), not dropped; the median is the day on which half are founded.", "min(d: survival(d) <= 1/2), survival = product(1 - founded / at_risk)", f"{PAGE}; {LAW}, art. 12"),
 }
 # fmt: on

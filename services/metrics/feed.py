@@ -57,7 +57,7 @@ class Changed:
 def summed(rows: Rows, ids: Mapping[Cell, int]) -> dict[tuple[int, int], Vector]:
     """Ledger rows without their known days, by cell id; zeros left out."""
     sums: dict[tuple[int, int], Vector] = {}
-    for (cell, effective, _), value in rows.items():
+    for (cell, effective, _), value in rows.figures.items():
         if value:
             key = (ids[cell], effective)
             sums[key] = sums.get(key, 0) + value

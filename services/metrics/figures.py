@@ -33,6 +33,15 @@ SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in MEASU
 FIGURES = (
     "SELECT {key} AS key, {sums} FROM (SELECT cell, {sums} FROM ({rows}) l GROUP BY cell) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1"
 )
+DURATIONS_ROWS = """
+SELECT cell, kind, value, count FROM g{g}.durations WHERE effective_day <= $1 AND known_day <= $2 {scope}
+UNION ALL SELECT cell, kind, value, count FROM g{g}.durations_open WHERE effective_day <= $1 AND known_day <= $2 {scope}
+"""
+DURATIONS = """
+SELECT {key} AS key, kind, value, sum(count)::bigint AS count FROM (
+    SELECT cell, kind, value, sum(count) AS count FROM ({rows}) d GROUP BY 1, 2, 3 HAVING sum(count) <> 0
+) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1, 2, 3 HAVING sum(count) <> 0
+"""
 TREND = (
     "units",
     "should_organise_all",
@@ -134,6 +143,16 @@ async def by_key(
     sql = _figures_sql(generation, KEYS[by], parks is not None)
     arguments = [as_of, known_at] if parks is None else [as_of, known_at, list(parks)]
     return {row[0]: packed(tuple(row)[1:]) for row in await conn.fetch(sql, *arguments)}
+
+
+async def durations_by_key(
+    conn: Connection, generation: int, by: str, as_of: date, known_at: date, parks: Collection[str] | None
+) -> list[Record]:
+    """(key, kind, value, count) of the enterprises that are founded or waiting; arguments as those of `by_key`."""
+    scope = "" if parks is None else IN_SCOPE.format(g=generation)
+    rows = DURATIONS_ROWS.format(g=generation, scope=scope)
+    arguments = [as_of, known_at] if parks is None else [as_of, known_at, list(parks)]
+    return await conn.fetch(DURATIONS.format(g=generation, key=KEYS[by], rows=rows), *arguments)
 
 
 async def series(

@@ -21,7 +21,7 @@ from services.metrics import feed, store
 from services.metrics.closing import close_days
 from services.metrics.coverage import Cell
 from services.metrics.facts import Change, FactSet, RefusedFact, change, kind_of, summary
-from services.metrics.ledger import Rows, fold, no_rows
+from services.metrics.ledger import Rows, fold
 from services.metrics.store import AreaRow, FactRow, NameRow
 from shared import contracts
 from shared.clock import Clock, utc_now
@@ -124,7 +124,7 @@ class Projector:
         }
 
     async def _fold(self, news: News, sets: dict[str, FactSet]) -> Rows:
-        rows, until = no_rows(), time.perf_counter() + SLICE
+        rows, until = Rows(), time.perf_counter() + SLICE
         for subject, changes in news.changes.items():
             fold(sets[subject], changes, rows)
             if time.perf_counter() > until:
@@ -134,7 +134,7 @@ class Projector:
 
     async def _write(self, conn: Connection, batch: ShardBatch, news: News, sets: dict[str, FactSet], rows: Rows) -> None:
         generation, shard = self._generation, batch.shard
-        ids = await self._ids({cell for (cell, _, _), deltas in rows.items() if deltas})
+        ids = await self._ids(rows.cells())
         if sets:
             if batch.closed is not None:
                 for facts in sets.values():

@@ -119,7 +119,7 @@ async def coverage(
     """The figures of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await figures.by_key(snapshot.conn, snapshot.generation, _key(by), as_of, known_at, parks)
+    found = await figures.by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
     sums: defaultdict[str, Vector] = defaultdict(int)
     for key, value in found.items():
         sums[tree.district(key) if by == "district" else key or UNKNOWN] += value
@@ -140,7 +140,8 @@ def name_of(by: str | None, code: str, tree: Tree, language: str) -> str:
     return tree.shown(code) if by in ("district", "park") else label(by or ALL, code, language)
 
 
-def _key(by: str | None) -> str:
+def key_of(by: str | None) -> str:
+    """The key of `figures.KEYS` from which the groups of one of BY are summed."""
     return "park" if by is None or by == "district" else by
 
 

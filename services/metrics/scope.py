@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from services.metrics.coverage import Cell, at, segments
+from services.metrics.coverage import Cell, Segment, at, segments
+from services.metrics.durations import Duration, spans
 from services.metrics.facts import FactSet
 from services.metrics.measures import INDEX, RATES, Vector, unpacked
 from services.metrics.tree import UNKNOWN, Tree
@@ -54,13 +55,22 @@ def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, 
     """Where an enterprise or a union stands on a business day, as known at a day, and its contribution: C(F_k, t)."""
     day, known = as_of.toordinal(), known_at.toordinal()
     assert known >= facts.since, "what a state has forgotten is told by services.metrics.past"
-    shape = facts.shape if known >= facts.newest_attribute else segments(facts.in_force(known))
-    segment = at(shape, day)
+    segment = at(_shape(facts, known), day)
     if segment.cell is None:
         return None, 0
     counts = facts.totals if known >= facts.newest else facts.members_known(known)
     members = sum(net for occurred, net in counts.items() if occurred <= day)
     return segment.cell, segment.base + members * segment.each
+
+
+def waited(facts: FactSet, as_of: date, known_at: date) -> Duration | None:
+    """How long an enterprise waited for a union, or has waited, on a business day, as known at a day: D(F_k, t)."""
+    past = [span for span in spans(_shape(facts, known_at.toordinal())) if span.start <= as_of.toordinal()]
+    return past[-1].duration if past else None
+
+
+def _shape(facts: FactSet, known: int) -> list[Segment]:
+    return facts.shape if known >= facts.newest_attribute else segments(facts.in_force(known))
 
 
 def parts(value: Vector, measure: str) -> tuple[int, ...]:

@@ -42,6 +42,7 @@ INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::
 """
 
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
+DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
 
 
 class FactRow(NamedTuple):
@@ -109,15 +110,21 @@ async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dic
 
 
 async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> int:
-    """Append ledger rows that are not all zero, by COPY; zeros are written as NULL. Returns how many."""
-    records = [
+    """Append rows of ledger and durations that are not all zero, by COPY; measures of 0 are written as NULL. Returns how many."""
+    figures = [
         (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
-        for (cell, effective, known), deltas in rows.items()
+        for (cell, effective, known), deltas in rows.figures.items()
         if deltas
     ]
-    if records:
-        await conn.copy_records_to_table("ledger_open", schema_name=f"g{generation}", columns=LEDGER_COLUMNS, records=records)
-    return len(records)
+    durations = [
+        (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
+        for (cell, effective, known, kind, value), count in rows.durations.items()
+        if count
+    ]
+    for table, columns, records in (("ledger_open", LEDGER_COLUMNS, figures), ("durations_open", DURATION_COLUMNS, durations)):
+        if records:
+            await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=records)
+    return len(figures) + len(durations)
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:

@@ -68,8 +68,8 @@ async def test_the_explanation_says_the_number_that_was_clicked(browser: Browser
         said = re.sub("<.*?>", "", big[1]).replace("points", "").strip().removesuffix("%")
         number = re.search(r"[+−]?[\d,]+(\.\d+)?|—", text)
         assert number is not None, (text, address)
-        # How many are missing to a target, and a lag in words, are said of the figure that they are made of.
-        if not re.search("to go|ahead|behind|level", text) and "units_without_union" not in address:
+        # How many are missing to a target, a lag in words, and the points of a curve are said of the figure that they belong to.
+        if not re.search("to go|ahead|behind|level", text) and not re.search("units_without_union|time_to_found", address):
             assert said == number[0], (text, address)
         assert re.search(r'class="definition">\s*<p>\w', html), address
 
@@ -103,3 +103,23 @@ async def test_what_is_listed_adds_up(browser: Browser, house: House, city: City
     else:
         assert sums == (under[0] if under else [int(big)])
         assert sum(sums) > 0
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_time_to_found_is_told_with_those_who_wait_and_the_list_behind_it(
+    browser: Browser, house: House, city: City, language: str
+) -> None:
+    page = (await logged_in(browser, house, language=language)).pages[0]
+    async with house.client() as client:
+        row = (await client.get("/v1/durations", params={"area": "C01"})).json()["rows"][-1]
+    await page.goto("/areas/C01")
+    panel = page.locator("section[aria-labelledby=waits-title]")
+    numbers = [re.sub(r"\D", "", text) for text in (await panel.locator(".under a").all_inner_texts())[-2:]]
+    assert numbers == [str(row["founded"]), str(row["waiting"])]
+    assert await panel.locator("img.chart").evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
+    assert await panel.locator(".twin tbody tr").count() >= 1
+    await panel.locator(".middle a").click()
+    big = await page.inner_text(".big")
+    assert big.startswith(str(row["median"]) if row["median"] is not None else "—")
+    listed = await page.locator("table.list tbody tr").count()
+    assert listed == min(100, row["founded"] + row["waiting"])

@@ -134,6 +134,14 @@ class Room:
             found[key] = Counter({name: row[name] for name in MEASURES if row[name]})
         return {key: deltas for key, deltas in found.items() if deltas}
 
+    async def durations(self) -> dict[tuple[oracle.Cell, date, date, str, int], int]:
+        """The rows of durations as the oracle writes them."""
+        rows = await self.pool.fetch(
+            "SELECT c.park, c.industry, c.size, c.ownership, effective_day, known_day, kind, value, sum(count)::bigint AS count FROM "
+            "(TABLE g1.durations UNION ALL TABLE g1.durations_open) d JOIN g1.cells c ON c.id = d.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+        )
+        return {((row["park"], row["industry"], row["size"], row["ownership"]), *row[4:8]): row["count"] for row in rows if row["count"]}
+
 
 def subjects(events: Iterable[Envelope]) -> set[str]:
     return {event.subject for event in events}

@@ -484,7 +484,7 @@ async def test_areas_definitions_and_the_version_header(room: Room, client: Clie
     assert [area["code"] for area in inside["path"]] == ["C", "D2"]
     assert [area["name"] for area in inside["path"] + inside["items"]] == ["示例市", "示例市", "西园"]
     items = (await client.ok("definitions"))["items"]
-    assert [item["measure"] for item in items] == [*MEASURES, *RATES]
+    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found"]
     assert all(item["text_zh"] and item["text_en"] and item["formula"] for item in items)
     answer = await client.http.get("/v1/coverage", headers={"Accept-Language": "en"})
     assert answer.headers["X-Parkunion-Version"] == "1:1"

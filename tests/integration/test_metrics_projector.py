@@ -41,6 +41,7 @@ async def test_any_order_any_batches_any_restarts_give_the_ledger_of_the_definit
         await room.fold_batch(0, events[start:end], projector)
         start = end
     assert await room.ledger() == oracle.ledger(events)
+    assert await room.durations() == oracle.durations(events)
 
 
 @pytest.mark.invariant("I1")
@@ -56,6 +57,7 @@ async def test_a_batch_that_does_not_commit_leaves_nothing_in_memory_either(room
         await killed.rollback()
     await room.fold_batch(0, events[half:])
     assert await room.ledger() == oracle.ledger(events)
+    assert await room.durations() == oracle.durations(events)
 
 
 async def test_the_feed_tells_what_each_batch_changed(room: Room) -> None:

@@ -106,6 +106,18 @@ async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: di
             assert found["rows"] == answer["rows"], answer["params"]
 
 
+async def test_figures_that_were_folded_before_there_were_durations_say_that_a_rebuild_is_needed(
+    kept: Path, restored: dict[str, Database]
+) -> None:
+    if kept.name != "0.1":
+        pytest.skip("it has durations")
+    async with house_of(restored["metrics"]) as house, house.client() as client:
+        for path in ("/v1/durations", "/v1/durations/curve"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "REBUILD_NEEDED")
+            assert "parkunion rebuild" in answer.json()["errors"][0]["message_zh"]
+
+
 async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewDatabase) -> None:
     fresh = await database("metrics")
     pool = await create_pool(fresh.app_dsn, application_name="metrics.tests")

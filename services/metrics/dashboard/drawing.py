@@ -15,7 +15,7 @@ import vl_convert
 INK, QUIET, RULE, LINE = "#14202b", "#5a6773", "#e3e8eb", "#1d5b8f"
 FONT = "'PingFang SC', 'Microsoft YaHei UI', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', system-ui, sans-serif"
 LABEL: dict[str, Any] = {"fontSize": 11, "font": FONT, "baseline": "bottom", "dy": -4}
-WIDTH, HEIGHT = 424, 190
+WIDTH, HEIGHT, LOW = 424, 190, 110
 
 
 def chart(told: dict[str, Any]) -> alt.LayerChart:
@@ -47,6 +47,37 @@ def chart(told: dict[str, Any]) -> alt.LayerChart:
     return drawn
 
 
+def survival(told: dict[str, Any]) -> alt.LayerChart:
+    """The share still waiting: `steps` are [[day, percent]] from day 0 on, `median` a day or None, the labels are words."""
+    points = [{"day": day, "share": share} for day, share in told["steps"]]
+    words: dict[str, Any] = {
+        "labelColor": QUIET,
+        "labelFont": FONT,
+        "labelFontSize": 11,
+        "titleColor": QUIET,
+        "titleFont": FONT,
+        "titleFontSize": 11,
+    }
+    plain: dict[str, Any] = {**words, "domain": False, "ticks": False, "titleFontWeight": 400}
+    last = max(points[-1]["day"], 1)
+    x = alt.X(
+        "day:Q", axis=alt.Axis(title=told["x_title"], grid=False, tickCount=6, **plain), scale=alt.Scale(domain=[0, last], nice=False)
+    )
+    y = alt.Y("share:Q", axis=alt.Axis(values=[0, 50, 100], title=None, gridColor=RULE, **plain), scale=alt.Scale(domain=[0, 100]))
+    line = alt.Chart(alt.InlineData(values=points)).mark_line(color=LINE, strokeWidth=2, interpolate="step-after").encode(x, y)
+    layers = [line]
+    if told["median"] is not None:
+        half = alt.Chart(alt.InlineData(values=[{"day": told["median"], "share": 50, "text": told["median_label"]}]))
+        right = told["median"] > last * 0.6
+        layers.append(half.mark_point(color=LINE, filled=True, size=50, opacity=1).encode(x, y))
+        place: dict[str, Any] = {"align": "right" if right else "left", "dx": -6 if right else 6}
+        layers.append(half.mark_text(color=INK, **LABEL, **place).encode(x, y, text="text:N"))
+    drawn: alt.LayerChart = (
+        alt.layer(*layers).properties(width=WIDTH, height=LOW, background="white", padding=4).configure_view(stroke=None)
+    )
+    return drawn
+
+
 def _x_axis(told: dict[str, Any]) -> alt.Axis:
     return alt.Axis(
         values=told["ticks"], format="%Y-%m", title=None, grid=False, domain=False, ticks=False, labelColor=QUIET, labelFont=FONT, labelFontSize=11, labelPadding=8
@@ -64,7 +95,9 @@ def main() -> None:
     """Draw until there is nothing more to draw."""
     for line in sys.stdin:
         try:
-            answer = {"svg": vl_convert.vegalite_to_svg(chart(json.loads(line)).to_dict())}
+            told = json.loads(line)
+            draw = survival if "steps" in told else chart
+            answer = {"svg": vl_convert.vegalite_to_svg(draw(told).to_dict())}
         except Exception as error:
             answer = {"error": type(error).__name__}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from services.metrics import explain, questions
+from services.metrics import explain, questions, waits
 from services.metrics.api import require_measure
 from services.metrics.dashboard import derived, trends
 from services.metrics.dashboard.derived import DERIVED, Asking, counts_of
@@ -21,11 +21,13 @@ from services.metrics.grants import READ
 from services.metrics.hub import Hub
 from services.metrics.measures import RATES
 from services.metrics.scope import Scope, parts
+from services.metrics.waits import Waits, require_durations
 from shared.forms import AreaCode, Id
 from shared.problems import NotFound
 from shared.web import CallerOf
 
 MOST_ENTERPRISES = 100
+TIME_TO_FOUND = "time_to_found"
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -86,12 +88,15 @@ async def explain_page(
     after: str | None = None,
 ) -> Response:
     """What a figure means, and the enterprises that make it up; `enterprise`: what one of them adds."""
-    if measure not in DERIVED:
+    if measure not in DERIVED and measure != TIME_TO_FOUND:
         require_measure(measure)
     cursors = cursors_of(request)
     wanted = Wanted(measure, area, by, group, enterprise, cursors.decode(after, tuple[str])[0] if after else "")
     async with asking(request, caller, view, area) as asked:
-        made = await (_derived(asked, wanted) if measure in DERIVED else _published(asked, wanted))
+        if measure == TIME_TO_FOUND:
+            made = await _waited(asked, wanted)
+        else:
+            made = await (_derived(asked, wanted) if measure in DERIVED else _published(asked, wanted))
         if enterprise is not None and not made.found:
             raise NotFound("NOT_FOUND")
         following = cursors.encode([made.found[-1].subject]) if made.more else None
@@ -174,6 +179,41 @@ async def _derived(asked: Asked, wanted: Wanted) -> Explained:
         under=under,
         based=based,
         columns=[words.t("explain.change", name=name) for name in columns] if figure.over_a_year else columns,
+        found=found,
+        more=more,
+    )
+
+
+async def _waited(asked: Asked, wanted: Wanted) -> Explained:
+    """The median time to found of the area or of one group of it, and every enterprise that is founded or waiting."""
+    require_durations(asked.snapshot)
+    words, scope = asked.words, Scope.of(asked.tree, wanted.area, wanted.by, wanted.group)
+    answer = await waits.durations(asked.snapshot, area=wanted.area, by=wanted.by, as_of=asked.as_of, known_at=asked.known_at)
+    row = answer.total
+    if wanted.group is not None:
+        row = next((row for row in answer.rows if row.code == wanted.group), Waits(wanted.group))
+    found, more = await waits.contributions(
+        asked.snapshot, scope, asked.as_of, asked.known_at, wanted.after, MOST_ENTERPRISES, wanted.enterprise
+    )
+    median, reason = row.median()
+    days = median.days
+    if wanted.enterprise is not None:
+        days, reason = (found[0].value[2] if found else None), None
+    definition = words.definition(wanted.measure)
+    founded, waiting = (words.number(count) for count in row.numbers)
+    under = [Under([(words.t("waits.founded", number=founded), ""), (words.t("waits.waiting", number=waiting), "")], "·")]
+    if reason == "NOT_REACHED":
+        under.append(Under([], name=words.t("waits.not_reached")))
+    return Explained(
+        name=words.name_of(wanted.measure),
+        text=definition.text_en if words.language == "en" else definition.text_zh,
+        formula=definition.formula,
+        source=words.source(definition.source),
+        big=words.number(days),
+        unit=words.t("waits.unit") if days is not None else "",
+        under=under if wanted.enterprise is None else [],
+        based=reason != "NO_BASE",
+        columns=[words.t(f"waits.column.{name}") for name in ("founded", "waiting", "days")],
         found=found,
         more=more,
     )

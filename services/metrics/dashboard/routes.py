@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from services.metrics import questions
 from services.metrics.api import day_or_today, questions_of
 from services.metrics.coverage import RULE_VERSION
-from services.metrics.dashboard import enterprises, recent, trends
+from services.metrics.dashboard import enterprises, recent, trends, waiting
 from services.metrics.dashboard.address import View
 from services.metrics.dashboard.charts import ChartFailed, Charts
 from services.metrics.dashboard.page import HEADERS, PageRoute, render, words_of
@@ -193,6 +193,7 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             lags=lags(trend.points[-MONTHS_OF_SPARK:]),
             trend=trend,
             recent=await recent.just_happened(asked.snapshot, asked.tree, area, asked.words) if asked.is_now else None,
+            waits=await waiting.panel(asked.snapshot, area, asked.as_of, asked.known_at),
         )
         if found is not None and found.kind == "park":
             last = cursors_of(request).decode(after, tuple[UUID])[0] if after else None
@@ -258,13 +259,18 @@ async def trend_svg(request: Request, caller: CallerOf, view: ViewOf, area: Area
         target = target_of(asked.settings.targets, "unit_founding_rate", view.founding)
         told = trends.told(found, view.founding_rate, target, asked.words)
         stands_for = " ".join(f"{name}={value}" for name, value in asked.head.items())
+    return await drawn(request, told, f"{area} {view.founding_rate} {stands_for}", f"{area}-{view.founding_rate}.svg", attachment=download)
+
+
+async def drawn(request: Request, told: dict[str, Any], says: str, name: str, *, attachment: bool) -> Response:
+    """A chart as an answer; `says` = what it rests on, kept in the file. Raises UNAVAILABLE (503)."""
     charts: Charts = request.app.state.charts
     try:
         svg = await charts.svg(told)
     except ChartFailed:
         raise Unavailable("UNAVAILABLE") from None
-    body = svg.replace(">", f"><desc>{area} {view.founding_rate} {stands_for}</desc>", 1)
-    return Response(body, headers=_download(f"{area}-{view.founding_rate}.svg", attachment=download), media_type="image/svg+xml")
+    body = svg.replace(">", f"><desc>{says}</desc>", 1)
+    return Response(body, headers=download_headers(name, attachment=attachment), media_type="image/svg+xml")
 
 
 @router.get("/areas/{area}/trend.csv")
@@ -273,7 +279,7 @@ async def trend_csv(request: Request, caller: CallerOf, view: ViewOf, area: Area
     async with asking(request, caller, view, area) as asked:
         found = await trends.trend(asked.snapshot, asked.tree, area, asked.as_of, asked.known_at)
         text = trends.csv_of(found, view, {"area": area, **asked.head})
-    return Response("\ufeff" + text, headers=_download(f"{area}-trend.csv"), media_type="text/csv")
+    return Response("\ufeff" + text, headers=download_headers(f"{area}-trend.csv"), media_type="text/csv")
 
 
 @router.get("/areas/{area}/coverage.csv")
@@ -282,10 +288,11 @@ async def coverage_csv(request: Request, caller: CallerOf, view: ViewOf, area: A
     async with asking(request, caller, view, area) as asked:
         answer, _ = await _answer(asked, area)
         text = trends.csv_of_rows([*answer.rows, answer.total], asked.head)
-    return Response("\ufeff" + text, headers=_download(f"{area}-coverage.csv"), media_type="text/csv")
+    return Response("\ufeff" + text, headers=download_headers(f"{area}-coverage.csv"), media_type="text/csv")
 
 
-def _download(name: str, *, attachment: bool = True) -> dict[str, str]:
+def download_headers(name: str, *, attachment: bool = True) -> dict[str, str]:
+    """The headers of a file that a browser keeps, or shows by itself."""
     found = {**HEADERS, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return {**found, "Content-Disposition": f'attachment; filename="{name}"'} if attachment else found
 

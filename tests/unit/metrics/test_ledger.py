@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metrics.facts import FactSet, change, kind_of, summary, told_again
-from services.metrics.ledger import Rows, fold, no_rows, rows_since
+from services.metrics.ledger import Rows, fold, rows_since
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.scope import standing
 from shared.contracts import Envelope
@@ -29,9 +29,18 @@ def plain(rows: Rows) -> Plain:
         (cell, date.fromordinal(effective), date.fromordinal(known)): Counter(
             {name: value for name, value in zip(MEASURES, unpacked(deltas), strict=True) if value}
         )
-        for (cell, effective, known), deltas in rows.items()
+        for (cell, effective, known), deltas in rows.figures.items()
     }
     return {key: deltas for key, deltas in found.items() if deltas}
+
+
+def plain_durations(rows: Rows) -> dict[tuple[oracle.Cell, date, date, str, int], int]:
+    """Rows of durations as the oracle writes them."""
+    return {
+        (cell, date.fromordinal(effective), date.fromordinal(known), kind, value): count
+        for (cell, effective, known, kind, value), count in rows.durations.items()
+        if count
+    }
 
 
 def batches(events: list[Envelope], seed: int) -> Iterator[list[Envelope]]:
@@ -45,7 +54,7 @@ def batches(events: list[Envelope], seed: int) -> Iterator[list[Envelope]]:
 
 def folded(parts: Iterable[list[Envelope]], reload: bool) -> Rows:
     """Rows of a projector that sees these batches; `reload`: it restarts between them."""
-    rows = no_rows()
+    rows = Rows()
     sets: defaultdict[str, FactSet] = defaultdict(FactSet)
     for part in parts:
         by_subject = defaultdict(list)
@@ -63,7 +72,9 @@ def folded(parts: Iterable[list[Envelope]], reload: bool) -> Rows:
 @given(seed=seeds, order=seeds, reload=st.booleans())
 def test_any_interleaving_and_batch_size_gives_the_ledger_of_the_definition(seed: int, order: int, reload: bool) -> None:
     events = interleaved(history(seed), order)
-    assert plain(folded(batches(events, order), reload)) == oracle.ledger(events)
+    rows = folded(batches(events, order), reload)
+    assert plain(rows) == oracle.ledger(events)
+    assert plain_durations(rows) == oracle.durations(events)
 
 
 @pytest.mark.invariant("I3")
@@ -71,14 +82,14 @@ def test_any_interleaving_and_batch_size_gives_the_ledger_of_the_definition(seed
 @given(seed=seeds, order=seeds)
 def test_rows_computed_at_once_are_those_folded(seed: int, order: int) -> None:
     events = interleaved(history(seed), order)
-    rows = no_rows()
+    rows = Rows()
     sets: defaultdict[str, FactSet] = defaultdict(FactSet)
     for event in events:
         sets[event.subject].add([change(event, oracle.known_day(event).toordinal())])
     for facts in sets.values():
-        for key, value in rows_since(facts, 0).items():
-            rows[key] += value
+        rows.add(rows_since(facts, 0))
     assert plain(rows) == oracle.ledger(events)
+    assert plain_durations(rows) == oracle.durations(events)
 
 
 def almost_in_order(events: list[Envelope], seed: int) -> list[Envelope]:
