@@ -6,7 +6,7 @@ where a reader stands is in the reader's own database.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from struct import unpack_from
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -129,6 +129,13 @@ class Broker(Protocol):
 
     async def extents(self, topics: Iterable[str]) -> dict[Place, Extent]:
         """How far the logs of these topics reach. BrokerUnavailable if one of them is not there."""
+        ...
+
+    def records(self, place: Place, begin: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        """What a partition holds at `begin` ≤ offset < `end`, in order and in parts, without a group.
+
+        Raises OffsetLost if the log begins later or ends earlier.
+        """
         ...
 
     async def close(self) -> None: ...

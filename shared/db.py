@@ -88,12 +88,14 @@ async def assert_safe(conn: Connection) -> None:
         raise UnsafeSession(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
 
 
-async def connect(dsn: str, *, application_name: str, settings: dict[str, str] | None = None) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(
+    dsn: str, *, application_name: str, settings: dict[str, str] | None = None, command_timeout: float | None = COMMAND_TIMEOUT
+) -> asyncpg.Connection[asyncpg.Record]:
     """One connection outside every pool, with the platform's timeouts and codecs; `settings` override them."""
     conn = await asyncpg.connect(
         dsn,
         timeout=CONNECT_TIMEOUT,
-        command_timeout=COMMAND_TIMEOUT,
+        command_timeout=command_timeout,
         server_settings={**SESSION_SETTINGS, "application_name": application_name, **(settings or {})},
     )
     await _json_as_values(conn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -24,6 +24,8 @@ CLOSE_TIMEOUT = 3.0
 BATCH_BYTES = 800_000
 FETCH_WAIT_MS = 100
 METADATA_POLL = 0.05
+SILENCE = 30.0
+"""Seconds without a record after which a log that must hold more is taken for one that does not answer."""
 OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.TimeoutError)
 
 
@@ -112,6 +114,16 @@ async def _learn(client: AIOKafkaClient, topics: Sequence[str]) -> None:
     while not all(client.cluster.partitions_for_topic(topic) for topic in topics):
         await asyncio.sleep(METADATA_POLL)
         await client.force_metadata_update()
+
+
+async def _some(consumer: AIOKafkaConsumer) -> Sequence[Record]:
+    """The next records of a consumer of one partition."""
+    async with asyncio.timeout(SILENCE):
+        while True:
+            fetched: dict[TopicPartition, list[Record]] = await consumer.getmany(timeout_ms=1000)
+            for records in fetched.values():
+                if records:
+                    return records
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -243,6 +255,38 @@ class KafkaBroker:
             await self.close()
             raise BrokerUnavailable(f"offsets: {error!r}") from error
         return {(tp.topic, tp.partition): Extent(begins[tp], ends[tp]) for tp in places}
+
+    async def records(self, place: Place, begin: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        if begin >= end:
+            return
+        extent = (await self.extents([place[0]])).get(place, Extent(0, 0))
+        if extent.begin > begin or extent.end < end:
+            raise OffsetLost(f"{place[0]}/{place[1]} holds {extent.begin} to {extent.end}, not {begin} to {end}")
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=4 * 2**20,
+            request_timeout_ms=20_000,
+        )
+        wanted = TopicPartition(*place)
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await consumer.start()
+            consumer.assign([wanted])
+            consumer.seek(wanted, begin)
+            at = begin
+            while at < end:
+                found = await _some(consumer)
+                at = found[-1].offset + 1
+                yield [record for record in found if record.offset < end]
+        except OffsetOutOfRangeError as error:
+            raise OffsetLost(str(error)) from error
+        except OUTAGES as error:
+            raise BrokerUnavailable(f"records of {place}: {error!r}") from error
+        finally:
+            await _close(consumer)
 
     async def _observing(self) -> AIOKafkaConsumer:
         self._observer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, request_timeout_ms=10_000)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
@@ -84,6 +84,14 @@ class MemoryBroker:
             return {(topic, n): Extent(0, len(log)) for topic in topics for n, log in enumerate(self.logs[topic].partitions)}
         except KeyError as error:
             raise BrokerUnavailable(f"no topic {error}") from error
+
+    async def records(self, place: Place, begin: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        self.require()
+        log = self.logs[place[0]].partitions[place[1]]
+        if end > len(log):
+            raise OffsetLost(f"{place}: {end} is after the end {len(log)}")
+        for start in range(begin, end, self.largest):
+            yield log[start : min(end, start + self.largest)]
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from services.metrics.projector import Projector
+from services.metrics import coverage, generations
+from services.metrics.feeding import Feeding
 from services.metrics.settings import Settings
 from shared import db
-from shared.consumer import Reader, held, lag
+from shared.consumer import held, lag
 from shared.db import Pool
 from shared.kafka import KafkaBroker
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shared.operations import Readiness
-
-GENERATION = 1
-READER_CONNECTIONS = 3
 
 
 def api(settings: Settings) -> FastAPI:
@@ -61,14 +59,20 @@ def api(settings: Settings) -> FastAPI:
 
 
 async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
-    """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it."""
+    """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it.
+
+    `rules`: older while the figures are still those of an earlier fold_version, which this release does not feed but serves.
+    """
     from shared.operations import Readiness
 
-    behind = await lag(pool, broker, GENERATION, settings.topics)
     async with pool.acquire(timeout=5) as conn:
-        begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
-        kept = sum((await held(conn, GENERATION)).values())
-    checks = {"database": "ok", "projector": "ok" if begun else "has not begun"}
+        generation, fold_version = await generations.serving(conn)
+    behind = await lag(pool, broker, generation, settings.topics)
+    async with pool.acquire(timeout=5) as conn:
+        begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", generation)
+        kept = sum((await held(conn, generation)).values())
+    rules = "ok" if fold_version == coverage.FOLD_VERSION else "older" if fold_version < coverage.FOLD_VERSION else "newer"
+    checks = {"database": "ok", "projector": "ok" if begun else "has not begun", "rules": rules}
     return Readiness(ready=begun, lag_events=behind.events, lag_seconds=behind.seconds, held=kept, checks=checks)
 
 
@@ -76,25 +80,6 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        broker = KafkaBroker(settings.kafka)
-        pool = await db.create_pool(settings.dsn, application_name="metrics.projector", by_key=True, max_size=READER_CONNECTIONS)
-        try:
-            work = Projector(pool, settings.clock, GENERATION)
-            reader = Reader(
-                pool,
-                broker,
-                name=f"{settings.topic_prefix}metrics",
-                topics=settings.topics,
-                partitions=settings.partitions,
-                generation=GENERATION,
-                apply=work.apply,
-                on_reset=work.on_reset,
-                after_commit=work.after_commit,
-                batch=settings.fold_batch,
-            )
-            await reader.run(stop)
-        finally:
-            await broker.close()
-            await pool.close()
+        await Feeding(settings, lambda: KafkaBroker(settings.kafka)).run(stop)
 
     return {"projector": projector}
