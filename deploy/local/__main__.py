@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.commands import coverage, demo, faulting, importing, running, tokens, turning
+from deploy.local.commands import coverage, demo, faulting, generations, importing, running, tokens, turning
 from deploy.local.trouble import Trouble
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ def _options(
     context.obj = data
 
 
-for commands in (running, demo, importing, coverage, tokens, turning, faulting):
+for commands in (running, demo, importing, coverage, generations, tokens, turning, faulting):
     commands.register(app)
 
 
