@@ -89,7 +89,7 @@ async def assert_safe(conn: Connection) -> None:
 
 
 async def connect(
-    dsn: str, *, application_name: str, settings: dict[str, str] | None = None, command_timeout: float = COMMAND_TIMEOUT
+    dsn: str, *, application_name: str, settings: dict[str, str] | None = None, command_timeout: float | None = COMMAND_TIMEOUT
 ) -> asyncpg.Connection[asyncpg.Record]:
     """One connection outside every pool, with the platform's timeouts (seconds) and codecs; `settings` override them."""
     conn = await asyncpg.connect(

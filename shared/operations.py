@@ -25,7 +25,7 @@ from shared.telemetry import described
 
 PATIENCE = 2.0
 """Seconds that a readiness may take."""
-KINDS = ("early", "unreadable", "refused", "fork")
+KINDS = ("early", "unreadable", "refused", "fork", "late")
 """Why an event is held."""
 
 log = structlog.get_logger()

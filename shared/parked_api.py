@@ -24,7 +24,7 @@ from shared.web import CallerOf
 MOST_ITEMS = 500
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
 After = Annotated[str | None, Query(description="`next` of the page before")]
-Kind = Annotated[Literal["early", "unreadable", "refused", "fork"] | None, Query(description="Why the stream stands still")]
+Kind = Annotated[Literal["early", "unreadable", "refused", "fork", "late"] | None, Query(description="Why the stream stands still")]
 Name = Annotated[Text, Query(max_length=256)]
 
 

@@ -71,6 +71,8 @@ HexSecret = Annotated[bytes, BeforeValidator(_secret), Field(repr=False)]
 """A secret of at least 16 bytes, in hexadecimal digits; read as bytes."""
 KeyRing = Annotated[dict[int, bytes], NoDecode, BeforeValidator(_key_ring), Field(repr=False)]
 """`{version: key of 32 bytes}`, written `1:<hex>,2:<hex>`; the highest version writes."""
+Zone = Annotated[str, AfterValidator(_zone)]
+"""The deployment's zone, by its name in the IANA database."""
 Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 """Names with commas between."""
 
@@ -97,7 +99,7 @@ class ServiceSettings(BaseSettings):
     """`aud` of the tokens."""
     token_algorithms: Names = ["ES256"]
     """Signatures taken: of ES256, ES384, RS256, PS256, EdDSA."""
-    zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    zone: Zone = "Asia/Shanghai"
     """The deployment's zone: in it days begin and end."""
     fingerprint_key: HexSecret
     """Hides bodies in idempotency rows."""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.commands import coverage, demo, faulting, importing, parking, relaying, running, tokens, turning
+from deploy.local.commands import coverage, demo, faulting, generations, importing, parking, relaying, running, tokens, turning
 from deploy.local.trouble import Trouble
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ def _options(
     context.obj = data
 
 
-for commands in (running, demo, importing, coverage, tokens, turning, parking, relaying, faulting):
+for commands in (running, demo, importing, coverage, generations, tokens, turning, parking, relaying, faulting):
     commands.register(app)
 
 

@@ -45,6 +45,17 @@ def base_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "NO_PROXY": "127.0.0.1,localhost"}
 
 
+def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
+    """What `services.metrics.operate` is told."""
+    settings = {"MIGRATION_DSN": owner_dsn, "KAFKA": kafka, "PARTITIONS": str(PARTITIONS), "ZONE": ZONE}
+    return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
+
+
+def operate_program(*words: str) -> list[str]:
+    """The command line of `services.metrics.operate`."""
+    return [sys.executable, "-P", "-m", "services.metrics.operate", *words]
+
+
 @dataclass
 class ServiceProcess:
     """One process of a service."""

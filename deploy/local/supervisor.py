@@ -25,7 +25,17 @@ from deploy.local.folder import Folder, read_json, write_private
 from deploy.local.issuer import AUDIENCE, Issuer, client_key
 from deploy.local.kafka import KafkaServer
 from deploy.local.postgres import PostgresServer, database_of
-from deploy.local.processes import PARTITIONS, SERVICES, ZONE, ServiceProcess, base_environment, processes_of, put_aside
+from deploy.local.processes import (
+    PARTITIONS,
+    SERVICES,
+    ZONE,
+    ServiceProcess,
+    base_environment,
+    operate_program,
+    operator_environment,
+    processes_of,
+    put_aside,
+)
 from deploy.local.stack import Stack
 from deploy.local.trouble import Trouble
 
@@ -122,6 +132,7 @@ class Supervisor:
         self._kept: list[Kept] = []
         self._watch: asyncio.Task[None] | None = None
         self._issuer: Issuer | None = None
+        self._upgrade: asyncio.Task[None] | None = None
         self._ready = False
 
     async def start(self) -> None:
@@ -143,6 +154,8 @@ class Supervisor:
         waiting = list(self.services)
         while waiting or not all(kept.settled() for kept in self._kept):
             answers = await asyncio.gather(*(asyncio.to_thread(stack.readiness, service) for service in waiting))
+            if any(answer.get("checks", {}).get("rules") == "older" for answer in answers) and self._upgrade is None:
+                self._upgrade = asyncio.create_task(self._bring_rules_up())
             waiting = [service for service, answer in zip(waiting, answers, strict=True) if not answer.get("ready")]
             self._refuse_crash_loop()
             if time.monotonic() > deadline:
@@ -157,11 +170,12 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop services, then Kafka and PostgreSQL; safe to call at any time and twice."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-            self._watch = None
+        for task in (self._upgrade, self._watch):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        self._upgrade = self._watch = None
         servers = [kept.server for kept in self._kept]
         for group in ([s for s in servers if isinstance(s, ServiceProcess)], [s for s in servers if not isinstance(s, ServiceProcess)]):
             await asyncio.gather(*(asyncio.to_thread(server.stop) for server in group))
@@ -268,6 +282,23 @@ class Supervisor:
         wanted = json.dumps({"migrations": migrations, "kafka": self.kafka.bootstrap})
         log = self.folder.logs / "prepare.log"
         return spawn([sys.executable, "-P", "-m", "deploy.local.prepare"], log, env={**base_environment(), "PARKUNION_PREPARE": wanted})
+
+    async def _bring_rules_up(self) -> None:
+        """The folder's figures follow the rules of an earlier release: fold them anew; until then the old ones are served."""
+        self._say(
+            "规则有更新,正在按新规则重算;完成前仍显示旧数字 / the rules have changed: figures are folded anew, the old ones are served until then"
+        )
+        env = operator_environment(self.postgres.dsn(database_of("metrics"), "metrics_owner"), self.kafka.bootstrap)
+        log = self.folder.logs / "upgrade.log"
+        working = spawn(operate_program("upgrade"), log, env=env)
+        try:
+            while working.poll() is None:
+                await asyncio.sleep(LOOK)
+        finally:
+            await asyncio.to_thread(end, working, signal.SIGTERM, 2.0)
+        said = last_lines(log, 1)
+        failed = "" if working.returncode == 0 else "重算失败,可执行 rebuild / folding anew failed, see rebuild: "
+        self._say(f"{failed}{said}")
 
     def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
         assert self._issuer is not None

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.metrics import coverage, generations
+from services.metrics.feeding import Feeding
 from services.metrics.freshness import closed_day
-from services.metrics.projector import Projector
 from services.metrics.settings import Settings
 from shared import db
-from shared.consumer import Reader, lag, what_is_held
+from shared.consumer import lag, what_is_held
 from shared.db import Pool
 from shared.kafka import KafkaBroker
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shared.operations import Readiness
-
-GENERATION = 1
-READER_CONNECTIONS = 3
 
 
 def api(settings: Settings) -> FastAPI:
@@ -63,22 +61,27 @@ def api(settings: Settings) -> FastAPI:
 
 
 async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
-    """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it."""
+    """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it.
+
+    `rules`: older while the figures are still those of an earlier fold_version, which this release does not feed but serves.
+    """
     from shared.operations import Readiness
 
-    behind = await lag(pool, broker, GENERATION, settings.topics)
     async with pool.acquire(timeout=5) as conn:
-        closed = await closed_day(conn, GENERATION, settings.partitions)
+        generation, fold_version = await generations.serving(conn)
+    behind = await lag(pool, broker, generation, settings.topics)
+    async with pool.acquire(timeout=5) as conn:
+        closed = await closed_day(conn, generation, settings.partitions)
         age = None if closed is None else (await settings.clock.today(conn) - closed).days
-        begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", GENERATION)
-        kept = await what_is_held(conn, GENERATION)
-    checks = {"database": "ok", "projector": "ok" if begun else "has not begun"}
+        begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", generation)
+        kept = await what_is_held(conn, generation)
+    rules = "ok" if fold_version == coverage.FOLD_VERSION else "older" if fold_version < coverage.FOLD_VERSION else "newer"
     return Readiness(
         ready=begun,
         lag_events=behind.events,
         lag_seconds=behind.seconds,
         held=sum(kept.events.values()),
-        checks=checks,
+        checks={"database": "ok", "projector": "ok" if begun else "has not begun", "rules": rules},
         closed_day=closed,
         closed_day_age_days=age,
         parked=kept,
@@ -89,27 +92,6 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        broker = KafkaBroker(settings.kafka)
-        pool = await db.create_pool(settings.dsn, application_name="metrics.projector", by_key=True, max_size=READER_CONNECTIONS)
-        try:
-            work = Projector(pool, settings.clock, GENERATION)
-            reader = Reader(
-                pool,
-                broker,
-                name=f"{settings.topic_prefix}metrics",
-                topics=settings.topics,
-                partitions=settings.partitions,
-                generation=GENERATION,
-                apply=work.apply,
-                on_reset=work.on_reset,
-                after_commit=work.after_commit,
-                clock=settings.clock,
-                on_closed=work.on_closed,
-                batch=settings.fold_batch,
-            )
-            await reader.run(stop)
-        finally:
-            await broker.close()
-            await pool.close()
+        await Feeding(settings, lambda: KafkaBroker(settings.kafka)).run(stop)
 
     return {"projector": projector}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
 
-from shared.settings import ServiceSettings
+from shared.clock import Clock
+from shared.settings import MigrationSettings, ServiceSettings, Zone
 
 
 class Target(BaseModel):
@@ -39,4 +41,30 @@ class Settings(ServiceSettings):
     @property
     def topics(self) -> list[str]:
         """What the projector folds."""
-        return [f"{self.topic_prefix}registry.v1", f"{self.topic_prefix}membership.v1"]
+        return topics_of(self.topic_prefix)
+
+
+class OperatorSettings(MigrationSettings):
+    """What `python -m services.metrics.operate` is told: the owner's DSN, the log and the zone."""
+
+    kafka: str
+    """Kafka's bootstrap servers."""
+    partitions: int = Field(48, ge=1)
+    """Partitions of every topic."""
+    topic_prefix: str = "parkunion."
+    zone: Zone = "Asia/Shanghai"
+
+    @property
+    def topics(self) -> list[str]:
+        """What is folded."""
+        return topics_of(self.topic_prefix)
+
+    @property
+    def clock(self) -> Clock:
+        """The platform's clock in the deployment's zone."""
+        return Clock(ZoneInfo(self.zone))
+
+
+def topics_of(prefix: str) -> list[str]:
+    """The topics that coverage is folded from."""
+    return [f"{prefix}registry.v1", f"{prefix}membership.v1"]

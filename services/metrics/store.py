@@ -102,10 +102,17 @@ async def keep_states(conn: Connection, generation: int, shard: int, dumped: Map
 
 async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
     """Ids of cells, new ones made. In a transaction of its own: an id that is known is then true whatever becomes of the batch."""
-    columns = [list(column) for column in zip(*wanted, strict=True)]
     async with pool.acquire(timeout=10) as conn, conn.transaction():
-        await conn.execute(NEW_CELLS.format(g=generation), *columns)
-        rows = await conn.fetch(CELLS.format(g=generation), *columns)
+        return await cell_ids_within(conn, generation, wanted)
+
+
+async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
+    """As `cell_ids`, in the transaction of `conn`: the ids are true if it commits."""
+    if not wanted:
+        return {}
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    await conn.execute(NEW_CELLS.format(g=generation), *columns)
+    rows = await conn.fetch(CELLS.format(g=generation), *columns)
     return {(row["park"], row["industry"], row["size"], row["ownership"]): row["id"] for row in rows}
 
 

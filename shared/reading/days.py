@@ -22,11 +22,3 @@ def closed_day(closings: Mapping[str, date], topics: Iterable[str], oldest_held:
     if oldest_held is not None:
         closed = min(closed, oldest_held - timedelta(days=1))
     return None if closed == NO_DAY else closed
-
-
-def closings_after(closings: Mapping[str, date], told: Iterable[tuple[str, date]]) -> dict[str, date]:
-    """`closings` after the sources have said more: (topic, day). A closed day stays closed."""
-    after = dict(closings)
-    for topic, day in told:
-        after[topic] = max(day, after.get(topic, day))
-    return after

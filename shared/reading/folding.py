@@ -13,11 +13,10 @@ import structlog
 
 from shared import db, faults
 from shared.broker import BrokerUnavailable
-from shared.contracts.streams import DayClosed
 from shared.db import Connection
 from shared.journal import ClockAhead
 from shared.reading import store
-from shared.reading.days import closed_day, closings_after
+from shared.reading.days import closed_day
 from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
 from shared.reading.shard import Shard, merged
 from shared.reading.sorting import PARKING, Sorted, sort_out, withdrawal_of
@@ -133,7 +132,7 @@ class Folder:
             reopened = {record.stream for record in records if withdrawal_of(record) is not None}
             behind: set[Stream] = {s for s in wanted & streams.waiting.keys() if s not in streams.blocked or s in reopened}
             kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
-            plan = sort_out(streams, records, kept, shard.refused, shard.limit, forgets=self._forgets)
+            plan = sort_out(streams, records, kept, shard.refused, shard.limit, forgets=self._forgets, day_of=self._day_of)
             self._mind_parking(plan)
             position = {**shard.next, **plan.next}
             if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):
@@ -150,16 +149,14 @@ class Folder:
                     raise _Refused(plan, f"{type(error).__name__}: {error}"[:500]) from error
             faults.reached("batch.applied")
             await store.write(conn, generation, shard.number, plan, streams.heads, self._day_of)
-            closed = await self._close(conn, shard, plan)
+            closed = await self._close(conn, shard)
             faults.reached("batch.before_commit")
         faults.reached("batch.committed")
         return plan, batch, closed
 
-    async def _close(self, conn: Connection, shard: Shard, plan: Sorted) -> Closed:
+    async def _close(self, conn: Connection, shard: Shard) -> Closed:
         """Close the days that the sources have closed, as soon as nothing of them is held. A day that is closed stays so."""
-        events = ((record.topic, record.event) for record in plan.apply if record.event is not None)
-        told = ((topic, event.data.day) for topic, event in events if isinstance(event.data, DayClosed))
-        closings, closed = closings_after(shard.closings, told), shard.closed
+        closings, closed = dict(shard.streams.closings), shard.closed
         may_close = closed_day(closings, shard.pending, None)
         if may_close is not None and (closed is None or may_close > closed):
             held = await store.oldest_held(conn, self._generation, shard.number)

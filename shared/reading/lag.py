@@ -50,7 +50,7 @@ async def lag(pool: Pool, broker: Broker | None, generation: int, topics: Sequen
 
 
 async def held(conn: Connection, generation: int) -> dict[str, int]:
-    """How many events are kept and not applied, by kind: `early`, `unreadable`, `refused`, `fork`."""
+    """How many events are kept and not applied, by kind: `early`, `unreadable`, `refused`, `fork`, `late`."""
     rows = await conn.fetch("SELECT kind, count(*) AS n FROM held WHERE generation = $1 GROUP BY kind", generation)
     return {row["kind"]: row["n"] for row in rows}
 

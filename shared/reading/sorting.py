@@ -6,23 +6,27 @@ is applied; anything later waits. Behind an event that is unreadable, refused or
 An `event-withdrawn` is recognised when it arrives, also behind a held stream: the sequences that it names are *gone*. Those that wait are
 let go, those that still arrive are dropped, and what follows the last one applied is the next sequence that is not gone. The withdrawal
 itself takes its own place in the sequence. One that names what was applied is refused when its turn comes.
+
+An event that was recorded on a day that its source had closed before it came is *late*: the figures of that day are final, so it waits for
+ever (its source can withdraw it and say it anew). Whether it is late depends on its own topic alone, so it is so in every fold (I3, I4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-from shared.contracts.streams import EventWithdrawn
+from shared.contracts.streams import DayClosed, EventWithdrawn
 from shared.reading.records import NO_STREAM, Received, Stream
 
 At: TypeAlias = tuple[str, int]
 """(topic, offset): the place of a record in its shard."""
 
-PARKING = frozenset(("unreadable", "refused", "fork"))
+LATE = "late"
+PARKING = frozenset(("unreadable", "refused", "fork", LATE))
 
 
 class Head(NamedTuple):
@@ -34,11 +38,12 @@ class Head(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A held event that comes after the last one applied."""
+    """A held event that comes after the last one applied; `known` = the day on which it was recorded, None if that cannot be told."""
 
     event_id: UUID | None
     at: At
     kind: str
+    known: date | None = None
 
 
 class Parked(NamedTuple):
@@ -67,7 +72,7 @@ class StreamsOfShard:
     `heads`: None = the stream is known to be new; a stream not in it must be looked up first. `ready`: streams of which a waiting event may
     be applied now. `blocked`: streams behind a parked event; `forked`: those of them behind a fork. `gone` = {stream: {sequence of an accepted
     withdrawal that was not applied yet: what it names}}; `leftover` = held rows of sequences that are gone, and `accepted` = withdrawals that
-    were accepted, both while the streams were loaded and not written yet.
+    were accepted, both while the streams were loaded and not written yet. `closings` = {topic: the last day that its source has closed}.
     """
 
     heads: dict[Stream, Head | None] = field(default_factory=dict)
@@ -78,6 +83,7 @@ class StreamsOfShard:
     gone: dict[Stream, dict[int, Withdrawal]] = field(default_factory=dict)
     leftover: list[At] = field(default_factory=list)
     accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
+    closings: dict[str, date] = field(default_factory=dict)
 
     def following(self, stream: Stream) -> int:
         """The sequence to be applied next."""
@@ -122,6 +128,7 @@ class _Rules(NamedTuple):
     refused: Mapping[At, str]
     limit: int
     forgets: bool
+    day_of: Callable[[datetime], date] | None
 
 
 def sort_out(
@@ -132,13 +139,15 @@ def sort_out(
     limit: int,
     *,
     forgets: bool = False,
+    day_of: Callable[[datetime], date] | None = None,
 ) -> Sorted:
     """Deal with `records` in order until `limit` events are to be applied.
 
     `kept` are the waiting events, as read again, of the streams that are ready or occur in `records`; `refused` are records that a rule has
     refused before, with the reason. `forgets`: what is applied can be taken out again, so no withdrawal is refused for it.
+    `day_of` tells the known day of an instant; without it nothing is late.
     """
-    rules = _Rules(refused, limit, forgets)
+    rules = _Rules(refused, limit, forgets, day_of)
     plan = Sorted(released=streams.leftover, accepted=streams.accepted)
     streams.leftover, streams.accepted = [], {}
     for stream in list(streams.ready):
@@ -184,15 +193,32 @@ def _place(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorte
 
 
 def _try_or_wait(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorted) -> None:
-    stream = record.stream
+    stream, late = record.stream, _is_late(streams, record, rules)
     if record.sequence == streams.following(stream) and stream not in streams.blocked:
-        _try(streams, record, rules, plan)
+        _try(streams, record, rules, plan, late=late)
         if stream not in streams.blocked and streams.following(stream) in streams.waiting.get(stream, {}):
             streams.ready[stream] = None
     else:
-        kind = "early" if record.event is not None else "unreadable"
-        _wait(streams, record, kind)
-        _park(plan, record, kind, record.error)
+        kind = LATE if late else "early" if record.event is not None else "unreadable"
+        _wait(streams, record, kind, rules)
+        _park(plan, record, kind, TOO_LATE if late else record.error)
+
+
+def _is_late(streams: StreamsOfShard, record: Received, rules: _Rules) -> bool:
+    """Whether a record that arrives was recorded on a day that may be final already.
+
+    It is not if an event of the same stream and day came before the day was closed and waits for this one: then the day is still open.
+    Withdrawals and closed days change no figure and are never late.
+    """
+    closed = streams.closings.get(record.topic)
+    if closed is None or rules.day_of is None or record.time is None:
+        return False
+    if record.event is not None and isinstance(record.event.data, DayClosed | EventWithdrawn):
+        return False
+    known = rules.day_of(record.time)
+    if known > closed:
+        return False
+    return not any(one.known == known and one.kind != LATE for one in streams.waiting.get(record.stream, {}).values())
 
 
 def accept(streams: StreamsOfShard, record: Received, plan: Sorted, *, forgets: bool = False) -> None:
@@ -238,19 +264,25 @@ def _duplicate_or_fork(streams: StreamsOfShard, record: Received, fork: bool, pl
     _park(plan, record, "fork", "another event has this sequence, or a later one was recorded before it")
 
 
-def _try(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorted) -> None:
+TOO_LATE = "recorded on a day that its source had closed: the figures of that day are final"
+
+
+def _try(streams: StreamsOfShard, record: Received, rules: _Rules, plan: Sorted, *, late: bool) -> None:
     """Apply the next event of a stream, or park it and what follows."""
     if rules.forgets and record.sequence not in streams.gone.get(record.stream, {}):
         accept(streams, record, plan, forgets=True)
-    reason = _refusal(streams, record) or rules.refused.get((record.topic, record.offset))
+    reason = TOO_LATE if late else _refusal(streams, record) or rules.refused.get((record.topic, record.offset))
     if record.event is None or reason is not None:
-        kind = "unreadable" if record.event is None else "refused"
-        _wait(streams, record, kind)
+        kind = LATE if late else "unreadable" if record.event is None else "refused"
+        _wait(streams, record, kind, rules)
         streams.blocked.add(record.stream)
         _park(plan, record, kind, reason or record.error)
-        if record.held not in PARKING:
+        if record.held not in PARKING and not late:
             plan.blocking.append(record.stream)
         return
+    if isinstance(record.event.data, DayClosed):
+        day = record.event.data.day
+        streams.closings[record.topic] = max(day, streams.closings.get(record.topic, day))
     plan.apply.append(record)
     streams.heads[record.stream] = Head(record.event.sequence, record.event.id, record.event.time)
     plan.changed[record.stream] = None
@@ -277,9 +309,10 @@ def _park(plan: Sorted, record: Received, kind: str, error: str | None) -> None:
     plan.park[record.topic, record.offset] = Parked(record, kind, error)
 
 
-def _wait(streams: StreamsOfShard, record: Received, kind: str) -> None:
+def _wait(streams: StreamsOfShard, record: Received, kind: str, rules: _Rules) -> None:
     at = (record.topic, record.offset)
-    streams.waiting.setdefault(record.stream, {})[record.sequence] = Waiting(record.event_id, at, kind)
+    known = rules.day_of(record.time) if rules.day_of is not None and record.time is not None else None
+    streams.waiting.setdefault(record.stream, {})[record.sequence] = Waiting(record.event_id, at, kind, known)
 
 
 def _release(
@@ -298,7 +331,7 @@ def _release(
             if not waiting:
                 del streams.waiting[stream]
             return
-        at = waiting.pop(following).at
+        one = waiting.pop(following)
         # It may have come in this very batch, and not be in the table yet.
-        record = plan.park[at].record if at in plan.park else kept[stream][following]
-        _try(streams, record, rules, plan)
+        record = plan.park[one.at].record if one.at in plan.park else kept[stream][following]
+        _try(streams, record, rules, plan, late=one.kind == LATE)

@@ -66,7 +66,7 @@ SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::uuid[], $
 ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
 """
 WAITING = """
-SELECT topic, "offset", source, subject, sequence, event_id, kind,
+SELECT topic, "offset", source, subject, sequence, event_id, kind, known_day,
     CASE WHEN position('event-withdrawn'::bytea in event) > 0 THEN event END AS may_withdraw
 FROM held WHERE generation = $1 AND shard = $2 AND sequence > 0 ORDER BY at
 """
@@ -76,6 +76,7 @@ WHERE (w.generation <> $1 OR w.shard = $2) AND w.sequence > coalesce((
     SELECT s.sequence FROM seen AS s WHERE s.generation = $1 AND s.shard = $2 AND s.source = w.source AND s.subject = w.subject
 ), 0)
 """
+WITHDRAWN = "SELECT DISTINCT source, subject, sequence, first, last, event_id FROM withdrawn"
 ACCEPT = """
 INSERT INTO withdrawn (generation, shard, source, subject, sequence, first, last, event_id)
 SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::uuid[]) ON CONFLICT DO NOTHING
@@ -99,7 +100,9 @@ DELETE FROM held USING unnest($3::text[], $4::bigint[]) AS r(topic, "offset")
 WHERE held.generation = $1 AND held.shard = $2 AND held.topic = r.topic AND held."offset" = r."offset"
 """
 
-OLDEST_HELD = "SELECT coalesce(known_day, $3) FROM held WHERE generation = $1 AND shard = $2 ORDER BY known_day NULLS FIRST LIMIT 1"
+OLDEST_HELD = """
+SELECT coalesce(known_day, $3) FROM held WHERE generation = $1 AND shard = $2 AND kind <> 'late' ORDER BY known_day NULLS FIRST LIMIT 1
+"""
 CLOSE = "UPDATE shards SET closings = $3, closed = $4 WHERE generation = $1 AND shard = $2"
 
 
@@ -144,9 +147,21 @@ async def take_over(
         if anew:
             log.critical("reader.topic_made_anew", reader=me, topics=sorted({topic for _, topic in anew}), shards=len({n for n, _ in anew}))
             await conn.execute(FORGET_HELD, generation, *_columns(anew))
+            await _open_again(conn, generation, shards, anew)
     for shard in shards:
         shard.streams = await load_streams(conn, generation, shard)
     return shards
+
+
+async def _open_again(conn: Connection, generation: int, shards: Sequence[Shard], anew: Sequence[tuple[int, str]]) -> None:
+    """What was held of a topic kept its days open and comes again: only the days that are closed in the shard stay closed of the topic."""
+    for shard in shards:
+        for topic in {topic for number, topic in anew if number == shard.number} & shard.closings.keys():
+            if shard.closed is None:
+                del shard.closings[topic]
+            else:
+                shard.closings[topic] = shard.closed
+        await close(conn, generation, shard.number, shard.closings, shard.closed)
 
 
 async def read_again(conn: Connection, generation: int, shard: Shard, limit: int) -> Shard:
@@ -199,13 +214,24 @@ async def load_streams(conn: Connection, generation: int, shard: Shard) -> Strea
     held = [_waiting(shard.number, row) for row in rows]
     streams = StreamsOfShard()
     await look_up(conn, generation, shard.number, streams, {row.stream for row in held} | {row.stream for row in gone})
-    return restored(streams.heads, held, gone, shard.tried)
+    found = restored(streams.heads, held, gone, shard.tried)
+    found.closings = dict(shard.closings)
+    return found
+
+
+async def withdrawn(conn: Connection) -> dict[Stream, dict[int, Withdrawal]]:
+    """{stream: {sequence of a withdrawal: what it names}}: whatever a reader of this service has ever accepted."""
+    found: dict[Stream, dict[int, Withdrawal]] = {}
+    for row in await conn.fetch(WITHDRAWN):
+        known = Withdrawal(row["first"], row["last"], row["event_id"])
+        found.setdefault((row["source"], row["subject"]), {})[row["sequence"]] = known
+    return found
 
 
 def _waiting(shard: int, row: Record) -> HeldRow:
     at, raw = (row["topic"], row["offset"]), row["may_withdraw"]
     withdraws = received(row["topic"], shard, row["offset"], raw, held=row["kind"]) if raw is not None else None
-    return HeldRow((row["source"], row["subject"]), Waiting(row["event_id"], at, row["kind"]), row["sequence"], withdraws)
+    return HeldRow((row["source"], row["subject"]), Waiting(row["event_id"], at, row["kind"], row["known_day"]), row["sequence"], withdraws)
 
 
 async def look_up(conn: Connection, generation: int, shard: int, streams: StreamsOfShard, wanted: Collection[Stream]) -> None:

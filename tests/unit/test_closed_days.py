@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.reading.days import NO_DAY, closed_day, closings_after
+from shared.reading.days import NO_DAY, closed_day
 
 FIRST, SECOND, THIRD = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 TOPICS = ("a", "b")
@@ -29,10 +29,6 @@ def test_what_is_held_keeps_its_known_day_open() -> None:
 
 def test_what_cannot_tell_its_day_keeps_every_day_open() -> None:
     assert closed_day({"a": THIRD, "b": THIRD}, TOPICS, NO_DAY) is None
-
-
-def test_a_closed_day_said_again_or_late_opens_nothing() -> None:
-    assert closings_after({"a": SECOND}, [("a", FIRST), ("b", FIRST), ("b", FIRST)]) == {"a": SECOND, "b": FIRST}
 
 
 days = st.dates(min_value=date(2026, 1, 1), max_value=date(2026, 12, 31))

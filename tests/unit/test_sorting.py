@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import NamedTuple
 
 import pytest
@@ -31,7 +33,9 @@ def record(event: contracts.Envelope, offset: int, topic: str = "t") -> Received
 class Table:
     """What the database would hold: heads, held events and accepted withdrawals. All else is lost at a restart."""
 
-    def __init__(self) -> None:
+    def __init__(self, day_of: Callable[[datetime], date] | None = None) -> None:
+        self.day_of = day_of
+        self.closings: dict[str, date] = {}
         self.heads: dict[Stream, Head | None] = {}
         self.held: dict[tuple[str, int], Parked] = {}
         self.withdrawn: dict[tuple[Stream, int], Withdrawal] = {}
@@ -42,6 +46,10 @@ class Table:
             self.held.pop(at, None)
         self.held.update(plan.park)
         self.withdrawn.update(plan.accepted)
+        self.closings = dict(streams.closings)
+
+    def known(self, parked: Parked) -> date | None:
+        return self.day_of(parked.record.time) if self.day_of and parked.record.time else None
 
     def kept(self) -> dict[Stream, dict[int, Received]]:
         kept: dict[Stream, dict[int, Received]] = defaultdict(dict)
@@ -54,14 +62,19 @@ class Table:
     def restored(self, tried: set[tuple[str, int]]) -> StreamsOfShard:
         held = [
             HeldRow(
-                p.record.stream, Waiting(p.record.event_id, at, p.kind), p.record.sequence, p.record if withdrawal_of(p.record) else None
+                p.record.stream,
+                Waiting(p.record.event_id, at, p.kind, self.known(p)),
+                p.record.sequence,
+                p.record if withdrawal_of(p.record) else None,
             )
             for at, p in self.held.items()
             if p.record.sequence
         ]
         gone = [GoneRow(stream, n, w) for (stream, n), w in self.withdrawn.items() if n > self._last(stream)]
         heads = {stream: self.heads.get(stream) for stream in {row.stream for row in held} | {row.stream for row in gone}}
-        return restored(heads, held, gone, tried)
+        found = restored(heads, held, gone, tried)
+        found.closings = dict(self.closings)
+        return found
 
     def _last(self, stream: Stream) -> int:
         head = self.heads.get(stream)
@@ -75,9 +88,11 @@ def shown(
     refuse_poison: bool = True,
     restarts: list[bool] | None = None,
     forgets: bool = False,
+    day_of: Callable[[datetime], date] | None = None,
+    watch: Callable[[Sorted, Table], None] = lambda _plan, _table: None,
 ) -> Outcome:
     """Sort batches of the given sizes, as the reader does, with a dictionary for the tables, and perhaps a restart before each batch."""
-    streams, table, tried = StreamsOfShard(), Table(), set[tuple[str, int]]()
+    streams, table, tried = StreamsOfShard(), Table(day_of), set[tuple[str, int]]()
     applied: dict[str, list[int]] = defaultdict(list)
     left, sizes, ends = deque(records), deque(cuts), deque(restarts or ())
     refused = {(r.topic, r.offset): "no" for r in records if refuse_poison and r.event and getattr(r.event.data, "workers", 0) == POISON}
@@ -90,7 +105,8 @@ def shown(
         for one in batch:
             if one.stream != NO_STREAM:
                 streams.heads.setdefault(one.stream, table.heads.get(one.stream))
-        plan = sort_out(streams, batch, table.kept(), refused, max(1, size - 1), forgets=forgets)
+        plan = sort_out(streams, batch, table.kept(), refused, max(1, size - 1), forgets=forgets, day_of=day_of)
+        watch(plan, table)
         for _ in range(sum(plan.taken.values())):
             left.popleft()
         table.write(plan, streams)

@@ -102,7 +102,7 @@ def almost_in_order(events: list[Envelope], seed: int) -> list[Envelope]:
 def folded_with_closings(events: list[Envelope], seed: int, reload: bool) -> tuple[Rows, dict[str, FactSet]]:
     """As `folded`, and between the batches every known day closes of which nothing is to come, now and then."""
     random_ = random.Random(seed)
-    rows, sets, closed, start = no_rows(), defaultdict[str, FactSet](FactSet), 0, 0
+    rows, sets, closed, start = Rows(), defaultdict[str, FactSet](FactSet), 0, 0
     while start < len(events):
         end = start + random_.choice((1, 1, 2, 5, 40))
         for event in events[start:end]:
@@ -126,6 +126,7 @@ def test_states_that_forget_closed_days_give_the_ledger_of_the_definition(seed: 
     events = almost_in_order(interleaved(history(seed), order), order)
     rows, sets = folded_with_closings(events, order, reload)
     assert plain(rows) == oracle.ledger(events)
+    assert plain_durations(rows) == oracle.durations(events)
     random_ = random.Random(order)
     for subject, own in oracle.by_subject(events).items():
         facts = sets[subject]

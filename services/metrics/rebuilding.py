@@ -1,0 +1,136 @@
+"""A new generation beside the serving one: folded from the log, loaded by COPY, compared at the identical vector, fed from then on.
+
+A rebuild that is killed leaves a generation that was never said to be built; nobody reads it, and the next rebuild drops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.metrics import auditing, generations, store
+from services.metrics.auditing import Loading, LogDiffers, Report, Source
+from services.metrics.closing import close_days
+from services.metrics.refold import Refolded
+from services.metrics.store import FactRow
+from shared.db import Connection
+from shared.reading import store as reading
+
+SHARD = """
+INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings) VALUES ($1, $2, $3, $4, $5, $3, 1, $6)
+"""
+SEEN_COLUMNS = ("generation", "shard", "source", "subject", "sequence", "event_id", "time")
+HELD_COLUMNS = (
+    "generation",
+    "shard",
+    "topic",
+    "offset",
+    "source",
+    "subject",
+    "sequence",
+    "event_id",
+    "kind",
+    "error",
+    "event",
+    "known_day",
+)
+WITHDRAWN_COLUMNS = ("generation", "shard", "source", "subject", "sequence", "first", "last", "event_id")
+TABLES = "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = $1"
+
+
+class AlreadyRebuilding(Exception):
+    """Another rebuild is at work: in Chinese and in English."""
+
+    def __init__(self) -> None:
+        super().__init__("另一个 rebuild 正在进行 / another rebuild is at work")
+
+
+class Loader(Loading):
+    """Writes one shard of a new generation in one transaction, from the first row of `facts` on."""
+
+    def __init__(self, conn: Connection, generation: int, source: Source) -> None:
+        self._conn = conn
+        self._generation = generation
+        self._ids = {topic: found.id for topic, found in source.topics.items()}
+        self._clock = source.clock
+        self._transaction = conn.transaction()
+        self._begun = False
+
+    async def _begin(self) -> None:
+        if not self._begun:
+            await self._transaction.start()
+            self._begun = True
+
+    async def facts(self, rows: Sequence[FactRow]) -> None:
+        """Rows of `facts`, in parts."""
+        await self._begin()
+        await store.keep_facts(self._conn, self._generation, rows)
+
+    async def done(self, refolded: Refolded) -> None:
+        """Everything else, and the position, with which the shard is there."""
+        await self._begin()
+        conn, generation, shard = self._conn, self._generation, refolded.shard
+        ids = await store.cell_ids_within(conn, generation, refolded.rows.cells())
+        await store.add_rows(conn, generation, shard, refolded.rows, ids)
+        states = [(shard, subject, facts.dump()) for subject, facts in refolded.sets.items()]
+        await _copy(conn, f"g{generation}", "states", ("shard", "subject", "state"), states)
+        await store.keep_areas(conn, generation, refolded.areas)
+        if refolded.names:
+            await store.keep_names(conn, generation, shard, refolded.names)
+        if refolded.placements:
+            await store.keep_placements(conn, generation, shard, refolded.placements)
+        await self._reading(refolded)
+        await self._transaction.commit()
+
+    async def _reading(self, refolded: Refolded) -> None:
+        conn, generation, shard = self._conn, self._generation, refolded.shard
+        seen = [(generation, shard, *stream, *head) for stream, head in refolded.heads.items()]
+        await _copy(conn, "public", "seen", SEEN_COLUMNS, seen)
+        held = []
+        for parked in refolded.held.values():
+            record = parked.record
+            place = (record.topic, record.offset, *record.stream, record.sequence, record.event_id)
+            known = self._clock.day_of(record.time) if record.time is not None else None
+            held.append((generation, shard, *place, parked.kind, parked.error, record.raw, known))
+        await _copy(conn, "public", "held", HELD_COLUMNS, held)
+        accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
+        await _copy(conn, "public", "withdrawn", WITHDRAWN_COLUMNS, accepted)
+        newest: Mapping[str, datetime] = refolded.newest
+        await conn.execute(SHARD, generation, shard, dict(refolded.next), self._ids, dict(newest), refolded.closings)
+        if refolded.closed is not None:
+            await close_days(conn, generation, shard, refolded.closed)
+            await reading.close(conn, generation, shard, refolded.closings, refolded.closed)
+
+
+async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        await conn.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
+
+
+async def rebuild(reading: Connection, writing: Connection, source: Source) -> tuple[int, int, Report]:
+    """Build a generation of this release's rules; (its id, the report's id, the report). Nothing that serves is touched.
+
+    Raises AlreadyRebuilding, LogDiffers, OffsetLost, BrokerUnavailable.
+    """
+    if not await writing.fetchval("SELECT pg_try_advisory_lock($1)", generations.REBUILDING):
+        raise AlreadyRebuilding
+    for useless in await generations.of_no_use(writing):
+        await generations.drop(writing, useless)
+    made = await generations.create(writing)
+    async with auditing.snapshot(reading):
+        serving, _ = await generations.serving(reading)
+        try:
+            vector = auditing.vector_of(source, await generations.positions(reading, serving))
+        except LogDiffers:
+            # Topics that were made anew: there is no common vector. What was published again must come to what is served all the same.
+            vector = await auditing.ends_of(source)
+        report = await auditing.compare(reading, source, serving, vector, lambda: Loader(writing, made, source))
+    for table in await writing.fetch(TABLES, f"g{made}"):
+        await writing.execute(f"ANALYZE {table['name']}")
+    stored = await generations.keep_report(
+        writing, made, "rebuild", report.differences, {**report.body(), "compared_with": serving, "generation": made}
+    )
+    await generations.built(writing, made, stored)
+    await writing.execute("SELECT pg_advisory_unlock($1)", generations.REBUILDING)
+    return made, stored, report
