@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -51,8 +52,9 @@ log = structlog.get_logger(__name__)
 class Relay:
     """Relays the journal of the database at `dsn` (the service's own role) to `topic`, whose `partitions` are asserted by the service.
 
-    `source` is the CloudEvents source, `batch` how many events are published at a time, `idle` the seconds between two looks at an empty
-    outbox. `leading` is true while this process is the one that relays; `published` counts events.
+    `source` is the CloudEvents source, `batch` how many events are published at a time, `idle` the seconds between two looks into
+    an outbox that held less than a batch: what is written meanwhile travels together (docs/adr/0008). `leading` is true while this process
+    is the one that relays; `published` counts events.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Relay:
         self._partitions = partitions
         self._batch = batch
         self._idle = idle
+        self._next_look = 0.0
         self.leading = False
         self.published = 0
 
@@ -115,10 +118,13 @@ class Relay:
             raise PartitionsDiffer(f"{self._topic} has {found} partitions, {self._partitions} are configured")
 
     async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> None:
+        await _pause(stop, self._next_look - time.monotonic())
+        self._next_look = time.monotonic() + self._idle
         rows = await conn.fetch(OLDEST, self._batch)
         if not rows:
-            await _pause(stop, self._idle)
             return
+        if len(rows) == self._batch:
+            self._next_look = 0.0
         began = utc_now()
         messages = [self._message(row) for row in rows]
         offsets = await self._pinging(conn, self._producer.publish(self._topic, messages), stop)
@@ -161,6 +167,8 @@ class Relay:
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    if seconds <= 0:
+        return
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

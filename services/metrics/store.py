@@ -43,6 +43,9 @@ INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::
 
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
 
+FEW = 2
+"""Rows; from three on one COPY is cheaper than a statement for each."""
+
 
 class FactRow(NamedTuple):
     """One event, as `facts` keeps it."""
@@ -109,20 +112,29 @@ async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dic
 
 
 async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> int:
-    """Append ledger rows that are not all zero, by COPY; zeros are written as NULL. Returns how many."""
+    """Append ledger rows that are not all zero; zeros are written as NULL. Returns how many."""
     records = [
         (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
         for (cell, effective, known), deltas in rows.items()
         if deltas
     ]
-    if records:
-        await conn.copy_records_to_table("ledger_open", schema_name=f"g{generation}", columns=LEDGER_COLUMNS, records=records)
+    await append_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, records)
     return len(records)
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
-    """Append events by COPY."""
-    await conn.copy_records_to_table("facts", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
+    """Append events."""
+    await append_rows(conn, generation, "facts", FactRow._fields, rows)
+
+
+async def append_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    """Append rows by COPY, a few by a prepared statement: COPY is parsed and planned each time, and for one row costs more than twice."""
+    if len(rows) > FEW:
+        await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=rows)
+        return
+    values = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
+    for row in rows:
+        await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
 
 
 async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:
