@@ -36,7 +36,8 @@ SESSION_SETTINGS = {
 }
 BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "plan_cache_mode": "force_generic_plan"}
 """For sessions whose every statement finds its rows by key. Statements are prepared while the tables are empty, when reading all of a table
-looks cheapest, and such a plan is kept while the table grows: without this, one command cost 90 ms after 40,000 of them."""
+looks cheapest, and such a plan is kept while the table grows: without this, one command cost 90 ms after 40,000 of them. Generic plans are forced,
+because a custom one for `= ANY($1)` always looks cheaper and costs more to make than to run (docs/adr/0008)."""
 CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 40.0
 REPEATS = 3
@@ -132,10 +133,11 @@ async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max
 
 
 @asynccontextmanager
-async def transaction(pool: Pool, *, areas: AreaSetting | None = None) -> AsyncIterator[Connection]:
+async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: bool = False) -> AsyncIterator[Connection]:
     """One READ COMMITTED transaction. `areas` says which rows row-level security shows in it; None shows none of those rows.
 
     With `areas` there are no transactions inside it (asyncpg refuses them): it begins and says the areas in one message to the server.
+    `by_key`: every statement in it finds its rows by key (see BY_KEY); without, as for lists, plans may be made for the values asked for.
     """
     async with pool.acquire(timeout=CONNECT_TIMEOUT) as conn:
         if areas is None:
@@ -143,8 +145,9 @@ async def transaction(pool: Pool, *, areas: AreaSetting | None = None) -> AsyncI
                 yield conn
             return
         setting = areas.setting().replace("'", "''")
+        plans = "" if by_key else "; SET LOCAL plan_cache_mode = auto"
         try:
-            await conn.execute(f"BEGIN; SET LOCAL parkunion.areas = '{setting}'")
+            await conn.execute(f"BEGIN; SET LOCAL parkunion.areas = '{setting}'{plans}")
             yield conn
         except BaseException:
             if not conn.is_closed():
@@ -160,7 +163,7 @@ async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *,
     """
     for attempt in range(REPEATS + 1):
         try:
-            async with transaction(pool, areas=areas) as conn:
+            async with transaction(pool, areas=areas, by_key=True) as conn:
                 done = await work(conn)
             faults.reached("command.committed")
             return done

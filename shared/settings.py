@@ -111,7 +111,7 @@ class ServiceSettings(BaseSettings):
     relay_batch: int = Field(1000, ge=1)
     """Events that the relay publishes at a time."""
     relay_idle_ms: int = Field(25, ge=1)
-    """Milliseconds between two looks into an empty outbox."""
+    """Milliseconds between two looks into an outbox that held less than `relay_batch` events."""
     close_days: bool = True
     """Whether a source says that its days are closed. Off for a roll-out until every reader understands it."""
     rate_per_second: float = Field(2000, gt=0)

@@ -44,6 +44,9 @@ INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
 DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
 
+FEW = 2
+"""Rows; from three on one COPY is cheaper than a statement for each."""
+
 
 class FactRow(NamedTuple):
     """One event, as `facts` keeps it."""
@@ -117,7 +120,7 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
 
 
 async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> int:
-    """Append rows of ledger and durations that are not all zero, by COPY; measures of 0 are written as NULL. Returns how many."""
+    """Append rows of ledger and durations that are not all zero; measures of 0 are written as NULL. Returns how many."""
     figures = [
         (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
         for (cell, effective, known), deltas in rows.figures.items()
@@ -128,15 +131,24 @@ async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, id
         for (cell, effective, known, kind, value), count in rows.durations.items()
         if count
     ]
-    for table, columns, records in (("ledger_open", LEDGER_COLUMNS, figures), ("durations_open", DURATION_COLUMNS, durations)):
-        if records:
-            await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=records)
+    await append_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, figures)
+    await append_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
     return len(figures) + len(durations)
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
-    """Append events by COPY."""
-    await conn.copy_records_to_table("facts", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
+    """Append events."""
+    await append_rows(conn, generation, "facts", FactRow._fields, rows)
+
+
+async def append_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    """Append rows by COPY, a few by a prepared statement: COPY is parsed and planned each time, and for one row costs more than twice."""
+    if len(rows) > FEW:
+        await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=rows)
+        return
+    values = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
+    for row in rows:
+        await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
 
 
 async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:

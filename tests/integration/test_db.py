@@ -56,9 +56,47 @@ async def test_areas_hold_for_one_transaction_and_nothing_means_none(pool: Pool)
         assert await areas(conn) == ""
     async with transaction(pool, areas=Areas("a,b")) as some:
         assert await areas(some) == "a,b"
+    async with transaction(pool, areas=Areas("it's; ROLLBACK; --")) as quoted:
+        assert await areas(quoted) == "it's; ROLLBACK; --"
     async with transaction(pool) as none:
         assert await areas(none) == ""
     assert await run_command(pool, areas, areas=Areas("*")) == "*"
+
+
+async def test_lists_are_planned_for_their_values_and_commands_are_not(kernel: Database) -> None:
+    pool = await create_pool(kernel.app_dsn, application_name="kernel.tests", max_size=1, by_key=True)
+
+    async def plans(conn: Connection) -> str:
+        return str(await conn.fetchval("SHOW plan_cache_mode"))
+
+    async with transaction(pool, areas=Areas("a")) as conn:
+        assert await plans(conn) == "auto"
+    assert await run_command(pool, plans, areas=Areas("a")) == "force_generic_plan"
+    await pool.close()
+
+
+async def test_what_is_cancelled_or_fails_in_a_transaction_leaves_nothing_and_the_session_is_fit_again(kernel: Database) -> None:
+    pool = await create_pool(kernel.app_dsn, application_name="kernel.tests", max_size=1)
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with transaction(pool, areas=Areas("a")) as conn:
+            await conn.execute("SELECT pg_advisory_xact_lock(8)")
+            begun.set()
+            await conn.fetchval("SELECT pg_sleep(20)")
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with transaction(pool, areas=Areas("a")) as conn:
+            await conn.fetchval("SELECT 1 / 0")
+    async with transaction(pool, areas=Areas("b")) as conn:
+        assert await conn.fetchval("SELECT current_setting('parkunion.areas')") == "b"
+        assert await conn.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    await pool.close()
 
 
 async def test_json_comes_back_as_it_went_in(pool: Pool) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from services.membership import snapshot
-from shared import db, idempotency, journal
+from services.membership.carry_out import carrying_out
+from services.membership.domain.commands import Command
+from services.membership.schemas import OPS, command_of
+from shared import commands, db, idempotency, journal
+from shared.auth import Areas
+from shared.commands import CarryOut, Line
 from shared.contracts.registry import HeadcountReported
 from shared.db import Connection, Pool
 from shared.idempotency import Result
@@ -17,6 +22,7 @@ from shared.journal import Actor, Draft
 from shared.reading import store as reading
 from shared.relaying.store import OLDEST
 from tests.conftest import NewDatabase
+from tests.integration.membership_office import Office
 
 ROWS = 20_000
 FEW = 60
@@ -72,3 +78,30 @@ async def test_a_command_reads_a_few_rows_however_many_there_are(by_key: Pool) -
             await command(conn, 100)
             after = await conn.fetchval(READ) - before
     assert after < FEW, f"{after} rows read, {read} while the tables were empty"
+
+
+async def test_a_single_command_makes_nine_round_trips_and_no_plan_is_made_anew(by_key: Pool) -> None:
+    office = Office(by_key)
+    await office.areas()
+    enterprise = str(await office.enterprise())
+    union = await office.do("union", kind="enterprise_union", seat_area="P1", approved_on="2021-01-01", enterprises=[enterprise])
+    asked: list[str] = []
+    for n in range(7):
+        asked.clear()
+        async with by_key.acquire() as conn:
+            conn.add_query_logger(log := lambda record: asked.append(record.query))
+        document = {"kind": "sample", "number": f"round-trips-{n}"}
+        await commands.one(by_key, "tester", *joining(office, union.id, enterprise, document, key=f"key-{n}"))
+        async with by_key.acquire() as conn:
+            conn.remove_query_logger(log)
+    assert len(asked) == 9, asked
+    async with by_key.acquire() as conn:
+        planned = "SELECT statement FROM pg_prepared_statements WHERE custom_plans > 0 AND statement LIKE '%enterprises%'"
+        assert await conn.fetch(planned) == []
+
+
+def joining(office: Office, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Command], CarryOut[Command]]:
+    """A join as `POST /v1/members` does it."""
+    body = {"union_id": union, "enterprise_id": enterprise, "document": document, "joined_on": "2024-01-02"}
+    line = Line(command_of(OPS["member"].model_validate(body)), key, idempotency.fingerprint(b"f", "POST", "member", body))
+    return line, carrying_out(office.context, Areas.all(), Actor("tester", "api"))
