@@ -25,9 +25,13 @@ Hashes = list[tuple[int, bytes]]
 
 @dataclass(slots=True)
 class Named:
-    """The ids that commands name, by what is needed of each. `wide`: unions whose whole coverage is needed."""
+    """The ids that commands name, by what is needed of each. `wide`: unions whose whole coverage is needed.
+
+    `told`: enterprises of which this service has said something. Their streams exist even if the registry has withdrawn the enterprise.
+    """
 
     enterprises: set[UUID] = field(default_factory=set)
+    told: set[UUID] = field(default_factory=set)
     unions: set[UUID] = field(default_factory=set)
     locked: set[UUID] = field(default_factory=set)
     wide: set[UUID] = field(default_factory=set)
@@ -59,8 +63,8 @@ async def load(
     named = _named(commands)
     targets = await store.targets(conn, named.events)
     _name_targets(named, targets)
-    for member in await store.memberships(conn, named.memberships):
-        named.enterprises.add(member.enterprise_id)
+    named.told |= {member.enterprise_id for member in await store.memberships(conn, named.memberships)}
+    named.enterprises |= named.told
     world = World(heads=await _lock(conn, named, commands))
     world.enterprises = await store.enterprises(conn, {e for e in named.enterprises if enterprise_subject(e) in world.heads})
     closed = {enterprise.id for enterprise in world.enterprises.values() if enterprise.closed_on is not None}
@@ -123,6 +127,7 @@ def _name_targets(named: Named, targets: Mapping[UUID, Target]) -> None:
             named.areas |= {target.placed.data["seat_area"]} if target.placed and "seat_area" in target.placed.data else set()
             continue
         named.enterprises.add(UUID(key))
+        named.told.add(UUID(key))
         data = target.placed.data if target.placed else {}
         if "membership_id" in data:
             named.memberships.add(UUID(data["membership_id"]))
@@ -142,9 +147,10 @@ async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> 
     locked = await journal.lock(conn, [union_subject(union_id) for union_id in found])
     ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events else set())
     if ends:
-        named.enterprises |= (await store.coverage(conn, (), ends)).keys()
+        named.told |= (await store.coverage(conn, (), ends)).keys()
+        named.enterprises |= named.told
     known = await store.enterprises(conn, named.enterprises)
-    locked |= await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known])
+    locked |= await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | named.told])
     return {subject: head.sequence for subject, head in locked.items()}
 
 
