@@ -7,7 +7,7 @@ A line is `{"op","key","body"}`. Its form is checked here; what is well formed g
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -75,7 +75,7 @@ class NdjsonBatch:
         results: dict[int, LineResult] = dict(refused)
         if lines:
             decided = await decide(lines)
-            results.update((line.number, result) for line, result in zip(lines, decided, strict=True))
+            results.update((line.number, _in_line(result)) for line, result in zip(lines, decided, strict=True))
         return Response(write((number, results[number]) for number in numbers), 200, media_type=MEDIA_TYPE)
 
     def read(self, content: bytes) -> tuple[list[int], list[Line], dict[int, Problem]]:
@@ -135,6 +135,13 @@ def _faults(envelope: Any, number: int) -> list[FieldError]:
     if unknown := envelope.keys() - ENVELOPE:
         errors.append(FieldError("UNKNOWN_FIELD", path_of([min(unknown)]), number))
     return errors
+
+
+def _in_line(result: LineResult) -> LineResult:
+    """A command's key is a header, a line's stands in it: what is wrong with it is said of `key`."""
+    if isinstance(result, Problem):
+        result.errors = [replace(error, field="key") if error.field == "Idempotency-Key" else error for error in result.errors]
+    return result
 
 
 def write(results: Iterable[tuple[int, LineResult]]) -> bytes:

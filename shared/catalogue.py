@@ -142,7 +142,7 @@ MEMBERSHIP: Mapping[str, Entry] = {
     "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在该期间已有会籍;请办理接转。", "The person is a member elsewhere on those days; transfer the membership."),
     "ALREADY_LEFT": Entry(409, "已退会", "Already left", "该会员已于 {on} 退会。", "The member left on {on}."),
     "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}."),
-    "NO_ENTERPRISES": Entry(422, "缺少单位", "No enterprises", "{kind} 须至少覆盖一个单位。", "A {kind} covers at least one unit."),
+    "NO_ENTERPRISES": Entry(422, "缺少单位", "No enterprises", "{kind} 须至少覆盖一个单位。", "A union of the kind {kind} covers at least one unit."),
     "DUPLICATE_ENTERPRISE": Entry(422, "企业重复", "Duplicate enterprise", "同一企业列出了两次。", "An enterprise is named twice."),
     "STILL_COVERS": Entry(409, "仍有覆盖", "Still covers", "工会 {union} 仍有覆盖或会员记录。", "The union {union} still has facts of coverage or members."),
 }

@@ -63,7 +63,8 @@ log = structlog.get_logger()
 
 async def _asking_what_there_is(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     """The caller of a request all of whose parameters its documented route knows: one that is misspelt must not be answered as if it had
-    not been said. Raises UNKNOWN_FIELD (422). Routes that are not documented (pages) ignore what they do not know."""
+    not been said, nor one that is given twice as if it had been said once. Raises UNKNOWN_FIELD, DUPLICATE_FIELD (422). Routes that are not
+    documented (pages) ignore what they do not know."""
     if request.url.query:
         path = getattr(request.scope.get("route"), "path", "")
         operation = request.app.openapi()["paths"].get(path, {}).get("get" if request.method == "HEAD" else request.method.lower())
@@ -71,6 +72,9 @@ async def _asking_what_there_is(request: Request, caller: Annotated[Caller, Depe
             known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
             if unknown := [name for name in request.query_params if name not in known]:
                 raise problem_of({"type": "extra_forbidden", "loc": ("query", name)} for name in unknown)
+            names = [name for name, _ in request.query_params.multi_items()]
+            if len(names) > len(set(names)):
+                raise Unprocessable("DUPLICATE_FIELD", field=next(name for name in names if names.count(name) > 1))
     return caller
 
 

@@ -189,7 +189,9 @@ class Handlers:
 
     def _grant_member(self, membership_id: UUID, expected: Expected) -> None:
         member = self.world.membership(membership_id)
-        require_granted(self.world, self._areas, self.world.enterprises[member.enterprise_id].park, "member_id")
+        # At an enterprise that was withdrawn only those with every area may speak.
+        at = self.world.enterprises.get(member.enterprise_id)
+        require_granted(self.world, self._areas, at.park if at else None, "member_id")
         require_expected(expected, self._loaded.etags.get(membership_id))
 
     def _grant_target(self, target: Target, command: Correct) -> None:

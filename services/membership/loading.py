@@ -27,9 +27,13 @@ Hashes = list[tuple[int, bytes]]
 
 @dataclass(slots=True)
 class Named:
-    """The ids that commands name, by what is needed of each. `wide`: unions whose whole coverage is needed."""
+    """The ids that commands name, by what is needed of each. `wide`: unions whose whole coverage is needed.
+
+    `told`: enterprises of which this service has said something. Their streams exist even if the registry has withdrawn the enterprise.
+    """
 
     enterprises: set[UUID] = field(default_factory=set)
+    told: set[UUID] = field(default_factory=set)
     unions: set[UUID] = field(default_factory=set)
     locked: set[UUID] = field(default_factory=set)
     wide: set[UUID] = field(default_factory=set)
@@ -67,7 +71,8 @@ async def load(
     for place in named.withdrawn:
         _name_withdrawn(named, place[0], await store.named_by(conn, *place))
     members = await store.memberships(conn, named.memberships)
-    named.enterprises |= {member.enterprise_id for member in members}
+    named.told |= {member.enterprise_id for member in members}
+    named.enterprises |= named.told
     world = World(heads=await _lock(conn, named, commands))
     found = await _load_world(conn, world, named, commands, hashes)
     persons, rehash = await _people(conn, world, found.persons, {member.person for member in members}, hashes)
@@ -134,6 +139,7 @@ def _name_targets(named: Named, targets: Iterable[Target]) -> None:
             named.areas |= {target.placed.data["seat_area"]} if target.placed and "seat_area" in target.placed.data else set()
             continue
         named.enterprises.add(UUID(key))
+        named.told.add(UUID(key))
         data = target.placed.data if target.placed else {}
         if "membership_id" in data:
             named.memberships.add(UUID(data["membership_id"]))
@@ -152,12 +158,13 @@ async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> 
     named.wide |= {u.id for u in found.values() if u.kind == UnionKind.ENTERPRISE_UNION}
     locked = await journal.lock(conn, [union_subject(union_id) for union_id in found])
     ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events or named.withdrawn else set())
-    named.enterprises |= {fact.enterprise_id for fact in await store.coverage_of_unions(conn, ends)}
+    named.told |= {fact.enterprise_id for fact in await store.coverage_of_unions(conn, ends)}
+    named.enterprises |= named.told
     subjects = {enterprise_subject(enterprise_id) for enterprise_id in named.enterprises}
     heads = await journal.lock_if_all_exist(conn, subjects)
     if len(heads) < len(subjects):
         known = await store.enterprises(conn, named.enterprises)
-        heads = await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known])
+        heads = await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | named.told])
     locked |= heads
     # Those of a union or enterprise that is known no longer.
     await journal.lock_existing(conn, {subject for subject, _, _ in named.withdrawn} - locked.keys())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.membership.domain import commands
@@ -43,17 +43,19 @@ class UnionBody(Body):
 
 
 class CoverageBody(Body):
-    """The union begins (`"started": true`) or ceases (`"ended": true`) to cover the enterprise; `action` says the same in one word."""
+    """The union begins (`"started": true`) or ceases (`"ended": true`) to cover the enterprise; `action` says the same in one word.
+
+    `false` says nothing, as if it were left out."""
 
     enterprise_id: Id
     on: Day
-    started: Literal[True] | None = None
-    ended: Literal[True] | None = None
+    started: StrictBool | None = None
+    ended: StrictBool | None = None
     action: Literal["started", "ended"] | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> CoverageBody:
-        if len({self.started and "started", self.ended and "ended", self.action} - {None}) != 1:
+        if len({"started" if self.started else None, "ended" if self.ended else None, self.action} - {None}) != 1:
             raise PydanticCustomError("STARTED_OR_ENDED", "say either started or ended")
         return self
 

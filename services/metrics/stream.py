@@ -35,6 +35,8 @@ SEND_WITHIN = 30.0
 """Seconds that a client may take to accept an event; a slower one is dropped and may resume."""
 RETRY = b"retry: 1000\n\n"
 LONGEST_ID = 4096
+NO_VERSION = 2**63
+"""Versions are bigints: an id with a larger one is none of ours."""
 MOST_ENCODED = 64
 MOST_TOLD = 1000
 """Changes that are looked through for a client that resumes; behind more it is sent everything."""
@@ -117,7 +119,7 @@ def _versions(sent: str, generation: int) -> dict[int, int] | None:
         found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
     except ValueError:
         return None
-    return found if made_by == str(generation) else None
+    return found if made_by == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
 
 
 class EventStream(Response):

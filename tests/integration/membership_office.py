@@ -109,6 +109,13 @@ class Office:
         """The registry closes an enterprise."""
         return (await self.tell((f"enterprise/{enterprise}", EnterpriseClosed(reason="bankrupt"), on)))[0]
 
+    async def withdraw(self, enterprise: UUID, settled_on: str = "2020-01-01") -> None:
+        """The registry withdraws the registration of an enterprise."""
+        data = EnterpriseRegistered(enterprise_id=enterprise, name="示例", park="P1", district="D1")
+        withdrawn = Placed(date.fromisoformat(settled_on), plain(data))
+        corrected = FactCorrected(corrects=uuid7(), fact=type_of(data), rank=1, reason="typo", withdrawn=withdrawn)
+        await self.tell((f"enterprise/{enterprise}", corrected, settled_on))
+
     async def correct_closure(self, closure: Envelope, on: str | None) -> Envelope:
         """The registry corrects a closure: another date, or None for no closure."""
         content = plain(closure.data)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from shared import db
+from shared.auth import Areas
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
 from shared.ids import uuid7
 from shared.problems import Problem
@@ -126,3 +128,59 @@ async def test_a_federation_of_ten_thousand_units_is_founded_loses_a_thousand_an
     ended = await office.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
     assert len(ended.event_ids) == 9_001
     assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%coverage-ended%'") == 10_000
+
+
+async def test_nobody_takes_back_what_a_closure_led_to(office: Office) -> None:
+    a, b = await office.enterprise(), await office.enterprise()
+    own = await office.union(a)
+    await office.union(a, b, kind="joint_union")
+    await office.close(a, "2022-03-01")
+    found = "SELECT event_id FROM journal WHERE type = $1 AND (subject = $2 OR data->>'kind' = 'joint_union')"
+    ends = {
+        kind: await office.pool.fetchval(found, kind, f"union/{own}")
+        for kind in ("parkunion.coverage-ended.v1", "parkunion.union-dissolved.v1")
+    }
+    for kind, data, code in [
+        ("parkunion.coverage-ended.v1", None, "ENTERPRISE_CLOSED"),
+        ("parkunion.coverage-ended.v1", {"on": "2022-03-02"}, "ENTERPRISE_CLOSED"),
+        ("parkunion.union-dissolved.v1", None, "RESERVED_REASON"),
+        ("parkunion.union-dissolved.v1", {"on": "2022-04-01"}, "RESERVED_REASON"),
+    ]:
+        with pytest.raises(Problem) as refused:
+            await office.do("correction", corrects=ends[kind], reason="typo", data=data)
+        assert (kind, refused.value.code) == (kind, code)
+
+
+async def test_with_a_start_that_is_withdrawn_goes_the_end_that_the_closure_gave_it(office: Office) -> None:
+    a, b = await office.enterprise(), await office.enterprise()
+    await office.union(a, b, kind="joint_union")
+    await office.close(a, "2022-03-01")
+    start = await office.pool.fetchval("SELECT event_id FROM journal WHERE subject = $1 AND sequence = 1", f"enterprise/{a}")
+    await office.do("correction", corrects=start, reason="typo", data=None)
+    assert [(kind, data.get("rank")) for kind, _, data in await office.said(f"enterprise/{a}")][2:] == [
+        ("fact-corrected", 1),
+        ("fact-corrected", 2),
+    ]
+    async with db.transaction(office.pool, areas=Areas.all()) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM coverage_facts WHERE enterprise_id = $1", a) == 0
+
+
+async def test_what_was_said_of_an_enterprise_that_the_registry_withdrew_can_still_be_ended(office: Office) -> None:
+    a, b = await office.enterprise(), await office.enterprise()
+    union = await office.union(a, b, kind="joint_union")
+    left, moved = await office.member(union, a, "1"), await office.member(union, a, "2")
+    await office.withdraw(a)
+    with pytest.raises(Problem) as refused:
+        await office.do("leave", areas=Areas.of(["P1"]), member_id=left, on="2021-06-01", reason="retired")
+    assert refused.value.code == "AREA_NOT_GRANTED"
+    await office.do("leave", member_id=left, on="2021-06-01", reason="retired")
+    await office.do("transfer", member_id=moved, on="2021-06-01", union_id=union, enterprise_id=b)
+    await office.do("dissolution", union_id=union, on="2022-01-01", reason="merged")
+    assert [kind for kind, _, _ in await office.said(f"enterprise/{a}")] == [
+        "coverage-started",
+        "member-joined",
+        "member-joined",
+        "member-left",
+        "member-left",
+        "coverage-ended",
+    ]

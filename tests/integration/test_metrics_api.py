@@ -375,6 +375,7 @@ async def test_bad_questions_name_the_parameter(client: Client) -> None:
         ("coverage/explain", {"measure": "units", "group": "P1"}, "FIELD_REQUIRED", "by"),
         ("coverage", {"asof": "2024-01-01"}, "UNKNOWN_FIELD", "asof"),
         ("areas", {"zzz": "1"}, "UNKNOWN_FIELD", "zzz"),
+        ("coverage", {"by": ["park", "district"]}, "DUPLICATE_FIELD", "by"),
         ("coverage/changes", {}, "FIELD_REQUIRED", "known_from"),
         ("coverage/changes", {"known_from": "2024-02-01", "known_to": "2024-01-01"}, "DATE_OUT_OF_RANGE", "known_from"),
     ]

@@ -87,6 +87,7 @@ async def test_a_repeated_key_returns_the_first_result(registry: Registry) -> No
     again = await registry.batch(*lines, line("enterprise", "k9", **settling()), line("enterprise", "k0", **settling(name="other")))
     assert [answer["id"] for answer in again[:6]] == [answer["id"] for answer in first[:6]]
     assert [outcome(answer)[1:] for answer in again[6:]] == [(201, None), (422, "IDEMPOTENCY_KEY_REUSED")]
+    assert [error["field"] for error in again[7]["problem"]["errors"]] == ["key"]
     after = await registry.count()
     assert (after[0] - count[0], after[2] - count[2]) == (1, 1)
 

@@ -179,7 +179,7 @@ async def test_a_stream_that_resumes_is_told_what_changed_meanwhile(house: House
             told = await stream.coverage()
     assert not told["full"]
     assert figures(told) == {code: wanted[code] for code in (park, "all")}
-    for foreign in ("7:" + first["version"].partition(":")[2], "nonsense", "1:x.y"):
+    for foreign in ("7:" + first["version"].partition(":")[2], "nonsense", "1:x.y", f"1:{2**63}"):
         async with following(house, by="park", last_event_id=foreign) as stream:
             assert (await stream.coverage())["full"]
 

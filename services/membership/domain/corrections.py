@@ -12,7 +12,15 @@ from services.membership.domain import coverage, members, unions
 from services.membership.domain.commands import Correct
 from services.membership.domain.dates import read_day
 from services.membership.domain.evolve import evolve
-from services.membership.domain.state import RESERVED_REASONS, UNION_DISSOLVED, Fact, World
+from services.membership.domain.state import (
+    ENTERPRISE_CLOSED,
+    LAST_UNIT_CLOSED,
+    RESERVED_REASONS,
+    UNION_DISSOLVED,
+    CoverageFact,
+    Fact,
+    World,
+)
 from shared import contracts
 from shared.contracts import Event, plain
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
@@ -65,6 +73,9 @@ def correct(world: World, command: Correct, target: Target, today: date) -> list
     before = contracts.fact(target.fact, target.placed.data)
     if type(before) not in DATE_FIELDS:
         raise Unprocessable("NOT_CORRECTABLE", field="corrects", params={"field": target.fact})
+    if isinstance(before, UnionDissolved) and before.reason == LAST_UNIT_CLOSED:
+        # It follows from the closures, and is corrected with them.
+        raise Unprocessable("RESERVED_REASON", field="corrects", params={"reason": before.reason})
     replacement = None if command.data is None else _changed(target.placed, before, command.data, today)
     if isinstance(before, UnionFounded) and replacement is not None:
         world.require_area(replacement.data["seat_area"], "data.seat_area")
@@ -80,7 +91,11 @@ def correct(world: World, command: Correct, target: Target, today: date) -> list
     said = Fact(target.subject, data, replacement.occurred_on if replacement else target.placed.occurred_on)
     require_possible(world, before)
     evolve(world, said)
-    followed = follow(world, before, command.reason) if isinstance(before, UnionDissolved) else []
+    followed: list[Fact] = []
+    if isinstance(before, UnionDissolved):
+        followed = follow(world, before, command.reason)
+    elif isinstance(before, CoverageStarted) and replacement is None:
+        followed = follow_start(world, before, command.reason)
     require_whole(world, before)
     return [said, *followed]
 
@@ -134,24 +149,37 @@ def require_possible(world: World, before: Event) -> None:
 def follow(world: World, before: UnionDissolved, reason: Reason) -> list[Fact]:
     """The ends of coverage that came with a dissolution go where it goes."""
     union = world.unions[before.union_id]
+    on = union.dissolved.on if union.dissolved else None
+    return [_moved(world, end, on, reason) for end in world.coverage_of(union.id) if not end.started and end.reason == UNION_DISSOLVED]
+
+
+def follow_start(world: World, before: CoverageStarted, reason: Reason) -> list[Fact]:
+    """With a start that is withdrawn goes the end that the service itself gave it: nobody else could take that back."""
     said: list[Fact] = []
-    for end in [f for f in world.coverage_of(union.id) if not f.started and f.reason == UNION_DISSOLVED]:
-        if end.event_id is None:
-            raise already_corrected(None)
-        placed = Placed(end.on, _plain_end(end.enterprise_id, end.union_id, end.kind, end.note_id))
-        on = union.dissolved.on if union.dissolved else None
-        data = FactCorrected(
-            corrects=end.event_id,
-            fact="parkunion.coverage-ended.v1",
-            rank=end.rank,
-            reason=reason.code,
-            withdrawn=placed,
-            replacement=replace_date(placed, on),
-            note_id=reason.note_id,
-        )
-        fact_ = Fact(f"enterprise/{end.enterprise_id}", data, on or end.on)
-        evolve(world, fact_)
-        said.append(fact_)
+    active = False
+    for fact in coverage.facts_between(world, before.union_id, before.enterprise_id):
+        if not fact.started and not active and fact.reason in (ENTERPRISE_CLOSED, UNION_DISSOLVED):
+            said.append(_moved(world, fact, None, reason))
+        active = fact.started
+    return said
+
+
+def _moved(world: World, end: CoverageFact, on: date | None, reason: Reason) -> Fact:
+    """The correction of an end of coverage, evolved into `world`: another date, or (`on` None) no end at all."""
+    if end.event_id is None:
+        raise already_corrected(None)
+    placed = Placed(end.on, _plain_end(end))
+    data = FactCorrected(
+        corrects=end.event_id,
+        fact="parkunion.coverage-ended.v1",
+        rank=end.rank,
+        reason=reason.code,
+        withdrawn=placed,
+        replacement=replace_date(placed, on),
+        note_id=reason.note_id,
+    )
+    said = Fact(f"enterprise/{end.enterprise_id}", data, on or end.on)
+    evolve(world, said)
     return said
 
 
@@ -160,8 +188,10 @@ def replace_date(placed: Placed, on: date | None) -> Placed | None:
     return None if on is None else Placed(on, placed.data)
 
 
-def _plain_end(enterprise_id: UUID, union_id: UUID, kind: UnionKind, note_id: UUID | None) -> dict[str, Any]:
-    return plain(CoverageEnded(enterprise_id=enterprise_id, union_id=union_id, kind=kind, reason=UNION_DISSOLVED, note_id=note_id))
+def _plain_end(end: CoverageFact) -> dict[str, Any]:
+    return plain(
+        CoverageEnded(enterprise_id=end.enterprise_id, union_id=end.union_id, kind=end.kind, reason=end.reason or "", note_id=end.note_id)
+    )
 
 
 def require_whole(world: World, before: Event) -> None:
@@ -199,8 +229,19 @@ def _require_whole_coverage(world: World, union_id: UUID, enterprise_id: UUID) -
             raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
         if union.dissolved is not None and (period.ended_on is None or period.ended_on > union.dissolved.on):
             raise Conflict("ALREADY_DISSOLVED", field="data", params={"union": str(union_id), "on": union.dissolved.on.isoformat()})
+        _require_end_with_closure(world, period)
         if union.kind == UnionKind.ENTERPRISE_UNION:
             coverage.require_free_for_own_union(world, enterprise_id, union_id, period.started_on, period.ended_on)
+
+
+def _require_end_with_closure(world: World, period: coverage.Period) -> None:
+    """What has closed is covered no longer. Raises ENTERPRISE_CLOSED (422)."""
+    enterprise = world.enterprises.get(period.enterprise_id)
+    if enterprise is None or enterprise.closed_on is None:
+        return
+    if period.ended_on is None or period.ended_on > max(enterprise.closed_on, period.started_on):
+        params = {"enterprise": str(enterprise.id), "closed_on": enterprise.closed_on.isoformat()}
+        raise Unprocessable("ENTERPRISE_CLOSED", field="corrects", params=params)
 
 
 def _require_whole_membership(world: World, before: MemberJoined | MemberLeft) -> None:

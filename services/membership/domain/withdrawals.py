@@ -14,7 +14,7 @@ from services.membership.domain.evolve import withdraw as withdraw_fact
 from services.membership.domain.state import Fact, World
 from shared import contracts
 from shared.contracts import Event, UnreadableEvent
-from shared.contracts.membership import UnionDissolved
+from shared.contracts.membership import CoverageStarted, UnionDissolved
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.problems import Conflict, NotFound, Problem
 from shared.withdrawals import require_range
@@ -83,6 +83,8 @@ def _take_out(world: World, command: Withdraw, facts: Sequence[tuple[int, Event]
         withdraw_fact(world, fact, rank)
         if isinstance(fact, UnionDissolved):
             followed += corrections.follow(world, fact, command.reason)
+        elif isinstance(fact, CoverageStarted):
+            followed += corrections.follow_start(world, fact, command.reason)
     for _, fact in facts:
         corrections.require_whole(world, fact)
     return followed
