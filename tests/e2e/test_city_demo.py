@@ -99,7 +99,9 @@ async def test_every_kind_of_event_was_said_corrected_and_taken_back(done: Done)
     assert {event.type for event in events if event.source == registry.SOURCE} > set(registry.TYPES)
     assert {event.type for event in events if event.source == membership.SOURCE} > set(membership.TYPES)
     said = {
-        (event.source, contracts.plain(event.data)["replacement"] is None) for event in events if event.type.endswith("fact-corrected.v1")
+        (event.source, contracts.plain(event.data).get("replacement") is None)
+        for event in events
+        if event.type.endswith("fact-corrected.v1")
     }
     assert said == {(source, gone) for source in SOURCES.values() for gone in (True, False)}
 
