@@ -28,7 +28,10 @@ YEAR = 365.25
 
 @dataclass(slots=True)
 class Firm:
-    """One firm. `key` is its registration's, `ends`: from that day on membership is told nothing of it (it closed, or was thought to have)."""
+    """One firm. `key` is its registration's, `ends`: from that day on membership is told nothing of it (it closed, or was thought to have).
+
+    `registration`: the reference to what said last how it is registered.
+    """
 
     number: int
     key: str
@@ -41,6 +44,7 @@ class Firm:
     ends: date | None = None
     closed: bool = False
     reports: list[tuple[date, str]] = field(default_factory=list)
+    registration: str = ""
 
     @property
     def id(self) -> str:
@@ -88,10 +92,11 @@ def settle(book: Book, parks: Sequence[Area]) -> list[Firm]:
         body |= {"industry": firm.industry} if firm.industry else {}
         body |= {"ownership": ownership} if chance.random() > 0.03 else {}
         has_code = fate > CODE_LATER + NO_CODE or firm.settled_on < scenario.first_day
-        book.enter("registry", "enterprise", firm.key, body | ({"credit_code": code} if has_code else {}), entered)
+        firm.registration = book.enter("registry", "enterprise", firm.key, body | ({"credit_code": code} if has_code else {}), entered)
         if not has_code and fate < CODE_LATER:
             said = {"corrects": f"{firm.id}#0", "reason": "code_issued", "data": {"credit_code": code}}
-            book.enter("registry", "correction", f"{firm.key}/code", said, entered + timedelta(days=chance.randint(20, 150)))
+            issued = entered + timedelta(days=chance.randint(20, 150))
+            firm.registration = book.enter("registry", "correction", f"{firm.key}/code", said, issued)
         firms.append(firm)
     return firms
 

@@ -90,8 +90,8 @@ class Members:
             "joined_on": on.isoformat(),
         }
         # Whoever joins again must have left, as far as membership knows.
-        about = [*([coverage.behind] if coverage.behind else []), *([f"{self._name}/p{person}"] if again else [])]
-        reference = self._book.enter("membership", "member", key, body, self._book.typed(on), [name.removeprefix("@") for name in about])
+        about = [*coverage.before_joining(on), *([f"{self._name}/p{person}"] if again else [])]
+        reference = self._book.enter("membership", "member", key, body, self._book.typed(on), about)
         member = Member(reference, person, coverage, on, again)
         self._all.append(member)
         return member
@@ -166,9 +166,8 @@ class Members:
     def _transfer(self, member: Member, goal: Coverage, on: date) -> None:
         member.left_on = on
         body = {"member_id": member.reference, "on": on.isoformat(), "union_id": goal.union, "enterprise_id": goal.firm.id}
-        about = [goal.behind.removeprefix("@")] if goal.behind else []
         key = f"{member.reference.removeprefix('@')}/transfer"
-        self._book.enter("membership", "transfer", key, body, self._book.typed(on), about)
+        self._book.enter("membership", "transfer", key, body, self._book.typed(on), goal.before_joining(on))
 
     # Mistakes
 

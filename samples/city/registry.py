@@ -191,7 +191,7 @@ class RegistryYears:
     def _registrations(self) -> None:
         """Names and days that were misread, and firms that were registered twice until somebody saw it."""
         for firm in self._deal(0.004):
-            self._correct(firm, firm.id, "settled", {"settled_on": (firm.settled_on - timedelta(days=30)).isoformat()})
+            self._correct(firm, firm.registration, "settled", {"settled_on": (firm.settled_on - timedelta(days=30)).isoformat()})
         for firm in self._deal(0.004):
             again = firm.key + "/again"
             body = {"name": firm.name, "park": firm.park, "settled_on": firm.settled_on.isoformat()}

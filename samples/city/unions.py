@@ -20,20 +20,28 @@ OWN_SHARE = {False: 0.17, True: 0.64}
 """{with so many workers: the part of the firms that ever founds a union of its own}"""
 WAITING = 420.0
 """Days on average from settling (or from the first year's campaigns) to the approval."""
-FIRST_APPROVAL = date(2004, 5, 1)
+FEDERATION_AGE = 8 * 365
+"""Days before the first one on which the oldest district federation was approved."""
 
 
 @dataclass(slots=True)
 class Coverage:
-    """A union covers a firm from `since` on, `until` that day (None: still). `behind`: the command that must be carried out first, if it is
-    not the founding. `kept_quiet`: nobody joins or leaves there."""
+    """A union covers a firm from `since` on, `until` that day (None: still). `kept_quiet`: nobody leaves there.
+
+    `behind`: the command, if it is not the founding, after which joining from `behind_from` (None: any day) on is possible.
+    """
 
     firm: Firm
     union: str
     since: date
     until: date | None = None
     behind: str | None = None
+    behind_from: date | None = None
     kept_quiet: bool = False
+
+    def before_joining(self, on: date) -> list[str]:
+        """Keys of the commands that must be carried out before somebody can join on that day."""
+        return [self.behind.removeprefix("@")] if self.behind and on >= (self.behind_from or self.since) else []
 
     def last(self, last_day: date) -> date:
         """The last day of it, as far as the city goes."""
@@ -80,7 +88,7 @@ class Unions:
     def _district_federations(self) -> None:
         """One over each district, older than the platform: the next higher union of all in it. It covers nobody by itself."""
         for number, district in enumerate(sorted(set(self._district.values()))):
-            on = FIRST_APPROVAL + timedelta(days=97 * number)
+            on = self._first - timedelta(days=FEDERATION_AGE - 97 * number)
             name = self._names[district] + "区域性工会联合会"
             self._regional[district] = self._founding(f"regional/{district}", "regional_federation", name, district, on, [])
 
@@ -246,8 +254,9 @@ class Unions:
         for coverage in portion(deck, len(self._own), 0.004):
             if coverage.since < self._last - timedelta(days=30):
                 coverage.kept_quiet = True
-                dissolved = self._dissolve(coverage.union, self._last - timedelta(days=20))
-                self._findings.note("WITHDRAWN", coverage.firm.case, self._correct(dissolved, "never", None))
+                coverage.behind_from = self._last - timedelta(days=20)
+                coverage.behind = self._correct(self._dissolve(coverage.union, coverage.behind_from), "never", None)
+                self._findings.note("WITHDRAWN", coverage.firm.case, coverage.behind)
         for district, union in list(self._regional.items())[:2]:
             self._misread_coverages(district, union)
         twice = self._founding("regional/again", "regional_federation", "重复录入的联合会", next(iter(self._regional)), self._first, [])

@@ -96,10 +96,12 @@ async def test_all_is_accepted_and_every_figure_on_several_days_is_the_oracles(d
 @pytest.mark.slow
 async def test_every_kind_of_event_was_said_corrected_and_taken_back(done: Done) -> None:
     events = await journals(done.platform)
-    assert {event.type for event in events if event.source == registry.SOURCE} == set(registry.TYPES)
-    assert {event.type for event in events if event.source == membership.SOURCE} == set(membership.TYPES)
+    assert {event.type for event in events if event.source == registry.SOURCE} > set(registry.TYPES)
+    assert {event.type for event in events if event.source == membership.SOURCE} > set(membership.TYPES)
     said = {
-        (event.source, contracts.plain(event.data)["replacement"] is None) for event in events if event.type.endswith("fact-corrected.v1")
+        (event.source, contracts.plain(event.data).get("replacement") is None)
+        for event in events
+        if event.type.endswith("fact-corrected.v1")
     }
     assert said == {(source, gone) for source in SOURCES.values() for gone in (True, False)}
 

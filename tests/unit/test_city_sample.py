@@ -102,15 +102,20 @@ def test_all_that_is_odd_on_purpose_occurs_and_names_its_line(city: City) -> Non
             assert lines["membership"][finding.row - 1]["body"]["approved_on"] == finding.detail.split(" < ")[0]
 
 
-def test_nothing_lies_in_the_future_and_nothing_is_entered_before_what_it_names(city: City) -> None:
-    entered: dict[str, int] = {}
+@pytest.mark.parametrize(
+    "scenario",
+    [SMALL, Scenario(LAST_DAY, 90, 1, 5), Scenario(date(1990, 2, 28), 90, 20, 1), Scenario(LAST_DAY, 3, 2, 2)],
+    ids=lambda scenario: scenario.name,
+)
+def test_nothing_lies_in_the_future_and_nothing_is_entered_before_what_it_names(scenario: Scenario) -> None:
+    city, entered = City(scenario), dict[str, int]()
     for number, command in enumerate(city.commands):
         assert all(entered[key_of(reference)] < number for reference in references(command.body))
         assert command.key not in entered
         entered[command.key] = number
-        assert SMALL.first_day <= command.entered_on <= LAST_DAY
+        assert scenario.first_day <= command.entered_on <= scenario.last_day
         days = [value for body in (command.body, command.body.get("data") or {}) for name, value in body.items() if name in OCCURRED]
-        assert all("1990-01-01" < day <= LAST_DAY.isoformat() for day in days)
+        assert all("1950-01-01" < day <= scenario.last_day.isoformat() for day in days)
     assert all(before.entered_on <= after.entered_on for before, after in pairwise(city.commands))
 
 
