@@ -16,6 +16,7 @@ import pytest
 from deploy.local.postgres import PostgresServer
 from shared.broker import PartitionsDiffer
 from shared.consumer import Reader, ShardBatch, consumed_until, held, lag
+from shared.contracts import Envelope
 from shared.db import Connection, Pool
 from shared.kafka import KafkaBroker
 from tests.conftest import Database, NewTopics
@@ -37,13 +38,13 @@ PARTITIONS = 6
 STREAMS = 12
 
 
-def history(last: int, first: int = 1) -> list[object]:
+def history(last: int, first: int = 1) -> list[Envelope]:
     return [fact(f"enterprise/{e}", n) for n in range(first, last + 1) for e in range(STREAMS)]
 
 
 async def publish(kafka: KafkaBroker, topic: str, last: int, first: int = 1) -> None:
     producer = kafka.producer()
-    await producer.publish(topic, messages(history(last, first), PARTITIONS))  # type: ignore[arg-type]
+    await producer.publish(topic, messages(history(last, first), PARTITIONS))
     await producer.close()
 
 
