@@ -57,9 +57,12 @@ async def recover(conn: Connection, broker: Broker, source: Source, pinging: Pin
 
     Raises Stopped, PartitionsDiffer, BrokerUnavailable, OffsetLost.
     """
+    if (await store.state(conn)).republishing:
+        raise Stopped(f"{source.topic} was not written to its end by a republish")
     topic = await _topic(broker, source, pinging)
     marks = await store.marks(conn)
-    await _assert_same(conn, source, topic, marks)
+    if any(mark.topic_id not in (None, topic.id) for mark in marks.values()):
+        raise Stopped(f"the topic {source.topic} was made anew")
     extents = {partition: extent for (_, partition), extent in (await pinging(broker.extents([source.topic]))).items()}
     cut = {partition: extents[partition] for partition, mark in marks.items() if extents[partition].end <= mark.offset}
     if cut:
@@ -81,14 +84,6 @@ async def _topic(broker: Broker, source: Source, pinging: Pinging) -> Topic:
     if topic.partitions != source.partitions:
         raise PartitionsDiffer(f"{source.topic} has {topic.partitions} partitions, {source.partitions} are configured")
     return topic
-
-
-async def _assert_same(conn: Connection, source: Source, topic: Topic, marks: Mapping[int, Mark]) -> None:
-    """Raises Stopped if the topic is not, or not wholly, the one that was published to."""
-    if (await store.state(conn)).republishing:
-        raise Stopped(f"{source.topic} was not written to its end by a republish")
-    if any(mark.topic_id not in (None, topic.id) for mark in marks.values()):
-        raise Stopped(f"the topic {source.topic} was made anew")
 
 
 async def _read_on(conn: Connection, broker: Broker, source: Source, topic: Topic, spans: Mapping[int, Extent], pinging: Pinging) -> None:

@@ -20,7 +20,7 @@ from shared.db import Connection, Pool
 from shared.idempotency import Result
 from shared.journal import Actor, Draft
 from shared.reading import store as reading
-from shared.relaying.store import OLDEST
+from shared.relaying import store as sending
 from tests.conftest import NewDatabase
 from tests.integration.membership_office import Office
 
@@ -61,7 +61,8 @@ async def command(conn: Connection, n: int) -> None:
     await snapshot.load(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
     await conn.fetch(reading.HEADS, 1, 0, ["s"], [subject])
     await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
-    await conn.fetch(OLDEST, 10)
+    await conn.fetch(sending.OLDEST, 10)
+    await conn.fetch(sending.KNOWN, [subject], [1], [written.event_id])
 
 
 async def test_a_command_reads_a_few_rows_however_many_there_are(by_key: Pool) -> None:
