@@ -24,6 +24,8 @@ POINTS = {
     "relay.read": "the relay has read the outbox, nothing is published",
     "relay.acked": "the broker has acknowledged, the outbox still holds the events",
     "relay.deleted": "the outbox is emptied and the marks are set",
+    "closing.fenced": "nothing more can be recorded on a day, and nobody was told",
+    "closing.said": "every partition is told that a day is closed, the transaction is open",
     "reader.owned": "a reader has taken shards over and has applied nothing",
     "batch.moved": "the position is moved in the open transaction, nothing is applied",
     "batch.applied": "a batch is applied in the open transaction",

@@ -21,7 +21,9 @@ def turning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def figures(data: Path, known_at: date) -> dict[str, Any]:
-    said = parkunion("coverage", "--data", data, "--by", "park", "--known-at", known_at.isoformat(), "--as-of", "2026-01-01", "--format", "json")
+    said = parkunion(
+        "coverage", "--data", data, "--by", "park", "--known-at", known_at.isoformat(), "--as-of", "2026-01-01", "--format", "json"
+    )
     answer: dict[str, Any] = json.loads(said.stdout)
     return answer
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -117,6 +118,21 @@ async def test_the_first_event_is_the_answer_of_coverage(house: House, city: Cit
             name: value for name, value in wanted.items() if name != "version"
         }
         assert first["version"] == wanted["version"]
+
+
+async def test_a_day_that_closes_is_told_to_open_streams(house: House, city: City) -> None:
+    async with following(house) as stream:
+        first = await stream.coverage()
+        assert (first["closed_day"], first["provisional"]) == (None, ["NO_CLOSED_DAYS"])
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        async with asyncio.timeout(10):
+            while True:
+                name, data, _ = await stream.event()
+                if name == "age" and data["closed_day"] == "2026-01-02":
+                    break
+    async with following(house) as stream:
+        first = await stream.coverage()
+    assert (first["closed_day"], first["provisional"]) == ("2026-01-02", ["DAY_NOT_CLOSED"])
 
 
 async def test_changes_bring_only_the_rows_that_changed_and_the_total(house: House, city: City) -> None:
