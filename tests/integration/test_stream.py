@@ -319,3 +319,27 @@ async def test_a_slow_client_gathers_no_queue(house: House, city: City) -> None:
 
 
 _ = (Database, Room)
+
+
+async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(house: House, city: City) -> None:
+    async with house.client() as http:
+        opened = (await http.post("/v1/login-codes")).json()["url"]
+    async with httpx.AsyncClient(base_url=house.url, timeout=30, follow_redirects=True) as browser:
+        await browser.get(opened)
+
+        async def page(**params: str) -> str:
+            return (await browser.get("/areas/C01", params={"lang": "en", **params})).text
+
+        assert '<b id="closed">—</b>' in await page()
+        assert 'data-provisional="NO_CLOSED_DAYS"' in await page()
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        assert '<b id="closed">2026-01-02</b>' in await page()
+        final = await page(known_at="2026-01-02")
+        assert "Final: the day as known is closed" in final
+        assert "data-provisional" not in final
+        assert 'data-provisional="DAY_NOT_CLOSED"' in await page(known_at="2026-01-03")
+        assert "所知之日尚未结账" in await page(known_at="2026-01-03", lang="zh")
+        line = (await browser.get("/areas/C01/coverage.csv", params={"known_at": "2026-01-03"})).text.splitlines()
+        assert line[0].endswith("closed_day,provisional")
+        assert line[1].endswith("2026-01-02,DAY_NOT_CLOSED")
+        assert "2026-01-02" in (await browser.get("/age")).text
