@@ -28,7 +28,7 @@ import structlog
 
 from shared import db, faults, journal
 from shared.clock import Clock
-from shared.contracts.streams import DayClosed
+from shared.contracts.streams import DayClosed, day_subject
 from shared.journal import Actor, Draft
 
 GRACE = timedelta(minutes=5)
@@ -38,14 +38,14 @@ WAIT = 0.05
 LONGEST_BACKOFF = 5.0
 ACTOR = Actor("closing", "api")
 
-LOOK = "SELECT day, said, parkunion_now() AS now FROM days_closed"
-FENCE = "UPDATE days_closed SET day = $1, opens = $2 WHERE day IS NULL OR day < $1"
+LOOK = "SELECT day, said, parkunion_now() AS now FROM days_closed WHERE one"
+FENCE = "UPDATE days_closed SET day = $1, opens = $2 WHERE one AND (day IS NULL OR day < $1)"
 DRAW = "SELECT pg_current_xact_id()::text"
 ENDED = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8"
 LAST = "SELECT coalesce(max(id), 0) FROM journal"
 SENT = "SELECT coalesce(min(id) > $1, true) FROM outbox"
-TURN = "SELECT day, said FROM days_closed FOR UPDATE"
-SAID = "UPDATE days_closed SET said = $1"
+TURN = "SELECT day, said FROM days_closed WHERE one FOR UPDATE"
+SAID = "UPDATE days_closed SET said = $1 WHERE one"
 
 AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, journal.ClockAhead)
 
@@ -119,7 +119,7 @@ class Closer:
             found = await conn.fetchrow(TURN)
             if found is None or found["day"] != day or (found["said"] is not None and found["said"] >= day):
                 return False
-            drafts = [Draft(f"day/{partition}", DayClosed(day=day), day, partition=partition) for partition in range(self._partitions)]
+            drafts = [Draft(day_subject(partition), DayClosed(day=day), day, partition=partition) for partition in range(self._partitions)]
             await journal.lock(conn, [draft.subject for draft in drafts])
             await journal.append(conn, drafts, ACTOR)
             await conn.execute(SAID, day)

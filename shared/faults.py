@@ -35,6 +35,8 @@ POINTS = {
     "relay.deleted": "the outbox is emptied and the marks are set",
     "relay.recovering": "the relay has found events in the log that it had not marked, nothing of it is written",
     "republish.half": "a batch of the journal is in the topic made anew, the marks are not set",
+    "closing.fenced": "nothing more can be recorded on a day, and nobody was told",
+    "closing.said": "every partition is told that a day is closed, the transaction is open",
     "reader.owned": "a reader has taken shards over and has applied nothing",
     "batch.moved": "the position is moved in the open transaction, nothing is applied",
     "batch.applied": "a batch is applied in the open transaction",

@@ -118,7 +118,7 @@ WITH draft AS MATERIALIZED (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
         AS d(subject, event_id, type, occurred_on, cause_id, data, n)
 ), moment AS MATERIALIZED (
-    SELECT parkunion_now() AS at, opens FROM days_closed
+    SELECT parkunion_now() AS at, opens FROM days_closed WHERE one
 ), raised AS (
     UPDATE streams SET sequence = streams.sequence + c.n, recorded_at = greatest(streams.recorded_at, moment.at, moment.opens)
     FROM (SELECT subject, count(*) AS n FROM draft GROUP BY subject) AS c, moment

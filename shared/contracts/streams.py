@@ -60,6 +60,17 @@ class DayClosed(Event, frozen=True, kw_only=True):
     day: date
 
 
+def day_subject(partition: int) -> str:
+    """The stream on which a partition is told that days are closed."""
+    return f"day/{partition}"
+
+
+def partition_given(subject: str) -> int | None:
+    """The partition of an event that does not go where its key hashes to; None for every other."""
+    kind, _, key = subject.partition("/")
+    return int(key) if kind == "day" else None
+
+
 TYPES: dict[str, type[Event]] = {
     "parkunion.fact-corrected.v1": FactCorrected,
     "parkunion.event-withdrawn.v1": EventWithdrawn,

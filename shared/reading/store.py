@@ -92,8 +92,8 @@ INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence,
 SELECT $1, $2, * FROM unnest(
     $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::uuid[], $9::text[], $10::text[], $11::bytea[], $12::date[]
 )
-ON CONFLICT (generation, shard, topic, "offset") DO UPDATE
-    SET kind = excluded.kind, error = excluded.error, retry_wanted = false, tried_at = parkunion_now()
+ON CONFLICT (generation, shard, topic, "offset") DO UPDATE SET kind = excluded.kind, error = excluded.error,
+    known_day = excluded.known_day, retry_wanted = false, tried_at = parkunion_now()
 """
 RELEASE = """
 DELETE FROM held USING unnest($3::text[], $4::bigint[]) AS r(topic, "offset")

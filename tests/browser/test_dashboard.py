@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import httpx
@@ -118,6 +119,15 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, houses: list[
         await house.room.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 hour'")
         await expect(page.locator("#age[data-stale=KAFKA_UNREACHABLE]")).to_contain_text("Kafka unreachable since", timeout=15_000)
         assert 'data-stale="KAFKA_UNREACHABLE"' in await (await page.request.get("/areas/C01")).text()
+        # And until when days are closed, as soon as another one is.
+        await expect(page.locator("#closed")).to_have_text("—")
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        await expect(page.locator("#closed")).to_have_text("2026-01-02", timeout=15_000)
+        text = await (await page.request.get("/areas/C01?known_at=2026-01-02")).text()
+        assert "Final: the day as known is closed" in text
+        assert "data-provisional" not in text
+        assert 'data-provisional="DAY_NOT_CLOSED' in await (await page.request.get("/areas/C01?known_at=2026-01-03")).text()
+        assert "所知之日尚未结账" in await (await page.request.get("/areas/C01?known_at=2026-01-03&lang=zh")).text()
         await page.context.close()
 
 

@@ -116,6 +116,12 @@ class Room:
                 await conn.execute("UPDATE shards SET closed = $2 WHERE generation = 1 AND shard = $1", shard, day)
             self.closed[shard] = day
 
+    async def close_everywhere(self, day: date, shards: int) -> None:
+        """A day is closed in all shards of a deployment."""
+        for shard in range(shards):
+            await self.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, $1) ON CONFLICT DO NOTHING", shard)
+        await self.close(day, *range(shards))
+
     @asynccontextmanager
     async def ask(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         async with self.questions.snapshot(areas or Areas.all()) as snapshot:

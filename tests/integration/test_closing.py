@@ -129,6 +129,7 @@ async def test_a_command_that_began_before_midnight_is_waited_for(kernel: Databa
             draft = Draft("enterprise/a", HeadcountReported(workers=1), DAY)
             with contextlib.suppress(ClockAhead):
                 await journal.append(conn, [draft], ACTOR)
+            assert not (await asyncio.wait([looking], timeout=0.3))[0]
             assert await said(pool) == []
         await pool.execute("DELETE FROM outbox")
         await turned.set(MIDNIGHT + timedelta(minutes=6))

@@ -227,10 +227,8 @@ async def test_readiness_tells_the_closed_day_and_its_age(room: Room, client: Cl
     assert "parkunion_closed_day_age_days" not in (await client.http.get("/metrics")).text
     city(room)
     await room.fold()
-    for shard in range(1, 12):
-        await room.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, $1)", shard)
     today = await room.pool.fetchval("SELECT (parkunion_now() AT TIME ZONE 'Asia/Shanghai')::date")
-    await room.close(today - timedelta(days=2), *range(12))
+    await room.close_everywhere(today - timedelta(days=2), shards=12)
     ready = (await client.http.get("/readyz")).json()
     assert ready["closed_day"] == (today - timedelta(days=2)).isoformat()
     assert "parkunion_closed_day_age_days 2.0" in (await client.http.get("/metrics")).text

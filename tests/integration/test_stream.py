@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -117,6 +118,21 @@ async def test_the_first_event_is_the_answer_of_coverage(house: House, city: Cit
             name: value for name, value in wanted.items() if name != "version"
         }
         assert first["version"] == wanted["version"]
+
+
+async def test_a_day_that_closes_is_told_to_open_streams(house: House, city: City) -> None:
+    async with following(house) as stream:
+        first = await stream.coverage()
+        assert (first["closed_day"], first["provisional"]) == (None, ["NO_CLOSED_DAYS"])
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        async with asyncio.timeout(10):
+            while True:
+                name, data, _ = await stream.event()
+                if name == "age" and data["closed_day"] == "2026-01-02":
+                    break
+    async with following(house) as stream:
+        first = await stream.coverage()
+    assert (first["closed_day"], first["provisional"]) == ("2026-01-02", ["DAY_NOT_CLOSED"])
 
 
 async def test_changes_bring_only_the_rows_that_changed_and_the_total(house: House, city: City) -> None:
@@ -303,3 +319,27 @@ async def test_a_slow_client_gathers_no_queue(house: House, city: City) -> None:
 
 
 _ = (Database, Room)
+
+
+async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(house: House, city: City) -> None:
+    async with house.client() as http:
+        opened = (await http.post("/v1/login-codes")).json()["url"]
+    async with httpx.AsyncClient(base_url=house.url, timeout=30, follow_redirects=True) as browser:
+        await browser.get(opened)
+
+        async def page(**params: str) -> str:
+            return (await browser.get("/areas/C01", params={"lang": "en", **params})).text
+
+        assert '<b id="closed">—</b>' in await page()
+        assert 'data-provisional="NO_CLOSED_DAYS"' in await page()
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        assert '<b id="closed">2026-01-02</b>' in await page()
+        final = await page(known_at="2026-01-02")
+        assert "Final: the day as known is closed" in final
+        assert "data-provisional" not in final
+        assert 'data-provisional="DAY_NOT_CLOSED"' in await page(known_at="2026-01-03")
+        assert "所知之日尚未结账" in await page(known_at="2026-01-03", lang="zh")
+        line = (await browser.get("/areas/C01/coverage.csv", params={"known_at": "2026-01-03"})).text.splitlines()
+        assert line[0].endswith("closed_day,provisional")
+        assert line[1].endswith("2026-01-02,DAY_NOT_CLOSED")
+        assert "2026-01-02" in (await browser.get("/age")).text

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.streams import day_subject, partition_given
 from shared.reading.days import NO_DAY, closed_day
 
 FIRST, SECOND, THIRD = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
@@ -40,3 +41,8 @@ def test_no_day_is_closed_that_a_topic_or_a_held_event_leaves_open(closings: dic
     if closed is not None:
         assert all(closings[topic] >= closed for topic in TOPICS)
         assert held is None or held > closed
+
+
+def test_the_partition_of_a_closed_day_stands_in_its_subject() -> None:
+    assert partition_given(day_subject(47)) == 47
+    assert partition_given("enterprise/0197-7") is None
