@@ -103,14 +103,21 @@ async def _retried(stack: Stack, subject: str | None) -> tuple[int, list[dict[st
     async with _apis(stack) as apis:
         if subject is not None and not await _streams(apis, stack, subject):
             raise Trouble(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
+        since: dict[str, str] = {}
         for service in _readers(stack):
             answer = await apis.post(service, "/v1/parked/retry", {} if subject is None else {"subject": subject})
             asked += answer["asked"]
+            since[service] = answer["at"]
         left = await _streams(apis, stack, subject)
-        while any(one["retry_wanted"] for one in left) and time.monotonic() < deadline:
+        while any(_not_tried(one, since[one["service"]]) for one in left) and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
             left = await _streams(apis, stack, subject)
     return asked, left
+
+
+def _not_tried(one: dict[str, Any], since: str) -> bool:
+    """Whether it can be tried, and was not yet. Both are instants of one form."""
+    return one["kind"] in ("refused", "unreadable") and (one["tried_at"] or "") < since
 
 
 def _apis(stack: Stack) -> Any:
