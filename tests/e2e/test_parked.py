@@ -61,4 +61,4 @@ def test_a_held_stream_is_found_withdrawn_and_gone_on_with(city: City) -> None:
     said = platform.say("registry", f"/v1/enterprises/{city.enterprise}/headcounts", {"on": "2024-04-01", "workers": 44})
     assert said.status_code == 201, said.text
     until(lambda: parked(city, "list")[0] == 0, "nothing is held")
-    until(lambda: platform.figures(area="C1-P001")["C1-P001"]["workers"] == 44, "what came after it counts")
+    until(lambda: platform.figures(area="C1", by="park")["C1-P001"]["workers"] == 44, "what came after it counts")
