@@ -83,7 +83,7 @@ def parked_router(service: str, generation: Callable[[Connection], Awaitable[int
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
             asked = await parked.retry(conn, await generation(conn), body.source, body.subject)
             at = await conn.fetchval("SELECT parkunion_now()")
-        return json_response({"service": service, "asked": asked, "at": at.isoformat()}, 202)
+        return json_response({"service": service, "asked": asked, "at": at}, 202)
 
     return router
 

@@ -40,8 +40,8 @@ class EventWithdrawn(Event, frozen=True, kw_only=True):
     """Earlier events of this stream, which no reader could take, were never facts. Same subject as the events withdrawn.
 
     The sequences `from` to `to`, both included, are absent from the set of facts at every known day; a reader passes over them and goes
-    on behind them, also where they are the reason that the stream is held. It is refused by a reader that has applied one of them: what
-    has counted is corrected, not withdrawn. `reason` is a code; `note_id` names a text kept by the source alone.
+    on behind them, also where they are the reason that the stream is held. A reader that has applied one of them refuses it, since what has
+    counted is corrected, not withdrawn; one that keeps only what holds now takes it out again. `reason` is a code; `note_id` names a text kept by the source alone.
     """
 
     first: int = msgspec.field(name="from")

@@ -196,7 +196,9 @@ class Folder:
                 waiting.popleft()
         shard.limit = min(self._batch, shard.limit * 2)
         for at, parked in plan.park.items():
-            shard.tried.add(at)
+            if parked.kind in PARKING:
+                # An early one has not been tried: when the streams are loaded again it may be the next.
+                shard.tried.add(at)
             if shard.refused.pop(at, None) is not None:
                 shard.limit = self._batch
             if parked.kind in PARKING:

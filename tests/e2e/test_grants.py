@@ -41,6 +41,11 @@ def test_every_reading_route_refuses_another_area(city: City, stranger: str) -> 
         ("metrics", "/v1/coverage/changes", {"area": "C1", "known_from": "2024-01-01", "known_to": "2026-01-01"}),
         ("metrics", "/v1/coverage/stream", {"area": "C1"}),
         ("metrics", "/v1/coverage/stream", {}),
+        *((service, "/v1/parked", {}) for service in ("membership", "metrics")),
+        *(
+            (service, "/v1/parked/events", {"source": "/services/registry", "subject": f"enterprise/{one}"})
+            for service in ("membership", "metrics")
+        ),
         ("metrics", "/areas/C1", {}),
         ("metrics", f"/enterprises/{one}", {}),
         ("metrics", "/explain", {"area": "C1", "measure": "members"}),
@@ -56,6 +61,9 @@ def test_every_command_refuses_another_area(city: City, stranger: str) -> None:
     document = {"kind": "passport", "number": "E00000002"}
     commands = [
         ("registry", "/v1/areas", {"code": "C1-P002", "name": "x", "kind": "park", "parent": "C1"}),
+        *((service, "/v1/parked/retry", {}) for service in ("membership", "metrics")),
+        ("registry", "/v1/withdrawals", {"subject": f"enterprise/{one}", "from": 1, "to": 1, "reason": "x"}),
+        ("membership", "/v1/withdrawals", {"subject": f"union/{union}", "from": 1, "to": 1, "reason": "x"}),
         ("registry", "/v1/areas", {"code": "Z", "name": "x", "kind": "division", "parent": None}),
         ("registry", "/v1/enterprises", {"name": "x", "park": "C1-P001", "settled_on": "2024-01-02"}),
         ("registry", f"/v1/enterprises/{one}/headcounts", {**day, "workers": 3}),

@@ -58,7 +58,9 @@ async def test_the_ledger_is_that_of_the_facts_without_the_withdrawn_ones(databa
         )
         async with running(reader):
             await until(lambda: drained(pool, broker, TOPICS))
+            if end >= len(events):
+                # What a withdrawal sets free is applied after its place in the log was read.
+                await until(lambda: nothing_held(pool))
         start = end
-    assert await pool.fetchval("SELECT count(*) FROM held") == 0
     assert await Room(pool).ledger() == oracle.ledger(events)
     pool.terminate()

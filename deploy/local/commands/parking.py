@@ -24,6 +24,7 @@ WHAT_NEXT = {
     "early": ("等待缺失的事件;若不再到来:reconcile", "waits for a missing event; if it never comes: reconcile"),
     "unreadable": ("升级本服务后重试,或由来源撤销", "update this service and retry, or have the source withdraw it"),
     "refused": ("修正规则后重试,或由来源撤销", "retry after a release that takes it, or have the source withdraw it"),
+    "late": ("该日已关闭:由来源撤销并重新登记", "its day was closed: have the source withdraw it and say it anew"),
     "fork": ("同一序号有两个事件:reconcile、relay republish", "two events have one sequence: reconcile, relay republish"),
 }
 
@@ -103,14 +104,21 @@ async def _retried(stack: Stack, subject: str | None) -> tuple[int, list[dict[st
     async with _apis(stack) as apis:
         if subject is not None and not await _streams(apis, stack, subject):
             raise Trouble(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
+        since: dict[str, str] = {}
         for service in _readers(stack):
             answer = await apis.post(service, "/v1/parked/retry", {} if subject is None else {"subject": subject})
             asked += answer["asked"]
+            since[service] = answer["at"]
         left = await _streams(apis, stack, subject)
-        while any(one["retry_wanted"] for one in left) and time.monotonic() < deadline:
+        while any(_not_tried(one, since[one["service"]]) for one in left) and time.monotonic() < deadline:
             await asyncio.sleep(0.2)
             left = await _streams(apis, stack, subject)
     return asked, left
+
+
+def _not_tried(one: dict[str, Any], since: str) -> bool:
+    """Whether it can be tried, and was not yet. Both are instants of one form."""
+    return one["kind"] in ("refused", "unreadable") and (one["tried_at"] or "") < since
 
 
 def _apis(stack: Stack) -> Any:

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from services.metrics import questions
 from services.metrics.api import day_or_today, questions_of
 from services.metrics.coverage import RULE_VERSION
-from services.metrics.dashboard import enterprises, recent, trends, waiting
+from services.metrics.dashboard import enterprises, held, recent, trends, waiting
 from services.metrics.dashboard.address import View
 from services.metrics.dashboard.charts import ChartFailed, Charts
 from services.metrics.dashboard.page import HEADERS, PageRoute, render, words_of
@@ -170,7 +170,9 @@ async def overview(request: Request, caller: CallerOf, view: ViewOf) -> Response
             roots = sorted(code for code in caller.areas.codes if code in snapshot.areas)
         if len(roots) != 1:
             words = words_of(request)
-            return render(request, "start.html", {"w": words, "view": view, "roots": [(code, tree.shown(code)) for code in roots]})
+            stand_still = len(await held.of_caller(snapshot, caller, tree))
+            values = {"w": words, "view": view, "roots": [(code, tree.shown(code)) for code in roots], "held": stand_still}
+            return render(request, "start.html", values)
     return RedirectResponse(view.area(roots[0], lang=request.query_params.get("lang")), 303, headers=dict(HEADERS))
 
 
@@ -192,6 +194,7 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             completeness=completeness(total.measures),
             lags=lags(trend.points[-MONTHS_OF_SPARK:]),
             trend=trend,
+            held=await _held(asked, area),
             recent=await recent.just_happened(asked.snapshot, asked.tree, area, asked.words) if asked.is_now else None,
             waits=await waiting.panel(asked.snapshot, area, asked.as_of, asked.known_at),
         )
@@ -201,6 +204,21 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             cursor = cursors_of(request).encode([str(following)]) if following else None
             return render(request, "park.html", {**values, "enterprises": listed, "more": cursor})
         return render(request, "area.html", {**values, **await _rows(asked, area, trend, after)})
+
+
+async def _held(asked: Asked, area: str) -> int:
+    """How many streams stand still that concern an area's page: of a root, where the caller may see it, those too that lie in none."""
+    root = asked.caller.areas.everything and len(asked.tree.path(area)) == 1
+    return len(await held.of_caller(asked.snapshot, asked.caller, asked.snapshot.areas.latest(), None if root else area))
+
+
+@router.get("/held")
+async def held_page(request: Request, caller: CallerOf, view: ViewOf) -> Response:
+    """Which streams stand still, since when and why, how much waits behind them, and what to do next."""
+    caller.require(READ)
+    async with questions_of(request).snapshot(caller.areas) as snapshot:
+        lines = await held.of_caller(snapshot, caller, snapshot.areas.latest())
+    return render(request, "held.html", {"w": words_of(request), "view": view, "lines": lines})
 
 
 def cursors_of(request: Request) -> Cursors:
@@ -313,5 +331,6 @@ async def enterprise_page(request: Request, caller: CallerOf, view: ViewOf, ente
             raise NotFound("NOT_FOUND")
         entries = await enterprises.timeline(asked.snapshot, enterprise, asked.as_of, asked.known_at)
         place = found.park or park
-        values = asked.values(enterprise=found, entries=entries, park=place, tree=asked.tree, path=asked.path(place))
+        stands_still = await held.of_enterprise(asked.snapshot, enterprise)
+        values = asked.values(enterprise=found, held=stands_still, entries=entries, park=place, tree=asked.tree, path=asked.path(place))
         return render(request, "enterprise.html", values)

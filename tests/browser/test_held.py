@@ -1,0 +1,63 @@
+"""The page of what is held: found from where it matters, by keyboard, on a phone, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.async_api import Browser, expect
+
+from shared import contracts
+from tests.browser.conftest import logged_in
+from tests.browser.test_places import place, settle
+from tests.integration.metrics_house import House
+from tests.kernel.listening import fact
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+HOLD = """
+INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, event_id, kind, error, event)
+VALUES (1, 0, 'held', $1, '/services/registry', $2, $3, $4, $5, $6, $7)
+"""
+
+
+async def held_city(house: House) -> str:
+    """A city in which an enterprise's stream stands still at its third event."""
+    place(house, "C08", None, "辛市")
+    place(house, "C08A", "C08", "辛区")
+    place(house, "C08A-P1", "C08A", "辛园", park=True)
+    key = settle(house, "C08A-P1", "C08A")
+    await house.room.fold()
+    for sequence, kind, error in ((3, "refused", "RefusedFact: a headcount of -1"), (4, "early", None), (5, "early", None)):
+        event = fact(f"enterprise/{key}", sequence, source="/services/registry")
+        await house.room.pool.execute(HOLD, sequence, event.subject, sequence, event.id, kind, error, contracts.encode(event))
+    return key
+
+
+@pytest.mark.parametrize(("language", "width"), [("zh", "wide"), ("en", "phone")])
+async def test_what_is_held_is_found_from_the_area_and_says_what_to_do_next(
+    browser: Browser, house: House, language: str, width: str
+) -> None:
+    key = await held_city(house)
+    try:
+        page = (await logged_in(browser, house, "C08", language=language, width=width)).pages[0]
+        await page.goto("/areas/C08")
+        link = page.locator("main a[href='/held']")
+        await link.focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/held")
+        row = page.locator(f"[data-held='enterprise/{key}']")
+        await expect(row).to_contain_text("企业C08A-P1")
+        await expect(row).to_contain_text("由来源撤销" if language == "zh" else "its source withdraws it")
+        await expect(row).to_contain_text("RefusedFact: a headcount of -1")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
+        found = await page.evaluate("axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))")
+        assert found == []
+        await row.locator("a").first.focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"**/enterprises/{key}*")
+        await expect(page.locator("main .notice a[href='/held']")).to_be_visible()
+        other = (await logged_in(browser, house, "C09", language=language, width=width)).pages[0]
+        await other.goto("/held")
+        await expect(other.locator("[data-held]")).to_have_count(0)
+    finally:
+        await house.room.pool.execute("DELETE FROM held WHERE topic = 'held'")
