@@ -15,8 +15,10 @@ from services.metrics.explain import Behind, Contribution
 from services.metrics.measures import INDEX, MEASURES, PUBLISHED, RATES, Vector, unpacked
 from services.metrics.questions import Answer, Rate, Row, Snapshot
 from services.metrics.scope import parts
+from services.metrics.survival import Step
 from services.metrics.tree import Area as AreaOfTree
 from services.metrics.tree import Tree
+from services.metrics.waits import Waits
 from shared.db import Record
 from shared.forms import AreaCode, Day
 
@@ -78,6 +80,46 @@ class CoverageAnswer(Basis):
     """Rows by code, empty ones left out, the total last."""
 
     rows: list[RowAnswer]
+
+
+class WaitsAnswer(BaseModel):
+    """The waits of one group; `area` is its code, `all` in the last row. Days are calendar days; `median_lower` and `median_upper` are the
+    interval of 95 %. A median that is null is not reached (NOT_REACHED: more than half are waiting still), or there is nobody (NO_BASE)."""
+
+    area: str
+    name: str
+    founded: int
+    waiting: int
+    median: int | None
+    median_lower: int | None
+    median_upper: int | None
+    reason: Literal["NO_BASE", "NOT_REACHED"] | None
+
+
+class DurationsAnswer(Basis):
+    """Rows by code, empty ones left out, the total last."""
+
+    rows: list[WaitsAnswer]
+
+
+class StepAnswer(BaseModel):
+    """One day of the curve: of `at_risk`, `founded` on it, and `censored` known to wait no further than it; `survival` after it."""
+
+    day: int
+    at_risk: int
+    founded: int
+    censored: int
+    survival: float
+
+
+class CurveAnswer(Basis):
+    """One row and its curve by day, one step for each day on which somebody leaves."""
+
+    area: str | None
+    by: By | None
+    group: str | None
+    row: WaitsAnswer
+    steps: list[StepAnswer]
 
 
 class NumeratorAndDenominator(BaseModel):
@@ -306,3 +348,25 @@ def area_body(tree: Tree, area: AreaOfTree) -> dict[str, Any]:
         "level": area.level,
         "children": len(tree.children(area.code)),
     }
+
+
+def waits_body(row: Waits) -> dict[str, Any]:
+    """The fields of `WaitsAnswer`."""
+    founded, waiting = row.numbers
+    found, reason = row.median()
+    return {
+        "area": row.code,
+        "name": row.name or row.code,
+        "founded": founded,
+        "waiting": waiting,
+        "median": found.days,
+        "median_lower": found.lower,
+        "median_upper": found.upper,
+        "reason": reason,
+    }
+
+
+def step_body(step: Step) -> dict[str, Any]:
+    """The fields of `StepAnswer`."""
+    survival = round(step.survival, 6)
+    return {"day": step.day, "at_risk": step.at_risk, "founded": step.founded, "censored": step.censored, "survival": survival}

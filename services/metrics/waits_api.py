@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from services.metrics import waits
 from services.metrics.api import VERSION_HEADER, day_or_today, questions_of
 from services.metrics.grants import READ, require_granted
 from services.metrics.questions import Snapshot
-from services.metrics.schemas import Area, AsOf, Basis, By, KnownAt, basis
-from services.metrics.survival import Step
+from services.metrics.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt, basis, step_body, waits_body
 from services.metrics.waits import Waits, require_durations
 from shared.answers import json_response, language_of
 from shared.problems import Unprocessable
 from shared.web import CallerOf
 
-DIGITS = 6
-"""Of a survival: one enterprise in a million."""
-
 router = APIRouter(prefix="/v1/durations", tags=["durations"])
-
-
-class WaitsAnswer(BaseModel):
-    """The waits of one group; `area` is its code, `all` in the last row. Days are calendar days; `median_lower` and `median_upper` are the
-    interval of 95 %. A median that is null is not reached (NOT_REACHED: more than half are waiting still), or there is nobody (NO_BASE)."""
-
-    area: str
-    name: str
-    founded: int
-    waiting: int
-    median: int | None
-    median_lower: int | None
-    median_upper: int | None
-    reason: Literal["NO_BASE", "NOT_REACHED"] | None
-
-
-class DurationsAnswer(Basis):
-    """Rows by code, empty ones left out, the total last."""
-
-    rows: list[WaitsAnswer]
-
-
-class StepAnswer(BaseModel):
-    """One day of the curve: of `at_risk`, `founded` on it, and `censored` known to wait no further than it; `survival` after it."""
-
-    day: int
-    at_risk: int
-    founded: int
-    censored: int
-    survival: float
-
-
-class CurveAnswer(Basis):
-    """One row and its curve by day, one step for each day on which somebody leaves."""
-
-    area: str | None
-    by: By | None
-    group: str | None
-    row: WaitsAnswer
-    steps: list[StepAnswer]
 
 
 @router.get("", response_model=DurationsAnswer)
@@ -118,25 +73,3 @@ async def curve(
 
 def _page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
     return json_response(body, headers={VERSION_HEADER: snapshot.version, "Vary": "Accept-Language"})
-
-
-def waits_body(row: Waits) -> dict[str, Any]:
-    """The fields of `WaitsAnswer`."""
-    founded, waiting = row.numbers
-    found, reason = row.median()
-    return {
-        "area": row.code,
-        "name": row.name or row.code,
-        "founded": founded,
-        "waiting": waiting,
-        "median": found.days,
-        "median_lower": found.lower,
-        "median_upper": found.upper,
-        "reason": reason,
-    }
-
-
-def step_body(step: Step) -> dict[str, Any]:
-    """The fields of `StepAnswer`."""
-    survival = round(step.survival, DIGITS)
-    return {"day": step.day, "at_risk": step.at_risk, "founded": step.founded, "censored": step.censored, "survival": survival}

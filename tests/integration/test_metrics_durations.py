@@ -144,9 +144,6 @@ async def test_the_page_of_an_area_shows_the_median_its_curve_and_the_list_behin
             page = (await client.get(f"/areas/{area}", params={"lang": language, "as_of": AS_OF})).raise_for_status().text
             panel = page[page.index('aria-labelledby="waits-title"') :]
             assert [text for text in said if text not in panel] == []
-        svg = await client.get("/areas/C/waiting.svg", params={"lang": language, "as_of": AS_OF})
-        assert (svg.status_code, svg.headers["content-type"], svg.text.startswith("<svg")) == (200, "image/svg+xml", True)
-        assert said[0] in svg.text
         csv = (await client.get("/areas/C/waiting.csv", params={"as_of": AS_OF})).text.lstrip("\ufeff").splitlines()
         assert [line.split(",")[:5] for line in csv[1:]] == [
             ["10", "4", "1", "0", "0.750000"], ["30", "3", "1", "0", "0.500000"], ["152", "2", "0", "2", "0.500000"]
