@@ -213,6 +213,11 @@ class FactSet:
 
     def add(self, changes: Iterable[Change]) -> None:
         """Take in what events say, each stream's in its order."""
+        if self.gather(changes):
+            self.shape = segments(self.in_force())
+
+    def gather(self, changes: Iterable[Change]) -> bool:
+        """As `add`, but `shape` stays as it was, for who asks for rows by definition only; whether it would be another one."""
         reshaped = False
         for told in changes:
             self.newest = max(self.newest, told.known)
@@ -220,8 +225,7 @@ class FactSet:
                 reshaped |= self._withdraw(told.withdrawn, told.known)
             if told.placed is not None:
                 reshaped |= self._place(told.placed, told.known)
-        if reshaped:
-            self.shape = segments(self.in_force())
+        return reshaped
 
     def _place(self, placed: Placed, known: int) -> bool:
         if placed.kind in MEMBERS:

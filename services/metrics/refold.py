@@ -106,7 +106,7 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
             if heard is not None:
                 news.take(heard)
         for subject, changes in news.changes.items():
-            sets[subject].add(changes)
+            sets[subject].gather(changes)
         await told(news.facts)
         for row in news.facts:
             found.facts[row.subject] = digested(found.facts.get(row.subject, 0), row)

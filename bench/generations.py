@@ -1,0 +1,39 @@
+"""How long an audit and a rebuild of the sample take: `python -m bench.generations`, one line of JSON a step.
+
+Own stack, ended at the end: the NLRB file through the APIs, then `audit`, `rebuild`, `switch`, and `audit` of the new generation.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from bench.latency import ROOT, parkunion
+from bench.sample import SAMPLE, settled, told
+
+
+def main() -> None:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as place:
+        data = Path(place) / "stack"
+        parkunion(data, "up", "--detach")
+        try:
+            subprocess.run([ROOT / "parkunion", "--data", data, "import", "nlrb", SAMPLE], check=True, capture_output=True)
+            while not settled(data):
+                time.sleep(0.1)
+            for step in ("audit", "rebuild", "switch", "audit"):
+                words = [step] if step == "switch" else [step, "--json"]
+                began = time.perf_counter()
+                done = subprocess.run([ROOT / "parkunion", "--data", data, *words], check=False, capture_output=True, text=True)
+                found = json.loads(done.stdout) if step != "switch" else {}
+                figures = {name: found.get(name) for name in ("events", "rows", "differences") if name in found}
+                told(step, began, exit=done.returncode, **figures)
+        finally:
+            parkunion(data, "down")
+
+
+if __name__ == "__main__":
+    main()
