@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from shared.broker import Broker, Extent, Record
+from shared.broker import Broker, Extent, OffsetLost, Record
 from shared.contracts import Envelope
 from shared.reading.days import NO_DAY, closed_day
 from shared.reading.records import NO_STREAM, Received, Stream, read
@@ -56,6 +56,7 @@ class Replay(Generic[T]):
 
     async def batches(self, broker: Broker) -> AsyncIterator[list[T]]:
         """Raises OffsetLost where the log does not hold what is to be read, or BrokerUnavailable."""
+        await self._require_whole(broker)
         sources = {topic: broker.read({(topic, self.shard): Extent(0, end)}) for topic, end in self.until.items() if end}
         pending: dict[str, deque[Received]] = {topic: deque() for topic in sources}
         unread = set(sources)
@@ -70,6 +71,13 @@ class Replay(Generic[T]):
                 pending[record.topic].popleft()
             if told := self._sort(records):
                 yield told
+
+    async def _require_whole(self, broker: Broker) -> None:
+        extents = await broker.extents(self.until)
+        for topic, end in self.until.items():
+            extent = extents[topic, self.shard]
+            if end and (extent.begin > 0 or extent.end < end):
+                raise OffsetLost(f"{topic}/{self.shard} holds {extent.begin} to {extent.end}, not 0 to {end}")
 
     async def _fill(self, source: AsyncIterator[Sequence[Record]], pending: deque[Received]) -> bool:
         """Let a batch of a topic wait; false: there is no more of it."""

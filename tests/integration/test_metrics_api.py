@@ -359,7 +359,7 @@ async def test_a_token_for_one_district_gets_403_for_all_others_on_every_route(r
 
 @pytest.mark.invariant("I7")
 async def test_bad_questions_name_the_parameter(client: Client) -> None:
-    cases = [
+    cases: list[tuple[str, dict[str, Any], str, str]] = [
         ("coverage", {"as_of": "yesterday"}, "INVALID_DATE", "as_of"),
         ("coverage", {"as_of": "2024-02-30"}, "INVALID_DATE", "as_of"),
         ("coverage", {"known_at": ""}, "INVALID_DATE", "known_at"),
