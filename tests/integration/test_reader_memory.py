@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shared.broker import Message
-from shared.db import Pool
+from shared.consumer import ShardBatch
+from shared.db import Connection, Pool
 from shared.memory_broker import MemoryBroker
+from shared.reading import parked
 from tests.kernel.listening import POISON, SOURCE, drained, effects, fact, held_kinds, message, messages, new_reader, running, until
 
 A, B = "topic.a", "topic.b"
@@ -143,6 +145,17 @@ async def test_too_many_parked_streams_stop_the_reader(pool: Pool) -> None:
         await until(lambda: _halted(reader))
         assert len(await held_kinds(pool)) <= 20
         assert await effects(pool) == {}
+    async with pool.acquire() as conn:
+        assert "20 streams" in str((await parked.state(conn, 1)).halted)
+    with_a_new_rule = new_reader(pool, broker, [A, B], 1, apply=let_through)
+    async with running(with_a_new_rule):
+        await until(all_read(pool, broker))
+    async with pool.acquire() as conn:
+        assert (await parked.state(conn, 1)).halted is None
+
+
+async def let_through(_conn: Connection, _batch: ShardBatch) -> None:
+    """A release that takes everything."""
 
 
 async def _halted(reader: object) -> object:
