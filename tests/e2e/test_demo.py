@@ -110,12 +110,12 @@ async def test_a_second_run_repeats_nothing(done: Done, tmp_path: Path) -> None:
 
 
 async def events_of(platform: Platform) -> int:
-    """Events in the journals of all services."""
+    """Facts in the journals of all services; that a day is closed is none of anybody."""
     found = 0
     for service in ("registry", "membership"):
         conn = await asyncpg.connect(platform.status()["postgres"]["dsn"][service])
         try:
-            found += await conn.fetchval("SELECT count(*) FROM journal")
+            found += await conn.fetchval("SELECT count(*) FROM journal WHERE type <> 'parkunion.day-closed.v1'")
         finally:
             await conn.close()
     return found

@@ -13,6 +13,7 @@ from services.registry.settings import Settings
 from shared import db
 from shared.broker import PartitionsDiffer, partition_of
 from shared.contracts import decode
+from shared.contracts.streams import partition_given
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.registry_office import at_work, settling
 
@@ -47,6 +48,10 @@ async def test_every_event_reaches_its_partition_in_sequence(
             enterprise = await registry.made("/v1/enterprises", settling(name=f"公司{n}"))
             for workers in (30, 40):
                 await registry.made(f"/v1/enterprises/{enterprise['id']}/headcounts", {"on": "2021-01-01", "workers": workers})
+    # Yesterday is closed beside the relay, in every partition.
+    async with asyncio.timeout(30):
+        while await pool.fetchval("SELECT count(*) FROM journal WHERE type = 'parkunion.day-closed.v1'") < PARTITIONS:
+            await asyncio.sleep(0.02)
     total = await pool.fetchval("SELECT count(*) FROM journal")
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka_server.bootstrap, auto_offset_reset="earliest")
     await consumer.start()
@@ -56,10 +61,13 @@ async def test_every_event_reaches_its_partition_in_sequence(
         while sum(map(len, seen.values())) < total:
             record = await consumer.getone()
             event = decode(record.value)
-            assert (record.key.decode(), record.partition) == (event.partitionkey, partition_of(event.partitionkey, PARTITIONS))
+            given = partition_given(event.subject)
+            place = given if given is not None else partition_of(event.partitionkey, PARTITIONS)
+            assert (record.key.decode(), record.partition) == (event.partitionkey, place)
             seen.setdefault(event.subject, []).append(event.sequence)
         while await pool.fetchval("SELECT count(*) FROM outbox"):
             await asyncio.sleep(0.02)
+    assert {subject for subject in seen if subject.startswith("day/")} == {f"day/{partition}" for partition in range(PARTITIONS)}
     assert all(sequences == list(range(1, len(sequences) + 1)) for sequences in seen.values())
     stop.set()
     await asyncio.wait_for(relay, 10)

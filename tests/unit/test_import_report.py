@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.local.coverage_table import comma_separated, coverage_table, percent
+from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality, percent
 from deploy.local.loading.batches import Fate, Refusal
 from deploy.local.loading.report import fate_lines, finding_lines, unusable_lines, write_findings
 from samples.files import Unusable
@@ -98,3 +98,12 @@ def test_findings_are_listed_with_case_and_code_and_written_in_full(tmp_path: Pa
     ]
     write_findings(tmp_path / "findings.csv", findings)
     assert "01-RC-1,OTHER_SPELLING,3,'=1+1" in (tmp_path / "findings.csv").read_text("utf-8")
+
+
+def test_tables_and_lines_say_whether_figures_may_change() -> None:
+    open_day = {**answer(), "closed_day": "2026-11-23"}
+    assert "DAY" not in finality({**open_day, "provisional": []})
+    assert "final" in finality({**open_day, "provisional": []})
+    assert "NO_CLOSED_DAYS" in finality(answer())
+    [line] = csv.DictReader(io.StringIO(comma_separated([{**row("P1", "a"), **basis(open_day)}])))
+    assert (line["known_at"], line["closed_day"], line["provisional"]) == ("2026-11-24", "2026-11-23", "NO_CLOSED_DAYS")
