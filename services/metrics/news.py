@@ -13,9 +13,11 @@ from services.metrics.store import AreaRow, FactRow, NameRow
 from shared import contracts
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
-from shared.contracts.streams import FactCorrected, Placed
+from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 
 AREA = "area/"
+SILENT = (DayClosed, EventWithdrawn)
+"""What speaks to readers only: it changes no figure, so it is none of the events that explain one."""
 
 
 class Heard(NamedTuple):
@@ -71,8 +73,13 @@ class News:
             self.ended.append((code, rank, known))
 
 
-def hear(event: Envelope, shard: int, known: date) -> Heard:
-    """Read an event of an enterprise, a union or an area that became known on a day. Raises RefusedFact: it cannot be counted."""
+def hear(event: Envelope, shard: int, known: date) -> Heard | None:
+    """Read an event of an enterprise, a union or an area that became known on a day; None: it says nothing to the figures.
+
+    Raises RefusedFact: it cannot be counted.
+    """
+    if isinstance(event.data, SILENT):
+        return None
     heard = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
     _require_storable(heard)
     return heard

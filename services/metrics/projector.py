@@ -69,7 +69,8 @@ class Projector:
     async def _sort_out(self, batch: ShardBatch) -> News:
         news, until = News(), time.perf_counter() + SLICE
         for event in batch.events:
-            news.take(hear(event, batch.shard, self._clock.day_of(event.time)))
+            if (heard := hear(event, batch.shard, self._clock.day_of(event.time))) is not None:
+                news.take(heard)
             if time.perf_counter() > until:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + SLICE

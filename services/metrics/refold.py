@@ -83,7 +83,7 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], clock: Cl
     Raises OffsetLost if the log no longer begins at 0 or ends before `until`, BrokerUnavailable if it does not answer.
     """
 
-    def understand(event: Envelope) -> Heard:
+    def understand(event: Envelope) -> Heard | None:
         return hear(event, shard, clock.day_of(event.time))
 
     replay = Replay(shard, until, understand, (RefusedFact,))
@@ -91,7 +91,8 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], clock: Cl
     sets = defaultdict[str, FactSet](FactSet)
     async for batch in replay.batches(broker):
         for heard in batch:
-            news.take(heard)
+            if heard is not None:
+                news.take(heard)
         for subject, changes in news.changes.items():
             sets[subject].gather(changes)
         await told(news.facts)

@@ -50,7 +50,7 @@ def said(room: Room) -> tuple[str, list[Envelope]]:
 async def projecting(metrics: Database, kafka: KafkaServer, prefix: str) -> AsyncIterator[None]:
     stop = asyncio.Event()
     settings = settings_of(metrics, kafka=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=prefix)
-    task = asyncio.create_task(app.roles(settings)["projector"](stop))
+    task = asyncio.ensure_future(app.roles(settings)["projector"](stop))
     try:
         yield
     finally:

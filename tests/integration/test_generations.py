@@ -48,7 +48,7 @@ async def test_a_generation_that_is_as_the_log_says_is_equal(log: Log) -> None:
     assert (report.differences, report.parked, report.events) == (0, [], len(events))
     assert report.rows == len(of_the_oracle(events))
     assert sum(sum(offsets.values()) for offsets in report.vector.values()) == len(events)
-    stored = await log.owner.fetchrow("SELECT kind, differences, report FROM reports WHERE id = $1", number)
+    (stored,) = await log.owner.fetch("SELECT kind, differences, report FROM reports WHERE id = $1", number)
     assert (stored["kind"], stored["differences"], stored["report"]["id"]) == ("audit", 0, number)
 
 
@@ -56,9 +56,9 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
     events = told()
     log.tell(events)
     await log.fold()
-    row = await log.owner.fetchrow("SELECT ctid, shard, cell, effective_day, known_day, units FROM g1.ledger_open WHERE units > 0 LIMIT 1")
+    (row,) = await log.owner.fetch("SELECT ctid, shard, cell, effective_day, known_day, units FROM g1.ledger_open WHERE units > 0 LIMIT 1")
     await log.owner.execute("UPDATE g1.ledger_open SET units = units + 1 WHERE ctid = $1", row["ctid"])
-    cell = await log.owner.fetchrow("SELECT park, industry, size, ownership FROM g1.cells WHERE id = $1", row["cell"])
+    (cell,) = await log.owner.fetch("SELECT park, industry, size, ownership FROM g1.cells WHERE id = $1", row["cell"])
 
     _, report = await log.audit()
     assert report.differences == 1
