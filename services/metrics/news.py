@@ -16,6 +16,8 @@ from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 
 AREA = "area/"
+SILENT = (DayClosed, EventWithdrawn)
+"""What speaks to readers only: it changes no figure, so it is none of the events that explain one."""
 
 
 class Heard(NamedTuple):
@@ -72,11 +74,11 @@ class News:
 
 
 def hear(event: Envelope, shard: int, known: date) -> Heard | None:
-    """Read an event of an enterprise, a union or an area that became known on a day; None: it changes no figure.
+    """Read an event of an enterprise, a union or an area that became known on a day; None: it says nothing to the figures.
 
-    A closed day is the reader's affair, and what a withdrawal names was never applied. Raises RefusedFact: it cannot be counted.
+    Raises RefusedFact: it cannot be counted.
     """
-    if isinstance(event.data, DayClosed | EventWithdrawn):
+    if isinstance(event.data, SILENT):
         return None
     heard = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
     _require_storable(heard)
