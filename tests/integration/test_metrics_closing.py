@@ -11,7 +11,6 @@ import pytest
 
 from services.metrics import changes, explain
 from services.metrics.changes import Window
-from services.metrics.facts import RefusedFact
 from services.metrics.measures import unpacked
 from services.metrics.projector import Projector
 from services.metrics.questions import coverage
@@ -135,16 +134,6 @@ async def test_rows_of_a_closed_day_are_summed_once_and_rows_that_come_to_nothin
     await room.fold()
     await room.close(day)
     assert await room.pool.fetchval("SELECT count(*) FROM g1.ledger_open") > 0
-
-
-@pytest.mark.invariant("I4")
-async def test_what_was_recorded_on_a_closed_day_is_refused(room: Room) -> None:
-    subject = await settled(room)
-    await room.fold()
-    await room.close(room.today)
-    room.say(subject, HeadcountReported(workers=41), "2024-04-01")
-    with pytest.raises(RefusedFact, match="closed"):
-        await room.fold()
 
 
 async def test_the_news_of_a_closed_day_is_no_fact_of_anybody(room: Room) -> None:

@@ -63,7 +63,7 @@ async def test_a_median_counts_those_who_are_waiting_still(house: House) -> None
     settle(room, "D1-P002", "2024-01-02", closed_on="2024-02-01")
     await room.fold()
     body = await ask(house, by="park", as_of=AS_OF)
-    assert list(body) == ["as_of", "known_at", "provisional", "rule_version", "fold_version", "rows"]
+    assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows"]
     assert body["fold_version"] == 2
     assert body["rows"] == [
         {"area": "D1-P001", "name": "东园", "founded": 2, "waiting": 1, "median": 30, "median_lower": 10, "median_upper": None, "reason": None},

@@ -6,12 +6,13 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from shared import contracts
 from shared.broker import Message
 from shared.clock import Clock
 from shared.consumer import Reader
-from shared.contracts.streams import DayClosed
+from shared.contracts.streams import DayClosed, EventWithdrawn
 from shared.db import Connection, Pool
 from shared.ids import uuid7
 from shared.memory_broker import MemoryBroker
@@ -143,3 +144,25 @@ async def test_the_closed_day_is_kept_over_a_restart(pool: Pool) -> None:
 
 async def _some(found: list[date | None]) -> bool:
     return bool(found)
+
+
+@pytest.mark.invariant("I4")
+async def test_what_comes_after_its_day_was_closed_is_kept_as_late_and_the_day_stays_closed(pool: Pool) -> None:
+    broker, told = broker_of(1), list[tuple[int, date]]()
+    for topic, source in ((A, SOURCE), (B, "/services/other")):
+        broker.write(topic, [said(fact("enterprise/e", 1, source=source)), said(day_closed(FIRST, 1, source))])
+    late, next_day = fact("enterprise/e", 2), fact("enterprise/e", 3, at=A_DAY)
+    async with running(reader(pool, broker, told)):
+        await until(lambda: pool.fetchval("SELECT closed = $1 FROM shards", FIRST))
+        broker.write(A, [said(late), said(next_day)])
+        await until(lambda: pool.fetchval("SELECT count(*) = 2 FROM held"))
+    kinds = {row["sequence"]: row["kind"] for row in await pool.fetch("SELECT sequence, kind FROM held")}
+    assert kinds == {2: "late", 3: "early"}
+    async with running(reader(pool, broker, told)):
+        # What is tried again after a start is late for ever; its source may withdraw it.
+        data = EventWithdrawn(first=2, last=2, reason="late")
+        taken_back = structs.replace(fact("enterprise/e", 4, at=A_DAY + 60), type=contracts.type_of(data), data=data)
+        broker.write(A, [said(taken_back)])
+        await until(lambda: pool.fetchval("SELECT count(*) = 0 FROM held"))
+    assert (await effects(pool))[SOURCE, "enterprise/e"] == [1, 3]
+    assert await closed(pool) == {0: FIRST}

@@ -19,6 +19,7 @@ from tests.conftest import Database, NewDatabase
 from tests.histories import history, interleaved
 from tests.integration.metrics_house import House, house_of
 from tests.integration.metrics_room import Room
+from tests.kernel.listening import until
 
 ADDED = ("full", "version", "newest", "age_ms")
 
@@ -109,6 +110,11 @@ async def test_the_first_event_is_the_answer_of_coverage(house: House, city: Cit
         {"by": "size"},
         {"by": "park", "as_of": "2026-01-31"},
     )
+
+    async def fresh() -> bool:
+        return "KAFKA_UNREACHABLE" not in (await served(house))["provisional"]
+
+    await until(fresh)
     for params in questions:
         wanted = await served(house, **params)
         async with following(house, **params) as stream:
@@ -342,4 +348,8 @@ async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(hou
         line = (await browser.get("/areas/C01/coverage.csv", params={"known_at": "2026-01-03"})).text.splitlines()
         assert line[0].endswith("closed_day,provisional")
         assert line[1].endswith("2026-01-02,DAY_NOT_CLOSED")
-        assert "2026-01-02" in (await browser.get("/age")).text
+
+        async def told() -> bool:
+            return "2026-01-02" in (await browser.get("/age")).text
+
+        await until(told)
