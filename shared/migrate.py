@@ -4,12 +4,17 @@
 service's own `NNNN_*.sql` in order. Each file is one transaction, and is never changed after it was applied. `{app}` in a file stands for
 the role of the running service, `<service>_app`. Names in the database that this release does not know are left alone, so that an older
 release starts beside a newer schema.
+
+A file waits for its locks a moment at a time, and lets everybody pass between two tries: whoever waits for a table is waited for by all who
+come later, so one long answer on it would stop the service for as long as the file waited (invariant I8).
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +22,10 @@ import asyncpg
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = 0x7061726B
+LOCK_WITHIN = 1.0
+"""Seconds that a file waits for a lock at a time, and then lets others pass."""
+PATIENCE = 120.0
+"""Seconds after which a file is given up that gets its locks never."""
 NUMBERED = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
 
@@ -72,6 +81,15 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
 
 
 async def _apply(conn: asyncpg.Connection[asyncpg.Record], migration: Migration, *, app: str) -> None:
-    async with conn.transaction():
-        await conn.execute(migration.text.replace("{app}", '"' + app.replace('"', '""') + '"'))
-        await conn.execute("INSERT INTO schema_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            async with conn.transaction():
+                await conn.execute(f"SET LOCAL lock_timeout = {LOCK_WITHIN * 1000:.0f}")
+                await conn.execute(migration.text.replace("{app}", '"' + app.replace('"', '""') + '"'))
+                await conn.execute("INSERT INTO schema_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256)
+            return
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(LOCK_WITHIN)

@@ -175,3 +175,48 @@ async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again
         await migrate(bare, "kernel", folder=tmp_path)
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
     assert await migrate(bare, "kernel", folder=tmp_path) == ["0001_first.sql"]
+
+
+@pytest.mark.invariant("I8")
+async def test_a_migration_that_waits_for_a_table_lets_others_use_it_meanwhile(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("")
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
+    await migrate(bare, "kernel", folder=tmp_path)
+    (tmp_path / "0002_second.sql").write_text("ALTER TABLE things ADD COLUMN m int;")
+    slow, others = await asyncpg.connect(bare), await asyncpg.connect(bare)
+    reading = slow.transaction()
+    await reading.start()
+    await slow.fetch("SELECT n FROM things")
+    migrating = asyncio.create_task(migrate(bare, "kernel", folder=tmp_path))
+    async with asyncio.timeout(30):
+        while not await others.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass)"):
+            await asyncio.sleep(0.02)
+        # The migration stands in the queue before this one, and does not give up its place for ever.
+        await others.fetch("SELECT n FROM things")
+    assert not migrating.done()
+    await reading.rollback()
+    assert await migrating == ["0002_second.sql"]
+    await slow.close()
+    await others.close()
+
+
+@pytest.mark.invariant("I8")
+async def test_a_migration_whose_locks_cross_those_of_others_is_tried_again(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("")
+    (tmp_path / "0001_first.sql").write_text("CREATE TABLE a (n int); CREATE TABLE b (n int);")
+    await migrate(bare, "kernel", folder=tmp_path)
+    (tmp_path / "0002_second.sql").write_text("ALTER TABLE a ADD COLUMN m int; ALTER TABLE b ADD COLUMN m int;")
+    at_work = await asyncpg.connect(bare)
+    reading = at_work.transaction()
+    await reading.start()
+    await at_work.fetch("SELECT n FROM b")
+    migrating = asyncio.create_task(migrate(bare, "kernel", folder=tmp_path))
+    watching = await asyncpg.connect(bare)
+    async with asyncio.timeout(30):
+        while not await watching.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'b'::regclass)"):
+            await asyncio.sleep(0.02)
+        await at_work.fetch("SELECT n FROM a")
+    await reading.rollback()
+    assert await migrating == ["0002_second.sql"]
+    await at_work.close()
+    await watching.close()
