@@ -12,6 +12,7 @@ from shared.contracts import decode, encode, membership, streams
 SAMPLES = sorted((Path(__file__).parent / "golden" / "membership").glob("*.json"))
 
 
+@pytest.mark.invariant("I8")
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_a_golden_event_is_read_and_written_to_the_same_value(path: Path) -> None:
     golden = json.loads(path.read_text("utf-8"))

@@ -50,7 +50,7 @@ def keep(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         platform = Platform.start(Path(place) / "stack")
         try:
-            _tell(platform)
+            tell(platform)
             parkunion("import", "nlrb", _slice(Path(place)), "--data", platform.data, check=False)
             until(platform.settled, "everything is projected")
             answers = [{"params": params, "rows": platform.ask("metrics", "/v1/coverage", **params).json()["rows"]} for params in QUESTIONS]
@@ -73,7 +73,7 @@ def _slice(place: Path) -> Path:
     return file
 
 
-def _tell(platform: Platform) -> None:
+def tell(platform: Platform) -> None:
     """One of every command, and of every correction."""
 
     def say(service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import re
 import subprocess
-import sys
-import threading
 import time
-import zipfile
-from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from deploy.local.child import free_port
 from deploy.local.postgres import PostgresServer
@@ -28,46 +19,24 @@ from services.membership.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope
 from shared.db import create_pool
-from shared.ids import uuid7
 from shared.migrate import migrate
 from tests.conftest import Database, NewDatabase
 from tests.integration.metrics_house import house_of
 from tests.integration.metrics_room import Room
-
-KEPT = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+", path.name))
-SERVICES = ("registry", "membership", "metrics")
-KEY = ECKey.generate_key("P-256", auto_kid=True)
-ISSUER = "https://issuer.test"
+from tests.migrations.kept import SECRET, Issuer, environment_of, program_of, records, restore, unpack
 
 pytestmark = pytest.mark.invariant("I8")
-
-
-@pytest.fixture(scope="module", params=KEPT, ids=lambda path: path.name)
-def kept(request: pytest.FixtureRequest) -> Path:
-    """The folder of a release."""
-    folder: Path = request.param
-    return folder
 
 
 @pytest.fixture
 async def restored(kept: Path, postgres_server: PostgresServer) -> AsyncIterator[dict[str, Database]]:
     """Its databases, brought up to this release."""
-    found = {}
-    for service in SERVICES:
-        name, owner, app = f"kept_{service}_{uuid7().hex[-8:]}", f"{service}_owner", f"{service}_app"
-        postgres_server.create_role(owner)
-        postgres_server.create_role(app)
-        postgres_server.create_database(name, owner)
-        postgres_server.execute(gzip.decompress((kept / f"{service}.sql.gz").read_bytes()).decode(), name)
-        found[service] = Database(name, service, postgres_server.dsn(name, app), postgres_server.dsn(name, owner))
-        await migrate(found[service].owner_dsn, service)
+    found = restore(kept, postgres_server)
+    for service, database in found.items():
+        await migrate(database.owner_dsn, service)
     yield found
     for database in found.values():
         postgres_server.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
-
-
-def records(kept: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in gzip.decompress((kept / "topics.ndjson.gz").read_bytes()).decode().splitlines()]
 
 
 def events(kept: Path) -> list[Envelope]:
@@ -151,47 +120,26 @@ async def test_the_documents_can_be_opened_with_their_keys(kept: Path, restored:
     assert {("resident_id", "11010519491231002X"), ("passport", "E00000001"), ("sample", "KEEP/1")} <= set(opened)
 
 
-@pytest.fixture
-def jwks() -> Iterator[str]:
-    """The address of the public key."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps({"keys": [KEY.as_dict(private=False)]}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks"
-    server.shutdown()
-
-
-def test_the_old_registry_takes_commands_on_the_new_schema(kept: Path, restored: dict[str, Database], jwks: str, tmp_path: Path) -> None:
-    with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
-        wheel.extractall(tmp_path)
+def test_the_old_registry_takes_commands_on_the_new_schema(
+    kept: Path, restored: dict[str, Database], issuer: Issuer, tmp_path: Path
+) -> None:
+    code = unpack(kept, tmp_path)
     port = free_port(None)
     settings = {
         "DSN": restored["registry"].app_dsn,
         "KAFKA": "127.0.0.1:1",
         "PORT": str(port),
-        "ISSUER": ISSUER,
-        "JWKS_URL": jwks,
-        "FINGERPRINT_KEY": "00" * 32,
-        "CURSOR_KEY": "00" * 32,
+        "ISSUER": issuer.name,
+        "JWKS_URL": issuer.jwks,
+        "FINGERPRINT_KEY": SECRET,
+        "CURSOR_KEY": SECRET,
     }
-    env = {**{f"PARKUNION_{name}": value for name, value in settings.items()}, "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
-    program = [sys.executable, "-P", "-m", "services.registry", "--role", "api"]
+    program, env = program_of(code, "services.registry", "--role", "api"), environment_of(code, **settings)
     with subprocess.Popen(program, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as old:
         try:
-            claims = {"iss": ISSUER, "aud": "parkunion", "sub": "tester", "exp": int(time.time()) + 300, "areas": ["*"]}
-            token = jwt.encode({"alg": "ES256", "kid": KEY.kid}, {**claims, "scope": "registry:read registry:write"}, KEY)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {issuer.token()}"}, trust_env=False
+            ) as client:
                 deadline = time.monotonic() + 30
                 while True:
                     try:

@@ -1,0 +1,145 @@
+"""What a kept release left behind, brought back: its databases, its topics, its program and tokens that it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+import re
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from deploy.local.folder import ROOT
+from deploy.local.postgres import PostgresServer
+from shared.ids import uuid7
+from shared.kafka import KafkaBroker
+from tests.conftest import Database
+
+KEPT = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+", path.name))
+SERVICES = ("registry", "membership", "metrics")
+TOPICS = ("registry.v1", "membership.v1")
+PREFIX = "parkunion."
+PARTITIONS = 12
+SCOPES = "registry:read registry:write membership:read membership:write metrics:read"
+SECRET = "00" * 32
+NEW = ROOT
+"""The program of this release."""
+
+
+def restore(kept: Path, postgres: PostgresServer) -> dict[str, Database]:
+    """Its databases as they were, under names of their own."""
+    found = {}
+    for service in SERVICES:
+        name, owner, app = f"kept_{service}_{uuid7().hex[-8:]}", f"{service}_owner", f"{service}_app"
+        postgres.create_role(owner)
+        postgres.create_role(app)
+        postgres.create_database(name, owner)
+        postgres.execute(gzip.decompress((kept / f"{service}.sql.gz").read_bytes()).decode(), name)
+        found[service] = Database(name, service, postgres.dsn(name, app), postgres.dsn(name, owner))
+    return found
+
+
+def records(kept: Path) -> list[dict[str, Any]]:
+    """Every record of its topics, per topic and partition in the order of the offsets."""
+    return [json.loads(line) for line in gzip.decompress((kept / "topics.ndjson.gz").read_bytes()).decode().splitlines()]
+
+
+def restore_topics(kept: Path, bootstrap: str, prefix: str) -> dict[str, str]:
+    """Its records at the same offsets of the topics `<prefix>…`, which exist and are empty; {topic: id}."""
+
+    async def publish() -> dict[str, str]:
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True, acks="all")
+        await producer.start()
+        try:
+            waiting = []
+            for record in records(kept):
+                topic, key, value = prefix + record["topic"].removeprefix(PREFIX), record["key"].encode(), record["value"].encode()
+                waiting.append((record["offset"], await producer.send(topic, value, key=key, partition=record["partition"])))
+            for offset, sent in waiting:
+                assert (await sent).offset == offset
+        finally:
+            await producer.stop()
+        found = await KafkaBroker(bootstrap).describe([prefix + name for name in TOPICS])
+        return {name: topic.id for name, topic in found.items()}
+
+    return asyncio.run(publish())
+
+
+def point_to(databases: dict[str, Database], postgres: PostgresServer, prefix: str, ids: dict[str, str]) -> None:
+    """Its readers stand in these topics: the same offsets, under other names and ids."""
+    told = json.dumps(ids)
+    for service in ("membership", "metrics"):
+        assert postgres.execute("SELECT count(*) FROM held", databases[service].name).strip() == "0"
+        renamed = ", ".join(f"{name} = replace({name}::text, '{PREFIX}', '{prefix}')::jsonb" for name in ("next", "newest", "ends"))
+        mine = f"(SELECT jsonb_object_agg(key, value) FROM jsonb_each('{told}') AS t WHERE next ? replace(t.key, '{prefix}', '{PREFIX}'))"
+        postgres.execute(f"UPDATE shards SET topic_ids = {mine}, owner = NULL, {renamed}", databases[service].name)
+
+
+def unpack(kept: Path, folder: Path) -> Path:
+    """Its program, from the wheel."""
+    with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
+        wheel.extractall(folder)
+    return folder
+
+
+def program_of(code: Path, module: str, *words: str) -> list[str]:
+    """A command line that runs a module of a release; for the environment of `environment_of`."""
+    assert (code / module.replace(".", "/")).exists() or (code / f"{module.replace('.', '/')}.py").exists()
+    return [sys.executable, "-P", "-m", module, *words]
+
+
+def environment_of(code: Path, **settings: str) -> dict[str, str]:
+    """The environment of a process of the release whose program is in `code`, its settings without `PARKUNION_`."""
+    return {**{f"PARKUNION_{name}": value for name, value in settings.items()}, "PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
+
+
+def key_ring(kept: Path, name: str) -> str:
+    """A ring of keys as the setting has it."""
+    keys = json.loads((kept / "keys.json").read_text("utf-8"))
+    return ",".join(f"{key.rpartition('-')[2]}:{digits}" for key, digits in keys.items() if key.startswith(f"{name}-"))
+
+
+@dataclass
+class Issuer:
+    """Signs tokens; `jwks` is the address of its public key while `serving`."""
+
+    name: str = "https://issuer.test"
+    jwks: str = ""
+    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256", auto_kid=True))
+
+    def token(self, scope: str = SCOPES, areas: Sequence[str] = ("*",), lasts: int = 1800) -> str:
+        claims = {"iss": self.name, "aud": "parkunion", "sub": "tester", "exp": int(time.time()) + lasts, "areas": list(areas)}
+        return jwt.encode({"alg": "ES256", "kid": self.key.kid}, {**claims, "scope": scope}, self.key)
+
+
+def serving(issuer: Issuer) -> Iterator[Issuer]:
+    """The issuer with its address."""
+    body = json.dumps({"keys": [issuer.key.as_dict(private=False)]}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    issuer.jwks = f"http://127.0.0.1:{server.server_port}/jwks"
+    yield issuer
+    server.shutdown()

@@ -1,0 +1,188 @@
+"""From a kept release to this one without a pause, in the order of docs/how-to/upgrade.md: under load, nothing is lost, counted twice or held."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from deploy.local.kafka import KafkaServer
+from deploy.local.postgres import PostgresServer
+from services.metrics.measures import MEASURES
+from shared import contracts
+from shared.broker import Extent
+from shared.contracts import Envelope
+from shared.ids import uuid7
+from shared.kafka import KafkaBroker
+from tests import oracle
+from tests.e2e.platform import until
+from tests.migrations.kept import NEW, PARTITIONS, SERVICES, TOPICS, Issuer, point_to, records, restore, restore_topics, unpack
+from tests.migrations.rolling import Deployment, Load
+from tests.settings import ChaosSettings
+
+pytestmark = [pytest.mark.slow, pytest.mark.invariant("I8"), pytest.mark.invariant("I1")]
+
+Key = tuple[str, str, int]
+"""(source, subject, sequence)"""
+
+
+@pytest.fixture
+def deployment(
+    kept: Path, postgres_server: PostgresServer, kafka_server: KafkaServer, issuer: Issuer, tmp_path: Path
+) -> Iterator[Deployment]:
+    """The kept release's databases and topics, and nobody at work on them."""
+    prefix = f"rolling-{uuid7().hex[-8:]}."
+    databases = restore(kept, postgres_server)
+    kafka_server.create_topics([prefix + name for name in TOPICS], PARTITIONS)
+    point_to(databases, postgres_server, prefix, restore_topics(kept, kafka_server.bootstrap, prefix))
+    found = Deployment(kept, tmp_path, databases, kafka_server.bootstrap, prefix, issuer)
+    yield found
+    found.stop_all()
+    for database in databases.values():
+        postgres_server.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
+
+
+def test_a_rolling_upgrade_under_load_loses_nothing(kept: Path, deployment: Deployment, tmp_path: Path) -> None:
+    if kept.name != "0.1":
+        pytest.skip("the order is that from 0.1")
+    seed = ChaosSettings().seed
+    print(f"PARKUNION_TEST_SEED={seed}")
+    old = unpack(kept, tmp_path / "old")
+    roles = {"registry": ["api", "relay"], "membership": ["api", "relay", "consumer"], "metrics": ["api", "projector"]}
+    before = {(service, role): deployment.start(old, service, role) for service in SERVICES for role in roles[service]}
+    with Load(deployment, deployment.issuer.token(), seed) as load:
+        load.goes_on()
+        _to_this_release(deployment, load, before)
+    until(deployment.settled, "all is told", 120)
+    print(f"{len(load.said)} commands, {load.repeated} of them sent again, {load.asked} questions, {dict(load.errors)}")
+    assert not load.trouble, load.trouble
+    asyncio.run(_nothing_is_lost(kept, deployment, load))
+    audited = deployment.operate(NEW, "audit", "--json")
+    report = json.loads(audited.stdout)
+    assert (audited.returncode, report["differences"], report["parked"]) == (0, 0, []), audited.stderr or report
+    for process in deployment.running:
+        assert process.child.poll() is None, process.log.read_text()[-2000:]
+
+
+def _to_this_release(deployment: Deployment, load: Load, old: dict[tuple[str, str], Any]) -> None:
+    """docs/how-to/upgrade.md, step by step."""
+    for service in SERVICES:
+        deployment.migrate(NEW, service)
+    load.goes_on()
+
+    rebuilt = deployment.operate(NEW, "rebuild", "--json")
+    report = json.loads(rebuilt.stdout)
+    assert rebuilt.returncode in (0, 1), rebuilt.stderr
+    assert {row["table"] for row in report["different"]} <= {"durations"}, "only what the rules of this release add"
+    deployment.start(NEW, "metrics", "projector")
+    until(lambda: _switched(deployment, report), "the new generation serves", 120)
+    deployment.start(NEW, "metrics", "api")
+    load.goes_on()
+    deployment.stop(old["metrics", "api"])
+
+    deployment.start(NEW, "membership", "consumer")
+    load.goes_on()
+    deployment.stop(old["membership", "consumer"])
+    load.goes_on()
+
+    silent = [deployment.start(NEW, service, "relay", CLOSE_DAYS="false") for service in ("registry", "membership")]
+    deployment.stop(old["registry", "relay"], signal.SIGKILL)
+    deployment.stop(old["membership", "relay"])
+    load.goes_on()
+
+    for service in ("registry", "membership"):
+        deployment.start(NEW, service, "api")
+        load.goes_on()
+        deployment.stop(old[service, "api"], signal.SIGKILL)
+    load.goes_on()
+    assert deployment.readiness("metrics")["held"] == 0
+    assert deployment.readiness("metrics")["closed_day"] is None, "no day closes while somebody would not understand it"
+
+    deployment.stop(old["metrics", "projector"])
+    for process in silent:
+        deployment.stop(process)
+        deployment.start(NEW, process.service, "relay")
+    until(lambda: deployment.readiness("metrics")["closed_day"] is not None, "a day is closed", 400)
+    load.goes_on()
+
+
+def _switched(deployment: Deployment, report: dict[str, Any]) -> bool:
+    accept = ["--accept", str(report["id"])] if report["differences"] else []
+    return deployment.operate(NEW, "switch", str(report["generation"]), *accept).returncode == 0
+
+
+async def _nothing_is_lost(kept: Path, deployment: Deployment, load: Load) -> None:
+    log = await _log(deployment)
+    journal: dict[Key, str] = {}
+    said = Counter[str]()
+    for service in ("registry", "membership"):
+        conn = await asyncpg.connect(deployment.databases[service].owner_dsn)
+        for row in await conn.fetch("SELECT subject, sequence, event_id::text AS id, actor, origin FROM journal"):
+            journal[f"/services/{service}", row["subject"], row["sequence"]] = row["id"]
+            said.update([row["id"]] if (row["actor"], row["origin"]) == ("tester", "api") else [])
+        await conn.close()
+    acknowledged = Counter(event for command in load.said for event in command.event_ids)
+    assert acknowledged == said, "each acknowledged command is in the journal once, and no other"
+    assert {key: str(event.id) for key, event in log.items()} == journal
+    old = [contracts.decode(record["value"].encode()) for record in records(kept)]
+    assert {(event.source, event.subject, event.sequence): event.id for event in old}.items() <= {
+        key: event.id for key, event in log.items()
+    }.items()
+    assert {event.type.split(".")[1] for event in log.values()} > {event.type.split(".")[1] for event in old} >= {"member-joined"}
+    closed = {(event.source, event.subject) for event in log.values() if event.type == "parkunion.day-closed.v1"}
+    assert len(closed) == 2 * PARTITIONS
+    conn = await asyncpg.connect(deployment.databases["metrics"].owner_dsn)
+    assert await conn.fetchval("SELECT count(*) FROM held WHERE generation = (SELECT id FROM generations WHERE status = 'serving')") == 0
+    assert await _ledger(conn) == oracle.ledger(log.values())
+    assert await _durations(conn) == oracle.durations(log.values())
+    await conn.close()
+    conn = await asyncpg.connect(deployment.databases["membership"].owner_dsn)
+    assert await conn.fetchval("SELECT count(*) FROM held") == 0
+    await conn.close()
+
+
+async def _log(deployment: Deployment) -> dict[Key, Envelope]:
+    """Every event of both topics; the same event twice is one."""
+    broker = KafkaBroker(deployment.kafka)
+    extents = await broker.extents([deployment.prefix + name for name in TOPICS])
+    found: dict[Key, Envelope] = {}
+    async for batch in broker.read({place: Extent(0, extent.end) for place, extent in extents.items()}):
+        for record in batch:
+            event = contracts.decode(record.value)
+            key = (event.source, event.subject, event.sequence)
+            assert found.setdefault(key, event).id == event.id
+    await broker.close()
+    return found
+
+
+async def _ledger(conn: asyncpg.Connection[asyncpg.Record]) -> dict[tuple[oracle.Cell, date, date], Counter[str]]:
+    """The serving generation's rows as the oracle writes them."""
+    g = await conn.fetchval("SELECT 'g' || id FROM generations WHERE status = 'serving'")
+    assert g != "g1"
+    columns = ", ".join(f"sum({name})::bigint AS {name}" for name in MEASURES)
+    rows = await conn.fetch(
+        f"SELECT c.park, c.industry, c.size, c.ownership, effective_day, known_day, {columns} "
+        f"FROM (TABLE {g}.ledger UNION ALL TABLE {g}.ledger_open) l JOIN {g}.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6"
+    )
+    found = defaultdict[tuple[oracle.Cell, date, date], Counter[str]](Counter)
+    for row in rows:
+        key = ((row["park"], row["industry"], row["size"], row["ownership"]), row["effective_day"], row["known_day"])
+        found[key] = Counter({name: row[name] for name in MEASURES if row[name]})
+    return {key: deltas for key, deltas in found.items() if deltas}
+
+
+async def _durations(conn: asyncpg.Connection[asyncpg.Record]) -> dict[tuple[oracle.Cell, date, date, str, int], int]:
+    g = await conn.fetchval("SELECT 'g' || id FROM generations WHERE status = 'serving'")
+    rows = await conn.fetch(
+        f"SELECT c.park, c.industry, c.size, c.ownership, effective_day, known_day, kind, value, sum(count)::bigint AS count "
+        f"FROM (TABLE {g}.durations UNION ALL TABLE {g}.durations_open) d JOIN {g}.cells c ON c.id = d.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+    )
+    return {((row["park"], row["industry"], row["size"], row["ownership"]), *row[4:8]): row["count"] for row in rows if row["count"]}
