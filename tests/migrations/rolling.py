@@ -181,7 +181,6 @@ class Load:
                     self._one_enterprise(web, chance, f"{client}/{number}")
         except Exception as error:
             self.trouble.append(repr(error))
-            raise
 
     def _one_enterprise(self, web: httpx.Client, chance: random.Random, name: str) -> None:
         def say(service: str, path: str, **body: Any) -> dict[str, Any]:
@@ -198,7 +197,7 @@ class Load:
             if chance.random() < 0.3:
                 say("membership", f"/v1/members/{member}/leave", on="2024-05-05", reason="resigned")
         if chance.random() < 0.3:
-            data = {"workers": chance.randrange(5, 90)}
+            data = {"workers": chance.randrange(100, 190)}
             say("registry", "/v1/corrections", corrects=headcount["event_ids"][0], reason="typo", data=data)
         if chance.random() < 0.3:
             say("registry", f"/v1/enterprises/{firm}/moves", on="2024-06-01", park="K2-P001")

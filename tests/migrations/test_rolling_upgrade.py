@@ -72,6 +72,34 @@ def test_a_rolling_upgrade_under_load_loses_nothing(kept: Path, deployment: Depl
         assert process.child.poll() is None, process.log.read_text()[-2000:]
 
 
+def test_a_source_that_is_replaced_before_its_readers_holds_them_up_and_loses_nothing(
+    kept: Path, deployment: Deployment, tmp_path: Path
+) -> None:
+    if kept.name != "0.1":
+        pytest.skip("what was new after 0.1")
+    old = unpack(kept, tmp_path / "old")
+    for service in ("registry", "membership"):
+        deployment.migrate(NEW, service)
+    reader = deployment.start(old, "membership", "consumer")
+    deployment.start(NEW, "registry", "relay")
+    until(lambda: len(_held(deployment)) == PARTITIONS, "what is not understood is held", 400)
+    assert {row["kind"] for row in _held(deployment)} == {"unreadable"}
+    deployment.stop(reader)
+    deployment.start(NEW, "membership", "consumer")
+    until(lambda: not _held(deployment), "the next release takes what was held", 120)
+
+
+def _held(deployment: Deployment) -> list[Any]:
+    async def ask() -> list[Any]:
+        conn = await asyncpg.connect(deployment.databases["membership"].owner_dsn)
+        try:
+            return await conn.fetch("SELECT subject, kind FROM held")
+        finally:
+            await conn.close()
+
+    return asyncio.run(ask())
+
+
 def _to_this_release(deployment: Deployment, load: Load, old: dict[tuple[str, str], Any]) -> None:
     """docs/how-to/upgrade.md, step by step."""
     for service in SERVICES:
