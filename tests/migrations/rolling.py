@@ -166,7 +166,7 @@ class Load:
             thread.join(PATIENCE + 10)
         assert not any(thread.is_alive() for thread in self._threads)
 
-    def goes_on(self, commands: int = 25) -> None:
+    def goes_on(self, commands: int = 12) -> None:
         """Wait until so many more commands have been acknowledged, and figures were asked for once more."""
         more, asked = len(self.said) + commands, self.asked
         until(lambda: bool(self.trouble) or (len(self.said) >= more and self.asked > asked), f"{commands} more commands", 120)

@@ -25,13 +25,15 @@ from shared.kafka import KafkaBroker
 from tests import oracle
 from tests.e2e.platform import until
 from tests.migrations.kept import NEW, PARTITIONS, SERVICES, TOPICS, Issuer, point_to, records, restore, restore_topics, unpack
-from tests.migrations.rolling import Deployment, Load
+from tests.migrations.rolling import Deployment, Load, Process
 from tests.settings import ChaosSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.invariant("I8"), pytest.mark.invariant("I1")]
 
 Key = tuple[str, str, int]
 """(source, subject, sequence)"""
+Part = tuple[str, str]
+"""(service, role)"""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_rolling_upgrade_under_load_loses_nothing(kept: Path, deployment: Depl
     before = {(service, role): deployment.start(old, service, role) for service in SERVICES for role in roles[service]}
     with Load(deployment, deployment.issuer.token(), seed) as load:
         load.goes_on()
-        _to_this_release(deployment, load, before)
+        _to_this_release(deployment, load, before, old)
     until(deployment.settled, "all is told", 120)
     print(f"{len(load.said)} commands, {load.repeated} of them sent again, {load.asked} questions, {dict(load.errors)}")
     assert not load.trouble, load.trouble
@@ -100,46 +102,54 @@ def _held(deployment: Deployment) -> list[Any]:
     return asyncio.run(ask())
 
 
-def _to_this_release(deployment: Deployment, load: Load, old: dict[tuple[str, str], Any]) -> None:
-    """docs/how-to/upgrade.md, step by step."""
+def _to_this_release(deployment: Deployment, load: Load, running: dict[Part, Process], old: Path) -> None:
+    """docs/how-to/upgrade.md, step by step; before days are closed some of it back, and forth again."""
+
+    def replace(service: str, role: str, code: Path = NEW, number: int = signal.SIGTERM, **settings: str) -> None:
+        process = deployment.start(code, service, role, **settings)
+        load.goes_on()
+        deployment.stop(running[service, role], number)
+        running[service, role] = process
+
     for service in SERVICES:
         deployment.migrate(NEW, service)
     load.goes_on()
+    projector = _rebuild_and_switch(deployment)
+    replace("metrics", "api")
+    replace("membership", "consumer")
+    replace("registry", "relay", number=signal.SIGKILL, CLOSE_DAYS="false")
+    replace("membership", "relay", CLOSE_DAYS="false")
+    replace("membership", "api", number=signal.SIGKILL)
+    replace("registry", "api", number=signal.SIGKILL)
+    assert deployment.readiness("metrics")["held"] == 0
 
+    for part in (("registry", "api"), ("registry", "relay"), ("membership", "consumer"), ("metrics", "api")):
+        replace(*part, code=old)
+    load.goes_on()
+    replace("metrics", "api")
+    replace("membership", "consumer")
+    replace("registry", "relay", CLOSE_DAYS="false")
+    replace("registry", "api")
+    assert deployment.readiness("metrics")["held"] == 0
+    assert deployment.readiness("metrics")["closed_day"] is None, "no day closes while somebody would not understand it"
+
+    deployment.stop(running["metrics", "projector"])
+    running["metrics", "projector"] = projector
+    replace("registry", "relay")
+    replace("membership", "relay")
+    until(lambda: deployment.readiness("metrics")["closed_day"] is not None, "a day is closed", 400)
+    load.goes_on()
+
+
+def _rebuild_and_switch(deployment: Deployment) -> Process:
+    """The projector of the new generation, which serves."""
     rebuilt = deployment.operate(NEW, "rebuild", "--json")
     report = json.loads(rebuilt.stdout)
     assert rebuilt.returncode in (0, 1), rebuilt.stderr
     assert {row["table"] for row in report["different"]} <= {"durations"}, "only what the rules of this release add"
-    deployment.start(NEW, "metrics", "projector")
+    projector = deployment.start(NEW, "metrics", "projector")
     until(lambda: _switched(deployment, report), "the new generation serves", 120)
-    deployment.start(NEW, "metrics", "api")
-    load.goes_on()
-    deployment.stop(old["metrics", "api"])
-
-    deployment.start(NEW, "membership", "consumer")
-    load.goes_on()
-    deployment.stop(old["membership", "consumer"])
-    load.goes_on()
-
-    silent = [deployment.start(NEW, service, "relay", CLOSE_DAYS="false") for service in ("registry", "membership")]
-    deployment.stop(old["registry", "relay"], signal.SIGKILL)
-    deployment.stop(old["membership", "relay"])
-    load.goes_on()
-
-    for service in ("registry", "membership"):
-        deployment.start(NEW, service, "api")
-        load.goes_on()
-        deployment.stop(old[service, "api"], signal.SIGKILL)
-    load.goes_on()
-    assert deployment.readiness("metrics")["held"] == 0
-    assert deployment.readiness("metrics")["closed_day"] is None, "no day closes while somebody would not understand it"
-
-    deployment.stop(old["metrics", "projector"])
-    for process in silent:
-        deployment.stop(process)
-        deployment.start(NEW, process.service, "relay")
-    until(lambda: deployment.readiness("metrics")["closed_day"] is not None, "a day is closed", 400)
-    load.goes_on()
+    return projector
 
 
 def _switched(deployment: Deployment, report: dict[str, Any]) -> bool:
