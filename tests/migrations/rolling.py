@@ -29,6 +29,9 @@ GRACE = 8.0
 PATIENCE = 90.0
 """Seconds in which a command must be taken, whoever is being replaced."""
 
+BREATH = 0.05
+"""Seconds between two commands of a client: two cores have processes to start besides."""
+
 
 @dataclass
 class Process:
@@ -205,6 +208,7 @@ class Load:
             say("registry", f"/v1/enterprises/{firm}/closure", on="2024-09-30", reason="relocated")
 
     def _say(self, web: httpx.Client, chance: random.Random, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._stop.wait(BREATH)
         key = str(uuid7())
         answer = self._until_answered(web, chance, service, path, body, key)
         told: dict[str, Any] = answer.json()
