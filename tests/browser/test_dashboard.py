@@ -123,7 +123,7 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, houses: list[
         await expect(page.locator("#closed")).to_have_text("—")
         await house.room.close_everywhere(date(2026, 1, 2), shards=12)
         await expect(page.locator("#closed")).to_have_text("2026-01-02", timeout=15_000)
-        text = await (await page.request.get("/areas/C01?known_at=2026-01-02")).text()
+        text = await (await page.request.get("/areas/C01?known_at=2026-01-02&lang=en")).text()
         assert "Final: the day as known is closed" in text
         assert "data-provisional" not in text
         assert 'data-provisional="DAY_NOT_CLOSED' in await (await page.request.get("/areas/C01?known_at=2026-01-03")).text()

@@ -70,7 +70,9 @@ async def house_of(database: Database, *, fresh: bool = True, **changes: Any) ->
     settings = settings_of(database, **changes)
     app = api(settings)
     app.state.verifier = Verifier(settings, _keys)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, lifespan="on"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
+    )
     # Signals are the test runner's.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     serving = asyncio.create_task(server.serve())
