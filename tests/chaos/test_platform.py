@@ -1,0 +1,65 @@
+"""A whole stack under load, with every kind of process killed and frozen at random: afterwards everything is there, once, and equal.
+
+`PARKUNION_TEST_CHAOS_SECONDS` says how long (`make chaos`: ten minutes), `PARKUNION_TEST_SEED` makes the same choices again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.stack import Stack
+from tests.chaos.disturbances import Disturbances
+from tests.chaos.judging import judge, settle
+from tests.chaos.load import Load
+from tests.e2e.platform import Platform
+from tests.settings import ChaosSettings
+
+SETTINGS = ChaosSettings()
+WORKERS = 5
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", "--workers", str(WORKERS), "--test-clock")
+    yield running
+    running.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+@pytest.mark.invariant("I2")
+@pytest.mark.invariant("I3")
+async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once(platform: Platform) -> None:
+    print(f"\nPARKUNION_TEST_SEED={SETTINGS.seed}", flush=True)
+    stack = Stack(platform.data)
+    load = Load({name: stack.url(name) for name in stack.services}, platform.token, SETTINGS.seed)
+    disturbances = Disturbances(stack, random.Random(SETTINGS.seed))
+    enough = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as work:
+            work.create_task(load.run(enough))
+            work.create_task(disturbances.run(enough))
+            await asyncio.sleep(SETTINGS.chaos_seconds)  # not to wait for something: this is how long it lasts
+            enough.set()
+        await load.repeat_everything()
+    finally:
+        print("\n".join(disturbances.told()), flush=True)
+        await load.close()
+        _tell(load)
+    await asyncio.to_thread(settle, platform)
+    print(await judge(platform, load.outcomes), flush=True)
+    assert any(outcome.status == 201 for outcomes in load.outcomes.values() for outcome in outcomes)
+
+
+def _tell(load: Load) -> None:
+    """What came of the load, for people."""
+    last = {key: outcomes[-1] for key, outcomes in load.outcomes.items() if outcomes}
+    ops = Counter(load.said[key].op for key, outcome in last.items() if outcome.status == 201)
+    refused = Counter(outcome.code for outcome in last.values() if outcome.status != 201)
+    print(f"done: {ops.total()} {dict(ops)}", f"refused: {dict(refused)}, never sent: {load.plan.unanswered}", sep="\n", flush=True)
+    print(f"instead of an answer: {dict(load.troubles)}; slowest {load.longest:.1f} s", flush=True)
