@@ -70,7 +70,8 @@ class Plan:
         for command in self._behind.pop(key, []):
             self._waits[command.key] -= 1
             if not self._waits[command.key]:
-                self._ready[command.service].append(command)
+                # First what follows: so a city is told to its end, and not only the beginning of many.
+                self._ready[command.service].insert(0, command)
 
     def _filled(self, commands: list[Command]) -> Iterator[tuple[Command, dict[str, Any]]]:
         for command in commands:
