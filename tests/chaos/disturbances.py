@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import psutil
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from deploy.local.commands.turning import parse_step, turn
 from deploy.local.processes import PARTITIONS, TOPICS
@@ -191,7 +191,7 @@ async def say_again(bootstrap: str, place: TopicPartition, most: int) -> int:
         end = (await consumer.end_offsets([place]))[place]
         first = max(0, end - most)
         consumer.seek(place, first)
-        records = []
+        records: list[ConsumerRecord[bytes, bytes]] = []
         while first + len(records) < end:
             records += (await consumer.getmany(place, timeout_ms=1000)).get(place, [])
         for record in records:

@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeVar
 
 from deploy.local.processes import PARTITIONS, TOPICS
 from deploy.local.stack import Stack
@@ -23,6 +24,7 @@ from tests.e2e.journals import SOURCES, journals
 from tests.e2e.platform import Platform, parkunion, until
 from tests.integration.metrics_room import Room
 
+K = TypeVar("K")
 OUTAGE = 120.0
 """Seconds within which everything has arrived when nothing is broken any more."""
 Streams = dict[str, list[tuple[int, str]]]
@@ -124,7 +126,7 @@ async def ledger_is_the_oracles(platform: Platform, said: Sequence[Envelope]) ->
     _equal(durations, oracle.durations(said), "durations")
 
 
-def _equal(found: Mapping[object, object], wanted: Mapping[object, object], what: str) -> None:
+def _equal(found: Mapping[K, object], wanted: Mapping[K, object], what: str) -> None:
     different = [key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key)]
     shown = [(key, found.get(key), wanted.get(key)) for key in different[:5]]
     assert not different, f"{len(different)} rows of {what} are not the oracle's (key, found, wanted): {shown}"

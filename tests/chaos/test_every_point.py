@@ -79,8 +79,11 @@ async def struck(scene: Scene, work: Work, fault: str, subjects: list[str]) -> N
     if not frozen:
         code = await asyncio.to_thread(ended, first, f"{work.job} with {fault}")
         assert (code == -signal.SIGKILL) if fault.endswith(":kill") else code in (0, 1), f"{work.job} with {fault} ended with {code}"
+    if frozen and work is REPUBLISH:
+        first.kill()  # an operator's command, which the operator ends; else its session is waited for, 60 s
+        await asyncio.to_thread(first.join)
     assert await do(scene, work, subjects) == 0, f"{work.job} after {fault}"
-    if frozen:
+    if frozen and work is not REPUBLISH:
         await work.judge(scene, subjects)
         assert first.pid is not None
         os.kill(first.pid, signal.SIGCONT)

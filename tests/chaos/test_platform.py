@@ -14,8 +14,9 @@ import pytest
 
 from deploy.local.stack import Stack
 from tests.chaos.disturbances import Disturbances
-from tests.chaos.judging import judge, settle
+from tests.chaos.judging import audited, judge, settle
 from tests.chaos.load import Load
+from tests.chaos.takeover import took
 from tests.e2e.platform import Platform
 from tests.settings import ChaosSettings
 
@@ -54,6 +55,18 @@ async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once
     await asyncio.to_thread(settle, platform)
     print(await judge(platform, load.outcomes), flush=True)
     assert any(outcome.status == 201 for outcomes in load.outcomes.values() for outcome in outcomes)
+    if SETTINGS.every_line:
+        for what, seconds in (await took(platform, disturbances, _open_enterprises(load)[:60])).items():
+            print(f"{seconds:6.2f} s from {what} until commands count again", flush=True)
+        await asyncio.to_thread(settle, platform)
+        audited(platform)
+
+
+def _open_enterprises(load: Load) -> list[str]:
+    """Enterprises that were registered and said nothing special of."""
+    spoken_of = {said.body.get("enterprise_id") for said in load.said.values() if said.op in {"closure", "correction"}}
+    made = [load.outcomes[key][-1] for key, said in load.said.items() if said.op == "enterprise" and load.outcomes[key]]
+    return [outcome.id for outcome in made if outcome.status == 201 and outcome.id not in spoken_of]
 
 
 def _tell(load: Load) -> None:
