@@ -32,7 +32,7 @@ class ChaosSettings(BaseSettings):
     """Kill at every line, not at a sample of them."""
     line_step: int = Field(41, ge=1)
     """Otherwise: every so many lines."""
-    chaos_seconds: float = Field(20, gt=0)
+    chaos_seconds: float = Field(15, gt=0)
     """Seconds of load under which processes are killed."""
     rounds: int = Field(1, ge=1)
     """How often readers are told everything wrongly, and how often each fault strikes."""

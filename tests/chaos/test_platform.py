@@ -1,4 +1,4 @@
-"""A whole stack under load, with every kind of process killed and frozen at random: afterwards everything is there, once, and equal.
+"""A whole stack under load, its processes killed and frozen at random and at a fault point: afterwards everything is there, once, and equal.
 
 `PARKUNION_TEST_CHAOS_SECONDS` says how long (`make chaos`: ten minutes), `PARKUNION_TEST_SEED` makes the same choices again.
 """
@@ -9,10 +9,12 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
 from deploy.local.stack import Stack
+from shared.faults import Action
 from tests.chaos.disturbances import Disturbances
 from tests.chaos.judging import audited, judge, settle
 from tests.chaos.load import Load
@@ -22,11 +24,25 @@ from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()
 WORKERS = 5
+POINTS = {
+    **dict.fromkeys(("command.locked", "journal.appended", "command.committed"), 300),
+    **dict.fromkeys(("relay.read", "relay.acked", "relay.deleted"), 200),
+    **dict.fromkeys(("batch.moved", "batch.applied", "batch.before_commit", "batch.committed"), 200),
+}
+"""Fault points that every process comes by again and again, and how often it does before it is struck: enough for some work in between."""
+
+
+def chosen_fault() -> str:
+    """One for the whole run."""
+    chance = random.Random(f"{SETTINGS.seed}/fault")
+    point, n = chance.choice(list(POINTS.items()))
+    return f"{point}:{n}:{chance.choice(get_args(Action))}"
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", "--workers", str(WORKERS), "--test-clock")
+    options = ("--workers", str(WORKERS), "--test-clock")
+    running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", *options, fault=chosen_fault())
     yield running
     running.stop()
 
@@ -36,7 +52,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.mark.invariant("I2")
 @pytest.mark.invariant("I3")
 async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once(platform: Platform) -> None:
-    print(f"\nPARKUNION_TEST_SEED={SETTINGS.seed}", flush=True)
+    print(f"\nPARKUNION_TEST_SEED={SETTINGS.seed}, and every process has PARKUNION_FAULT={chosen_fault()}", flush=True)
     stack = Stack(platform.data)
     load = Load({name: stack.url(name) for name in stack.services}, platform.token, SETTINGS.seed)
     disturbances = Disturbances(stack, random.Random(SETTINGS.seed))

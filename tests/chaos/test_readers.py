@@ -31,7 +31,7 @@ from tests.settings import ChaosSettings
 SETTINGS = ChaosSettings()
 PARTITIONS = 6
 READERS = 5
-ENTERPRISES, LENGTH = 9, 30
+ENTERPRISES, LENGTH = 9, 30 if SETTINGS.every_line else 14
 DEADLINE = 120
 """Seconds until everything published has been dealt with."""
 MOST_AT_ONCE = 25
