@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import random
-import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from shared import db
 from shared.broker import Message, partition_of
 from shared.contracts import Envelope, decode, encode
 from shared.db import Pool
+from shared.faults import LINES
 from shared.ids import uuid7
 from tests import oracle
 from tests.chaos import jobs
@@ -48,20 +48,16 @@ class Scene:
     said: list[Envelope] = field(default_factory=list)
     days: int = 0
 
-    def begin(self, job: str, subjects: list[str], fault: str | None = None) -> ForkServerProcess:
+    def begin(self, work: Work, subjects: list[str], fault: str | None = None) -> ForkServerProcess:
         """A job in a process of its own."""
-        process = FORKS.Process(target=jobs.do, args=(job, self.database.app_dsn, str(self.log), subjects, fault))
+        arguments = (work.job, self.database.app_dsn, str(self.log), subjects, fault, work.rooms)
+        process = FORKS.Process(target=jobs.do, args=arguments)
         process.start()
         return process
 
-    def run(self, job: str, subjects: list[str], fault: str | None = None) -> int:
-        """Do a job to its end, or until it stands still, which ends it; its exit code, negative for a signal (SIGSTOP: it stood still)."""
-        process = self.begin(job, subjects, fault)
-        if stands_still(process):
-            process.kill()
-            process.join()
-            return -signal.SIGSTOP
-        return ended(process, f"{job} with {fault}")
+    def run(self, work: Work, subjects: list[str], fault: str | None = None) -> int:
+        """Do a job to its end; its exit code, negative for a signal."""
+        return ended(self.begin(work, subjects, fault), f"{work.job} with {fault}")
 
 
 def ended(process: ForkServerProcess, what: str) -> int:
@@ -96,10 +92,14 @@ async def scene_of(database: NewDatabase, service: str, folder: Path) -> Scene:
 
 @dataclass(frozen=True)
 class Work:
-    """A job on a service's database: `prepare` gives it something to do and says of what, `judge` looks at that; `judge_all` at the end."""
+    """A job on a service's database: `prepare` gives it something to do and says of what, `judge` looks at that; `judge_all` at the end.
+
+    `rooms`: what of faults.LINES it is there for; so every line is struck by one job.
+    """
 
     job: str
     service: str
+    rooms: tuple[str, ...]
     prepare: Callable[[Scene], Awaitable[list[str]]]
     judge: Callable[[Scene, list[str]], Awaitable[None]]
     judge_all: Callable[[Scene], Awaitable[None]] | None = None
@@ -208,15 +208,17 @@ async def _closed_once(scene: Scene, _: list[str]) -> None:
     assert await scene.pool.fetchval("SELECT (day, said) = ($1, $1) FROM days_closed", day)
 
 
-SPEAK = Work("speak", "kernel", _new_subjects, _recorded_once)
-SEND = Work("send", "kernel", _recorded, _sent)
-LISTEN = Work("listen", "kernel", _told_to_the_kernel, _applied)
-FOLLOW = Work("follow", "membership", _told(jobs.REGISTRY), _seen)
-PROJECT = Work("project", "metrics", _told(jobs.BOTH), _seen, _ledger)
-CLOSE = Work("close", "kernel", _next_day, _closed_once)
-REPUBLISH = Work("republish", "kernel", _recorded, _sent)
+SPEAK = Work("speak", "kernel", ("shared/journal.py",), _new_subjects, _recorded_once)
+SEND = Work("send", "kernel", ("shared/relay.py", "shared/relaying/"), _recorded, _sent)
+LISTEN = Work("listen", "kernel", ("shared/reading/",), _told_to_the_kernel, _applied)
+FOLLOW = Work("follow", "membership", ("services/membership/events_in.py",), _told(jobs.REGISTRY), _seen)
+PROJECT = Work(
+    "project", "metrics", tuple(room for room in LINES if room.startswith("services/metrics/")), _told(jobs.BOTH), _seen, _ledger
+)
+CLOSE = Work("close", "kernel", ("shared/closing.py",), _next_day, _closed_once)
+REPUBLISH = Work("republish", "kernel", ("shared/relaying/republish.py",), _recorded, _sent)
 
 
 async def do(scene: Scene, work: Work, subjects: list[str], fault: str | None = None) -> int:
     """The job in a process of its own; its exit code."""
-    return await asyncio.to_thread(scene.run, work.job, subjects, fault)
+    return await asyncio.to_thread(scene.run, work, subjects, fault)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.scenes import FOLLOW, LISTEN, PROJECT, SEND, SETTINGS, SPEAK, Scene, Work, do, scene_of
+from tests.chaos.scenes import CLOSE, FOLLOW, LISTEN, PROJECT, REPUBLISH, SEND, SETTINGS, SPEAK, Scene, Work, do, scene_of
 from tests.conftest import NewDatabase
 
-FEWEST = 20
+FEWEST = 12
 """Lines that every job has."""
 IN_A_ROW = 6
 """Processes that are killed before one may do the rest."""
@@ -61,6 +61,18 @@ async def test_a_command_killed_at_any_line_and_repeated_is_done_once(database: 
 @pytest.mark.invariant("I1")
 async def test_a_relay_killed_at_any_line_sends_everything_in_sequence(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(SEND, database, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+async def test_a_topic_is_whole_although_its_republishing_was_killed_at_any_line(database: NewDatabase, tmp_path: Path) -> None:
+    await at_every_line(REPUBLISH, database, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+async def test_a_day_is_closed_once_although_its_closing_was_killed_at_any_line(database: NewDatabase, tmp_path: Path) -> None:
+    await at_every_line(CLOSE, database, tmp_path)
 
 
 @pytest.mark.slow

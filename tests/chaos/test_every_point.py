@@ -74,7 +74,7 @@ def test_every_point_has_a_job_that_comes_by_it() -> None:
 
 async def struck(scene: Scene, work: Work, fault: str, subjects: list[str]) -> None:
     """The job meets the fault, and another process does what is left; one that stands still goes on afterwards."""
-    first = scene.begin(work.job, subjects, fault)
+    first = scene.begin(work, subjects, fault)
     frozen = await asyncio.to_thread(stands_still, first)
     if not frozen:
         code = await asyncio.to_thread(ended, first, f"{work.job} with {fault}")
