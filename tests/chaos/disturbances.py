@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from deploy.local.commands.turning import parse_step, turn
 from deploy.local.processes import PARTITIONS, TOPICS
@@ -138,7 +139,7 @@ class Disturbances:
         try:
             async with asyncio.timeout(5):
                 count = await say_again(self.stack.content["kafka"]["bootstrap"], place, self.chance.randint(1, 4))
-        except TimeoutError:
+        except (TimeoutError, KafkaError):
             return "nothing was said again: Kafka does not answer"
         return f"said {count} again in {place.topic}/{place.partition}"
 
