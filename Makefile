@@ -35,8 +35,8 @@ test-containers: setup ## the tests of PostgreSQL and Kafka, on containers (need
 chaos: setup ## break everything at once, under load, for 20 minutes at most; PARKUNION_TEST_SEED=N does the same again · 混沌测试
 	@$(IN) export PARKUNION_TEST_SEED=$${PARKUNION_TEST_SEED:-$$($(PY) -c 'import secrets; print(secrets.randbelow(2**32))')} \
 	PARKUNION_TEST_CHAOS_SECONDS=$${PARKUNION_TEST_CHAOS_SECONDS:-600} PARKUNION_TEST_HISTORIES=$${PARKUNION_TEST_HISTORIES:-2000} \
-	PARKUNION_TEST_EVERY_LINE=1 PARKUNION_TEST_ROUNDS=$${PARKUNION_TEST_ROUNDS:-3}; echo "PARKUNION_TEST_SEED=$$PARKUNION_TEST_SEED"; \
-	log=$$(mktemp); $(BIN)/pytest -q --durations=20 $$(ls tests/chaos/test_*.py | grep -v test_platform) tests/unit/metrics/test_histories.py > "$$log" 2>&1 & others=$$!; \
+	PARKUNION_TEST_EVERY_LINE=1 PARKUNION_TEST_ROUNDS=$${PARKUNION_TEST_ROUNDS:-2}; echo "PARKUNION_TEST_SEED=$$PARKUNION_TEST_SEED"; \
+	log=$$(mktemp); $(BIN)/pytest -q -n 2 --dist loadfile --durations=20 $$(ls tests/chaos/test_*.py | grep -v test_platform) tests/unit/metrics/test_histories.py > "$$log" 2>&1 & others=$$!; \
 	$(BIN)/pytest -q -s tests/chaos/test_platform.py $(TEST); platform=$$?; wait $$others; others=$$?; cat "$$log"; rm -f "$$log"; exit $$((platform | others))
 
 lint: setup ## style and the walls between the rooms · 代码检查
