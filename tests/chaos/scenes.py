@@ -82,12 +82,12 @@ def stands_still(process: ForkServerProcess) -> bool:
     return False
 
 
-async def scene_of(database: NewDatabase, service: str, folder: Path) -> Scene:
+async def scene_of(database: NewDatabase, service: str, log: Path) -> Scene:
     """A new one; the seed is printed."""
     made = await database(service)
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed}")
     pool = await db.create_pool(made.app_dsn, application_name="chaos.judge", max_size=2)
-    return Scene(made, pool, folder / "log", random.Random(SETTINGS.seed))
+    return Scene(made, pool, log, random.Random(SETTINGS.seed))
 
 
 @dataclass(frozen=True)

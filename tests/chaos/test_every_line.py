@@ -7,7 +7,9 @@ n-th line from a random one on; `PARKUNION_TEST_EVERY_LINE=1` (as `make chaos` h
 
 from __future__ import annotations
 
+import random
 import signal
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -22,33 +24,38 @@ IN_A_ROW = 6
 """Processes that are killed before one may do the rest."""
 
 
-async def killed_at_lines(scene: Scene, work: Work) -> int:
-    """Until the job has no more lines; how many were struck."""
-    step = 1 if SETTINGS.every_line else SETTINGS.line_step
-    first = 1 if step == 1 else scene.chance.randint(1, FEWEST)
-    subjects: list[str] = []
-    for struck, n in enumerate(count(first, step)):
-        subjects += await work.prepare(scene)
-        code = await do(scene, work, subjects, f"line:{n}:kill")
-        if code == 0:
-            await work.judge(scene, subjects)
-            return struck
-        assert code == -signal.SIGKILL, f"{work.job} with line:{n} ended with {code}"
-        if struck % IN_A_ROW == IN_A_ROW - 1:
-            assert await do(scene, work, subjects) == 0, f"{work.job} after line:{n}"
-            await work.judge(scene, subjects)
-            subjects = []
-    raise AssertionError("unreachable")
-
-
 async def at_every_line(work: Work, database: NewDatabase, folder: Path) -> None:
-    scene = await scene_of(database, work.service, folder)
-    struck = await killed_at_lines(scene, work)
+    """Until the job has no more lines. After every few the scene is a new one: what lies there already slows every process."""
+    step = 1 if SETTINGS.every_line else SETTINGS.line_step
+    chance = random.Random(f"{SETTINGS.seed}/{work.job}")
+    lines = count(1 if step == 1 else chance.randint(1, FEWEST), step)
+    struck, more = 0, True
+    while more:
+        scene = await scene_of(database, work.service, folder / f"log-{struck}")
+        more, strikes = await killed_in_a_row(scene, work, lines)
+        struck += strikes
+        scene.pool.terminate()
     assert struck > 0
+    print(f"{work.job}: killed at {struck} lines")
+
+
+async def killed_in_a_row(scene: Scene, work: Work, lines: Iterator[int]) -> tuple[bool, int]:
+    """Killed at the next few lines, then done and judged; whether the job had that many, and how many were struck."""
+    subjects: list[str] = []
+    more, struck = True, 0
+    while more and struck < IN_A_ROW:
+        subjects += await work.prepare(scene)
+        n = next(lines)
+        code = await do(scene, work, subjects, f"line:{n}:kill")
+        assert code in (0, -signal.SIGKILL), f"{work.job} with line:{n} ended with {code}"
+        more = code != 0
+        struck += more
+    if more:
+        assert await do(scene, work, subjects) == 0, f"{work.job} after line:{n}"
+    await work.judge(scene, subjects)
     if work.judge_all is not None:
         await work.judge_all(scene)
-    print(f"{work.job}: killed at {struck} lines")
-    scene.pool.terminate()
+    return more, struck
 
 
 @pytest.mark.slow

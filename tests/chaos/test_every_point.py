@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import signal
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import get_args
 
@@ -75,6 +76,13 @@ def test_every_point_has_a_job_that_comes_by_it() -> None:
 async def struck(scene: Scene, work: Work, fault: str, subjects: list[str]) -> None:
     """The job meets the fault, and another process does what is left; one that stands still goes on afterwards."""
     first = scene.begin(work, subjects, fault)
+    try:
+        await _struck(scene, work, fault, subjects, first)
+    finally:
+        first.kill()  # nothing stays behind, standing still, whatever happens
+
+
+async def _struck(scene: Scene, work: Work, fault: str, subjects: list[str], first: ForkServerProcess) -> None:
     frozen = await asyncio.to_thread(stands_still, first)
     if not frozen:
         code = await asyncio.to_thread(ended, first, f"{work.job} with {fault}")
@@ -97,7 +105,7 @@ async def struck(scene: Scene, work: Work, fault: str, subjects: list[str]) -> N
 async def test_struck_at_a_point_and_done_again_everything_is_there_once(
     point: str, work: Work, action: Action, database: NewDatabase, tmp_path: Path
 ) -> None:
-    scene = await scene_of(database, work.service, tmp_path)
+    scene = await scene_of(database, work.service, tmp_path / "log")
     for _ in range(SETTINGS.rounds if action != "stop" else 1):
         subjects = await work.prepare(scene)
         if point in BEFORE:
