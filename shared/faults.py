@@ -45,7 +45,7 @@ POINTS = {
 }
 """{name: what is true there}."""
 
-LINES = (
+LINES: tuple[str, ...] = (
     "shared/journal.py",
     "shared/relay.py",
     "shared/relaying/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -66,7 +67,7 @@ class ServiceProcess:
     log: Path
     number: int = 1
     """Of several processes of one kind."""
-    _since: float = field(default=0.0, init=False)
+    _beaten: float = field(default=0.0, init=False)
     _working: float = field(default=0.0, init=False)
     _worked: str = field(default="", init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
@@ -92,7 +93,7 @@ class ServiceProcess:
     def spawn(self) -> None:
         put_aside(self.log)
         self.beat.unlink(missing_ok=True)
-        self._since = self._working = time.monotonic()
+        self._beaten = self._working = time.monotonic()
         program = [sys.executable, "-P", "-m", f"services.{self.service}", "--role", ",".join(self.roles)]
         self._process = spawn(program, self.log, env={**self.env, "PARKUNION_HEARTBEAT": str(self.beat)}, cwd=ROOT)
 
@@ -101,15 +102,14 @@ class ServiceProcess:
         worked = _worked(self.pid)
         if worked != self._worked:
             self._worked, self._working = worked, now
-        try:
-            beat = max(self._since, float(self.beat.read_text()))
-        except (OSError, ValueError):
-            beat = self._since
-        return now - beat > SILENT_AFTER or now - max(beat, self._working) > FROZEN_AFTER
+        # Not there yet, or cut short for the next one to be written: then the last one that was read still counts.
+        with contextlib.suppress(OSError, ValueError):
+            self._beaten = max(self._beaten, float(self.beat.read_text()))
+        return now - self._beaten > SILENT_AFTER or now - max(self._beaten, self._working) > FROZEN_AFTER
 
     def give_time(self, now: float) -> None:
         """It could not beat while the machine itself stood still."""
-        self._since = self._working = now
+        self._beaten = self._working = now
 
     def kill(self) -> None:
         if self._process is not None:

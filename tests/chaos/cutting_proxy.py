@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from types import TracebackType
 
-COMMIT = b"COMMIT;"
+COMMIT = re.compile(rb"COMMIT[;\0]")
+"""As asyncpg's transactions end, and as `shared.db.transaction` does."""
 CHUNK = 65536
 
 
@@ -73,7 +75,7 @@ class CuttingProxy:
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.Task[None]) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
-                if self.cutting and COMMIT in chunk and self._random.random() < self._chance:
+                if self.cutting and COMMIT.search(chunk) and self._random.random() < self._chance:
                     self.cuts += 1
                     if self._random.random() < 0.5:
                         # The server commits; what it answers goes nowhere.

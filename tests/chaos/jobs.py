@@ -14,6 +14,7 @@ from services.membership import events_in
 from services.metrics.projector import Projector
 from shared import db, faults, idempotency, journal
 from shared.clock import Clock
+from shared.closing import Closer, due
 from shared.consumer import Reader
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
@@ -21,6 +22,8 @@ from shared.db import Connection, Pool
 from shared.faults import Fault
 from shared.idempotency import Result
 from shared.relay import Relay
+from shared.relaying.recovery import Source
+from shared.relaying.republish import republish
 from tests.chaos.log_in_a_file import FileBroker
 from tests.kernel.listening import SOURCE, write_effects
 
@@ -30,6 +33,7 @@ REGISTRY = ["parkunion.registry.v1"]
 BOTH = [*REGISTRY, "parkunion.membership.v1"]
 ACTOR = journal.Actor("tester", "api")
 PATIENCE = 30.0
+CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 SOURCES = {registry.SOURCE: BOTH[0], membership.SOURCE: BOTH[1]}
 
 Job = Callable[[str, Path, list[str]], Awaitable[None]]
@@ -88,7 +92,7 @@ async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
     """The projector, to the end of both topics."""
     pool = await db.create_pool(dsn, application_name="chaos.projector", by_key=True, max_size=3)
     broker = FileBroker(log, BOTH, PARTITIONS, largest=4)
-    work = Projector(pool, Clock(ZoneInfo("Asia/Shanghai")))
+    work = Projector(pool, CLOCK)
     reader = Reader(
         pool,
         broker,
@@ -102,6 +106,26 @@ async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
     )
     await _until(reader.run, lambda: _at_the_end(pool, broker, BOTH))
     pool.terminate()
+
+
+async def close(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Close the day before; the outbox is empty."""
+    pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
+    closer = Closer(dsn, CLOCK, PARTITIONS)
+
+    async def closed() -> bool:
+        row = await pool.fetchrow("SELECT said, parkunion_now() AS now FROM days_closed")
+        return row is not None and row["said"] is not None and bool(row["said"] >= due(row["now"], CLOCK))
+
+    await _until(closer.run, closed)
+    await send(dsn, log, [])
+    pool.terminate()
+
+
+async def write_again(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """The whole topic, made anew from the journal; then what waits."""
+    await republish(dsn, FileBroker(log, KERNEL, PARTITIONS), Source(SOURCE, KERNEL[0], PARTITIONS), lambda _done, _total: None)
+    await send(dsn, log, [])
 
 
 async def _until(run: Callable[[asyncio.Event], Awaitable[None]], done: Callable[[], Awaitable[bool]]) -> None:
@@ -122,11 +146,20 @@ async def _at_the_end(pool: Pool, broker: FileBroker, topics: list[str]) -> bool
     return all(rows.get(shard, {}).get(topic, 0) >= extent.end for (topic, shard), extent in extents.items())
 
 
-JOBS: dict[str, Job] = {"speak": speak, "send": send, "listen": listen, "follow": follow, "project": project}
+JOBS: dict[str, Job] = {
+    "speak": speak,
+    "send": send,
+    "listen": listen,
+    "follow": follow,
+    "project": project,
+    "close": close,
+    "republish": write_again,
+}
 
 
-def do(name: str, dsn: str, log: str, subjects: list[str], fault: str | None) -> None:
-    """The whole process; exit 0 when the job is done."""
+def do(name: str, dsn: str, log: str, subjects: list[str], fault: str | None, rooms: tuple[str, ...] = faults.LINES) -> None:
+    """The whole process; exit 0 when the job is done. `rooms` are those whose lines the point `line` counts."""
+    faults.LINES = rooms
     faults.arm(Fault.read(fault) if fault else None)
     asyncio.run(_bounded(JOBS[name](dsn, Path(log), subjects)))
 

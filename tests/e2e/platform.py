@@ -18,9 +18,10 @@ from deploy.local.folder import ROOT
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
 
-def parkunion(*words: str | Path, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run the command; its output as text."""
+def parkunion(*words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command; its output as text. `fault` strikes the processes that it starts (shared/faults.py)."""
     env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"}
+    env |= {"PARKUNION_FAULT": fault} if fault else {}
     command = [str(ROOT / "parkunion"), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=check)
 
@@ -49,9 +50,9 @@ class Platform:
     token: str
 
     @classmethod
-    def start(cls, data: Path, *options: str) -> Platform:
-        """Start a stack in a folder and wait until it is ready; `options` of `up`."""
-        parkunion("up", "--detach", "--data", data, *options)
+    def start(cls, data: Path, *options: str, fault: str | None = None) -> Platform:
+        """Start a stack in a folder and wait until it is ready; `options` of `up`, `fault` of every process, also of one started again."""
+        parkunion("up", "--detach", "--data", data, *options, fault=fault)
         return cls(data, parkunion("token", "--data", data).stdout.strip())
 
     def stop(self) -> None:

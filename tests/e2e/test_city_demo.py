@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
@@ -21,14 +20,13 @@ from samples.city import City, Scenario
 from services.metrics.measures import PUBLISHED
 from shared import contracts
 from shared.contracts import Envelope, membership, registry
-from shared.journal import COLUMNS, JournalRow, cloud_event
 from tests import oracle
+from tests.e2e.journals import SOURCES, journals
 from tests.e2e.platform import Platform, parkunion, until
 
 LAST_DAY = "2025-06-30"
 SCENARIO = Scenario(date(2025, 6, 30), 150, 3, 11)
 WORDS = ("--sample", "city", "--enterprises", "150", "--years", "3", "--seed", "11", "--as-of", LAST_DAY)
-SOURCES = {"registry": registry.SOURCE, "membership": membership.SOURCE}
 
 
 @dataclass(frozen=True)
@@ -51,20 +49,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
         yield Done(run.stdout, run.stderr, json.loads((folder / "figures.json").read_text("utf-8")), platform)
     finally:
         platform.stop()
-
-
-async def journals(platform: Platform) -> list[Envelope]:
-    """Every event that was ever said."""
-    events = []
-    for service, source in SOURCES.items():
-        conn = await asyncpg.connect(platform.status()["postgres"]["dsn"][service])
-        try:
-            await conn.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-            rows = await conn.fetch(f"SELECT {COLUMNS} FROM journal ORDER BY id")
-        finally:
-            await conn.close()
-        events += [contracts.decode(cloud_event(JournalRow(*row), source)) for row in rows]
-    return events
 
 
 def by_area(events: list[Envelope], as_of: date, digits: int) -> dict[str, dict[str, int]]:

@@ -1,0 +1,112 @@
+"""How long the way from a command to its figure is broken by one blow: each process killed once, frozen once, and its successor waited for.
+
+`took` of a blow is the seconds from it until a command said after it was answered, learned by membership and projected in every shard, and
+all three APIs say that they are ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+
+from deploy.local.stack import Stack
+from tests.chaos.disturbances import Disturbances
+from tests.e2e.platform import Platform
+
+T = TypeVar("T")
+KINDS = ("registry.api", "registry.relay", "membership.api", "membership.relay", "metrics.api", "metrics.projector")
+PATIENCE = 60.0
+LOOK = 0.02
+DAY = "2025-07-01"
+
+
+async def took(platform: Platform, disturbances: Disturbances, enterprises: list[str]) -> dict[str, float]:
+    """{"killed metrics.projector": seconds, …}; `enterprises` lie in all shards, and nothing else happens meanwhile."""
+    found: dict[str, float] = {}
+    way = _Way(platform, enterprises)
+    found["nothing"] = await way.open_after(lambda: None)
+    for how, number in (("killed", signal.SIGKILL), ("froze", signal.SIGSTOP)):
+        for kind in KINDS:
+            process = disturbances.processes(kind)[0]
+            found[f"{how} {kind}"] = await way.open_after(lambda pid=process.pid, number=number: os.kill(pid, number))  # type: ignore[misc]
+    for server in ("postgres", "kafka"):
+        pid = int(disturbances.stack.content[server]["pid"])
+        found[f"killed {server}"] = await way.open_after(lambda pid=pid: os.kill(pid, signal.SIGKILL))  # type: ignore[misc]
+    await way.close()
+    return found
+
+
+class _Way:
+    """From a command to its figure."""
+
+    def __init__(self, platform: Platform, enterprises: list[str]) -> None:
+        self._stack = Stack(platform.data)
+        self._enterprises = enterprises
+        self._http = httpx.AsyncClient(headers={"Authorization": f"Bearer {platform.token}"}, timeout=1.0, trust_env=False)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def open_after(self, blow: Callable[[], None]) -> float:
+        began = time.monotonic()
+        blow()
+        events = await self._patiently(self._say(str(uuid4())), began)
+        for query, service in (
+            ("SELECT count(*) FROM seen WHERE event_id = ANY($1)", "membership"),
+            ("SELECT count(*) FROM g1.facts WHERE event_id = ANY($1)", "metrics"),
+        ):
+            await self._patiently(self._arrived(service, query, [UUID(event) for event in events]), began)
+        for service in self._stack.services:
+            await self._patiently(self._ready(service), began)
+        return time.monotonic() - began
+
+    def _say(self, key: str) -> Callable[[], Awaitable[list[str]]]:
+        lines = [
+            {"op": "headcount", "key": f"{key}/{enterprise}", "body": {"enterprise_id": enterprise, "on": DAY, "workers": 7}}
+            for enterprise in self._enterprises
+        ]
+        content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+        async def say() -> list[str]:
+            answer = await self._http.post(
+                self._stack.url("registry") + "/v1/batch", content=content, headers={"Content-Type": "application/x-ndjson"}
+            )
+            if answer.status_code >= 500:
+                return []
+            return [json.loads(line)["event_ids"][0] for line in answer.content.splitlines()]
+
+        return say
+
+    def _arrived(self, service: str, query: str, events: list[UUID]) -> Callable[[], Awaitable[bool]]:
+        async def arrived() -> bool:
+            conn = await asyncpg.connect(self._stack.dsn(service), timeout=1, command_timeout=2)
+            try:
+                return bool(await conn.fetchval(query, events) == len(events))
+            finally:
+                conn.terminate()
+
+        return arrived
+
+    def _ready(self, service: str) -> Callable[[], Awaitable[bool]]:
+        async def ready() -> bool:
+            return (await self._http.get(self._stack.url(service) + "/readyz")).status_code == 200
+
+        return ready
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]], began: float) -> T:
+        while True:
+            with contextlib.suppress(httpx.TransportError, asyncpg.PostgresError, OSError, TimeoutError):
+                if answer := await ask():
+                    return answer
+            assert time.monotonic() - began < PATIENCE, "nobody took over"
+            await asyncio.sleep(LOOK)

@@ -1,0 +1,94 @@
+"""A whole stack under load, its processes killed and frozen at random and at a fault point: afterwards everything is there, once, and equal.
+
+`PARKUNION_TEST_CHAOS_SECONDS` says how long (`make chaos`: ten minutes), `PARKUNION_TEST_SEED` makes the same choices again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from typing import get_args
+
+import pytest
+
+from deploy.local.stack import Stack
+from shared.faults import Action
+from tests.chaos.disturbances import Disturbances
+from tests.chaos.judging import audited, judge, settle
+from tests.chaos.load import Load
+from tests.chaos.takeover import took
+from tests.e2e.platform import Platform
+from tests.settings import ChaosSettings
+
+SETTINGS = ChaosSettings()
+WORKERS = 5
+POINTS = {
+    **dict.fromkeys(("command.locked", "journal.appended", "command.committed"), 300),
+    **dict.fromkeys(("relay.read", "relay.acked", "relay.deleted"), 200),
+    **dict.fromkeys(("batch.moved", "batch.applied", "batch.before_commit", "batch.committed"), 200),
+}
+"""Fault points that every process comes by again and again, and how often it does before it is struck: enough for some work in between."""
+
+
+def chosen_fault() -> str:
+    """One for the whole run."""
+    chance = random.Random(f"{SETTINGS.seed}/fault")
+    point, n = chance.choice(list(POINTS.items()))
+    return f"{point}:{n}:{chance.choice(get_args(Action))}"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    options = ("--workers", str(WORKERS), "--test-clock")
+    running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", *options, fault=chosen_fault())
+    yield running
+    running.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+@pytest.mark.invariant("I2")
+@pytest.mark.invariant("I3")
+async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once(platform: Platform) -> None:
+    print(f"\nPARKUNION_TEST_SEED={SETTINGS.seed}, and every process has PARKUNION_FAULT={chosen_fault()}", flush=True)
+    stack = Stack(platform.data)
+    load = Load({name: stack.url(name) for name in stack.services}, platform.token, SETTINGS.seed)
+    disturbances = Disturbances(stack, random.Random(SETTINGS.seed))
+    enough = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as work:
+            work.create_task(load.run(enough))
+            work.create_task(disturbances.run(enough))
+            await asyncio.sleep(SETTINGS.chaos_seconds)  # not to wait for something: this is how long it lasts
+            enough.set()
+        await load.repeat_everything()
+    finally:
+        print("\n".join(disturbances.told()), flush=True)
+        await load.close()
+        _tell(load)
+    await asyncio.to_thread(settle, platform)
+    print(await judge(platform, load.outcomes), flush=True)
+    assert any(outcome.status == 201 for outcomes in load.outcomes.values() for outcome in outcomes)
+    if SETTINGS.every_line:
+        for what, seconds in (await took(platform, disturbances, _open_enterprises(load)[:60])).items():
+            print(f"{seconds:6.2f} s from {what} until commands count again", flush=True)
+        await asyncio.to_thread(settle, platform)
+        audited(platform)
+
+
+def _open_enterprises(load: Load) -> list[str]:
+    """Enterprises that were registered and said nothing special of."""
+    spoken_of = {said.body.get("enterprise_id") for said in load.said.values() if said.op in {"closure", "correction"}}
+    made = [load.outcomes[key][-1] for key, said in load.said.items() if said.op == "enterprise" and load.outcomes[key]]
+    return [outcome.id for outcome in made if outcome.status == 201 and outcome.id not in spoken_of]
+
+
+def _tell(load: Load) -> None:
+    """What came of the load, for people."""
+    last = {key: outcomes[-1] for key, outcomes in load.outcomes.items() if outcomes}
+    ops = Counter(load.said[key].op for key, outcome in last.items() if outcome.status == 201)
+    refused = Counter(outcome.code for outcome in last.values() if outcome.status != 201)
+    print(f"done: {ops.total()} {dict(ops)}", f"refused: {dict(refused)}, never sent: {load.plan.unanswered}", sep="\n", flush=True)
+    print(f"instead of an answer: {dict(load.troubles)}; slowest {load.longest:.1f} s", flush=True)
