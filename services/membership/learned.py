@@ -62,8 +62,10 @@ FROM shards WHERE generation = 1 AND shard = ANY($2::int[])
 """
 BEHIND = """
 SELECT count(*) < $2 OR bool_or(coalesce((ends->>$1)::bigint, 1) > coalesce((next->>$1)::bigint, 0)) OR NOT bool_or(newest ? $1)
+    OR bool_or(current_at < parkunion_now() - interval '5 s')
 FROM shards WHERE generation = 1
 """
+"""The reader tells once a second that nothing is missing: if it does not, or the log does not answer it, there may be more than it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +152,5 @@ async def may_follow(conn: Connection, ids: Collection[UUID], topic: str, partit
 
 
 async def areas_may_follow(conn: Connection, topic: str, partitions: int) -> bool:
-    """Whether registry events are still unread, or none was read yet."""
+    """Whether registry events are still unread or may be, since the log was not heard of for seconds, or none was read yet."""
     return bool(await conn.fetchval(BEHIND, topic, partitions))

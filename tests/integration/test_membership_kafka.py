@@ -193,10 +193,16 @@ async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_
         await until(lambda: _read_all(town))
         await until(lambda: _knows_the_ends(town))
     assert await refusal(missing) == ("UNKNOWN_ENTERPRISE", 422)
+    await office.pool.execute("UPDATE shards SET current_at = parkunion_now()")
     body: dict[str, Any] = {"kind": "joint_union", "seat_area": "nowhere", "approved_on": "2021-01-01", "enterprises": [str(known)]}
     with pytest.raises(Problem) as refused:
         await office.do("union", **body)
     assert (refused.value.code, refused.value.status) == ("UNKNOWN_AREA", 422)
+    # Nobody has heard of the log for a while: the area may be in it.
+    await office.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 minute'")
+    with pytest.raises(Problem) as refused:
+        await office.do("union", **body)
+    assert (refused.value.code, refused.value.status) == ("NOT_YET_KNOWN", 409)
 
 
 def replace_event(event: Envelope, sequence: int, time: Any) -> Envelope:
