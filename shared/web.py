@@ -53,7 +53,7 @@ __all__ = [
 BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
 """Bytes by path, where more than 1 MiB is taken."""
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 CODES_OF_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
 NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_type", "bytes_type"})
 """What pydantic says of a body that came as bytes, because its Content-Type is not JSON."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from shared.db import Pool, create_pool
 from shared.ids import uuid7
 from shared.kafka import KafkaBroker
 from shared.migrate import migrate
-from tests.settings import ServerSettings
+from tests.settings import ChaosSettings, ServerSettings
 
 KERNEL_MIGRATIONS = Path(__file__).parent / "kernel" / "migrations"
 
@@ -41,7 +42,8 @@ NewTopics = Callable[..., Awaitable[list[str]]]
 
 
 def pytest_configure() -> None:
-    """One line instead of an error for every test, if containers are wanted and there is no engine."""
+    """One seed for all workers, and one line instead of an error for every test if containers are wanted and there is no engine."""
+    os.environ.setdefault("PARKUNION_TEST_SEED", str(ChaosSettings().seed))
     if ServerSettings().containers:
         from tests.containers import require_engine
 
