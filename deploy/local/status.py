@@ -78,6 +78,12 @@ def _service(written: dict[str, Any], answer: dict[str, Any]) -> ServiceStatus:
     }
 
 
+def not_ok(stack: Stack) -> list[str]:
+    """What services say of checks that are not "ok", a line each: a relay may have stopped while its service is ready for commands."""
+    answers = {service: stack.readiness(service).get("checks", {}) for service in stack.services}
+    return [f"{service}: {check}: {said}" for service, checks in answers.items() for check, said in checks.items() if said != "ok"]
+
+
 def today_of(stack: Stack) -> str:
     """The deployment's date (ISO) by its own clock; by this machine's if no database answers."""
     zone = ZoneInfo(stack.content["zone"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -68,6 +69,9 @@ def coverage(
         raise Trouble("--explain 需要 --measure", "--explain needs --measure", 2)
     if changes and known_from is None:
         raise Trouble("--changes 需要 --known-from", "--changes needs --known-from", 2)
+    days = {"--as-of": as_of, "--known-at": known_at, "--known-from": known_from, "--known-to": known_to}
+    for option, said in days.items():
+        _require_day(option, said)
     asked = {"area": area, "as_of": as_of}
     if changes:
         path, more = "/v1/coverage/changes", {"known_from": known_from, "known_to": known_to, "measure": measure}
@@ -78,6 +82,20 @@ def coverage(
     params = {name: value for name, value in (asked | more).items() if value is not None}
     answer = asyncio.run(_ask(stacks.load(context.obj), path, params))
     _write(answer, form)
+
+
+def _require_day(option: str, said: str | None) -> None:
+    """Trouble (exit 2) unless it is left out or a day of the calendar, written YYYY-MM-DD."""
+    try:
+        if said is None or date.fromisoformat(said).isoformat() == said:
+            return
+        raise ValueError(said)
+    except ValueError as error:
+        raise Trouble(
+            f"{option} 无法识别 {said}:日期须写作 YYYY-MM-DD 且真实存在",
+            f"{option} cannot read {said}: a date is written YYYY-MM-DD and exists in the calendar",
+            2,
+        ) from error
 
 
 async def _ask(stack: Stack, path: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -46,7 +48,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     elif not items:
         print("没有搁置的事件 / nothing is held")
     else:
-        result_console().print(_table(items))
+        result_console().print(_table(items, _zone(context)))
     raise typer.Exit(1 if items else 0)
 
 
@@ -77,7 +79,7 @@ def retry(
     else:
         print(f"已重试 {asked} 个事件流,仍停住 {len(left)} 个 / {asked} streams tried again, {len(left)} still stand")
         if left:
-            result_console().print(_table(left))
+            result_console().print(_table(left, _zone(context)))
     raise typer.Exit(1 if left else 0)
 
 
@@ -143,7 +145,12 @@ async def _pages(apis: Apis, service: str, path: str, params: dict[str, Any]) ->
     return items
 
 
-def _table(items: list[dict[str, Any]]) -> Table:
+def _zone(context: typer.Context) -> ZoneInfo:
+    return ZoneInfo(stacks.load(context.obj).content["zone"])
+
+
+def _table(items: list[dict[str, Any]], zone: ZoneInfo) -> Table:
+    """Instants in the deployment's zone, as on the page /held; --json has them in UTC."""
     table = Table(caption="withdraw: POST /v1/withdrawals")
     for name in ("service 服务", "subject 事件流", "kind 原因", "sequence 序号", "waiting 等待", "since 自", "error 错误", "next 怎么办"):
         table.add_column(name, overflow="fold")
@@ -151,9 +158,21 @@ def _table(items: list[dict[str, Any]]) -> Table:
         subject = one["subject"] or one["place"]
         what = " / ".join(WHAT_NEXT[one["kind"]])
         table.add_row(
-            one["service"], subject, one["kind"], str(one["sequence"]), str(one["waiting"]), one["since"][:19], one["error"] or "", what
+            one["service"],
+            subject,
+            one["kind"],
+            str(one["sequence"]),
+            str(one["waiting"]),
+            local_instant(one["since"], zone),
+            one["error"] or "",
+            what,
         )
     return table
+
+
+def local_instant(instant: str, zone: ZoneInfo) -> str:
+    """An instant of an answer as people of the deployment write it: 2026-11-27 07:55:31."""
+    return f"{datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _print(answer: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from deploy.local import stack as stacks
 from deploy.local.child import POLL, end, last_lines
 from deploy.local.folder import ROOT, Folder, folder_of
 from deploy.local.processes import GRACE, PARTITIONS
-from deploy.local.status import Status, status_of
+from deploy.local.status import Status, not_ok, status_of
 from deploy.local.supervisor import Supervisor
 from deploy.local.trouble import NotRunning, Trouble
 
@@ -103,14 +103,15 @@ def down(context: typer.Context) -> None:
 
 
 def status(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
-    found = status_of(stacks.load(context.obj))
+    stack = stacks.load(context.obj)
+    found = status_of(stack)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        _print_status(found)
+        _print_status(found, not_ok(stack))
 
 
-def _print_status(found: Status) -> None:
+def _print_status(found: Status, troubles: list[str]) -> None:
     table = Table("服务 / service", "进程 / processes", "就绪 / ready", "落后 / lag", "outbox", "held")
     for name, service in found["services"].items():
         processes = " ".join(f"{role}:{','.join(map(str, pids)) or '-'}" for role, pids in service["roles"].items())
@@ -119,6 +120,8 @@ def _print_status(found: Status) -> None:
         table.add_row(name, processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
     console = Console()
     console.print(table)
+    for line in troubles:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(
         f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}"
     )

@@ -1,0 +1,47 @@
+"""What an operator's commands say of what they were given and of what they were told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from deploy.local.__main__ import main
+from deploy.local.commands.parking import local_instant
+from deploy.local.stack import Stack
+from deploy.local.status import not_ok
+
+
+@pytest.mark.parametrize("option", ["--as-of", "--known-at", "--known-to"])
+@pytest.mark.parametrize("said", ["2021-13-01", "2021-02-30", "20210101", "2021-W01-1", "yesterday"])
+def test_a_day_that_does_not_exist_is_a_wrong_argument(
+    option: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["parkunion", "--data", str(tmp_path / "none"), "coverage", option, said])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert all(word in lines[0] for word in (option, said, " / "))
+
+
+def test_held_since_is_told_in_the_zone_of_the_deployment() -> None:
+    assert local_instant("2026-11-26T23:55:31.545485Z", ZoneInfo("Asia/Shanghai")) == "2026-11-27 07:55:31"
+
+
+class Ready:
+    """A stack whose services are ready, but for what one of them says of its relay."""
+
+    services = ("registry", "metrics")
+
+    def readiness(self, service: str) -> dict[str, Any]:
+        relay = {"relay": "stopped: the topic was made anew"} if service == "registry" else {}
+        return {"ready": True, "checks": {"database": "ok", **relay}}
+
+
+def test_a_relay_that_stopped_is_seen_in_the_status_of_a_service_that_is_ready() -> None:
+    assert not_ok(cast(Stack, Ready())) == ["registry: relay: stopped: the topic was made anew"]
