@@ -30,9 +30,9 @@ class ChaosSettings(BaseSettings):
     """What chance depends on; printed by every test that uses it."""
     every_line: bool = False
     """Kill at every line, not at a sample of them."""
-    line_step: int = Field(29, ge=1)
+    line_step: int = Field(61, ge=1)
     """Otherwise: every so many lines."""
-    chaos_seconds: float = Field(15, gt=0)
+    chaos_seconds: float = Field(10, gt=0)
     """Seconds of load under which processes are killed."""
     rounds: int = Field(1, ge=1)
     """How often readers are told everything wrongly, and how often each fault strikes."""

@@ -56,7 +56,7 @@ WORKS: dict[str, tuple[Work, ...]] = {
 }
 BEFORE = {"relay.recovering": "relay.acked:1:kill"}
 """What must have happened for the point to be reached."""
-SAMPLE = 4
+SAMPLE = 2
 """Blows of which `make test` chooses."""
 
 BLOWS = [(point, work, action) for point, works in WORKS.items() for work in works for action in get_args(Action)]

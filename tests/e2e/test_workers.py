@@ -76,7 +76,15 @@ def test_five_projectors_divide_the_shards_and_killed_or_frozen_ones_change_no_f
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("service", "role"), [("registry", "api"), ("registry", "relay"), ("membership", "consumer"), ("metrics", "api")])
+@pytest.mark.parametrize(
+    ("service", "role"),
+    [
+        ("registry", "relay"),
+        pytest.param("registry", "api", marks=pytest.mark.endurance),
+        pytest.param("membership", "consumer", marks=pytest.mark.endurance),
+        pytest.param("metrics", "api", marks=pytest.mark.endurance),
+    ],
+)
 def test_a_process_that_stands_still_is_replaced_and_work_goes_on(platform: Platform, service: str, role: str) -> None:
     (before,) = pids(platform, service, role)
     os.kill(before, signal.SIGSTOP)

@@ -74,6 +74,7 @@ def test_a_rolling_upgrade_under_load_loses_nothing(kept: Path, deployment: Depl
         assert process.child.poll() is None, process.log.read_text()[-2000:]
 
 
+@pytest.mark.endurance
 def test_a_source_that_is_replaced_before_its_readers_holds_them_up_and_loses_nothing(
     kept: Path, deployment: Deployment, tmp_path: Path
 ) -> None:
