@@ -185,8 +185,8 @@ async def create_topics(bootstrap: str, names: Iterable[str], partitions: int) -
     from aiokafka.errors import TopicAlreadyExistsError, for_code
 
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await client.start()
     try:
+        await client.start()
         topic_configs = {"cleanup.policy": "delete", "retention.ms": "-1"}
         answer = await client.create_topics([NewTopic(name, partitions, 1, topic_configs=topic_configs) for name in names])
         for name, code, *message in answer.topic_errors:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from deploy.local.child import StartFailed
 from deploy.local.kafka import create_topics
@@ -64,8 +65,17 @@ async def migrated(service: str, dsn: str) -> None:
 
 
 async def topics(bootstrap: str) -> None:
+    """A broker that takes connections may still need a moment until it answers."""
     await listening(bootstrap)
-    await create_topics(bootstrap, TOPICS, PARTITIONS)
+    for left in range(int(PATIENCE * 20), -1, -1):
+        try:
+            await create_topics(bootstrap, TOPICS, PARTITIONS)
+        except KafkaError:
+            if left == 0:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            return
 
 
 async def prepare(dsns: Mapping[str, str], bootstrap: str) -> None:
@@ -79,7 +89,7 @@ def main() -> None:
     wanted = json.loads(os.environ["PARKUNION_PREPARE"])
     try:
         asyncio.run(prepare(wanted["migrations"], wanted["kafka"]))
-    except* (StartFailed, OSError, asyncpg.PostgresError) as group:
+    except* (StartFailed, OSError, asyncpg.PostgresError, KafkaError) as group:
         sys.exit(" | ".join(f"{type(error).__name__}: {error}" for error in group.exceptions))
 
 
