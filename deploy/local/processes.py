@@ -65,8 +65,6 @@ class ServiceProcess:
     roles: Sequence[str]
     env: Mapping[str, str]
     log: Path
-    number: int = 1
-    """Of several processes of one kind."""
     _beaten: float = field(default=0.0, init=False)
     _working: float = field(default=0.0, init=False)
     _worked: str = field(default="", init=False)
@@ -132,7 +130,7 @@ def _worked(pid: int | None) -> str:
 def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int) -> list[ServiceProcess]:
     """The processes of a service; `workers` of those that divide their work."""
     return [
-        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log", number)
+        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log")
         for roles in PROCESSES[service]
         for number in range(1, (workers if (service, tuple(roles)) == DIVIDED else 1) + 1)
     ]

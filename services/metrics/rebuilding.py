@@ -15,10 +15,11 @@ from services.metrics.closing import close_days
 from services.metrics.refold import Refolded
 from services.metrics.store import FactRow
 from shared.db import Connection
-from shared.reading import store as reading
+from shared.reading.store import held_row
 
 SHARD = """
-INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings) VALUES ($1, $2, $3, $4, $5, $3, 1, $6)
+INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings, closed)
+VALUES ($1, $2, $3, $4, $5, $3, 1, $6, $7)
 """
 SEEN_COLUMNS = ("generation", "shard", "source", "subject", "sequence", "event_id", "time")
 HELD_COLUMNS = (
@@ -87,20 +88,14 @@ class Loader(Loading):
         conn, generation, shard = self._conn, self._generation, refolded.shard
         seen = [(generation, shard, *stream, *head) for stream, head in refolded.heads.items()]
         await _copy(conn, "public", "seen", SEEN_COLUMNS, seen)
-        held = []
-        for parked in refolded.held.values():
-            record = parked.record
-            place = (record.topic, record.offset, *record.stream, record.sequence, record.event_id)
-            known = self._clock.day_of(record.time) if record.time is not None else None
-            held.append((generation, shard, *place, parked.kind, parked.error, record.raw, known))
+        held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
         await _copy(conn, "public", "held", HELD_COLUMNS, held)
         accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
         await _copy(conn, "public", "withdrawn", WITHDRAWN_COLUMNS, accepted)
         newest: Mapping[str, datetime] = refolded.newest
-        await conn.execute(SHARD, generation, shard, dict(refolded.next), self._ids, dict(newest), refolded.closings)
+        await conn.execute(SHARD, generation, shard, dict(refolded.next), self._ids, dict(newest), refolded.closings, refolded.closed)
         if refolded.closed is not None:
             await close_days(conn, generation, shard, refolded.closed)
-            await reading.close(conn, generation, shard, refolded.closings, refolded.closed)
 
 
 async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

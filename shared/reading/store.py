@@ -280,10 +280,11 @@ async def write(
     if plan.released:
         await conn.execute(RELEASE, generation, shard, *_columns(plan.released))
     if plan.park:
-        await conn.execute(PARK, generation, shard, *_columns(_held_row(parked, day_of) for parked in plan.park.values()))
+        await conn.execute(PARK, generation, shard, *_columns(held_row(parked, day_of) for parked in plan.park.values()))
 
 
-def _held_row(parked: Parked, day_of: Callable[[datetime], date] | None) -> tuple[object, ...]:
+def held_row(parked: Parked, day_of: Callable[[datetime], date] | None) -> tuple[object, ...]:
+    """A row of `held` from its topic on, as PARK and a rebuild write it."""
     record = parked.record
     known = day_of(record.time) if day_of is not None and record.time is not None else None
     return (
