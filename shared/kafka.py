@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -15,14 +16,19 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from shared import kafka_topics
 from shared.broker import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
 from shared.clock import utc_now
+from shared.kafka_groups import free_places
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 ANSWER_TIMEOUT = 5.0
 PUBLISH_TIMEOUT = 30.0
 CLOSE_TIMEOUT = 3.0
 BATCH_BYTES = 800_000
 FETCH_WAIT_MS = 100
+HEARTBEAT_MS = 500
+"""A member learns so late that the group is divided anew: all wait for the last one."""
 METADATA_POLL = 0.05
 IDENTITY_POLL = 2.0
 """Seconds between two looks whether a topic is still the one that we read."""
@@ -133,13 +139,18 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 class KafkaConsumer:
     """A member of a group. Partitions are divided by range: round-robin and sticky split one partition number over instances."""
 
-    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced) -> None:
+    def __init__(
+        self, bootstrap: str, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced, name: str | None = None
+    ) -> None:
+        self._group = group
+        self._name = name
         self._topics = topics
         self._listener = _Listener(assigned, revoked)
         self._anew: str | None = None
         self._identity: asyncio.Task[None] | None = None
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
+            client_id=name or "parkunion",
             group_id=group,
             partition_assignment_strategy=(RangePartitionAssignor,),
             enable_auto_commit=False,
@@ -147,7 +158,7 @@ class KafkaConsumer:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=524_288,
             session_timeout_ms=6_000,
-            heartbeat_interval_ms=1_500,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=15_000,
             request_timeout_ms=20_000,
             retry_backoff_ms=100,
@@ -160,6 +171,8 @@ class KafkaConsumer:
                 # A leader that does not know a topic yet gives its partitions to nobody.
                 await _learn(self._consumer._client, self._topics)
                 known = await kafka_topics.describe_by(self._consumer._client, self._topics)
+                if self._name is not None and (freed := await free_places(self._consumer._client, self._group, self._name)):
+                    log.info("consumer.freed", group=self._group, name=self._name, places=freed)
             self._identity = asyncio.create_task(self._watch_identity(known))
             # After the start, which else waits for the first assignment: as long as a killed member is still counted in the group.
             self._consumer.subscribe(list(self._topics), listener=self._listener)
@@ -226,10 +239,14 @@ class KafkaConsumer:
 
 
 class KafkaBroker:
-    """Kafka at `bootstrap` (host:port, more behind commas)."""
+    """Kafka at `bootstrap` (host:port, more behind commas).
 
-    def __init__(self, bootstrap: str) -> None:
+    `name` is that of this process among all that read: who begins to read under it takes the place of its predecessor at once.
+    """
+
+    def __init__(self, bootstrap: str, name: str | None = None) -> None:
         self.bootstrap = bootstrap
+        self.name = name
         self._observer: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()
 
@@ -237,7 +254,7 @@ class KafkaBroker:
         return KafkaProducer(self.bootstrap)
 
     def consumer(self, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced) -> KafkaConsumer:
-        return KafkaConsumer(self.bootstrap, group, topics, assigned=assigned, revoked=revoked)
+        return KafkaConsumer(self.bootstrap, group, topics, assigned=assigned, revoked=revoked, name=self.name)
 
     async def describe(self, topics: Iterable[str]) -> dict[str, Topic]:
         return await kafka_topics.describe(self.bootstrap, topics)

@@ -112,6 +112,9 @@ class ServiceSettings(BaseSettings):
     """Events that the relay publishes at a time."""
     relay_idle_ms: int = Field(25, ge=1)
     """Milliseconds between two looks into an outbox that held less than `relay_batch` events."""
+    instance: str | None = None
+    """The name of this process, another one for each that runs at the same time and the same after a restart: what a process of this
+    name has left behind in a Kafka group is given back at once, instead of after its session has ended."""
     close_days: bool = True
     """Whether a source says that its days are closed. Off for a roll-out until every reader understands it."""
     rate_per_second: float = Field(2000, gt=0)

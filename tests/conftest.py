@@ -53,6 +53,14 @@ def pytest_configure() -> None:
             raise pytest.UsageError(str(failure)) from None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay together on one worker (--dist loadgroup), with those of other files if they name a group of their own."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     folder, settings = tmp_path_factory.mktemp("postgres"), ServerSettings()

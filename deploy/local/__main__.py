@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy.local.commands import coverage, demo, faulting, generations, importing, parking, relaying, running, tokens, turning
 from deploy.local.trouble import Trouble
 
-app = typer.Typer(
-    name="parkunion", help="园区工会平台 · park union platform", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "running": ("up", "down", "status", "logs"),
+    "demo": ("demo",),
+    "importing": ("import",),
+    "coverage": ("coverage",),
+    "generations": ("audit", "rebuild", "generations", "switch", "rollback"),
+    "tokens": ("token", "dashboard"),
+    "turning": ("clock",),
+    "parking": ("parked",),
+    "relaying": ("reconcile", "relay"),
+    "faulting": ("faults",),
+}
+"""{module of `deploy.local.commands`: its commands}, in the order of the help."""
 
 
-@app.callback()
+def command_line(command: str | None) -> typer.Typer:
+    """The command line as far as it is needed for `command`; whole if there is no such command. Importing all of it takes a second."""
+    app = typer.Typer(
+        name="parkunion",
+        help="园区工会平台 · park union platform",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for module in [module for module, commands in COMMANDS.items() if command in commands] or COMMANDS:
+        importlib.import_module(f"deploy.local.commands.{module}").register(app)
+    return app
+
+
 def _options(
     context: typer.Context,
     data: Annotated[
@@ -28,10 +53,6 @@ def _options(
     ] = None,
 ) -> None:
     context.obj = data
-
-
-for commands in (running, demo, importing, coverage, generations, tokens, turning, parking, relaying, faulting):
-    commands.register(app)
 
 
 def data_first(arguments: list[str]) -> list[str]:
@@ -63,7 +84,9 @@ def misuse(error: typer.TyperException) -> Trouble:
 
 def main() -> None:
     try:
-        sys.exit(app(args=data_first(sys.argv[1:]), prog_name="parkunion", standalone_mode=False))
+        arguments = data_first(sys.argv[1:])
+        words = arguments[2:] if arguments[:1] == ["--data"] else arguments
+        sys.exit(command_line(words[0] if words else None)(args=arguments, prog_name="parkunion", standalone_mode=False))
     except typer.TyperException as error:
         if len(sys.argv) == 1:
             print(error.format_message())

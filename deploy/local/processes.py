@@ -93,7 +93,8 @@ class ServiceProcess:
         self.beat.unlink(missing_ok=True)
         self._beaten = self._working = time.monotonic()
         program = [sys.executable, "-P", "-m", f"services.{self.service}", "--role", ",".join(self.roles)]
-        self._process = spawn(program, self.log, env={**self.env, "PARKUNION_HEARTBEAT": str(self.beat)}, cwd=ROOT)
+        own = {"PARKUNION_HEARTBEAT": str(self.beat), "PARKUNION_INSTANCE": self.name}
+        self._process = spawn(program, self.log, env={**self.env, **own}, cwd=ROOT)
 
     def frozen(self, now: float) -> bool:
         """Whether it runs and has stood still for too long; `now` by the monotonic clock, which all processes share."""

@@ -100,7 +100,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
             await broker.close()
 
     async def consumer(stop: asyncio.Event) -> None:
-        broker = KafkaBroker(settings.kafka)
+        broker = KafkaBroker(settings.kafka, settings.instance)
         pool = await db.create_pool(settings.dsn, application_name="membership.consumer", by_key=True, max_size=READER_CONNECTIONS)
         try:
             topics = [settings.registry_topic]

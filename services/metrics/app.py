@@ -92,6 +92,6 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        await Feeding(settings, lambda: KafkaBroker(settings.kafka)).run(stop)
+        await Feeding(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 
     return {"projector": projector}

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from shared.contracts.registry import EnterpriseRegistered
 from tests.browser.city import City, join, tell_city
-from tests.browser.conftest import LABELS, WIDTHS, Wire, logged_in
+from tests.browser.conftest import LABELS, Wire, logged_in
 from tests.conftest import Database
 from tests.integration.metrics_house import House, house_of
 from tests.integration.metrics_room import enterprise
@@ -131,8 +131,15 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, houses: list[
         await page.context.close()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(
+    ("language", "width"),
+    [
+        ("zh", "wide"),
+        ("en", "phone"),
+        pytest.param("zh", "phone", marks=pytest.mark.endurance),
+        pytest.param("en", "wide", marks=pytest.mark.endurance),
+    ],
+)
 async def test_pages_are_accessible_and_fit_their_width(browser: Browser, house: House, city: City, language: str, width: str) -> None:
     page = (await logged_in(browser, house, language=language, width=width)).pages[0]
     script = AXE_FILE_PATH.read_text(encoding="utf-8")

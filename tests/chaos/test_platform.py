@@ -19,7 +19,7 @@ from tests.chaos.disturbances import Disturbances
 from tests.chaos.judging import audited, judge, settle
 from tests.chaos.load import Load
 from tests.chaos.takeover import took
-from tests.e2e.platform import Platform
+from tests.e2e.platform import Platform, until
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()
@@ -43,6 +43,7 @@ def chosen_fault() -> str:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     options = ("--workers", str(WORKERS), "--test-clock")
     running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", *options, fault=chosen_fault())
+    until(lambda: running.divided(WORKERS), "all shards divided over all projectors")
     yield running
     running.stop()
 

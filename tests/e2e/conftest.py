@@ -1,4 +1,7 @@
-"""One small city on one running stack, for the tests that do not pull plugs."""
+"""One small city on one running stack, whose clock can be turned and whose spans are collected, for all tests that leave it whole.
+
+The files of these tests are one group of pytest-xdist, so that there is one such stack for all of them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.e2e.collector import Collector
 from tests.e2e.platform import Platform, until
 
 RESIDENT_ID = "11010519491231002X"
@@ -18,6 +22,7 @@ class City:
     """Two districts with a park each; one enterprise with a union and two members in the first, one enterprise in the second."""
 
     platform: Platform
+    collector: Collector
     enterprise: str
     union: str
     member: str
@@ -25,14 +30,17 @@ class City:
     event: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Made through the public APIs, as any user would."""
-    platform = Platform.start(tmp_path_factory.mktemp("city") / "stack")
+    collector = Collector()
+    spans = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    platform = Platform.start(tmp_path_factory.mktemp("city") / "stack", "--test-clock", **spans)
     try:
-        yield _build(platform)
+        yield _build(platform, collector)
     finally:
         platform.stop()
+        collector.server.shutdown()
 
 
 def _said(platform: Platform, service: str, path: str, body: object) -> dict[str, str]:
@@ -49,7 +57,7 @@ def _said(platform: Platform, service: str, path: str, body: object) -> dict[str
     return content
 
 
-def _build(platform: Platform) -> City:
+def _build(platform: Platform, collector: Collector) -> City:
     for code, kind, parent in (
         ("C", "division", None),
         ("C1", "division", "C"),
@@ -76,4 +84,4 @@ def _build(platform: Platform) -> City:
         for document in documents
     ]
     until(platform.settled, "everything projected")
-    return City(platform, first["id"], union["id"], members[0]["id"], second["id"], headcount["event_ids"][0])
+    return City(platform, collector, first["id"], union["id"], members[0]["id"], second["id"], headcount["event_ids"][0])

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 
 from deploy.local.folder import ROOT
+from deploy.local.processes import PARTITIONS
+from deploy.local.stack import Stack
+from deploy.local.status import status_of
 
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
 
-def parkunion(*words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None) -> subprocess.CompletedProcess[str]:
+def parkunion(
+    *words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command; its output as text. `fault` strikes the processes that it starts (shared/faults.py)."""
-    env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"}
+    env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"} | environment
     env |= {"PARKUNION_FAULT": fault} if fault else {}
     command = [str(ROOT / "parkunion"), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=check)
@@ -50,19 +58,19 @@ class Platform:
     token: str
 
     @classmethod
-    def start(cls, data: Path, *options: str, fault: str | None = None) -> Platform:
+    def start(cls, data: Path, *options: str, fault: str | None = None, **environment: str) -> Platform:
         """Start a stack in a folder and wait until it is ready; `options` of `up`, `fault` of every process, also of one started again."""
-        parkunion("up", "--detach", "--data", data, *options, fault=fault)
-        return cls(data, parkunion("token", "--data", data).stdout.strip())
+        parkunion("up", "--detach", "--data", data, *options, fault=fault, **environment)
+        return cls(data, Stack(data).token())
 
     def stop(self) -> None:
         """Stop it."""
         parkunion("down", "--data", self.data, check=False)
 
     def status(self) -> dict[str, Any]:
-        """`status --json`."""
-        content: dict[str, Any] = json.loads(parkunion("status", "--json", "--data", self.data).stdout)
-        return content
+        """What `status --json` says, without a process for each question; in a thread, for it has a loop of its own."""
+        with ThreadPoolExecutor(1) as thread:
+            return dict(thread.submit(status_of, Stack(self.data)).result())
 
     def url(self, service: str) -> str:
         """Base URL of a service; ports stay the same when a process is restarted."""
@@ -89,3 +97,22 @@ class Platform:
         answer = self.ask("metrics", "/v1/coverage", **params)
         assert answer.status_code == 200, answer.text
         return {row["area"]: row for row in answer.json()["rows"]}
+
+    def divided(self, workers: int) -> bool:
+        """Whether all shards are owned, by so many projectors whose database sessions are there."""
+        with ThreadPoolExecutor(1) as thread:
+            owned = thread.submit(asyncio.run, _owned(Stack(self.data).dsn("metrics"))).result()
+        return len(owned) == workers and sum(owned) == PARTITIONS
+
+
+async def _owned(dsn: str) -> list[int]:
+    """How many shards each projector owns."""
+    conn = await asyncpg.connect(dsn)
+    try:
+        rows = await conn.fetch(
+            "SELECT count(*) AS n FROM shards JOIN pg_stat_activity ON application_name = owner AND datname = current_database() "
+            "WHERE generation = (SELECT id FROM generations WHERE status = 'serving') GROUP BY owner"
+        )
+    finally:
+        await conn.close()
+    return [row["n"] for row in rows]

@@ -44,6 +44,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
     folder = tmp_path_factory.mktemp("city")
     run = parkunion("demo", *WORDS, "--exit", "--json", folder / "figures.json", "--data", folder / "stack", check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+    assert parkunion("status", "--data", folder / "stack", check=False).returncode == 3, "the demo left its stack running"
     platform = Platform.start(folder / "stack")
     try:
         yield Done(run.stdout, run.stderr, json.loads((folder / "figures.json").read_text("utf-8")), platform)
@@ -91,6 +92,7 @@ async def test_every_kind_of_event_was_said_corrected_and_taken_back(done: Done)
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 async def test_a_second_run_repeats_nothing(done: Done, tmp_path: Path) -> None:
     before = len(await journals(done.platform))
     done.platform.stop()

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import City
 from tests.e2e.platform import Platform, parkunion, until
 
-
-@pytest.fixture(scope="module")
-def turning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    platform = Platform.start(tmp_path_factory.mktemp("turning") / "stack", "--test-clock")
-    yield platform
-    platform.stop()
+pytestmark = pytest.mark.xdist_group("city")
 
 
 def figures(data: Path, known_at: date) -> dict[str, Any]:
@@ -53,7 +48,8 @@ def closed_day(platform: Platform) -> str | None:
 
 
 @pytest.mark.invariant("I4")
-def test_the_day_left_behind_closes_and_its_figures_stay(turning: Platform) -> None:
+def test_the_day_left_behind_closes_and_its_figures_stay(city: City) -> None:
+    turning = city.platform
     accepted(turning, "registry", "/v1/areas", {"code": "T", "name": "示例市", "kind": "division", "parent": None})
     accepted(turning, "registry", "/v1/areas", {"code": "T-P001", "name": "示例园", "kind": "park", "parent": "T"})
     first = settle(turning, "第一厂")

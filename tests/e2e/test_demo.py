@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from deploy.local.folder import ROOT
+from deploy.local.stack import Stack
 from tests.e2e.platform import SAMPLE, Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
 
@@ -28,10 +29,11 @@ EVENTS = 1584 + 3783 + 3783 + 2348 * 2 + 74890
 pytestmark = pytest.mark.slow
 
 
-@dataclass(frozen=True)
-class Done:
-    """A demo that ended by itself, and its stack, started again."""
+@dataclass
+class Demo:
+    """A demo that has done its work and goes on running until it is interrupted; without a folder of the user's."""
 
+    run: subprocess.Popen[bytes]
     output: str
     told: str
     answer: dict[str, Any]
@@ -39,16 +41,23 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    run = parkunion("demo", "--exit", "--as-of", "2021-12-31", "--json", folder / "figures.json", "--data", folder / "stack", check=False)
-    assert run.returncode == 0, run.stderr
-    assert parkunion("status", "--data", folder / "stack", check=False).returncode == 3, "the demo left its stack running"
-    platform = Platform.start(folder / "stack")
+    output, told = folder / "output", folder / "told"
+    command = [ROOT / "parkunion", "demo", "--as-of", "2021-12-31", "--json", folder / "figures.json"]
+    with output.open("wb") as stdout, told.open("wb") as stderr:
+        run = subprocess.Popen(command, stdout=stdout, stderr=stderr)
     try:
-        yield Done(run.stdout, run.stderr, json.loads((folder / "figures.json").read_text("utf-8")), platform)
+        until(lambda: run.poll() is not None or "Ctrl-C ends it" in told.read_text("utf-8"), "the demo has done its work", 240)
+        assert run.poll() is None, told.read_text("utf-8")
+        named = re.search(r"folder: (\S+)", told.read_text("utf-8"))
+        assert named is not None
+        data = Path(named[1])
+        answer = json.loads((folder / "figures.json").read_text("utf-8"))
+        yield Demo(run, output.read_text("utf-8"), told.read_text("utf-8"), answer, Platform(data, Stack(data).token()))
     finally:
-        platform.stop()
+        run.send_signal(signal.SIGINT)
+        run.wait(60)
 
 
 def counts(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
@@ -68,7 +77,7 @@ def by_parks(path: Path) -> Path:
     return path
 
 
-def test_the_figures_that_the_demo_writes_are_those_of_the_file(done: Done) -> None:
+def test_the_figures_that_the_demo_writes_are_those_of_the_file(done: Demo) -> None:
     rows = {row["area"]: row for row in done.answer["rows"]}
     assert done.answer["as_of"] == "2021-12-31"
     assert counts(rows) == expected(SAMPLE, "2021-12-31")
@@ -78,7 +87,7 @@ def test_the_figures_that_the_demo_writes_are_those_of_the_file(done: Done) -> N
     assert total["unit_founding_rate_all"] == {"n": 2342, "d": 3777, "rate": 2342 / 3777, "reason": None}
 
 
-def test_an_earlier_day_has_the_figures_of_that_day_in_every_state(done: Done) -> None:
+def test_an_earlier_day_has_the_figures_of_that_day_in_every_state(done: Demo) -> None:
     rows = done.platform.figures(by="district", as_of="2018-12-31")
     assert counts(rows) == expected(SAMPLE, "2018-12-31")
     figures = tuple(rows["all"][name] for name in ("units", "should_organise_all", "covered_all", "workers", "members"))
@@ -86,11 +95,11 @@ def test_an_earlier_day_has_the_figures_of_that_day_in_every_state(done: Done) -
 
 
 @pytest.mark.parametrize("day", TOTALS)
-def test_every_park_has_the_figures_of_the_file(done: Done, day: str, tmp_path: Path) -> None:
+def test_every_park_has_the_figures_of_the_file(done: Demo, day: str, tmp_path: Path) -> None:
     assert counts(done.platform.figures(by="park", as_of=day)) == expected(by_parks(tmp_path / "parks.csv"), day)
 
 
-def test_what_is_odd_is_listed_with_case_and_code_and_addresses_are_said(done: Done) -> None:
+def test_what_is_odd_is_listed_with_case_and_code_and_addresses_are_said(done: Demo) -> None:
     assert re.search(r"^  13-RC-262986  VOTES_OVER_VOTERS  .*line 3127  32 > 0$", done.output, re.MULTILINE)
     assert len(re.findall(r"^  \d\d-\w\w-\d+  [A-Z_]+  ", done.output, re.MULTILINE)) == 369
     assert "2342/3777" in done.output
@@ -98,7 +107,7 @@ def test_what_is_odd_is_listed_with_case_and_code_and_addresses_are_said(done: D
     assert re.search(r"http://127\.0\.0\.1:\d+/login\?code=\S{40,}", done.told)
 
 
-async def test_a_second_run_repeats_nothing(done: Done, tmp_path: Path) -> None:
+async def test_a_second_run_repeats_nothing(done: Demo, tmp_path: Path) -> None:
     before = done.platform.figures(by="park")
     assert await events_of(done.platform) == EVENTS
     part = rows_of_the_sample(tmp_path / "part.csv", every=5)
@@ -131,20 +140,32 @@ def test_a_file_that_cannot_be_used_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "stack").exists()
 
 
-def test_its_pages_say_whose_data_it_is_and_an_interrupt_leaves_nothing_running_and_no_folder(tmp_path: Path) -> None:
+def test_its_pages_say_whose_data_it_is_and_an_interrupt_leaves_nothing_running_and_no_folder(done: Demo) -> None:
+    address = re.search(r"http://\S+/login\?code=\S+", done.told)
+    assert address is not None
+    with httpx.Client(follow_redirects=True, trust_env=False, timeout=30, headers={"Accept-Language": "en"}) as browser:
+        page = browser.get(address[0])
+    assert page.status_code == 200
+    assert "union elections in the United States" in page.text
+    children = psutil.Process(done.run.pid).children(recursive=True)
+    assert len(children) > 6
+    done.run.send_signal(signal.SIGINT)
+    assert done.run.wait(60) == 0
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+    assert not done.platform.data.exists()
+
+
+@pytest.mark.endurance
+def test_an_interrupt_while_it_loads_leaves_nothing_running_and_no_folder() -> None:
     run = subprocess.Popen([ROOT / "parkunion", "demo"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert run.stderr is not None
     told = ""
     for line in run.stderr:
         told += line
-        if address := re.search(r"http://\S+/login\?code=\S+", line):
-            with httpx.Client(follow_redirects=True, trust_env=False, timeout=30, headers={"Accept-Language": "en"}) as browser:
-                page = browser.get(address[0])
+        if "login?code=" in line:
             break
-    assert page.status_code == 200
-    assert "union elections in the United States" in page.text
     children = psutil.Process(run.pid).children(recursive=True)
-    assert len(children) > 6
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 130

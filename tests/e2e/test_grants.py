@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import City
 from tests.e2e.platform import parkunion
 
-pytestmark = pytest.mark.invariant("I6")
+pytestmark = [pytest.mark.invariant("I6"), pytest.mark.xdist_group("city")]
 
 
 @pytest.fixture(scope="module")

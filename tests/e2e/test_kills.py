@@ -1,4 +1,4 @@
-"""Any plug pulled while the sample is loaded: the figures come out the same."""
+"""Plugs that are pulled and put in again: work goes on, and the figures come out the same."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from deploy.local.folder import ROOT
+from tests.e2e.conftest import City
 from tests.e2e.platform import Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
+
+pytestmark = pytest.mark.xdist_group("city")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 @pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.invariant("I1")
 def test_processes_killed_at_random_during_the_load_change_no_figure(platform: Platform, tmp_path: Path) -> None:
     seed = int(os.environ.get("PARKUNION_SEED", random.randrange(2**32)))
@@ -54,7 +59,37 @@ def test_processes_killed_at_random_during_the_load_change_no_figure(platform: P
 
 
 @pytest.mark.slow
-def test_commands_go_on_while_kafka_stands_still_and_the_page_says_how_old_it_is(platform: Platform) -> None:
+@pytest.mark.parametrize(
+    ("service", "role"),
+    [
+        ("registry", "relay"),
+        pytest.param("registry", "api", marks=pytest.mark.endurance),
+        pytest.param("membership", "consumer", marks=pytest.mark.endurance),
+        pytest.param("metrics", "api", marks=pytest.mark.endurance),
+        pytest.param("metrics", "projector", marks=pytest.mark.endurance),
+    ],
+)
+def test_a_process_that_stands_still_is_replaced_and_work_goes_on(city: City, service: str, role: str) -> None:
+    platform = city.platform
+    (before,) = pids(platform, service, role)
+    os.kill(before, signal.SIGSTOP)
+    until(lambda: pids(platform, service, role) not in ([], [before]), "another process is there")
+    assert not psutil.pid_exists(before)
+    until(platform.settled, "it works")
+    code = f"F-{service}-{role}"
+    answer = platform.say("registry", "/v1/areas", {"code": code, "name": "示例", "kind": "division", "parent": None})
+    assert answer.status_code == 201
+    until(lambda: platform.ask("metrics", "/v1/coverage", area=code).status_code == 200, "the new area is known to metrics")
+
+
+def pids(platform: Platform, service: str, role: str) -> list[int]:
+    found: list[int] = platform.status()["services"][service]["roles"][role]
+    return found
+
+
+@pytest.mark.slow
+def test_commands_go_on_while_kafka_stands_still_and_the_page_says_how_old_it_is(city: City) -> None:
+    platform = city.platform
     for body in (
         {"code": "D", "name": "示例区", "kind": "division", "parent": None},
         {"code": "D-P001", "name": "示例园", "kind": "park", "parent": "D"},

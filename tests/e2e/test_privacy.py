@@ -14,7 +14,7 @@ from deploy.local.processes import PARTITIONS, TOPICS
 from tests.e2e.conftest import RESIDENT_ID, City
 
 NUMBERS = (RESIDENT_ID, "E00000001")
-pytestmark = pytest.mark.invariant("I5")
+pytestmark = [pytest.mark.invariant("I5"), pytest.mark.xdist_group("city")]
 
 
 async def topics(bootstrap: str) -> bytes:
@@ -42,7 +42,7 @@ def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path), path.read_bytes()
 
 
-def test_no_document_number_is_in_topics_logs_metrics_or_errors(city: City) -> None:
+def test_no_document_number_is_in_topics_logs_metrics_spans_or_errors(city: City) -> None:
     platform = city.platform
     refused = platform.say(
         "membership",
@@ -70,6 +70,7 @@ def test_no_document_number_is_in_topics_logs_metrics_or_errors(city: City) -> N
         "topics": asyncio.run(topics(platform.status()["kafka"]["bootstrap"])),
         "answers": refused.content + wrong.content + platform.ask("membership", f"/v1/members/{city.member}").content,
         **{f"{name} /metrics": platform.ask(name, "/metrics").content for name in ("registry", "membership", "metrics")},
+        "spans": bytes(city.collector.raw),
         **dict(files_of(platform.data / "logs")),
     }
     assert len(places["topics"]) > 1000, "the topics were not read"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import asyncpg
-import psutil
 import pytest
 
 from deploy.local.folder import ROOT
@@ -28,37 +24,17 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     running.stop()
 
 
-def owners(platform: Platform) -> dict[str, int]:
-    """{projector's session: shards that it owns}, of those whose session is there."""
-
-    async def ask() -> list[Any]:
-        conn = await asyncpg.connect(platform.status()["postgres"]["dsn"]["metrics"])
-        try:
-            return await conn.fetch(
-                "SELECT owner, count(*) AS n FROM shards JOIN pg_stat_activity ON application_name = owner AND datname = current_database() "
-                "WHERE generation = (SELECT id FROM generations WHERE status = 'serving') GROUP BY 1"
-            )
-        finally:
-            await conn.close()
-
-    return {row["owner"]: row["n"] for row in asyncio.run(ask())}
-
-
 def pids(platform: Platform, service: str, role: str) -> list[int]:
     found: list[int] = platform.status()["services"][service]["roles"][role]
     return found
 
 
-def divided(platform: Platform) -> bool:
-    found = owners(platform)
-    return len(found) == WORKERS and sum(found.values()) == 12
-
-
 @pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.invariant("I3")
 def test_five_projectors_divide_the_shards_and_killed_or_frozen_ones_change_no_figure(platform: Platform, tmp_path: Path) -> None:
     assert len(pids(platform, "metrics", "projector")) == WORKERS
-    until(lambda: divided(platform), "all shards divided over all workers")
+    until(lambda: platform.divided(WORKERS), "all shards divided over all workers")
     sample = rows_of_the_sample(tmp_path / "sample.csv", every=10)
     load = subprocess.Popen(
         [str(ROOT / "parkunion"), "import", "nlrb", str(sample), "--data", str(platform.data)], stderr=subprocess.DEVNULL
@@ -70,31 +46,9 @@ def test_five_projectors_divide_the_shards_and_killed_or_frozen_ones_change_no_f
     assert load.returncode == 0, output
     until(lambda: not {killed, frozen} & set(pids(platform, "metrics", "projector")), "both are replaced")
     until(platform.settled, "everything projected")
-    until(lambda: divided(platform), "the new ones take their part")
+    until(lambda: platform.divided(WORKERS), "the new ones take their part")
     figures = platform.figures(by="district", as_of="2021-12-31")
     assert {area: {name: row[name] for name in COUNTS} for area, row in figures.items()} == expected(sample, "2021-12-31")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("service", "role"),
-    [
-        ("registry", "relay"),
-        pytest.param("registry", "api", marks=pytest.mark.endurance),
-        pytest.param("membership", "consumer", marks=pytest.mark.endurance),
-        pytest.param("metrics", "api", marks=pytest.mark.endurance),
-    ],
-)
-def test_a_process_that_stands_still_is_replaced_and_work_goes_on(platform: Platform, service: str, role: str) -> None:
-    (before,) = pids(platform, service, role)
-    os.kill(before, signal.SIGSTOP)
-    until(lambda: pids(platform, service, role) not in ([], [before]), "another process is there")
-    assert not psutil.pid_exists(before)
-    until(platform.settled, "it works")
-    code = f"F-{service}-{role}"
-    answer = platform.say("registry", "/v1/areas", {"code": code, "name": "示例", "kind": "division", "parent": None})
-    assert answer.status_code == 201
-    until(lambda: platform.ask("metrics", "/v1/coverage", area=code).status_code == 200, "the new area is known to metrics")
 
 
 @pytest.mark.parametrize("number", ["0", "13", "many"])

@@ -14,7 +14,7 @@ from tests.e2e.platform import Platform, parkunion, until
 from tests.migrations.keep import QUESTIONS, tell
 from tests.migrations.kept import environment_of, program_of, unpack
 
-pytestmark = [pytest.mark.slow, pytest.mark.invariant("I8")]
+pytestmark = [pytest.mark.slow, pytest.mark.endurance, pytest.mark.invariant("I8")]
 
 Old = Callable[..., str]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.main import get_command
 
-from deploy.local.__main__ import main
+from deploy.local.__main__ import COMMANDS, command_line, main
 from deploy.local.commands.parking import local_instant
+from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from deploy.local.status import not_ok
 
@@ -45,3 +48,13 @@ class Ready:
 
 def test_a_relay_that_stopped_is_seen_in_the_status_of_a_service_that_is_ready() -> None:
     assert not_ok(cast(Stack, Ready())) == ["registry: relay: stopped: the topic was made anew"]
+
+
+def test_each_command_is_found_without_importing_the_others() -> None:
+    whole = sorted(get_command(command_line(None)).commands)  # type: ignore[attr-defined]
+    assert whole == sorted(word for words in COMMANDS.values() for word in words)
+    for word in whole:
+        assert word in get_command(command_line(word)).commands  # type: ignore[attr-defined]
+    asked = "import sys; from deploy.local.__main__ import command_line; command_line('status'); print('fastapi' in sys.modules)"
+    run = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=True)
+    assert run.stdout == "False\n"
