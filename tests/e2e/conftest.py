@@ -35,7 +35,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Made through the public APIs, as any user would."""
     collector = Collector()
     spans = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    platform = Platform.start(tmp_path_factory.mktemp("city") / "stack", "--test-clock", **spans)
+    platform = Platform.start(tmp_path_factory.mktemp("city") / "stack", "--test-clock", environment=spans)
     try:
         yield _build(platform, collector)
     finally:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,10 @@ SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
 
 def parkunion(
-    *words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None, **environment: str
+    *words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command; its output as text. `fault` strikes the processes that it starts (shared/faults.py)."""
-    env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"} | environment
+    env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"} | dict(environment or {})
     env |= {"PARKUNION_FAULT": fault} if fault else {}
     command = [str(ROOT / "parkunion"), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=check)
@@ -58,9 +58,9 @@ class Platform:
     token: str
 
     @classmethod
-    def start(cls, data: Path, *options: str, fault: str | None = None, **environment: str) -> Platform:
+    def start(cls, data: Path, *options: str, fault: str | None = None, environment: Mapping[str, str] | None = None) -> Platform:
         """Start a stack in a folder and wait until it is ready; `options` of `up`, `fault` of every process, also of one started again."""
-        parkunion("up", "--detach", "--data", data, *options, fault=fault, **environment)
+        parkunion("up", "--detach", "--data", data, *options, fault=fault, environment=environment)
         return cls(data, Stack(data).token())
 
     def stop(self) -> None:

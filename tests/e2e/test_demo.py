@@ -44,7 +44,7 @@ class Demo:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     output, told = folder / "output", folder / "told"
-    command = [ROOT / "parkunion", "demo", "--as-of", "2021-12-31", "--json", folder / "figures.json"]
+    command: list[str | Path] = [ROOT / "parkunion", "demo", "--as-of", "2021-12-31", "--json", folder / "figures.json"]
     with output.open("wb") as stdout, told.open("wb") as stderr:
         run = subprocess.Popen(command, stdout=stdout, stderr=stderr)
     try:
