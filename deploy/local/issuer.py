@@ -19,20 +19,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from deploy.local.folder import Folder
+from shared.auth import SCOPES
 
 AUDIENCE = "parkunion"
 CLIENT = "parkunion-local"
-SCOPES = (
-    "registry:read",
-    "registry:write",
-    "registry:operate",
-    "membership:read",
-    "membership:write",
-    "membership:operate",
-    "metrics:read",
-    "metrics:operate",
-    "operator",
-)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEFAULT_TTL = 3600
 LONGEST_TTL = 31 * 86400

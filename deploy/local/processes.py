@@ -11,9 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.local.child import end, spawn
-from deploy.local.folder import ROOT
+from deploy.local.folder import ROOT, Folder
+from deploy.local.issuer import AUDIENCE
 
 PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
     "registry": (("api",), ("relay",)),
@@ -40,6 +42,16 @@ LARGEST_LOG = 32 * 2**20
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 
+class Addresses(NamedTuple):
+    """Where a service finds what it needs, and the port on which it answers itself."""
+
+    dsn: str
+    kafka: str
+    issuer: str
+    jwks: str
+    port: int
+
+
 def base_environment() -> dict[str, str]:
     """What every Python child gets: no PARKUNION_*, PG* or proxy variable of the caller's, but OTEL_* and PARKUNION_FAULT."""
     kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("OTEL_") or name == "PARKUNION_FAULT"}
@@ -49,6 +61,30 @@ def base_environment() -> dict[str, str]:
 def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
     """What `services.metrics.operate` is told."""
     settings = {"MIGRATION_DSN": owner_dsn, "KAFKA": kafka, "PARTITIONS": str(PARTITIONS), "ZONE": ZONE}
+    return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
+
+
+def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str]) -> dict[str, str]:
+    """What a service's processes are told; `label` = {language: whose data this is}."""
+    own: dict[str, str] = {}
+    if service == "membership":
+        own = {"ENCRYPTION_KEYS": folder.versions("encryption"), "HASH_KEYS": folder.versions("hash")}
+    if service == "metrics":
+        own = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
+    settings = {
+        "DSN": addresses.dsn,
+        "KAFKA": addresses.kafka,
+        "PARTITIONS": str(PARTITIONS),
+        "HOST": "127.0.0.1",
+        "PORT": str(addresses.port),
+        "ISSUER": addresses.issuer,
+        "JWKS_URL": addresses.jwks,
+        "AUDIENCE": AUDIENCE,
+        "ZONE": ZONE,
+        "FINGERPRINT_KEY": folder.secret(f"fingerprint-{service}"),
+        "CURSOR_KEY": folder.secret(f"cursor-{service}"),
+        **own,
+    }
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
 

@@ -1,20 +1,24 @@
-"""A running stack as the other commands see it: where its services are, its tokens, its databases."""
+"""A running stack as the other commands see it: where its services are, its tokens, its databases; and how its supervisor tells them."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deploy.local.child import Known
-from deploy.local.folder import Folder, folder_of, read_json
+from deploy.local.folder import Folder, folder_of, read_json, write_private
 from deploy.local.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
+from deploy.local.kept import Server
 from deploy.local.postgres import database_of
+from deploy.local.processes import ServiceProcess
 from deploy.local.trouble import NotRunning, Trouble
 
 # Addresses are all on this machine: a proxy of the environment must not see them.
@@ -107,6 +111,57 @@ class Stack:
         if "url" not in answer:
             raise Trouble(f"未取得登录码(HTTP {status})", f"no login code (HTTP {status})")
         return str(answer["url"])
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What DIR/stack.json tells of a stack beside its processes."""
+
+    services: Sequence[str]
+    ready: bool
+    test_clock: bool
+    zone: str
+    postgres: Mapping[str, Any]
+    kafka: Mapping[str, Any]
+    issuer: str
+    jwks: str
+
+
+def write(folder: Folder, told: Written, servers: Iterable[Server]) -> None:
+    """Write DIR/stack.json. `servers` are all that the supervisor, who is the caller, keeps running."""
+    ports = read_json(folder.ports)
+    services: dict[str, Any] = {name: {"url": f"http://127.0.0.1:{ports[name]}", "roles": {}} for name in told.services}
+    processes = []
+    for server in servers:
+        if isinstance(server, ServiceProcess):
+            for role in server.roles:
+                services[server.service]["roles"].setdefault(role, []).extend([server.pid] if server.pid else [])
+        if server.pid:
+            with contextlib.suppress(Exception):
+                known = Known.of(server.pid)
+                processes.append([known.pid, known.started])
+    supervisor = Known.of_self()
+    content = {
+        "supervisor": [supervisor.pid, supervisor.started],
+        "processes": processes,
+        "ready": told.ready,
+        "test_clock": told.test_clock,
+        "zone": told.zone,
+        "services": services,
+        "postgres": told.postgres,
+        "kafka": told.kafka,
+        "issuer": told.issuer,
+        "jwks": told.jwks,
+    }
+    client_key(folder)
+    write_private(folder.stack, json.dumps(content, indent=1))
+
+
+def lacks_log(answer: Mapping[str, Any]) -> str:
+    """What a service's /readyz says of a log that lacks what was read of it; empty: nothing, or something else is missing, too."""
+    checks = dict(answer.get("checks", {}))
+    log = checks.pop("log", "ok")
+    return "" if log == "ok" or any(said not in ("ok", "older") for said in checks.values()) else str(log)
 
 
 def ask(

@@ -18,97 +18,35 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from deploy.local import stack as stacks
 from deploy.local.child import Known, StartFailed, end, free_port, last_lines, spawn
 from deploy.local.folder import Folder, read_json, write_private
-from deploy.local.issuer import AUDIENCE, Issuer, client_key
+from deploy.local.issuer import Issuer
 from deploy.local.kafka import KafkaServer
+from deploy.local.kept import Kept, Server
 from deploy.local.postgres import PostgresServer, database_of
 from deploy.local.processes import (
-    PARTITIONS,
     SERVICES,
     ZONE,
+    Addresses,
     ServiceProcess,
     base_environment,
-    operate_program,
-    operator_environment,
     processes_of,
     put_aside,
+    service_environment,
 )
-from deploy.local.stack import Stack
+from deploy.local.rules import bring_rules_up
+from deploy.local.stack import Stack, Written, lacks_log
 from deploy.local.trouble import Trouble
 
 LOOK = 0.1
 """Seconds between two looks at the children."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds before a restart: doubled while a process ends by itself within `STEADY` seconds of its start; a killed one gets the first."""
 PAUSED = 3.0
 """Seconds between two looks after which it was this process, or the machine, that stood still."""
-STEADY = 10.0
-SETTLED, SETTLED_AGAIN = 1.0, 3.0
-"""Seconds after which a process has got past what usually ends one at its start."""
 HOPELESS = 3
 """Failures in a row after which a start is given up; a stack that was ready once is never given up."""
-
-
-class Server(Protocol):
-    """What the supervisor keeps running."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def pid(self) -> int | None: ...
-    @property
-    def exit_code(self) -> int | None: ...
-    def spawn(self) -> None: ...
-    def stop(self) -> None: ...
-
-
-class Kept:
-    """A server that is started again when it ends."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.failures = 0
-        self.started = time.monotonic()
-        self.due: float | None = None
-
-    def look(self, say: Callable[[str], None]) -> bool:
-        """Restart the server if it is time to; whether its pid changed."""
-        now = time.monotonic()
-        if self.server.pid is not None:
-            return False
-        if self.due is None:
-            self.due = now + self._pause(now)
-            code = self.server.exit_code
-            how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-            say(f"{self.server.name}: {how}; 正在重启 / restarting")
-            if self.failures in (5, 50):
-                say(f"{self.server.name}: 多次启动失败,请看 ./parkunion logs / keeps failing, see ./parkunion logs {self.server.name}")
-            return True
-        if now < self.due:
-            return False
-        self.due = None
-        self.server.spawn()
-        self.started = now
-        return True
-
-    def end_if_frozen(self, say: Callable[[str], None]) -> None:
-        """Kill a process of ours that stands still: nobody takes over from it as long as it is there."""
-        if isinstance(self.server, ServiceProcess) and self.server.pid is not None and self.server.frozen(time.monotonic()):
-            say(f"{self.server.name}: 没有心跳,强制结束 / no heartbeat, killed")
-            self.server.kill()
-
-    def settled(self) -> bool:
-        """Whether it runs, and has run for a while: longer if it failed before."""
-        return self.server.pid is not None and time.monotonic() - self.started > (SETTLED_AGAIN if self.failures else SETTLED)
-
-    def _pause(self, now: float) -> float:
-        code = self.server.exit_code
-        ended_by_itself = code is not None and code >= 0
-        self.failures = self.failures + 1 if ended_by_itself and now - self.started < STEADY else 0
-        return min(FIRST_PAUSE * 2.0 ** max(0, self.failures - 1), LONGEST_PAUSE)
 
 
 class Supervisor:
@@ -148,15 +86,23 @@ class Supervisor:
             raise
 
     async def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until every service says that it is ready and every process stays; Trouble after `timeout` seconds."""
+        """Wait until every service says that it is ready and every process stays; Trouble after `timeout` seconds.
+
+        A service whose log lacks what was read of it is not waited for: that is mended by commands, which need the stack.
+        """
+        lacking: dict[str, str] = {}
         deadline = time.monotonic() + timeout
         stack = Stack(self.folder.path)
         waiting = list(self.services)
         while waiting or not all(kept.settled() for kept in self._kept):
             answers = await asyncio.gather(*(asyncio.to_thread(stack.readiness, service) for service in waiting))
             if any(answer.get("checks", {}).get("rules") == "older" for answer in answers) and self._upgrade is None:
-                self._upgrade = asyncio.create_task(self._bring_rules_up())
-            waiting = [service for service, answer in zip(waiting, answers, strict=True) if not answer.get("ready")]
+                owner = self.postgres.dsn(database_of("metrics"), "metrics_owner")
+                log = self.folder.logs / "upgrade.log"
+                self._upgrade = asyncio.create_task(bring_rules_up(owner, self.kafka.bootstrap, log, self._say))
+            asked = list(zip(waiting, answers, strict=True))
+            lacking |= {service: said for service, answer in asked if (said := lacks_log(answer))}
+            waiting = [service for service, answer in asked if not answer.get("ready") and service not in lacking]
             self._refuse_crash_loop()
             if time.monotonic() > deadline:
                 names = ", ".join(waiting or [kept.server.name for kept in self._kept if not kept.settled()])
@@ -165,6 +111,8 @@ class Supervisor:
                     f"{names} did not become ready; see the logs in {self.folder.logs}",
                 )
             await asyncio.sleep(LOOK)
+        for service, said in lacking.items():
+            self._say(f"{service}: 日志不再包含已读取的内容,请执行 reconcile 与 relay republish / log: {said}")
         self._ready = True
         self._write()
 
@@ -247,7 +195,7 @@ class Supervisor:
         finally:
             await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
         for service in self.services:
-            for process in processes_of(service, self._environment(service, ports), self.folder.logs, self.workers):
+            for process in processes_of(service, self._environment(service, ports[service]), self.folder.logs, self.workers):
                 self._keep(process)
         self._write()
         self._watch = asyncio.create_task(self._keep_running())
@@ -283,46 +231,11 @@ class Supervisor:
         log = self.folder.logs / "prepare.log"
         return spawn([sys.executable, "-P", "-m", "deploy.local.prepare"], log, env={**base_environment(), "PARKUNION_PREPARE": wanted})
 
-    async def _bring_rules_up(self) -> None:
-        """The folder's figures follow the rules of an earlier release: fold them anew; until then the old ones are served."""
-        self._say(
-            "规则有更新,正在按新规则重算;完成前仍显示旧数字 / the rules have changed: figures are folded anew, the old ones are served until then"
-        )
-        env = operator_environment(self.postgres.dsn(database_of("metrics"), "metrics_owner"), self.kafka.bootstrap)
-        log = self.folder.logs / "upgrade.log"
-        working = spawn(operate_program("upgrade"), log, env=env)
-        try:
-            while working.poll() is None:
-                await asyncio.sleep(LOOK)
-        finally:
-            await asyncio.to_thread(end, working, signal.SIGTERM, 2.0)
-        said = last_lines(log, 1)
-        failed = "" if working.returncode == 0 else "重算失败,可执行 rebuild / folding anew failed, see rebuild: "
-        self._say(f"{failed}{said}")
-
-    def _environment(self, service: str, ports: dict[str, int]) -> dict[str, str]:
+    def _environment(self, service: str, port: int) -> dict[str, str]:
         assert self._issuer is not None
-        secret = self.folder.secret
-        own: dict[str, str] = {}
-        if service == "membership":
-            own = {"ENCRYPTION_KEYS": self.folder.versions("encryption"), "HASH_KEYS": self.folder.versions("hash")}
-        if service == "metrics":
-            own = {f"DATA_LABEL_{language.upper()}": text for language, text in self.label.items()}
-        settings = {
-            "DSN": self.postgres.dsn(database_of(service), f"{service}_app"),
-            "KAFKA": self.kafka.bootstrap,
-            "PARTITIONS": str(PARTITIONS),
-            "HOST": "127.0.0.1",
-            "PORT": str(ports[service]),
-            "ISSUER": self._issuer.url,
-            "JWKS_URL": self._issuer.jwks_url,
-            "AUDIENCE": AUDIENCE,
-            "ZONE": ZONE,
-            "FINGERPRINT_KEY": secret(f"fingerprint-{service}"),
-            "CURSOR_KEY": secret(f"cursor-{service}"),
-            **own,
-        }
-        return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
+        dsn = self.postgres.dsn(database_of(service), f"{service}_app")
+        addresses = Addresses(dsn, self.kafka.bootstrap, self._issuer.url, self._issuer.jwks_url, port)
+        return service_environment(service, self.folder, addresses, self.label)
 
     def _remember_settings(self) -> None:
         """Properties of the folder: the test clock (its databases may be days ahead) and the label ({language: whose data this is})."""
@@ -339,32 +252,17 @@ class Supervisor:
     def _write(self) -> None:
         """Tell the other commands: DIR/stack.json."""
         assert self._issuer is not None
-        ports = read_json(self.folder.ports)
-        services: dict[str, Any] = {name: {"url": f"http://127.0.0.1:{ports[name]}", "roles": {}} for name in self.services}
-        processes = []
-        for server in (kept.server for kept in self._kept):
-            if isinstance(server, ServiceProcess):
-                for role in server.roles:
-                    services[server.service]["roles"].setdefault(role, []).extend([server.pid] if server.pid else [])
-            if server.pid:
-                with contextlib.suppress(Exception):
-                    known = Known.of(server.pid)
-                    processes.append([known.pid, known.started])
-        supervisor = Known.of_self()
-        content = {
-            "supervisor": [supervisor.pid, supervisor.started],
-            "processes": processes,
-            "ready": self._ready,
-            "test_clock": self.test_clock,
-            "zone": ZONE,
-            "services": services,
-            "postgres": {"pid": self.postgres.pid, "port": self.postgres.port},
-            "kafka": {"pid": self.kafka.pid, "bootstrap": self.kafka.bootstrap},
-            "issuer": self._issuer.url,
-            "jwks": self._issuer.jwks_url,
-        }
-        client_key(self.folder)
-        write_private(self.folder.stack, json.dumps(content, indent=1))
+        told = Written(
+            services=self.services,
+            ready=self._ready,
+            test_clock=self.test_clock,
+            zone=ZONE,
+            postgres={"pid": self.postgres.pid, "port": self.postgres.port},
+            kafka={"pid": self.kafka.pid, "bootstrap": self.kafka.bootstrap},
+            issuer=self._issuer.url,
+            jwks=self._issuer.jwks_url,
+        )
+        stacks.write(self.folder, told, [kept.server for kept in self._kept])
 
 
 def _as_trouble(error: Exception, folder: Folder) -> Trouble:

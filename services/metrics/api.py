@@ -10,6 +10,16 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.metrics import changes, explain, questions
+from services.metrics.bodies import (
+    area_body,
+    basis,
+    behind_body,
+    contribution_body,
+    counts_of,
+    coverage_body,
+    figure_body,
+    share_body,
+)
 from services.metrics.coverage import RULE_VERSION
 from services.metrics.definitions import DEFINITIONS
 from services.metrics.grants import READ, require_granted
@@ -28,14 +38,6 @@ from services.metrics.schemas import (
     KnownAt,
     Limit,
     Measure,
-    area_body,
-    basis,
-    behind_body,
-    contribution_body,
-    counts_of,
-    coverage_body,
-    figure_body,
-    share_body,
 )
 from services.metrics.scope import Scope
 from shared.answers import json_response, language_of

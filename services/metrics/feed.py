@@ -21,6 +21,8 @@ from shared.db import Connection, Record
 CHANNEL = "metrics_feed"
 KEPT = 2000
 """Versions of a shard that stay; a stream that is further behind is sent everything anew."""
+MOST_ROWS = 2000
+"""Rows that a follower takes at once; with more it loads everything anew."""
 
 TELL = """
 WITH told AS (
@@ -34,6 +36,24 @@ SINCE = """
 SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents
 FROM g{g}.change_feed f JOIN unnest($1::int[], $2::bigint[]) AS v(shard, version) ON f.shard = v.shard AND f.version > v.version
 ORDER BY f.at, f.shard, f.version LIMIT $3
+"""
+ABOVE = f"""
+WITH head AS (
+    SELECT parkunion_now() AS asked_at,
+        (SELECT id FROM generations WHERE status = 'serving') AS serving,
+        (SELECT jsonb_build_array(count(*), count(known_until)) FROM g{{g}}.areas_facts) AS signature,
+        (SELECT max(n.value::timestamptz) FROM shards, jsonb_each_text(newest) n WHERE generation = $1) AS newest,
+        EXISTS (
+            SELECT FROM unnest($2::int[], $3::bigint[]) AS v(shard, version)
+            WHERE (SELECT max(f.version) FROM g{{g}}.change_feed f WHERE f.shard = v.shard) - {KEPT} > v.version
+        ) AS lost
+)
+SELECT head.*, f.* FROM head LEFT JOIN (
+    SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents
+    FROM shards s JOIN g{{g}}.change_feed f ON f.shard = s.shard
+    AND f.version > coalesce((SELECT v.version FROM unnest($2::int[], $3::bigint[]) AS v(shard, version) WHERE v.shard = s.shard), 0)
+    WHERE s.generation = $1 ORDER BY f.shard, f.version LIMIT {MOST_ROWS}
+) f ON true
 """
 LAST = "SELECT shard, max(version) AS last FROM g{g}.change_feed GROUP BY shard"
 
@@ -52,6 +72,20 @@ class Changed:
     at: datetime
     oldest: datetime
     traceparents: Sequence[str]
+
+
+class TooOld(Exception):
+    """The tables cannot be brought up to date from the feed; they are loaded anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What one look at the feed brought."""
+
+    asked_at: datetime
+    newest: datetime | None
+    signature: tuple[int, int]
+    changes: Sequence[Changed]
 
 
 def summed(rows: Rows, ids: Mapping[Cell, int]) -> dict[tuple[int, int], Vector]:
@@ -90,6 +124,17 @@ async def since(conn: Connection, generation: int, versions: Mapping[int, int], 
         return None
     rows = await conn.fetch(SINCE.format(g=generation), list(versions), list(versions.values()), limit)
     return [changed(row) for row in rows]
+
+
+async def news(conn: Connection, generation: int, versions: Mapping[int, int]) -> News:
+    """What the feed holds above `versions` of the serving generation, in one snapshot. Raises TooOld if another one serves by now, or the feed
+    no longer reaches back, or holds too much."""
+    rows = await conn.fetch(ABOVE.format(g=generation), generation, list(versions), list(versions.values()))
+    head = rows[0]
+    if head["serving"] != generation or head["lost"] or len(rows) >= MOST_ROWS:
+        raise TooOld
+    told, ended = head["signature"]
+    return News(head["asked_at"], head["newest"], (told, ended), [changed(row) for row in rows if row["version"] is not None])
 
 
 def changed(row: Record) -> Changed:

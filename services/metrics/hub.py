@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 import structlog
 
 from services.metrics import feed, figures, live
 from services.metrics.coverage import Cell
-from services.metrics.feed import CHANNEL, KEPT, Changed
+from services.metrics.feed import CHANNEL, News, TooOld
 from services.metrics.finality import Finality
 from services.metrics.freshness import Freshness, Reason, Watch
 from services.metrics.live import Table
@@ -34,47 +33,13 @@ TOGETHER = 0.025
 LOOK_EVERY = 1.0
 """Seconds after which the feed is read although nothing was heard."""
 TELL_AGE_EVERY = 5.0
-MOST_ROWS = 2000
 MOST_SUBSCRIBERS = 2000
 MOST_DAYS = 16
 LONGEST_BACKOFF = 5.0
 
-ADVANCE = f"""
-WITH head AS (
-    SELECT parkunion_now() AS asked_at,
-        (SELECT id FROM generations WHERE status = 'serving') AS serving,
-        (SELECT jsonb_build_array(count(*), count(known_until)) FROM g{{g}}.areas_facts) AS signature,
-        (SELECT max(n.value::timestamptz) FROM shards, jsonb_each_text(newest) n WHERE generation = $1) AS newest,
-        EXISTS (
-            SELECT FROM unnest($2::int[], $3::bigint[]) AS v(shard, version)
-            WHERE (SELECT max(f.version) FROM g{{g}}.change_feed f WHERE f.shard = v.shard) - {KEPT} > v.version
-        ) AS lost
-)
-SELECT head.*, f.* FROM head LEFT JOIN (
-    SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents
-    FROM shards s JOIN g{{g}}.change_feed f ON f.shard = s.shard
-    AND f.version > coalesce((SELECT v.version FROM unnest($2::int[], $3::bigint[]) AS v(shard, version) WHERE v.shard = s.shard), 0)
-    WHERE s.generation = $1 ORDER BY f.shard, f.version LIMIT {MOST_ROWS}
-) f ON true
-"""
-
 AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, figures.NoGeneration)
 
 log = structlog.get_logger(__name__)
-
-
-class TooOld(Exception):
-    """The tables cannot be brought up to date from the feed; they are loaded anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """What one look at the feed brought."""
-
-    asked_at: datetime
-    newest: datetime | None
-    signature: tuple[int, int]
-    changes: Sequence[Changed]
 
 
 class Hub:
@@ -178,19 +143,11 @@ class Hub:
         await self._tell_age(conn)
 
     async def _look(self, conn: Connection) -> News:
-        """What the feed holds above our versions, in one snapshot. Raises TooOld."""
-        statement = ADVANCE.format(g=self.generation)
-        rows = await conn.fetch(statement, self.generation, list(self.versions), list(self.versions.values()))
-        head = rows[0]
-        if (
-            head["serving"] != self.generation
-            or head["lost"]
-            or len(rows) >= MOST_ROWS
-            or self._clock.day_of(head["asked_at"]) != self.today
-        ):
+        """What the feed holds above our versions, in one snapshot. Raises TooOld, also where the tables are of another day or generation."""
+        news = await feed.news(conn, self.generation, self.versions)
+        if self._clock.day_of(news.asked_at) != self.today:
             raise TooOld
-        told, ended = head["signature"]
-        return News(head["asked_at"], head["newest"], (told, ended), [feed.changed(row) for row in rows if row["version"] is not None])
+        return news
 
     async def _take(self, conn: Connection, news: News) -> None:
         """Bring every table and view up to what was seen."""

@@ -17,11 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from services.metrics import feed
 from services.metrics.api import day_or_today, questions_of
+from services.metrics.bodies import row_body
 from services.metrics.coverage import RULE_VERSION
 from services.metrics.grants import READ, require_granted
 from services.metrics.hub import Hub
 from services.metrics.questions import Snapshot
-from services.metrics.schemas import Area, AsOf, By, row_body
+from services.metrics.schemas import Area, AsOf, By
 from services.metrics.settings import Settings
 from services.metrics.subscribers import Question, Subscriber, Update
 from shared.answers import json_response, language_of

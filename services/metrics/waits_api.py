@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from services.metrics import waits
 from services.metrics.api import VERSION_HEADER, day_or_today, questions_of
+from services.metrics.bodies import basis, step_body, waits_body
 from services.metrics.grants import READ, require_granted
 from services.metrics.questions import Snapshot
-from services.metrics.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt, basis, step_body, waits_body
+from services.metrics.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt
 from services.metrics.waits import Waits, require_durations
 from shared.answers import json_response, language_of
 from shared.problems import Unprocessable

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
-from deploy.local.issuer import DEFAULT_TTL, LONGEST_TTL, SCOPES
+from deploy.local.issuer import DEFAULT_TTL, LONGEST_TTL
 from deploy.local.trouble import Trouble
+from shared.auth import SCOPES
 from shared.forms import AREA_CODE
 
 EVERYTHING = "*"

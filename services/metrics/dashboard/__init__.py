@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.metrics.dashboard import curves, explaining, login, routes
+from services.metrics.dashboard import curves, downloads, explaining, login, routes
 from services.metrics.dashboard.charts import running
 from services.metrics.dashboard.sessions import by_cookie
 
 __all__ = ["by_cookie", "router", "running"]
 
 router = APIRouter()
-for _part in (login.codes, login.router, routes.router, curves.router, explaining.router):
+for _part in (login.codes, login.router, routes.router, downloads.router, curves.router, explaining.router):
     router.include_router(_part)

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.metrics.dashboard import waiting
+from services.metrics.dashboard.asking import Asked, ViewOf, asking
+from services.metrics.dashboard.downloads import download_headers, drawn
 from services.metrics.dashboard.page import PageRoute
-from services.metrics.dashboard.routes import Asked, ViewOf, asking, download_headers, drawn
 from services.metrics.dashboard.waiting import Panel
 from services.metrics.waits import require_durations
 from shared.forms import AreaCode

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from services.metrics import explain, questions, waits
 from services.metrics.api import require_measure
 from services.metrics.dashboard import derived, trends
+from services.metrics.dashboard.asking import Asked, ViewOf, asking, cursors_of
 from services.metrics.dashboard.derived import DERIVED, Asking, counts_of
 from services.metrics.dashboard.page import PageRoute, render
-from services.metrics.dashboard.routes import Asked, ViewOf, asking, cursors_of
 from services.metrics.dashboard.view import MONTHS_OF_SPARK, lags
 from services.metrics.explain import Contribution
 from services.metrics.grants import READ
