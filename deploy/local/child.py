@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -67,19 +68,37 @@ def spawn(
     cwd: Path | None = None,
     user: str = "-",
     death_signal: int = signal.SIGKILL,
+    talks: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start `program` with output appended to `log`; it gets `death_signal` when the calling *thread* ends (a rule of the kernel).
 
-    `user` as in guard.py. The child has its own process group, so Ctrl-C in the terminal reaches only us.
+    `user` as in guard.py. `talks`: its stdin and stdout are pipes to us, and only its stderr goes to the log. The child has its own process group, so Ctrl-C in the terminal reaches only us.
     """
     command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(death_signal)), user, "--", *program]
     with log.open("ab") as output:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd or "/", start_new_session=True
+            command,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talks else output,
+            stderr=output,
+            env=env,
+            cwd=cwd or "/",
+            start_new_session=True,
         )
 
 
-def end(process: subprocess.Popen[bytes], number: int, grace: float) -> None:
+class Running(Protocol):
+    """A child that runs or ran: `subprocess.Popen`, as far as it is needed."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+def end(process: Running, number: int, grace: float) -> None:
     """Send `number`, wait `grace` seconds, then SIGKILL."""
     if process.poll() is None:
         process.send_signal(number)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.local.child import end, spawn
+from deploy.local.child import Running, end, spawn
 from deploy.local.folder import ROOT, Folder
 from deploy.local.issuer import AUDIENCE
+from deploy.local.nursery import Nursery, Silent
 
 PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
     "registry": (("api",), ("relay",)),
@@ -27,6 +27,19 @@ PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
 SERVICES = tuple(PROCESSES)
 DIVIDED = ("metrics", ("projector",))
 """The process of which there may be several, each with a part of the shards."""
+IMPORTED = (
+    "uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+    "deploy.local.prepare",
+    *(f"services.{service}.{module}" for service in SERVICES for module in ("app", "api")),
+    "services.registry.reading_api",
+    "services.metrics.dashboard",
+    "services.metrics.stream",
+    "services.metrics.waits_api",
+    "shared.parked_api",
+    "shared.web",
+)
+"""What the nursery imports: nearly all that its processes do."""
 TOPICS = ("parkunion.registry.v1", "parkunion.membership.v1")
 PARTITIONS = 12
 ZONE = "Asia/Shanghai"
@@ -101,10 +114,11 @@ class ServiceProcess:
     roles: Sequence[str]
     env: Mapping[str, str]
     log: Path
+    nursery: Nursery
     _beaten: float = field(default=0.0, init=False)
     _working: float = field(default=0.0, init=False)
     _worked: str = field(default="", init=False)
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _process: Running | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -128,9 +142,12 @@ class ServiceProcess:
         put_aside(self.log)
         self.beat.unlink(missing_ok=True)
         self._beaten = self._working = time.monotonic()
-        program = [sys.executable, "-P", "-m", f"services.{self.service}", "--role", ",".join(self.roles)]
-        own = {"PARKUNION_HEARTBEAT": str(self.beat), "PARKUNION_INSTANCE": self.name}
-        self._process = spawn(program, self.log, env={**self.env, **own}, cwd=ROOT)
+        env = {**self.env, "PARKUNION_HEARTBEAT": str(self.beat), "PARKUNION_INSTANCE": self.name}
+        module, words = f"services.{self.service}", ["--role", ",".join(self.roles)]
+        try:
+            self._process = self.nursery.begin(module, words, self.log, env)
+        except Silent:
+            self._process = spawn([sys.executable, "-P", "-m", module, *words], self.log, env=env, cwd=ROOT)
 
     def frozen(self, now: float) -> bool:
         """Whether it runs and has stood still for too long; `now` by the monotonic clock, which all processes share."""
@@ -164,10 +181,10 @@ def _worked(pid: int | None) -> str:
         return ""
 
 
-def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int) -> list[ServiceProcess]:
+def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int, nursery: Nursery) -> list[ServiceProcess]:
     """The processes of a service; `workers` of those that divide their work."""
     return [
-        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log")
+        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log", nursery)
         for roles in PROCESSES[service]
         for number in range(1, (workers if (service, tuple(roles)) == DIVIDED else 1) + 1)
     ]

@@ -18,16 +18,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from deploy.local import stack as stacks
-from deploy.local.child import Known, StartFailed, end, free_port, last_lines, spawn
+from deploy.local.child import Known, Running, StartFailed, end, free_port, last_lines
 from deploy.local.folder import Folder, read_json, write_private
 from deploy.local.issuer import Issuer
 from deploy.local.kafka import KafkaServer
 from deploy.local.kept import Kept, Server
+from deploy.local.nursery import Nursery
 from deploy.local.postgres import PostgresServer, database_of
 from deploy.local.processes import (
+    IMPORTED,
     SERVICES,
     ZONE,
     Addresses,
@@ -70,6 +71,7 @@ class Supervisor:
         self._kept: list[Kept] = []
         self._watch: asyncio.Task[None] | None = None
         self._issuer: Issuer | None = None
+        self._nursery = Nursery(IMPORTED, self.folder.logs / "nursery.log", base_environment())
         self._upgrade: asyncio.Task[None] | None = None
         self._ready = False
 
@@ -128,6 +130,7 @@ class Supervisor:
         for group in ([s for s in servers if isinstance(s, ServiceProcess)], [s for s in servers if not isinstance(s, ServiceProcess)]):
             await asyncio.gather(*(asyncio.to_thread(server.stop) for server in group))
         self._kept = []
+        self._nursery.close()
         if self._issuer is not None:
             await asyncio.to_thread(self._issuer.stop)
             self._issuer = None
@@ -175,6 +178,7 @@ class Supervisor:
         put_aside(kafka.log)
         kafka.prepare()
         self._keep(kafka)
+        self._nursery.open()
         await asyncio.to_thread(postgres.prepare)
         ports = {name: free_port(ports.get(name)) for name in ("issuer", *self.services)}
         self._issuer = Issuer(self.folder, ports["issuer"])
@@ -182,20 +186,20 @@ class Supervisor:
         fixed = {"postgres": postgres.port, "kafka": kafka.port, "kafka_controller": kafka.controller_port}
         write_private(self.folder.ports, json.dumps({**ports, **fixed}))
         self._keep(postgres)
-        preparing = self._prepare()
+        await asyncio.to_thread(postgres.wait_ready)
+        for service in self.services:
+            await asyncio.to_thread(postgres.provide, service)
+        preparing = await asyncio.to_thread(self._prepare)
         try:
-            await asyncio.to_thread(postgres.wait_ready)
-            for service in self.services:
-                await asyncio.to_thread(postgres.provide, service)
             await asyncio.to_thread(kafka.wait_ready)
-            while preparing.poll() is None:
+            while (failed := preparing.poll()) is None:
                 await asyncio.sleep(0.02)
-            if preparing.returncode != 0:
+            if failed:
                 raise StartFailed(f"migrations: {last_lines(self.folder.logs / 'prepare.log')}")
         finally:
             await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
         for service in self.services:
-            for process in processes_of(service, self._environment(service, ports[service]), self.folder.logs, self.workers):
+            for process in processes_of(service, self._environment(service, ports[service]), self.folder.logs, self.workers, self._nursery):
                 self._keep(process)
         self._write()
         self._watch = asyncio.create_task(self._keep_running())
@@ -225,11 +229,11 @@ class Supervisor:
             words = last_lines(self.folder.logs / f"{server.name}.log", 1)
             raise Trouble(f"{server.name} 无法启动:{words}", f"{server.name} does not start: {words}")
 
-    def _prepare(self) -> Any:
+    def _prepare(self) -> Running:
         migrations = {service: self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services}
         wanted = json.dumps({"migrations": migrations, "kafka": self.kafka.bootstrap})
         log = self.folder.logs / "prepare.log"
-        return spawn([sys.executable, "-P", "-m", "deploy.local.prepare"], log, env={**base_environment(), "PARKUNION_PREPARE": wanted})
+        return self._nursery.begin("deploy.local.prepare", [], log, {**base_environment(), "PARKUNION_PREPARE": wanted})
 
     def _environment(self, service: str, port: int) -> dict[str, str]:
         assert self._issuer is not None

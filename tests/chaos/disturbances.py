@@ -59,6 +59,7 @@ class Disturbances:
             (8, self.kill_a_process),
             (3, self.freeze_a_process),
             (3, self.freeze_a_process_for_ever),
+            (1, self.kill_all_processes),
             (1, self.kill_postgres),
             (1, self.kill_a_backend),
             (2, self.freeze_a_backend),
@@ -98,6 +99,14 @@ class Disturbances:
         process = self.chance.choice(self.processes())
         os.kill(process.pid, signal.SIGSTOP)
         return f"froze {process.name} {process.pid} for ever"
+
+    async def kill_all_processes(self) -> str:
+        """All at once, with the nursery that they come from."""
+        nursery = psutil.Process(self.chance.choice(self.processes()).pid).parent()
+        if nursery is None or nursery.pid == 1:
+            raise ProcessLookupError("nursery")
+        nursery.kill()
+        return f"killed the nursery {nursery.pid} and all that came from it"
 
     async def kill_postgres(self) -> str:
         os.kill(self._pid("postgres"), signal.SIGKILL)
