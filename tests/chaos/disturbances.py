@@ -103,7 +103,7 @@ class Disturbances:
     async def kill_all_processes(self) -> str:
         """All at once, with the nursery that they come from."""
         nursery = psutil.Process(self.chance.choice(self.processes()).pid).parent()
-        if nursery is None or nursery.pid == 1:
+        if nursery is None or "nursery" not in _words(nursery):
             raise ProcessLookupError("nursery")
         nursery.kill()
         return f"killed the nursery {nursery.pid} and all that came from it"

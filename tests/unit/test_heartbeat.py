@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deploy.local.nursery import Nursery
 from deploy.local.processes import FROZEN_AFTER, SILENT_AFTER, ServiceProcess
 
 
 def test_a_heartbeat_that_is_just_being_written_is_not_taken_for_none(tmp_path: Path) -> None:
-    process = ServiceProcess("registry", ("api",), {}, tmp_path / "registry.api.log")
+    process = ServiceProcess("registry", ("api",), {}, tmp_path / "registry.api.log", Nursery([], tmp_path / "nursery.log", {}))
     process.give_time(100.0)
     process.beat.write_text("200.0\n")
     assert not process.frozen(201.0)
