@@ -26,7 +26,7 @@ from typing import Any
 
 from setproctitle import setproctitle
 
-from deploy.local.child import StartFailed, spawn
+from deploy.local.child import Running, spawn
 from deploy.local.folder import ROOT
 from deploy.local.guard import die_with_parent
 
@@ -36,7 +36,7 @@ TOLD_WITHIN = 1.0
 """Seconds after the end of a process in which its exit code is told; without one it was killed together with the nursery."""
 
 
-class Silent(StartFailed):
+class Silent(Exception):
     """The nursery does not do what it was told."""
 
 
@@ -108,8 +108,18 @@ class Nursery:
             self._process = spawn(program, self._log, env=self._env, cwd=ROOT, talks=True)
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
 
-    def begin(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Forked:
-        """`python -m module words…` with its output appended to `log` and no other environment than `env`. Raises Silent."""
+    def begin(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Running:
+        """`python -m module words…` with its output appended to `log` and no other environment than `env`.
+
+        Forked from the nursery; if that stands still, or this machine has no pidfds, a process of its own.
+        """
+        try:
+            return self.fork(module, words, log, env)
+        except Silent:
+            return spawn([sys.executable, "-P", "-m", module, *words], log, env=env, cwd=ROOT)
+
+    def fork(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Forked:
+        """A process of the nursery. Raises Silent, and the nursery has ended then, with all that came from it."""
         self.open()
         process = self._process
         assert process is not None

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from deploy.local.child import Running, end, spawn
+from deploy.local.child import Running, end
 from deploy.local.folder import ROOT, Folder
 from deploy.local.issuer import AUDIENCE
-from deploy.local.nursery import Nursery, Silent
+from deploy.local.nursery import Nursery
 
 PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
     "registry": (("api",), ("relay",)),
@@ -144,10 +144,7 @@ class ServiceProcess:
         self._beaten = self._working = time.monotonic()
         env = {**self.env, "PARKUNION_HEARTBEAT": str(self.beat), "PARKUNION_INSTANCE": self.name}
         module, words = f"services.{self.service}", ["--role", ",".join(self.roles)]
-        try:
-            self._process = self.nursery.begin(module, words, self.log, env)
-        except Silent:
-            self._process = spawn([sys.executable, "-P", "-m", module, *words], self.log, env=env, cwd=ROOT)
+        self._process = self.nursery.begin(module, words, self.log, env)
 
     def frozen(self, now: float) -> bool:
         """Whether it runs and has stood still for too long; `now` by the monotonic clock, which all processes share."""

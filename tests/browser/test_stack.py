@@ -17,7 +17,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import chromium
-from tests.e2e.platform import Platform, until
+from tests.e2e.platform import Platform, parkunion, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PARK = "C1-P001"
@@ -163,6 +163,20 @@ async def test_open_streams_end_with_the_service_and_do_not_hold_it(works: Works
         thread.join(10)
     assert ends == ["in order"] * STREAMS
     await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=30_000)
+    assert await page.evaluate("window.same")
+
+
+async def test_the_page_goes_on_over_a_switch_to_another_generation(works: Works, page: Page) -> None:
+    before = works.members()
+    assert parkunion("rebuild", "--data", works.platform.data).returncode == 0
+    assert "serves now" in parkunion("switch", "--data", works.platform.data).stdout
+    works.join()
+    await expect(number(page)).to_have_text(str(before + 1), timeout=15_000)
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=15_000)
+    assert await page.evaluate("window.same")
+    parkunion("rollback", "--data", works.platform.data)
+    works.join()
+    await expect(number(page)).to_have_text(str(before + 2), timeout=15_000)
     assert await page.evaluate("window.same")
 
 

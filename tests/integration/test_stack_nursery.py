@@ -28,7 +28,7 @@ def nursery(tmp_path: Path) -> Iterator[Nursery]:
 
 
 def stays(nursery: Nursery, log: Path) -> Forked:
-    forked = nursery.begin(CHILD, ["stay"], log, ENVIRONMENT)
+    forked = nursery.fork(CHILD, ["stay"], log, ENVIRONMENT)
     assert wait_for(lambda: log.is_file() and "there" in log.read_text("utf-8"), 30)
     return forked
 
@@ -41,12 +41,12 @@ def pid_of(nursery: Nursery) -> int:
 def test_a_process_is_what_was_ordered_and_its_exit_code_is_told(nursery: Nursery, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("what was there before\n")
-    assert nursery.begin(CHILD, ["0", "second word"], log, ENVIRONMENT).wait(30) == 0
+    assert nursery.fork(CHILD, ["0", "second word"], log, ENVIRONMENT).wait(30) == 0
     before, said = log.read_text("utf-8").splitlines()
     assert before == "what was there before"
     assert json.loads(said) == {"words": ["0", "second word"], "env": ENVIRONMENT, "group": True}
-    assert nursery.begin(CHILD, ["3"], log, ENVIRONMENT).wait(30) == 3
-    assert nursery.begin(CHILD, ["fail"], log, ENVIRONMENT).wait(30) == 1
+    assert nursery.fork(CHILD, ["3"], log, ENVIRONMENT).wait(30) == 3
+    assert nursery.fork(CHILD, ["fail"], log, ENVIRONMENT).wait(30) == 1
     assert "ValueError: as told" in log.read_text("utf-8")
 
 
@@ -76,13 +76,16 @@ def test_what_it_made_dies_with_it_and_the_next_order_has_another_one(nursery: N
 
 def test_one_that_stands_still_is_given_up(nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forked = stays(nursery, tmp_path / "first")
-    monkeypatch.setattr(rooms, "ANSWERS_WITHIN", 0.5)
+    monkeypatch.setattr(rooms, "ANSWERS_WITHIN", 2.0)
     os.kill(pid_of(nursery), signal.SIGSTOP)
     with pytest.raises(Silent):
-        nursery.begin(CHILD, ["0"], tmp_path / "log", ENVIRONMENT)
+        nursery.fork(CHILD, ["0"], tmp_path / "log", ENVIRONMENT)
     assert forked.wait(30) == -signal.SIGKILL
+    assert stays(nursery, tmp_path / "second").poll() is None
+    os.kill(pid_of(nursery), signal.SIGSTOP)
+    assert nursery.begin(CHILD, ["4"], tmp_path / "log", ENVIRONMENT).wait(30) == 4
     monkeypatch.undo()
-    assert nursery.begin(CHILD, ["0"], tmp_path / "log", ENVIRONMENT).wait(30) == 0
+    assert nursery.fork(CHILD, ["0"], tmp_path / "log", ENVIRONMENT).wait(30) == 0
 
 
 def test_it_ends_with_who_orders(nursery: Nursery, tmp_path: Path) -> None:
