@@ -30,8 +30,8 @@ from deploy.local.child import Running, spawn
 from deploy.local.folder import ROOT
 from deploy.local.guard import die_with_parent
 
-ANSWERS_WITHIN = 20.0
-"""Seconds; it may still be importing."""
+IMPORTS_WITHIN, ANSWERS_WITHIN = 30.0, 6.0
+"""Seconds that a nursery has for its first order, and for every other."""
 TOLD_WITHIN = 1.0
 """Seconds after the end of a process in which its exit code is told; without one it was killed together with the nursery."""
 
@@ -100,11 +100,13 @@ class Nursery:
         self._codes: dict[int, int] = {}
         self._born: dict[int, Future[int]] = {}
         self._orders = 0
+        self._imported = False
 
     def open(self) -> None:
         """Begin to import, if that was not begun before."""
         if self._process is None or self._process.poll() is not None:
             program = [sys.executable, "-P", "-m", "deploy.local.nursery", *self._modules]
+            self._imported = False
             self._process = spawn(program, self._log, env=self._env, cwd=ROOT, talks=True)
             threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
 
@@ -130,7 +132,9 @@ class Nursery:
         try:
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.flush()
-            return Forked(born.result(ANSWERS_WITHIN), self._codes)
+            pid = born.result(ANSWERS_WITHIN if self._imported else IMPORTS_WITHIN)
+            self._imported = True
+            return Forked(pid, self._codes)
         except (OSError, TimeoutError) as error:
             # Frozen or gone: what it made dies with it, and is begun again by whoever keeps it running.
             process.kill()

@@ -60,6 +60,7 @@ class Disturbances:
             (3, self.freeze_a_process),
             (3, self.freeze_a_process_for_ever),
             (1, self.kill_all_processes),
+            (1, self.freeze_the_nursery_for_ever),
             (1, self.kill_postgres),
             (1, self.kill_a_backend),
             (2, self.freeze_a_backend),
@@ -102,11 +103,14 @@ class Disturbances:
 
     async def kill_all_processes(self) -> str:
         """All at once, with the nursery that they come from."""
-        nursery = psutil.Process(self.chance.choice(self.processes()).pid).parent()
-        if nursery is None or "nursery" not in _words(nursery):
-            raise ProcessLookupError("nursery")
+        nursery = self._nursery()
         nursery.kill()
         return f"killed the nursery {nursery.pid} and all that came from it"
+
+    async def freeze_the_nursery_for_ever(self) -> str:
+        nursery = self._nursery()
+        nursery.suspend()
+        return f"froze the nursery {nursery.pid} for ever"
 
     async def kill_postgres(self) -> str:
         os.kill(self._pid("postgres"), signal.SIGKILL)
@@ -170,6 +174,12 @@ class Disturbances:
         if pid is None:
             raise ProcessLookupError(server)
         return int(pid)
+
+    def _nursery(self) -> psutil.Process:
+        found = psutil.Process(self.chance.choice(self.processes()).pid).parent()
+        if found is None or "nursery" not in _words(found):
+            raise ProcessLookupError("nursery")
+        return found
 
     def _backends(self) -> list[psutil.Process]:
         """PostgreSQL's processes for sessions of ours."""
