@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from services.metrics import coverage
+from services.metrics import coverage, served
 from services.metrics.feed import CHANNEL
 from shared.db import Connection
 
@@ -91,13 +91,13 @@ def missing(old: Mapping[int, Position], new: Mapping[int, Position]) -> int:
 
 
 async def listed(conn: Connection) -> list[dict[str, Any]]:
-    """Every generation with its rows in the ledger, and how far it is behind the serving one."""
+    """Every generation with the number of its rows (as an audit counts them), and how far it is behind the serving one."""
     found = []
     now, _ = await serving(conn)
     ahead = await positions(conn, now)
     for row in await conn.fetch(ALL):
         generation = row["id"]
-        rows = await conn.fetchval(f"SELECT (SELECT count(*) FROM g{generation}.ledger) + (SELECT count(*) FROM g{generation}.ledger_open)")
+        rows = await served.count(conn, generation)
         report = None if row["report"] is None else {"id": row["report"], "differences": row["differences"], "accepted": row["accepted_at"]}
         found.append(
             {

@@ -40,7 +40,7 @@ def _print_basis(body: dict[str, Any], compared: int) -> None:
 
 def _print_differences(body: dict[str, Any]) -> None:
     if body["differences"]:
-        print(f"不一致 {body['differences']:,} 行 / {body['differences']:,} rows differ")
+        print(f"不一致 {body['differences']:,} 行 / {_rows_differ(body['differences'])}")
         for difference in body["different"][:MOST_SHOWN]:
             print(f"  {_row(difference)}")
             print(f"    服务中 / served {_values(difference['served'])}")
@@ -53,6 +53,10 @@ def _print_differences(body: dict[str, Any]) -> None:
             f"搁置 / parked {stream['source']} {stream['subject']}: {stream['kinds']},"
             f"自序号 {stream['sequence']} 起 {stream['events']} 个事件 / {stream['events']} events from sequence {stream['sequence']} on"
         )
+
+
+def _rows_differ(count: int) -> str:
+    return "1 row differs" if count == 1 else f"{count:,} rows differ"
 
 
 def _row(difference: dict[str, Any]) -> str:
@@ -72,7 +76,7 @@ def print_upgrade(before: int, old: int, made: int, new: int, report: int, diffe
     """Print what an upgrade did."""
     print(
         f"规则版本由 {old} 升为 {new}:已由第 {before} 代重建为第 {made} 代并切换(报告 {report},差异 {differences:,} 行)"
-        f" / fold_version {old} became {new}: generation {before} was rebuilt as {made} and switched (report {report}, {differences:,} rows differ)"
+        f" / fold_version {old} became {new}: generation {before} was rebuilt as {made} and switched (report {report}, {_rows_differ(differences)})"
     )
 
 
