@@ -164,6 +164,11 @@ def lacks_log(answer: Mapping[str, Any]) -> str:
     return "" if log == "ok" or any(said not in ("ok", "older") for said in checks.values()) else str(log)
 
 
+def without_log(service: str, said: str) -> str:
+    """What a person is told of it."""
+    return f"{service}: 日志不再包含已读取的内容,请执行 reconcile 与 relay republish / log: {said}"
+
+
 def ask(
     address: str, data: bytes | None = None, headers: Mapping[str, str] | None = None, timeout: float = 10.0
 ) -> tuple[int, dict[str, Any]]:

@@ -39,7 +39,7 @@ from deploy.local.processes import (
     service_environment,
 )
 from deploy.local.rules import bring_rules_up
-from deploy.local.stack import Stack, Written, lacks_log
+from deploy.local.stack import Stack, Written, lacks_log, without_log
 from deploy.local.trouble import Trouble
 
 LOOK = 0.1
@@ -114,7 +114,7 @@ class Supervisor:
                 )
             await asyncio.sleep(LOOK)
         for service, said in lacking.items():
-            self._say(f"{service}: 日志不再包含已读取的内容,请执行 reconcile 与 relay republish / log: {said}")
+            self._say(without_log(service, said))
         self._ready = True
         self._write()
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from services.metrics import coverage, generations
 from services.metrics.feeding import Feeding
-from services.metrics.freshness import closed_day
+from services.metrics.freshness import closed_day, log_lacks
 from services.metrics.settings import Settings
 from shared import db
+from shared.broker import BrokerUnavailable
 from shared.consumer import lag, what_is_held
 from shared.db import Pool
 from shared.kafka import KafkaBroker
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shared.operations import Readiness
+
+PATIENCE = 1.0
+"""Seconds that the broker has to say which topics there are."""
+LACKS = "it does not hold what was read of it: reconcile, relay republish"
 
 
 def api(settings: Settings) -> FastAPI:
@@ -61,7 +66,8 @@ def api(settings: Settings) -> FastAPI:
 
 
 async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
-    """Ready when the database answers and a projector has begun to read; how far it is behind is said beside it.
+    """Ready when the database answers, a projector has begun to read, and the log holds what was read of it; how far the projector is behind
+    is said beside it.
 
     `rules`: older while the figures are still those of an earlier fold_version, which this release does not feed but serves.
     """
@@ -69,23 +75,36 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
 
     async with pool.acquire(timeout=5) as conn:
         generation, fold_version = await generations.serving(conn)
-    behind = await lag(pool, broker, generation, settings.topics)
+    behind, anew = await asyncio.gather(lag(pool, broker, generation, settings.topics), _made_anew(pool, broker, generation, settings))
     async with pool.acquire(timeout=5) as conn:
         closed = await closed_day(conn, generation, settings.partitions)
         age = None if closed is None else (await settings.clock.today(conn) - closed).days
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", generation)
         kept = await what_is_held(conn, generation)
+        lacks = anew or await log_lacks(conn, generation)
     rules = "ok" if fold_version == coverage.FOLD_VERSION else "older" if fold_version < coverage.FOLD_VERSION else "newer"
     return Readiness(
-        ready=begun,
+        ready=begun and not lacks,
         lag_events=behind.events,
         lag_seconds=behind.seconds,
         held=sum(kept.events.values()),
-        checks={"database": "ok", "projector": "ok" if begun else "has not begun", "rules": rules},
+        checks={"database": "ok", "projector": "ok" if begun else "has not begun", "rules": rules, "log": LACKS if lacks else "ok"},
         closed_day=closed,
         closed_day_age_days=age,
         parked=kept,
     )
+
+
+async def _made_anew(pool: Pool, broker: KafkaBroker, generation: int, settings: Settings) -> bool:
+    """Whether a topic is another than the one that was read: so it is told before the projector finds it out, or while none runs."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            topics = await broker.describe(settings.topics)
+    except (BrokerUnavailable, TimeoutError):
+        return False  # freshness says that the log does not answer
+    async with pool.acquire(timeout=5) as conn:
+        places = await generations.positions(conn, generation)
+    return any(place.topic_ids.get(name, found.id) != found.id for place in places.values() for name, found in topics.items())
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:

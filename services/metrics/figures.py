@@ -8,14 +8,16 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from services.metrics.freshness import CLOSED_DAY, OLDEST_HELD
+from services.metrics.freshness import CLOSED_DAY, LOG_LACKS, OLDEST_HELD
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.db import Connection, Record
+from shared.reading.store import LOST
 
 SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
     coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
-    {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held
+    {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held,
+    {LOG_LACKS.format(generation="g.id", lost=LOST)} AS log_lacks
 FROM generations g WHERE g.status = 'serving'
 """
 SIGNATURE = "SELECT count(*) AS told, count(known_until) AS ended FROM g{g}.areas_facts"

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.db import Connection
+from shared.reading.store import LOST
 
 FRESH = 5.0
 """Seconds without news from the log after which the data is called old; the projector looks every second."""
@@ -31,6 +32,10 @@ OLDEST_HELD = """
 ) h WHERE s.generation = {generation})
 """
 """The least known day of what is held; the first day of all if one does not tell it."""
+LOG_LACKS = """
+EXISTS (SELECT FROM shards s, jsonb_each_text(s.topic_ids) i WHERE s.generation = {generation} AND i.value = '{lost}')
+"""
+"""Whether the log lacks something that was folded: a topic was made anew, or lost its tail, and was not read to where it was before."""
 STATEMENT = """
 WITH place AS (
     SELECT s.current_at, s.owner,
@@ -40,9 +45,14 @@ WITH place AS (
 )
 SELECT parkunion_now() AS asked_at, min(current_at) AS current_at, coalesce(sum(behind), 0)::bigint AS lag_events, max(newest) AS newest,
     (SELECT count(*) FROM held WHERE generation = $1) AS held, {closed_day} AS closed_day, {oldest_held} AS oldest_held,
-    EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name IN (SELECT owner FROM place)) AS reading
+    EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name IN (SELECT owner FROM place)) AS reading,
+    {log_lacks} AS log_lacks
 FROM place
-""".format(closed_day=CLOSED_DAY.format(shards="$2", generation="$1"), oldest_held=OLDEST_HELD.format(generation="$1"))
+""".format(
+    closed_day=CLOSED_DAY.format(shards="$2", generation="$1"),
+    oldest_held=OLDEST_HELD.format(generation="$1"),
+    log_lacks=LOG_LACKS.format(generation="$1", lost=LOST),
+)
 
 
 class Reason(StrEnum):
@@ -54,6 +64,8 @@ class Reason(StrEnum):
     """Nobody reads the log."""
     CATCHING_UP = "CATCHING_UP"
     """The log is read, and there is more in it."""
+    LOG_INCOMPLETE = "LOG_INCOMPLETE"
+    """The log does not hold what was folded: what was held back of it is not known until it is published again."""
     KAFKA_UNREACHABLE = "KAFKA_UNREACHABLE"
     """The log does not answer."""
     DATABASE_UNREACHABLE = "DATABASE_UNREACHABLE"
@@ -103,11 +115,12 @@ class Watch:
         assert row is not None, "an aggregate has one row"
         since = row["current_at"]
         age = max(0.0, (row["asked_at"] - since).total_seconds()) if since else 0.0
-        reason = None if since and age <= FRESH else await self._reason(never=since is None, reading=row["reading"])
+        fresh = since and age <= FRESH and not row["log_lacks"]
+        reason = None if fresh else await self._reason(never=since is None, reading=row["reading"], lacks=row["log_lacks"])
         closed_day, oldest_held = row["closed_day"], row["oldest_held"]
         return Freshness(row["asked_at"], since, age, row["lag_events"], row["held"], row["newest"], reason, closed_day, oldest_held)
 
-    async def _reason(self, *, never: bool, reading: bool) -> Reason:
+    async def _reason(self, *, never: bool, reading: bool, lacks: bool) -> Reason:
         if time.monotonic() - self._asked_at > ASK_EVERY:
             self._answers = await kafka_answers(self._kafka)
             self._asked_at = time.monotonic()
@@ -115,6 +128,8 @@ class Watch:
             return Reason.KAFKA_UNREACHABLE
         if never:
             return Reason.NEVER_READ
+        if lacks:
+            return Reason.LOG_INCOMPLETE
         return Reason.CATCHING_UP if reading else Reason.PROJECTOR_STOPPED
 
 
@@ -122,6 +137,12 @@ async def closed_day(conn: Connection, generation: int, shards: int) -> date | N
     """The deployment's closed day; None: there is none."""
     day: date | None = await conn.fetchval(f"SELECT {CLOSED_DAY.format(shards='$2', generation='$1')}", generation, shards)
     return day
+
+
+async def log_lacks(conn: Connection, generation: int) -> bool:
+    """Whether the log lacks something that was folded, as far as a reader has seen it."""
+    found: bool = await conn.fetchval(f"SELECT {LOG_LACKS.format(generation='$1', lost=LOST)}", generation)
+    return found
 
 
 async def kafka_answers(bootstrap: str) -> bool:

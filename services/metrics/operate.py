@@ -2,7 +2,8 @@
 
 With the owner's role (PARKUNION_MIGRATION_DSN), whose sessions here have no time limit on statements and transactions: a comparison of a
 large log takes as long as it takes, and holds nothing but a snapshot. Exits: 0 done, or equal; 1 different; 2 equal but something is parked;
-4 could not be done, with one line in Chinese and in English on stderr.
+4 could not be done, with one line in Chinese and in English on stderr, and `{"error": {"code", "zh", "en"}}` on stdout with `--json`; code
+`LOG_LOST`: the log no longer holds what was folded.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import asyncpg
 import msgspec
 
 from services.metrics import auditing, coverage, generations, reporting
-from services.metrics.auditing import LogDiffers
+from services.metrics.auditing import LogDiffers, LogLost
 from services.metrics.generations import GenerationRefused
 from services.metrics.rebuilding import AlreadyRebuilding, rebuild
 from services.metrics.settings import OperatorSettings
@@ -50,6 +51,7 @@ def main() -> None:
             command.add_argument("--json", action="store_true")
         if name == "rebuild":
             command.add_argument("--switch", action="store_true")
+            command.add_argument("--as-it-is", action="store_true")
         if name == "switch":
             command.add_argument("generation", type=int, nargs="?")
             command.add_argument("--accept", type=int)
@@ -57,18 +59,24 @@ def main() -> None:
     try:
         code = asyncio.run(COMMANDS[told.command](settings_module.load(OperatorSettings), told))
     except (GenerationRefused, LogDiffers, AlreadyRebuilding, UnusableSettings) as trouble:
-        code = _fail(str(trouble))
+        code = _fail(told, trouble)
     except OffsetLost as error:
-        code = _fail(f"日志不完整:{error};请执行 reconcile / the log is not whole: {error}; see reconcile")
+        code = _fail(told, LogLost(str(error), str(error)))
     except BrokerUnavailable as error:
-        code = _fail(f"Kafka 没有应答:{error} / Kafka does not answer: {error}")
+        code = _fail(told, error, f"Kafka 没有应答:{error} / Kafka does not answer: {error}")
     except AWAY as error:
-        code = _fail(f"数据库没有应答:{type(error).__name__}: {error} / the database did not answer: {type(error).__name__}: {error}")
+        what = f"{type(error).__name__}: {error}"
+        code = _fail(told, error, f"数据库没有应答:{what} / the database did not answer: {what}")
     sys.exit(code)
 
 
-def _fail(line: str) -> int:
-    print(" ".join(line.split()), file=sys.stderr)
+def _fail(told: argparse.Namespace, error: Exception, line: str = "") -> int:
+    """Say in both languages why it could not be done: a line on stderr and, with --json, also on stdout."""
+    line = " ".join((line or str(error)).split())
+    if getattr(told, "json", False):
+        zh, _, en = line.partition(" / ")
+        _print_json({"error": {"code": getattr(error, "code", "NOT_DONE"), "zh": zh, "en": en or zh}})
+    print(line, file=sys.stderr)
     return TROUBLE
 
 
@@ -103,7 +111,7 @@ async def _audit(settings: OperatorSettings, told: argparse.Namespace) -> int:
 async def _rebuild(settings: OperatorSettings, told: argparse.Namespace) -> int:
     async with _owner(settings, "rebuild") as reading, _owner(settings, "rebuild") as writing, _broker(settings) as broker:
         source = await auditing.log_of(broker, settings.topics, settings.partitions, settings.clock)
-        made, number, report = await rebuild(reading, writing, source)
+        made, number, report = await rebuild(reading, writing, source, as_it_is=told.as_it_is)
         switched = told.switch and not report.differences
         if switched:
             await _switch_when_it_can(writing, made, None)

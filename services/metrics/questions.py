@@ -109,7 +109,9 @@ class Questions:
             versions = {int(shard): version for shard, version in row["versions"].items()}
             today = self._clock.day_of(row["asked_at"])
             known = await self._trees.load(conn, row["id"])
-            finality = Finality(row["closed_day"], row["oldest_held"], self._fresh())
+            # Said from the same snapshot as what is held: that is forgotten as soon as a topic is found made anew.
+            reason = self._fresh() or (Reason.LOG_INCOMPLETE if row["log_lacks"] else None)
+            finality = Finality(row["closed_day"], row["oldest_held"], reason)
             yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality)
 
 

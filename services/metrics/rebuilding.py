@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics import auditing, generations, store
-from services.metrics.auditing import Loading, LogDiffers, Report, Source
+from services.metrics.auditing import Loading, LogLost, Report, Source
 from services.metrics.closing import close_days
 from services.metrics.refold import Refolded
 from services.metrics.store import FactRow
@@ -103,23 +103,29 @@ async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str
         await conn.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
 
 
-async def rebuild(reading: Connection, writing: Connection, source: Source) -> tuple[int, int, Report]:
+async def _vector(conn: Connection, source: Source, serving: int, *, as_it_is: bool) -> Mapping[int, Mapping[str, int]]:
+    """Up to where the log is folded: to the served positions, or to its end where they mean nothing any more. Raises LogLost."""
+    try:
+        return await auditing.vector_of(source, await generations.positions(conn, serving))
+    except LogLost:
+        # There is no common vector. What was published again must come to what is served all the same.
+        return await auditing.ends_of(source) if as_it_is else await auditing.whole_log(conn, source, serving)
+
+
+async def rebuild(reading: Connection, writing: Connection, source: Source, *, as_it_is: bool = False) -> tuple[int, int, Report]:
     """Build a generation of this release's rules; (its id, the report's id, the report). Nothing that serves is touched.
 
+    `as_it_is`: also of a log that holds less than was folded, when the journals themselves hold no more.
     Raises AlreadyRebuilding, LogDiffers, OffsetLost, BrokerUnavailable.
     """
     if not await writing.fetchval("SELECT pg_try_advisory_lock($1)", generations.REBUILDING):
         raise AlreadyRebuilding
-    for useless in await generations.of_no_use(writing):
-        await generations.drop(writing, useless)
-    made = await generations.create(writing)
     async with auditing.snapshot(reading):
         serving, _ = await generations.serving(reading)
-        try:
-            vector = auditing.vector_of(source, await generations.positions(reading, serving))
-        except LogDiffers:
-            # Topics that were made anew: there is no common vector. What was published again must come to what is served all the same.
-            vector = await auditing.ends_of(source)
+        vector = await _vector(reading, source, serving, as_it_is=as_it_is)
+        for useless in await generations.of_no_use(writing):
+            await generations.drop(writing, useless)
+        made = await generations.create(writing)
         report = await auditing.compare(reading, source, serving, vector, lambda: Loader(writing, made, source))
     for table in await writing.fetch(TABLES, f"g{made}"):
         await writing.execute(f"ANALYZE {table['name']}")

@@ -137,6 +137,8 @@ class Folder:
             position = {**shard.next, **plan.next}
             if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):
                 raise Fenced(f"shard {shard.number} is no longer at version {shard.version}")
+            if found := _found_again(shard, plan):
+                await store.found_again(conn, generation, shard, found)
             faults.reached("batch.moved")
             events = [record.event for record in plan.apply if record.event is not None]
             batch = ShardBatch(generation, shard.number, shard.version + 1, events, position, shard.closed)
@@ -188,6 +190,7 @@ class Folder:
 
     def _committed(self, shard: Shard, plan: Sorted, batch: ShardBatch) -> None:
         """Now, and not before, what was learnt is true."""
+        shard.lost -= _found_again(shard, plan)
         shard.newest = _newest(shard, plan)
         shard.version, shard.next = batch.version, dict(batch.next)
         for topic, count in plan.taken.items():
@@ -214,6 +217,11 @@ class Folder:
             shard.streams.heads = {stream: shard.streams.heads[stream] for stream in shard.streams.waiting}
         if batch.events:
             self._after_commit(batch)
+
+
+def _found_again(shard: Shard, plan: Sorted) -> set[str]:
+    """The topics of which the log holds again, after the batch, what was read before: it has come to the latest time that was ever read."""
+    return {topic for topic in shard.lost & plan.newest.keys() if plan.newest[topic] >= shard.newest[topic]}
 
 
 def _newest(shard: Shard, plan: Sorted) -> dict[str, datetime]:

@@ -230,7 +230,7 @@ class Session:
             for shard in self.shards.values():
                 ends = self._ends(shard)
                 ages = [self._consumer.answered((topic, shard.number)) for topic in shard.next]
-                fresh = all(age is not None and age < FRESH for age in ages)
+                fresh = not shard.lost and all(age is not None and age < FRESH for age in ages)
                 rows.append(
                     (shard.number, ends, fresh and not shard.count() and all(shard.next[topic] >= end for topic, end in ends.items()))
                 )

@@ -16,7 +16,8 @@ from shared.reading.sorting import At, StreamsOfShard
 class Shard:
     """`next` and `version` are as committed; `pending` = {topic: records not yet applied}, `ends` the ends of the logs at the take-over.
 
-    `limit` is how many events the next transaction may apply: halved while a refused event is searched. `refused` = records found so;
+    `topic_ids` = {topic: id of the topic that is read}; `lost` = topics of which the log does not hold yet what was read before: they were made
+    anew, or lost their tail. `limit` is how many events the next transaction may apply: halved while a refused event is searched. `refused` = records found so;
     `tried` = parked records that were tried again since the start. `closings` = {topic: the last day that its source closed here},
     `closed` = the shard's closed day, both as committed.
     """
@@ -28,6 +29,8 @@ class Shard:
     ends: dict[str, int]
     limit: int
     pending: dict[str, deque[Received]]
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     closings: dict[str, date] = field(default_factory=dict)
     closed: date | None = None
     streams: StreamsOfShard = field(default_factory=StreamsOfShard)

@@ -31,9 +31,13 @@ WHERE application_name = ANY($1::text[]) AND datname = current_database() AND pi
 """
 POSITIONS = "SELECT * FROM shards WHERE generation = $1 AND shard = ANY($2::int[]) ORDER BY shard FOR UPDATE"
 OWN = """
-UPDATE shards AS s SET owner = $2, version = version + 1, next = n.next, topic_ids = $3, updated_at = parkunion_now(), halted = NULL
-FROM unnest($4::int[], $5::jsonb[]) AS n(shard, next) WHERE s.generation = $1 AND s.shard = n.shard
+UPDATE shards AS s SET owner = $2, version = version + 1, next = n.next, topic_ids = n.ids, updated_at = parkunion_now(), halted = NULL
+FROM unnest($3::int[], $4::jsonb[], $5::jsonb[]) AS n(shard, next, ids) WHERE s.generation = $1 AND s.shard = n.shard
 """
+LOST = ""
+"""Stands in `topic_ids` for the id of a topic of which the log does not hold what was read before. It is no topic's id, so that whoever takes
+the shard over meanwhile, also a reader of an older release, begins at the topic's beginning again."""
+FOUND_AGAIN = "UPDATE shards SET topic_ids = topic_ids || $3 WHERE generation = $1 AND shard = $2"
 MOVE = """
 UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()
 WHERE generation = $1 AND shard = $2 AND version = $3
@@ -117,9 +121,9 @@ async def take_over(
 ) -> list[Shard]:
     """Become the owner of shards: end the sessions of whoever was, raise the versions, and say where to read on.
 
-    Raises Halted if a topic no longer begins where we stand. A log that ends before our position lost its tail: what is published there
-    again is read from its new end, and known events are dropped by sequence. A topic that was made anew is read from its beginning in the
-    same way; what was held of the old one comes again if its source still knows it, so it is forgotten with the old offsets.
+    Raises Halted if a topic no longer begins where we stand. A topic that was made anew, or that ends before our position (it lost its tail),
+    is read from its beginning, and known events are dropped by sequence; what was held of it comes again if its source still knows it, so it
+    is forgotten with the old offsets. Until that was read again, the shard says that something is lost (`LOST`).
     """
     await conn.execute(CREATE, generation, numbers)
     # Without this a frozen owner's open transaction blocks its successor; no idle timeout covers a stall inside COPY.
@@ -127,36 +131,40 @@ async def take_over(
         await conn.execute(END_SESSIONS, owners)
     async with conn.transaction():
         rows = await conn.fetch(POSITIONS, generation, numbers)
-        anew = [(row["shard"], topic) for row in rows for topic in topics if _is_anew(topic, row["topic_ids"], topics)]
+        again = [(row["shard"], topic) for row in rows for topic in topics if _begins_again(row, topic, topics, extents)]
         shards = [
             Shard(
                 number=row["shard"],
                 version=row["version"] + 1,
-                next=_position(row["shard"], row["next"], row["topic_ids"], topics, extents),
+                next=_position(row, topics, extents),
                 newest={topic: datetime.fromisoformat(time) for topic, time in row["newest"].items()},
                 ends={topic: extents[topic, row["shard"]].end for topic in topics},
                 limit=limit,
                 pending={topic: deque() for topic in topics},
+                topic_ids={topic: found.id for topic, found in topics.items()},
+                lost={topic for topic in topics if (row["shard"], topic) in again and topic in row["newest"]},
                 closings=_days(row["closings"]),
                 closed=row["closed"],
             )
             for row in rows
         ]
-        ids = {topic: found.id for topic, found in topics.items()}
-        await conn.execute(OWN, generation, me, ids, [shard.number for shard in shards], [shard.next for shard in shards])
-        if anew:
-            log.critical("reader.topic_made_anew", reader=me, topics=sorted({topic for _, topic in anew}), shards=len({n for n, _ in anew}))
-            await conn.execute(FORGET_HELD, generation, *_columns(anew))
-            await _open_again(conn, generation, shards, anew)
+        told = [(shard.number, shard.next, {**shard.topic_ids, **dict.fromkeys(shard.lost, LOST)}) for shard in shards]
+        await conn.execute(OWN, generation, me, *_columns(told))
+        if again:
+            log.critical(
+                "reader.topic_made_anew", reader=me, topics=sorted({topic for _, topic in again}), shards=len({n for n, _ in again})
+            )
+            await conn.execute(FORGET_HELD, generation, *_columns(again))
+            await _open_again(conn, generation, shards, again)
     for shard in shards:
         shard.streams = await load_streams(conn, generation, shard)
     return shards
 
 
-async def _open_again(conn: Connection, generation: int, shards: Sequence[Shard], anew: Sequence[tuple[int, str]]) -> None:
+async def _open_again(conn: Connection, generation: int, shards: Sequence[Shard], again: Sequence[tuple[int, str]]) -> None:
     """What was held of a topic kept its days open and comes again: only the days that are closed in the shard stay closed of the topic."""
     for shard in shards:
-        for topic in {topic for number, topic in anew if number == shard.number} & shard.closings.keys():
+        for topic in {topic for number, topic in again if number == shard.number} & shard.closings.keys():
             if shard.closed is None:
                 del shard.closings[topic]
             else:
@@ -167,7 +175,9 @@ async def _open_again(conn: Connection, generation: int, shards: Sequence[Shard]
 async def read_again(conn: Connection, generation: int, shard: Shard, limit: int) -> Shard:
     """The shard as it stands in the database now."""
     row = await conn.fetchrow(
-        "SELECT next, newest, version, closings, closed FROM shards WHERE generation = $1 AND shard = $2", generation, shard.number
+        "SELECT next, newest, topic_ids, version, closings, closed FROM shards WHERE generation = $1 AND shard = $2",
+        generation,
+        shard.number,
     )
     if row is None:
         raise Halted(f"the row of shard {shard.number} is gone")
@@ -179,6 +189,8 @@ async def read_again(conn: Connection, generation: int, shard: Shard, limit: int
         ends=shard.ends,
         limit=limit,
         pending={topic: deque() for topic in shard.pending},
+        topic_ids=shard.topic_ids,
+        lost={topic for topic in shard.topic_ids if row["topic_ids"].get(topic) == LOST},
         closings=_days(row["closings"]),
         closed=row["closed"],
     )
@@ -186,22 +198,26 @@ async def read_again(conn: Connection, generation: int, shard: Shard, limit: int
     return found
 
 
-def _position(
-    number: int, stored: Mapping[str, int], ids: Mapping[str, str], topics: Mapping[str, Topic], extents: Mapping[Place, Extent]
-) -> dict[str, int]:
-    position = dict(stored)
+def _position(row: Record, topics: Mapping[str, Topic], extents: Mapping[Place, Extent]) -> dict[str, int]:
+    position: dict[str, int] = dict(row["next"])
     for topic in topics:
-        extent = extents[topic, number]
-        at = 0 if _is_anew(topic, ids, topics) else stored.get(topic, 0)
-        if at < extent.begin:
-            raise Halted(f"{topic}/{number} begins at {extent.begin} but we have read only up to {at}: events were deleted from the log")
-        position[topic] = min(at, extent.end)
+        begin = extents[topic, row["shard"]].begin
+        position[topic] = 0 if _begins_again(row, topic, topics, extents) else position.get(topic, 0)
+        if (at := position[topic]) < begin:
+            raise Halted(f"{topic}/{row['shard']} begins at {begin} but we have read only up to {at}: events were deleted from the log")
     return position
 
 
-def _is_anew(topic: str, known: Mapping[str, str], topics: Mapping[str, Topic]) -> bool:
-    """Whether offsets that were kept of a topic are those of another one of the same name."""
-    return topic in known and known[topic] != topics[topic].id
+def _begins_again(row: Record, topic: str, topics: Mapping[str, Topic], extents: Mapping[Place, Extent]) -> bool:
+    """Whether the offsets that a shard keeps of a topic are not those of what lies in the log: another topic of the same name, or a lost tail."""
+    made_anew: bool = row["topic_ids"].get(topic, topics[topic].id) != topics[topic].id
+    at: int = row["next"].get(topic, 0)
+    return made_anew or at > extents[topic, row["shard"]].end
+
+
+async def found_again(conn: Connection, generation: int, shard: Shard, topics: Collection[str]) -> None:
+    """Say that the log holds again what was read of topics before."""
+    await conn.execute(FOUND_AGAIN, generation, shard.number, {topic: shard.topic_ids[topic] for topic in topics})
 
 
 async def load_streams(conn: Connection, generation: int, shard: Shard) -> StreamsOfShard:

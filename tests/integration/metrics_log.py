@@ -88,10 +88,10 @@ class Log:
         finally:
             await conn.close()
 
-    async def rebuild(self) -> tuple[int, int, Report]:
+    async def rebuild(self, *, as_it_is: bool = False) -> tuple[int, int, Report]:
         conn = await self.connect()
         try:
-            return await rebuild(conn, self.owner, await self.source())
+            return await rebuild(conn, self.owner, await self.source(), as_it_is=as_it_is)
         finally:
             await conn.close()
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.metrics import generations
-from services.metrics.auditing import LogDiffers
+from services.metrics.auditing import LogNotRead
 from services.metrics.generations import GenerationRefused
 from services.metrics.measures import MEASURES
 from services.metrics.rebuilding import AlreadyRebuilding, Loader
@@ -288,7 +288,7 @@ async def test_a_log_that_was_cut_or_made_anew_is_not_audited(log: Log) -> None:
     for topic in log.settings.topics:
         log.broker.create(topic, PARTITIONS)
     log.tell(sorted(events, key=lambda event: (event.time, event.sequence)))
-    with pytest.raises(LogDiffers, match="made anew"):
+    with pytest.raises(LogNotRead, match="written again"):
         await log.audit()
     made, _, report = await log.rebuild()
     assert not [found for found in report.different if found["table"] == "ledger"]

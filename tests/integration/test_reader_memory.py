@@ -190,3 +190,71 @@ async def test_any_interleaving_and_batch_size_gives_the_same_sequences(pool: Po
 
 async def _some(pool: Pool) -> bool:
     return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM effects)"))
+
+
+async def _lost(pool: Pool, broker: MemoryBroker, topic: str = A) -> bool:
+    """Whether the reader says of a topic that its log lacks what was read; else it must name the topic that is there."""
+    (ids,) = [row["topic_ids"] for row in await pool.fetch("SELECT topic_ids FROM shards")]
+    assert ids[topic] in ("", broker.logs[topic].id)
+    return not ids[topic]
+
+
+@pytest.mark.invariant("I2")
+@pytest.mark.parametrize("lost", ["topic", "tail"])
+async def test_a_log_that_lost_what_was_read_is_not_whole_until_all_of_it_was_read_again(pool: Pool, lost: str) -> None:
+    broker = broker_with(1)
+    told = messages([*(fact("enterprise/e", n) for n in range(1, 6)), fact("enterprise/f", 2, at=6)], 1)
+    broker.write(A, told)
+    other = messages([fact("enterprise/g", 1)], 1)
+    broker.write(B, other)
+    async with running(new_reader(pool, broker, [A, B], 1)):
+        await until(all_read(pool, broker))
+        assert not await _lost(pool, broker)
+        assert await held_kinds(pool) == {("enterprise/f", 2): "early"}
+        if lost == "topic":
+            broker.create(A, 1)
+        else:
+            del broker.logs[A].partitions[0][:]
+            broker.groups.clear()
+    for count in (0, 3, 5):  # the reader is started again each time: it says the same
+        if count:
+            broker.write(A, told[len(broker.logs[A].partitions[0]) : count])
+        async with running(new_reader(pool, broker, [A, B], 1)):
+            await until(lambda: _owned(pool))
+            await until(all_read(pool, broker))
+            assert await _lost(pool, broker)
+            assert not await _lost(pool, broker, B)
+            before = await pool.fetchval("SELECT current_at FROM shards")
+            await until(lambda: _reported(pool, broker))
+            assert await pool.fetchval("SELECT current_at FROM shards") == before
+        assert await held_kinds(pool) == {}
+    async with running(new_reader(pool, broker, [A, B], 1)):
+        broker.write(A, told[5:])
+        await until(all_read(pool, broker))
+        assert not await _lost(pool, broker)
+        assert await held_kinds(pool) == {("enterprise/f", 2): "early"}
+        broker.write(A, messages([fact("enterprise/f", 1, at=5)], 1))
+        await until(all_read(pool, broker))
+    assert await effects(pool) == {
+        (SOURCE, "enterprise/e"): [1, 2, 3, 4, 5],
+        (SOURCE, "enterprise/f"): [1, 2],
+        (SOURCE, "enterprise/g"): [1],
+    }
+    assert await held_kinds(pool) == {}
+
+
+async def _reported(pool: Pool, broker: MemoryBroker) -> bool:
+    """Whether the reader has told how far the logs reach."""
+    ends = await pool.fetchval("SELECT ends FROM shards")
+    return all(ends.get(topic) == len(broker.logs[topic].partitions[0]) for topic in (A, B))
+
+
+async def test_a_topic_made_anew_of_which_nothing_was_read_lacks_nothing(pool: Pool) -> None:
+    broker = broker_with(1)
+    async with running(new_reader(pool, broker, [A, B], 1)):
+        await until(lambda: _owned(pool))
+        broker.create(A, 1)
+        broker.write(A, messages([fact("enterprise/e", 1)], 1))
+        await until(all_read(pool, broker))
+        assert not await _lost(pool, broker)
+    assert await effects(pool) == {(SOURCE, "enterprise/e"): [1]}

@@ -14,8 +14,9 @@ from typer.main import get_command
 from deploy.local.__main__ import COMMANDS, command_line, main
 from deploy.local.commands.parking import local_instant
 from deploy.local.folder import ROOT
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, lacks_log
 from deploy.local.status import not_ok
+from services.metrics.reporting import print_audit
 
 
 @pytest.mark.parametrize("option", ["--as-of", "--known-at", "--known-to"])
@@ -58,3 +59,33 @@ def test_each_command_is_found_without_importing_the_others() -> None:
     asked = "import sys; from deploy.local.__main__ import command_line; command_line('status'); print('fastapi' in sys.modules)"
     run = subprocess.run([sys.executable, "-P", "-c", asked], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, check=True)
     assert run.stdout == "False\n"
+
+
+@pytest.mark.parametrize("command", ["audit", "rebuild", "generations", "switch", "rollback"])
+def test_the_help_of_a_command_about_figures_tells_every_exit_code(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["parkunion", command, "--help"])
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr().out
+    codes = {"audit": "0123", "rebuild": "013"}.get(command, "03") + "4"
+    for code in codes:
+        assert f"{code}: " in told
+        assert f"{code} " in told
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "不一致 1 行 / 1 row differs"), (1200, "不一致 1,200 行 / 1,200 rows differ")])
+def test_one_row_differs_and_several_differ(count: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    body = {"id": 1, "generation": 1, "fold_version": 2, "events": 9, "rows": 9, "seconds": 0.1}
+    print_audit({**body, "differences": count, "different": [], "parked": []})
+    assert capsys.readouterr().out.splitlines()[1] == said
+
+
+def test_a_start_waits_for_no_log_that_only_commands_can_mend() -> None:
+    lacks = "it does not hold what was read of it"
+    assert lacks_log({"ready": False, "checks": {"database": "ok", "rules": "older", "log": lacks}}) == lacks
+    assert not lacks_log({"ready": False, "checks": {"database": "ok", "projector": "has not begun", "log": lacks}})
+    assert not lacks_log({"ready": True, "checks": {"database": "ok", "log": "ok"}})
+    assert not lacks_log({})

@@ -16,17 +16,20 @@ from deploy.local.processes import operate_program, operator_environment
 JSON = Annotated[bool, typer.Option("--json", help="JSON")]
 
 
+ZH, EN = "3 没有运行的平台,4 未能完成", "3: no stack runs, 4: it could not be done"
+
+
 def register(app: typer.Typer) -> None:
     app.command(
-        help="核对:由日志重算并逐行比较;0 一致,1 不一致,2 一致但有搁置,4 无法核对 "
-        "/ fold the log again and compare every row; 0: equal, 1: different, 2: equal but something is parked, 4: it could not be done"
+        help="核对:由日志重算并逐行比较;0 一致,1 不一致,2 一致但有搁置,"
+        f"{ZH} / fold the log again and compare every row; 0: equal, 1: different, 2: equal but something is parked, {EN}"
     )(audit)
-    app.command(help="重建:在旁新建一代并比较;0 一致,1 不一致 / build a new generation beside the serving one; 0: equal, 1: different")(
-        rebuild
-    )
-    app.command(help="列出各代 / list the generations")(generations)
-    app.command(help="切换到另一代 / let another generation answer")(switch)
-    app.command(help="退回上一代 / go back to the generation before")(rollback)
+    app.command(
+        help=f"重建:在旁新建一代并比较;0 一致,1 不一致,{ZH} / build a new generation beside the serving one; 0: equal, 1: different, {EN}"
+    )(rebuild)
+    app.command(help=f"列出各代;0 已列出,{ZH} / list the generations; 0: listed, {EN}")(generations)
+    app.command(help=f"切换到另一代;0 已切换,{ZH} / let another generation answer; 0: it does, {EN}")(switch)
+    app.command(help=f"退回上一代;0 已退回,{ZH} / go back to the generation before; 0: it answers again, {EN}")(rollback)
 
 
 def audit(context: typer.Context, as_json: JSON = False) -> None:
@@ -37,8 +40,11 @@ def rebuild(
     context: typer.Context,
     as_json: JSON = False,
     switch: Annotated[bool, typer.Option("--switch", help="一致则切换 / switch to it if it is equal")] = False,
+    as_it_is: Annotated[
+        bool, typer.Option("--as-it-is", help="日志少于已计入的内容时也重建 / also of a log that holds less than was folded")
+    ] = False,
 ) -> None:
-    _operate(context, "rebuild", *_flag("--json", as_json), *_flag("--switch", switch))
+    _operate(context, "rebuild", *_flag("--json", as_json), *_flag("--switch", switch), *_flag("--as-it-is", as_it_is))
 
 
 def generations(context: typer.Context, as_json: JSON = False) -> None:

@@ -51,7 +51,11 @@ def up(
     data = folder_of(context.obj)
     if detach:
         _detach(data, ["--workers", str(workers), *(["--test-clock"] if test_clock else [])])
-        _print_addresses(stacks.load(data))
+        stack = stacks.load(data)
+        _print_addresses(stack)
+        for service in stack.services:
+            if said := stacks.lacks_log(stack.readiness(service)):
+                print(stacks.without_log(service, said), file=sys.stderr)
         return
     asyncio.run(Supervisor(data, test_clock, workers=workers).run(on_ready=lambda: _print_addresses(stacks.load(data))))
 
