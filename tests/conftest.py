@@ -55,10 +55,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay together on one worker (--dist loadgroup), with those of other files if they name a group of their own."""
+    """A file's tests stay together on one worker (--dist loadgroup), unless they are to be spread; with those of other files if they say so."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+            item.add_marker(pytest.mark.xdist_group(item.nodeid if item.get_closest_marker("spread") else item.location[0]))
 
 
 @pytest.fixture(scope="session")
