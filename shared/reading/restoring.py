@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from shared.reading.records import Received, Stream
-from shared.reading.sorting import At, Head, Sorted, StreamsOfShard, Waiting, Withdrawal, accept
+from shared.reading.streams import At, Head, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.reading.withdrawals import accept
 
 
 class HeldRow(NamedTuple):

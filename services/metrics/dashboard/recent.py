@@ -88,4 +88,6 @@ async def _amount(snapshot: Snapshot, kind: str, subject: str, sequence: int, co
             return now if before is None else f"{words.number(before)} → {now}"
         case "fact-corrected":
             return words.t(f"happened.{says['withdrawn']['fact']}")
+        case "event-withdrawn":
+            return " · ".join(words.t(f"happened.{fact}") for fact in dict.fromkeys(one["fact"] for one in says["withdrawn"]))
     return words.t(f"amount.{kind}")
