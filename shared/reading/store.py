@@ -86,7 +86,7 @@ async def load_streams(conn: Connection, generation: int, shard: Shard) -> Strea
     held = [_waiting(shard.number, row) for row in rows]
     streams = StreamsOfShard()
     await look_up(conn, generation, shard.number, streams, {row.stream for row in held} | {row.stream for row in gone})
-    found = restored(streams.heads, held, gone, shard.tried)
+    found = restored(streams.heads, held, gone, shard.tried, shard.closed)
     found.closings = dict(shard.closings)
     return found
 

@@ -314,6 +314,19 @@ def test_a_withdrawal_that_an_older_release_refused_is_applied_after_the_upgrade
     assert not plan.accepted
 
 
+@pytest.mark.invariant("I4")
+@pytest.mark.parametrize(("closed", "kind"), [(date(2025, 12, 31), None), (date(2026, 1, 1), "late")])
+def test_a_withdrawal_that_an_older_release_refused_on_a_day_that_was_final_stays_without_effect(closed: date, kind: str | None) -> None:
+    event = withdrawal("enterprise/e", 2, 1, 1)
+    one, stream = record(event, 1), ("/services/kernel", "enterprise/e")
+    one.held = "refused"
+    row = HeldRow(stream, Waiting(event.id, ("t", 1), "refused", date(2026, 1, 1)), 2, one)
+    streams = restored({stream: Head(1, fact("enterprise/e", 1).id, event.time)}, [row], [], (), closed)
+    plan = sort_out(streams, [], {stream: {2: one}}, {}, 9)
+    assert [parked.kind for parked in plan.park.values()] == ([kind] if kind else [])
+    assert [one.sequence for one in plan.apply] == ([] if kind else [2])
+
+
 def test_a_withdrawal_that_was_refused_can_be_withdrawn() -> None:
     log = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 2, 2), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
     assert shown([record(event, n) for n, event in enumerate(log)], [1] * 9) == ({"enterprise/e": [1, 3, 4]}, {})
