@@ -77,7 +77,7 @@ class _Own:
 
 @dataclass(slots=True)
 class Memory:
-    """What the events of a shard said, while it is folded in memory: 16 bytes an event, since what says the same is kept once."""
+    """What the events of a shard said, while it is folded in memory: 18 bytes an event, since what says the same is kept once."""
 
     _streams: defaultdict[Stream, _Own] = field(default_factory=lambda: defaultdict(_Own))
     _same: dict[tuple[str, date], Said] = field(default_factory=dict)

@@ -132,7 +132,9 @@ class Folder:
             reopened = {record.stream for record in records if withdrawal_of(record) is not None}
             behind: set[Stream] = {s for s in wanted & streams.waiting.keys() if s not in streams.blocked or s in reopened}
             kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
-            plan = sort_out(streams, records, kept, shard.refused, shard.limit, day_of=self._day_of)
+            # Who has no closed figures has nothing that comes too late for them.
+            late = self._day_of if self._on_closed is not None else None
+            plan = sort_out(streams, records, kept, shard.refused, shard.limit, day_of=late)
             self._mind_parking(plan)
             position = {**shard.next, **plan.next}
             if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):

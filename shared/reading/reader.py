@@ -42,7 +42,7 @@ class Reader:
     An `event-withdrawn` that is applied names events that `apply` was given before, and others that it never was: it takes back the former.
 
     `clock` tells the known day of what is held; without it no day closes while anything is. `on_closed(conn, shard, day)` is called in the
-    transaction in which a shard's closed day rises to `day`.
+    transaction in which a shard's closed day rises to `day`; without it, as without a clock, no event is too late.
 
     `halted` = why it has stopped for good in this process (None: it goes on); `counts` = applied, duplicates, parked.
     """

@@ -139,7 +139,7 @@ class Load:
                 await self._carry_out(taken, alone)
             if self._chance.random() < 0.03:
                 await self._err()
-            if self._chance.random() < 0.04:
+            if self._chance.random() < 0.1:
                 await self._withdraw()
             if self.said and self._chance.random() < 0.1:
                 again = self.said[self._chance.choice(list(self.said))]

@@ -26,7 +26,10 @@ WHAT_NEXT = {
     "early": ("等待缺失的事件;若不再到来:reconcile", "waits for a missing event; if it never comes: reconcile"),
     "unreadable": ("升级本服务后重试,或由来源撤销", "update this service and retry, or have the source withdraw it"),
     "refused": ("修正规则后重试,或由来源撤销", "retry after a release that takes it, or have the source withdraw it"),
-    "late": ("该日已关闭:由来源撤销并重新登记", "its day was closed: have the source withdraw it and say it anew"),
+    "late": (
+        "该日已关闭:由来源撤销并重新登记;更正或撤销事件则 relay republish、rebuild",
+        "its day was closed: have the source withdraw it and say it anew; a correction or a withdrawal: relay republish, rebuild",
+    ),
     "fork": ("同一序号有两个事件:reconcile、relay republish", "two events have one sequence: reconcile, relay republish"),
 }
 
