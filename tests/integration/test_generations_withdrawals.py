@@ -13,7 +13,7 @@ from services.metrics.measures import MEASURES
 from shared.broker import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
 from shared.contracts.membership import MemberJoined
-from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
+from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import DayClosed, EventWithdrawn, day_subject
 from shared.ids import uuid7
 from tests import oracle
@@ -104,11 +104,15 @@ async def test_what_is_taken_back_counts_on_the_days_before_and_the_withdrawals_
     said.tell(HeadcountReported(workers=40))
     for _ in range(2):
         said.tell(MemberJoined(membership_id=uuid7(), enterprise_id=said.enterprise, union_id=uuid7()), membership.SOURCE)
+    wrong = said.say(AreaRegistered(code="X", name="误", kind=AreaKind.DIVISION, parent=None), "area/X")
+    log.tell([wrong])
     first = said.close()
     await log.fold()
     closed = await log.ledger(1)
     said.tell(EventWithdrawn(first=2, last=2, reason="never_was"))
     said.tell(EventWithdrawn(first=1, last=2, reason="never_was"), membership.SOURCE)
+    log.tell([said.say(EventWithdrawn(first=1, last=1, reason="never_was"), "area/X")])
+    withdrawn_on = said.time.date()
     second = said.close()
     await log.fold()
     assert await log.owner.fetchval("SELECT count(*) FROM held") == 0
@@ -118,6 +122,7 @@ async def test_what_is_taken_back_counts_on_the_days_before_and_the_withdrawals_
     workers, members = MEASURES.index("workers"), MEASURES.index("members")
     assert [sum(row[which] for row in ledger.values()) for which in (workers, members)] == [0, 0]
     assert ledger == of_the_oracle(said.events)
+    assert await log.owner.fetchval("SELECT known_until FROM g1.areas_facts WHERE code = 'X'") == withdrawn_on
     _, audited = await log.audit()
     assert (audited.differences, audited.parked) == (0, [])
     made, _, rebuilt = await log.rebuild()

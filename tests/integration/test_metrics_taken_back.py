@@ -7,7 +7,8 @@ from typing import Any
 
 from services.metrics import explain
 from services.metrics.changes import Window, shares, totals
-from services.metrics.dashboard import enterprises
+from services.metrics.dashboard import enterprises, recent
+from services.metrics.dashboard.words import Language, Words
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.scope import Scope
 from shared.contracts import Envelope, membership
@@ -15,7 +16,7 @@ from shared.contracts.membership import MemberJoined
 from shared.contracts.registry import AreaKind, AreaRegistered, HeadcountReported
 from shared.contracts.streams import EventWithdrawn
 from shared.ids import uuid7
-from tests.integration.metrics_room import Room
+from tests.integration.metrics_room import CLOCK, Room
 from tests.integration.test_metrics_api import city, client, room, settle  # noqa: F401
 
 AS_OF = date(2024, 6, 1)
@@ -61,6 +62,12 @@ async def test_a_figure_and_its_change_lead_to_the_withdrawal(room: Room, client
     assert [(item["kind"], item["event"]["id"], item["measures"]["workers"]["delta"]) for item in body["items"]] == [
         ("correction", str(told.id), -270)
     ]
+    async with room.ask() as snapshot:
+        tree = snapshot.areas.at(AS_OF, after)
+        languages: tuple[tuple[Language, str], ...] = (("zh", "用工人数"), ("en", "Headcount"))
+        for language, amount in languages:
+            (newest, *_) = await recent.just_happened(snapshot, tree, None, Words(language, CLOCK.zone))
+            assert (newest.kind, newest.enterprise, newest.amount) == ("event-withdrawn", str(made), amount)
 
 
 async def test_members_of_several_lines_are_taken_back_and_the_timeline_says_how_many(room: Room) -> None:  # noqa: F811
