@@ -52,7 +52,7 @@ def parked_router(service: str, generation: Callable[[Connection], Awaitable[int
     ) -> Response:
         """Streams that stand still: where, since when, why, and how many events wait. `applied` is the last sequence that counts.
 
-        `reason` says what `error` means: `code` (null: written by a release before 0.3), `zh`, `en`, and `detail`, which is not translated.
+        `reason` says what `error` means: `code` (null: written by a release up to 0.2), `zh`, `en`, and `detail`, which is not translated.
         """
         _require(caller, f"{service}:read")
         pages = cursors(request, "parked")
@@ -102,7 +102,7 @@ def _stream(one: HeldStream) -> dict[str, Any]:
 
 
 def _reason(error: str | None) -> dict[str, str | None] | None:
-    """What `error` says in both languages; what a release before 0.3 wrote has no code and is a detail alone."""
+    """What `error` says in both languages; what a release up to 0.2 wrote has no code and is a detail alone."""
     found = told(error)
     return None if found is None else found._asdict()
 

@@ -1,6 +1,6 @@
 """Why an event is parked, in Chinese and in English: `held.error` holds the code and the detail, here is what the code means.
 
-A detail is of numbers, ids and names of types, or what a decoder said in English; it is never translated. What releases before 0.3 wrote
+A detail is of numbers, ids and names of types, or what a decoder said in English; it is never translated. What releases up to 0.2 wrote
 has no code: it is shown as it is.
 """
 

@@ -66,7 +66,7 @@ def restored(
 
 
 def _came_late(withdraws: Received, waiting: Waiting, closed: date | None) -> bool:
-    """Whether a release before 0.3, to which no withdrawal was late, refused one that came after its day was final, which is final still."""
+    """Whether a release up to 0.2, to which no withdrawal was late, refused one that came after its day was final, which is final still."""
     if closed is None or waiting.known is None or waiting.kind != "refused" or refusal(withdraws) is not None:
         return False
     return waiting.known <= closed
