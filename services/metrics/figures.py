@@ -11,7 +11,7 @@ from uuid import UUID
 from services.metrics.freshness import CLOSED_DAY, LOG_LACKS, OLDEST_HELD
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.db import Connection, Record
-from shared.reading.store import LOST
+from shared.reading.owning import LOST
 
 SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
