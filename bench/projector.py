@@ -26,6 +26,7 @@ from shared.consumer import ShardBatch
 from shared.contracts import Envelope, Event, membership, registry, type_of
 from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
+from shared.contracts.streams import EventWithdrawn
 from shared.db import Pool, create_pool
 from shared.ids import uuid7
 from shared.migrate import migrate
@@ -33,6 +34,7 @@ from shared.migrate import migrate
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 PARKS = 1700
 MEMBERS = 19
+MANY = 5000
 KNOWN = datetime(2024, 6, 3, 2, tzinfo=UTC)
 
 
@@ -42,9 +44,9 @@ class Sayer:
     def __init__(self) -> None:
         self.sequences: dict[tuple[str, str], int] = {}
 
-    def say(self, subject: str, data: Event, on: date) -> Envelope:
-        """The next event of a stream."""
-        source = membership.SOURCE if type(data) in membership.TYPES.values() else registry.SOURCE
+    def say(self, subject: str, data: Event, on: date, source: str | None = None) -> Envelope:
+        """The next event of a stream; `source` where the event's type does not tell it."""
+        source = source or (membership.SOURCE if type(data) in membership.TYPES.values() else registry.SOURCE)
         sequence = self.sequences[source, subject] = self.sequences.get((source, subject), 0) + 1
         return Envelope(
             id=uuid7(),
@@ -131,7 +133,25 @@ async def measure(pool: Pool, count: int, size: int) -> None:
         joined = member(UUID(subject.partition("/")[2]), uuid7())
         small.append(1000 * await fold(pool, projector, 10_000 + number, [sayer.say(subject, joined, date(2024, 6, 1))]))
     print(f"a batch of one event: median {statistics.median(small):.1f} ms, p99 {sorted(small)[197]:.1f} ms")
+    await withdrawals(pool, projector, sayer, random_.sample([event for event in events if isinstance(event.data, MemberJoined)], 200))
     await questions(pool)
+
+
+async def withdrawals(pool: Pool, projector: Projector, sayer: Sayer, counted: list[Envelope]) -> None:
+    """Times of batches of one withdrawal: of one member each, and of many members of one enterprise."""
+
+    def withdrawn(event: Envelope, last: int) -> Envelope:
+        said = EventWithdrawn(first=event.sequence, last=last, reason="never_was")
+        return sayer.say(event.subject, said, date(2024, 6, 1), event.source)
+
+    times = [1000 * await fold(pool, projector, 20_000 + n, [withdrawn(one, one.sequence)]) for n, one in enumerate(counted)]
+    print(f"a batch of one withdrawal of one fact: median {statistics.median(times):.1f} ms, p99 {sorted(times)[197]:.1f} ms")
+    made = uuid7()
+    joined = [sayer.say(f"enterprise/{made}", member(made, made), date(2024, 6, 1)) for _ in range(MANY)]
+    await fold(pool, projector, 30_000, joined)
+    taken_back = await fold(pool, projector, 30_001, [withdrawn(joined[0], MANY)])
+    size = await pool.fetchval("SELECT pg_column_size(says) FROM g1.facts WHERE subject = $1 AND sequence > $2", f"enterprise/{made}", MANY)
+    print(f"a withdrawal of {MANY:,} facts: {1000 * taken_back:.0f} ms, its row in facts {size / 1024:,.0f} KiB")
 
 
 async def questions(pool: Pool) -> None:

@@ -146,7 +146,7 @@ class Command(BaseModel):
 
 
 class Withdrawal(Command):
-    """Events of one stream that a reader cannot take, and that were never facts.
+    """Events of one stream that were never facts.
 
     `from` and `to`: their sequences, both included. `reason` is a code, or a text that stays with the service; with `note`, the text, it is
     a code.

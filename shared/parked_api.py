@@ -19,6 +19,7 @@ from shared.json_bodies import JsonRoute
 from shared.pages import Cursors
 from shared.reading import parked
 from shared.reading.parked import HeldEvent, HeldStream
+from shared.reading.reasons import told
 from shared.web import CallerOf
 
 MOST_ITEMS = 500
@@ -49,7 +50,10 @@ def parked_router(service: str, generation: Callable[[Connection], Awaitable[int
     async def list_parked(
         request: Request, caller: CallerOf, kind: Kind = None, subject: Name | None = None, limit: Limit = 100, after: After = None
     ) -> Response:
-        """Streams that stand still: where, since when, why, and how many events wait. `applied` is the last sequence that counts."""
+        """Streams that stand still: where, since when, why, and how many events wait. `applied` is the last sequence that counts.
+
+        `reason` says what `error` means: `code` (null: written by a release up to 0.2), `zh`, `en`, and `detail`, which is not translated.
+        """
         _require(caller, f"{service}:read")
         pages = cursors(request, "parked")
         start = pages.decode(after, tuple[str, str, str]) if after else ("", "", "")
@@ -94,7 +98,13 @@ def _require(caller: Caller, scope: str) -> None:
 
 
 def _stream(one: HeldStream) -> dict[str, Any]:
-    return {**one._asdict(), "place": one.place or None}
+    return {**one._asdict(), "place": one.place or None, "reason": _reason(one.error)}
+
+
+def _reason(error: str | None) -> dict[str, str | None] | None:
+    """What `error` says in both languages; what a release up to 0.2 wrote has no code and is a detail alone."""
+    found = told(error)
+    return None if found is None else found._asdict()
 
 
 def _event(one: HeldEvent) -> dict[str, Any]:
@@ -103,4 +113,4 @@ def _event(one: HeldEvent) -> dict[str, Any]:
         content = json.loads(one.event)
     except ValueError:
         raw = base64.b64encode(one.event).decode()
-    return {**one._asdict(), "event": content, "raw": raw}
+    return {**one._asdict(), "reason": _reason(one.error), "event": content, "raw": raw}

@@ -84,6 +84,20 @@ class _Stream:
             self.mistakes.remove(first)
         self.say(EventWithdrawn(first=first, last=last, reason="unreadable"), day)
 
+    def take_back(self, day: date) -> None:
+        """Withdraw a fact that nothing has corrected, whether or not it has counted, and perhaps what stands next to it."""
+        standing = {rank for rank, (_, _, event_id) in self.in_force.items() if self.events[rank - 1].id == event_id}
+        if not standing:
+            return
+        before_a_mistake = [rank for rank in standing if rank + 1 in self.mistakes]
+        first = last = self.random.choice(sorted(before_a_mistake or standing))
+        while last + 1 in standing.union(self.mistakes) and self.random.random() < 0.7:
+            last += 1
+        for rank in range(first, last + 1):
+            self.in_force.pop(rank, None)
+        self.mistakes = [rank for rank in self.mistakes if not first <= rank <= last]
+        self.say(EventWithdrawn(first=first, last=last, reason="never_was"), day)
+
     def correct(self, day: date) -> None:
         """Correct one fact in force: another date, other values, or nothing in its place."""
         rank = self.random.choice(sorted(self.in_force))
@@ -129,7 +143,8 @@ MOST_MISTAKES = 2
 def history(seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool = False) -> dict[str, list[list[Envelope]]]:
     """{source: streams}: a history that depends on nothing but its arguments; at most `length` facts a stream.
 
-    With `mistakes`, an enterprise's streams have up to two runs of events that the figures refuse, all of them withdrawn by the end.
+    With `mistakes`, an enterprise's streams have up to two runs of events that the figures refuse, all of them withdrawn by the end, and
+    of all streams facts are withdrawn, of which some have counted and some wait behind a mistake.
     """
     random_ = random.Random(seed)
     unions = {_uuid(random_): kind for kind in random_.sample(list(UnionKind), 3)}
@@ -148,6 +163,8 @@ def history(seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool
         own.say(UnionFounded(union_id=union, kind=kind, seat_area=random_.choice(PARKS)), day())
         if random_.random() < 0.4:
             own.say(UnionDissolved(union_id=union, reason="last_unit"), day())
+        if mistakes and random_.random() < 0.3:
+            own.take_back(day())
     for _ in range(enterprises):
         enterprise = _uuid(random_)
         place = stream(registry.SOURCE, f"enterprise/{enterprise}")
@@ -177,12 +194,18 @@ def history(seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool
 
 
 def _err(stream: _Stream, day: Callable[[], date]) -> None:
-    """Perhaps a mistake, perhaps the withdrawal of one. Few: a reader stops that parks more than 20 streams within a minute."""
-    refused = sum(isinstance(event.data, HeadcountReported) and event.data.workers < 0 for event in stream.events)
-    if refused < MOST_MISTAKES and stream.random.random() < 0.2:
+    """Perhaps a mistake, perhaps a withdrawal. Few mistakes: a reader stops that parks more than 20 streams within a minute."""
+    if sum(map(refused, stream.events)) < MOST_MISTAKES and stream.random.random() < 0.2:
         stream.mistake(day())
     elif stream.mistakes and stream.random.random() < 0.2:
         stream.withdraw(day())
+    elif stream.random.random() < (0.4 if stream.mistakes else 0.1):
+        stream.take_back(day())
+
+
+def refused(event: Envelope) -> bool:
+    """Whether it is one of the mistakes, which the figures refuse."""
+    return isinstance(event.data, HeadcountReported) and event.data.workers < 0
 
 
 def interleaved(streams: dict[str, list[list[Envelope]]], seed: int) -> list[Envelope]:

@@ -7,7 +7,7 @@ facts are plain dicts in a dict by rank, days are dates, and nothing is computed
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,19 +31,19 @@ def known_day(event: Envelope) -> date:
 
 
 def facts_known(events: Iterable[Envelope], known: date) -> Facts:
-    """{(source, rank): (kind, occurred_on, data)} of one subject, as known at the end of `known`; corrections carried out in order.
+    """{(source, rank): (kind, occurred_on, data)} of one subject, as known at the end of `known`; corrections and withdrawals carried out in order.
 
-    What a withdrawal names is absent at every known day, also those before it.
+    What never counted must not be among the events (`counted`): of the others, what a withdrawal names is gone from its known day on.
     """
     facts: Facts = {}
-    events = list(events)
-    never = {(e.source, n) for e in events if isinstance(e.data, EventWithdrawn) for n in range(e.data.first, e.data.last + 1)}
     for event in sorted(events, key=lambda e: (e.source, e.sequence)):
-        if known_day(event) > known or (event.source, event.sequence) in never:
+        if known_day(event) > known:
             continue
         data = plain(event.data)
         kind = event.type.removeprefix("parkunion.").removesuffix(".v1")
-        if kind == "event-withdrawn":
+        if isinstance(event.data, EventWithdrawn):
+            for sequence in range(event.data.first, event.data.last + 1):
+                facts.pop((event.source, sequence), None)
             continue
         if kind != "fact-corrected":
             facts[event.source, event.sequence] = (kind, event.occurredon, data)
@@ -54,6 +54,32 @@ def facts_known(events: Iterable[Envelope], known: date) -> Facts:
             fact = data["fact"].removeprefix("parkunion.").removesuffix(".v1")
             facts[place] = (fact, date.fromisoformat(new["occurred_on"]), new["data"])
     return facts
+
+
+def counted(arrived: Iterable[Envelope], refused: Callable[[Envelope], bool]) -> list[Envelope]:
+    """What takes effect of events that arrive in this order, in the order in which it does: each stream's from 1 on, up to a refused one.
+
+    A withdrawal sets free what has not taken effect by its arrival; an event that it names then is never heard of again.
+    """
+    done: list[Envelope] = []
+    there: dict[tuple[str, str], dict[int, Envelope]] = defaultdict(dict)
+    at: Counter[tuple[str, str]] = Counter()
+    never: set[tuple[str, str, int]] = set()
+    for event in arrived:
+        stream = (event.source, event.subject)
+        if (*stream, event.sequence) in never:
+            continue
+        there[stream][event.sequence] = event
+        if isinstance(event.data, EventWithdrawn):
+            never |= {(*stream, n) for n in range(event.data.first, event.data.last + 1) if n > at[stream]}
+        while True:
+            following = at[stream] + 1
+            if (*stream, following) not in never:
+                if following not in there[stream] or refused(there[stream][following]):
+                    break
+                done.append(there[stream][following])
+            at[stream] = following
+    return done
 
 
 def a_year_after(day: date) -> date:

@@ -120,7 +120,7 @@ async def correct_fact(
 
 @router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
 async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
-    """Events that a reader holds because it cannot take them were never facts; what has counted is corrected instead."""
+    """Events were never facts: what no figure has counted is gone, what has counted is taken back from today on."""
     command = Withdraw(body.subject, body.first, body.last, body.why())
     return await _command(request, caller, key, body, command, scope=OPERATE)
 

@@ -114,7 +114,6 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
                 apply=events_in.apply,
                 clock=settings.clock,
                 batch=READER_BATCH,
-                forgets=True,
             )
             await reader.run(stop)
         finally:

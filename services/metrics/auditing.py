@@ -193,7 +193,7 @@ async def compare(
     began = time.monotonic()
     at = await source.clock.now(conn)
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
-    gone = await withdrawn(conn)
+    gone = await withdrawn(conn, generation)
     for shard, until in vector.items():
         load = loading()
         refolded = await refold(source.broker, shard, until, gone, source.clock, load.facts)

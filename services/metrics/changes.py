@@ -14,10 +14,11 @@ from datetime import date
 
 from services.metrics import figures
 from services.metrics.explain import id_of
-from services.metrics.facts import CORRECTED, FactSet, kind_of, told_again
+from services.metrics.facts import CORRECTED, WITHDRAWN, FactSet, kind_of
 from services.metrics.measures import Vector
 from services.metrics.past import sets_known
 from services.metrics.questions import Snapshot
+from services.metrics.retelling import told_again
 from services.metrics.scope import Scope, parts, standing
 from services.metrics.tree import Tree
 from shared.db import Record
@@ -42,7 +43,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One share. `kind`: new (occurred after `known_from`), late (occurred by then, known later), correction, move, or area.
+    """One share. `kind`: new (occurred after `known_from`), late (occurred by then, known later), correction (or withdrawal), move, or area.
 
     `event` is the row of `facts`; None where a version of an area was only withdrawn.
     """
@@ -102,7 +103,7 @@ def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Sco
     for position, row in enumerate(rows):
         kind = kind_of(row["type"])
         day = row["known_day"].toordinal()
-        known.add([told_again(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"])])
+        known.add(told_again(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"]))
         after = _contribution(known, window, scope)
         if window.matters(after - before):
             yield Change(_classified(kind, row, window), row["subject"], None, row, position, before, after)
@@ -115,7 +116,7 @@ def _contribution(facts: FactSet, window: Window, scope: Scope) -> Vector:
 
 
 def _classified(kind: str, row: Record, window: Window) -> str:
-    if kind == CORRECTED:
+    if kind in (CORRECTED, WITHDRAWN):
         return "correction"
     if kind == "enterprise-moved":
         return "move"

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from services.metrics import figures
 from services.metrics.coverage import Cell
-from services.metrics.facts import CORRECTED, kind_of
+from services.metrics.facts import CORRECTED, WITHDRAWN, kind_of
 from services.metrics.past import sets_known, sets_of
 from services.metrics.questions import Snapshot
 from services.metrics.scope import Scope, parts, standing
@@ -62,7 +62,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """One event behind a contribution. `in_force` is False if a later event corrected it, as known at that day."""
+    """One event behind a contribution. `in_force` is False if a later event corrected or withdrew it, as known at that day, or if it left nothing."""
 
     row: Record
     in_force: bool
@@ -144,6 +144,8 @@ async def events(
 
 def _in_force(row: Record, corrected: dict[tuple[str, int], int]) -> bool:
     rank: Any = row["sequence"]
+    if kind_of(row["type"]) == WITHDRAWN:
+        return False
     if kind_of(row["type"]) == CORRECTED:
         rank = row["says"]["withdrawn"]["rank"]
         return corrected[row["source"], rank] == row["sequence"] and row["says"]["replacement"] is not None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, NamedTuple
 
 import msgspec
 
 from services.metrics.coverage import FOREVER, Fact, Segment, segments
 from shared import contracts
+from shared.consumer import DomainError
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.streams import FactCorrected
 
@@ -36,9 +36,10 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 MEMBERS = {"member-joined": 1, "member-left": -1}
 CORRECTED = "fact-corrected"
+WITHDRAWN = "event-withdrawn"
 
 
-class RefusedFact(ValueError):
+class RefusedFact(DomainError):
     """The event is well formed but cannot be counted: it names no fact that metrics knows, or a headcount below 0 or above 10⁹."""
 
 
@@ -52,7 +53,7 @@ class Placed(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What one event does to the set of facts on its known day: `withdrawn` goes, `placed` comes."""
+    """What an event does to the set of facts on its known day: `withdrawn` goes, `placed` comes. A withdrawal is several of them."""
 
     known: int
     withdrawn: Placed | None
@@ -79,43 +80,17 @@ def _corrected(data: FactCorrected, content: contracts.streams.Placed) -> Placed
     try:
         contracts.fact(data.fact, content.data)
     except UnreadableEvent as error:
-        raise RefusedFact(str(error)) from error
+        raise RefusedFact("BAD_FACT", str(error)) from error
     return _placed(kind_of(data.fact), content.occurred_on.toordinal(), data.rank, content.data)
 
 
 def _placed(kind: str, occurred: int, rank: int, data: Mapping[str, Any]) -> Placed:
     if kind not in FIELDS:
-        raise RefusedFact(f"{kind} is no fact of an enterprise or a union")
+        raise RefusedFact("NO_FACT", kind)
     workers = data.get("workers", 0)
     if not 0 <= workers <= MOST_WORKERS:
-        raise RefusedFact(f"a headcount of {workers}")
+        raise RefusedFact("HEADCOUNT", str(workers))
     return Placed(kind, occurred, rank, {name: data[name] for name in FIELDS[kind] if data.get(name) is not None})
-
-
-def summary(told: Change, kind: str) -> dict[str, Any] | None:
-    """What is kept of an event beside its attributes, so that its effect can be told again; None: its type says it all."""
-    if kind == CORRECTED:
-        return {"withdrawn": _written(told.withdrawn), "replacement": _written(told.placed)}
-    return (told.placed.says or None) if told.placed else None
-
-
-def told_again(kind: str, occurred: int, sequence: int, known: int, says: dict[str, Any] | None) -> Change:
-    """The change of an event from its `summary`."""
-    if kind == CORRECTED and says is not None:
-        return Change(known, _read(says["withdrawn"]), _read(says["replacement"]))
-    return Change(known, None, Placed(kind, occurred, sequence, says or {}))
-
-
-def _written(placed: Placed | None) -> dict[str, Any] | None:
-    if placed is None:
-        return None
-    return {"fact": placed.kind, "occurred_on": date.fromordinal(placed.occurred).isoformat(), "rank": placed.rank, "says": placed.says}
-
-
-def _read(written: dict[str, Any] | None) -> Placed | None:
-    if written is None:
-        return None
-    return Placed(written["fact"], date.fromisoformat(written["occurred_on"]).toordinal(), written["rank"], written["says"])
 
 
 class _Stored(msgspec.Struct, array_like=True):

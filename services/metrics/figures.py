@@ -11,7 +11,7 @@ from uuid import UUID
 from services.metrics.freshness import CLOSED_DAY, LOG_LACKS, OLDEST_HELD
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.db import Connection, Record
-from shared.reading.store import LOST
+from shared.reading.owning import LOST
 
 SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
@@ -92,15 +92,18 @@ WHERE subject = ANY ($1::text[]) AND known_day <= $2 GROUP BY 1, 2
 FACTS_BY_ID = f"SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND event_id = ANY ($2::uuid[])"
 FACTS_OF = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = $1 AND known_day <= $3
-AND (CASE type WHEN 'parkunion.fact-corrected.v1' THEN says->'withdrawn'->>'fact' = ANY ($4::text[])
+AND (CASE WHEN type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1')
+     THEN EXISTS (SELECT FROM jsonb_path_query(says, '$.withdrawn[*]') AS w(one) WHERE w.one->>'fact' = ANY ($4::text[]))
      ELSE occurred_on <= $2 AND split_part(type, '.', 2) = ANY ($4::text[]) END)
 AND (recorded_at, source, sequence) > ($5, $6, $7)
 ORDER BY recorded_at, source, sequence LIMIT $8
 """
 CORRECTIONS = """
-SELECT source, (says->'withdrawn'->>'rank')::bigint AS rank, max(sequence) AS latest FROM g{g}.facts
-WHERE subject = $1 AND known_day <= $2 AND type = 'parkunion.fact-corrected.v1' GROUP BY 1, 2
+SELECT source, w.rank::bigint AS rank, max(sequence) AS latest FROM g{g}.facts
+CROSS JOIN LATERAL jsonb_path_query(says, '$.withdrawn[*].rank') AS w(rank)
+WHERE subject = $1 AND known_day <= $2 AND type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1') GROUP BY 1, 2
 """
+"""A correction withdraws one fact, a withdrawal several: the path takes both."""
 
 
 @cache
@@ -224,11 +227,11 @@ async def facts_of(
     after: tuple[datetime, str, int],
     limit: int,
 ) -> list[Record]:
-    """Events of one subject of some kinds, corrections of them included, in the order in which they were recorded."""
+    """Events of one subject of some kinds, corrections and withdrawals of them included, in the order in which they were recorded."""
     return await conn.fetch(_sql(FACTS_OF, generation), subject, as_of, known_at, list(kinds), *after, limit)
 
 
 async def corrections(conn: Connection, generation: int, subject: str, known_at: date) -> dict[tuple[str, int], int]:
-    """{(source, rank): sequence of the last correction} of one subject."""
+    """{(source, rank): sequence of the last correction, or of the withdrawal} of one subject."""
     rows: list[Any] = await conn.fetch(_sql(CORRECTIONS, generation), subject, known_at)
     return {(row["source"], row["rank"]): row["latest"] for row in rows}

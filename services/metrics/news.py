@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.facts import Change, FactSet, RefusedFact, change, kind_of, summary
+from services.metrics.facts import Change, FactSet, RefusedFact, change, kind_of
+from services.metrics.retelling import Said, summary, taken_back
 from services.metrics.store import AreaRow, FactRow, NameRow
 from shared import contracts
 from shared.contracts import Envelope, UnreadableEvent
@@ -16,24 +18,22 @@ from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 
 AREA = "area/"
-SILENT = (DayClosed, EventWithdrawn)
-"""What speaks to readers only: it changes no figure, so it is none of the events that explain one."""
 
 
 class Heard(NamedTuple):
     """What one event says, before anything is changed by it.
 
-    Of an enterprise or a union: `change`, the parks that it names (`places`), whether one of them is where the enterprise stands (`moved`),
-    and its registration (`named`). Of an area: the rank of the fact whose version it `ends`, and the version that it tells (`area`).
+    Of an enterprise or a union: its `changes`, the parks that it names (`places`), whether one of them is where the enterprise stands
+    (`moved`), and its registration (`named`). Of an area: the ranks of the facts whose versions it `ends`, and the version that it tells (`area`).
     """
 
     fact: FactRow
-    change: Change | None = None
+    changes: tuple[Change, ...] = ()
     places: tuple[str, ...] = ()
     moved: bool = False
     named: EnterpriseRegistered | None = None
     area: AreaRow | None = None
-    ends: int | None = None
+    ends: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,18 +52,26 @@ class News:
         """Add what one event says; events of a subject in the order of their stream."""
         self.facts.append(heard.fact)
         subject = heard.fact.subject
-        if heard.change is not None:
-            self.changes[subject].append(heard.change)
+        if heard.changes:
+            self.changes[subject] += heard.changes
         if heard.places:
             self.placements.update((place, subject) for place in heard.places)
         if heard.moved:
             self.moved.add(subject)
         if heard.named is not None:
             self.names[subject] = heard.named
-        if heard.ends is not None:
-            self._end(subject.removeprefix(AREA), heard.ends, heard.fact.known_day)
+        for rank in heard.ends:
+            self._end(subject.removeprefix(AREA), rank, heard.fact.known_day)
         if heard.area is not None:
             self.areas.append(heard.area)
+
+    def named(self, event: Envelope, said: EventWithdrawn) -> list[tuple[int, Said]]:
+        """What a withdrawal names of this batch."""
+        return [
+            (row.sequence, Said(kind_of(row.type), row.occurred_on, row.says))
+            for row in self.facts
+            if (row.source, row.subject) == (event.source, event.subject) and said.first <= row.sequence <= said.last
+        ]
 
     def _end(self, code: str, rank: int, known: date) -> None:
         told = [row for row in self.areas if row.code == code and row.rank == rank and row.known_until is None]
@@ -76,13 +84,25 @@ class News:
 def hear(event: Envelope, shard: int, known: date) -> Heard | None:
     """Read an event of an enterprise, a union or an area that became known on a day; None: it says nothing to the figures.
 
-    Raises RefusedFact: it cannot be counted.
+    A withdrawal says nothing by itself: what it takes back is known when its turn comes (`take_back`). Raises RefusedFact: it cannot be counted.
     """
-    if isinstance(event.data, SILENT):
+    if isinstance(event.data, DayClosed | EventWithdrawn):
         return None
     heard = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
     _require_storable(heard)
     return heard
+
+
+def take_back(event: Envelope, shard: int, known: date, named: Iterable[tuple[int, Said]]) -> Heard | None:
+    """What a withdrawal says whose turn has come, `named` being what it names and what counted; None: nothing, so it explains no figure."""
+    told = taken_back(named, known.toordinal())
+    if told is None:
+        return None
+    says, changes = told
+    fact = _fact_row(shard, event, known, says)
+    if event.subject.startswith(AREA):
+        return Heard(fact, ends=tuple(one.withdrawn.rank for one in changes if one.withdrawn))
+    return Heard(fact, changes, moved=any("park" in one.withdrawn.says for one in changes if one.withdrawn))
 
 
 def _require_storable(heard: Heard) -> None:
@@ -94,7 +114,7 @@ def _require_storable(heard: Heard) -> None:
     if area is not None:
         texts += [area.code, area.name, area.parent]
     if any(text is not None and "\x00" in text for text in texts) or (heard.fact.says and _holds_nul(heard.fact.says)):
-        raise RefusedFact("a text with the character U+0000")
+        raise RefusedFact("NUL_CHARACTER")
 
 
 def _holds_nul(says: Any) -> bool:
@@ -108,27 +128,28 @@ def _of_subject(event: Envelope, shard: int, known: date) -> Heard:
     says = summary(told, kind_of(event.type))
     fact = _fact_row(shard, event, known, says)
     if says is None:
-        return Heard(fact, told)
+        return Heard(fact, (told,))
     spoken = [placed.says for placed in (told.withdrawn, told.placed) if placed is not None]
     places = tuple(place for said in spoken if (place := said.get("park") or said.get("seat_area")))
     moved = any("park" in said for said in spoken)
     data = event.data
     if isinstance(data, FactCorrected) and data.replacement is not None:
         data = contracts.fact(data.fact, data.replacement.data)
-    return Heard(fact, told, places, moved, data if isinstance(data, EnterpriseRegistered) else None)
+    return Heard(fact, (told,), places, moved, data if isinstance(data, EnterpriseRegistered) else None)
 
 
 def _of_area(event: Envelope, shard: int, known: date) -> Heard:
     """A version of a division or park, kept beside the figures and never folded into them."""
     fact = _fact_row(shard, event, known, contracts.plain(event.data))
-    data, rank, on, ends = event.data, event.sequence, event.occurredon, None
+    data, rank, on = event.data, event.sequence, event.occurredon
+    ends: tuple[int, ...] = ()
     if isinstance(data, FactCorrected):
-        ends = rank = data.rank
+        rank, ends = data.rank, (data.rank,)
         if data.replacement is None:
             return Heard(fact, ends=ends)
         on, data = data.replacement.occurred_on, _corrected_area(data.fact, data.replacement)
     if not isinstance(data, AreaRegistered):
-        raise RefusedFact(f"{event.type} is no fact of an area")
+        raise RefusedFact("NO_FACT", kind_of(event.type))
     row = AreaRow(shard, data.code, rank, event.id, on, known, None, event.time, data.name, str(data.kind), data.parent, data.level)
     return Heard(fact, area=row, ends=ends)
 
@@ -141,7 +162,7 @@ def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
     try:
         return contracts.fact(fact, replacement.data)
     except UnreadableEvent as error:
-        raise RefusedFact(str(error)) from error
+        raise RefusedFact("BAD_FACT", str(error)) from error
 
 
 def name_row(subject: str, named: EnterpriseRegistered | None, facts: FactSet) -> NameRow:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from services.metrics import figures
-from services.metrics.facts import MEMBERS, Change, FactSet, kind_of, told_again
+from services.metrics.facts import MEMBERS, Change, FactSet, kind_of
 from services.metrics.questions import Snapshot
+from services.metrics.retelling import told_again
 from shared.db import Record
 
 
@@ -34,7 +35,7 @@ async def _told_again(snapshot: Snapshot, subjects: Sequence[str], known_at: dat
     changes: defaultdict[str, list[Change]] = defaultdict(list)
     for row in await figures.facts_known(conn, generation, subjects, known_at, list(MEMBERS)):
         known, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
-        changes[row["subject"]].append(told_again(kind_of(row["type"]), occurred, row["sequence"], known, row["says"]))
+        changes[row["subject"]] += told_again(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
     members: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in await figures.members_known(conn, generation, subjects, known_at, MEMBERS):
         members[row["subject"]][row["occurred_on"].toordinal()] = row["net"]

@@ -19,9 +19,10 @@ from services.metrics.closing import close_days
 from services.metrics.coverage import Cell
 from services.metrics.facts import FactSet
 from services.metrics.ledger import Rows, fold
-from services.metrics.news import News, hear, name_row
+from services.metrics.news import News, hear, name_row, take_back
 from shared.clock import Clock, utc_now
 from shared.consumer import ShardBatch
+from shared.contracts.streams import EventWithdrawn
 from shared.db import Connection, Pool
 from shared.telemetry import commands_reached
 
@@ -46,7 +47,7 @@ class Projector:
         """Fold a batch. Raises RefusedFact for an event that cannot be counted."""
         self._folded.pop(batch.shard, None)
         self._began[batch.shard] = utc_now()
-        news = await self._sort_out(batch)
+        news = await self._hear(conn, batch)
         if not news.facts:
             return
         sets = await self._load(conn, batch.shard, news.changes)
@@ -73,10 +74,16 @@ class Projector:
         commands = (event.traceparent for event in batch.events)
         commands_reached(commands, "metrics.project", SpanKind.CONSUMER, self._began.pop(batch.shard, utc_now()), attributes)
 
-    async def _sort_out(self, batch: ShardBatch) -> News:
+    async def _hear(self, conn: Connection, batch: ShardBatch) -> News:
         news, until = News(), time.perf_counter() + SLICE
         for event in batch.events:
-            if (heard := hear(event, batch.shard, self._clock.day_of(event.time))) is not None:
+            known, said = self._clock.day_of(event.time), event.data
+            if isinstance(said, EventWithdrawn):
+                told = await store.named(conn, self._generation, event.source, event.subject, said.first, said.last)
+                heard = take_back(event, batch.shard, known, told + news.named(event, said))
+            else:
+                heard = hear(event, batch.shard, known)
+            if heard is not None:
                 news.take(heard)
             if time.perf_counter() > until:
                 await asyncio.sleep(0)

@@ -17,16 +17,18 @@ from uuid import UUID
 import msgspec
 
 from services.metrics import durations
-from services.metrics.facts import FactSet, RefusedFact
+from services.metrics.facts import FactSet, RefusedFact, kind_of
 from services.metrics.ledger import Key, Rows, rows_since
-from services.metrics.news import Heard, News, hear, name_row
+from services.metrics.news import Heard, News, hear, name_row, take_back
+from services.metrics.retelling import Memory, Said
 from services.metrics.store import AreaRow, FactRow, NameRow
 from shared.broker import Broker
 from shared.clock import Clock
 from shared.contracts import Envelope
+from shared.contracts.streams import EventWithdrawn
 from shared.reading.records import Stream
 from shared.reading.replay import Replay
-from shared.reading.sorting import At, Head, Parked, Withdrawal
+from shared.reading.streams import At, Head, Parked, Withdrawal
 
 K = TypeVar("K", Key, durations.Key)
 
@@ -95,16 +97,19 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
     Raises OffsetLost if the log no longer begins at 0 or ends before `until`, BrokerUnavailable if it does not answer.
     """
 
-    def understand(event: Envelope) -> Heard | None:
-        return hear(event, shard, clock.day_of(event.time))
+    def understand(event: Envelope) -> Heard | Envelope | None:
+        return event if isinstance(event.data, EventWithdrawn) else hear(event, shard, clock.day_of(event.time))
 
     replay = Replay(shard, until, understand, (RefusedFact,), clock.day_of, gone)
-    found, news = Refolded(shard, dict(until)), News()
+    found, news, memory = Refolded(shard, dict(until)), News(), Memory()
     sets = defaultdict[str, FactSet](FactSet)
     async for batch in replay.batches(broker):
-        for heard in batch:
+        for one in batch:
+            heard = _take_back(one, shard, clock, memory) if isinstance(one, Envelope) else one
             if heard is not None:
                 news.take(heard)
+                row = heard.fact
+                memory.keep((row.source, row.subject), row.sequence, Said(kind_of(row.type), row.occurred_on, row.says))
         for subject, changes in news.changes.items():
             sets[subject].gather(changes)
         await told(news.facts)
@@ -121,6 +126,13 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
     found.held, found.newest = replay.held, replay.newest
     found.accepted, found.closings, found.closed = replay.accepted, replay.streams.closings, replay.closed
     return found
+
+
+def _take_back(event: Envelope, shard: int, clock: Clock, memory: Memory) -> Heard | None:
+    said = event.data
+    assert isinstance(said, EventWithdrawn), "nothing else is left until its turn comes"
+    named = memory.named((event.source, event.subject), said.first, said.last)
+    return take_back(event, shard, clock.day_of(event.time), named)
 
 
 def digested(before: int, row: FactRow) -> int:

@@ -132,7 +132,7 @@ class EventAnswer(BaseModel):
 
 
 class BehindAnswer(EventAnswer):
-    """An event behind a contribution; `in_force` is false if a later one corrected it. `says`: what of it counts."""
+    """An event behind a contribution; `in_force` is false if a later one corrected or withdrew it, and of a withdrawal. `says`: what of it counts."""
 
     in_force: bool
     says: dict[str, Any] | None

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.metrics.coverage import Cell
+from services.metrics.facts import kind_of
 from services.metrics.ledger import Rows
 from services.metrics.measures import MEASURES, unpacked
+from services.metrics.retelling import Said
 from shared.db import Connection, Pool
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
@@ -28,6 +30,9 @@ SELECT c.id, c.park, c.industry, c.size, c.ownership FROM g{g}.cells c
 JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(park, industry, size, ownership)
 ON c.park IS NOT DISTINCT FROM w.park AND c.industry IS NOT DISTINCT FROM w.industry
 AND c.size IS NOT DISTINCT FROM w.size AND c.ownership IS NOT DISTINCT FROM w.ownership
+"""
+NAMED = """
+SELECT sequence, type, occurred_on, says FROM g{g}.facts WHERE subject = $1 AND source = $2 AND sequence BETWEEN $3 AND $4 ORDER BY sequence
 """
 END_AREA = "UPDATE g{g}.areas_facts SET known_until = $3 WHERE code = $1 AND rank = $2 AND known_until IS NULL"
 SEE_ALL = "SELECT set_config('parkunion.areas', '*', true)"
@@ -149,6 +154,12 @@ async def append_rows(conn: Connection, generation: int, table: str, columns: Se
     values = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
     for row in rows:
         await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
+
+
+async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[tuple[int, Said]]:
+    """What the events `first` to `last` of a stream said, as far as they counted."""
+    rows = await conn.fetch(NAMED.format(g=generation), subject, source, first, last)
+    return [(row["sequence"], Said(kind_of(row["type"]), row["occurred_on"], row["says"])) for row in rows]
 
 
 async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:

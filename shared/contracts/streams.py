@@ -37,11 +37,11 @@ class FactCorrected(Event, frozen=True, kw_only=True):
 
 
 class EventWithdrawn(Event, frozen=True, kw_only=True):
-    """Earlier events of this stream, which no reader could take, were never facts. Same subject as the events withdrawn.
+    """Earlier events of this stream, `from` to `to`, both included, were never facts. Same subject as the events withdrawn.
 
-    The sequences `from` to `to`, both included, are absent from the set of facts at every known day; a reader passes over them and goes
-    on behind them, also where they are the reason that the stream is held. A reader that has applied one of them refuses it, since what has
-    counted is corrected, not withdrawn; one that keeps only what holds now takes it out again. `reason` is a code; `note_id` names a text kept by the source alone.
+    What a reader has not applied when this arrives is absent from its set of facts at every known day; the reader passes over it and goes
+    on behind it, also where it is the reason that the stream is held. What a reader has applied is taken back on this event's own known day,
+    as by a correction to nothing. `reason` is a code; `note_id` names a text kept by the source alone.
     """
 
     first: int = msgspec.field(name="from")

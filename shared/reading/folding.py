@@ -15,12 +15,15 @@ from shared import db, faults
 from shared.broker import BrokerUnavailable
 from shared.db import Connection
 from shared.journal import ClockAhead
-from shared.reading import store
+from shared.reading import owning, store
 from shared.reading.days import closed_day
+from shared.reading.owning import Halted
+from shared.reading.reasons import reason_of
 from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
 from shared.reading.shard import Shard, merged
-from shared.reading.sorting import PARKING, Sorted, sort_out, withdrawal_of
-from shared.reading.store import Halted
+from shared.reading.sorting import sort_out
+from shared.reading.streams import PARKING, Sorted
+from shared.reading.withdrawals import withdrawal_of
 
 MOST_PARKED = 20
 WITHIN = 60.0
@@ -74,8 +77,6 @@ class Folder:
         counts: Counter[str],
         day_of: Callable[[datetime], date] | None = None,
         on_closed: OnClosed | None = None,
-        *,
-        forgets: bool = False,
     ) -> None:
         self._generation = generation
         self._batch = batch
@@ -86,7 +87,6 @@ class Folder:
         self.counts = counts
         self._day_of = day_of
         self._on_closed = on_closed
-        self._forgets = forgets
         self._starved: dict[int, float] = {}
 
     def reset(self, shard: int) -> None:
@@ -132,13 +132,15 @@ class Folder:
             reopened = {record.stream for record in records if withdrawal_of(record) is not None}
             behind: set[Stream] = {s for s in wanted & streams.waiting.keys() if s not in streams.blocked or s in reopened}
             kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
-            plan = sort_out(streams, records, kept, shard.refused, shard.limit, forgets=self._forgets, day_of=self._day_of)
+            # Who has no closed figures has nothing that comes too late for them.
+            late = self._day_of if self._on_closed is not None else None
+            plan = sort_out(streams, records, kept, shard.refused, shard.limit, day_of=late)
             self._mind_parking(plan)
             position = {**shard.next, **plan.next}
             if not await store.move(conn, generation, shard.number, shard.version, position, _newest(shard, plan)):
                 raise Fenced(f"shard {shard.number} is no longer at version {shard.version}")
             if found := _found_again(shard, plan):
-                await store.found_again(conn, generation, shard, found)
+                await owning.found_again(conn, generation, shard, found)
             faults.reached("batch.moved")
             events = [record.event for record in plan.apply if record.event is not None]
             batch = ShardBatch(generation, shard.number, shard.version + 1, events, position, shard.closed)
@@ -148,7 +150,7 @@ class Folder:
                 except Exception as error:
                     if is_outage(error):
                         raise
-                    raise _Refused(plan, f"{type(error).__name__}: {error}"[:500]) from error
+                    raise _Refused(plan, reason_of(error)) from error
             faults.reached("batch.applied")
             await store.write(conn, generation, shard.number, plan, streams.heads, self._day_of)
             closed = await self._close(conn, shard)

@@ -16,9 +16,9 @@ from shared.clock import Clock
 from shared.db import Pool
 from shared.ids import uuid7
 from shared.reading.folding import Apply, Folder, OnClosed
+from shared.reading.owning import Halted
 from shared.reading.records import ShardBatch
 from shared.reading.session import Session, Setting, Stalled
-from shared.reading.store import Halted
 
 LONGEST_BACKOFF = 3.0
 STEADY = 30.0
@@ -39,10 +39,10 @@ class Reader:
     the batch, which is tried again; anything else is about an event, which is searched by halving the batch, parked, and its stream held.
     A batch that is tried again may be cut otherwise, so nothing may be kept in memory but in `after_commit(batch)`, which is called when the
     commit is known; `on_reset(shard)` says that everything kept of a shard is void. `batch` is the most events of a transaction.
-    `forgets`: `apply` takes events out again that a withdrawal names, so a withdrawal of what was applied is not refused.
+    An `event-withdrawn` that is applied names events that `apply` was given before, and others that it never was: it takes back the former.
 
     `clock` tells the known day of what is held; without it no day closes while anything is. `on_closed(conn, shard, day)` is called in the
-    transaction in which a shard's closed day rises to `day`.
+    transaction in which a shard's closed day rises to `day`; without it, as without a clock, no event is too late.
 
     `halted` = why it has stopped for good in this process (None: it goes on); `counts` = applied, duplicates, parked.
     """
@@ -62,7 +62,6 @@ class Reader:
         clock: Clock | None = None,
         on_closed: OnClosed | None = None,
         batch: int = 5000,
-        forgets: bool = False,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -71,7 +70,7 @@ class Reader:
         self._setting = Setting(f"{name} {uuid7().hex[-12:]}"[-63:], list(topics), generation, batch)
         self.counts: Counter[str] = Counter()
         day_of = clock.day_of if clock else None
-        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts, day_of, on_closed, forgets=forgets)
+        self._folder = Folder(generation, batch, apply, on_reset, after_commit, deque(), self.counts, day_of, on_closed)
         self.halted: str | None = None
         self.session: Session | None = None
 

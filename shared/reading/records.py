@@ -12,13 +12,10 @@ import msgspec
 
 from shared import contracts
 from shared.broker import Record
+from shared.reading.reasons import coded
 
 Stream: TypeAlias = tuple[str, str]
 """(source, subject)"""
-
-
-class DomainError(Exception):
-    """A rule refuses an event for good: it is parked, and its stream with it. Nothing about the network or the database is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def received(topic: str, partition: int, offset: int, raw: bytes, *, held: str |
         event = contracts.decode(raw)
     except contracts.UnreadableEvent as error:
         stream, sequence, event_id, time = _skimmed(raw)
-        return Received(topic, partition, offset, raw, None, str(error)[:500], stream, sequence, event_id, time, held)
+        return Received(topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held)
     stream = (event.source, event.subject)
     return Received(topic, partition, offset, raw, event, None, stream, event.sequence, event.id, event.time, held)
 

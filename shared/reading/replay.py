@@ -16,9 +16,11 @@ from typing import Generic, TypeVar
 from shared.broker import Broker, Extent, OffsetLost, Record
 from shared.contracts import Envelope
 from shared.reading.days import NO_DAY, closed_day
+from shared.reading.reasons import reason_of
 from shared.reading.records import NO_STREAM, Received, Stream, read
 from shared.reading.shard import merged
-from shared.reading.sorting import LATE, At, Parked, Sorted, StreamsOfShard, Withdrawal, sort_out
+from shared.reading.sorting import sort_out
+from shared.reading.streams import LATE, At, Parked, Sorted, StreamsOfShard, Withdrawal
 
 BATCH = 10_000
 
@@ -107,7 +109,7 @@ class Replay(Generic[T]):
         try:
             self._understood[at] = self.understand(event)
         except self.refusals as error:
-            self._refused[at] = f"{type(error).__name__}: {error}"[:500]
+            self._refused[at] = reason_of(error)
 
     def _close(self) -> None:
         """As the reader closes days, whose closed day never goes back."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import date
 from typing import NamedTuple
 
 from shared.reading.records import Received, Stream
-from shared.reading.sorting import At, Head, Sorted, StreamsOfShard, Waiting, Withdrawal, accept
+from shared.reading.streams import LATE, At, Head, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.reading.withdrawals import accept, refusal
 
 
 class HeldRow(NamedTuple):
@@ -28,9 +30,13 @@ class GoneRow(NamedTuple):
 
 
 def restored(
-    heads: Mapping[Stream, Head | None], held: Collection[HeldRow], gone: Iterable[GoneRow], tried: Collection[At]
+    heads: Mapping[Stream, Head | None],
+    held: Collection[HeldRow],
+    gone: Iterable[GoneRow],
+    tried: Collection[At],
+    closed: date | None = None,
 ) -> StreamsOfShard:
-    """The streams of a shard; parked heads that are not among `tried` become ready."""
+    """The streams of a shard; parked heads that are not among `tried` become ready. `closed` = the shard's closed day."""
     streams = StreamsOfShard(heads=dict(heads))
     for known in gone:
         head = streams.heads[known.stream]
@@ -45,7 +51,8 @@ def restored(
         elif streams.withdrawn(row.stream, row.sequence):
             streams.leftover.append(row.waiting.at)
         elif head is None or row.sequence > head.sequence:
-            streams.waiting.setdefault(row.stream, {})[row.sequence] = row.waiting
+            late = row.withdraws is not None and _came_late(row.withdraws, row.waiting, closed)
+            streams.waiting.setdefault(row.stream, {})[row.sequence] = row.waiting._replace(kind=LATE) if late else row.waiting
     _accept_late(streams, held)
     for stream, sequences in streams.waiting.items():
         first = sequences.get(streams.following(stream))
@@ -56,6 +63,13 @@ def restored(
         else:
             streams.ready[stream] = None
     return streams
+
+
+def _came_late(withdraws: Received, waiting: Waiting, closed: date | None) -> bool:
+    """Whether a release up to 0.2, to which no withdrawal was late, refused one that came after its day was final, which is final still."""
+    if closed is None or waiting.known is None or waiting.kind != "refused" or refusal(withdraws) is not None:
+        return False
+    return waiting.known <= closed
 
 
 def _accept_late(streams: StreamsOfShard, held: Iterable[HeldRow]) -> None:

@@ -14,7 +14,7 @@ import structlog
 from shared import db, faults
 from shared.broker import Broker, BrokerUnavailable, Consumer, Extent, Place, Record, Topic
 from shared.db import Connection
-from shared.reading import store
+from shared.reading import owning, store
 from shared.reading.folding import Fenced, Folder
 from shared.reading.records import read
 from shared.reading.shard import Shard
@@ -69,7 +69,7 @@ class Session:
         try:
             await self._consumer.start()
             await _first(self._fetching(), self._folding(), self._watching(), stop.wait())
-        except store.Halted as error:
+        except owning.Halted as error:
             await self._tell_halt(str(error))
             raise
         finally:
@@ -83,7 +83,7 @@ class Session:
         """So that other processes know; taking a shard over takes it back."""
         numbers = {*self.shards, *(partition for _, partition in self._wanted or ())}
         with contextlib.suppress(*db.OUTAGES):
-            await store.halt(self._conn, self._setting.generation, sorted(numbers), reason)
+            await owning.halt(self._conn, self._setting.generation, sorted(numbers), reason)
 
     async def _assigned(self, places: frozenset[Place]) -> None:
         self._wanted = places
@@ -102,7 +102,7 @@ class Session:
             if numbers:
                 with contextlib.suppress(*db.OUTAGES):
                     async with asyncio.timeout(5):
-                        await store.give_up(self._conn, self._setting.generation, self._setting.me, numbers)
+                        await owning.give_up(self._conn, self._setting.generation, self._setting.me, numbers)
 
     async def _fetching(self) -> None:
         while True:
@@ -173,7 +173,7 @@ class Session:
             if len(topics) < len(self._topics):
                 raise BrokerUnavailable(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
             extents: dict[Place, Extent] = await self._broker.extents(self._setting.topics)
-            taken = await store.take_over(
+            taken = await owning.take_over(
                 self._conn,
                 self._setting.generation,
                 self._setting.me,
@@ -214,7 +214,7 @@ class Session:
     async def _look_again(self, number: int) -> None:
         """Another instance moved a shard that the group says is ours: drop everything known of it, read it again, seek."""
         self._folder.reset(number)
-        found = await store.read_again(self._conn, self._setting.generation, self.shards.pop(number), self._setting.batch)
+        found = await owning.read_again(self._conn, self._setting.generation, self.shards.pop(number), self._setting.batch)
         self.shards[number] = found
         for topic, offset in found.next.items():
             self._consumer.seek((topic, number), offset)
@@ -235,7 +235,7 @@ class Session:
                     (shard.number, ends, fresh and not shard.count() and all(shard.next[topic] >= end for topic, end in ends.items()))
                 )
             if rows:
-                await store.report(self._conn, self._setting.generation, self._setting.me, rows)
+                await owning.report(self._conn, self._setting.generation, self._setting.me, rows)
                 await self._try_again()
 
     async def _try_again(self) -> None:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from itertools import islice
 
 from shared.reading.records import Received
-from shared.reading.sorting import At, StreamsOfShard
+from shared.reading.streams import At, StreamsOfShard
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ async def held_city(house: House) -> str:
     place(house, "C08A-P1", "C08A", "辛园", park=True)
     key = settle(house, "C08A-P1", "C08A")
     await house.room.fold()
-    for sequence, kind, error in ((3, "refused", "RefusedFact: a headcount of -1"), (4, "early", None), (5, "early", None)):
+    for sequence, kind, error in ((3, "refused", "HEADCOUNT: -1"), (4, "early", None), (5, "early", None)):
         event = fact(f"enterprise/{key}", sequence, source="/services/registry")
         await house.room.pool.execute(HOLD, sequence, event.subject, sequence, event.id, kind, error, contracts.encode(event))
     return key
@@ -47,7 +47,8 @@ async def test_what_is_held_is_found_from_the_area_and_says_what_to_do_next(
         row = page.locator(f"[data-held='enterprise/{key}']")
         await expect(row).to_contain_text("企业C08A-P1")
         await expect(row).to_contain_text("由来源撤销" if language == "zh" else "its source withdraws it")
-        await expect(row).to_contain_text("RefusedFact: a headcount of -1")
+        await expect(row).to_contain_text("职工人数须在 0 与 10⁹ 之间" if language == "zh" else "a headcount lies between 0 and 10⁹")
+        await expect(row.locator("small[lang=en]")).to_have_text("-1")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         await page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
         found = await page.evaluate("axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))")

@@ -104,7 +104,12 @@ async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
         after_commit=work.after_commit,
         batch=7,
     )
-    await _until(reader.run, lambda: _at_the_end(pool, broker, BOTH))
+
+    async def done() -> bool:
+        # What a withdrawal sets free is applied after its place in the log was read.
+        return await _at_the_end(pool, broker, BOTH) and not await pool.fetchval("SELECT EXISTS (SELECT FROM held)")
+
+    await _until(reader.run, done)
     pool.terminate()
 
 

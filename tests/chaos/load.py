@@ -38,6 +38,8 @@ MISTAKES = (
     ("membership", "leave", {"member_id": "019080a0-0000-7000-8000-000000000000", "on": "2024-01-02", "reason": "retired"}),
 )
 """Commands that are refused."""
+WITHDRAWN = {"headcount", "member"}
+"""Commands whose facts are withdrawn now and then."""
 LATER = {"NOT_YET_KNOWN", "UNKNOWN_AREA"}
 """Refusals after which the same command is said again. Areas have no ids that tell their age: one that was registered a moment ago is
 unknown to membership as long as its reader does not see that there is more to read."""
@@ -95,6 +97,7 @@ class Load:
         self._pause = pause
         self._chance = random.Random(f"{seed}/load")
         self._mistakes = 0
+        self._withdrawals = 0
         limits = httpx.Limits(max_connections=2 * CLIENTS, max_keepalive_connections=CLIENTS)
         self._http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, limits=limits, timeout=ANSWER_TIMEOUT, trust_env=False)
 
@@ -136,6 +139,8 @@ class Load:
                 await self._carry_out(taken, alone)
             if self._chance.random() < 0.03:
                 await self._err()
+            if self._chance.random() < 0.1:
+                await self._withdraw()
             if self.said and self._chance.random() < 0.1:
                 again = self.said[self._chance.choice(list(self.said))]
                 if self.outcomes[again.key]:
@@ -170,6 +175,18 @@ class Load:
             return
         assert service in ("registry", "membership")
         self.said[key] = Said("registry" if service == "registry" else "membership", op, key, body, alone)
+        await self._say([self.said[key]])
+
+    async def _withdraw(self) -> None:
+        """A fact that has counted, or is about to, never was one. Refused if something rests on it, or was said of it since."""
+        said = self._chance.choice([said for said in self.said.values() if said.op in WITHDRAWN] or [None])
+        done = self.outcomes[said.key][-1:] if said is not None else []
+        if said is None or not done or done[0].status != 201:
+            return
+        self._withdrawals += 1
+        key = f"withdrawal/{self._withdrawals}"
+        body = {"subject": done[0].subject, "from": done[0].sequence, "to": done[0].sequence, "reason": "never_was"}
+        self.said[key] = Said(said.service, "withdrawal", key, body, alone=True)
         await self._say([self.said[key]])
 
     async def _say(self, saids: list[Said]) -> None:

@@ -30,8 +30,9 @@ PATHS: Mapping[str, tuple[str, str | None]] = {
     "member": ("/v1/members", None),
     "leave": ("/v1/members/{}/leave", "member_id"),
     "transfer": ("/v1/members/{}/transfer", "member_id"),
+    "withdrawal": ("/v1/withdrawals", None),
 }
-"""{op: its route, and the field of the batch's body that stands in the route}"""
+"""{op: its route, and the field of the batch's body that stands in the route}; a withdrawal is no line of a batch"""
 
 
 def routed(op: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -27,7 +27,7 @@ from tests.chaos import jobs
 from tests.chaos.jobs import KERNEL, PARTITIONS, SOURCES
 from tests.chaos.log_in_a_file import FileBroker
 from tests.conftest import Database, NewDatabase
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.kernel.listening import effects, fact, messages
 from tests.settings import ChaosSettings
 
@@ -151,10 +151,12 @@ async def _applied(scene: Scene, subjects: list[str]) -> None:
 
 
 def _told(topics: list[str]) -> Callable[[Scene], Awaitable[list[str]]]:
-    """Each round a history of its own, published in an order of its own."""
+    """Each round a history of its own, published in an order of its own; where all of it is read, with mistakes and withdrawals."""
 
     async def prepare(scene: Scene) -> list[str]:
-        events = interleaved(history(scene.chance.getrandbits(32), enterprises=2, length=6), scene.chance.getrandbits(32))
+        events = interleaved(
+            history(scene.chance.getrandbits(32), enterprises=2, length=6, mistakes=topics == jobs.BOTH), scene.chance.getrandbits(32)
+        )
         broker = FileBroker(scene.log, topics, PARTITIONS)
         for event in events:
             if SOURCES[event.source] in topics:
@@ -183,7 +185,7 @@ async def _ledger(scene: Scene) -> None:
         "JOIN g1.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6"
     )
     found = {((r[0], r[1], r[2], r[3]), r[4], r[5]): {name: r[name] for name in MEASURES if r[name]} for r in rows}
-    wanted = {key: dict(row) for key, row in oracle.ledger(scene.said).items()}
+    wanted = {key: dict(row) for key, row in oracle.ledger(oracle.counted(scene.said, refused)).items()}
     assert {key: row for key, row in found.items() if row} == wanted
 
 

@@ -19,12 +19,11 @@ from services.metrics.settings import Settings
 from shared.broker import Message, partition_of
 from shared.consumer import lag
 from shared.contracts import Envelope, encode, membership
-from shared.contracts.registry import HeadcountReported
 from shared.db import create_pool
 from shared.kafka import KafkaBroker
 from tests import oracle
 from tests.conftest import Database, NewDatabase, NewTopics
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.integration.metrics_room import Room
 from tests.settings import ChaosSettings
 
@@ -48,11 +47,6 @@ async def room(metrics: Database) -> AsyncIterator[Room]:
     pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
     yield Room(pool)
     pool.terminate()
-
-
-def refused(event: Envelope) -> bool:
-    """Whether it is one of the mistakes that its source withdraws later."""
-    return isinstance(event.data, HeadcountReported) and event.data.workers < 0
 
 
 def told_wrongly(events: Sequence[Envelope], chance: random.Random) -> Iterator[Envelope]:
@@ -150,12 +144,14 @@ async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_defini
         fold_batch=7,
     )
     events = interleaved(history(chance.getrandbits(32), ENTERPRISES, LENGTH, mistakes=True), chance.getrandbits(32))
+    arrived: list[Envelope] = []
     projectors, producer = Projectors(settings, chance), kafka.producer()
     projectors.join()
     try:
         left = MOST_AT_ONCE
         unreadable: dict[object, Message] = {}
         for event in told_wrongly(events, chance):
+            arrived.append(event)
             said = unreadable.setdefault(event.id, message(event, chance))  # what comes twice comes byte by byte
             topic = f"{topic_prefix}{'membership' if event.source == membership.SOURCE else 'registry'}.v1"
             await producer.publish(topic, [said])
@@ -174,6 +170,7 @@ async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_defini
         await producer.close()
         await projectors.all_leave()
     assert [tuple(row) for row in await room.pool.fetch("SELECT subject, sequence, kind, error FROM held")] == []
-    assert await room.ledger() == oracle.ledger(events)
-    assert await room.durations() == oracle.durations(events)
+    counted = oracle.counted(arrived, refused)
+    assert await room.ledger() == oracle.ledger(counted)
+    assert await room.durations() == oracle.durations(counted)
     assert sum(map(refused, events)) > 0

@@ -77,3 +77,22 @@ def test_the_day_left_behind_closes_and_its_figures_stay(city: City) -> None:
     assert final.pop("closed_day") == day.isoformat()
     assert json.dumps(again) == json.dumps(final)
     assert figures(turning.data, day + timedelta(days=1))["rows"] != final["rows"]
+
+
+def test_a_fact_that_counted_is_withdrawn_and_nothing_stands_still(city: City) -> None:
+    """Through the API: the figure goes back, nothing is held, the next day closes, the audit finds no difference."""
+    turning = city.platform
+    accepted(turning, "registry", "/v1/areas", {"code": "W", "name": "示例市", "kind": "division", "parent": None})
+    accepted(turning, "registry", "/v1/areas", {"code": "W-P001", "name": "示例园", "kind": "park", "parent": "W"})
+    made = accepted(turning, "registry", "/v1/enterprises", {"name": "第三厂", "park": "W-P001", "settled_on": "2024-01-02"})
+    wrong = accepted(turning, "registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 900})
+    until(lambda: turning.figures(area="W", by="park")["W-P001"]["workers"] == 900, "it counts")
+    body = {"subject": wrong["subject"], "from": wrong["sequence"], "to": wrong["sequence"], "reason": "never_was"}
+    accepted(turning, "registry", "/v1/withdrawals", body)
+    until(lambda: turning.figures(area="W", by="park")["W-P001"]["workers"] == 0, "it counts no longer")
+    assert parkunion("parked", "list", "--data", turning.data, check=False).returncode == 0
+    day = date.fromisoformat(parkunion("clock", "advance", "1m", "--data", turning.data).stdout.split()[0])
+    parkunion("clock", "advance", "1d", "--data", turning.data)
+    until(lambda: closed_day(turning) == day.isoformat(), "the withdrawal's day is closed", seconds=90)
+    audited = parkunion("audit", "--json", "--data", turning.data, check=False)
+    assert audited.returncode == 0, audited.stdout

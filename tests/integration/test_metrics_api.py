@@ -30,7 +30,7 @@ from shared.tokens import caller as token_caller
 from shared.web import create_app
 from tests import oracle
 from tests.conftest import NewDatabase
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.integration.metrics_room import CLOCK, Room, enterprise
 
 AS_OF = "2024-06-01"
@@ -395,7 +395,7 @@ async def test_figures_are_the_oracles_and_explanations_and_changes_add_up_to_th
     for park in ("P1", "P2"):
         room.area(park, "D")
     await room.fold()
-    events = interleaved(history(seed, enterprises=12, length=12), seed)
+    events = oracle.counted(interleaved(history(seed, enterprises=12, length=12, mistakes=True), seed), refused)
     await room.fold_batch(0, events)
     days = sorted({oracle.known_day(event) for event in events})
     first, last, as_of = days[len(days) // 3], days[-1], date(2024, 9, 1)

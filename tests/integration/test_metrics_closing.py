@@ -21,7 +21,7 @@ from shared.contracts.streams import DayClosed
 from shared.db import create_pool
 from tests import oracle
 from tests.conftest import NewDatabase
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.integration.metrics_room import CLOCK, Room, enterprise
 
 
@@ -73,7 +73,7 @@ def by_day(events: list[Envelope]) -> list[Envelope]:
 @pytest.mark.invariant("I4")
 @pytest.mark.parametrize("seed", range(3))
 async def test_closed_days_change_no_row_and_no_answer(room: Room, database: NewDatabase, seed: int) -> None:
-    events = by_day(interleaved(history(seed, enterprises=6, length=20), seed))
+    events = oracle.counted(by_day(interleaved(history(seed, enterprises=6, length=20, mistakes=True), seed)), refused)
     await told(room, events, seed, close=True)
     assert await room.ledger() == oracle.ledger(events)
     closed = room.closed[0]
@@ -94,7 +94,7 @@ async def test_closed_days_change_no_row_and_no_answer(room: Room, database: New
 @pytest.mark.invariant("I4")
 @pytest.mark.parametrize("seed", range(3, 5))
 async def test_contributors_add_up_to_the_ledger_at_any_known_day(room: Room, seed: int) -> None:
-    events = by_day(interleaved(history(seed, enterprises=5, length=16), seed))
+    events = oracle.counted(by_day(interleaved(history(seed, enterprises=5, length=16, mistakes=True), seed)), refused)
     await told(room, events, seed, close=True)
     random_ = random.Random(seed)
     first, last = oracle.known_day(events[0]), oracle.known_day(events[-1])

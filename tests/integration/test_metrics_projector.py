@@ -17,7 +17,7 @@ from shared.consumer import ShardBatch
 from shared.db import create_pool
 from tests import oracle
 from tests.conftest import NewDatabase
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.integration.metrics_room import CLOCK, Room
 
 
@@ -32,7 +32,7 @@ async def room(database: NewDatabase) -> AsyncIterator[Room]:
 @pytest.mark.parametrize("seed", range(4))
 async def test_any_order_any_batches_any_restarts_give_the_ledger_of_the_definition(room: Room, seed: int) -> None:
     random_ = random.Random(seed)
-    events = interleaved(history(seed, enterprises=6, length=20), seed)
+    events = oracle.counted(interleaved(history(seed, enterprises=6, length=20, mistakes=True), seed), refused)
     start, projector = 0, room.projector
     while start < len(events):
         end = start + random_.choice((1, 7, 40))

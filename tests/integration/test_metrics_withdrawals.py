@@ -1,4 +1,4 @@
-"""What was withdrawn is absent from the figures at every known day, whatever the order, the batches and the restarts."""
+"""What is withdrawn is absent at every known day if it never counted, else taken back, whatever the order, the batches and the restarts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.db import Pool, create_pool
 from shared.memory_broker import MemoryBroker
 from tests import oracle
 from tests.conftest import NewDatabase
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.integration.metrics_room import CLOCK, Room
 from tests.kernel.listening import drained, running, until
 
@@ -32,7 +32,7 @@ async def nothing_held(pool: Pool) -> bool:
 
 @pytest.mark.invariant("I3")
 @pytest.mark.parametrize("seed", range(6))
-async def test_the_ledger_is_that_of_the_facts_without_the_withdrawn_ones(database: NewDatabase, seed: int) -> None:
+async def test_the_ledger_is_that_of_the_facts_without_those_that_never_counted(database: NewDatabase, seed: int) -> None:
     pool = await create_pool((await database("metrics")).app_dsn, application_name="metrics.tests", by_key=True)
     random_, broker = random.Random(seed), MemoryBroker(seed, 9)
     for topic in TOPICS:
@@ -62,5 +62,7 @@ async def test_the_ledger_is_that_of_the_facts_without_the_withdrawn_ones(databa
                 # What a withdrawal sets free is applied after its place in the log was read.
                 await until(lambda: nothing_held(pool))
         start = end
-    assert await Room(pool).ledger() == oracle.ledger(events)
+    room, counted = Room(pool), oracle.counted(events, refused)
+    assert await room.ledger() == oracle.ledger(counted)
+    assert await room.durations() == oracle.durations(counted)
     pool.terminate()

@@ -59,7 +59,7 @@ def code_of(answer: httpx.Response) -> str:
 
 async def test_held_streams_are_listed_page_by_page_and_looked_into(house: House) -> None:
     pool = house.room.pool
-    await hold(pool, "enterprise/a", 3, "refused", error="a headcount of -1")
+    await hold(pool, "enterprise/a", 3, "refused", error="HEADCOUNT: -1")
     await hold(pool, "enterprise/a", 4, "early")
     await hold(pool, "enterprise/b", 7, "early")
     await hold(pool, "", 0, "unreadable", error="no JSON", raw=b"\x00garbage")
@@ -76,9 +76,12 @@ async def test_held_streams_are_listed_page_by_page_and_looked_into(house: House
         assert shown == [
             ("", "registry/0/3", "unreadable", 0, 0, "no JSON"),
             ("", "registry/0/4", "unreadable", 0, 0, "no JSON"),
-            ("enterprise/a", None, "refused", 3, 1, "a headcount of -1"),
+            ("enterprise/a", None, "refused", 3, 1, "HEADCOUNT: -1"),
             ("enterprise/b", None, "early", 7, 0, None),
         ]
+        bare = {"code": None, "zh": "", "en": "", "detail": "no JSON"}
+        coded = {"code": "HEADCOUNT", "zh": "职工人数须在 0 与 10⁹ 之间", "en": "a headcount lies between 0 and 10⁹", "detail": "-1"}
+        assert [one["reason"] for one in found] == [bare, bare, coded, None]
         early = (await http.get("/v1/parked", params={"kind": "early"})).json()["items"]
         assert [one["subject"] for one in early] == ["enterprise/b"]
         events = (await http.get("/v1/parked/events", params={"source": REGISTRY, "subject": "enterprise/a"})).json()["items"]
@@ -86,8 +89,8 @@ async def test_held_streams_are_listed_page_by_page_and_looked_into(house: House
             (3, "enterprise/a", None),
             (4, "enterprise/a", None),
         ]
-        bare = (await http.get("/v1/parked/events", params={"source": "", "subject": ""})).status_code
-        assert bare == 422
+        assert [one["reason"] for one in events] == [coded, None]
+        assert (await http.get("/v1/parked/events", params={"source": "", "subject": ""})).status_code == 422
 
 
 async def test_trying_again_marks_the_heads_that_can_be_tried(house: House) -> None:

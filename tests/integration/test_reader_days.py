@@ -16,7 +16,7 @@ from shared.contracts.streams import DayClosed, EventWithdrawn
 from shared.db import Connection, Pool
 from shared.ids import uuid7
 from shared.memory_broker import MemoryBroker
-from tests.kernel.listening import POISON, SOURCE, START, effects, fact, message, messages, new_reader, running, until
+from tests.kernel.listening import POISON, SOURCE, START, drained, effects, fact, message, messages, new_reader, running, until
 
 A, B = "topic.a", "topic.b"
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
@@ -166,3 +166,11 @@ async def test_what_comes_after_its_day_was_closed_is_kept_as_late_and_the_day_s
         await until(lambda: pool.fetchval("SELECT count(*) = 0 FROM held"))
     assert (await effects(pool))[SOURCE, "enterprise/e"] == [1, 3]
     assert await closed(pool) == {0: FIRST}
+
+
+async def test_who_has_no_closed_figures_holds_nothing_as_late(pool: Pool) -> None:
+    broker = broker_of(1)
+    broker.write(A, [said(fact("enterprise/e", 1)), said(day_closed(FIRST, 1)), said(fact("enterprise/e", 2))])
+    async with running(new_reader(pool, broker, [A, B], 1, clock=CLOCK)):
+        await until(lambda: drained(pool, broker, [A, B]))
+    assert (await effects(pool))[SOURCE, "enterprise/e"] == [1, 2]

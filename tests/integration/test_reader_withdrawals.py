@@ -77,12 +77,47 @@ async def test_a_withdrawal_behind_a_gap_waits_over_a_restart_until_the_gap_is_f
     assert await held_kinds(pool) == {}
 
 
-async def test_a_withdrawal_of_what_counted_is_held_with_the_reason(pool: Pool) -> None:
+async def test_a_withdrawal_of_what_counted_is_applied_and_only_what_never_counted_is_written_down_as_gone(pool: Pool) -> None:
     broker = broker_with()
-    broker.write(A, messages([fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 1, 1), fact("enterprise/e", 3)], 1))
+    log = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 1, 1), fact("enterprise/e", 3, workers=POISON)]
+    log += [fact("enterprise/e", 4), withdrawal("enterprise/e", 5, 1, 4), fact("enterprise/e", 6)]
+    broker.write(A, messages(log, 1))
+    await read_all(pool, broker)
+    assert await held_kinds(pool) == {}
+    assert await effects(pool) == {(SOURCE, "enterprise/e"): [1, 6]}
+    assert [tuple(row) for row in await pool.fetch("SELECT sequence, first, last FROM withdrawn")] == [(5, 3, 4)]
+
+
+async def test_a_withdrawal_of_no_range_before_itself_is_held_with_the_reason(pool: Pool) -> None:
+    broker = broker_with()
+    broker.write(A, messages([fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 2, 2), fact("enterprise/e", 3)], 1))
     await read_all(pool, broker)
     assert await held_kinds(pool) == {("enterprise/e", 2): "refused", ("enterprise/e", 3): "early"}
-    assert "corrected, not withdrawn" in await pool.fetchval("SELECT error FROM held WHERE kind = 'refused'")
+    assert await pool.fetchval("SELECT error FROM held WHERE kind = 'refused'") == "NO_RANGE: 2..2"
+
+
+async def test_a_stream_that_an_older_release_held_for_a_withdrawal_of_what_counted_goes_on_at_the_next_start(pool: Pool) -> None:
+    broker = broker_with()
+    events = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 1, 1), fact("enterprise/e", 3)]
+    broker.write(A, messages(events[:1], 1))
+    await read_all(pool, broker)
+    for event, kind in ((events[1], "refused"), (events[2], "early")):
+        await pool.execute(
+            'INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, event_id, kind, error, event) '
+            "VALUES (1, 0, $1, $2, $3, 'enterprise/e', $4, $5, $6, 'the withdrawal names 1 to 1, and one of them was applied', $7)",
+            A,
+            event.sequence - 1,
+            SOURCE,
+            event.sequence,
+            event.id,
+            kind,
+            contracts.encode(event),
+        )
+    broker.write(A, messages(events[1:], 1))
+    await pool.execute("UPDATE shards SET next = jsonb_build_object($1::text, 3)", A)
+    async with running(new_reader(pool, broker, [A], 1)):
+        await until(lambda: pool.fetchval("SELECT count(*) = 0 FROM held"))
+    assert await effects(pool) == {(SOURCE, "enterprise/e"): [1, 3]}
 
 
 async def test_a_withdrawal_that_an_older_release_could_not_read_is_recognised_at_the_next_start(pool: Pool) -> None:

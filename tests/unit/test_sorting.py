@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -17,7 +17,10 @@ from shared.contracts.streams import EventWithdrawn
 from shared.reading.records import NO_STREAM, Received, Stream, received
 from shared.reading.restoring import GoneRow, HeldRow, restored
 from shared.reading.shard import merged
-from shared.reading.sorting import Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal, sort_out, withdrawal_of
+from shared.reading.sorting import sort_out
+from shared.reading.streams import Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.reading.withdrawals import withdrawal_of
+from tests import oracle
 from tests.kernel.listening import POISON, fact
 
 
@@ -87,12 +90,17 @@ def shown(
     *,
     refuse_poison: bool = True,
     restarts: list[bool] | None = None,
-    forgets: bool = False,
     day_of: Callable[[datetime], date] | None = None,
     watch: Callable[[Sorted, Table], None] = lambda _plan, _table: None,
+    gone: Mapping[tuple[Stream, int], Withdrawal] | None = None,
 ) -> Outcome:
-    """Sort batches of the given sizes, as the reader does, with a dictionary for the tables, and perhaps a restart before each batch."""
+    """Sort batches of the given sizes, as the reader does, with a dictionary for the tables, and perhaps a restart before each batch.
+
+    `gone`: what another generation let go.
+    """
     streams, table, tried = StreamsOfShard(), Table(day_of), set[tuple[str, int]]()
+    for (stream, sequence), withdrawal in (gone or {}).items():
+        streams.gone.setdefault(stream, {})[sequence] = withdrawal
     applied: dict[str, list[int]] = defaultdict(list)
     left, sizes, ends = deque(records), deque(cuts), deque(restarts or ())
     refused = {(r.topic, r.offset): "no" for r in records if refuse_poison and r.event and getattr(r.event.data, "workers", 0) == POISON}
@@ -105,7 +113,7 @@ def shown(
         for one in batch:
             if one.stream != NO_STREAM:
                 streams.heads.setdefault(one.stream, table.heads.get(one.stream))
-        plan = sort_out(streams, batch, table.kept(), refused, max(1, size - 1), forgets=forgets, day_of=day_of)
+        plan = sort_out(streams, batch, table.kept(), refused, max(1, size - 1), day_of=day_of)
         watch(plan, table)
         for _ in range(sum(plan.taken.values())):
             left.popleft()
@@ -218,28 +226,30 @@ def test_topics_are_merged_by_time_and_none_runs_ahead_of_one_with_lag() -> None
     assert order({"a": backwards, "b": b}, set()) == "b1 a1 a2 b2" or order({"a": backwards, "b": b}, set()) == "b1 b2 a1 a2"
 
 
-class Withdrawn(NamedTuple):
-    """A log whose refused and missing events are withdrawn, and the sequences that are to be applied."""
-
-    log: list[contracts.Envelope]
-    wanted: dict[str, list[int]]
+def poisoned(event: contracts.Envelope) -> bool:
+    return getattr(event.data, "workers", 0) == POISON
 
 
 @st.composite
-def withdrawn_logs(draw: st.DrawFn) -> Withdrawn:
-    """Streams in which runs of events are refused, unreadable by the reader, or never arrive, each run withdrawn further on."""
+def withdrawn_logs(draw: st.DrawFn) -> list[contracts.Envelope]:
+    """Streams in which runs of events are refused or never arrive, each run withdrawn further on; good ones are withdrawn, too."""
     events: list[contracts.Envelope] = []
-    wanted: dict[str, list[int]] = {}
     for number in range(draw(st.integers(1, 3))):
-        subject, sequence, open_runs = f"enterprise/{number}", 0, list[tuple[int, int]]()
-        good: list[int] = []
-        for kind in draw(st.lists(st.sampled_from("ggggbmw"), min_size=1, max_size=12)) + ["w"] * 12:
-            if kind == "w" and not open_runs:
+        subject, sequence, open_runs, said = f"enterprise/{number}", 0, list[tuple[int, int]](), set[int]()
+        for kind in draw(st.lists(st.sampled_from("ggggbmwtt"), min_size=1, max_size=12)) + ["w"] * 12:
+            if (kind == "w" and not open_runs) or (kind == "t" and not said):
                 continue
             sequence += 1
             if kind == "w":
                 first, last = open_runs.pop(draw(st.integers(0, len(open_runs) - 1)))
                 events.append(withdrawal(subject, sequence, first, last))
+            if kind == "t":
+                first = last = draw(st.sampled_from(sorted(said)))
+                while last + 1 in said and draw(st.booleans()):
+                    last += 1
+                events.append(withdrawal(subject, sequence, first, last))
+            if kind in "gbm":
+                said.add(sequence)  # withdrawals are not withdrawn
             if kind in "bm":
                 if open_runs and open_runs[-1][1] == sequence - 1:
                     open_runs[-1] = (open_runs[-1][0], sequence)
@@ -247,39 +257,78 @@ def withdrawn_logs(draw: st.DrawFn) -> Withdrawn:
                     open_runs.append((sequence, sequence))
                 if kind == "b":
                     events.append(fact(subject, sequence, workers=POISON))
-                continue
             if kind == "g":
                 events.append(fact(subject, sequence))
-            good.append(sequence)
-        if good:
-            wanted[subject] = good
     again = draw(st.lists(st.sampled_from(events), max_size=8)) if events else []
-    return Withdrawn(list(draw(st.permutations(events + again))), wanted)
+    return list(draw(st.permutations(events + again)))
 
 
 @pytest.mark.invariant("I2")
 @settings(max_examples=500, deadline=None)
-@given(withdrawn_logs(), st.lists(st.integers(1, 9), max_size=30), st.lists(st.booleans(), max_size=60), st.booleans())
-def test_any_order_with_withdrawals_and_restarts_is_applied_in_sequence_once_without_what_was_withdrawn(
-    made: Withdrawn, cuts: list[int], restarts: list[bool], forgets: bool
+@given(withdrawn_logs(), st.lists(st.integers(1, 9), max_size=30), st.lists(st.booleans(), max_size=60))
+def test_any_order_with_withdrawals_and_restarts_is_applied_in_sequence_once_without_what_never_counted(
+    log: list[contracts.Envelope], cuts: list[int], restarts: list[bool]
 ) -> None:
-    outcome = shown([record(event, n) for n, event in enumerate(made.log)], cuts, restarts=restarts, forgets=forgets)
-    assert outcome.applied == made.wanted
+    """The division is at the last event applied when the withdrawal arrives, and a later fold that knows it drops the same."""
+    records, tables = [record(event, n) for n, event in enumerate(log)], list[Table]()
+    outcome = shown(records, cuts, restarts=restarts, watch=lambda _plan, table: tables.append(table))
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for event in oracle.counted(log, poisoned):
+        wanted[event.subject].append(event.sequence)
+    assert outcome.applied == wanted
     assert outcome.held == {}
+    if tables:
+        again = shown([record(event, n) for n, event in enumerate(log)], [len(log)], gone=tables[-1].withdrawn)
+        assert again == outcome
 
 
 @pytest.mark.parametrize("cuts", [[1] * 9, [9], [2, 3, 4]])
-def test_a_withdrawal_of_what_was_applied_is_refused_and_holds_its_stream(cuts: list[int]) -> None:
+def test_a_withdrawal_of_what_was_applied_is_applied_and_lets_nothing_go(cuts: list[int]) -> None:
     log = [fact("enterprise/e", 1), fact("enterprise/e", 2), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
-    outcome = shown([record(event, n) for n, event in enumerate(log)], cuts)
-    assert outcome.applied == {"enterprise/e": [1, 2]}
-    assert {parked.record.sequence: parked.kind for parked in outcome.held.values()} == {3: "refused", 4: "early"}
-    assert "corrected, not withdrawn" in str(outcome.held["t", 2].error)
-    assert shown([record(event, n) for n, event in enumerate(log)], cuts, forgets=True) == ({"enterprise/e": [1, 2, 3, 4]}, {})
+    tables: list[Table] = []
+    outcome = shown([record(event, n) for n, event in enumerate(log)], cuts, watch=lambda _plan, table: tables.append(table))
+    assert outcome == ({"enterprise/e": [1, 2, 3, 4]}, {})
+    assert tables[-1].withdrawn == {}
+
+
+@pytest.mark.parametrize("cuts", [[1] * 9, [9]])
+def test_a_withdrawal_of_what_was_applied_and_of_what_waits_lets_go_the_latter_alone(cuts: list[int]) -> None:
+    log = [fact("enterprise/e", 1), fact("enterprise/e", 2, workers=POISON), fact("enterprise/e", 3), withdrawal("enterprise/e", 4, 1, 3)]
+    tables: list[Table] = []
+    outcome = shown([record(event, n) for n, event in enumerate(log)], cuts, watch=lambda _plan, table: tables.append(table))
+    assert outcome == ({"enterprise/e": [1, 4]}, {})
+    assert [withdrawal[:2] for withdrawal in tables[-1].withdrawn.values()] == [(2, 3)]
+
+
+def test_a_withdrawal_that_an_older_release_refused_is_applied_after_the_upgrade() -> None:
+    log = [fact("enterprise/e", 1), fact("enterprise/e", 2), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
+    table = Table()
+    records = [record(event, n) for n, event in enumerate(log)]
+    table.heads[records[1].stream] = Head(2, log[1].id, log[1].time)
+    for one, kind in ((records[2], "refused"), (records[3], "early")):
+        table.held["t", one.offset] = Parked(one, kind, "the withdrawal names 2 to 2, and one of them was applied")
+    streams = table.restored(set())
+    plan = sort_out(streams, [], table.kept(), {}, 9)
+    assert [one.sequence for one in plan.apply] == [3, 4]
+    assert sorted(plan.released) == [("t", 2), ("t", 3)]
+    assert not plan.accepted
+
+
+@pytest.mark.invariant("I4")
+@pytest.mark.parametrize(("closed", "kind"), [(date(2025, 12, 31), None), (date(2026, 1, 1), "late")])
+def test_a_withdrawal_that_an_older_release_refused_on_a_day_that_was_final_stays_without_effect(closed: date, kind: str | None) -> None:
+    event = withdrawal("enterprise/e", 2, 1, 1)
+    one, stream = record(event, 1), ("/services/kernel", "enterprise/e")
+    one.held = "refused"
+    row = HeldRow(stream, Waiting(event.id, ("t", 1), "refused", date(2026, 1, 1)), 2, one)
+    streams = restored({stream: Head(1, fact("enterprise/e", 1).id, event.time)}, [row], [], (), closed)
+    plan = sort_out(streams, [], {stream: {2: one}}, {}, 9)
+    assert [parked.kind for parked in plan.park.values()] == ([kind] if kind else [])
+    assert [one.sequence for one in plan.apply] == ([] if kind else [2])
 
 
 def test_a_withdrawal_that_was_refused_can_be_withdrawn() -> None:
-    log = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 1, 1), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
+    log = [fact("enterprise/e", 1), withdrawal("enterprise/e", 2, 2, 2), withdrawal("enterprise/e", 3, 2, 2), fact("enterprise/e", 4)]
     assert shown([record(event, n) for n, event in enumerate(log)], [1] * 9) == ({"enterprise/e": [1, 3, 4]}, {})
 
 
@@ -289,6 +338,7 @@ def test_a_withdrawal_of_no_range_before_itself_is_refused() -> None:
         outcome = shown([record(event, n) for n, event in enumerate(log)], [9])
         assert outcome.applied == {"enterprise/e": [1]}
         assert {parked.record.sequence: parked.kind for parked in outcome.held.values()} == {2: "refused", 3: "early"}
+        assert outcome.held["t", 1].error == f"NO_RANGE: {first}..{last}"
 
 
 def test_a_fork_stays_parked_behind_a_withdrawal() -> None:

@@ -26,7 +26,10 @@ WHAT_NEXT = {
     "early": ("等待缺失的事件;若不再到来:reconcile", "waits for a missing event; if it never comes: reconcile"),
     "unreadable": ("升级本服务后重试,或由来源撤销", "update this service and retry, or have the source withdraw it"),
     "refused": ("修正规则后重试,或由来源撤销", "retry after a release that takes it, or have the source withdraw it"),
-    "late": ("该日已关闭:由来源撤销并重新登记", "its day was closed: have the source withdraw it and say it anew"),
+    "late": (
+        "该日已关闭:由来源撤销并重新登记;更正或撤销事件则 relay republish、rebuild",
+        "its day was closed: have the source withdraw it and say it anew; a correction or a withdrawal: relay republish, rebuild",
+    ),
     "fork": ("同一序号有两个事件:reconcile、relay republish", "two events have one sequence: reconcile, relay republish"),
 }
 
@@ -60,7 +63,7 @@ def show(
         _print({"items": items})
         return
     for item in items:
-        head = f"{item['service']}  {item['source']}  {item['subject']}  {item['sequence']}  {item['kind']}  {item['error'] or ''}"
+        head = f"{item['service']}  {item['source']}  {item['subject']}  {item['sequence']}  {item['kind']}  {reason_of(item)}"
         print(head.rstrip())
         print("  " + (item["raw"] or msgspec.json.encode(item["event"]).decode()))
 
@@ -152,7 +155,7 @@ def _zone(context: typer.Context) -> ZoneInfo:
 def _table(items: list[dict[str, Any]], zone: ZoneInfo) -> Table:
     """Instants in the deployment's zone, as on the page /held; --json has them in UTC."""
     table = Table(caption="withdraw: POST /v1/withdrawals")
-    for name in ("service 服务", "subject 事件流", "kind 原因", "sequence 序号", "waiting 等待", "since 自", "error 错误", "next 怎么办"):
+    for name in ("service 服务", "subject 事件流", "kind 原因", "sequence 序号", "waiting 等待", "since 自", "reason 说明", "next 怎么办"):
         table.add_column(name, overflow="fold")
     for one in items:
         subject = one["subject"] or one["place"]
@@ -164,10 +167,21 @@ def _table(items: list[dict[str, Any]], zone: ZoneInfo) -> Table:
             str(one["sequence"]),
             str(one["waiting"]),
             local_instant(one["since"], zone),
-            one["error"] or "",
+            reason_of(one),
             what,
         )
     return table
+
+
+def reason_of(one: dict[str, Any]) -> str:
+    """Why an event is held, in Chinese and in English, and the detail: 职工人数须在 0 与 10⁹ 之间 / a headcount lies between 0 and 10⁹ (-5)."""
+    reason = one.get("reason")
+    if reason is None:
+        return one["error"] or ""
+    if reason["code"] is None:
+        return str(reason["detail"])
+    detail = f" ({reason['detail']})" if reason["detail"] else ""
+    return f"{reason['zh']} / {reason['en']}{detail}"
 
 
 def local_instant(instant: str, zone: ZoneInfo) -> str:

@@ -86,7 +86,7 @@ class Correct:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The events `first` to `last` of a stream, which a reader cannot take, were never facts."""
+    """The events `first` to `last` of a stream were never facts."""
 
     subject: str
     first: int

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from services.metrics import figures
 from services.metrics.explain import FIRST, id_of
-from services.metrics.facts import CORRECTED, FIELDS, kind_of
+from services.metrics.facts import CORRECTED, FIELDS, WITHDRAWN, kind_of
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.past import sets_known, sets_of
 from services.metrics.questions import Rate, Snapshot
@@ -84,7 +85,10 @@ async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's, of a correction that of what it corrects."""
+    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's, of a correction that of what it corrects.
+
+    A withdrawal is a correction to nothing: a line for each kind of fact that it takes back.
+    """
 
     recorded_at: datetime
     occurred_on: date
@@ -101,25 +105,29 @@ async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: 
     rows = await figures.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
     corrected = await figures.corrections(snapshot.conn, snapshot.generation, subject, known_at)
     entries: list[Entry] = []
-    for row in rows:
-        entry = _entry(row, corrected)
+    for entry in (entry for row in rows for entry in _entries(row, corrected)):
         last = entries[-1] if entries else None
         if last is not None and _same(last, entry):
             entries[-1] = Entry(
-                entry.recorded_at, last.occurred_on, last.kind, last.count + 1, last.says, last.correction, last.in_force
+                entry.recorded_at, last.occurred_on, last.kind, last.count + entry.count, last.says, last.correction, last.in_force
             )  # fmt: skip
         else:
             entries.append(entry)
     return sorted(entries, key=lambda entry: (entry.occurred_on, entry.recorded_at), reverse=True)
 
 
-def _entry(row: Any, corrected: Mapping[tuple[str, int], int]) -> Entry:
+def _entries(row: Any, corrected: Mapping[tuple[str, int], int]) -> Iterator[Entry]:
     kind, says, rank = kind_of(row["type"]), row["says"] or {}, row["sequence"]
+    if kind == WITHDRAWN:
+        for fact, count in Counter(one["fact"] for one in says["withdrawn"]).items():
+            yield Entry(row["recorded_at"], row["occurred_on"], fact, count, {}, True, False)
+        return
     if kind != CORRECTED:
-        return Entry(row["recorded_at"], row["occurred_on"], kind, 1, says, False, (row["source"], rank) not in corrected)
+        yield Entry(row["recorded_at"], row["occurred_on"], kind, 1, says, False, (row["source"], rank) not in corrected)
+        return
     withdrawn, replacement = says["withdrawn"], says["replacement"]
     in_force = corrected.get((row["source"], withdrawn["rank"])) == row["sequence"]
-    return Entry(
+    yield Entry(
         row["recorded_at"], row["occurred_on"], withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from services.metrics.questions import Snapshot
 from services.metrics.tree import Tree
 from shared.auth import Caller
 from shared.reading import parked
+from shared.reading.reasons import Told, told
 
 MOST_STREAMS = 1000
 ENTERPRISE = "enterprise/"
@@ -30,7 +31,7 @@ class Line:
     sequence: int
     waiting: int
     since: datetime
-    error: str | None
+    reason: Told | None
     tried_at: datetime | None
 
 
@@ -62,7 +63,7 @@ async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | 
                 one.sequence,
                 one.waiting,
                 one.since,
-                one.error,
+                told(one.error),
                 one.tried_at,
             )
         )

@@ -19,7 +19,10 @@ SELECT subject, type, max(recorded_at) AS at, count(*) AS count, (array_agg(says
     max(sequence) AS sequence
 FROM ({facts}) f GROUP BY subject, type, date_trunc('minute', recorded_at) ORDER BY at DESC, subject LIMIT {shown}
 """
-NEWEST = "SELECT subject, type, recorded_at, sequence, says FROM g{g}.facts ORDER BY recorded_at DESC LIMIT {looked_at}"
+NEWEST = """
+SELECT subject, type, recorded_at, sequence, says FROM g{g}.facts WHERE NOT starts_with(subject, 'area/') ORDER BY recorded_at DESC LIMIT {looked_at}
+"""
+"""What is said of areas is no news of enterprises and unions."""
 NEWEST_WITHIN = """
 SELECT n.* FROM ({newest}) n WHERE EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = n.subject AND p.park = ANY ($1::text[]))
 """
@@ -88,4 +91,6 @@ async def _amount(snapshot: Snapshot, kind: str, subject: str, sequence: int, co
             return now if before is None else f"{words.number(before)} → {now}"
         case "fact-corrected":
             return words.t(f"happened.{says['withdrawn']['fact']}")
+        case "event-withdrawn":
+            return " · ".join(words.t(f"happened.{fact}") for fact in dict.fromkeys(one["fact"] for one in says["withdrawn"]))
     return words.t(f"amount.{kind}")

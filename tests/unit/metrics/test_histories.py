@@ -19,9 +19,9 @@ import pytest
 
 from services.metrics.ledger import Rows
 from shared.contracts import Envelope
-from shared.contracts.streams import FactCorrected
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 from tests import oracle
-from tests.histories import history, interleaved
+from tests.histories import history, interleaved, refused
 from tests.settings import PropertySettings
 from tests.unit.metrics.test_ledger import batches, folded, plain, plain_durations
 
@@ -34,8 +34,8 @@ Durations = dict[tuple[oracle.Cell, date, date, str, int], int]
 
 
 def told(seed: int) -> Streams:
-    """Short and long ones, of one enterprise or of several that share cells."""
-    return history(seed, enterprises=1 + seed % 4, length=(6, 14, 30)[seed % 3])
+    """Short and long ones, of one enterprise or of several that share cells, most of them with withdrawals."""
+    return history(seed, enterprises=1 + seed % 4, length=(6, 14, 30)[seed % 3], mistakes=seed % 5 < 3)
 
 
 def digest(figures: Figures, durations: Durations) -> str:
@@ -80,7 +80,7 @@ def summed(rows: Iterable[Rows]) -> Rows:
 def test_however_a_history_is_delivered_its_rows_are_those_of_the_definition(block: int) -> None:
     for seed in range(block, PropertySettings().histories, BLOCKS):
         streams = told(seed)
-        events = interleaved(streams, seed)
+        events = oracle.counted(interleaved(streams, seed), refused)
         figures, durations = oracle.ledger(events), oracle.durations(events)
         expected = digest(figures, durations)
         for way, rows in ways(streams, seed):
@@ -127,6 +127,9 @@ def test_the_histories_hold_what_the_property_is_about() -> None:
         "founded late",
         "founded after 0 days",
         "waiting",
+        "withdrawal of what counted",
+        "withdrawal of what waited",
+        "withdrawal of both",
     }
     assert {name: seen[name] for name in needed if seen[name] < 20} == {}
 
@@ -139,9 +142,10 @@ def features(streams: Streams) -> Iterator[str]:
             corrected: set[int] = set()
             for event in events:
                 yield from _of_event(event, corrected)
+            yield from _of_withdrawals(events)
     for events in subjects.values():
         yield from _of_subject(events)
-    for (_, _, _, kind, value), count in oracle.durations(interleaved(streams, 0)).items():
+    for (_, _, _, kind, value), count in oracle.durations(oracle.counted(interleaved(streams, 0), refused)).items():
         if count > 0:
             yield "waiting" if kind == "waiting" else "founded late" if value else "founded after 0 days"
 
@@ -165,6 +169,16 @@ def _of_event(event: Envelope, corrected: set[int]) -> Iterator[str]:
         yield "corrected date"
     if "closed" in data.fact and (data.replacement is None or data.replacement.occurred_on > data.withdrawn.occurred_on):
         yield "reopened by correction"
+
+
+def _of_withdrawals(events: list[Envelope]) -> Iterator[str]:
+    """By what had taken effect of a stream when one arrived."""
+    for at, event in enumerate(events):
+        if isinstance(event.data, EventWithdrawn):
+            done = {one.sequence for one in oracle.counted(events[:at], refused)}
+            named = {one.sequence for one in events[event.data.first - 1 : event.data.last] if not refused(one)}
+            if named:
+                yield "withdrawal of " + ("what counted" if named <= done else "both" if named & done else "what waited")
 
 
 def _of_subject(events: list[Envelope]) -> Iterator[str]:

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.facts import FactSet, change, kind_of, summary, told_again
+from services.metrics.facts import Change, FactSet, kind_of
 from services.metrics.ledger import Rows, fold, rows_since
 from services.metrics.measures import MEASURES, unpacked
+from services.metrics.retelling import Memory, Said, taken_back, told_again
 from services.metrics.scope import standing
 from shared.contracts import Envelope
 from tests import oracle
-from tests.histories import history, interleaved, seeds
+from tests.histories import history, interleaved, refused, seeds
+from tests.unit.metrics.arriving import Arriving, Hearing
 
 Plain = dict[tuple[oracle.Cell, date, date], Counter[str]]
 
@@ -56,10 +58,11 @@ def folded(parts: Iterable[list[Envelope]], reload: bool) -> Rows:
     """Rows of a projector that sees these batches; `reload`: it restarts between them."""
     rows = Rows()
     sets: defaultdict[str, FactSet] = defaultdict(FactSet)
+    arriving, hearing = Arriving(), Hearing()
     for part in parts:
-        by_subject = defaultdict(list)
-        for event in part:
-            by_subject[event.subject].append(change(event, oracle.known_day(event).toordinal()))
+        by_subject: defaultdict[str, list[Change]] = defaultdict(list)
+        for event in arriving.take(part):
+            by_subject[event.subject] += hearing.changes(event)
         for subject, changes in by_subject.items():
             if reload:
                 sets[subject] = FactSet.load(sets[subject].dump())
@@ -69,23 +72,24 @@ def folded(parts: Iterable[list[Envelope]], reload: bool) -> Rows:
 
 @pytest.mark.invariant("I3")
 @settings(max_examples=120, deadline=None)
-@given(seed=seeds, order=seeds, reload=st.booleans())
-def test_any_interleaving_and_batch_size_gives_the_ledger_of_the_definition(seed: int, order: int, reload: bool) -> None:
-    events = interleaved(history(seed), order)
+@given(seed=seeds, order=seeds, reload=st.booleans(), mistakes=st.booleans())
+def test_any_interleaving_and_batch_size_gives_the_ledger_of_the_definition(seed: int, order: int, reload: bool, mistakes: bool) -> None:
+    events = interleaved(history(seed, mistakes=mistakes), order)
     rows = folded(batches(events, order), reload)
-    assert plain(rows) == oracle.ledger(events)
-    assert plain_durations(rows) == oracle.durations(events)
+    counted = oracle.counted(events, refused)
+    assert plain(rows) == oracle.ledger(counted)
+    assert plain_durations(rows) == oracle.durations(counted)
 
 
 @pytest.mark.invariant("I3")
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, order=seeds)
 def test_rows_computed_at_once_are_those_folded(seed: int, order: int) -> None:
-    events = interleaved(history(seed), order)
-    rows = Rows()
+    events = oracle.counted(interleaved(history(seed, mistakes=True), order), refused)
+    rows, hearing = Rows(), Hearing()
     sets: defaultdict[str, FactSet] = defaultdict(FactSet)
     for event in events:
-        sets[event.subject].add([change(event, oracle.known_day(event).toordinal())])
+        sets[event.subject].add(hearing.changes(event))
     for facts in sets.values():
         rows.add(rows_since(facts, 0))
     assert plain(rows) == oracle.ledger(events)
@@ -101,13 +105,13 @@ def almost_in_order(events: list[Envelope], seed: int) -> list[Envelope]:
 
 def folded_with_closings(events: list[Envelope], seed: int, reload: bool) -> tuple[Rows, dict[str, FactSet]]:
     """As `folded`, and between the batches every known day closes of which nothing is to come, now and then."""
-    random_ = random.Random(seed)
+    random_, hearing = random.Random(seed), Hearing()
     rows, sets, closed, start = Rows(), defaultdict[str, FactSet](FactSet), 0, 0
     while start < len(events):
         end = start + random_.choice((1, 1, 2, 5, 40))
         for event in events[start:end]:
             facts = sets[event.subject]
-            fold(facts, [change(event, oracle.known_day(event).toordinal())], rows)
+            fold(facts, hearing.changes(event), rows)
             if random_.random() < 0.5:
                 facts.compact(closed)
         start = end
@@ -123,7 +127,7 @@ def folded_with_closings(events: list[Envelope], seed: int, reload: bool) -> tup
 @settings(max_examples=120, deadline=None)
 @given(seed=seeds, order=seeds, reload=st.booleans())
 def test_states_that_forget_closed_days_give_the_ledger_of_the_definition(seed: int, order: int, reload: bool) -> None:
-    events = almost_in_order(interleaved(history(seed), order), order)
+    events = oracle.counted(almost_in_order(interleaved(history(seed, mistakes=True), order), order), refused)
     rows, sets = folded_with_closings(events, order, reload)
     assert plain(rows) == oracle.ledger(events)
     assert plain_durations(rows) == oracle.durations(events)
@@ -153,8 +157,8 @@ def headcount(day: int, known: int) -> tuple[str, int, int, int, dict[str, Any]]
 def test_a_state_is_as_large_as_what_it_says_and_what_is_open() -> None:
     facts, day = FactSet(), date(2024, 6, 1).toordinal()
     for known in range(day, day + 900):
-        facts.add([told_again("member-joined", day - 10 + known % 3, 1 + known, known, None)])
-        facts.add([told_again(*headcount(day, known))])
+        facts.add(told_again("member-joined", day - 10 + known % 3, 1 + known, known, None))
+        facts.add(told_again(*headcount(day, known)))
     before = len(facts.dump())
     facts.compact(day + 890)
     assert len(facts.dump()) < before / 20
@@ -165,7 +169,25 @@ def test_a_state_is_as_large_as_what_it_says_and_what_is_open() -> None:
 @given(seed=seeds)
 @settings(max_examples=30, deadline=None)
 def test_what_is_kept_of_an_event_tells_its_change_again(seed: int) -> None:
-    for event in interleaved(history(seed), seed):
+    hearing = Hearing()
+    for event in oracle.counted(interleaved(history(seed, mistakes=True), seed), refused):
         known, kind = oracle.known_day(event).toordinal(), kind_of(event.type)
-        told = change(event, known)
-        assert told_again(kind, event.occurredon.toordinal(), event.sequence, known, summary(told, kind)) == told
+        changes, says = hearing.hear(event)
+        if changes:
+            assert told_again(kind, event.occurredon.toordinal(), event.sequence, known, says) == changes
+
+
+def test_a_withdrawal_takes_back_the_facts_that_it_names_and_leaves_corrections_and_withdrawals() -> None:
+    memory, stream, on = Memory(), ("/services/registry", "enterprise/e"), date(2024, 6, 1)
+    for sequence, kind in enumerate(("headcount-reported", "fact-corrected", "enterprise-moved", "event-withdrawn"), 1):
+        memory.keep(stream, sequence, Said(kind, on, {"n": sequence}))
+    memory.keep(stream, 7, Said("enterprise-closed", on, None))
+    told = taken_back(memory.named(stream, 1, 6), 5)
+    assert told is not None
+    assert [(one.withdrawn, one.placed) for one in told[1]] == [
+        (("headcount-reported", on.toordinal(), 1, {"n": 1}), None),
+        (("enterprise-moved", on.toordinal(), 3, {"n": 3}), None),
+    ]
+    assert memory.named(stream, 5, 6) == []
+    assert memory.named(("/services/membership", "enterprise/e"), 1, 9) == []
+    assert taken_back(memory.named(stream, 4, 6), 5) is None
