@@ -11,9 +11,11 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from deploy.local.child import StartFailed
 from deploy.local.kafka import KafkaServer, create_topics
@@ -24,6 +26,10 @@ from shared.kafka import KafkaBroker
 from shared.migrate import migrate
 from tests.settings import ChaosSettings, ServerSettings
 
+TOGETHER = ("tests/e2e/city",)
+"""Folders whose tests share one stack."""
+APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/test_histories.py")
+"""Files of long tests that need nothing of each other."""
 KERNEL_MIGRATIONS = Path(__file__).parent / "kernel" / "migrations"
 
 
@@ -53,12 +59,19 @@ def pytest_configure() -> None:
             raise pytest.UsageError(str(failure)) from None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay together on one worker (--dist loadgroup), unless they are to be spread; with those of other files if they say so."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid if item.get_closest_marker("spread") else item.location[0]))
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """A file's tests go to one worker, those of `TOGETHER` with their neighbours, and each of `APART` to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in TOGETHER else nodeid if file in APART else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """How pytest-xdist divides the tests (`--dist loadgroup` of version 3.8 does nothing under pytest 9.2)."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

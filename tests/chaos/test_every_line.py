@@ -59,35 +59,30 @@ async def killed_in_a_row(scene: Scene, work: Work, lines: Iterator[int]) -> tup
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 async def test_a_command_killed_at_any_line_and_repeated_is_done_once(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(SPEAK, database, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 async def test_a_relay_killed_at_any_line_sends_everything_in_sequence(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(SEND, database, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 async def test_a_topic_is_whole_although_its_republishing_was_killed_at_any_line(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(REPUBLISH, database, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 async def test_a_day_is_closed_once_although_its_closing_was_killed_at_any_line(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(CLOSE, database, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 @pytest.mark.invariant("I2")
 async def test_a_reader_killed_at_any_line_applies_everything_in_sequence_and_once(database: NewDatabase, tmp_path: Path) -> None:
@@ -95,14 +90,12 @@ async def test_a_reader_killed_at_any_line_applies_everything_in_sequence_and_on
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 async def test_membership_killed_at_any_line_has_learned_everything(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(FOLLOW, database, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 @pytest.mark.invariant("I3")
 async def test_a_projector_killed_at_any_line_has_the_ledger_of_the_definition(database: NewDatabase, tmp_path: Path) -> None:

@@ -100,7 +100,6 @@ async def _struck(scene: Scene, work: Work, fault: str, subjects: list[str], fir
 
 
 @pytest.mark.slow
-@pytest.mark.spread
 @pytest.mark.invariant("I1")
 @pytest.mark.parametrize(("point", "work", "action"), [pytest.param(*blow, id=f"{blow[1].job}-{blow[0]}-{blow[2]}") for blow in chosen()])
 async def test_struck_at_a_point_and_done_again_everything_is_there_once(

@@ -138,12 +138,9 @@ def test_the_stack_file_is_private(running: Path) -> None:
 @pytest.mark.invariant("I1")
 def test_every_process_that_is_killed_runs_again(running: Path) -> None:
     before = status(running)
-    for service in before["services"].values():
-        for pids in service["roles"].values():
-            for pid in pids:
-                if Known.of(pid).alive():
-                    os.kill(pid, signal.SIGKILL)
     killed = {pid for service in before["services"].values() for pids in service["roles"].values() for pid in pids}
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
 
     def again() -> bool:
         now = status(running)

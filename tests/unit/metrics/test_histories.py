@@ -74,7 +74,6 @@ def summed(rows: Iterable[Rows]) -> Rows:
     return total
 
 
-@pytest.mark.spread
 @pytest.mark.invariant("I2")
 @pytest.mark.invariant("I3")
 @pytest.mark.parametrize("block", range(BLOCKS))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.e2e.conftest import City
+from tests.e2e.city.conftest import City
 from tests.e2e.platform import parkunion
 
-pytestmark = [pytest.mark.invariant("I6"), pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.invariant("I6")
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.processes import PARTITIONS, TOPICS
-from tests.e2e.conftest import RESIDENT_ID, City
+from tests.e2e.city.conftest import RESIDENT_ID, City
 
 NUMBERS = (RESIDENT_ID, "E00000001")
-pytestmark = [pytest.mark.invariant("I5"), pytest.mark.xdist_group("city")]
+pytestmark = pytest.mark.invariant("I5")
 
 
 async def topics(bootstrap: str) -> bytes:

@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import City
+from tests.e2e.city.conftest import City
 from tests.e2e.platform import Platform, parkunion, until
-
-pytestmark = pytest.mark.xdist_group("city")
 
 
 def figures(data: Path, known_at: date) -> dict[str, Any]:

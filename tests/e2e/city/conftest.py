@@ -1,6 +1,6 @@
 """One small city on one running stack, whose clock can be turned and whose spans are collected, for all tests that leave it whole.
 
-The files of these tests are one group of pytest-xdist, so that there is one such stack for all of them.
+All tests of this folder go to one worker (tests/conftest.py), so that there is one such stack for all of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.collector import Collector
+from tests.e2e.city.collector import Collector
 from tests.e2e.platform import Platform, until
 
 RESIDENT_ID = "11010519491231002X"
@@ -30,7 +30,7 @@ class City:
     event: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Made through the public APIs, as any user would."""
     collector = Collector()

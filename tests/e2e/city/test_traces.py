@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.e2e.conftest import City
+from tests.e2e.city.conftest import City
 from tests.e2e.platform import until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 NAME = "示例不可入追踪厂"
-
-pytestmark = pytest.mark.xdist_group("city")
 
 
 def test_one_trace_from_the_command_to_the_projection(city: City) -> None:

@@ -7,12 +7,9 @@ import json
 from typing import Any
 
 import asyncpg
-import pytest
 
-from tests.e2e.conftest import City
+from tests.e2e.city.conftest import City
 from tests.e2e.platform import parkunion, until
-
-pytestmark = pytest.mark.xdist_group("city")
 
 SAY_UNREADABLE = """
 WITH s AS (

@@ -15,11 +15,9 @@ import psutil
 import pytest
 
 from deploy.local.folder import ROOT
-from tests.e2e.conftest import City
+from tests.e2e.city.conftest import City
 from tests.e2e.platform import Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
-
-pytestmark = pytest.mark.xdist_group("city")
 
 
 @pytest.fixture(scope="module")
