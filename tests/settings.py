@@ -43,5 +43,5 @@ class PropertySettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PARKUNION_TEST_")
 
-    histories: int = 160
+    histories: int = 100
     """Histories that tests/unit/metrics/test_histories.py folds in every way; some thousands take minutes."""

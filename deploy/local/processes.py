@@ -27,19 +27,12 @@ PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
 SERVICES = tuple(PROCESSES)
 DIVIDED = ("metrics", ("projector",))
 """The process of which there may be several, each with a part of the shards."""
-IMPORTED = (
-    "uvloop",
-    "uvicorn.protocols.http.httptools_impl",
-    "deploy.local.prepare",
-    *(f"services.{service}.{module}" for service in SERVICES for module in ("app", "api")),
-    "services.registry.reading_api",
-    "services.metrics.dashboard",
-    "services.metrics.stream",
-    "services.metrics.waits_api",
-    "shared.parked_api",
-    "shared.web",
-)
-"""What the nursery imports: nearly all that its processes do."""
+IMPORTED: Mapping[str, Sequence[str]] = {
+    "registry": ("reading_api",),
+    "membership": (),
+    "metrics": ("dashboard", "stream", "waits_api"),
+}
+"""Rooms of each service that its processes import besides `app` and `api`."""
 TOPICS = ("parkunion.registry.v1", "parkunion.membership.v1")
 PARTITIONS = 12
 ZONE = "Asia/Shanghai"
@@ -185,6 +178,13 @@ def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int,
         for roles in PROCESSES[service]
         for number in range(1, (workers if (service, tuple(roles)) == DIVIDED else 1) + 1)
     ]
+
+
+def imported(services: Sequence[str]) -> list[str]:
+    """Modules that the nursery imports: nearly all that the processes of these services do."""
+    shared = ["uvloop", "uvicorn.protocols.http.httptools_impl", "shared.parked_api", "shared.web"] if services else []
+    rooms = [f"services.{service}.{room}" for service in services for room in ("app", "api", *IMPORTED[service])]
+    return ["deploy.local.prepare", *shared, *rooms]
 
 
 def put_aside(log: Path) -> None:

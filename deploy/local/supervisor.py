@@ -28,12 +28,12 @@ from deploy.local.kept import Kept, Server
 from deploy.local.nursery import Nursery
 from deploy.local.postgres import PostgresServer, database_of
 from deploy.local.processes import (
-    IMPORTED,
     SERVICES,
     ZONE,
     Addresses,
     ServiceProcess,
     base_environment,
+    imported,
     processes_of,
     put_aside,
     service_environment,
@@ -71,7 +71,7 @@ class Supervisor:
         self._kept: list[Kept] = []
         self._watch: asyncio.Task[None] | None = None
         self._issuer: Issuer | None = None
-        self._nursery = Nursery(IMPORTED, self.folder.logs / "nursery.log", base_environment())
+        self._nursery = Nursery(imported(services), self.folder.logs / "nursery.log", base_environment())
         self._upgrade: asyncio.Task[None] | None = None
         self._ready = False
 

@@ -88,16 +88,16 @@ class Disturbances:
         return [process for process in found if psutil.pid_exists(process.pid)]
 
     async def kill_a_process(self) -> str:
-        process = self.chance.choice(self.processes())
+        process = self._any_process()
         os.kill(process.pid, signal.SIGKILL)
         return f"killed {process.name} {process.pid}"
 
     async def freeze_a_process(self) -> str:
-        process = self.chance.choice(self.processes())
+        process = self._any_process()
         return await self._freeze(f"{process.name} {process.pid}", [process.pid])
 
     async def freeze_a_process_for_ever(self) -> str:
-        process = self.chance.choice(self.processes())
+        process = self._any_process()
         os.kill(process.pid, signal.SIGSTOP)
         return f"froze {process.name} {process.pid} for ever"
 
@@ -175,8 +175,13 @@ class Disturbances:
             raise ProcessLookupError(server)
         return int(pid)
 
+    def _any_process(self) -> Process:
+        if not (found := self.processes()):
+            raise ProcessLookupError("none is there at the moment")
+        return self.chance.choice(found)
+
     def _nursery(self) -> psutil.Process:
-        found = psutil.Process(self.chance.choice(self.processes()).pid).parent()
+        found = psutil.Process(self._any_process().pid).parent()
         if found is None or "nursery" not in _words(found):
             raise ProcessLookupError("nursery")
         return found

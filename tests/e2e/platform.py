@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +18,9 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
+from deploy.local.__main__ import main
 from deploy.local.folder import ROOT
 from deploy.local.processes import PARTITIONS
 from deploy.local.stack import Stack
@@ -32,6 +37,19 @@ def parkunion(
     env |= {"PARKUNION_FAULT": fault} if fault else {}
     command = [str(ROOT / "parkunion"), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=check)
+
+
+def asked(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """The same command inside this process, for the many whose answer is all that matters. Not within an event loop."""
+    said, told, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["parkunion", *map(str, words)]
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told), pytest.raises(SystemExit) as left:
+            main()
+    finally:
+        sys.argv = before
+    code = left.value.code or 0
+    return subprocess.CompletedProcess(words, code if isinstance(code, int) else 1, said.getvalue(), told.getvalue())
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.folder import ROOT
 from samples.city import City, Scenario
 from services.metrics.measures import PUBLISHED
 from shared import contracts
 from shared.contracts import Envelope, membership, registry
 from tests import oracle
 from tests.e2e.journals import SOURCES, journals
-from tests.e2e.platform import Platform, parkunion, until
+from tests.e2e.platform import Platform, asked, parkunion, until
 
 LAST_DAY = "2025-06-30"
 SCENARIO = Scenario(date(2025, 6, 30), 150, 3, 11)
@@ -124,7 +122,7 @@ def test_pages_table_and_areas_say_that_it_is_synthetic_and_what_is_odd_is_liste
 
 @pytest.mark.slow
 def test_another_sample_is_not_brought_into_its_folder(done: Done) -> None:
-    run = parkunion("demo", "--exit", "--data", done.platform.data, check=False)
+    run = asked("demo", "--exit", "--data", done.platform.data)
     assert run.returncode == 2
     assert "another sample" in run.stderr
 
@@ -142,9 +140,7 @@ def test_another_sample_is_not_brought_into_its_folder(done: Done) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line_in_both_languages(words: tuple[str, ...], tmp_path: Path) -> None:
-    run = subprocess.run(
-        [ROOT / "parkunion", "demo", *words, "--data", tmp_path / "stack"], capture_output=True, text=True, timeout=120, check=False
-    )
+    run = asked("demo", *words, "--data", tmp_path / "stack")
     assert run.returncode == 2
     assert run.stdout == ""
     assert len(run.stderr.splitlines()) == 1

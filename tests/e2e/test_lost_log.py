@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.platform import Platform, parkunion, rows_of_the_sample, until
+from tests.e2e.platform import Platform, asked, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
 
 AS_OF = "2021-12-31"
@@ -78,6 +78,6 @@ def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp
 
 
 def test_commands_say_what_is_wrong(folder: Path) -> None:
-    none = parkunion("reconcile", "--data", folder, check=False)
+    none = asked("reconcile", "--data", folder)
     assert none.returncode == 3
     assert " / " in none.stderr

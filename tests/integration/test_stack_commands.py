@@ -20,6 +20,7 @@ from deploy.local.child import Known
 from deploy.local.commands.turning import parse_step
 from deploy.local.folder import ROOT, write_private
 from deploy.local.trouble import Trouble
+from tests.e2e.platform import asked
 
 SERVICE_KEYS = {"url", "roles", "ready", "lag_events", "lag_seconds", "outbox", "held"}
 ROLES = {"registry": {"api", "relay"}, "membership": {"api", "relay", "consumer"}, "metrics": {"api", "projector"}}
@@ -60,7 +61,7 @@ def status(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("words", [["status"], ["down"], ["token"], ["logs"], ["dashboard"], ["clock", "advance", "1d"]])
 def test_without_a_stack_every_command_says_so_in_one_line(words: list[str], tmp_path: Path) -> None:
-    answer = parkunion(*words, "--data", tmp_path)
+    answer = asked(*words, "--data", tmp_path)
     assert answer.returncode == 3
     assert answer.stdout == ""
     assert len(answer.stderr.strip().splitlines()) == 1
@@ -195,7 +196,7 @@ def test_a_token_is_printed_alone(running: Path) -> None:
     ],
 )
 def test_a_token_is_not_given_for_what_says_nothing(running: Path, words: list[str], zh: str, en: str) -> None:
-    refused = parkunion("token", *words, "--data", running)
+    refused = asked("token", *words, "--data", running)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
     assert zh in refused.stderr
     assert en in refused.stderr

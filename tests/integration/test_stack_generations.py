@@ -13,7 +13,7 @@ from deploy.local import stack as stacks
 from deploy.local.child import wait_for
 from deploy.local.postgres import PostgresServer
 from deploy.local.processes import PARTITIONS
-from tests.e2e.platform import Platform, parkunion, until
+from tests.e2e.platform import Platform, asked, parkunion, until
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def generations(platform: Platform) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("command", ["audit", "rebuild", "generations", "switch", "rollback"])
 def test_without_a_stack_every_command_says_so_in_one_line(tmp_path: Path, command: str) -> None:
-    answer = parkunion(command, "--data", tmp_path / "none", check=False)
+    answer = asked(command, "--data", tmp_path / "none")
     assert (answer.returncode, answer.stdout, len(answer.stderr.strip().splitlines())) == (3, "", 1)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from tests.e2e.city.conftest import City
-from tests.e2e.platform import parkunion, until
+from tests.e2e.platform import asked, parkunion, until
 
 SAY_UNREADABLE = """
 WITH s AS (
@@ -36,7 +36,7 @@ async def say_unreadable(city: City, enterprise: str) -> int:
 
 def parked(city: City, *words: str) -> tuple[int, dict[str, Any]]:
     """(exit code, what `parked … --json` says)"""
-    done = parkunion("parked", *words, "--json", "--data", city.platform.data, check=False)
+    done = asked("parked", *words, "--json", "--data", city.platform.data)
     return done.returncode, json.loads(done.stdout) if done.stdout else {}
 
 
@@ -54,7 +54,7 @@ def test_a_held_stream_is_found_withdrawn_and_gone_on_with(city: City) -> None:
     code, tried = parked(city, "retry", subject)
     assert (code, tried["asked"], len(tried["items"])) == (1, 2, 2)
     assert all(one["tried_at"] for one in tried["items"])
-    assert parkunion("parked", "show", "enterprise/nobody", "--data", platform.data, check=False).returncode == 1
+    assert asked("parked", "show", "enterprise/nobody", "--data", platform.data).returncode == 1
     assert parkunion("parked", "retry", "--data", platform.data, check=False).returncode == 2
     body = {"subject": subject, "from": sequence, "to": sequence, "reason": "unknown_type"}
     assert platform.say("registry", "/v1/withdrawals", body).status_code == 201
