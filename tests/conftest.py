@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
@@ -50,6 +51,9 @@ NewTopics = Callable[..., Awaitable[list[str]]]
 def pytest_configure() -> None:
     """One seed for all workers, and one line instead of an error for every test if containers are wanted and there is no engine."""
     os.environ.setdefault("PARKUNION_TEST_SEED", str(ChaosSettings().seed))
+    # No property is about how long an example takes, and on a machine with much to do some take long.
+    hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
+    hypothesis.settings.load_profile("untimed")
     if ServerSettings().containers:
         from tests.containers import require_engine
 

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def reconcile(folder: Path, code: int) -> dict[str, Any]:
-    answer = parkunion("reconcile", "--json", "--data", folder, check=False)
+    answer = asked("reconcile", "--json", "--data", folder)
     assert answer.returncode == code, answer.stdout + answer.stderr
     content: dict[str, Any] = json.loads(answer.stdout)
     return content
@@ -37,7 +37,7 @@ def counts(platform: Platform) -> dict[str, dict[str, Any]]:
 @pytest.mark.invariant("I1")
 def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp_path: Path) -> None:
     platform = Platform.start(folder)
-    sample = rows_of_the_sample(tmp_path / "sample.csv", every=20)
+    sample = rows_of_the_sample(tmp_path / "sample.csv", every=40)
     parkunion("import", "nlrb", sample, "--data", folder, check=False)
     until(platform.settled, "settled")
     wanted = expected(sample, AS_OF)
@@ -54,16 +54,20 @@ def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp
         assert found["made_anew"], name
         assert (found["log"], len(found["missing"])) == (0, found["journal"]), name
         assert found["journal"] == whole["services"][name]["journal"], name
-    told = parkunion("reconcile", "--data", folder, check=False)
+    told = asked("reconcile", "--data", folder)
     assert told.returncode == 1
     assert "relay republish registry" in told.stdout
     assert platform.ask("registry", "/readyz").json()["checks"]["relay"].startswith("stopped: ")
+    assert platform.ask("metrics", "/readyz").status_code == 503
+    compared = parkunion("audit", "--data", folder, check=False)
+    assert (compared.returncode, compared.stdout) == (4, "")
+    assert "relay republish" in compared.stderr
     said = platform.say("registry", "/v1/areas", {"code": "D", "name": "示例区", "kind": "division", "parent": None})
     assert said.status_code == 201
     assert counts(platform) == wanted
 
     for service in ("registry", "membership"):
-        parkunion("relay", "republish", service, "--data", folder)
+        assert asked("relay", "republish", service, "--data", folder).returncode == 0
     until(lambda: platform.ask("registry", "/readyz").json()["checks"]["relay"] == "ok", "the relay goes on")
     until(platform.settled, "settled again")
     again = reconcile(folder, 0)
@@ -75,6 +79,7 @@ def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp
     until(lambda: platform.figures(area="D", as_of=AS_OF)["all"]["units"] == 1, "new events flow")
     until(platform.settled, "settled")
     assert all(service["held"] == 0 for service in platform.status()["services"].values())
+    assert parkunion("audit", "--data", folder).returncode == 0
 
 
 def test_commands_say_what_is_wrong(folder: Path) -> None:
