@@ -35,7 +35,7 @@ class ChaosSettings(BaseSettings):
     chaos_seconds: float = Field(10, gt=0)
     """Seconds of load under which processes are killed."""
     rounds: int = Field(1, ge=1)
-    """How often readers are told everything wrongly, and how often each fault strikes."""
+    """How often readers are told everything wrongly and each fault strikes; after the first, how often an upgrade goes back and forth."""
 
 
 class PropertySettings(BaseSettings):

@@ -117,6 +117,7 @@ async def test_placement_follows_moves_by_date_and_not_by_arrival(office: Office
     assert await office.pool.fetchval("SELECT park FROM enterprises WHERE id = $1", a) == "P2"
 
 
+@pytest.mark.endurance
 async def test_a_federation_of_ten_thousand_units_is_founded_loses_a_thousand_and_is_dissolved_in_single_transactions(
     office: Office,
 ) -> None:

@@ -104,7 +104,7 @@ def _held(deployment: Deployment) -> list[Any]:
 
 
 def _to_this_release(deployment: Deployment, load: Load, running: dict[Part, Process], old: Path) -> None:
-    """docs/how-to/upgrade.md, step by step; before days are closed some of it back, and forth again."""
+    """docs/how-to/upgrade.md, step by step; before days are closed some of it back, and forth again, where rounds are asked for."""
 
     def replace(service: str, role: str, code: Path = NEW, number: int = signal.SIGTERM, **settings: str) -> None:
         process = deployment.start(code, service, role, **settings)
@@ -124,14 +124,16 @@ def _to_this_release(deployment: Deployment, load: Load, running: dict[Part, Pro
     replace("registry", "api", number=signal.SIGKILL)
     assert deployment.readiness("metrics")["held"] == 0
 
-    for part in (("registry", "api"), ("registry", "relay"), ("membership", "consumer"), ("metrics", "api")):
-        replace(*part, code=old)
-    load.goes_on()
-    replace("metrics", "api")
-    replace("membership", "consumer")
-    replace("registry", "relay", CLOSE_DAYS="false")
-    replace("registry", "api")
-    assert deployment.readiness("metrics")["held"] == 0
+    for number in range(ChaosSettings().rounds - 1):
+        print(f"back and forth, {number + 1}")
+        for part in (("registry", "api"), ("registry", "relay"), ("membership", "consumer"), ("metrics", "api")):
+            replace(*part, code=old)
+        load.goes_on()
+        replace("metrics", "api")
+        replace("membership", "consumer")
+        replace("registry", "relay", CLOSE_DAYS="false")
+        replace("registry", "api")
+        assert deployment.readiness("metrics")["held"] == 0
     assert deployment.readiness("metrics")["closed_day"] is None, "no day closes while somebody would not understand it"
 
     deployment.stop(running["metrics", "projector"])
