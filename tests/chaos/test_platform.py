@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import get_args
 
 import pytest
@@ -73,17 +74,17 @@ async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once
     print(await judge(platform, load.outcomes), flush=True)
     assert any(outcome.status == 201 for outcomes in load.outcomes.values() for outcome in outcomes)
     if SETTINGS.every_line:
-        for what, seconds in (await took(platform, disturbances, _open_enterprises(load)[:60])).items():
+        for what, seconds in (await took(platform, disturbances, await asyncio.to_thread(_open_enterprises, platform, load, 60))).items():
             print(f"{seconds:6.2f} s from {what} until commands count again", flush=True)
         await asyncio.to_thread(settle, platform)
         audited(platform)
 
 
-def _open_enterprises(load: Load) -> list[str]:
-    """Enterprises that were registered and said nothing special of."""
-    spoken_of = {said.body.get("enterprise_id") for said in load.said.values() if said.op in {"closure", "correction"}}
-    made = [load.outcomes[key][-1] for key, said in load.said.items() if said.op == "enterprise" and load.outcomes[key]]
-    return [outcome.id for outcome in made if outcome.status == 201 and outcome.id not in spoken_of]
+def _open_enterprises(platform: Platform, load: Load, count: int) -> list[str]:
+    """Some that were registered and are there, and open, whatever was said of them since."""
+    made = (load.outcomes[key][-1] for key, said in load.said.items() if said.op == "enterprise" and load.outcomes[key])
+    asked = ((outcome.id, platform.ask("registry", f"/v1/enterprises/{outcome.id}")) for outcome in made if outcome.status == 201)
+    return list(islice((one for one, answer in asked if answer.status_code == 200 and answer.json()["closed_on"] is None), count))
 
 
 def _tell(load: Load) -> None:
