@@ -206,6 +206,12 @@ def main() -> int:
     except SetupFailed as failed:
         say(str(failed))
         return 1
+    except PermissionError:
+        say(
+            f"{ROOT} 属于其他用户,你无法在此准备环境;请自行克隆一份再执行 / "
+            f"{ROOT} is another user's and its environment is not one that you can use; make a clone of your own"
+        )
+        return 1
     except OSError as error:
         full = error.errno in (28, 122)
         say(str(disk_full() if full else SetupFailed(f"无法准备运行环境:{error}", f"cannot set up: {error}")))

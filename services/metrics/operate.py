@@ -162,7 +162,7 @@ async def _switch(settings: OperatorSettings, told: argparse.Namespace) -> int:
 async def _rollback(settings: OperatorSettings, _told: argparse.Namespace) -> int:
     async with _owner(settings, "switch") as conn:
         before, now = await generations.rollback(conn)
-    reporting.print_switch(before, now)
+    reporting.print_rollback(before, now)
     return EQUAL
 
 

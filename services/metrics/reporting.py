@@ -88,6 +88,14 @@ def print_switch(before: int, now: int) -> None:
     )
 
 
+def print_rollback(before: int, now: int) -> None:
+    """Print which generation answers again."""
+    print(
+        f"现由第 {now} 代服务,其数字未重新核对,请执行 audit;再次 rollback 可回到第 {before} 代"
+        f" / generation {now} serves now; its figures were not compared anew: run audit; rollback again goes back to {before}"
+    )
+
+
 def print_generations(found: Sequence[dict[str, Any]]) -> None:
     """Print the generations as a table."""
     print("代/id\t规则/fold_version\t状态/status\t行/rows\t落后/lag\t建立/created\t报告/report")

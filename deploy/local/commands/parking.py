@@ -30,6 +30,7 @@ WHAT_NEXT = {
         "该日已关闭:由来源撤销并重新登记;更正或撤销事件则 relay republish、rebuild",
         "its day was closed: have the source withdraw it and say it anew; a correction or a withdrawal: relay republish, rebuild",
     ),
+    "placeless": ("没有任何来源能撤销它:relay republish 重写主题", "no source can withdraw it: relay republish writes the topic again"),
     "fork": ("同一序号有两个事件:reconcile、relay republish", "two events have one sequence: reconcile, relay republish"),
 }
 
@@ -159,7 +160,7 @@ def _table(items: list[dict[str, Any]], zone: ZoneInfo) -> Table:
         table.add_column(name, overflow="fold")
     for one in items:
         subject = one["subject"] or one["place"]
-        what = " / ".join(WHAT_NEXT[one["kind"]])
+        what = " / ".join(WHAT_NEXT[one["kind"] if one["subject"] else "placeless"])
         table.add_row(
             one["service"],
             subject,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -32,7 +33,8 @@ STEP = 10_000
 def register(app: typer.Typer) -> None:
     app.command(
         "reconcile",
-        help="核对日志与流水,能补的补发 / compare every topic with its journal, mend what can be mended; 0: nothing found, 1: something",
+        help="核对日志与流水,能补的补发 / compare every topic with its journal, mend what can be mended; 0: nothing found, 1: something, "
+        "3: no stack runs, 4: it could not be done",
     )(compare)
     relay = typer.Typer(no_args_is_help=True, help="转发 / the relays")
     relay.command("republish", help="按流水重写整个主题 / write a service's whole topic again from its journal")(write_again)
@@ -143,6 +145,9 @@ def _progress(what: str) -> Callable[[int, int], None]:
 
 def _answered(stack: Stack, work: Callable[[KafkaBroker], Any]) -> Any:
     """What `work` answers with the stack's broker. Trouble if database or broker do not."""
+
+    # What it says of a broker that has just made a topic is tried again, and is nothing for an operator.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
     async def run() -> Any:
         broker = KafkaBroker(stack.content["kafka"]["bootstrap"])

@@ -20,7 +20,10 @@ ENTERPRISE = "enterprise/"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One stream that stands still at `sequence`. `enterprise` and `name`: whose it is, if it is an enterprise's that is known."""
+    """One stream that stands still at `sequence`. `enterprise` and `name`: whose it is, if it is an enterprise's that is known.
+
+    `next`: what is to be done, by the kind; `placeless` for bytes that name no stream.
+    """
 
     subject: str
     source: str
@@ -33,6 +36,7 @@ class Line:
     since: datetime
     reason: Told | None
     tried_at: datetime | None
+    next: str
 
 
 async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | None = None) -> list[Line]:
@@ -65,6 +69,7 @@ async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | 
                 one.since,
                 told(one.error),
                 one.tried_at,
+                one.kind if one.subject else "placeless",
             )
         )
     return sorted(lines, key=lambda line: line.since)
