@@ -48,6 +48,7 @@ FORGET = """
 DELETE FROM enterprises AS e WHERE id = ANY($1::uuid[])
     AND NOT EXISTS (SELECT FROM enterprise_facts AS f WHERE f.enterprise_id = e.id AND f.fact = 'settled')
 """
+KNOWN = "SELECT id FROM enterprises WHERE id = ANY($1::uuid[])"
 PATHS = """
 WITH RECURSIVE up AS (
     SELECT code AS start, code, parent, 1 AS depth FROM areas WHERE code = ANY($1::text[])
@@ -135,7 +136,7 @@ async def may_follow(conn: Connection, ids: Collection[UUID], topic: str, partit
     """Of enterprises unknown here, those whose event may still be on its way.
 
     An id tells when it was drawn. It is missing for good only once its partition was read past the time at which its transaction must
-    have ended; ids that tell no time were not made by the registry.
+    have ended; ids that tell no time were not made by the registry. What was read after the caller looked was on its way then.
     """
     drawn = {unknown: time for unknown in ids if (time := uuid7_time(unknown)) is not None}
     if not drawn:
@@ -148,9 +149,12 @@ async def may_follow(conn: Connection, ids: Collection[UUID], topic: str, partit
         read_to, shift = newest.get(shard_of[unknown], (None, timedelta(0)))
         if read_to is None or time + shift + LONGEST_TRANSACTION > read_to:
             found.add(unknown)
+    if missing := drawn.keys() - found:
+        found |= {row["id"] for row in await conn.fetch(KNOWN, list(missing))}
     return found
 
 
-async def areas_may_follow(conn: Connection, topic: str, partitions: int) -> bool:
-    """Whether registry events are still unread or may be, since the log was not heard of for seconds, or none was read yet."""
-    return bool(await conn.fetchval(BEHIND, topic, partitions))
+async def areas_may_follow(conn: Connection, codes: Collection[str], topic: str, partitions: int) -> bool:
+    """Of areas unknown here: whether registry events are still unread or may be, since the log was not heard of for seconds, or none was
+    read yet; or whether one of the areas was read after the caller looked."""
+    return bool(await conn.fetchval(BEHIND, topic, partitions)) or bool(await paths(conn, codes))

@@ -81,8 +81,8 @@ async def load(
     if grants:
         named.areas |= {enterprise.park for enterprise in world.enterprises.values()} | {u.seat_area for u in world.unions.values()}
     world.areas = await learned.paths(conn, named.areas)
-    if named.areas - world.areas.keys():
-        world.areas_may_follow = await learned.areas_may_follow(conn, context.registry_topic, context.partitions)
+    if strange := named.areas - world.areas.keys():
+        world.areas_may_follow = await learned.areas_may_follow(conn, strange, context.registry_topic, context.partitions)
     if named.events:
         targets = await store.targets(conn, named.events)
     withdrawn = {place: await store.named_by(conn, *place) for place in named.withdrawn}

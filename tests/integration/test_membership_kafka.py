@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.kafka import KafkaServer
 from services.membership.app import context_of, roles
-from services.membership.learned import areas_may_follow
+from services.membership.learned import areas_may_follow, may_follow
 from services.membership.settings import Settings
 from shared import contracts, db
 from shared.broker import Message, Place, partition_of
@@ -169,7 +169,7 @@ async def _read_all(town: Town) -> bool:
 
 async def _knows_the_ends(town: Town) -> bool:
     async with town.office.pool.acquire() as conn:
-        return not await areas_may_follow(conn, town.settings.registry_topic, PARTITIONS)
+        return not await areas_may_follow(conn, (), town.settings.registry_topic, PARTITIONS)
 
 
 async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_one_does_not_exist(town: Town) -> None:
@@ -193,6 +193,12 @@ async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_
         await until(lambda: _read_all(town))
         await until(lambda: _knows_the_ends(town))
     assert await refusal(missing) == ("UNKNOWN_ENTERPRISE", 422)
+    await office.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+    async with town.office.pool.acquire() as conn:
+        # Both were unknown when a command looked; one of them was read before it asked whether it may follow.
+        assert await may_follow(conn, {known, missing}, town.settings.registry_topic, PARTITIONS) == {known}
+        assert await areas_may_follow(conn, {"P1"}, town.settings.registry_topic, PARTITIONS)
+        assert not await areas_may_follow(conn, {"nowhere"}, town.settings.registry_topic, PARTITIONS)
     await office.pool.execute("UPDATE shards SET current_at = parkunion_now()")
     body: dict[str, Any] = {"kind": "joint_union", "seat_area": "nowhere", "approved_on": "2021-01-01", "enterprises": [str(known)]}
     with pytest.raises(Problem) as refused:
