@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from typing import Protocol
 import psutil
 
 GUARD = Path(__file__).with_name("guard.py")
+OWN_PORTS = range(20_000, 32_000)
+"""Linux gives ports from 32768 on to outgoing connections."""
 POLL = 0.02
 """Seconds between two looks at a condition."""
 
@@ -122,8 +125,12 @@ def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` if it can be bound on 127.0.0.1, else a free one."""
-    for candidate in (preferred or 0, 0):
+    """`preferred` if it can be bound on 127.0.0.1, else a free one, below those that the kernel gives to outgoing connections.
+
+    One of theirs could be taken by any client on this machine before the server that it is meant for has begun to listen.
+    """
+    below = [secrets.choice(OWN_PORTS) for _ in range(20)]
+    for candidate in (preferred or below[0], *below, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -46,8 +46,8 @@ LOOK = 0.1
 """Seconds between two looks at the children."""
 PAUSED = 3.0
 """Seconds between two looks after which it was this process, or the machine, that stood still."""
-HOPELESS = 3
-"""Failures in a row after which a start is given up; a stack that was ready once is never given up."""
+HOPELESS = 6
+"""Failures in a row, three seconds of them, after which a start is given up; a stack that was ready once is never given up."""
 
 
 class Supervisor:
