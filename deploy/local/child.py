@@ -75,7 +75,8 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start `program` with output appended to `log`; it gets `death_signal` when the calling *thread* ends (a rule of the kernel).
 
-    `user` as in guard.py. `talks`: its stdin and stdout are pipes to us, and only its stderr goes to the log. The child has its own process group, so Ctrl-C in the terminal reaches only us.
+    `user` as in guard.py. `talks`: its stdin and stdout are pipes to us, and only its stderr goes to the log. The child has its own process
+    group, so Ctrl-C in the terminal reaches only us.
     """
     command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(death_signal)), user, "--", *program]
     with log.open("ab") as output:

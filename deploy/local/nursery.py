@@ -108,7 +108,9 @@ class Nursery:
             program = [sys.executable, "-P", "-m", "deploy.local.nursery", *self._modules]
             self._imported = False
             self._process = spawn(program, self._log, env=self._env, cwd=ROOT, talks=True)
-            threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+            # Its own: whoever still listens to the one before has nothing to say of these.
+            self._born = {}
+            threading.Thread(target=self._listen, args=(self._process, self._born), daemon=True).start()
 
     def begin(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Running:
         """`python -m module words…` with its output appended to `log` and no other environment than `env`.
@@ -123,11 +125,11 @@ class Nursery:
     def fork(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Forked:
         """A process of the nursery. Raises Silent, and the nursery has ended then, with all that came from it."""
         self.open()
-        process = self._process
+        process, orders = self._process, self._born
         assert process is not None
         assert process.stdin is not None
         self._orders += 1
-        born = self._born[self._orders] = Future[int]()
+        born = orders[self._orders] = Future[int]()
         order = {"order": self._orders, "module": module, "words": list(words), "log": str(log), "env": dict(env)}
         try:
             process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -140,7 +142,7 @@ class Nursery:
             process.kill()
             raise Silent(repr(error)) from error
         finally:
-            del self._born[self._orders]
+            del orders[self._orders]
 
     def close(self) -> None:
         """End it; what it made should have ended before."""
@@ -154,15 +156,15 @@ class Nursery:
                 process.kill()
                 process.wait()
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _listen(self, process: subprocess.Popen[bytes], orders: Mapping[int, Future[int]]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             told: dict[str, int] = json.loads(line)
             if "ended" in told:
                 self._codes[told["ended"]] = told["code"]
-            elif born := self._born.get(told["order"]):
+            elif born := orders.get(told["order"]):
                 born.set_result(told["pid"])
-        for born in list(self._born.values()):
+        for born in list(orders.values()):
             if not born.done():
                 born.set_exception(BrokenPipeError("the nursery ended"))
 
