@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import psutil
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from services.membership import learned
 from services.membership.carry_out import carrying_out
 from services.membership.context import Context
@@ -32,17 +32,19 @@ from services.membership.documents import Documents
 from services.membership.domain.commands import Command, Found
 from services.membership.learned import PlaceFact
 from services.membership.schemas import OPS, command_of
-from shared import commands, db, idempotency
-from shared.auth import Areas
-from shared.clock import Clock
-from shared.commands import Line
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered
-from shared.db import Pool
-from shared.idempotency import Result
-from shared.ids import uuid7
-from shared.journal import Actor
-from shared.migrate import migrate
+from shared.http.auth import Areas
+from shared.journal import idempotency
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor
+from shared.process import db
+from shared.process.clock import Clock
+from shared.process.db import Pool
+from shared.process.migrate import migrate
+from shared.writing import commands
+from shared.writing.commands import Line
 
 ENTERPRISES = 2_000
 LINES = 1_000

@@ -17,19 +17,19 @@ from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from deploy.local.postgres import PostgresServer
-from services.metrics.projector import Projector
-from services.metrics.questions import Questions, coverage, month_ends, series
-from shared.auth import Areas
-from shared.clock import Clock
-from shared.consumer import ShardBatch
+from deploy.local.servers.postgres import PostgresServer
+from services.metrics.figures.questions import Questions, coverage, month_ends, series
+from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope, Event, membership, registry, type_of
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import EventWithdrawn
-from shared.db import Pool, create_pool
-from shared.ids import uuid7
-from shared.migrate import migrate
+from shared.http.auth import Areas
+from shared.process.clock import Clock
+from shared.process.db import Pool, create_pool
+from shared.process.migrate import migrate
+from shared.sequencing.records import ShardBatch
 
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 PARKS = 1700

@@ -19,8 +19,8 @@ from itertools import islice
 import psutil
 
 from bench.registry_stage import PARKS, carry_out, names, ndjson, stage
-from deploy.local.postgres import PostgresServer
-from shared.db import Pool
+from deploy.local.servers.postgres import PostgresServer
+from shared.process.db import Pool
 
 LINES = 1_000
 

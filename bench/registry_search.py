@@ -15,9 +15,9 @@ from itertools import islice
 
 from bench.registry_stage import PARKS, carry_out, names, ndjson, stage
 from services.registry import listings
-from shared import db
-from shared.auth import Areas
-from shared.db import Pool
+from shared.http.auth import Areas
+from shared.process import db
+from shared.process.db import Pool
 
 SEARCHES = [
     "",

@@ -12,20 +12,22 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
 from services.registry.carry_out import carrying_out
 from services.registry.context import Context
 from services.registry.domain.commands import Command
 from services.registry.schemas import OPS
-from shared import commands, db, idempotency
-from shared.auth import Areas
-from shared.batch import NdjsonBatch
-from shared.clock import Clock
-from shared.commands import Line
-from shared.db import Pool
-from shared.idempotency import Result
-from shared.journal import Actor
-from shared.migrate import migrate
+from shared.http.auth import Areas
+from shared.journal import idempotency
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor
+from shared.process import db
+from shared.process.clock import Clock
+from shared.process.db import Pool
+from shared.process.migrate import migrate
+from shared.writing import commands
+from shared.writing.batch import NdjsonBatch
+from shared.writing.commands import Line
 
 CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), bytes(32))
 ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from shared.problems import FieldError, messages
+from shared.problems.errors import FieldError, messages
 
 CHUNK = 2**20
 LONGEST_LINE = 64 * 1024

@@ -18,13 +18,13 @@ import hypothesis
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from deploy.local.child import StartFailed
-from deploy.local.kafka import KafkaServer, create_topics
-from deploy.local.postgres import PostgresServer
-from shared.db import Pool, create_pool
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker
-from shared.migrate import migrate
+from deploy.local.servers.kafka import KafkaServer, create_topics
+from deploy.local.servers.postgres import PostgresServer
+from deploy.local.supervising.child import StartFailed
+from shared.broker.kafka import KafkaBroker
+from shared.contracts.ids import uuid7
+from shared.process.db import Pool, create_pool
+from shared.process.migrate import migrate
 from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city",)

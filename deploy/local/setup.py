@@ -172,8 +172,8 @@ def set_up() -> None:
     uv = VENV / "bin" / "uv"
     run("packages", uv, "pip", "sync", "--require-hashes", "--compile-bytecode", LOCK, env=uv_environment())
     ours = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run("Kafka", PYTHON, "-m", "deploy.local.jars", env=ours)
-    run("Kafka", PYTHON, "-m", "deploy.local.kafka", env=ours)
+    run("Kafka", PYTHON, "-m", "deploy.local.servers.jars", env=ours)
+    run("Kafka", PYTHON, "-m", "deploy.local.servers.kafka", env=ours)
     STAMP.write_text(stamp())
     say(f"运行环境已就绪 / set up in {time.monotonic() - began:.0f} s")
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.local.child import Known
 from deploy.local.folder import Folder, folder_of, read_json, write_private
-from deploy.local.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
-from deploy.local.kept import Server
-from deploy.local.postgres import database_of
-from deploy.local.processes import ServiceProcess
+from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
+from deploy.local.servers.postgres import database_of
+from deploy.local.supervising.child import Known
+from deploy.local.supervising.processes import ServiceProcess
+from deploy.local.supervising.restarting import Server
 from deploy.local.trouble import NotRunning, Trouble
 
 # Addresses are all on this machine: a proxy of the environment must not see them.

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import psutil
 
 from deploy.local.stack import Stack
-from shared.clock import utc_now
+from shared.process.clock import utc_now
 
 
 class ServiceStatus(TypedDict):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from samples.files import Table, Unusable
 from samples.records import Area
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 MOST_ERRORS = 1000
 LONGEST_NAME = 200

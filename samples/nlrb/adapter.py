@@ -12,7 +12,7 @@ from pathlib import Path
 from samples.files import Table, Unusable
 from samples.nlrb.rows import CASE, COLUMNS, LONGEST_NAME, UNKNOWN, BadRow, Row, RowReader
 from samples.records import Area, Enterprise, Finding, Founding, Headcount
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 ROOT = "US"
 MOST_ERRORS = 1000

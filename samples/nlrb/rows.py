@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from samples.files import Table
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 CASE, NAME, CITY, STATE = "Case Number", "Case Name", "Unit City", "Unit State"
 FILED, CLOSED, REASON, TALLIED, UNIT = "Case Filed Date", "Case Closed Date", "Closed Reason", "Tally Date", "Unit ID"

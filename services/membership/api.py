@@ -25,21 +25,23 @@ from services.membership.schemas import (
     UnionBody,
     command_of,
 )
-from shared import commands, db, idempotency, journal
-from shared.answers import Created, created, json_response
-from shared.auth import Areas, Caller
-from shared.batch import Line as BatchLine
-from shared.batch import LineResult, NdjsonBatch
-from shared.commands import Line
 from shared.contracts import membership
-from shared.db import Connection, Pool
-from shared.forms import AreaCode, Id, IdempotencyKey, IfMatch, Text, Withdrawal
-from shared.forms import Command as Form
-from shared.json_bodies import JsonRoute
-from shared.pages import Cursors
-from shared.preconditions import expected_by
-from shared.problems import NotFound, Unprocessable
-from shared.web import CallerOf, actor_of
+from shared.http.answers import Created, created, json_response
+from shared.http.auth import Areas, Caller
+from shared.http.forms import AreaCode, Id, IdempotencyKey, IfMatch, Text, Withdrawal
+from shared.http.forms import Command as Form
+from shared.http.json_bodies import JsonRoute
+from shared.http.pages import Cursors
+from shared.http.web import CallerOf, actor_of
+from shared.journal import idempotency, journal
+from shared.problems.errors import NotFound, Unprocessable
+from shared.process import db
+from shared.process.db import Connection, Pool
+from shared.writing import commands
+from shared.writing.batch import Line as BatchLine
+from shared.writing.batch import LineResult, NdjsonBatch
+from shared.writing.commands import Line
+from shared.writing.preconditions import expected_by
 
 READ, WRITE, OPERATE = "membership:read", "membership:write", "membership:operate"
 MOST_ITEMS = 500

@@ -11,19 +11,20 @@ from services.membership import events_in
 from services.membership.context import Context
 from services.membership.documents import Documents
 from services.membership.settings import Settings
-from shared import db
-from shared.closing import Closer
-from shared.consumer import Reader, lag, what_is_held
+from shared.broker.kafka import KafkaBroker
 from shared.contracts.membership import SOURCE
-from shared.db import Pool
-from shared.kafka import KafkaBroker
-from shared.pages import Cursors
-from shared.relay import Relay, relaying
+from shared.http.pages import Cursors
+from shared.journal.day_closing import Closer
+from shared.process import db
+from shared.process.db import Pool
+from shared.reading.lag import lag, what_is_held
+from shared.reading.reader import Reader
+from shared.relaying.relay import Relay, relaying
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from shared.operations import Readiness
+    from shared.http.operations import Readiness
 
 GENERATION = 1
 READER_CONNECTIONS = 3
@@ -40,8 +41,8 @@ def context_of(settings: Settings) -> Context:
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.membership.api import router
-    from shared.parked_api import parked_router
-    from shared.web import create_app
+    from shared.http.parked_routes import parked_router
+    from shared.http.web import create_app
 
     broker = KafkaBroker(settings.kafka)
 
@@ -67,7 +68,7 @@ def api(settings: Settings) -> FastAPI:
 
 async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
     """Ready when the database answers: commands need nothing else. How far the registry was read is said beside it."""
-    from shared.operations import Readiness
+    from shared.http.operations import Readiness
 
     # In this order: what a registry event has us say is in the outbox before that event counts as read.
     behind = await lag(pool, broker, GENERATION, [settings.registry_topic])

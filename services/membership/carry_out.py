@@ -12,17 +12,17 @@ from services.membership.context import Context
 from services.membership.domain.commands import Command, Join
 from services.membership.handlers import Decided, Handlers
 from services.membership.loading import Hashes, Loaded
-from shared.auth import Areas
-from shared.commands import CarryOut, Line, Outcome
-from shared.db import Connection
-from shared.idempotency import Result
-from shared.journal import Actor, Appended
-from shared.problems import Problem
-from shared.reasons import put_notes
+from shared.http.auth import Areas
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor, Appended
+from shared.journal.reasons import put_notes
+from shared.problems.errors import Problem
+from shared.process.db import Connection
+from shared.writing.commands import CarryOut, Line, Outcome
 
 
 def carrying_out(context: Context, areas: Areas, actor: Actor) -> CarryOut[Command]:
-    """How `shared.commands` carries out this service's lines for a caller of these areas."""
+    """How `shared.writing.commands` carries out this service's lines for a caller of these areas."""
 
     async def carry_out(conn: Connection, lines: Sequence[Line[Command]]) -> list[Outcome]:
         commands = [line.command for line in lines]

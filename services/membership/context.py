@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.membership.documents import Documents
-from shared.clock import Clock
+from shared.process.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.problems import Unprocessable
+from shared.problems.errors import Unprocessable
 
 RESIDENT_ID = "resident_id"
 KIND_FORM = re.compile(r"[a-z][a-z0-9_]{0,31}")

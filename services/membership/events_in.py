@@ -17,15 +17,15 @@ from services.membership import learned, store, writing
 from services.membership.domain.closing import follow_closure
 from services.membership.domain.state import World, enterprise_subject, union_subject
 from services.membership.learned import PlaceFact
-from shared import journal
-from shared.auth import Areas
-from shared.consumer import ShardBatch
 from shared.contracts import Envelope, Event, fact
 from shared.contracts.registry import AreaRegistered, EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
 from shared.contracts.streams import EventWithdrawn, FactCorrected
-from shared.db import Connection
-from shared.journal import Actor
-from shared.problems import Unavailable
+from shared.http.auth import Areas
+from shared.journal import journal
+from shared.journal.journal import Actor
+from shared.problems.errors import Unavailable
+from shared.process.db import Connection
+from shared.sequencing.records import ShardBatch
 
 ATTEMPTS = 5
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.membership.domain.state import World
-from shared.auth import Areas
-from shared.problems import Forbidden
+from shared.http.auth import Areas
+from shared.problems.errors import Forbidden
 
 
 def require_granted(world: World, areas: Areas, code: str | None, field: str) -> None:

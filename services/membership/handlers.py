@@ -19,12 +19,12 @@ from services.membership.domain.state import RESERVED_REASONS, Fact, PersonNo, W
 from services.membership.grants import require_granted
 from services.membership.loading import Hashes, Loaded
 from services.membership.people import NewPerson
-from shared.auth import Areas
-from shared.days import require_day
-from shared.ids import uuid7
-from shared.preconditions import Expected, require_expected
-from shared.problems import Unprocessable
-from shared.reasons import Reason
+from shared.contracts.ids import uuid7
+from shared.http.auth import Areas
+from shared.journal.reasons import Reason
+from shared.problems.days import require_day
+from shared.problems.errors import Unprocessable
+from shared.writing.preconditions import Expected, require_expected
 
 
 @dataclass(slots=True)

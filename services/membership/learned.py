@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID
 
-from shared.broker import partition_of
+from shared.broker.protocol import partition_of
+from shared.contracts.ids import uuid7_time
 from shared.contracts.registry import AreaRegistered
-from shared.db import Connection
-from shared.ids import uuid7_time
+from shared.process.db import Connection
 
 LONGEST_TRANSACTION = timedelta(seconds=60)
 """An id is drawn at most so long before its event is recorded: transactions end within 60 s (docs/design/ENGINE.md)."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.db import Connection, Record
+from shared.process.db import Connection, Record
 
 UNION_COLUMNS = "u.id, u.kind, u.name, u.parent_union_id, u.seat_area, u.founded_on, u.dissolved_on, s.sequence"
 UNIONS = f"""

@@ -17,10 +17,11 @@ from services.membership.domain.commands import Command, Correct, Cover, Dissolv
 from services.membership.domain.corrections import Target
 from services.membership.domain.state import Membership, PersonNo, World, enterprise_subject, union_subject
 from services.membership.domain.withdrawals import Stream
-from shared import contracts, journal
+from shared import contracts
 from shared.contracts.membership import UnionKind
 from shared.contracts.streams import Placed
-from shared.db import Connection
+from shared.journal import journal
+from shared.process.db import Connection
 
 Hashes = list[tuple[int, bytes]]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.membership.documents import Sealed
-from shared.db import Connection
+from shared.process.db import Connection
 
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no FOR NO KEY UPDATE"
 REHASH = """

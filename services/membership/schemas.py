@@ -15,9 +15,9 @@ from services.membership.domain import commands
 from services.membership.domain.commands import Correct, Cover, Dissolve, Found, Join, Leave, Transfer
 from services.membership.domain.unions import MOST_ENTERPRISES
 from shared.contracts.membership import UnionKind
-from shared.forms import AreaCode, Data, Day, Id, Name, Text
-from shared.forms import Command as Form
-from shared.reasons import reason_of
+from shared.http.forms import AreaCode, Data, Day, Id, Name, Text
+from shared.http.forms import Command as Form
+from shared.journal.reasons import reason_of
 
 
 class Body(Form):

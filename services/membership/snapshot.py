@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.membership import store
 from services.membership.domain.state import CoverageFact, Enterprise, Union
-from shared.db import Connection
+from shared.process.db import Connection
 
 LOAD = f"""
 SELECT

@@ -1,6 +1,6 @@
 """The state that commands decide on: every SQL statement that loads or writes it, beside the form of its rows.
 
-Each statement serves all lines of a batch at once. Loads for decisions come after the locks of `shared.journal`.
+Each statement serves all lines of a batch at once. Loads for decisions come after the locks of `shared.journal.journal`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from services.membership.domain.state import (
 )
 from shared.contracts.membership import UnionKind
 from shared.contracts.streams import FactCorrected, Placed
-from shared.db import Connection, Record
+from shared.process.db import Connection, Record
 
 Columns: TypeAlias = "Record | tuple[Any, ...]"
 """A row, or the same columns as an element of an array of rows."""

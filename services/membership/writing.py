@@ -11,11 +11,11 @@ import asyncpg
 from services.membership import people, store
 from services.membership.domain.state import Fact, World
 from services.membership.people import NewPerson
-from shared import journal
 from shared.contracts.membership import UnionFounded
 from shared.contracts.streams import EventWithdrawn, FactCorrected
-from shared.db import Connection
-from shared.journal import Actor, Appended, Draft
+from shared.journal import journal
+from shared.journal.journal import Actor, Appended, Draft
+from shared.process.db import Connection
 
 
 class PersonMeanwhile(asyncpg.SerializationError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.serve import run
+from shared.process.serve import run
 
 if __name__ == "__main__":
     run("metrics")

@@ -7,20 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from services.metrics import coverage, generations
-from services.metrics.feeding import Feeding
-from services.metrics.freshness import closed_day, log_lacks
+from services.metrics.figures.freshness import closed_day, log_lacks
+from services.metrics.folding import coverage
+from services.metrics.generations import store as generations
+from services.metrics.generations.readers import Feeding
 from services.metrics.settings import Settings
-from shared import db
-from shared.broker import BrokerUnavailable
-from shared.consumer import lag, what_is_held
-from shared.db import Pool
-from shared.kafka import KafkaBroker
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import BrokerUnavailable
+from shared.process import db
+from shared.process.db import Pool
+from shared.reading.lag import lag, what_is_held
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from shared.operations import Readiness
+    from shared.http.operations import Readiness
 
 PATIENCE = 1.0
 """Seconds that the broker has to say which topics there are."""
@@ -29,12 +30,14 @@ LACKS = "it does not hold what was read of it: reconcile, relay republish"
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.metrics import dashboard, stream, waits_api
-    from services.metrics.api import router
-    from services.metrics.questions import Questions
-    from shared.pages import Cursors
-    from shared.parked_api import parked_router
-    from shared.web import create_app
+    from services.metrics import dashboard
+    from services.metrics.figures.questions import Questions
+    from services.metrics.http import duration_routes as waits_api
+    from services.metrics.http import stream
+    from services.metrics.http.coverage_routes import router
+    from shared.http.pages import Cursors
+    from shared.http.parked_routes import parked_router
+    from shared.http.web import create_app
 
     broker = KafkaBroker(settings.kafka)
 
@@ -71,7 +74,7 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
 
     `rules`: older while the figures are still those of an earlier fold_version, which this release does not feed but serves.
     """
-    from shared.operations import Readiness
+    from shared.http.operations import Readiness
 
     async with pool.acquire(timeout=5) as conn:
         generation, fold_version = await generations.serving(conn)

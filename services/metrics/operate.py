@@ -19,17 +19,19 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from services.metrics import auditing, coverage, generations, reporting
-from services.metrics.auditing import LogDiffers, LogLost
-from services.metrics.generations import GenerationRefused
-from services.metrics.rebuilding import AlreadyRebuilding, rebuild
+from services.metrics.folding import coverage
+from services.metrics.generations import auditing, reporting
+from services.metrics.generations import store as generations
+from services.metrics.generations.auditing import LogDiffers, LogLost
+from services.metrics.generations.rebuilding import AlreadyRebuilding, rebuild
+from services.metrics.generations.store import GenerationRefused
 from services.metrics.settings import OperatorSettings
-from shared import db
-from shared import settings as settings_module
-from shared.broker import BrokerUnavailable, OffsetLost
-from shared.db import Connection
-from shared.kafka import KafkaBroker
-from shared.settings import UnusableSettings
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import BrokerUnavailable, OffsetLost
+from shared.process import db
+from shared.process import settings as settings_module
+from shared.process.db import Connection
+from shared.process.settings import UnusableSettings
 
 EQUAL, DIFFERENT, PARKED, TROUBLE = 0, 1, 2, 4
 NO_LIMITS = {"statement_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0"}

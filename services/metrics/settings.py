@@ -1,4 +1,4 @@
-"""Every variable of this service, with unit and default; those of all services are in `shared.settings`."""
+"""Every variable of this service, with unit and default; those of all services are in `shared.process.settings`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
 
-from shared.clock import Clock
-from shared.settings import MigrationSettings, ServiceSettings, Zone
+from shared.process.clock import Clock
+from shared.process.settings import MigrationSettings, ServiceSettings, Zone
 
 
 class Target(BaseModel):

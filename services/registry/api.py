@@ -18,16 +18,17 @@ from services.registry.schemas import (
     HeadcountBody,
     MoveBody,
 )
-from shared import commands, idempotency
-from shared.answers import Created, created
-from shared.batch import Line as BatchLine
-from shared.batch import LineResult, NdjsonBatch
-from shared.commands import Line
-from shared.forms import Command as Form
-from shared.forms import Id, IdempotencyKey, IfMatch, Withdrawal
-from shared.json_bodies import JsonRoute
-from shared.preconditions import expected_by
-from shared.web import CallerOf, actor_of
+from shared.http.answers import Created, created
+from shared.http.forms import Command as Form
+from shared.http.forms import Id, IdempotencyKey, IfMatch, Withdrawal
+from shared.http.json_bodies import JsonRoute
+from shared.http.web import CallerOf, actor_of
+from shared.journal import idempotency
+from shared.writing import commands
+from shared.writing.batch import Line as BatchLine
+from shared.writing.batch import LineResult, NdjsonBatch
+from shared.writing.commands import Line
+from shared.writing.preconditions import expected_by
 
 WRITE, OPERATE = "registry:write", "registry:operate"
 

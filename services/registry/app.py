@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from services.registry.context import Context
 from services.registry.settings import Settings
-from shared import db
-from shared.closing import Closer
+from shared.broker.kafka import KafkaBroker
 from shared.contracts.registry import SOURCE
-from shared.db import Pool
-from shared.kafka import KafkaBroker
-from shared.relay import Relay, relaying
+from shared.journal.day_closing import Closer
+from shared.process import db
+from shared.process.db import Pool
+from shared.relaying.relay import Relay, relaying
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from shared.operations import Readiness
+    from shared.http.operations import Readiness
 
 
 def context_of(settings: Settings) -> Context:
@@ -31,7 +31,7 @@ def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.registry.api import router
     from services.registry.reading_api import router as reading
-    from shared.web import create_app
+    from shared.http.web import create_app
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,7 +51,7 @@ def api(settings: Settings) -> FastAPI:
 
 async def _readiness(pool: Pool) -> Readiness:
     """Ready when the database answers: commands need nothing else. What waits to be sent is said beside it."""
-    from shared.operations import Readiness
+    from shared.http.operations import Readiness
 
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")

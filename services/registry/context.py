@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.clock import Clock
+from shared.process.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ from services.registry.domain.evolve import take
 from services.registry.domain.state import Enterprise, Fact, World, enterprise_subject
 from services.registry.grants import require_granted
 from services.registry.loading import Loaded
-from shared.auth import Areas
-from shared.ids import uuid7
-from shared.preconditions import Expected, require_expected
-from shared.reasons import Reason
+from shared.contracts.ids import uuid7
+from shared.http.auth import Areas
+from shared.journal.reasons import Reason
+from shared.writing.preconditions import Expected, require_expected
 
 
 @dataclass(slots=True)

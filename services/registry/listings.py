@@ -10,7 +10,7 @@ from services.registry import store
 from services.registry.domain.naming import searchable, sought
 from services.registry.domain.state import Area, History, enterprise_of, enterprise_subject
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, HeadcountReported
-from shared.db import Connection, Record
+from shared.process.db import Connection, Record
 
 WINDOW = 5000
 FIRST = UUID(int=0)

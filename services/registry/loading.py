@@ -26,8 +26,8 @@ from services.registry.domain.commands import (
 )
 from services.registry.domain.naming import name_key
 from services.registry.domain.state import World, area_subject, enterprise_of, enterprise_subject
-from shared import journal
-from shared.db import Connection
+from shared.journal import journal
+from shared.process.db import Connection
 
 
 @dataclass(slots=True)

@@ -9,15 +9,16 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.registry import listings, store
-from shared import db, journal
-from shared.answers import json_response
-from shared.auth import Areas, Caller
 from shared.contracts import registry
-from shared.db import Connection
-from shared.forms import AreaCode, Id, Text
-from shared.pages import Cursors
-from shared.problems import NotFound, Unprocessable
-from shared.web import CallerOf
+from shared.http.answers import json_response
+from shared.http.auth import Areas, Caller
+from shared.http.forms import AreaCode, Id, Text
+from shared.http.pages import Cursors
+from shared.http.web import CallerOf
+from shared.journal import journal
+from shared.problems.errors import NotFound, Unprocessable
+from shared.process import db
+from shared.process.db import Connection
 
 READ = "registry:read"
 MOST_ITEMS = 500

@@ -27,9 +27,9 @@ from services.registry.domain.commands import (
 )
 from services.registry.domain.fields import Wrong
 from shared.contracts.registry import AreaKind
-from shared.forms import Command as Form
-from shared.forms import Data, Id, Text
-from shared.reasons import reason_of
+from shared.http.forms import Command as Form
+from shared.http.forms import Data, Id, Text
+from shared.journal.reasons import reason_of
 
 
 def _read(reader: Callable[[Any], Any]) -> BeforeValidator:

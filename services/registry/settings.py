@@ -1,8 +1,8 @@
-"""Every variable of this service, with unit and default; those of all services are in `shared.settings`."""
+"""Every variable of this service, with unit and default; those of all services are in `shared.process.settings`."""
 
 from __future__ import annotations
 
-from shared.settings import ServiceSettings
+from shared.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -14,7 +14,7 @@ from services.registry.domain.evolve import folded
 from services.registry.domain.naming import characters, name_key, searchable
 from services.registry.domain.state import Area, Enterprise, History
 from shared.contracts.registry import AreaKind
-from shared.db import Connection
+from shared.process.db import Connection
 
 TREE = 0x74726565
 

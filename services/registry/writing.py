@@ -7,12 +7,12 @@ from uuid import UUID
 
 from services.registry import store
 from services.registry.domain.state import Fact, World
-from shared import journal
 from shared.contracts import Event
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
 from shared.contracts.streams import EventWithdrawn, FactCorrected
-from shared.db import Connection
-from shared.journal import Actor, Appended, Draft
+from shared.journal import journal
+from shared.journal.journal import Actor, Appended, Draft
+from shared.process.db import Connection
 
 
 async def write(conn: Connection, world: World, facts: Sequence[Fact], actor: Actor, locked: frozenset[str]) -> list[Appended]:

@@ -11,19 +11,19 @@ from typing import TypeAlias
 import asyncpg
 import structlog
 
-from shared import db, faults
-from shared.broker import BrokerUnavailable
-from shared.db import Connection
-from shared.journal import ClockAhead
+from shared.broker.protocol import BrokerUnavailable
+from shared.journal.journal import ClockAhead
+from shared.process import db, faults
+from shared.process.db import Connection
 from shared.reading import owning, store
-from shared.reading.days import closed_day
 from shared.reading.owning import Halted
-from shared.reading.reasons import reason_of
-from shared.reading.records import NO_STREAM, Received, ShardBatch, Stream
-from shared.reading.shard import Shard, merged
-from shared.reading.sorting import sort_out
-from shared.reading.streams import PARKING, Sorted
-from shared.reading.withdrawals import withdrawal_of
+from shared.sequencing.closed_days import closed_day
+from shared.sequencing.parked_reasons import reason_of
+from shared.sequencing.records import NO_STREAM, Received, ShardBatch, Stream
+from shared.sequencing.shard import Shard, merged
+from shared.sequencing.sorting import sort_out
+from shared.sequencing.streams import PARKING, Sorted
+from shared.sequencing.withdrawals import withdrawal_of
 
 MOST_PARKED = 20
 WITHIN = 60.0

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.broker import Broker, BrokerUnavailable
-from shared.db import Connection, Pool
+from shared.broker.protocol import Broker, BrokerUnavailable
+from shared.process.db import Connection, Pool
 from shared.reading import parked
 from shared.reading.parked import Parked
 

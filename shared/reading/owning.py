@@ -8,10 +8,10 @@ from datetime import datetime
 
 import structlog
 
-from shared.broker import Extent, Place, Topic
-from shared.db import Connection, Record
-from shared.reading.shard import Shard
+from shared.broker.protocol import Extent, Place, Topic
+from shared.process.db import Connection, Record
 from shared.reading.store import close, columns_of, days_of, load_streams
+from shared.sequencing.shard import Shard
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from shared.db import Connection
+from shared.process.db import Connection
 
 STREAMS = """
 WITH h AS (

@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from shared import db
-from shared.broker import Broker, BrokerUnavailable, OffsetLost, PartitionsDiffer, Topic
-from shared.clock import Clock
-from shared.db import Pool
-from shared.ids import uuid7
+from shared.broker.protocol import Broker, BrokerUnavailable, OffsetLost, PartitionsDiffer, Topic
+from shared.contracts.ids import uuid7
+from shared.process import db
+from shared.process.clock import Clock
+from shared.process.db import Pool
 from shared.reading.folding import Apply, Folder, OnClosed
 from shared.reading.owning import Halted
-from shared.reading.records import ShardBatch
 from shared.reading.session import Session, Setting, Stalled
+from shared.sequencing.records import ShardBatch
 
 LONGEST_BACKOFF = 3.0
 STEADY = 30.0

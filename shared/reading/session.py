@@ -11,13 +11,13 @@ from typing import Any
 
 import structlog
 
-from shared import db, faults
-from shared.broker import Broker, BrokerUnavailable, Consumer, Extent, Place, Record, Topic
-from shared.db import Connection
+from shared.broker.protocol import Broker, BrokerUnavailable, Consumer, Extent, Place, Record, Topic
+from shared.process import db, faults
+from shared.process.db import Connection
 from shared.reading import owning, store
 from shared.reading.folding import Fenced, Folder
-from shared.reading.records import read
-from shared.reading.shard import Shard
+from shared.sequencing.records import read
+from shared.sequencing.shard import Shard
 
 SLICE = 0.02
 REPORT_EVERY = 1.0

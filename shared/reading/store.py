@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 
-from shared.db import Connection, Record
-from shared.reading.days import NO_DAY
-from shared.reading.records import Received, Stream, received
-from shared.reading.restoring import GoneRow, HeldRow, restored
-from shared.reading.shard import Shard
-from shared.reading.streams import At, Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.process.db import Connection, Record
+from shared.sequencing.closed_days import NO_DAY
+from shared.sequencing.records import Received, Stream, received
+from shared.sequencing.restoring import GoneRow, HeldRow, restored
+from shared.sequencing.shard import Shard
+from shared.sequencing.streams import At, Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
 
 MOVE = """
 UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.broker import Record
+from shared.broker.protocol import Record
 
 LARGEST = 2**63
 

@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from shared import faults
-from shared.broker import Broker, BrokerUnavailable, Extent, PartitionsDiffer, Record, Topic, partition_for
-from shared.db import Connection
+from shared.broker.protocol import Broker, BrokerUnavailable, Extent, PartitionsDiffer, Record, Topic, partition_for
+from shared.process import faults
+from shared.process.db import Connection
 from shared.relaying import store
 from shared.relaying.entries import entry
 from shared.relaying.store import Known, Mark, Marks

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import asyncpg
 
-from shared import db, faults
-from shared.broker import Broker, Message, Producer
-from shared.journal import COLUMNS, JournalRow, cloud_event
+from shared.broker.protocol import Broker, Message, Producer
+from shared.journal.journal import COLUMNS, JournalRow, cloud_event
+from shared.process import db, faults
 from shared.relaying import store
 from shared.relaying.recovery import Source
 from shared.relaying.store import Mark, Marks

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
-from shared.broker import partition_for
-from shared.db import Connection, Record
-from shared.journal import COLUMNS
+from shared.broker.protocol import partition_for
+from shared.journal.journal import COLUMNS
+from shared.process.db import Connection, Record
 from shared.relaying.entries import Entry
 
 Marks: TypeAlias = dict[int, "Mark"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/__main__.py"))
-FILES = ("README.md", "__main__.py", "settings.py", "app.py", "api.py", "schemas.py", "store.py")
-DECIDERS = ("handlers.py",)
+FILES = ("README.md", "__main__.py", "settings.py", "app.py")
+MOST_MODULES = 12
+UNFINISHED = ("services/membership", "services/registry")
 LONGEST_FILE = 420
 
 
@@ -31,13 +33,18 @@ def test_every_service_has_the_same_files(service: Path) -> None:
     missing = [name for name in FILES if not (service / name).exists()]
     assert not missing
     assert list((service / "migrations").glob("[0-9][0-9][0-9][0-9]_*.sql"))
-    if service.name != "metrics":
-        assert all((service / name).exists() or (service / name.removesuffix(".py")).is_dir() for name in (*DECIDERS, "domain.py"))
+
+
+def test_a_room_has_about_ten_modules() -> None:
+    rooms = Counter(str(Path(path).parent) for path, _ in sources() if not path.endswith("__init__.py"))
+    assert not {room: modules for room, modules in rooms.items() if modules > MOST_MODULES and not room.startswith(UNFINISHED)}
 
 
 def test_only_the_clock_knows_the_time() -> None:
     wall = re.compile(r"datetime\.now\(|datetime\.utcnow\(|date\.today\(|\btime\.time\(")
-    offenders = [path for path, text in sources() if wall.search(text) and path != "shared/clock.py" and not path.startswith("deploy/")]
+    offenders = [
+        path for path, text in sources() if wall.search(text) and path != "shared/process/clock.py" and not path.startswith("deploy/")
+    ]
     assert not offenders
 
 

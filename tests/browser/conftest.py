@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from deploy.local.postgres import PostgresServer
-from shared.migrate import migrate
+from deploy.local.servers.postgres import PostgresServer
+from shared.process.migrate import migrate
 from tests.browser.city import City, tell_city
 from tests.conftest import Database
 from tests.integration.metrics_house import House, house_of

@@ -22,7 +22,7 @@ from tests.e2e.platform import Platform, parkunion, until
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PARK = "C1-P001"
 STOPS_WITHIN = 5.0
-"""Seconds that a process may take to end in order (shared/serve.py)."""
+"""Seconds that a process may take to end in order (shared/process/serve.py)."""
 STREAMS = 20
 
 

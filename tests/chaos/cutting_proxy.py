@@ -13,7 +13,7 @@ import re
 from types import TracebackType
 
 COMMIT = re.compile(rb"COMMIT[;\0]")
-"""As asyncpg's transactions end, and as `shared.db.transaction` does."""
+"""As asyncpg's transactions end, and as `shared.process.db.transaction` does."""
 CHUNK = 65536
 
 

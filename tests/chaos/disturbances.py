@@ -22,8 +22,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.errors import KafkaError
 
 from deploy.local.commands.turning import parse_step, turn
-from deploy.local.processes import PARTITIONS, TOPICS
 from deploy.local.stack import Stack
+from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from deploy.local.trouble import Trouble
 
 LONGEST_FREEZE = 5.0

@@ -11,18 +11,19 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from services.membership import events_in
-from services.metrics.projector import Projector
-from shared import db, faults, idempotency, journal
-from shared.clock import Clock
-from shared.closing import Closer, due
-from shared.consumer import Reader
+from services.metrics.folding.projector import Projector
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
-from shared.db import Connection, Pool
-from shared.faults import Fault
-from shared.idempotency import Result
-from shared.relay import Relay
+from shared.journal import idempotency, journal
+from shared.journal.day_closing import Closer, due
+from shared.journal.idempotency import Result
+from shared.process import db, faults
+from shared.process.clock import Clock
+from shared.process.db import Connection, Pool
+from shared.process.faults import Fault
+from shared.reading.reader import Reader
 from shared.relaying.recovery import Source
+from shared.relaying.relay import Relay
 from shared.relaying.republish import republish
 from tests.chaos.log_in_a_file import FileBroker
 from tests.kernel.listening import SOURCE, write_effects

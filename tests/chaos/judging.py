@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
-from deploy.local.processes import PARTITIONS, TOPICS
 from deploy.local.stack import Stack
-from shared import closing, db
-from shared.broker import Extent
+from deploy.local.supervising.processes import PARTITIONS, TOPICS
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import Extent
 from shared.contracts import Envelope, decode
-from shared.db import Pool
-from shared.kafka import KafkaBroker
+from shared.journal import day_closing as closing
+from shared.process import db
+from shared.process.db import Pool
 from tests import oracle
 from tests.chaos.load import Outcome
 from tests.e2e.journals import SOURCES, journals

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.broker import Message
-from shared.memory_broker import MemoryBroker
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message
 
 
 class FileBroker(MemoryBroker):

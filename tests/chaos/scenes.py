@@ -15,13 +15,13 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from services.metrics.measures import MEASURES
-from shared import db
-from shared.broker import Message, partition_of
+from services.metrics.folding.measures import MEASURES
+from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, decode, encode
-from shared.db import Pool
-from shared.faults import LINES
-from shared.ids import uuid7
+from shared.contracts.ids import uuid7
+from shared.process import db
+from shared.process.db import Pool
+from shared.process.faults import LINES
 from tests import oracle
 from tests.chaos import jobs
 from tests.chaos.jobs import KERNEL, PARTITIONS, SOURCES
@@ -210,14 +210,14 @@ async def _closed_once(scene: Scene, _: list[str]) -> None:
     assert await scene.pool.fetchval("SELECT (day, said) = ($1, $1) FROM days_closed", day)
 
 
-SPEAK = Work("speak", "kernel", ("shared/journal.py",), _new_subjects, _recorded_once)
-SEND = Work("send", "kernel", ("shared/relay.py", "shared/relaying/"), _recorded, _sent)
-LISTEN = Work("listen", "kernel", ("shared/reading/",), _told_to_the_kernel, _applied)
+SPEAK = Work("speak", "kernel", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
+SEND = Work("send", "kernel", ("shared/relaying/",), _recorded, _sent)
+LISTEN = Work("listen", "kernel", ("shared/sequencing/", "shared/reading/"), _told_to_the_kernel, _applied)
 FOLLOW = Work("follow", "membership", ("services/membership/events_in.py",), _told(jobs.REGISTRY), _seen)
 PROJECT = Work(
     "project", "metrics", tuple(room for room in LINES if room.startswith("services/metrics/")), _told(jobs.BOTH), _seen, _ledger
 )
-CLOSE = Work("close", "kernel", ("shared/closing.py",), _next_day, _closed_once)
+CLOSE = Work("close", "kernel", ("shared/journal/day_closing.py",), _next_day, _closed_once)
 REPUBLISH = Work("republish", "kernel", ("shared/relaying/republish.py",), _recorded, _sent)
 
 

@@ -16,15 +16,15 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from deploy.local.kafka import KafkaServer
+from deploy.local.servers.kafka import KafkaServer
 from services.metrics import app as metrics_app
 from services.metrics.settings import Settings as MetricsSettings
-from shared import db
-from shared.broker import partition_of
-from shared.consumer import lag
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import partition_of
 from shared.contracts import registry
-from shared.kafka import KafkaBroker
-from shared.relay import Relay
+from shared.process import db
+from shared.reading.lag import lag
+from shared.relaying.relay import Relay
 from tests import oracle
 from tests.chaos.cutting_proxy import CuttingProxy
 from tests.chaos.judging import one_effect_each

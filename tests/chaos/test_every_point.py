@@ -16,8 +16,8 @@ from typing import get_args
 
 import pytest
 
-from shared import faults
-from shared.faults import POINTS, Action
+from shared.process import faults
+from shared.process.faults import POINTS, Action
 from tests.chaos.scenes import (
     CLOSE,
     FOLLOW,

@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 
 from deploy.local.stack import Stack
-from shared.faults import Action
+from shared.process.faults import Action
 from tests.chaos.disturbances import Disturbances
 from tests.chaos.judging import audited, judge, settle
 from tests.chaos.load import Load

@@ -13,14 +13,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
-from deploy.local.kafka import KafkaServer
+from deploy.local.servers.kafka import KafkaServer
 from services.metrics import app
 from services.metrics.settings import Settings
-from shared.broker import Message, partition_of
-from shared.consumer import lag
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, encode, membership
-from shared.db import create_pool
-from shared.kafka import KafkaBroker
+from shared.process.db import create_pool
+from shared.reading.lag import lag
 from tests import oracle
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.histories import history, interleaved, refused

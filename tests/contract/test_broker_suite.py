@@ -1,4 +1,4 @@
-"""What every broker promises (`shared.broker`): one suite, on the twin in memory and on real Kafka."""
+"""What every broker promises (`shared.broker.protocol`): one suite, on the twin in memory and on real Kafka."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from deploy.local.kafka import KafkaServer, create_topics
-from shared.broker import Broker, BrokerUnavailable, Consumer, Extent, Message, OffsetLost, Place, Record
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker
-from shared.memory_broker import MemoryBroker
+from deploy.local.servers.kafka import KafkaServer, create_topics
+from shared.broker.kafka import KafkaBroker
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Broker, BrokerUnavailable, Consumer, Extent, Message, OffsetLost, Place, Record
+from shared.contracts.ids import uuid7
 from tests.kernel.listening import until
 
 PARTITIONS = 4

@@ -8,7 +8,7 @@ import asyncpg
 
 from shared import contracts
 from shared.contracts import Envelope, membership, registry
-from shared.journal import COLUMNS, JournalRow, cloud_event
+from shared.journal.journal import COLUMNS, JournalRow, cloud_event
 from tests.e2e.platform import Platform
 
 SOURCES = {"registry": registry.SOURCE, "membership": membership.SOURCE}

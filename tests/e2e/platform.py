@@ -22,9 +22,9 @@ import pytest
 
 from deploy.local.__main__ import main
 from deploy.local.folder import ROOT
-from deploy.local.processes import PARTITIONS
 from deploy.local.stack import Stack
 from deploy.local.status import status_of
+from deploy.local.supervising.processes import PARTITIONS
 
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
@@ -32,7 +32,7 @@ SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 def parkunion(
     *words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command; its output as text. `fault` strikes the processes that it starts (shared/faults.py)."""
+    """Run the command; its output as text. `fault` strikes the processes that it starts (shared/process/faults.py)."""
     env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"} | dict(environment or {})
     env |= {"PARKUNION_FAULT": fault} if fault else {}
     command = [str(ROOT / "parkunion"), *map(str, words)]

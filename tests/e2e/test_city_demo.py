@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from samples.city import City, Scenario
-from services.metrics.measures import PUBLISHED
+from services.metrics.folding.measures import PUBLISHED
 from shared import contracts
 from shared.contracts import Envelope, membership, registry
 from tests import oracle

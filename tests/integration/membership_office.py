@@ -16,19 +16,21 @@ from services.membership.context import Context
 from services.membership.documents import Documents
 from services.membership.domain.commands import Command
 from services.membership.schemas import OPS, command_of
-from shared import commands, db, idempotency
-from shared.auth import Areas
-from shared.clock import Clock
-from shared.commands import Line, Outcome
-from shared.consumer import ShardBatch
 from shared.contracts import Envelope, Event, plain, type_of
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import SOURCE, AreaKind, AreaRegistered, EnterpriseClosed, EnterpriseRegistered
 from shared.contracts.streams import FactCorrected, Placed
-from shared.db import Pool
-from shared.idempotency import Result
-from shared.ids import uuid7
-from shared.journal import Actor
-from shared.problems import Problem
+from shared.http.auth import Areas
+from shared.journal import idempotency
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor
+from shared.problems.errors import Problem
+from shared.process import db
+from shared.process.clock import Clock
+from shared.process.db import Pool
+from shared.sequencing.records import ShardBatch
+from shared.writing import commands
+from shared.writing.commands import Line, Outcome
 from tests.conftest import NewDatabase
 
 DOCUMENT = "11010519491231002X"

@@ -16,10 +16,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from services.metrics.app import api
-from services.metrics.hub import Hub
+from services.metrics.live.hub import Hub
 from services.metrics.settings import Settings
-from shared.db import create_pool
-from shared.tokens import Verifier
+from shared.http.tokens import Verifier
+from shared.process.db import create_pool
 from tests.conftest import Database
 from tests.integration.metrics_room import Room
 

@@ -10,15 +10,16 @@ from typing import Any
 
 import asyncpg
 
-from services.metrics import auditing, generations
-from services.metrics.auditing import Report, Source
-from services.metrics.feeding import Feeding
-from services.metrics.rebuilding import rebuild
+from services.metrics.generations import auditing
+from services.metrics.generations import store as generations
+from services.metrics.generations.auditing import Report, Source
+from services.metrics.generations.readers import Feeding
+from services.metrics.generations.rebuilding import rebuild
 from services.metrics.settings import Settings
-from shared import db
-from shared.broker import Message, partition_of
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, encode, membership
-from shared.memory_broker import MemoryBroker
+from shared.process import db
 from tests.conftest import Database
 from tests.integration.metrics_house import settings_of
 from tests.integration.metrics_room import CLOCK

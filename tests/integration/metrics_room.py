@@ -9,17 +9,17 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.metrics.measures import MEASURES
-from services.metrics.projector import Projector
-from services.metrics.questions import Questions, Snapshot
-from shared.auth import Areas
-from shared.clock import Clock
-from shared.consumer import ShardBatch
+from services.metrics.figures.questions import Questions, Snapshot
+from services.metrics.folding.measures import MEASURES
+from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope, Event, membership, plain, registry, type_of
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.contracts.streams import FactCorrected, Placed
-from shared.db import Pool
-from shared.ids import uuid7
+from shared.http.auth import Areas
+from shared.process.clock import Clock
+from shared.process.db import Pool
+from shared.sequencing.records import ShardBatch
 from tests import oracle
 
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))

@@ -12,10 +12,10 @@ import pytest
 
 from services.registry.app import api
 from services.registry.settings import Settings
-from shared import db
-from shared.auth import Areas, Caller
-from shared.db import Pool
-from shared.tokens import caller as token_caller
+from shared.http.auth import Areas, Caller
+from shared.http.tokens import caller as token_caller
+from shared.process import db
+from shared.process.db import Pool
 from tests.conftest import NewDatabase
 
 EVERY = frozenset({"registry:read", "registry:write"})

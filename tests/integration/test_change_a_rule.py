@@ -16,14 +16,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local.kafka import KafkaServer
-from services.metrics import app, coverage, generations
-from services.metrics.generations import GenerationRefused
-from shared import db
+from deploy.local.servers.kafka import KafkaServer
+from services.metrics import app
+from services.metrics.folding import coverage
+from services.metrics.generations import store as generations
+from services.metrics.generations.store import GenerationRefused
+from shared.broker.kafka import KafkaBroker
 from shared.contracts import Envelope
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
-from shared.db import create_pool
-from shared.kafka import KafkaBroker
+from shared.process import db
+from shared.process.db import create_pool
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.metrics_house import settings_of
 from tests.integration.metrics_room import Room, enterprise

@@ -13,12 +13,13 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from shared import db, journal
-from shared.clock import Clock
-from shared.closing import Closer, due
 from shared.contracts.registry import HeadcountReported
-from shared.db import Pool, transaction
-from shared.journal import Actor, ClockAhead, Draft
+from shared.journal import journal
+from shared.journal.day_closing import Closer, due
+from shared.journal.journal import Actor, ClockAhead, Draft
+from shared.process import db
+from shared.process.clock import Clock
+from shared.process.db import Pool, transaction
 from tests.conftest import Database
 from tests.kernel.listening import running, until
 

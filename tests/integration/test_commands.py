@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared import commands
-from shared.auth import Areas
-from shared.commands import Line, Outcome
-from shared.db import Connection, Pool, transaction
-from shared.idempotency import Result, fingerprint
-from shared.ids import uuid7
-from shared.problems import Problem, Unprocessable
+from shared.contracts.ids import uuid7
+from shared.http.auth import Areas
+from shared.journal.idempotency import Result, fingerprint
+from shared.problems.errors import Problem, Unprocessable
+from shared.process.db import Connection, Pool, transaction
+from shared.writing import commands
+from shared.writing.commands import Line, Outcome
 
 
 class Clerk:

@@ -8,9 +8,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local.postgres import PostgresServer
-from shared.db import Connection, Pool, UnsafeSession, create_pool, run_command, transaction
-from shared.migrate import MigrationChanged, migrate
+from deploy.local.servers.postgres import PostgresServer
+from shared.process.db import Connection, Pool, UnsafeSession, create_pool, run_command, transaction
+from shared.process.migrate import MigrationChanged, migrate
 from tests.conftest import Database
 
 

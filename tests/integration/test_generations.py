@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.metrics import generations
-from services.metrics.auditing import LogNotRead
-from services.metrics.generations import GenerationRefused
-from services.metrics.measures import MEASURES
-from services.metrics.rebuilding import AlreadyRebuilding, Loader
+from services.metrics.folding.measures import MEASURES
+from services.metrics.generations import store as generations
+from services.metrics.generations.auditing import LogNotRead
+from services.metrics.generations.rebuilding import AlreadyRebuilding, Loader
+from services.metrics.generations.store import GenerationRefused
 from shared.contracts import Envelope, encode
 from tests import oracle
 from tests.conftest import NewDatabase
@@ -238,7 +238,7 @@ async def test_a_rebuild_that_is_killed_leaves_what_the_next_one_drops(log: Log,
 
 
 async def generations_rebuild(log: Log, writing: object) -> None:
-    from services.metrics.rebuilding import rebuild
+    from services.metrics.generations.rebuilding import rebuild
 
     conn = await log.connect()
     try:

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics import generations
-from services.metrics.generations import GenerationRefused
-from shared.broker import Message
+from services.metrics.generations import store as generations
+from services.metrics.generations.store import GenerationRefused
+from shared.broker.protocol import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import EnterpriseRegistered
 from shared.contracts.streams import DayClosed, day_subject
-from shared.ids import uuid7
 from tests.conftest import NewDatabase
 from tests.integration.metrics_log import PARTITIONS, Log, log_in
 

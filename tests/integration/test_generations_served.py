@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.metrics import generations
-from services.metrics.generations import StillBehind
+from services.metrics.generations import store as generations
+from services.metrics.generations.store import StillBehind
 from tests.conftest import NewDatabase
 from tests.integration.metrics_house import House, house_of
 from tests.integration.metrics_log import PARTITIONS, Log, log_in

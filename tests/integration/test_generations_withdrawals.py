@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics import generations
-from services.metrics.measures import MEASURES
-from shared.broker import Message
+from services.metrics.folding.measures import MEASURES
+from services.metrics.generations import store as generations
+from shared.broker.protocol import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import DayClosed, EventWithdrawn, day_subject
-from shared.ids import uuid7
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused

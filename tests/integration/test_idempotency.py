@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from shared import idempotency
-from shared.db import Connection, Pool, run_command, transaction
-from shared.idempotency import Mismatch, Result, fingerprint
-from shared.ids import uuid7
+from shared.contracts.ids import uuid7
+from shared.journal import idempotency
+from shared.journal.idempotency import Mismatch, Result, fingerprint
+from shared.process.db import Connection, Pool, run_command, transaction
 
 KEY = b"secret"
 

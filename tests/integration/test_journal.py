@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
-from shared import contracts, journal
-from shared.clock import Clock
+from shared import contracts
 from shared.contracts.registry import EnterpriseClosed, HeadcountReported
-from shared.db import Connection, Pool, run_command, transaction
-from shared.journal import Actor, Draft, StreamHead
+from shared.journal import journal
+from shared.journal.journal import Actor, Draft, StreamHead
+from shared.process.clock import Clock
+from shared.process.db import Connection, Pool, run_command, transaction
 from tests.conftest import Database
 
 ACTOR = Actor("tester", "api", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

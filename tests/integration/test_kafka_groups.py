@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiokafka.client import AIOKafkaClient
 from structlog.testing import capture_logs
 
-from deploy.local.kafka import KafkaServer
-from shared.broker import Place
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker, KafkaConsumer
-from shared.kafka_groups import free_places
+from deploy.local.servers.kafka import KafkaServer
+from shared.broker.kafka import KafkaBroker, KafkaConsumer
+from shared.broker.kafka_groups import free_places
+from shared.broker.protocol import Place
+from shared.contracts.ids import uuid7
 from tests.conftest import NewTopics
 from tests.kernel.listening import until
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from shared.consumer import lag
-from shared.db import Pool
-from shared.kafka import KafkaBroker
+from shared.broker.kafka import KafkaBroker
+from shared.process.db import Pool
+from shared.reading.lag import lag
 from tests.conftest import NewTopics
 from tests.integration.test_reader_kafka import PARTITIONS, publish
 from tests.kernel.listening import drained, new_reader, running, until

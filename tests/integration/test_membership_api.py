@@ -12,10 +12,10 @@ import pytest
 
 from services.membership.app import api
 from services.membership.settings import Settings
-from shared import db
-from shared.auth import Areas, Caller
-from shared.ids import uuid7
-from shared.tokens import caller as token_caller
+from shared.contracts.ids import uuid7
+from shared.http.auth import Areas, Caller
+from shared.http.tokens import caller as token_caller
+from shared.process import db
 from tests.integration.membership_office import DOCUMENT, Office, office_of_a_test  # noqa: F401
 
 EVERY = frozenset({"membership:read", "membership:write"})

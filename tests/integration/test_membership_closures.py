@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from shared import db
-from shared.auth import Areas
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseRegistered
-from shared.ids import uuid7
-from shared.problems import Problem
+from shared.http.auth import Areas
+from shared.problems.errors import Problem
+from shared.process import db
 from tests.integration.membership_office import Office, office_of_a_test  # noqa: F401
 
 

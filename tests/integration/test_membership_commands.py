@@ -16,14 +16,15 @@ from services.membership.carry_out import carrying_out
 from services.membership.documents import Documents
 from services.membership.domain.commands import Command
 from services.membership.schemas import OPS, command_of
-from shared import commands, db
-from shared.auth import Areas
-from shared.commands import Line
 from shared.contracts import fact
-from shared.idempotency import Result
-from shared.ids import uuid7
-from shared.journal import Actor
-from shared.problems import Problem
+from shared.contracts.ids import uuid7
+from shared.http.auth import Areas
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor
+from shared.problems.errors import Problem
+from shared.process import db
+from shared.writing import commands
+from shared.writing.commands import Line
 from tests.integration.membership_office import CONTEXT, DOCUMENT, Office, office_of_a_test  # noqa: F401
 
 OLD_ID = UUID("01800000-0000-7000-8000-000000000000")

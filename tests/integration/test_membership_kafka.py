@@ -11,18 +11,19 @@ from uuid import UUID
 
 import pytest
 
-from deploy.local.kafka import KafkaServer
+from deploy.local.servers.kafka import KafkaServer
 from services.membership.app import context_of, roles
 from services.membership.learned import areas_may_follow, may_follow
 from services.membership.settings import Settings
-from shared import contracts, db
-from shared.broker import Message, Place, partition_of
-from shared.clock import utc_now
+from shared import contracts
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import Message, Place, partition_of
 from shared.contracts import Envelope
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseClosed, EnterpriseRegistered
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker
-from shared.problems import Problem
+from shared.problems.errors import Problem
+from shared.process import db
+from shared.process.clock import utc_now
 from tests.conftest import NewDatabase, NewTopics
 from tests.integration.membership_office import DOCUMENT, Office
 

@@ -9,15 +9,15 @@ import pytest
 
 from services.membership.carry_out import carrying_out
 from services.membership.domain.commands import Withdraw
-from shared import commands
-from shared.auth import Areas
-from shared.commands import Line
 from shared.contracts.registry import EnterpriseMoved
 from shared.contracts.streams import EventWithdrawn
-from shared.idempotency import Result
-from shared.journal import Actor
-from shared.problems import Problem
-from shared.reasons import Reason
+from shared.http.auth import Areas
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor
+from shared.journal.reasons import Reason
+from shared.problems.errors import Problem
+from shared.writing import commands
+from shared.writing.commands import Line
 from tests.integration.membership_office import CONTEXT, Office, office_of_a_test
 
 __all__ = ["office_of_a_test"]

@@ -13,21 +13,21 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.metrics.api import router
 from services.metrics.app import _readiness
-from services.metrics.measures import MEASURES, PUBLISHED, RATES
-from services.metrics.projector import Projector
+from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
+from services.metrics.folding.projector import Projector
+from services.metrics.http.coverage_routes import router
 from services.metrics.settings import Settings
-from shared.auth import Areas, Caller
-from shared.clock import utc_now
+from shared.broker.kafka import KafkaBroker
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
-from shared.db import create_pool
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker
-from shared.pages import Cursors
-from shared.tokens import caller as token_caller
-from shared.web import create_app
+from shared.http.auth import Areas, Caller
+from shared.http.pages import Cursors
+from shared.http.tokens import caller as token_caller
+from shared.http.web import create_app
+from shared.process.clock import utc_now
+from shared.process.db import create_pool
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from services.metrics import changes, explain
-from services.metrics.changes import Window
-from services.metrics.measures import unpacked
-from services.metrics.projector import Projector
-from services.metrics.questions import coverage
-from services.metrics.scope import Scope
+from services.metrics.explaining import changes, explain
+from services.metrics.explaining.changes import Window
+from services.metrics.figures.questions import coverage
+from services.metrics.figures.scope import Scope
+from services.metrics.folding.measures import unpacked
+from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import DayClosed
-from shared.db import create_pool
+from shared.process.db import create_pool
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.metrics.survival import curve, median
+from services.metrics.figures.survival import curve, median
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageStarted, UnionFounded, UnionKind
 from shared.contracts.registry import EnterpriseClosed, EnterpriseRegistered, HeadcountReported
-from shared.ids import uuid7
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import PARKS, history, interleaved

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.metrics import generations
 from services.metrics.app import _readiness
-from services.metrics.auditing import LogDiffers, LogLost
-from services.metrics.questions import Questions
+from services.metrics.figures.questions import Questions
+from services.metrics.generations import store as generations
+from services.metrics.generations.auditing import LogDiffers, LogLost
 from shared.contracts import Envelope, membership
-from shared.db import create_pool
-from shared.operations import Readiness
+from shared.http.operations import Readiness
+from shared.process.db import create_pool
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved
 from tests.integration.metrics_log import DEADLINE, PARTITIONS, Log, log_in

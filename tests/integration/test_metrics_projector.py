@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.metrics import feed
-from services.metrics.measures import unpacked
-from services.metrics.projector import Projector
-from services.metrics.questions import coverage
-from shared.auth import Areas
-from shared.consumer import ShardBatch
-from shared.db import create_pool
+from services.metrics.figures.questions import coverage
+from services.metrics.folding import feed
+from services.metrics.folding.measures import unpacked
+from services.metrics.folding.projector import Projector
+from shared.http.auth import Areas
+from shared.process.db import create_pool
+from shared.sequencing.records import ShardBatch
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused

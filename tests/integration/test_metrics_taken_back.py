@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from services.metrics import explain
-from services.metrics.changes import Window, shares, totals
-from services.metrics.dashboard import enterprises, recent
+from services.metrics.dashboard.panels import enterprises, recent
 from services.metrics.dashboard.words import Language, Words
-from services.metrics.measures import MEASURES, unpacked
-from services.metrics.scope import Scope
+from services.metrics.explaining import explain
+from services.metrics.explaining.changes import Window, shares, totals
+from services.metrics.figures.scope import Scope
+from services.metrics.folding.measures import MEASURES, unpacked
 from shared.contracts import Envelope, membership
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined
 from shared.contracts.registry import AreaKind, AreaRegistered, HeadcountReported
 from shared.contracts.streams import EventWithdrawn
-from shared.ids import uuid7
 from tests.integration.metrics_room import CLOCK, Room
 from tests.integration.test_metrics_api import city, client, room, settle  # noqa: F401
 

@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from services.metrics.projector import Projector
-from shared.broker import Message
-from shared.consumer import Reader
+from services.metrics.folding.projector import Projector
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message
 from shared.contracts import Envelope, encode, membership
-from shared.db import Pool, create_pool
-from shared.memory_broker import MemoryBroker
+from shared.process.db import Pool, create_pool
+from shared.reading.reader import Reader
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused

@@ -10,7 +10,7 @@ import pytest
 
 from shared import contracts
 from shared.contracts.registry import EnterpriseRegistered
-from shared.db import Pool
+from shared.process.db import Pool
 from tests.conftest import NewDatabase
 from tests.integration.metrics_house import House, house_of
 from tests.integration.metrics_room import enterprise

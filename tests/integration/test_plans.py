@@ -12,15 +12,17 @@ from services.membership import snapshot
 from services.membership.carry_out import carrying_out
 from services.membership.domain.commands import Command
 from services.membership.schemas import OPS, command_of
-from shared import commands, db, idempotency, journal
-from shared.auth import Areas
-from shared.commands import CarryOut, Line
 from shared.contracts.registry import HeadcountReported
-from shared.db import Connection, Pool
-from shared.idempotency import Result
-from shared.journal import Actor, Draft
+from shared.http.auth import Areas
+from shared.journal import idempotency, journal
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor, Draft
+from shared.process import db
+from shared.process.db import Connection, Pool
 from shared.reading import store as reading
 from shared.relaying import store as sending
+from shared.writing import commands
+from shared.writing.commands import CarryOut, Line
 from tests.conftest import NewDatabase
 from tests.integration.membership_office import Office
 

@@ -9,13 +9,13 @@ import pytest
 from msgspec import structs
 
 from shared import contracts
-from shared.broker import Message
-from shared.clock import Clock
-from shared.consumer import Reader
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message
+from shared.contracts.ids import uuid7
 from shared.contracts.streams import DayClosed, EventWithdrawn
-from shared.db import Connection, Pool
-from shared.ids import uuid7
-from shared.memory_broker import MemoryBroker
+from shared.process.clock import Clock
+from shared.process.db import Connection, Pool
+from shared.reading.reader import Reader
 from tests.kernel.listening import POISON, SOURCE, START, drained, effects, fact, message, messages, new_reader, running, until
 
 A, B = "topic.a", "topic.b"

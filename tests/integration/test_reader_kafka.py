@@ -13,12 +13,14 @@ import asyncpg
 import psutil
 import pytest
 
-from deploy.local.postgres import PostgresServer
-from shared.broker import PartitionsDiffer
-from shared.consumer import Reader, ShardBatch, consumed_until, held, lag
+from deploy.local.servers.postgres import PostgresServer
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import PartitionsDiffer
 from shared.contracts import Envelope
-from shared.db import Connection, Pool
-from shared.kafka import KafkaBroker
+from shared.process.db import Connection, Pool
+from shared.reading.lag import consumed_until, held, lag
+from shared.reading.reader import Reader
+from shared.sequencing.records import ShardBatch
 from tests.conftest import Database, NewTopics
 from tests.kernel.listening import (
     SOURCE,

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from shared.broker import Message
-from shared.consumer import ShardBatch
-from shared.db import Connection, Pool
-from shared.memory_broker import MemoryBroker
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message
+from shared.process.db import Connection, Pool
 from shared.reading import parked
+from shared.sequencing.records import ShardBatch
 from tests.kernel.listening import POISON, SOURCE, drained, effects, fact, held_kinds, message, messages, new_reader, running, until
 
 A, B = "topic.a", "topic.b"

@@ -6,12 +6,13 @@ import pytest
 from msgspec import structs
 
 from shared import contracts
-from shared.broker import Message
-from shared.consumer import DomainError, ShardBatch
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message
 from shared.contracts.streams import EventWithdrawn
-from shared.db import Connection, Pool
-from shared.memory_broker import MemoryBroker
+from shared.process.db import Connection, Pool
 from shared.reading import parked
+from shared.sequencing.parked_reasons import DomainError
+from shared.sequencing.records import ShardBatch
 from tests.kernel.listening import (
     POISON,
     SOURCE,

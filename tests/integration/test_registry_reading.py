@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared import db
-from shared.auth import Areas
+from shared.http.auth import Areas
+from shared.process import db
 from tests.integration.registry_office import CODE, Registry, line, registry_of_a_test, settling  # noqa: F401
 
 

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.local.kafka import KafkaServer
+from deploy.local.servers.kafka import KafkaServer
 from services.registry.app import roles
 from services.registry.settings import Settings
-from shared import db
-from shared.broker import PartitionsDiffer, partition_of
+from shared.broker.protocol import PartitionsDiffer, partition_of
 from shared.contracts import decode
 from shared.contracts.streams import partition_given
+from shared.process import db
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.registry_office import at_work, settling
 

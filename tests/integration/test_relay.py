@@ -15,15 +15,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local.kafka import KafkaServer
-from shared import journal
-from shared.broker import BrokerUnavailable, Message, PartitionsDiffer, partition_of
+from deploy.local.servers.kafka import KafkaServer
+from shared.broker.kafka import KafkaBroker
+from shared.broker.memory import MemoryBroker, MemoryProducer
+from shared.broker.protocol import BrokerUnavailable, Message, PartitionsDiffer, partition_of
 from shared.contracts import decode
 from shared.contracts.registry import HeadcountReported
-from shared.db import Pool, transaction
-from shared.kafka import KafkaBroker
-from shared.memory_broker import MemoryBroker, MemoryProducer
-from shared.relay import Relay
+from shared.journal import journal
+from shared.process.db import Pool, transaction
+from shared.relaying.relay import Relay
 from tests.conftest import Database, NewTopics
 from tests.kernel.listening import SOURCE, drained, effects, held_kinds, new_reader, running, until
 

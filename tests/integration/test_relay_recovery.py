@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from shared import faults
-from shared.broker import Message, partition_of
+from shared.broker.kafka import KafkaBroker
+from shared.broker.memory import MemoryBroker
+from shared.broker.protocol import Message, partition_of
 from shared.contracts import decode, encode
-from shared.db import Pool
-from shared.kafka import KafkaBroker
-from shared.memory_broker import MemoryBroker
-from shared.reconcile import Comparison, reconcile
-from shared.relay import Relay, relaying
+from shared.process import faults
+from shared.process.db import Pool
+from shared.relaying.reconcile import Comparison, reconcile
 from shared.relaying.recovery import Source
+from shared.relaying.relay import Relay, relaying
 from shared.relaying.republish import AlreadyRepublishing, republish
 from tests.conftest import Database, NewTopics
 from tests.integration.test_relay import append, empty
@@ -313,7 +313,7 @@ async def test_on_kafka_a_lost_topic_is_written_again_while_commands_and_a_reade
 
 
 def test_an_event_with_the_bytes_of_the_wire_is_known_by_its_attributes() -> None:
-    from shared.memory_broker import MemoryRecord
+    from shared.broker.memory import MemoryRecord
     from shared.relaying.entries import entry
 
     event = fact("enterprise/7", 3)

@@ -16,9 +16,9 @@ import pytest
 
 from deploy.local import stack as stacks
 from deploy.local.__main__ import data_first
-from deploy.local.child import Known
 from deploy.local.commands.turning import parse_step
 from deploy.local.folder import ROOT, write_private
+from deploy.local.supervising.child import Known
 from deploy.local.trouble import Trouble
 from tests.e2e.platform import asked
 

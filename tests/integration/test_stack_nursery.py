@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import nursery as rooms
-from deploy.local.child import Known, end, wait_for
 from deploy.local.folder import ROOT
-from deploy.local.nursery import Forked, Nursery, Silent
+from deploy.local.supervising import fork_server as rooms
+from deploy.local.supervising.child import Known, end, wait_for
+from deploy.local.supervising.fork_server import Forked, Nursery, Silent
 
 CHILD = "tests.kernel.forked"
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "WHO": "this one"}

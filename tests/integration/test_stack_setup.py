@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import jars, setup
+from deploy.local import setup
 from deploy.local.folder import ROOT
+from deploy.local.servers import jars
 
 OUTPUTS = {
     "no network": ("error: Request failed after 3 retries\n  cause: dns error: failed to lookup address", "网络", "network"),
     "disk full": ("OSError: [Errno 28] No space left on device", "磁盘已满", "disk"),
     "changed package": ("error: Hash mismatch for `asyncpg==0.32.0`", "SHA-256", "SHA-256"),
-    "changed jar": ("deploy.local.jars.JarMismatch: org.apache.kafka:kafka_2.13:4.1.0", "SHA-256", "SHA-256"),
+    "changed jar": ("deploy.local.servers.jars.JarMismatch: org.apache.kafka:kafka_2.13:4.1.0", "SHA-256", "SHA-256"),
     "something else": ("Traceback\nValueError: nobody thought of this", "失败", "nobody thought of this"),
 }
 

@@ -18,17 +18,17 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from deploy.local.child import Known
 from deploy.local.folder import ROOT, Folder
-from deploy.local.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion, client_key
+from deploy.local.servers.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion, client_key
 from deploy.local.stack import Stack, ask, load
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervising.child import Known
+from deploy.local.supervising.supervisor import Supervisor
 from deploy.local.trouble import NotRunning, Trouble
 
 RUN = """
 import asyncio, sys
 from pathlib import Path
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervising.supervisor import Supervisor
 asyncio.run(Supervisor(Path(sys.argv[1]), services=()).run())
 """
 

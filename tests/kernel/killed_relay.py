@@ -8,9 +8,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from shared.broker import Message
-from shared.kafka import KafkaBroker, KafkaProducer
-from shared.relay import Relay
+from shared.broker.kafka import KafkaBroker, KafkaProducer
+from shared.broker.protocol import Message
+from shared.relaying.relay import Relay
 from tests.kernel.listening import SOURCE
 
 

@@ -10,11 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared import contracts
-from shared.broker import Broker, Message, partition_of
-from shared.consumer import DomainError, Reader, ShardBatch
+from shared.broker.protocol import Broker, Message, partition_of
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import HeadcountReported
-from shared.db import Connection, Pool
-from shared.ids import uuid7
+from shared.process.db import Connection, Pool
+from shared.reading.reader import Reader
+from shared.sequencing.parked_reasons import DomainError
+from shared.sequencing.records import ShardBatch
 
 SOURCE = "/services/kernel"
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 
-from shared.consumer import Reader, ShardBatch
-from shared.db import Connection, create_pool
-from shared.kafka import KafkaBroker
+from shared.broker.kafka import KafkaBroker
+from shared.process.db import Connection, create_pool
+from shared.reading.reader import Reader
+from shared.sequencing.records import ShardBatch
 from tests.kernel.listening import write_effects
 
 

@@ -23,8 +23,8 @@ from urllib.parse import SplitResult, urlsplit
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.folder import ROOT
-from deploy.local.postgres import SUPERUSER, binaries
-from deploy.local.processes import PARTITIONS, SERVICES, TOPICS
+from deploy.local.servers.postgres import SUPERUSER, binaries
+from deploy.local.supervising.processes import PARTITIONS, SERVICES, TOPICS
 from tests.e2e.platform import SAMPLE, Platform, parkunion, until
 
 CASES = 40

@@ -22,9 +22,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from deploy.local.folder import ROOT
-from deploy.local.postgres import PostgresServer
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker
+from deploy.local.servers.postgres import PostgresServer
+from shared.broker.kafka import KafkaBroker
+from shared.contracts.ids import uuid7
 from tests.conftest import Database
 
 KEPT = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+", path.name))

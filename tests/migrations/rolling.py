@@ -19,8 +19,8 @@ from typing import Any
 
 import httpx
 
-from deploy.local.child import end, free_port, spawn
-from shared.ids import uuid7
+from deploy.local.supervising.child import end, free_port, spawn
+from shared.contracts.ids import uuid7
 from tests.conftest import Database
 from tests.e2e.platform import until
 from tests.migrations.kept import PARTITIONS, SECRET, Issuer, environment_of, key_ring, program_of

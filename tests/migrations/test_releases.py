@@ -13,13 +13,13 @@ import asyncpg
 import httpx
 import pytest
 
-from deploy.local.child import free_port
-from deploy.local.postgres import PostgresServer
+from deploy.local.servers.postgres import PostgresServer
+from deploy.local.supervising.child import free_port
 from services.membership.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope
-from shared.db import create_pool
-from shared.migrate import migrate
+from shared.process.db import create_pool
+from shared.process.migrate import migrate
 from tests.conftest import Database, NewDatabase
 from tests.integration.metrics_house import house_of
 from tests.integration.metrics_room import Room

@@ -14,14 +14,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local.kafka import KafkaServer
-from deploy.local.postgres import PostgresServer
-from services.metrics.measures import MEASURES
+from deploy.local.servers.kafka import KafkaServer
+from deploy.local.servers.postgres import PostgresServer
+from services.metrics.folding.measures import MEASURES
 from shared import contracts
-from shared.broker import Extent
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import Extent
 from shared.contracts import Envelope
-from shared.ids import uuid7
-from shared.kafka import KafkaBroker
+from shared.contracts.ids import uuid7
 from tests import oracle
 from tests.e2e.platform import until
 from tests.migrations.kept import NEW, PARTITIONS, SERVICES, TOPICS, Issuer, point_to, records, restore, restore_topics, unpack

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from shared import tokens
-from shared.auth import Areas, Caller
-from shared.clock import utc_now
-from shared.problems import Forbidden, Problem, Unauthorised, Unavailable
-from shared.tokens import Verifier
+from shared.http import tokens
+from shared.http.auth import Areas, Caller
+from shared.http.tokens import Verifier
+from shared.problems.errors import Forbidden, Problem, Unauthorised, Unavailable
+from shared.process.clock import utc_now
 from tests.unit.web_kernel import Issuer, settings
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.batch import LONGEST_LINE, MOST_LINES, Line, LineResult, write
-from shared.idempotency import Result
-from shared.problems import Conflict, TooLarge, Unprocessable
+from shared.journal.idempotency import Result
+from shared.problems.errors import Conflict, TooLarge, Unprocessable
+from shared.writing.batch import LONGEST_LINE, MOST_LINES, Line, LineResult, write
 from tests.unit.web_kernel import BATCH, ID, RESIDENT_ID, Issuer, app_of, client_of
 
 GOOD: dict[str, Any] = {"name": "一厂", "park": "OH-AKRON", "on": "2020-01-02"}

@@ -16,7 +16,7 @@ from deploy.local.loading.city import load_city
 from deploy.local.trouble import Trouble
 from samples.city import City, Scenario, references
 from samples.city.book import key_of
-from shared.problems import Unprocessable
+from shared.problems.errors import Unprocessable
 
 ALL = 10_000_000
 

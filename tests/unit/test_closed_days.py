@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.streams import day_subject, partition_given
-from shared.reading.days import NO_DAY, closed_day
+from shared.sequencing.closed_days import NO_DAY, closed_day
 
 FIRST, SECOND, THIRD = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
 TOPICS = ("a", "b")

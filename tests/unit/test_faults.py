@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from shared import faults
-from shared.faults import LINE, POINTS, Fault, FaultMisnamed, FaultRaised
-from shared.journal import _in_order
+from shared.journal.journal import _in_order
+from shared.process import faults
+from shared.process.faults import LINE, POINTS, Fault, FaultMisnamed, FaultRaised
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.local.nursery import Nursery
-from deploy.local.processes import FROZEN_AFTER, SILENT_AFTER, ServiceProcess
+from deploy.local.supervising.fork_server import Nursery
+from deploy.local.supervising.processes import FROZEN_AFTER, SILENT_AFTER, ServiceProcess
 
 
 def test_a_heartbeat_that_is_just_being_written_is_not_taken_for_none(tmp_path: Path) -> None:

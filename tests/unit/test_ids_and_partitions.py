@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.broker import partition_of
-from shared.ids import uuid7, uuid7_time
+from shared.broker.protocol import partition_of
+from shared.contracts.ids import uuid7, uuid7_time
 
 # Kafka's own vectors (UtilsTest.testMurmur2), as positive numbers: key → murmur2 & 0x7fffffff.
 MURMUR2 = {

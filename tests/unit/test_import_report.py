@@ -15,7 +15,7 @@ from deploy.local.loading.batches import Fate, Refusal
 from deploy.local.loading.report import fate_lines, finding_lines, unusable_lines, write_findings
 from samples.files import Unusable
 from samples.records import Finding
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 
 def rate(n: int, d: int) -> dict[str, Any]:

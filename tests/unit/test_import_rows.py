@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.loading.rows import LONGEST_LINE, Checked, Read, rows
 from samples.files import Unusable
-from shared.catalogue import CODES
+from shared.problems.catalogue import CODES
 
 ENTERPRISE = {"name": "示例机械厂", "park": "D-P001", "settled_on": "2025-03-01"}
 MEMBER = {

@@ -15,7 +15,7 @@ from deploy.local.loading.batches import Sender
 from deploy.local.loading.sample import load_areas, load_enterprises
 from deploy.local.trouble import Trouble
 from samples.records import Area, Enterprise, Founding, Headcount
-from shared.problems import Unprocessable
+from shared.problems.errors import Unprocessable
 
 Handle = Callable[[httpx.Request], httpx.Response]
 

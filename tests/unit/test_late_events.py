@@ -11,9 +11,9 @@ from msgspec import structs
 
 from shared import contracts
 from shared.contracts.streams import DayClosed
-from shared.reading.days import closed_day
-from shared.reading.streams import LATE, Sorted
-from shared.reading.withdrawals import withdrawal_of
+from shared.sequencing.closed_days import closed_day
+from shared.sequencing.streams import LATE, Sorted
+from shared.sequencing.withdrawals import withdrawal_of
 from tests.kernel.listening import fact
 from tests.unit.test_sorting import Outcome, Table, record, shown, withdrawal
 

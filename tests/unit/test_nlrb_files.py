@@ -13,7 +13,7 @@ from samples.files import Unusable
 from samples.nlrb.adapter import MOST_ERRORS, Elections
 from samples.nlrb.rows import COLUMNS
 from samples.records import Enterprise, Founding, Headcount
-from shared.catalogue import CODES
+from shared.problems.catalogue import CODES
 
 GOOD = [
     "01-RC-1",

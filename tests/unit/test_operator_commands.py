@@ -16,7 +16,7 @@ from deploy.local.commands.parking import local_instant
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack, lacks_log
 from deploy.local.status import not_ok
-from services.metrics.reporting import print_audit
+from services.metrics.generations.reporting import print_audit
 
 
 @pytest.mark.parametrize("option", ["--as-of", "--known-at", "--known-to"])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.pages import Cursors
-from shared.problems import BadRequest
+from shared.http.pages import Cursors
+from shared.problems.errors import BadRequest
 
 KEY = b"k" * 32
 plain = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=60)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.preconditions import PreconditionFailed, expected_by, require_expected
-from shared.problems import Unprocessable
+from shared.problems.errors import Unprocessable
+from shared.writing.preconditions import PreconditionFailed, expected_by, require_expected
 
 
 def test_a_header_names_etags_or_anything() -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shared import catalogue, problems
-from shared.catalogue import CODES
-from shared.problems import BadRequest, Conflict, FieldError, Problem, Unprocessable
-from shared.validation import problem_of
+from shared.problems import catalogue
+from shared.problems import errors as problems
+from shared.problems.catalogue import CODES
+from shared.problems.errors import BadRequest, Conflict, FieldError, Problem, Unprocessable
+from shared.problems.validation import problem_of
 
 ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
@@ -64,7 +65,7 @@ def test_no_code_stands_in_two_sections() -> None:
 
 
 def test_the_page_is_true() -> None:
-    assert (ROOT / "docs/problems.md").read_text("utf-8") == catalogue.page(), "python -m shared.catalogue > docs/problems.md"
+    assert (ROOT / "docs/problems.md").read_text("utf-8") == catalogue.page(), "python -m shared.problems.catalogue > docs/problems.md"
 
 
 def test_a_problem_has_the_form_of_rfc_9457() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.commands.parking import reason_of
-from shared.reading import reasons
-from shared.reading.reasons import REASONS, DomainError, Told, coded, told
+from shared.sequencing import parked_reasons as reasons
+from shared.sequencing.parked_reasons import REASONS, DomainError, Told, coded, told
 
 ROOT = Path(__file__).parents[2]
 SAYING = {"coded", "DomainError", "RefusedFact"}

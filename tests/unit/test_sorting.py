@@ -14,12 +14,12 @@ from msgspec import structs
 
 from shared import contracts
 from shared.contracts.streams import EventWithdrawn
-from shared.reading.records import NO_STREAM, Received, Stream, received
-from shared.reading.restoring import GoneRow, HeldRow, restored
-from shared.reading.shard import merged
-from shared.reading.sorting import sort_out
-from shared.reading.streams import Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
-from shared.reading.withdrawals import withdrawal_of
+from shared.sequencing.records import NO_STREAM, Received, Stream, received
+from shared.sequencing.restoring import GoneRow, HeldRow, restored
+from shared.sequencing.shard import merged
+from shared.sequencing.sorting import sort_out
+from shared.sequencing.streams import Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.sequencing.withdrawals import withdrawal_of
 from tests import oracle
 from tests.kernel.listening import POISON, fact
 

@@ -12,8 +12,8 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from shared import telemetry
-from shared.problems import Conflict
+from shared.problems.errors import Conflict
+from shared.process import telemetry
 from tests.unit.web_kernel import RESIDENT_ID
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_an_exception_is_logged_without_the_values_that_it_quotes() -> None:
 
 SCRIPT = """
 import logging, structlog
-from shared import telemetry
+from shared.process import telemetry
 class Told:
     log_level = "info"
     otlp_endpoint = None

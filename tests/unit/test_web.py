@@ -19,11 +19,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.requests import Request
 
-from shared.answers import preferred
-from shared.auth import Areas, Caller
-from shared.journal import ClockAhead, EventTooLarge
-from shared.operations import Readiness
-from shared.telemetry import setup_logs
+from shared.http.answers import preferred
+from shared.http.auth import Areas, Caller
+from shared.http.operations import Readiness
+from shared.journal.journal import ClockAhead, EventTooLarge
+from shared.process.telemetry import setup_logs
 from tests.unit.web_kernel import ID, RESIDENT_ID, Issuer, app_of, client_of, failing
 
 GOOD: dict[str, Any] = {"name": "一厂", "park": "OH-AKRON", "on": "2020-01-02"}
@@ -336,7 +336,7 @@ async def test_a_readiness_that_fails_is_not_ready_and_not_known(issuer: Issuer,
 
 
 async def test_a_readiness_that_hangs_is_not_ready(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.operations.PATIENCE", 0.01)
+    monkeypatch.setattr("shared.http.operations.PATIENCE", 0.01)
 
     async def hanging() -> Readiness:
         await asyncio.Event().wait()

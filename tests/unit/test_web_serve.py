@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import KeyRing, MigrationSettings, ServiceSettings, UnusableSettings, load
+from shared.process.settings import KeyRing, MigrationSettings, ServiceSettings, UnusableSettings, load
 
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/app.py"))
@@ -32,8 +32,8 @@ ENVIRONMENT = {
 PROGRAM = """
 import asyncio, sys, types
 from contextlib import asynccontextmanager
-from shared.serve import run
-from shared.settings import ServiceSettings
+from shared.process.serve import run
+from shared.process.settings import ServiceSettings
 
 class Settings(ServiceSettings):
     extra: int = 7
@@ -70,8 +70,8 @@ def roles(told):
 def api(told):
     from fastapi import APIRouter
     from starlette.responses import StreamingResponse
-    from shared.operations import Readiness
-    from shared.web import create_app
+    from shared.http.operations import Readiness
+    from shared.http.web import create_app
 
     router = APIRouter()
 
@@ -273,7 +273,7 @@ def test_a_wrong_key_ring_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str)
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_background_processes_load_no_web_framework(service: str) -> None:
-    program = f"import sys, shared.serve, services.{service}.app, services.{service}.settings; print([m for m in {list(WEB)} if m in sys.modules])"
+    program = f"import sys, shared.process.serve, services.{service}.app, services.{service}.settings; print([m for m in {list(WEB)} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
 

@@ -14,14 +14,14 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.responses import Response, StreamingResponse
 
-from shared.batch import Line, LineResult, NdjsonBatch
-from shared.forms import AreaCode, Command, Count, Data, Day, Id, IdempotencyKey, Name, Number, Text
-from shared.idempotency import Result
-from shared.operations import Readiness
-from shared.problems import Conflict
-from shared.settings import ServiceSettings
-from shared.tokens import Verifier
-from shared.web import CallerOf, Created, actor_of, create_app, created
+from shared.http.forms import AreaCode, Command, Count, Data, Day, Id, IdempotencyKey, Name, Number, Text
+from shared.http.operations import Readiness
+from shared.http.tokens import Verifier
+from shared.http.web import CallerOf, Created, actor_of, create_app, created
+from shared.journal.idempotency import Result
+from shared.problems.errors import Conflict
+from shared.process.settings import ServiceSettings
+from shared.writing.batch import Line, LineResult, NdjsonBatch
 
 ISSUER = "https://issuer.example"
 ID = "0190f1a2-0000-7000-8000-000000000001"

@@ -30,13 +30,13 @@ from deploy.local.loading.batches import Fate, Sender
 from deploy.local.loading.progress import LoadProgress
 from deploy.local.loading.report import unusable_lines
 from deploy.local.loading.sources import NLRB, Source, city_of, source_of
-from deploy.local.processes import ZONE
 from deploy.local.stack import Stack
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervising.processes import ZONE
+from deploy.local.supervising.supervisor import Supervisor
 from deploy.local.trouble import Trouble
 from samples.city import Scenario
 from samples.files import Unusable
-from shared.clock import utc_now
+from shared.process.clock import utc_now
 
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 LOOK_EVERY = 2.0

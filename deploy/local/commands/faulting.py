@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shared.faults import POINTS
+from shared.process.faults import POINTS
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
-from deploy.local.processes import operate_program, operator_environment
+from deploy.local.supervising.processes import operate_program, operator_environment
 
 JSON = Annotated[bool, typer.Option("--json", help="JSON")]
 

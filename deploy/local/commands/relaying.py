@@ -12,13 +12,13 @@ import msgspec
 import typer
 
 from deploy.local import stack as stacks
-from deploy.local.processes import PARTITIONS, TOPICS
 from deploy.local.stack import Stack
+from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from deploy.local.trouble import Trouble
-from shared import db
-from shared.broker import BrokerUnavailable, OffsetLost
-from shared.kafka import KafkaBroker
-from shared.reconcile import Comparison, LogChanged, reconcile
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import BrokerUnavailable, OffsetLost
+from shared.process import db
+from shared.relaying.reconcile import Comparison, LogChanged, reconcile
 from shared.relaying.recovery import Source
 from shared.relaying.republish import AlreadyRepublishing, republish
 

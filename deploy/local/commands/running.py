@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import stack as stacks
-from deploy.local.child import POLL, end, last_lines
 from deploy.local.folder import ROOT, Folder, folder_of
-from deploy.local.processes import GRACE, PARTITIONS
 from deploy.local.status import Status, not_ok, status_of
-from deploy.local.supervisor import Supervisor
+from deploy.local.supervising.child import POLL, end, last_lines
+from deploy.local.supervising.processes import GRACE, PARTITIONS
+from deploy.local.supervising.supervisor import Supervisor
 from deploy.local.trouble import NotRunning, Trouble
 
 START_PATIENCE = 120.0

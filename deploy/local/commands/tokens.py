@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
-from deploy.local.issuer import DEFAULT_TTL, LONGEST_TTL
+from deploy.local.servers.issuer import DEFAULT_TTL, LONGEST_TTL
 from deploy.local.trouble import Trouble
-from shared.auth import SCOPES
-from shared.forms import AREA_CODE
+from shared.http.auth import SCOPES
+from shared.http.forms import AREA_CODE
 
 EVERYTHING = "*"
 

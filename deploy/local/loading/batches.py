@@ -13,7 +13,7 @@ import msgspec
 
 from deploy.local.loading.api import FIRST_PAUSE, IMPORT_HEADER, LONGEST_PAUSE, PATIENCE, Apis
 from deploy.local.trouble import Trouble
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 MOST_LINES = 1000
 MOST_BYTES = 4 * 2**20

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from deploy.local.loading.batches import Refusal, Sender
 from deploy.local.loading.sample import ALREADY_THERE, line
 from samples.city import Answer, City, Command, Unanswered, filled, quarters, waves
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 QUARTERS_AHEAD = 2
 """By how many quarters the registry may be ahead of membership, so that figures grow with the years."""

@@ -12,7 +12,7 @@ from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import MOST_LINES, Refusal, Sender
 from deploy.local.loading.rows import KINDS, Read, rows
 from deploy.local.loading.sample import line, side_by_side
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 AT_ONCE = 2
 MOST_REMEMBERED = 100_000

@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from samples.files import Unusable, lines
 from shared.contracts.membership import UnionKind
-from shared.forms import AreaCode, Code, Command, Count, Day, Id, Name
-from shared.problems import FieldError
-from shared.validation import problem_of
+from shared.http.forms import AreaCode, Code, Command, Count, Day, Id, Name
+from shared.problems.errors import FieldError
+from shared.problems.validation import problem_of
 
 LONGEST_LINE = 60_000
 """Characters; a batch takes lines of 64 KiB."""

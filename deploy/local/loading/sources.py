@@ -20,7 +20,7 @@ from samples.gbt2260.adapter import Divisions
 from samples.nlrb.adapter import Elections
 from samples.nlrb.findings import FINDINGS
 from samples.records import Finding
-from shared.problems import FieldError
+from shared.problems.errors import FieldError
 
 NLRB, CITY = "nlrb", "city"
 ALL_KINDS = (*KINDS, NLRB)

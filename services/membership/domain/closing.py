@@ -26,7 +26,7 @@ from services.membership.domain.unions import dissolved
 from shared.contracts import plain, type_of
 from shared.contracts.membership import CoverageEnded, UnionDissolved
 from shared.contracts.streams import FactCorrected, Placed
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
 
 CLOSURE_CORRECTED = "closure_corrected"
 

@@ -25,8 +25,8 @@ from shared import contracts
 from shared.contracts import Event, plain
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.streams import FactCorrected, Placed
-from shared.problems import Conflict, NotFound, Unprocessable
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
+from shared.problems.errors import Conflict, NotFound, Unprocessable
 
 FORMS = {
     "name": re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"),

@@ -19,7 +19,7 @@ from services.membership.domain.state import (
     enterprise_subject,
 )
 from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionKind
-from shared.problems import Conflict, Unprocessable
+from shared.problems.errors import Conflict, Unprocessable
 
 
 @dataclass(frozen=True, slots=True)

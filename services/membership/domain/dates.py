@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from shared.days import require_day
-from shared.problems import Unprocessable
+from shared.problems.days import require_day
+from shared.problems.errors import Unprocessable
 
 
 def read_day(value: Any, today: date, field: str) -> date:

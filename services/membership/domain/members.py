@@ -9,7 +9,7 @@ from services.membership.domain import coverage
 from services.membership.domain.commands import Join, Leave, Transfer
 from services.membership.domain.state import TRANSFER, Fact, PersonNo, World, enterprise_subject
 from shared.contracts.membership import MemberJoined, MemberLeft
-from shared.problems import Conflict, Unprocessable
+from shared.problems.errors import Conflict, Unprocessable
 
 
 def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> list[Fact]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared.contracts import Event
 from shared.contracts.membership import UnionKind
-from shared.problems import Conflict, NotFound, Unprocessable
+from shared.problems.errors import Conflict, NotFound, Unprocessable
 
 EnterpriseId = NewType("EnterpriseId", UUID)
 UnionId = NewType("UnionId", UUID)

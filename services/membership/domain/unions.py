@@ -9,8 +9,8 @@ from services.membership.domain import coverage
 from services.membership.domain.commands import Dissolve, Found
 from services.membership.domain.state import UNION_DISSOLVED, Fact, Union, UnionId, World, union_subject
 from shared.contracts.membership import UnionDissolved, UnionFounded, UnionKind
-from shared.problems import Conflict, Unprocessable
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
+from shared.problems.errors import Conflict, Unprocessable
 
 MOST_ENTERPRISES = 10_000
 NEEDS_UNITS = frozenset({UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION})

@@ -16,8 +16,8 @@ from shared import contracts
 from shared.contracts import Event, UnreadableEvent
 from shared.contracts.membership import CoverageStarted, UnionDissolved
 from shared.contracts.streams import EventWithdrawn, FactCorrected
-from shared.problems import Conflict, NotFound, Problem
-from shared.withdrawals import require_range
+from shared.problems.errors import Conflict, NotFound, Problem
+from shared.writing.withdrawals import require_range
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.metrics.dashboard import curves, downloads, explaining, login, routes
 from services.metrics.dashboard.charts import running
+from services.metrics.dashboard.routes import curves, downloads, explaining, login
+from services.metrics.dashboard.routes import pages as routes
 from services.metrics.dashboard.sessions import by_cookie
 
 __all__ = ["by_cookie", "router", "running"]

@@ -17,12 +17,12 @@ from starlette.responses import Response
 
 from services.metrics.dashboard.address import View
 from services.metrics.dashboard.words import Words, chosen
-from services.metrics.freshness import Freshness, Reason
+from services.metrics.figures.freshness import Freshness, Reason
 from services.metrics.settings import Settings
-from shared.answers import language_of
-from shared.db import OUTAGES
-from shared.problems import Problem, Unavailable, messages
-from shared.validation import problem_of
+from shared.http.answers import language_of
+from shared.problems.errors import Problem, Unavailable, messages
+from shared.problems.validation import problem_of
+from shared.process.db import OUTAGES
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

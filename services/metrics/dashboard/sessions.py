@@ -11,10 +11,10 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
-from services.metrics.grants import READ
-from shared.auth import Areas, Caller
-from shared.clock import utc_now
-from shared.db import Connection, Pool, Record
+from services.metrics.http.grants import READ
+from shared.http.auth import Areas, Caller
+from shared.process.clock import utc_now
+from shared.process.db import Connection, Pool, Record
 
 COOKIE = "parkunion_session"
 CODE_LASTS = timedelta(minutes=10)
@@ -58,7 +58,7 @@ def _caller(row: Record) -> Caller:
 
 
 async def by_cookie(request: Request) -> Caller | None:
-    """The caller of a request by its session cookie: an authenticator of `shared.web.create_app`."""
+    """The caller of a request by its session cookie: an authenticator of `shared.http.web.create_app`."""
     cookie = request.cookies.get(COOKIE, "")
     if not cookie or len(cookie) > LONGEST:
         return None

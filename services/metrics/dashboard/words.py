@@ -17,9 +17,9 @@ from zoneinfo import ZoneInfo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
-from services.metrics.definitions import DEFINITIONS, LAW, PAGE, Definition
-from services.metrics.labels import label
-from services.metrics.questions import Rate
+from services.metrics.figures.definitions import DEFINITIONS, LAW, PAGE, Definition
+from services.metrics.figures.labels import label
+from services.metrics.figures.questions import Rate
 
 Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

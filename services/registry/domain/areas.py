@@ -7,8 +7,8 @@ from datetime import date
 from services.registry.domain.commands import RegisterArea
 from services.registry.domain.state import Fact, World, area_subject
 from shared.contracts.registry import AreaKind, AreaRegistered
-from shared.days import EARLIEST, require_day
-from shared.problems import Conflict, Unprocessable
+from shared.problems.days import EARLIEST, require_day
+from shared.problems.errors import Conflict, Unprocessable
 
 LEVEL_NAMES = frozenset({"市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划"})
 """Names of GB/T 2260 that are levels of the code and name no place."""

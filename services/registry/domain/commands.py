@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from shared.contracts.registry import AreaKind
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

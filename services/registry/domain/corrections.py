@@ -25,8 +25,8 @@ from shared.contracts.registry import (
     HeadcountReported,
 )
 from shared.contracts.streams import FactCorrected, Placed
-from shared.days import require_day
-from shared.problems import Conflict, Unprocessable
+from shared.problems.days import require_day
+from shared.problems.errors import Conflict, Unprocessable
 
 Reader = Callable[[Any], Any]
 

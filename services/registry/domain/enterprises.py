@@ -13,8 +13,8 @@ from services.registry.domain.naming import name_key
 from services.registry.domain.size import SIZE_RULE, size_class
 from services.registry.domain.state import Enterprise, Fact, History, Place, World, enterprise_of, enterprise_subject
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
-from shared.days import require_day
-from shared.problems import Conflict, Unprocessable
+from shared.problems.days import require_day
+from shared.problems.errors import Conflict, Unprocessable
 
 
 def register(world: World, command: RegisterEnterprise, enterprise_id: UUID, today: date) -> Fact:

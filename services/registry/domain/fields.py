@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from services.registry.domain import credit_code as credit_codes
-from shared.reasons import REASON_CODE
-from shared.texts import CONTROL, shows_nothing
+from shared.journal.reasons import REASON_CODE
+from shared.problems.texts import CONTROL, shows_nothing
 
 LONGEST_NAME = 200
 MOST_WORKERS = 10_000_000

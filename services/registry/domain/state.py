@@ -21,7 +21,7 @@ from shared.contracts.registry import (
     EnterpriseRegistered,
     HeadcountReported,
 )
-from shared.problems import Conflict, NotFound, Unprocessable
+from shared.problems.errors import Conflict, NotFound, Unprocessable
 
 E = TypeVar("E", bound=Event)
 

@@ -10,8 +10,8 @@ from services.registry.domain.evolve import evolve
 from services.registry.domain.state import Fact, History, World
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import EventWithdrawn
-from shared.problems import Conflict, NotFound
-from shared.withdrawals import require_range
+from shared.problems.errors import Conflict, NotFound
+from shared.writing.withdrawals import require_range
 
 
 def withdraw(world: World, command: Withdraw, history: History, today: date) -> Fact:

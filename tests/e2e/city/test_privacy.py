@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.local.processes import PARTITIONS, TOPICS
+from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from tests.e2e.city.conftest import RESIDENT_ID, City
 
 NUMBERS = (RESIDENT_ID, "E00000001")

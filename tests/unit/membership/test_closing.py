@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from services.membership.domain.closing import follow_closure
 from services.membership.domain.state import Fact, World
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, UnionDissolved, UnionKind
 from shared.contracts.streams import FactCorrected
-from shared.ids import uuid7
 from tests.unit.membership.worlds import A, B, C, close, cover, day, dissolve, found, settle_ids, world
 
 OWN = UnionKind.ENTERPRISE_UNION

@@ -12,11 +12,11 @@ from services.membership.domain.commands import Correct
 from services.membership.domain.corrections import Target
 from services.membership.domain.state import Fact, World
 from shared.contracts import Event, plain, type_of
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.streams import FactCorrected, Placed
-from shared.ids import uuid7
-from shared.problems import Problem
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
+from shared.problems.errors import Problem
 from tests.unit.membership.worlds import ANN, TODAY, A, B, cover, day, dissolve, found, join, leave, settle_ids, world
 
 OWN, JOINT = UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION

@@ -6,9 +6,9 @@ import pytest
 
 from services.membership.domain import members
 from services.membership.domain.commands import Transfer
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
-from shared.ids import uuid7
-from shared.problems import Problem
+from shared.problems.errors import Problem
 from tests.unit.membership.worlds import ANN, BOB, A, B, C, cover, day, dissolve, found, join, leave, take, world
 
 

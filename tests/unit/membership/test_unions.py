@@ -8,9 +8,9 @@ import pytest
 
 from services.membership.domain import coverage, unions
 from services.membership.domain.commands import Found
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionDissolved, UnionFounded, UnionKind
-from shared.ids import uuid7
-from shared.problems import Problem
+from shared.problems.errors import Problem
 from tests.unit.membership.worlds import A, B, C, close, cover, day, dissolve, found, world
 
 OWN, JOINT, PARK = UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION, UnionKind.PARK_UNION

@@ -11,9 +11,9 @@ from services.membership.domain import coverage, members, unions
 from services.membership.domain.commands import Cover, Dissolve, Found, Join, Leave
 from services.membership.domain.evolve import evolve
 from services.membership.domain.state import Enterprise, EnterpriseId, Fact, PersonNo, World
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
-from shared.ids import uuid7
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
 
 TODAY = date(2025, 6, 1)
 A, B, C = (UUID(int=n) for n in (0xA, 0xB, 0xC))

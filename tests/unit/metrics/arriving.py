@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from services.metrics.facts import Change, change, kind_of
-from services.metrics.retelling import Memory, Said, summary, taken_back
+from services.metrics.folding.facts import Change, change, kind_of
+from services.metrics.folding.retelling import Memory, Said, summary, taken_back
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
-from shared.reading.records import Received, Stream
-from shared.reading.sorting import sort_out
-from shared.reading.streams import At, StreamsOfShard
+from shared.sequencing.records import Received, Stream
+from shared.sequencing.sorting import sort_out
+from shared.sequencing.streams import At, StreamsOfShard
 from tests import oracle
 from tests.histories import refused
 

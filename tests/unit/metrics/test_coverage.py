@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.coverage import FOREVER, RULES, Cell, Fact, Rules, at, segments, stale_from
-from services.metrics.facts import FIELDS, FactSet, RefusedFact, change
-from services.metrics.measures import MEASURES, packed, unpacked, vector
-from services.metrics.scope import standing
+from services.metrics.figures.scope import standing
+from services.metrics.folding.coverage import FOREVER, RULES, Cell, Fact, Rules, at, segments, stale_from
+from services.metrics.folding.facts import FIELDS, FactSet, RefusedFact, change
+from services.metrics.folding.measures import MEASURES, packed, unpacked, vector
 from shared.contracts import type_of
 from shared.contracts.registry import HeadcountReported
 from tests import oracle

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from services.metrics.coverage import FOREVER, RULES, Fact, Rules, segments
-from services.metrics.durations import EPOCH, spans
-from services.metrics.facts import FactSet, change
-from services.metrics.scope import waited
+from services.metrics.figures.scope import waited
+from services.metrics.folding.coverage import FOREVER, RULES, Fact, Rules, segments
+from services.metrics.folding.durations import EPOCH, spans
+from services.metrics.folding.facts import FactSet, change
 from tests import oracle
 from tests.histories import history, seeds
 from tests.unit.metrics.test_coverage import SETTLED, Told, covered, workers

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.metrics.dashboard.words import LANGUAGES, Language, Words
-from services.metrics.finality import Finality, Provisional
-from services.metrics.freshness import Reason
+from services.metrics.figures.finality import Finality, Provisional
+from services.metrics.figures.freshness import Reason
 
 DAY, NEXT = date(2026, 3, 1), date(2026, 3, 2)
 

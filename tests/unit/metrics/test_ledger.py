@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.facts import Change, FactSet, kind_of
-from services.metrics.ledger import Rows, fold, rows_since
-from services.metrics.measures import MEASURES, unpacked
-from services.metrics.retelling import Memory, Said, taken_back, told_again
-from services.metrics.scope import standing
+from services.metrics.figures.scope import standing
+from services.metrics.folding.facts import Change, FactSet, kind_of
+from services.metrics.folding.ledger import Rows, fold, rows_since
+from services.metrics.folding.measures import MEASURES, unpacked
+from services.metrics.folding.retelling import Memory, Said, taken_back, told_again
 from shared.contracts import Envelope
 from tests import oracle
 from tests.histories import history, interleaved, refused, seeds

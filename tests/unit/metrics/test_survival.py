@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.survival import curve, median
+from services.metrics.figures.survival import curve, median
 
 CASES: list[dict[str, Any]] = json.loads(Path(__file__).with_name("kaplan_meier.json").read_text("utf-8"))
 days = st.lists(st.integers(0, 40), max_size=30)

@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import vl_convert
 
-from services.metrics.dashboard import drawing, waiting
-from services.metrics.dashboard.waiting import Mark, Panel
+from services.metrics.dashboard import drawing
+from services.metrics.dashboard.panels import waiting
+from services.metrics.dashboard.panels.waiting import Mark, Panel
 from services.metrics.dashboard.words import Language, Words
-from services.metrics.waits import Waits
+from services.metrics.explaining.waits import Waits
 
 ZONE = ZoneInfo("Asia/Shanghai")
 

@@ -11,10 +11,10 @@ from services.registry.domain.commands import Correct, RegisterEnterprise
 from services.registry.domain.enterprises import register
 from services.registry.domain.evolve import evolve, take
 from services.registry.domain.state import World
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered
-from shared.ids import uuid7
-from shared.problems import Conflict, Unprocessable
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
+from shared.problems.errors import Conflict, Unprocessable
 from tests.unit.registry.worlds import TODAY, a_world, area, day
 
 

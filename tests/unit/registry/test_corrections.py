@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.registry.domain.state import enterprise_of
+from shared.contracts.ids import uuid7
 from shared.contracts.streams import FactCorrected
-from shared.ids import uuid7
-from shared.problems import Conflict, Unprocessable
+from shared.problems.errors import Conflict, Unprocessable
 from tests.unit.registry.worlds import Ledger, a_world, day
 
 CODE = "91350100M000100Y43"

@@ -8,8 +8,8 @@ import pytest
 
 from services.registry.domain.enterprises import warnings_of, warnings_of_name
 from services.registry.domain.naming import characters, name_key, searchable, sought
-from shared.ids import uuid7
-from shared.problems import Conflict, NotFound, Problem, Unprocessable
+from shared.contracts.ids import uuid7
+from shared.problems.errors import Conflict, NotFound, Problem, Unprocessable
 from tests.unit.registry.worlds import Ledger, a_world, day
 
 CODE = "91350100M000100Y43"

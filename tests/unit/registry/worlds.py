@@ -9,9 +9,9 @@ from services.registry.domain import areas, corrections, enterprises
 from services.registry.domain.commands import Close, Correct, Move, Reclassify, RegisterArea, RegisterEnterprise, ReportHeadcount
 from services.registry.domain.evolve import evolve, take
 from services.registry.domain.state import Enterprise, Fact, History, World, enterprise_subject
+from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind
-from shared.ids import uuid7
-from shared.reasons import Reason
+from shared.journal.reasons import Reason
 
 TODAY = date(2025, 7, 10)
 

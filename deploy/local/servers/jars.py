@@ -1,0 +1,90 @@
+"""The Kafka broker's jars: resolved by jgo, pinned in `kafka-jars.lock` by name and SHA-256, kept in the project's environment.
+
+Run by `setup.py` with the environment's own Python: `python -m deploy.local.servers.jars` fetches what is missing,
+`python -m deploy.local.servers.jars --relock` resolves the two coordinates again and prints a new lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+COORDINATES = ("org.apache.kafka:kafka_2.13:4.1.0", "org.slf4j:slf4j-simple:1.7.36")
+LOCK = Path(__file__).with_name("kafka-jars.lock")
+FOLDER = Path(sys.prefix) / "share" / "kafka"
+FETCHERS = 8
+
+
+class JarMismatch(Exception):
+    """A fetched jar has another SHA-256 than the lock says."""
+
+
+def locked() -> dict[str, str]:
+    """The lock: Maven coordinate `group:artifact:version` → SHA-256 in hex."""
+    lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def jar_path(coordinate: str) -> Path:
+    _, artifact, version = coordinate.split(":")
+    return FOLDER / f"{artifact}-{version}.jar"
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def classpath() -> str:
+    """The broker's class path; FileNotFoundError if a jar of the lock is not there."""
+    paths = [jar_path(coordinate) for coordinate in locked()]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(path)
+    return ":".join(map(str, paths))
+
+
+def fetch() -> int:
+    """Fetch the jars of the lock that are missing or damaged; their number."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = {c: d for c, d in locked().items() if not jar_path(c).is_file() or sha256(jar_path(c)) != d}
+    if not wanted:
+        return 0
+    with tempfile.TemporaryDirectory(dir=FOLDER) as temporary, ThreadPoolExecutor(FETCHERS) as threads:
+        context = _maven(Path(temporary))
+        list(threads.map(lambda item: _fetch_one(context, *item), wanted.items()))
+    return len(wanted)
+
+
+def _fetch_one(context: Any, coordinate: str, digest: str) -> None:
+    fetched = Path(context.create_dependency(coordinate).artifact.resolve())
+    if sha256(fetched) != digest:
+        raise JarMismatch(f"{coordinate}: SHA-256 is not the one in {LOCK.name}")
+    shutil.move(fetched, jar_path(coordinate))
+
+
+def _maven(cache: Path) -> Any:
+    from jgo.maven import MavenContext  # type: ignore[import-untyped, unused-ignore]
+
+    return MavenContext(repo_cache=cache, timeout=60)
+
+
+def relock() -> str:
+    """Resolve `COORDINATES` with all they need at run time; the text of a new lock."""
+    with tempfile.TemporaryDirectory() as temporary:
+        context = _maven(Path(temporary))
+        inputs, transitive = context.resolver.resolve([context.create_dependency(c) for c in COORDINATES])
+        found = {f"{d.groupId}:{d.artifactId}:{d.version}": sha256(Path(d.artifact.resolve())) for d in [*inputs, *transitive]}
+    return "".join(f"{coordinate} {found[coordinate]}\n" for coordinate in sorted(found))
+
+
+if __name__ == "__main__":
+    if "--relock" in sys.argv:
+        print("# Jars of the local broker, made by `python -m deploy.local.servers.jars --relock`.\n" + relock(), end="")
+    else:
+        fetch()

@@ -1,0 +1,142 @@
+"""The enterprises of a park with what each adds to the figures, and one enterprise with everything that was ever said of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.metrics.explaining.explain import FIRST, id_of
+from services.metrics.explaining.history import sets_known, sets_of
+from services.metrics.figures import statements as figures
+from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.scope import Scope, standing
+from services.metrics.folding.facts import CORRECTED, FIELDS, WITHDRAWN, kind_of
+from services.metrics.folding.measures import MEASURES, unpacked
+
+MOST_STATES = 10_000
+MOST_FACTS = 5000
+SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Enterprise:
+    """What one enterprise adds as of a day, and where it stands."""
+
+    id: UUID
+    name: str | None
+    credit_code: str | None
+    park: str | None
+    counts: Mapping[str, int]
+
+    @property
+    def joining(self) -> Rate:
+        return Rate(self.counts["members"], self.counts["workers"])
+
+    @property
+    def key(self) -> tuple[bool, int, UUID]:
+        """Without a union first, the largest first."""
+        return bool(self.counts["covered_units"]), -self.counts["workers"], self.id
+
+
+async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, after: UUID | None) -> tuple[list[Enterprise], UUID | None]:
+    """A hundred enterprises that operate in a park, those that have no union first, and the last one's id if there are more."""
+    scope = Scope(snapshot.areas.at(as_of, known_at), {park})
+    rows = await figures.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
+    found = []
+    for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
+        cell, value = standing(facts, as_of, known_at)
+        counts = dict(zip(MEASURES, unpacked(value), strict=True))
+        if cell is not None and scope.holds(cell) and counts["units"]:
+            found.append(Enterprise(id_of(subject), None, None, cell[0], counts))
+    found.sort(key=lambda enterprise: enterprise.key)
+    start = next((index + 1 for index, enterprise in enumerate(found) if enterprise.id == after), 0) if after else 0
+    page = found[start : start + SHOWN]
+    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
+    shown = [
+        Enterprise(e.id, names[e.id]["name"], names[e.id]["credit_code"], e.park, e.counts) if e.id in names else e
+        for e in page
+    ]  # fmt: skip
+    return shown, page[-1].id if start + SHOWN < len(found) else None
+
+
+async def park_of(snapshot: Snapshot, enterprise: UUID) -> str | None:
+    """The park of an enterprise by its last fact; None if there is no such enterprise. Reads past the caller's areas, to decide access."""
+    await snapshot.conn.execute("SELECT set_config('parkunion.areas', '*', true)")
+    row = (await figures.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
+    return row["park"] if row else None
+
+
+async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> Enterprise | None:
+    """An enterprise as of a day; None if it is not known."""
+    subject = f"enterprise/{enterprise}"
+    states = await figures.states_of(snapshot.conn, snapshot.generation, [subject])
+    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise])
+    if subject not in states or enterprise not in names:
+        return None
+    cell, value = standing((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
+    counts = dict(zip(MEASURES, unpacked(value), strict=True))
+    row = names[enterprise]
+    return Enterprise(enterprise, row["name"], row["credit_code"], cell[0] if cell else None, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's, of a correction that of what it corrects.
+
+    A withdrawal is a correction to nothing: a line for each kind of fact that it takes back.
+    """
+
+    recorded_at: datetime
+    occurred_on: date
+    kind: str
+    count: int
+    says: Mapping[str, Any]
+    correction: bool
+    in_force: bool
+
+
+async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> list[Entry]:
+    """Everything that was said of an enterprise by `known_at` and occurred by `as_of`, the latest business date first."""
+    subject = f"enterprise/{enterprise}"
+    rows = await figures.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
+    corrected = await figures.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+    entries: list[Entry] = []
+    for entry in (entry for row in rows for entry in _entries(row, corrected)):
+        last = entries[-1] if entries else None
+        if last is not None and _same(last, entry):
+            entries[-1] = Entry(
+                entry.recorded_at, last.occurred_on, last.kind, last.count + entry.count, last.says, last.correction, last.in_force
+            )  # fmt: skip
+        else:
+            entries.append(entry)
+    return sorted(entries, key=lambda entry: (entry.occurred_on, entry.recorded_at), reverse=True)
+
+
+def _entries(row: Any, corrected: Mapping[tuple[str, int], int]) -> Iterator[Entry]:
+    kind, says, rank = kind_of(row["type"]), row["says"] or {}, row["sequence"]
+    if kind == WITHDRAWN:
+        for fact, count in Counter(one["fact"] for one in says["withdrawn"]).items():
+            yield Entry(row["recorded_at"], row["occurred_on"], fact, count, {}, True, False)
+        return
+    if kind != CORRECTED:
+        yield Entry(row["recorded_at"], row["occurred_on"], kind, 1, says, False, (row["source"], rank) not in corrected)
+        return
+    withdrawn, replacement = says["withdrawn"], says["replacement"]
+    in_force = corrected.get((row["source"], withdrawn["rank"])) == row["sequence"]
+    yield Entry(
+        row["recorded_at"], row["occurred_on"], withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force
+    )  # fmt: skip
+
+
+def _same(last: Entry, entry: Entry) -> bool:
+    """Members of one day and minute are one line."""
+    return (
+        not entry.says
+        and (last.kind, last.occurred_on, last.correction, last.in_force)
+        == (entry.kind, entry.occurred_on, entry.correction, entry.in_force)
+        and last.recorded_at.replace(second=0, microsecond=0) == entry.recorded_at.replace(second=0, microsecond=0)
+    )

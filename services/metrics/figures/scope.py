@@ -1,0 +1,79 @@
+"""What a question is about: the parks of an area, and within them one group; and what one set of facts contributes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from services.metrics.figures.tree import UNKNOWN, Tree
+from services.metrics.folding.coverage import Cell, Segment, at, segments
+from services.metrics.folding.durations import Duration, spans
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.measures import INDEX, RATES, Vector, unpacked
+
+NOWHERE: Cell = (None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`parks` None = everywhere; `group` None = all groups of `by`."""
+
+    tree: Tree
+    parks: Collection[str] | None = None
+    by: str | None = None
+    group: str | None = None
+
+    @classmethod
+    def of(cls, tree: Tree, area: str | None, by: str | None = None, group: str | None = None) -> Scope:
+        """The scope of a row of a coverage answer."""
+        return cls(tree, None if area is None else tree.under(area), by, group if by else None)
+
+    def holds(self, cell: Cell) -> bool:
+        """Whether what stands in a cell counts here."""
+        if self.parks is not None and cell[0] not in self.parks:
+            return False
+        return self.group is None or self.group == self.group_of(cell)
+
+    def group_of(self, cell: Cell) -> str:
+        """The code of the cell's row."""
+        park, industry, size, ownership = cell
+        match self.by:
+            case "district":
+                return self.tree.district(park)
+            case "park":
+                return park or UNKNOWN
+            case "industry":
+                return (industry or "")[:1] or UNKNOWN
+            case "size":
+                return size or UNKNOWN
+            case _:
+                return ownership or UNKNOWN
+
+
+def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
+    """Where an enterprise or a union stands on a business day, as known at a day, and its contribution: C(F_k, t)."""
+    day, known = as_of.toordinal(), known_at.toordinal()
+    assert known >= facts.since, "what a state has forgotten is told by services.metrics.explaining.history"
+    segment = at(_shape(facts, known), day)
+    if segment.cell is None:
+        return None, 0
+    counts = facts.totals if known >= facts.newest else facts.members_known(known)
+    members = sum(net for occurred, net in counts.items() if occurred <= day)
+    return segment.cell, segment.base + members * segment.each
+
+
+def waited(facts: FactSet, as_of: date, known_at: date) -> Duration | None:
+    """How long an enterprise waited for a union, or has waited, on a business day, as known at a day: D(F_k, t)."""
+    past = [span for span in spans(_shape(facts, known_at.toordinal())) if span.start <= as_of.toordinal()]
+    return past[-1].duration if past else None
+
+
+def _shape(facts: FactSet, known: int) -> list[Segment]:
+    return facts.shape if known >= facts.newest_attribute else segments(facts.in_force(known))
+
+
+def parts(value: Vector, measure: str) -> tuple[int, ...]:
+    """One count, or the numerator and denominator of a rate."""
+    counts = unpacked(value)
+    return tuple(counts[INDEX[name]] for name in RATES.get(measure, (measure,)))

@@ -1,0 +1,163 @@
+"""The ledger: for each known day k of a set of facts, the steps in t of C(F_k) − C(F_k−), and of D(F_k) − D(F_k−), at known day k.
+
+That is the definition (docs/design/ENGINE.md, Folding; invariant I3), computed by `rows_since`. `fold` reaches the same rows from the new
+facts alone wherever that is exact: members are linear in C, so new members need only the known days of the *other* facts to be behind
+them; other facts need all known days to be behind them. What arrives later than that has the rows of its known day and after computed anew.
+(Durations, D, do not depend on members at all, so both ways hold for them.)
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TypeAlias
+
+from services.metrics.folding import durations
+from services.metrics.folding.coverage import NOTHING, Cell, Segment, segments
+from services.metrics.folding.durations import add_durations
+from services.metrics.folding.facts import MEMBERS, Change, FactSet
+from services.metrics.folding.measures import Vector
+
+Key: TypeAlias = tuple[Cell, int, int]
+"""(cell, effective day, known day)"""
+Figures: TypeAlias = defaultdict[Key, Vector]
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of the ledger (`figures`) and of `durations`. Rows that are all zero may be among them and mean nothing."""
+
+    figures: Figures = field(default_factory=lambda: defaultdict(int))
+    durations: dict[durations.Key, int] = field(default_factory=dict)
+
+    def cells(self) -> set[Cell]:
+        """The cells of the rows that mean something."""
+        named = {cell for (cell, _, _), deltas in self.figures.items() if deltas}
+        return named | {cell for (cell, *_), count in self.durations.items() if count}
+
+    def add(self, other: Rows, sign: int = 1) -> None:
+        """Add other rows to these, or take them away."""
+        for key, deltas in other.figures.items():
+            self.figures[key] += sign * deltas
+        for duration, count in other.durations.items():
+            self.durations[duration] = self.durations.get(duration, 0) + sign * count
+
+
+def fold(facts: FactSet, changes: Iterable[Change], rows: Rows) -> None:
+    """Take new events of one subject into its facts and add to `rows` what they change in the ledger and in the durations."""
+    waiting = sorted(changes, key=lambda told: told.known)
+    while waiting:
+        known = waiting[0].known
+        end = next((i for i, told in enumerate(waiting) if told.known != known), len(waiting))
+        group, rest = waiting[:end], waiting[end:]
+        if known >= facts.newest or (known >= facts.newest_attribute and all(map(_only_members, group))):
+            _fold_ahead(facts, group, known, rows)
+            waiting = rest
+        else:
+            _fold_behind(facts, waiting, known, rows)
+            return
+
+
+def _only_members(told: Change) -> bool:
+    return all(placed is None or placed.kind in MEMBERS for placed in (told.withdrawn, told.placed))
+
+
+def _fold_ahead(facts: FactSet, group: Sequence[Change], known: int, rows: Rows) -> None:
+    before, counted = facts.shape, dict(facts.members.get(known, {}))
+    facts.add(group)
+    after = facts.members.get(known, {})
+    news = {day: after.get(day, 0) - counted.get(day, 0) for day in after.keys() | counted.keys()}
+    add_members(before, news, known, rows.figures)
+    if facts.shape is not before:
+        add_difference(before, facts.shape, facts.totals, known, rows.figures)
+        add_durations(before, facts.shape, known, rows.durations)
+
+
+def _fold_behind(facts: FactSet, late: Sequence[Change], since: int, rows: Rows) -> None:
+    before = rows_since(facts, since)
+    facts.add(late)
+    rows.add(rows_since(facts, since))
+    rows.add(before, -1)
+
+
+def rows_since(facts: FactSet, since: int) -> Rows:
+    """The rows of every known day from `since` on, by definition."""
+    rows = Rows()
+    turned = {day for day in facts.attribute_days() if day >= since}
+    shape = segments(facts.in_force(since - 1))
+    members = facts.members_known(since - 1)
+    for known in sorted(turned | {day for day in facts.members if day >= since}):
+        news = facts.members.get(known, {})
+        add_members(shape, news, known, rows.figures)
+        for day, net in news.items():
+            members[day] = members.get(day, 0) + net
+        if known in turned:
+            following = segments(facts.in_force(known))
+            add_difference(shape, following, members, known, rows.figures)
+            add_durations(shape, following, known, rows.durations)
+            shape = following
+    return rows
+
+
+def add_members(shape: Sequence[Segment], news: Mapping[int, int], known: int, rows: Figures) -> None:
+    """The steps of so many more members from each day on, everything else being as in `shape`. `news` = {occurred day: net}."""
+    starts = [segment.start for segment in shape]
+    for day, net in news.items():
+        if not net:
+            continue
+        index = bisect_right(starts, day)
+        before = NOTHING
+        if index:
+            before = shape[index - 1]
+            if before.cell is not None:
+                rows[before.cell, day, known] += net * before.each
+        for segment in shape[index:]:
+            if segment.cell != before.cell or segment.each != before.each:
+                if before.cell is not None:
+                    rows[before.cell, segment.start, known] -= net * before.each
+                if segment.cell is not None:
+                    rows[segment.cell, segment.start, known] += net * segment.each
+            before = segment
+
+
+def add_difference(before: Sequence[Segment], after: Sequence[Segment], members: Mapping[int, int], known: int, rows: Figures) -> None:
+    """The steps of C with shape `after` less those with shape `before`, both with the same members."""
+    same = 0
+    for old, new in zip(before, after, strict=False):
+        if old != new:
+            break
+        same += 1
+    starts = [shape[same].start for shape in (before, after) if len(shape) > same]
+    if not starts:
+        return
+    since = min(starts)
+    days = sorted(members)
+    sums = list(accumulate(members[day] for day in days))
+    for shape, sign in ((before, -1), (after, 1)):
+        _add_steps(shape[max(0, same - 1) :], since, days, sums, sign, known, rows)
+
+
+def _add_steps(shape: Sequence[Segment], since: int, days: list[int], sums: list[int], sign: int, known: int, rows: Figures) -> None:
+    """The steps of a shape from the day `since` on; what comes before is the same in the shape that this one is compared with."""
+
+    def members_on(day: int) -> int:
+        index = bisect_right(days, day)
+        return sums[index - 1] if index else 0
+
+    before = NOTHING
+    for position, segment in enumerate(shape):
+        if segment.start >= since:
+            if before.cell is not None:
+                rows[before.cell, segment.start, known] -= sign * (before.base + members_on(segment.start - 1) * before.each)
+            if segment.cell is not None:
+                rows[segment.cell, segment.start, known] += sign * (segment.base + members_on(segment.start) * segment.each)
+        if segment.cell is not None and segment.each:
+            first = bisect_right(days, max(segment.start, since - 1))
+            last = bisect_right(days, shape[position + 1].start - 1) if position + 1 < len(shape) else len(days)
+            for index in range(first, last):
+                net = sums[index] - (sums[index - 1] if index else 0)
+                rows[segment.cell, days[index], known] += sign * net * segment.each
+        before = segment

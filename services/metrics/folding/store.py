@@ -1,0 +1,188 @@
+"""Every statement by which the projector writes a generation (tables: migrations/0001_generation_1.sql)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.metrics.folding.coverage import Cell
+from services.metrics.folding.facts import kind_of
+from services.metrics.folding.ledger import Rows
+from services.metrics.folding.measures import MEASURES, unpacked
+from services.metrics.folding.retelling import Said
+from shared.process.db import Connection, Pool
+
+STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
+KEEP_STATES = """
+INSERT INTO g{g}.states (shard, subject, state) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
+ON CONFLICT (shard, subject) DO UPDATE SET state = excluded.state
+"""
+NEW_CELLS = """
+INSERT INTO g{g}.cells (park, industry, size, ownership)
+SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(park, industry, size, ownership)
+ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING
+"""
+CELLS = """
+SELECT c.id, c.park, c.industry, c.size, c.ownership FROM g{g}.cells c
+JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(park, industry, size, ownership)
+ON c.park IS NOT DISTINCT FROM w.park AND c.industry IS NOT DISTINCT FROM w.industry
+AND c.size IS NOT DISTINCT FROM w.size AND c.ownership IS NOT DISTINCT FROM w.ownership
+"""
+NAMED = """
+SELECT sequence, type, occurred_on, says FROM g{g}.facts WHERE subject = $1 AND source = $2 AND sequence BETWEEN $3 AND $4 ORDER BY sequence
+"""
+END_AREA = "UPDATE g{g}.areas_facts SET known_until = $3 WHERE code = $1 AND rank = $2 AND known_until IS NULL"
+SEE_ALL = "SELECT set_config('parkunion.areas', '*', true)"
+KEEP_NAMES = """
+INSERT INTO g{g}.enterprises AS e (id, shard, name, credit_code, park)
+SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) AS n(id, name, credit_code, park)
+ON CONFLICT (id) DO UPDATE SET park = excluded.park, name = coalesce(excluded.name, e.name),
+    credit_code = CASE WHEN excluded.name IS NULL THEN e.credit_code ELSE excluded.credit_code END
+"""
+KEEP_PLACEMENTS = """
+INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
+"""
+
+LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
+DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
+
+FEW = 2
+"""Rows; from three on one COPY is cheaper than a statement for each."""
+
+
+class FactRow(NamedTuple):
+    """One event, as `facts` keeps it."""
+
+    shard: int
+    subject: str
+    source: str
+    sequence: int
+    event_id: UUID
+    type: str
+    occurred_on: date
+    known_day: date
+    recorded_at: datetime
+    says: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class AreaRow:
+    """One version of an area, in the order of the table's columns."""
+
+    shard: int
+    code: str
+    rank: int
+    event_id: UUID
+    occurred_on: date
+    known_day: date
+    known_until: date | None
+    recorded_at: datetime
+    name: str
+    kind: str
+    parent: str | None
+    level: bool
+
+
+AREA_COLUMNS = tuple(AreaRow.__dataclass_fields__)
+
+
+class NameRow(NamedTuple):
+    """What is new about an enterprise: `name` None leaves name and code as they are."""
+
+    id: UUID
+    name: str | None
+    credit_code: str | None
+    park: str | None
+
+
+async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
+    """The stored sets of facts; subjects without one are left out."""
+    return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}
+
+
+async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, bytes]) -> None:
+    """Write sets of facts in one statement."""
+    await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), list(dumped.values()))
+
+
+async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
+    """Ids of cells, new ones made. In a transaction of its own: an id that is known is then true whatever becomes of the batch."""
+    async with pool.acquire(timeout=10) as conn, conn.transaction():
+        return await cell_ids_within(conn, generation, wanted)
+
+
+async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
+    """As `cell_ids`, in the transaction of `conn`: the ids are true if it commits."""
+    if not wanted:
+        return {}
+    columns = [list(column) for column in zip(*wanted, strict=True)]
+    await conn.execute(NEW_CELLS.format(g=generation), *columns)
+    rows = await conn.fetch(CELLS.format(g=generation), *columns)
+    return {(row["park"], row["industry"], row["size"], row["ownership"]): row["id"] for row in rows}
+
+
+async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> int:
+    """Append rows of ledger and durations that are not all zero; measures of 0 are written as NULL. Returns how many."""
+    figures = [
+        (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
+        for (cell, effective, known), deltas in rows.figures.items()
+        if deltas
+    ]
+    durations = [
+        (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
+        for (cell, effective, known, kind, value), count in rows.durations.items()
+        if count
+    ]
+    await append_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, figures)
+    await append_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
+    return len(figures) + len(durations)
+
+
+async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
+    """Append events."""
+    await append_rows(conn, generation, "facts", FactRow._fields, rows)
+
+
+async def append_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    """Append rows by COPY, a few by a prepared statement: COPY is parsed and planned each time, and for one row costs more than twice."""
+    if len(rows) > FEW:
+        await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=rows)
+        return
+    values = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
+    for row in rows:
+        await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
+
+
+async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[tuple[int, Said]]:
+    """What the events `first` to `last` of a stream said, as far as they counted."""
+    rows = await conn.fetch(NAMED.format(g=generation), subject, source, first, last)
+    return [(row["sequence"], Said(kind_of(row["type"]), row["occurred_on"], row["says"])) for row in rows]
+
+
+async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:
+    """The version of an area that stands for one fact is no longer told from `known` on."""
+    await conn.execute(END_AREA.format(g=generation), code, rank, known)
+
+
+async def keep_areas(conn: Connection, generation: int, rows: Iterable[AreaRow]) -> None:
+    """Append versions of areas by COPY."""
+    records = [tuple(getattr(row, name) for name in AREA_COLUMNS) for row in rows]
+    await conn.copy_records_to_table("areas_facts", schema_name=f"g{generation}", columns=AREA_COLUMNS, records=records)
+
+
+async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
+    """Write the directory's rows."""
+    await conn.fetchval(SEE_ALL)
+    await conn.execute(KEEP_NAMES.format(g=generation), shard, *_columns(rows))
+
+
+async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
+    """Remember (park, subject)."""
+    await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *_columns(sorted(places)))
+
+
+def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

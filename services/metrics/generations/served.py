@@ -1,0 +1,141 @@
+"""One shard of a generation as its tables hold it, in the form in which a refold gives it: every statement by which an audit reads."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from services.metrics.folding.coverage import Fact
+from services.metrics.folding.durations import Key as DurationKey
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.ledger import Key
+from services.metrics.folding.measures import MEASURES, Vector, packed
+from services.metrics.folding.store import AREA_COLUMNS, FactRow
+from services.metrics.generations.refold import Refolded, digested
+from shared.process.db import Connection
+
+Contents: TypeAlias = dict[Any, Any]
+"""{key of a row: the rest of it}"""
+
+PREFETCH = 5000
+
+LEDGER = """
+SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, {measures} FROM (
+    SELECT cell, effective_day, known_day, {sums} FROM (
+        SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger WHERE shard = $1
+        UNION ALL SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger_open WHERE shard = $1
+    ) r GROUP BY 1, 2, 3
+) l LEFT JOIN g{g}.cells c ON c.id = l.cell
+"""
+DURATIONS = """
+SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.kind, l.value, l.count FROM (
+    SELECT cell, effective_day, known_day, kind, value, sum(count)::bigint AS count FROM (
+        SELECT cell, effective_day, known_day, kind, value, count FROM g{g}.durations WHERE shard = $1
+        UNION ALL SELECT cell, effective_day, known_day, kind, value, count FROM g{g}.durations_open WHERE shard = $1
+    ) r GROUP BY 1, 2, 3, 4, 5
+) l LEFT JOIN g{g}.cells c ON c.id = l.cell
+"""
+COUNT = """
+SELECT (SELECT count(*) FROM g{g}.ledger) + (SELECT count(*) FROM g{g}.durations)
+    + (SELECT count(*) FROM (
+        SELECT FROM g{g}.ledger_open GROUP BY shard, cell, effective_day, known_day HAVING {any_measure}
+    ) r)
+    + (SELECT count(*) FROM (
+        SELECT FROM g{g}.durations_open GROUP BY shard, cell, effective_day, known_day, kind, value HAVING sum(count) <> 0
+    ) r)
+"""
+SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in MEASURES)
+FACTS = "SELECT {columns} FROM g{g}.facts WHERE shard = $1"
+STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1"
+AREAS = "SELECT {columns} FROM g{g}.areas_facts WHERE shard = $1"
+NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE shard = $1"
+PLACEMENTS = "SELECT park, subject FROM g{g}.placements WHERE shard = $1"
+SEEN = "SELECT source, subject, sequence, event_id FROM seen WHERE generation = $1 AND shard = $2"
+HELD = 'SELECT topic, "offset", kind, source, subject, sequence FROM held WHERE generation = $1 AND shard = $2'
+
+
+async def count(conn: Connection, generation: int) -> int:
+    """How many rows ledger and durations have, as an audit counts them: rows of one key are one, and none if they come to nothing.
+
+    A known day that is closed in a shard has no row in the open tables, so only those need to be summed.
+    """
+    any_measure = " OR ".join(f"sum({name}) <> 0" for name in MEASURES)
+    found: int = await conn.fetchval(COUNT.format(g=generation, any_measure=any_measure))
+    return found
+
+
+async def ledger(conn: Connection, generation: int, shard: int) -> dict[Key, Vector]:
+    """{(cell, effective day, known day): sums of both tables}, zeros left out."""
+    statement = LEDGER.format(g=generation, measures=", ".join(MEASURES), sums=SUMS)
+    found: dict[Key, Vector] = {}
+    async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
+        values = tuple(row)
+        if value := packed(values[6:]):
+            key = (values[:4], values[4].toordinal(), values[5].toordinal())
+            found[key] = found.get(key, 0) + value
+    return found
+
+
+async def durations(conn: Connection, generation: int, shard: int) -> dict[DurationKey, int]:
+    """{(cell, effective day, known day, kind, value): count of both tables}, zeros left out."""
+    found: dict[DurationKey, int] = {}
+    async for row in conn.cursor(DURATIONS.format(g=generation), shard, prefetch=PREFETCH):
+        if row["count"]:
+            key = (tuple(row)[:4], row["effective_day"].toordinal(), row["known_day"].toordinal(), row["kind"], row["value"])
+            found[key] = found.get(key, 0) + row["count"]
+    return found
+
+
+async def contents(conn: Connection, generation: int, shard: int) -> dict[str, Contents]:
+    """{table: its rows}, all tables but the ledger."""
+    facts: dict[str, int] = {}
+    statement = FACTS.format(g=generation, columns=", ".join(FactRow._fields))
+    async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
+        fact = FactRow(*row)
+        facts[fact.subject] = digested(facts.get(fact.subject, 0), fact)
+    states = {
+        row["subject"]: essence(FactSet.load(row["state"]))
+        async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH)
+    }
+    areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
+    return {
+        "facts": facts,
+        "states": states,
+        "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
+        "enterprises": {row["id"].int: tuple(row)[1:] for row in await conn.fetch(NAMES.format(g=generation), shard)},
+        "placements": {(row["park"], row["subject"]): True for row in await conn.fetch(PLACEMENTS.format(g=generation), shard)},
+        "seen": {
+            (row["source"], row["subject"]): (row["sequence"], row["event_id"].int) for row in await conn.fetch(SEEN, generation, shard)
+        },
+        "held": {(row["topic"], row["offset"]): tuple(row)[2:] for row in await conn.fetch(HELD, generation, shard)},
+    }
+
+
+def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Contents]:
+    """The same of a refold. A state that has forgotten its past is compared with one that forgets as much."""
+    for subject, served in contents["states"].items():
+        if (facts := refolded.sets.get(subject)) is not None:
+            facts.compact(served[0])
+    rows = [{name: getattr(row, name) for name in AREA_COLUMNS} for row in refolded.areas]
+    return {
+        "facts": dict(refolded.facts),
+        "states": {subject: essence(facts) for subject, facts in refolded.sets.items()},
+        "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
+        "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
+        "placements": dict.fromkeys(refolded.placements, True),
+        "seen": {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
+        "held": {at: (parked.kind, *parked.record.stream, parked.record.sequence) for at, parked in refolded.held.items()},
+    }
+
+
+def _plain(row: Any) -> tuple[Any, ...]:
+    return tuple(row[name] for name in AREA_COLUMNS if name != "event_id")
+
+
+def essence(facts: FactSet) -> tuple[int, list[tuple[Any, ...]], dict[int, dict[int, int]]]:
+    """What a set holds, whatever the order in which it came, and since when."""
+    attributes = sorted((_essential(fact) for fact in facts.attributes), key=repr)
+    return facts.since, attributes, {known: net for known, net in facts.members.items() if net}
+
+
+def _essential(fact: Fact) -> tuple[Any, ...]:
+    return (fact.kind, fact.occurred, fact.rank, fact.known, fact.until, sorted(fact.says.items()))

@@ -1,0 +1,76 @@
+"""The routes of the time to found: medians by group, and the Kaplan–Meier curve of one scope."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from services.metrics.explaining import waits
+from services.metrics.explaining.waits import Waits, require_durations
+from services.metrics.figures.questions import Snapshot
+from services.metrics.http.bodies import basis, step_body, waits_body
+from services.metrics.http.coverage_routes import VERSION_HEADER, day_or_today, questions_of
+from services.metrics.http.grants import READ, require_granted
+from services.metrics.http.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt
+from shared.http.answers import json_response, language_of
+from shared.http.web import CallerOf
+from shared.problems.errors import Unprocessable
+
+router = APIRouter(prefix="/v1/durations", tags=["durations"])
+
+
+@router.get("", response_model=DurationsAnswer)
+async def durations(
+    request: Request,
+    caller: CallerOf,
+    area: Area = None,
+    by: Annotated[By | None, Query()] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> Response:
+    """How long enterprises waited from their start to their first union: how many, and the median with those that are waiting still."""
+    caller.require(READ)
+    async with questions_of(request).snapshot(caller.areas) as snapshot:
+        require_granted(snapshot, caller, area)
+        require_durations(snapshot)
+        day, known = day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
+        answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
+        rows = [waits_body(row) for row in (*answer.rows, answer.total)]
+        return _page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows})
+
+
+@router.get("/curve", response_model=CurveAnswer)
+async def curve(
+    request: Request,
+    caller: CallerOf,
+    area: Area = None,
+    by: Annotated[By | None, Query()] = None,
+    group: Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> Response:
+    """The Kaplan–Meier curve of an area, or of one group in it: the share that is still waiting after so many days."""
+    caller.require(READ)
+    if (group is None) != (by is None):
+        raise Unprocessable("FIELD_REQUIRED", field="by" if by is None else "group")
+    async with questions_of(request).snapshot(caller.areas) as snapshot:
+        require_granted(snapshot, caller, area)
+        require_durations(snapshot)
+        day, known = day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
+        answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
+        row = answer.total if group is None else next((row for row in answer.rows if row.code == group), Waits(group))
+        body = {
+            **basis(snapshot, as_of=day, known_at=known),
+            "area": area,
+            "by": by,
+            "group": group,
+            "row": waits_body(row),
+            "steps": [step_body(step) for step in row.curve()],
+        }
+        return _page(snapshot, body)
+
+
+def _page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
+    return json_response(body, headers={VERSION_HEADER: snapshot.version, "Vary": "Accept-Language"})

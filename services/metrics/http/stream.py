@@ -1,0 +1,204 @@
+"""`GET /v1/coverage/stream`: the answer of `GET /v1/coverage`, and from then on every change of it, as server-sent events.
+
+The id of an event is the version vector of its figures; a client that sends it back (Last-Event-ID) is told what has changed since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from services.metrics.figures.questions import Snapshot
+from services.metrics.folding import feed
+from services.metrics.folding.coverage import RULE_VERSION
+from services.metrics.http.bodies import row_body
+from services.metrics.http.coverage_routes import day_or_today, questions_of
+from services.metrics.http.grants import READ, require_granted
+from services.metrics.http.schemas import Area, AsOf, By
+from services.metrics.live.hub import Hub
+from services.metrics.live.subscribers import Question, Subscriber, Update
+from services.metrics.settings import Settings
+from shared.http.answers import json_response, language_of
+from shared.http.auth import Caller
+from shared.http.forms import Day
+from shared.http.web import CallerOf
+from shared.process.clock import utc_now
+
+HEARTBEAT = 15.0
+SEND_WITHIN = 30.0
+"""Seconds that a client may take to accept an event; a slower one is dropped and may resume."""
+RETRY = b"retry: 1000\n\n"
+LONGEST_ID = 4096
+NO_VERSION = 2**63
+"""Versions are bigints: an id with a larger one is none of ours."""
+MOST_ENCODED = 64
+MOST_TOLD = 1000
+"""Changes that are looked through for a client that resumes; behind more it is sent everything."""
+
+router = APIRouter(prefix="/v1")
+
+
+@asynccontextmanager
+async def running(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[Hub]:
+    """The process's hub, following the change feed. `stopping`: set by the process's signal; the web server waits for open streams before it
+    leaves this context, so they must end by the signal."""
+    hub, stop = Hub(settings.dsn, settings.clock, settings.kafka, settings.partitions), stopping or asyncio.Event()
+    task = asyncio.create_task(hub.run(stop))
+    try:
+        yield hub
+    finally:
+        stop.set()
+        await task
+
+
+@router.get("/coverage/stream", tags=["coverage"], response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+async def stream(
+    request: Request,
+    caller: CallerOf,
+    area: Area = None,
+    by: Annotated[By | None, Query()] = None,
+    as_of: AsOf = None,
+    day: Annotated[
+        Day | None, Query(description="The day of the figures that the client has, if it sends an id and asks for today.")
+    ] = None,
+    last_event_id: Annotated[str | None, Query(max_length=LONGEST_ID)] = None,
+    last_event_header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID)] = None,
+) -> Response:
+    """Events `coverage` (rows that changed, the total among them; all rows if `full`) and `age` (of the data, and why)."""
+    caller.require(READ)
+    hub: Hub = request.app.state.hub
+    async with questions_of(request).snapshot(caller.areas) as snapshot:
+        require_granted(snapshot, caller, area)
+        if as_of is not None:
+            day_or_today(snapshot, as_of, "as_of")
+    subscriber = await hub.subscribe(Question(area, by, as_of, language_of(request)))
+    known: set[str] | None = None
+    if sent := last_event_header or last_event_id:
+        try:
+            async with questions_of(request).snapshot(caller.areas) as snapshot:
+                known = await _changed_since(hub, snapshot, subscriber, sent, as_of or day)
+        except BaseException:
+            hub.leave(subscriber)
+            raise
+    if known is None:
+        subscriber.want_everything()
+    else:
+        subscriber.touch(known, None)
+    subscriber.tell_age()
+    return EventStream(hub, subscriber, caller)
+
+
+async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, sent: str, day: Any) -> set[str] | None:
+    """The groups that changed after the client's version vector; None: it must be sent everything."""
+    versions = _versions(sent, hub.generation)
+    view = subscriber.channel.view
+    if versions is None or snapshot.generation != hub.generation:
+        return None
+    if day != view.table.as_of and (day is not None or all(versions.get(shard, 0) <= version for shard, version in hub.loaded.items())):
+        # Midnight may lie between: the figures of the new day differ although nothing happened.
+        return None
+    since = {shard: versions.get(shard, 0) for shard in hub.versions.keys() | versions.keys()}
+    changes = await feed.since(snapshot.conn, hub.generation, since, MOST_TOLD)
+    if changes is None or len(changes) >= MOST_TOLD or any(not changed.cells for changed in changes):
+        return None
+    cells = {cell for changed in changes for cell in changed.cells} & view.table.cells.keys()
+    groups = {group for cell in cells if (group := view.group(cell)) is not None}
+    return groups | {"all"} if groups else set()
+
+
+def _versions(sent: str, generation: int) -> dict[int, int] | None:
+    """The version vector of an event's id; None if it is not one of this generation."""
+    made_by, _, versions = sent.partition(":")
+    try:
+        found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
+    except ValueError:
+        return None
+    return found if made_by == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
+
+
+class EventStream(Response):
+    """The open answer. It ends when the client goes, its token expires, the service stops, or an event is not accepted in time."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, subscriber: Subscriber, caller: Caller) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._hub = hub
+        self._subscriber = subscriber
+        self._expires_at = caller.expires_at
+        self._greet = True
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(self._gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            with contextlib.suppress(TimeoutError, OSError):
+                await self._send(send, RETRY)
+                while not self._subscriber.closed:
+                    await self._send(send, await self._next())
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            gone.cancel()
+            self._hub.leave(self._subscriber)
+
+    async def _gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._subscriber.close()
+
+    @staticmethod
+    async def _send(send: Send, body: bytes) -> None:
+        async with asyncio.timeout(SEND_WITHIN):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def _next(self) -> bytes:
+        left = self._expires_at - utc_now().timestamp()
+        update = await self._subscriber.due(min(HEARTBEAT, max(0.0, left)))
+        if left <= HEARTBEAT and utc_now().timestamp() >= self._expires_at:
+            self._subscriber.close()
+            return b'event: end\ndata: {"reason":"TOKEN_EXPIRED"}\n\n'
+        if update is None:
+            return b": \n\n"
+        figures = self._coverage(update) if update.rows is not None or self._greet else b""
+        self._greet = False
+        return figures + (self._age() if update.tell_age else b"")
+
+    def _coverage(self, update: Update) -> bytes:
+        rows, hub, encoded = update.rows or (), self._hub, self._subscriber.channel.encoded
+        finality = hub.finality
+        key = (update.full, hub.version, finality, *(row.code for row in rows))
+        if key not in encoded:
+            if len(encoded) >= MOST_ENCODED:
+                encoded.clear()
+            age = None if update.age is None else round(update.age * 1000)
+            body = {
+                "as_of": update.as_of,
+                "known_at": hub.today,
+                "provisional": finality.provisional(hub.today),
+                "closed_day": finality.closed_day,
+                "rule_version": RULE_VERSION,
+                "fold_version": hub.fold_version,
+                "full": update.full,
+                "version": hub.version,
+                "newest": hub.newest,
+                "age_ms": age,
+                "rows": [row_body(row) for row in rows],
+            }
+            encoded[key] = _event("coverage", body, hub.version)
+        return encoded[key]
+
+    def _age(self) -> bytes:
+        return b"" if self._hub.freshness is None else _event("age", self._hub.freshness.as_dict(), None)
+
+
+def _event(name: str, body: dict[str, Any], event_id: str | None) -> bytes:
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"event: {name}\n{head}data: ".encode() + cast(bytes, json_response(body).body) + b"\n\n"

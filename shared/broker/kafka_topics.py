@@ -1,0 +1,136 @@
+"""Topics of a Kafka as wholes: which there are, making and deleting one, and reading through one in no group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, for_code
+
+from shared.broker.kafka_metadata import UNKNOWN_TOPIC, TopicsRequest, topics_in
+from shared.broker.protocol import BrokerUnavailable, Extent, OffsetLost, Place, Record, Topic
+
+ANSWER_TIMEOUT = 5.0
+ADMIN_TIMEOUT = 30.0
+READ_PATIENCE = 10.0
+"""Seconds without a record after which reading a log is given up."""
+POLL = 0.05
+LARGEST_FETCH = 1_048_576
+OUTAGES = (KafkaError, OSError, TimeoutError, asyncio.TimeoutError)
+KEEP = {"cleanup.policy": "delete", "retention.ms": "-1"}
+BROKERS_DEFAULT = -1
+
+
+async def describe(bootstrap: str, topics: Iterable[str]) -> dict[str, Topic]:
+    """As Broker.describe."""
+    wanted = list(topics)
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=int(ANSWER_TIMEOUT * 1000))
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await client.bootstrap()
+            return await describe_by(client, wanted)
+    except OUTAGES as error:
+        raise BrokerUnavailable(f"describe: {error!r}") from error
+    finally:
+        await client.close()
+
+
+async def describe_by(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str, Topic]:
+    """As `describe`, over a connection that exists. Raises what aiokafka raises, and BrokerUnavailable."""
+    return topics_in(await client.send(client.get_random_node(), TopicsRequest(topics)))
+
+
+@asynccontextmanager
+async def _administering(bootstrap: str, what: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(ADMIN_TIMEOUT * 1000))
+    try:
+        async with asyncio.timeout(ADMIN_TIMEOUT):
+            await client.start()
+            yield client
+    except OUTAGES as error:
+        raise BrokerUnavailable(f"{what}: {error!r}") from error
+    finally:
+        await client.close()
+
+
+async def create_topic(bootstrap: str, topic: str, partitions: int) -> None:
+    """As Broker.create_topic; returns when every partition can be written and read."""
+    async with _administering(bootstrap, f"create {topic}") as admin:
+        # An empty assignment says that the replication is the broker's default: the client asks for one or the other.
+        answer = await admin.create_topics([NewTopic(topic, partitions, BROKERS_DEFAULT, {}, KEEP)])
+        for _, code, *message in answer.topic_errors:
+            if code:
+                raise BrokerUnavailable(f"create {topic}: {for_code(code).__name__} {' '.join(filter(None, message))}")
+        while topic not in await describe(bootstrap, [topic]):
+            await asyncio.sleep(POLL)
+
+
+async def delete_topic(bootstrap: str, topic: str) -> None:
+    """As Broker.delete_topic."""
+    async with _administering(bootstrap, f"delete {topic}") as admin:
+        answer = await admin.delete_topics([topic])
+        for _, code, *_rest in answer.topic_error_codes:
+            if code not in (0, UNKNOWN_TOPIC):
+                raise BrokerUnavailable(f"delete {topic}: {for_code(code).__name__}")
+        while topic in await describe(bootstrap, [topic]):
+            await asyncio.sleep(POLL)
+
+
+async def read(bootstrap: str, spans: Mapping[Place, Extent]) -> AsyncGenerator[Sequence[Record], None]:
+    """As Broker.read."""
+    left = {TopicPartition(*place): span.end for place, span in spans.items() if span.begin < span.end}
+    if not left:
+        return
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=LARGEST_FETCH,
+        request_timeout_ms=int(READ_PATIENCE * 1000),
+    )
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await consumer.start()
+        consumer.assign(list(left))
+        for tp in left:
+            consumer.seek(tp, spans[tp.topic, tp.partition].begin)
+        while left:
+            for piece in await _next(consumer, left):
+                yield piece
+    except OffsetOutOfRangeError as error:
+        raise OffsetLost(str(error)) from error
+    except OUTAGES as error:
+        raise BrokerUnavailable(f"read: {error!r}") from error
+    finally:
+        await _close(consumer)
+
+
+async def _next(consumer: AIOKafkaConsumer, left: dict[TopicPartition, int]) -> list[Sequence[Record]]:
+    """What comes next of the places that are left; a place that was read to its end leaves them."""
+    fetched: dict[TopicPartition, list[Any]] = await consumer.getmany(*left, timeout_ms=int(READ_PATIENCE * 1000))
+    if not fetched:
+        raise BrokerUnavailable(f"nothing came of {sorted(left)} for {READ_PATIENCE:.0f} s")
+    pieces: list[Sequence[Record]] = []
+    for tp, records in fetched.items():
+        end = left.get(tp)
+        if end is None:
+            continue
+        if wanted := [record for record in records if record.offset < end]:
+            pieces.append(wanted)
+        if await consumer.position(tp) >= end:
+            del left[tp]
+            consumer.pause(tp)
+    return pieces
+
+
+async def _close(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            await consumer.stop()
+    except OUTAGES:
+        return  # nothing of it is needed any more

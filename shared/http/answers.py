@@ -1,0 +1,109 @@
+"""Answers: problems in the caller's language, and what a command made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from shared.journal.idempotency import Result
+from shared.problems.errors import MEDIA_TYPE, Problem, warnings
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Warned(BaseModel):
+    """A warning beside a success."""
+
+    code: str
+    message_zh: str
+    message_en: str
+
+
+class Created(BaseModel):
+    """What a command answers: the resource, its stream, the sequence of its last event there, all its events; warnings if there are some."""
+
+    id: str
+    subject: str
+    sequence: int
+    event_ids: list[str]
+    warnings: list[Warned] | None = None
+
+
+class ProblemError(BaseModel):
+    """One thing that is wrong."""
+
+    row: int | None
+    field: str | None
+    code: str
+    message_zh: str
+    message_en: str
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457: why a request was refused. The codes: docs/problems.md."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    errors: list[ProblemError]
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Plain values, dates, UUIDs, dataclasses and msgspec structs as JSON."""
+    return Response(_encode(content), status, headers, "application/json")
+
+
+def created(result: Result) -> Response:
+    """201 of a command, the same for a repeat."""
+    return json_response(created_body(result), 201)
+
+
+def created_body(result: Result) -> dict[str, Any]:
+    """The fields of `Created`."""
+    body: dict[str, Any] = {
+        "id": result.id,
+        "subject": result.subject,
+        "sequence": result.sequence,
+        "event_ids": [str(event_id) for event_id in result.event_ids],
+    }
+    if result.warnings:
+        body["warnings"] = warnings(result.warnings)
+    return body
+
+
+def problem_response(problem: Problem, language: str = "zh") -> Response:
+    """The problem's answer."""
+    headers = {**problem.headers, "Content-Language": language, "Vary": "Accept-Language"}
+    return Response(_encode(problem.as_dict(language)), problem.status, headers, MEDIA_TYPE)
+
+
+def language_of(request: HTTPConnection) -> str:
+    """The language that the caller likes best, of zh and en; zh without a wish."""
+    return preferred(request.headers.get("accept-language", ""))
+
+
+def preferred(accepted: str) -> str:
+    """`zh` or `en` by an Accept-Language header (RFC 9110 §12.5.4)."""
+    wishes = {"zh": -1.0, "en": -1.0, "*": -1.0}
+    for part in accepted[:500].split(","):
+        tag, _, weight = part.strip().partition(";")
+        name = tag.strip().partition("-")[0].lower()
+        if name in wishes:
+            wishes[name] = max(wishes[name], _weight(weight))
+    chinese, english = (wishes[name] if wishes[name] >= 0 else wishes["*"] for name in ("zh", "en"))
+    return "en" if english > max(chinese, 0.0) else "zh"
+
+
+def _weight(text: str) -> float:
+    name, _, value = text.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return min(1.0, max(0.0, float(value)))
+    except ValueError:
+        return 0.0

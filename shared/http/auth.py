@@ -1,0 +1,76 @@
+"""Who calls, what they may do (scopes `service:verb`), and where (areas).
+
+Light on purpose: handlers and consumers know `Areas` without a web framework in their process. Tokens are verified in shared/http/tokens.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shared.problems.errors import Forbidden
+
+SCOPES = (
+    "registry:read",
+    "registry:write",
+    "registry:operate",
+    "membership:read",
+    "membership:write",
+    "membership:operate",
+    "metrics:read",
+    "metrics:operate",
+    "operator",
+)
+ROOT = "*"
+"""The area that holds every area, in a token's claim and in the setting of row-level security."""
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """The areas that are granted, each with all that lies in it; empty grants nothing."""
+
+    codes: frozenset[str] = frozenset()
+    everything: bool = False
+
+    @classmethod
+    def all(cls) -> Areas:
+        """Everything: the root area, or a service's own work."""
+        return EVERYTHING
+
+    @classmethod
+    def of(cls, codes: Iterable[str]) -> Areas:
+        """The areas of a token's claim; `*` is everything."""
+        wanted = frozenset(codes)
+        return EVERYTHING if ROOT in wanted else cls(wanted)
+
+    def inside(self, path: Iterable[str] | None) -> bool:
+        """Whether an area is granted, whose `path` is its own code and those of the areas that it lies in (None: it is not known)."""
+        return self.everything or (path is not None and not self.codes.isdisjoint(path))
+
+    def setting(self) -> str:
+        """For `parkunion.areas`, by which row-level security decides: `*`, or the codes with commas between."""
+        return ROOT if self.everything else ",".join(sorted(self.codes))
+
+
+EVERYTHING = Areas(frozenset({ROOT}), everything=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client with a verified token. `client` is opaque (the token's `sub`); `expires_at` in seconds since 1970 ends open streams."""
+
+    client: str
+    scopes: frozenset[str]
+    areas: Areas = field(default_factory=Areas)
+    expires_at: float = float("inf")
+
+    def require(self, scope: str) -> None:
+        """Raises SCOPE_MISSING (403) without `scope`."""
+        if scope not in self.scopes:
+            challenge = f'Bearer realm="parkunion", error="insufficient_scope", scope="{scope}"'
+            raise Forbidden("SCOPE_MISSING", params={"scope": scope}, headers={"WWW-Authenticate": challenge})
+
+    def require_area(self, code: str | None, path: Iterable[str] | None, field: str | None = "area") -> None:
+        """Raises AREA_NOT_GRANTED (403), before any query, unless the area with that `path` is granted; `code` None means every area."""
+        if not self.areas.inside(path if code is not None else None):
+            raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or ROOT})

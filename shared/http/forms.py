@@ -1,0 +1,169 @@
+"""The forms of what callers send, as pydantic types: what they refuse is said in the catalogue's codes, by field (shared/problems/validation.py)."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from fastapi import Header
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.contracts.ids import uuid7
+from shared.journal.reasons import REASON_CODE, Reason, reason_of
+from shared.problems.texts import CONTROL, CONTROL_BUT_BREAKS, shows_nothing
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+EARLIEST = date(1900, 1, 1)
+AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+UUID_LENGTH = 36
+MOST_WORKERS = 10_000_000
+DEEPEST = 8
+
+
+def _day(value: Any) -> date:
+    # Pydantic itself also takes instants and numbers of seconds for dates.
+    if type(value) is date:
+        return value
+    try:
+        if not isinstance(value, str) or not ISO_DAY.fullmatch(value):
+            raise ValueError
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise PydanticCustomError("INVALID_DATE", "a date is written YYYY-MM-DD") from None
+    if day < EARLIEST:
+        raise PydanticCustomError("DATE_OUT_OF_RANGE", "the date is out of range", {"earliest": "1900-01-01", "latest": "today"})
+    return day
+
+
+def _in_full(value: Any) -> Any:
+    # Pydantic also takes a UUID in braces, as a URN and without hyphens; one id has one form.
+    if isinstance(value, str) and len(value) != UUID_LENGTH:
+        raise PydanticCustomError("INVALID_ID", "an id is a UUID")
+    return value
+
+
+def _without_control(value: str) -> str:
+    if CONTROL.search(value):
+        raise PydanticCustomError("CONTROL_CHARACTERS", "no control characters")
+    return value
+
+
+def _seen(value: str) -> str:
+    if shows_nothing(value):
+        raise PydanticCustomError("EMPTY", "nothing of the text can be seen")
+    return value
+
+
+def _without_control_but_breaks(value: str) -> str:
+    if CONTROL_BUT_BREAKS.search(value):
+        raise PydanticCustomError("CONTROL_CHARACTERS", "no control characters but line breaks")
+    return value
+
+
+def _area_code(value: Any) -> str:
+    if not isinstance(value, str) or not AREA_CODE.fullmatch(value):
+        raise PydanticCustomError("BAD_AREA_CODE", "an area code is [A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+    return value
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """JSON values that a database can keep: no control characters, no infinite numbers, not too deep."""
+    if isinstance(value, str):
+        _without_control_but_breaks(value)
+    elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        raise PydanticCustomError("NOT_A_NUMBER", "not a number")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise PydanticCustomError("OUT_OF_RANGE", "out of range", {"limit": "64 bit"})
+    elif isinstance(value, (dict, list)):
+        if depth >= DEEPEST:
+            raise PydanticCustomError("INVALID_VALUE", "nested too deep")
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(key, str):
+                _without_control(key)
+            _plain(inner, depth + 1)
+    return value
+
+
+Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+"""A business date, `YYYY-MM-DD` from 1900-01-01 on; that it is not after today is a rule of the domain."""
+Id: TypeAlias = Annotated[UUID, BeforeValidator(_in_full)]
+"""A UUID in its form of 36 characters."""
+Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MOST_WORKERS)]
+"""A number of people: a whole number, not a text and not true or false."""
+Number: TypeAlias = Annotated[float, Field(strict=True)]
+"""A finite number, not a text and not true or false."""
+Name: TypeAlias = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_without_control),
+    AfterValidator(_seen),
+]
+"""A name of 1 to 200 characters in one line."""
+Text: TypeAlias = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_without_control_but_breaks)
+]
+"""A free text of 1 to 2,000 characters."""
+Code: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_without_control)]
+"""A code of some list, 1 to 64 characters."""
+AreaCode: TypeAlias = Annotated[
+    str, BeforeValidator(_area_code), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"})
+]
+"""The code of a division or park."""
+Data: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""A JSON object that is looked at later, such as a correction's `data`."""
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same body is done once and answered with the first result (30 days).",
+    ),
+]
+"""The header by which a repeated command is recognised."""
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
+]
+"""The header by which a command is carried out only on what its caller has read (shared/writing/preconditions.py)."""
+
+
+Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+"""The place of an event in its stream, from 1."""
+
+
+class Command(BaseModel):
+    """A command's body: fields that it does not know are an error, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, regex_engine="rust-regex")
+
+    def plain(self) -> dict[str, Any]:
+        """As plain JSON values, defaults left out: what an idempotency fingerprint is made of."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class Withdrawal(Command):
+    """Events of one stream that were never facts.
+
+    `from` and `to`: their sequences, both included. `reason` is a code, or a text that stays with the service; with `note`, the text, it is
+    a code.
+    """
+
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control)]
+    first: Sequence = Field(alias="from")
+    last: Sequence = Field(alias="to")
+    reason: Text
+    note: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_text(self) -> Withdrawal:
+        if self.note is not None and not REASON_CODE.fullmatch(self.reason):
+            raise PydanticCustomError("BAD_FORM", "with a note the reason is a code")
+        return self
+
+    def why(self) -> Reason:
+        """The reason as the rules know it."""
+        return reason_of(self.reason) if self.note is None else Reason(self.reason, uuid7(), self.note)

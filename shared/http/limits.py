@@ -1,0 +1,78 @@
+"""How often a client may ask, and how much it may send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from math import ceil
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from shared.problems.errors import TooLarge
+
+MIB = 1024 * 1024
+BODY_LIMIT = MIB
+"""Bytes of a request's body, unless its route says otherwise."""
+MOST_CLIENTS = 10_000
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+
+class BodyTooLarge(HTTPException):
+    """A body grew past its limit while it was read. An HTTPException, because FastAPI turns every other error of reading into 400."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413)
+        self.most = most
+
+    def problem(self) -> TooLarge:
+        """As it is answered."""
+        return TooLarge("BODY_TOO_LARGE", params={"most": self.most})
+
+
+def counted(receive: Receive, most: int) -> Receive:
+    """`receive` that raises BodyTooLarge past `most` bytes, whatever Content-Length said."""
+    received = 0
+
+    async def receive_counted() -> Message:
+        nonlocal received
+        message = await receive()
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > most:
+                raise BodyTooLarge(most)
+        return message
+
+    return receive_counted
+
+
+class Buckets:
+    """A token bucket per client: `burst` requests at once, `rate` per second for long."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._clock = clock
+        self._left: dict[str, tuple[float, float]] = {}
+        self.policy = f'"default";q={burst};w={ceil(burst / rate)}'.encode()
+        """The RateLimit-Policy header (draft-ietf-httpapi-ratelimit-headers): quota and the seconds in which it fills again."""
+
+    def take(self, client: str) -> tuple[bool, int, int]:
+        """Whether one more request is granted, how many are left, and in how many seconds there is (another) one."""
+        now = self._clock()
+        left, at = self._left.pop(client, (self._burst, now))
+        left = min(self._burst, left + (now - at) * self._rate)
+        granted = left >= 1.0
+        if granted:
+            left -= 1.0
+        if len(self._left) >= MOST_CLIENTS:
+            del self._left[next(iter(self._left))]
+        self._left[client] = (left, now)
+        return granted, int(left), ceil(max(0.0, 1.0 - left) / self._rate)
+
+
+def limit_of(path: str, limits: Mapping[str, int]) -> int:
+    """The body's limit in bytes on a path."""
+    return limits.get(path, BODY_LIMIT)

@@ -1,0 +1,194 @@
+"""Bearer tokens of any OpenID provider (RFC 9068), verified by its JWKS, and the dependency `caller` of the routes.
+
+Keys are fetched at the first need, again every ten minutes in the background, and at once (but not more than every five seconds) when a
+token names an unknown one. An issuer that does not answer changes nothing for keys already known. A verified token is verified once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeAlias
+
+import httpx
+import structlog
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
+from starlette.requests import Request
+
+from shared.http.auth import Areas, Caller
+from shared.problems.errors import Unauthorised, Unavailable
+from shared.process.clock import utc_now
+from shared.process.settings import ServiceSettings
+
+LEEWAY = 30
+"""Seconds by which the clocks of issuer and service may differ."""
+REFRESH_EVERY = 600.0
+"""Seconds after which the keys are fetched again."""
+REFRESH_AT_LEAST_APART = 5.0
+"""Seconds between two fetches, however many unknown keys are named."""
+RETRY_AT_LEAST_APART = 1.0
+"""The same after a fetch that failed."""
+FETCH_TIMEOUT = 5.0
+LARGEST_KEY_SET = 256 * 1024
+LONGEST_TOKEN = 8192
+MOST_VERIFIED = 10_000
+CLIENT_KEY = "parkunion.client"
+"""Where a request's scope holds the caller's opaque id, for its log line."""
+CHALLENGE = 'Bearer realm="parkunion"'
+
+Authenticator: TypeAlias = Callable[[Request], Awaitable[Caller | None]]
+"""Another way to know a caller that sent no token, such as a session's cookie; None if it knows nobody."""
+
+log = structlog.get_logger()
+
+
+class IssuerUnreachable(Exception):
+    """The issuer's keys could not be fetched."""
+
+
+class Verifier:
+    """Verifies tokens for one service. `fetch` gives the JWKS; by default over HTTP."""
+
+    def __init__(self, settings: ServiceSettings, fetch: Callable[[], Awaitable[Any]] | None = None) -> None:
+        self._algorithms = settings.token_algorithms
+        self._registry = JWSRegistry(algorithms=settings.token_algorithms)
+        self._rules = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY,
+            iss={"essential": True, "value": settings.issuer},
+            aud={"essential": True, "value": settings.audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        self._jwks_url = settings.jwks_url
+        self._fetch = fetch or self._over_http
+        self._keys: KeySet | None = None
+        self._published: Any = None
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._refreshing: asyncio.Task[None] | None = None
+        self._verified: dict[str, Caller] = {}
+
+    def known(self, token: str) -> Caller | None:
+        """The caller of a token that was verified before and has not expired."""
+        caller = self._verified.get(token)
+        if caller is not None and caller.expires_at <= utc_now().timestamp():
+            del self._verified[token]
+            return None
+        return caller
+
+    async def verify(self, token: str) -> Caller:
+        """The caller. Raises TOKEN_INVALID, TOKEN_EXPIRED (401), UNAVAILABLE (503) while the issuer's keys are not known."""
+        if time.monotonic() - self._fetched_at > REFRESH_EVERY:
+            await self._refresh(wait=self._keys is None)
+        if (caller := self.known(token)) is not None:
+            return caller
+        if len(token) > LONGEST_TOKEN:
+            raise _refused("TOKEN_INVALID")
+        try:
+            claims = self._claims(token)
+        except InvalidKeyIdError:
+            await self._refresh(wait=True)
+            try:
+                claims = self._claims(token)
+            except InvalidKeyIdError:
+                if self._fetched_at < self._tried_at:
+                    raise Unavailable("UNAVAILABLE") from None
+                raise _refused("TOKEN_INVALID") from None
+        caller = _caller_of(claims)
+        while len(self._verified) >= MOST_VERIFIED:
+            del self._verified[next(iter(self._verified))]
+        self._verified[token] = caller
+        return caller
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        if self._keys is None:
+            raise InvalidKeyIdError("no keys yet")
+        try:
+            claims = jwt.decode(token, self._keys, algorithms=self._algorithms, registry=self._registry).claims
+            self._rules.validate(claims)
+        except InvalidKeyIdError:
+            raise
+        except ExpiredTokenError:
+            raise _refused("TOKEN_EXPIRED") from None
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            # Whatever a forged header or claim makes the library stumble over.
+            raise _refused("TOKEN_INVALID") from None
+        return claims
+
+    async def _refresh(self, *, wait: bool) -> None:
+        """Fetch the keys, one fetch at a time for all requests."""
+        if self._refreshing is None or self._refreshing.done():
+            apart = RETRY_AT_LEAST_APART if self._fetched_at < self._tried_at else REFRESH_AT_LEAST_APART
+            if time.monotonic() - self._tried_at < apart:
+                return
+            self._tried_at = time.monotonic()
+            self._refreshing = asyncio.create_task(self._fetch_keys())
+        if wait:
+            await asyncio.shield(self._refreshing)
+
+    async def _fetch_keys(self) -> None:
+        try:
+            published = await self._fetch()
+            keys = KeySet.import_key_set({"keys": [key for key in published["keys"] if _signs(key)]})
+        except (IssuerUnreachable, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
+            log.warning("jwks.unreachable", error=type(error).__name__)
+            return
+        self._fetched_at = time.monotonic()
+        if published != self._published:
+            # A key that was taken back must not live on in tokens verified with it.
+            self._keys, self._published = keys, published
+            self._verified.clear()
+
+    async def _over_http(self) -> Any:
+        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT) as client:
+            answer = await client.get(self._jwks_url, headers={"Accept": "application/json"})
+        if answer.status_code != 200 or len(answer.content) > LARGEST_KEY_SET:
+            raise IssuerUnreachable(f"status {answer.status_code}")
+        return answer.json()
+
+
+def _signs(key: Any) -> bool:
+    return isinstance(key, dict) and key.get("kty") in ("EC", "RSA", "OKP") and key.get("use", "sig") == "sig"
+
+
+def _refused(code: str) -> Unauthorised:
+    what = "expired" if code == "TOKEN_EXPIRED" else "not valid"
+    return Unauthorised(code, headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="the token is {what}"'})
+
+
+def _caller_of(claims: dict[str, Any]) -> Caller:
+    scope, areas = claims.get("scope", ""), claims.get("areas", [])
+    if not isinstance(scope, str) or not isinstance(areas, list) or not all(isinstance(area, str) for area in areas) or not claims["sub"]:
+        raise _refused("TOKEN_INVALID")
+    return Caller(claims["sub"], frozenset(scope.split()), Areas.of(areas), float(claims["exp"]) + LEEWAY)
+
+
+BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="OAuth 2 access token: scopes `service:verb`, claim `areas`.")
+
+
+async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Caller:
+    """The route's caller: by bearer token, else by the app's other authenticators. Raises TOKEN_MISSING and what `verify` raises."""
+    found = await _known(request, credentials)
+    if found is None:
+        raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
+    request.scope[CLIENT_KEY] = found.client
+    return found
+
+
+async def _known(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
+    if credentials is not None:
+        verifier: Verifier = request.app.state.verifier
+        return await verifier.verify(credentials.credentials)
+    if "authorization" in request.headers:
+        return None
+    authenticators: Sequence[Authenticator] = request.app.state.authenticators
+    for authenticate in authenticators:
+        if (found := await authenticate(request)) is not None:
+            return found
+    return None

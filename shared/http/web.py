@@ -1,0 +1,195 @@
+"""The web application of a service: routes of its own, and around them what every service does alike.
+
+Problems in one form, body and rate limits, traces, logs, figures, health, and documentation that needs no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any
+
+import asyncpg
+import structlog
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.http.answers import Created, created, created_body, json_response, language_of, problem_response
+from shared.http.auth import Caller
+from shared.http.edge import Edge, Figures
+from shared.http.forms import Command, IdempotencyKey
+from shared.http.limits import MIB, BodyTooLarge, Buckets
+from shared.http.openapi import describe
+from shared.http.operations import Readiness, Ready, operations, registry_of
+from shared.http.tokens import Authenticator, Verifier
+from shared.http.tokens import caller as _caller
+from shared.journal.journal import Actor, ClockAhead, EventTooLarge
+from shared.problems.errors import STATUSES, BadRequest, Problem, TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
+from shared.problems.validation import problem_of
+from shared.process import db
+from shared.process.settings import ServiceSettings
+from shared.process.telemetry import described, traceparent_now
+
+__all__ = [
+    "MIB",
+    "Authenticator",
+    "CallerOf",
+    "Command",
+    "Created",
+    "IdempotencyKey",
+    "Readiness",
+    "actor_of",
+    "create_app",
+    "created",
+    "created_body",
+    "json_response",
+    "language_of",
+    "problem_response",
+]
+
+BATCH_PATH = "/v1/batch"
+BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
+"""Bytes by path, where more than 1 MiB is taken."""
+VERSION = "0.2.0"
+CODES_OF_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
+NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_type", "bytes_type"})
+"""What pydantic says of a body that came as bytes, because its Content-Type is not JSON."""
+
+log = structlog.get_logger()
+
+
+async def _asking_what_there_is(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    """The caller of a request all of whose parameters its documented route knows: one that is misspelt must not be answered as if it had
+    not been said, nor one that is given twice as if it had been said once. Raises UNKNOWN_FIELD, DUPLICATE_FIELD (422). Routes that are not
+    documented (pages) ignore what they do not know."""
+    if request.url.query:
+        path = getattr(request.scope.get("route"), "path", "")
+        operation = request.app.openapi()["paths"].get(path, {}).get("get" if request.method == "HEAD" else request.method.lower())
+        if operation is not None:
+            known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+            if unknown := [name for name in request.query_params if name not in known]:
+                raise problem_of({"type": "extra_forbidden", "loc": ("query", name)} for name in unknown)
+            names = [name for name, _ in request.query_params.multi_items()]
+            if len(names) > len(set(names)):
+                raise Unprocessable("DUPLICATE_FIELD", field=next(name for name in names if names.count(name) > 1))
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(_asking_what_there_is)]
+"""The verified caller, for a route's signature."""
+
+
+def create_app(
+    settings: ServiceSettings,
+    *,
+    title: str,
+    routers: Sequence[APIRouter],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    readiness: Callable[[], Awaitable[Readiness]],
+    authenticators: Sequence[Authenticator] = (),
+    body_limits: Mapping[str, int] = BODY_LIMITS,
+    verifier: Verifier | None = None,
+) -> FastAPI:
+    """The application. `readiness` answers for /readyz and the gauges of /metrics; `authenticators` know callers without a token.
+
+    `app.state.verifier`, `.authenticators` and `.registry` (Prometheus) are there for the service's own use.
+    """
+    app = FastAPI(
+        title=title,
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        # The framework's spans would carry query strings, and its logs the texts of exceptions: both can be personal.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.state.verifier = verifier or Verifier(settings)
+    app.state.authenticators = list(authenticators)
+    app.state.registry = registry_of(Ready(readiness))
+    for router in routers:
+        app.include_router(router)
+    operations(app, readiness)
+    describe(app, body_limits)
+    _handle_errors(app)
+    app.add_middleware(
+        Edge,
+        buckets=Buckets(settings.rate_per_second, settings.rate_burst),
+        verifier=app.state.verifier,
+        figures=Figures(app.state.registry),
+        body_limits=body_limits,
+    )
+    return app
+
+
+def actor_of(caller: Caller, origin: str = "api") -> Actor:
+    """Who says what this request says, in the current trace."""
+    return Actor(caller.client, origin, traceparent_now())
+
+
+def _handle_errors(app: FastAPI) -> None:
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(ClockAhead, _on_clock_ahead)
+    app.add_exception_handler(EventTooLarge, _on_event_too_large)
+    app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
+    for outage in db.OUTAGES:
+        app.add_exception_handler(outage, _on_outage)
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    return problem_response(problem, language_of(request))
+
+
+async def _on_problem(request: Request, error: Any) -> Response:
+    return _answer(request, error)
+
+
+async def _on_invalid(request: Request, error: Any) -> Response:
+    errors = error.errors()
+    if any(fault["type"] in NO_JSON and tuple(fault["loc"]) == ("body",) for fault in errors) and not _is_json(request):
+        return _answer(request, UnsupportedMediaType("UNSUPPORTED_MEDIA_TYPE", params={"expected": "application/json"}))
+    return _answer(request, problem_of(errors))
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+async def _on_http(request: Request, error: Any) -> Response:
+    if isinstance(error, BodyTooLarge):
+        return _answer(request, error.problem())
+    if error.status_code == 400:
+        # The framework could not read the body: other encodings than UTF-8, and JSON nested too deep.
+        return _answer(request, BadRequest("BROKEN_JSON"))
+    kind = STATUSES.get(error.status_code, Problem)
+    problem = kind(CODES_OF_STATUS.get(error.status_code, "BAD_REQUEST"), headers=dict(error.headers or {}))
+    problem.status = error.status_code
+    return _answer(request, problem)
+
+
+async def _on_outage(request: Request, error: Any) -> Response:
+    log.warning("database.away", error=described(error))
+    return _answer(request, Unavailable("UNAVAILABLE"))
+
+
+async def _on_clock_ahead(request: Request, error: Any) -> Response:
+    log.warning("clock.ahead", error=described(error))
+    return _answer(request, Unavailable("CLOCK_AHEAD"))
+
+
+async def _on_event_too_large(request: Request, _error: Any) -> Response:
+    return _answer(request, TooLarge("EVENT_TOO_LARGE"))
+
+
+async def _on_unfit_value(request: Request, error: Any) -> Response:
+    """The database cannot hold a value that every form let through: the form is to be made stricter."""
+    log.warning("database.refuses", error=described(error))
+    return _answer(request, Unprocessable("INVALID_VALUE"))

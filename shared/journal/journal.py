@@ -1,0 +1,253 @@
+"""The journal: append-only for ever, the record of everything that a service ever said, and the outbox from which the relay sends it.
+
+Rules and their reasons: docs/design/ENGINE.md, Writing 2 to 6. A command locks its streams first, loads and decides by later statements,
+and appends once, all in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared import contracts
+from shared.contracts.ids import uuid7
+from shared.process import faults
+from shared.process.db import Connection, Record
+
+FARTHEST_AHEAD = timedelta(minutes=1)
+ENVELOPE_BYTES = 1024
+PLACES = {"union": 1, "enterprise": 2}
+
+
+class ClockAhead(Exception):
+    """The last event of a stream, or the last closed day, is more than a minute ahead of the database's clock. Try again later (503)."""
+
+
+class EventTooLarge(Exception):
+    """The event would be larger than 256 KiB."""
+
+
+class NotLocked(Exception):
+    """An event was appended to a stream that this transaction has not locked. A fault of the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who says so. `id` is an opaque user or client, `origin` is `api`, `import:<id>` or `event:<id>`, `traceparent` W3C's."""
+
+    id: str
+    origin: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fact about to be appended to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
+
+    `partition` is given only for a fact that does not go where its key hashes to.
+    """
+
+    subject: str
+    data: contracts.Event
+    occurred_on: date
+    cause_id: UUID | None = None
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHead:
+    """The last event of a stream: its `sequence` (0: none yet) and when it was recorded (None: never)."""
+
+    sequence: int
+    recorded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a draft went, in the order of the drafts."""
+
+    journal_id: int
+    event_id: UUID
+    subject: str
+    sequence: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One row of the journal; `data` is the fact as plain JSON values."""
+
+    id: int
+    subject: str
+    sequence: int
+    event_id: UUID
+    type: str
+    recorded_at: datetime
+    occurred_on: date
+    actor: str
+    origin: str
+    cause_id: UUID | None
+    traceparent: str | None
+    partition_key: str
+    data: dict[str, Any]
+
+
+COLUMNS = ", ".join(JournalRow.__slots__)
+
+CREATE_STREAMS = """
+INSERT INTO streams (subject, kind, id)
+SELECT subject, split_part(subject, '/', 1), substr(subject, strpos(subject, '/') + 1) FROM unnest($1::text[]) WITH ORDINALITY AS s(subject, n)
+WHERE NOT EXISTS (SELECT FROM streams WHERE streams.subject = s.subject)
+ORDER BY n
+ON CONFLICT DO NOTHING
+"""
+LOCK_STREAMS = """
+SELECT subject, sequence, recorded_at FROM streams WHERE subject = ANY($1::text[]) ORDER BY place, id FOR UPDATE
+"""
+LOCK_IF_ALL_EXIST = """
+SELECT subject, sequence, recorded_at FROM streams
+WHERE subject = ANY($1::text[]) AND (SELECT count(*) FROM streams WHERE subject = ANY($1::text[])) = cardinality($1::text[])
+ORDER BY place, id FOR UPDATE
+"""
+APPEND = """
+WITH draft AS MATERIALIZED (
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
+        AS d(subject, event_id, type, occurred_on, cause_id, data, n)
+), moment AS MATERIALIZED (
+    SELECT parkunion_now() AS at, opens FROM days_closed WHERE one
+), raised AS (
+    UPDATE streams SET sequence = streams.sequence + c.n, recorded_at = greatest(streams.recorded_at, moment.at, moment.opens)
+    FROM (SELECT subject, count(*) AS n FROM draft GROUP BY subject) AS c, moment
+    WHERE streams.subject = c.subject
+    RETURNING streams.subject, streams.id, streams.sequence - c.n AS before, streams.recorded_at
+), written AS (
+    INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, cause_id, traceparent, partition_key, data)
+    SELECT d.subject, r.before + row_number() OVER (PARTITION BY d.subject ORDER BY d.n) AS sequence, d.event_id, d.type, r.recorded_at,
+        d.occurred_on, $7, $8, d.cause_id, $9, r.id, d.data
+    FROM draft AS d JOIN raised AS r USING (subject)
+    ORDER BY subject, sequence
+    RETURNING id, subject, sequence, event_id, recorded_at
+), queued AS (
+    {queued}
+)
+SELECT w.id, w.event_id, w.subject, w.sequence, w.recorded_at, w.recorded_at - moment.at AS ahead FROM written AS w, moment
+"""
+
+QUEUED = "INSERT INTO outbox (id) SELECT id FROM written ORDER BY id"
+QUEUED_WHERE_TOLD = """
+    INSERT INTO outbox (id, partition)
+    SELECT w.id, p.partition FROM written AS w JOIN unnest($2::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
+"""
+"""For the few facts whose partition is given; the join would cost an import of thousands dearly."""
+APPEND_HASHED = APPEND.format(queued=QUEUED)
+APPEND_WHERE_TOLD = APPEND.format(queued=QUEUED_WHERE_TOLD)
+
+
+def _in_order(subjects: Iterable[str]) -> list[str]:
+    """Without repeats, in the order in which every transaction locks: unions before enterprises before others, then by id."""
+
+    def place(subject: str) -> tuple[int, str]:
+        kind, _, key = subject.partition("/")
+        return PLACES.get(kind, 3), key
+
+    return sorted(set(subjects), key=place)
+
+
+async def lock(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHead]:
+    """Lock the streams, new ones included, until the transaction ends. Everything that is decided on must be loaded after this."""
+    wanted = _in_order(subjects)
+    heads = await lock_if_all_exist(conn, wanted)
+    if len(heads) < len(wanted):
+        # New streams are made before any is locked: in the other order two transactions can wait for each other.
+        await conn.execute(CREATE_STREAMS, wanted)
+        heads = _heads(await conn.fetch(LOCK_STREAMS, wanted))
+        faults.reached("command.locked")
+    return heads
+
+
+async def lock_if_all_exist(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHead]:
+    """The same for streams of which some may not be there: then none is locked, and the answer is empty."""
+    wanted = _in_order(subjects)
+    heads = _heads(await conn.fetch(LOCK_IF_ALL_EXIST, wanted)) if wanted else {}
+    faults.reached("command.locked")
+    return heads
+
+
+def _heads(rows: Iterable[Record]) -> dict[str, StreamHead]:
+    return {row["subject"]: StreamHead(row["sequence"], row["recorded_at"] if row["sequence"] else None) for row in rows}
+
+
+async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> list[Appended]:
+    """Append facts to their streams, which this transaction has locked, and queue them for the relay: one statement.
+
+    `recorded_at` is the platform's now, never before the stream's last and never on a closed day (shared/journal/day_closing.py). Raises ClockAhead, EventTooLarge, NotLocked; the transaction must
+    then be rolled back.
+    """
+    if not drafts:
+        return []
+    ids = [uuid7() for _ in drafts]
+    data = [contracts.plain(draft.data) for draft in drafts]
+    for draft, values in zip(drafts, data, strict=True):
+        if len(msgspec.json.encode(values)) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:
+            raise EventTooLarge(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
+    partitions = [draft.partition for draft in drafts]
+    placed = any(partition is not None for partition in partitions)
+    rows = await conn.fetch(
+        APPEND_WHERE_TOLD if placed else APPEND_HASHED,
+        [draft.subject for draft in drafts],
+        ids,
+        [contracts.type_of(draft.data) for draft in drafts],
+        [draft.occurred_on for draft in drafts],
+        [draft.cause_id for draft in drafts],
+        data,
+        actor.id,
+        actor.origin,
+        actor.traceparent,
+        *([partitions] if placed else ()),
+    )
+    if len(rows) != len(drafts):
+        raise NotLocked(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
+    if (ahead := max(row["ahead"] for row in rows)) > FARTHEST_AHEAD:
+        raise ClockAhead(f"the stream, or the last closed day, is {ahead} ahead of the clock")
+    faults.reached("journal.appended")
+    written = {row["event_id"]: Appended(row["id"], row["event_id"], row["subject"], row["sequence"], row["recorded_at"]) for row in rows}
+    return [written[event_id] for event_id in ids]
+
+
+async def lock_existing(conn: Connection, subjects: Iterable[str]) -> list[str]:
+    """Lock those of the streams that have an event, in the order of `lock`; which they are. No stream begins by it."""
+    wanted = _in_order(subjects)
+    rows = await conn.fetch(LOCK_STREAMS, wanted) if wanted else ()
+    return [row["subject"] for row in rows if row["sequence"]]
+
+
+async def events_of(conn: Connection, subject: str, after_sequence: int = 0, limit: int = 100) -> list[JournalRow]:
+    """The events of one stream after a sequence, oldest first."""
+    rows = await conn.fetch(
+        f"SELECT {COLUMNS} FROM journal WHERE subject = $1 AND sequence > $2 ORDER BY sequence LIMIT $3", subject, after_sequence, limit
+    )
+    return [JournalRow(*row) for row in rows]
+
+
+def cloud_event(row: JournalRow, source: str) -> bytes:
+    """The event as it travels: structured JSON of CloudEvents 1.0."""
+    return contracts.write(
+        id=row.event_id,
+        source=source,
+        type=row.type,
+        subject=row.subject,
+        partitionkey=row.partition_key,
+        sequence=row.sequence,
+        time=row.recorded_at,
+        occurredon=row.occurred_on,
+        actor=row.actor,
+        origin=row.origin,
+        data=msgspec.json.encode(row.data),
+        causeid=row.cause_id,
+        traceparent=row.traceparent,
+    )

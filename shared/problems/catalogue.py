@@ -1,0 +1,210 @@
+"""Every code that a problem or a warning can carry, in Chinese and in English; docs/problems.md is printed from here.
+
+`{placeholders}` are filled with the problem's parameters, which are never personal data. A service adds its codes to its own section.
+`python -m shared.problems.catalogue > docs/problems.md` after a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One code: its usual HTTP status (201: a warning beside a success), the problem's title, and the message of one error."""
+
+    status: int
+    title_zh: str
+    title_en: str
+    message_zh: str
+    message_en: str
+
+
+UNKNOWN_CODE = Entry(500, "未知错误", "Unknown error", "发生未知错误。", "An unknown error occurred.")
+
+# One line a code: the table is read and compared by eye, as a table.
+# fmt: off
+REQUESTS: Mapping[str, Entry] = {
+    "BAD_REQUEST": Entry(400, "请求有误", "Bad request", "无法读取请求。", "The request cannot be read."),
+    "BROKEN_JSON": Entry(400, "JSON 无法解析", "Broken JSON", "内容不是有效的 UTF-8 JSON。", "The content is not valid JSON in UTF-8."),
+    "BAD_CURSOR": Entry(400, "分页游标无效", "Bad cursor", "请使用上一页返回的游标,或省略它从头开始。", "Use the cursor of the last page, or leave it out to start again."),
+    "TOKEN_MISSING": Entry(401, "缺少令牌", "Token missing", "请在 Authorization 头中给出 Bearer 令牌。", "Send a bearer token in the Authorization header."),
+    "TOKEN_INVALID": Entry(401, "令牌无效", "Token invalid", "令牌不是由所信任的签发者为本平台签发的。", "The token was not issued for this platform by the trusted issuer."),
+    "TOKEN_EXPIRED": Entry(401, "令牌已过期", "Token expired", "请取得新的令牌。", "Get a new token."),
+    "SCOPE_MISSING": Entry(403, "权限不足", "Scope missing", "令牌缺少权限 {scope}。", "The token lacks the scope {scope}."),
+    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域);请指定已授权的区域。", "The token does not grant the area {area} (* means every area); name a granted one."),
+    "NOT_FOUND": Entry(404, "未找到", "Not found", "此地址下没有内容。", "There is nothing at this address."),
+    "METHOD_NOT_ALLOWED": Entry(405, "方法不允许", "Method not allowed", "此地址不支持该方法。", "This address does not take that method."),
+    "BODY_TOO_LARGE": Entry(413, "请求过大", "Body too large", "请求内容不得超过 {most} 字节。", "The body may have {most} bytes at most."),
+    "EVENT_TOO_LARGE": Entry(413, "事件过大", "Event too large", "由此产生的事件超过 256 KiB。", "The event that comes of it would be larger than 256 KiB."),
+    "UNSUPPORTED_MEDIA_TYPE": Entry(415, "内容类型不支持", "Unsupported media type", "请以 Content-Type: {expected} 发送内容。", "Send the body as Content-Type: {expected}."),
+    "TOO_MANY_REQUESTS": Entry(429, "请求过多", "Too many requests", "请求过于频繁,请稍后再试。", "Requests come too often; try again later."),
+    "INTERNAL": Entry(500, "内部错误", "Internal error", "服务内部出错,已记入日志,追踪号 {trace}。", "The service failed; it is logged with the trace {trace}."),
+    "UNAVAILABLE": Entry(503, "暂不可用", "Unavailable", "服务暂时无法应答,请稍后重试;未写入任何内容。", "The service cannot answer now; try again later. Nothing was written."),
+    "CLOCK_AHEAD": Entry(503, "时钟超前", "Clock ahead", "最近一次记录的时间晚于当前时钟,请稍后重试。", "The last record is later than the clock; try again later."),
+}
+
+FIELDS: Mapping[str, Entry] = {
+    "FIELD_REQUIRED": Entry(422, "缺少字段", "Field required", "此字段必填。", "This field is required."),
+    "DUPLICATE_FIELD": Entry(422, "字段重复", "Field given twice", "同一对象中此字段出现多次。", "The same object has this field more than once."),
+    "UNKNOWN_FIELD": Entry(422, "未知字段", "Unknown field", "没有此字段。", "There is no such field."),
+    "INVALID_VALUE": Entry(422, "值无效", "Invalid value", "此字段的值无效。", "The value of this field is not valid."),
+    "INVALID_DATE": Entry(422, "日期无效", "Invalid date", "日期须写作 YYYY-MM-DD 且真实存在。", "A date is written YYYY-MM-DD and exists in the calendar."),
+    "INVALID_INSTANT": Entry(422, "时刻无效", "Invalid instant", "时刻须按 ISO 8601 书写并带时区。", "An instant is written in ISO 8601 with its zone."),
+    "DATE_OUT_OF_RANGE": Entry(422, "日期超出范围", "Date out of range", "日期须在 {earliest} 与 {latest} 之间。", "The date must lie between {earliest} and {latest}."),
+    "NOT_A_NUMBER": Entry(422, "不是数字", "Not a number", "此字段须为数字。", "This field is a number."),
+    "NOT_A_WHOLE_NUMBER": Entry(422, "不是整数", "Not a whole number", "此字段须为整数。", "This field is a whole number."),
+    "BELOW_ZERO": Entry(422, "小于零", "Below zero", "此字段不得小于 0。", "This field may not be below 0."),
+    "OUT_OF_RANGE": Entry(422, "超出范围", "Out of range", "值超出允许范围({limit})。", "The value is out of its range ({limit})."),
+    "NOT_A_TEXT": Entry(422, "不是文本", "Not a text", "此字段须为文本。", "This field is a text."),
+    "EMPTY": Entry(422, "不能为空", "Empty", "此字段不能为空。", "This field may not be empty."),
+    "TOO_SHORT": Entry(422, "过短", "Too short", "至少需要 {limit} 个字符。", "At least {limit} characters are needed."),
+    "TOO_LONG": Entry(422, "过长", "Too long", "最多 {limit} 个字符。", "{limit} characters at most."),
+    "CONTROL_CHARACTERS": Entry(422, "含控制字符", "Control characters", "文本不得含有控制字符或改变书写方向的字符。", "The text may not contain control characters, nor ones that turn the direction of writing."),
+    "BAD_FORM": Entry(422, "格式不符", "Bad form", "值不符合规定的格式。", "The value does not have the form that is asked for."),
+    "INVALID_ID": Entry(422, "标识无效", "Invalid id", "标识须为 UUID。", "An id is a UUID."),
+    "NOT_ONE_OF": Entry(422, "不在可选值内", "Not one of the choices", "须为下列之一:{expected}。", "It must be one of: {expected}."),
+    "NOT_YES_OR_NO": Entry(422, "不是真假值", "Not true or false", "此字段须为 true 或 false。", "This field is true or false."),
+    "NOT_A_LIST": Entry(422, "不是列表", "Not a list", "此字段须为列表。", "This field is a list."),
+    "NOT_AN_OBJECT": Entry(422, "不是对象", "Not an object", "此处须为 JSON 对象。", "Here a JSON object is needed."),
+    "TOO_FEW": Entry(422, "过少", "Too few", "至少需要 {limit} 项。", "At least {limit} entries are needed."),
+    "TOO_MANY": Entry(422, "过多", "Too many", "最多 {most} 项。", "{most} entries at most."),
+    "BAD_AREA_CODE": Entry(422, "区域代码无效", "Bad area code", "区域代码以字母或数字开头,由字母、数字、点、横线、下划线组成,至多 64 个字符。", "An area code begins with a letter or digit and has letters, digits, dots, hyphens and underscores, 64 at most."),
+}
+
+COMMANDS: Mapping[str, Entry] = {
+    "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
+    "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
+    "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
+    "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
+    "EMPTY_BATCH": Entry(422, "批次为空", "Empty batch", "批次中没有任何一行。", "The batch has no line."),
+    "TOO_MANY_LINES": Entry(413, "行数过多", "Too many lines", "一个批次最多 {most} 行;未处理任何一行。", "A batch has {most} lines at most; none was done."),
+    "LINE_TOO_LARGE": Entry(413, "行过长", "Line too large", "一行最多 {most} 字节。", "A line has {most} bytes at most."),
+    "UNKNOWN_OP": Entry(422, "未知操作", "Unknown op", "op 须为下列之一:{expected}。", "op must be one of: {expected}."),
+}
+
+SHARED_FACTS: Mapping[str, Entry] = {
+    "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}."),
+    "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}."),
+    "UNKNOWN_EVENT": Entry(422, "未知事件", "Unknown event", "没有事件 {event}。", "There is no event {event}."),
+    "ENTERPRISE_CLOSED": Entry(422, "企业已终止", "Enterprise closed", "企业 {enterprise} 已于 {closed_on} 终止。", "The enterprise {enterprise} closed on {closed_on}."),
+    "ALREADY_CORRECTED": Entry(409, "已被更正", "Already corrected", "此事实已被更正;请更正最新的一次:{latest}。", "This fact was corrected already; correct the latest: {latest}."),
+    "FACT_WITHDRAWN": Entry(409, "事实已撤回", "Fact withdrawn", "事件 {event} 所述事实已撤回。", "The fact of the event {event} was withdrawn."),
+    "NOT_CORRECTABLE": Entry(422, "不可更正", "Not correctable", "{field} 不可更正。", "{field} cannot be corrected."),
+    "NOTHING_TO_CHANGE": Entry(422, "无可变更", "Nothing to change", "内容与现有记录相同,或未给出任何变更。", "It says what is known already, or nothing at all."),
+    "RESERVED_REASON": Entry(422, "保留的原因代码", "Reserved reason", "原因代码 {reason} 由平台使用。", "The reason {reason} is the platform's own."),
+    "UNKNOWN_STREAM": Entry(404, "未知事件流", "Unknown stream", "本服务没有事件流 {subject}。", "This service has no stream {subject}."),
+    "FROM_AFTER_TO": Entry(422, "区间颠倒", "Range turned round", "from 不得大于 to。", "from may not be greater than to."),
+    "UNKNOWN_SEQUENCE": Entry(422, "未知序号", "Unknown sequence", "该事件流只有序号 1 至 {last}。", "The stream has the sequences 1 to {last} only."),
+    "HOLDS_CORRECTION": Entry(422, "区间含更正或撤销", "Range holds a correction", "序号 {sequence} 是更正或撤销事件,不能被撤销。", "The sequence {sequence} is a correction or a withdrawal, which cannot be withdrawn."),
+    "OTHERS_REST_ON_IT": Entry(409, "另有事实以此为据", "Other facts rest on it", "序号 {sequence} 所述事实之上还有其他事实;请先撤销或更正它们。", "Other facts of the stream rest on that of the sequence {sequence}; withdraw or correct them first."),
+    "STREAM_UNREADABLE": Entry(409, "事件流无法读取", "Stream cannot be read", "事件流中序号 {sequence} 的事件本版本无法读取;请升级服务或撤销该事件。", "This release cannot read the event {sequence} of the stream; update the service, or withdraw the event."),
+    "BEFORE_SETTLED": Entry(201, "早于入驻", "Before settling", "日期早于企业入驻;已保留,自入驻起计算。", "The date is before the enterprise settled; it is kept and counts from then on."),
+}
+
+REGISTRY: Mapping[str, Entry] = {
+    "UNKNOWN_PARK": Entry(422, "未知园区", "Unknown park", "没有园区 {park}。", "There is no park {park}."),
+    "NOT_A_PARK": Entry(422, "不是园区", "Not a park", "{park} 是行政区划,不是园区。", "{park} is a division, not a park."),
+    "NOT_A_DIVISION": Entry(422, "不是行政区划", "Not a division", "{area} 是园区,不能包含其他区域。", "{area} is a park and holds no other area."),
+    "PARENT_REQUIRED": Entry(422, "缺少上级区域", "Parent required", "园区须位于某个行政区划之内。", "A park lies in a division."),
+    "DUPLICATE_AREA": Entry(409, "区域已存在", "Duplicate area", "区域代码 {area} 已登记。", "The area code {area} is registered already."),
+    "AREA_CYCLE": Entry(422, "区域循环", "Areas in a circle", "{parent} 位于 {area} 之内,不能作其上级。", "{parent} lies in {area} and cannot hold it."),
+    "AREA_IN_USE": Entry(409, "区域在用", "Area in use", "区域 {area} 仍有下级区域或企业。", "The area {area} has areas in it, or enterprises refer to it."),
+    "INVALID_CREDIT_CODE": Entry(422, "统一社会信用代码无效", "Invalid credit code", "统一社会信用代码为 18 位,不含 I、O、Z、S、V。", "A unified social credit code has 18 characters, without I, O, Z, S, V."),
+    "WRONG_CHECK_CHARACTER": Entry(422, "校验码错误", "Wrong check character", "统一社会信用代码的末位校验码不符(GB 32100-2015)。", "The last character does not check the others (GB 32100-2015)."),
+    "DUPLICATE_CREDIT_CODE": Entry(409, "统一社会信用代码重复", "Duplicate credit code", "统一社会信用代码 {credit_code} 已属于另一企业。", "Another enterprise has the credit code {credit_code}."),
+    "PROBABLE_DUPLICATE": Entry(201, "疑似重复", "Probable duplicate", "该园区已有名称相近的企业;已登记,请核对。", "The park has an enterprise of almost the same name; registered all the same, please check."),
+    "INVALID_INDUSTRY": Entry(422, "行业代码无效", "Invalid industry", "行业为 GB/T 4754 的门类字母 A–T,可后接至多四位数字。", "An industry is a section letter A–T of GB/T 4754 with up to four digits behind it."),
+    "INVALID_OWNERSHIP": Entry(422, "登记注册类型无效", "Invalid ownership", "登记注册类型为代码,如 GB/T 12402 的三位数字。", "An ownership is a code, such as three digits of GB/T 12402."),
+    "TOO_MANY_DECIMALS": Entry(422, "小数位过多", "Too many decimals", "金额以元计,至多两位小数。", "An amount is in yuan with two decimals at most."),
+    "SAME_PARK": Entry(422, "园区未变", "Same park", "企业当时已在园区 {park}。", "The enterprise was in the park {park} by then already."),
+    "MOVED_BEFORE_SETTLING": Entry(422, "迁移早于入驻", "Moved before settling", "迁移不得早于入驻之日 {settled_on}。", "A move cannot be before the settling on {settled_on}."),
+    "CLOSED_BEFORE_SETTLING": Entry(422, "终止早于入驻", "Closed before settling", "终止不得早于入驻之日 {settled_on}。", "A closure cannot be before the settling on {settled_on}."),
+    "ALREADY_CLOSED": Entry(409, "企业已终止", "Already closed", "企业已于 {closed_on} 终止;日期有误请更正原记录。", "The enterprise closed on {closed_on}; if that is wrong, correct it."),
+    "AFTER_CLOSURE": Entry(422, "晚于终止", "After closure", "日期晚于企业终止之日 {closed_on}。", "The date is after the enterprise's closure on {closed_on}."),
+    "FACTS_AFTER_CLOSURE": Entry(201, "终止后仍有记录", "Facts after closure", "企业在终止之日以后尚有记录;已保留,不再计算。", "There are facts of days after the closure; they are kept and count no longer."),
+    "INVALID_SUBJECT": Entry(422, "事件流无效", "Invalid subject", "事件流写作 enterprise/<id> 或 area/<code>。", "A stream is written enterprise/<id> or area/<code>."),
+}
+
+MEMBERSHIP: Mapping[str, Entry] = {
+    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件种类或号码不符合规则。", "The document's kind or number is not valid."),
+    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
+    "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
+    "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
+    "COVERAGE_ORDER": Entry(409, "覆盖日期次序", "Order of coverage", "该工会对此企业在 {on} 已有覆盖记录,新日期不得早于它。", "There is a coverage fact of {on} already; the new date may not be before it."),
+    "ALREADY_COVERED": Entry(409, "已被覆盖", "Already covered", "企业 {enterprise} 已由工会 {union} 覆盖。", "The enterprise {enterprise} is covered by the union {union} already."),
+    "NOT_COVERED": Entry(422, "未被覆盖", "Not covered", "该工会在 {on} 未覆盖企业 {enterprise}。", "The union does not cover the enterprise {enterprise} on {on}."),
+    "ALREADY_DISSOLVED": Entry(409, "工会已撤销", "Already dissolved", "工会 {union} 已于 {on} 撤销。", "The union {union} was dissolved on {on}."),
+    "BEFORE_FOUNDING": Entry(422, "早于建会", "Before founding", "日期早于工会批准之日 {founded_on}。", "The date is before the union's approval on {founded_on}."),
+    "BEFORE_COVERAGE": Entry(422, "早于覆盖", "Before coverage", "日期早于工会最近一次覆盖记录 {on}。", "The date is before the union's last coverage fact of {on}."),
+    "ONE_UNIT_ONLY": Entry(422, "仅限一个单位", "One unit only", "基层工会委员会只覆盖一个单位。", "An enterprise union covers one unit only."),
+    "SAME_MEMBERSHIP": Entry(422, "会籍未变", "Same membership", "会员已在该企业的该工会。", "The member is in that union at that enterprise already."),
+    "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在该期间已有会籍;请办理接转。", "The person is a member elsewhere on those days; transfer the membership."),
+    "ALREADY_LEFT": Entry(409, "已退会", "Already left", "该会员已于 {on} 退会。", "The member left on {on}."),
+    "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}."),
+    "NO_ENTERPRISES": Entry(422, "缺少单位", "No enterprises", "{kind} 须至少覆盖一个单位。", "A union of the kind {kind} covers at least one unit."),
+    "DUPLICATE_ENTERPRISE": Entry(422, "企业重复", "Duplicate enterprise", "同一企业列出了两次。", "An enterprise is named twice."),
+    "STILL_COVERS": Entry(409, "仍有覆盖", "Still covers", "工会 {union} 仍有覆盖或会员记录。", "The union {union} still has facts of coverage or members."),
+}
+
+FILES: Mapping[str, Entry] = {
+    "FILE_UNREADABLE": Entry(422, "文件无法打开", "File cannot be opened", "无法打开文件:{reason}。", "The file cannot be opened: {reason}."),
+    "FILE_EMPTY": Entry(422, "文件为空", "Empty file", "文件中没有任何数据行。", "The file has no row of data."),
+    "NOT_A_TABLE": Entry(422, "不是 CSV 表格", "Not a CSV table", "文件不是所需形式的 CSV(首行须为以逗号分隔的列名)。", "The file is no CSV of this form: its first line must name the columns, with commas between."),
+    "NOT_NDJSON": Entry(422, "不是 NDJSON", "Not NDJSON", "文件中没有一行是 JSON 对象。", "No line of the file is a JSON object."),
+    "MISSING_COLUMN": Entry(422, "缺少列", "Missing column", "缺少列“{column}”。", "The column “{column}” is missing."),
+    "DUPLICATE_COLUMN": Entry(422, "列重复", "Duplicate column", "列“{column}”出现多次。", "The column “{column}” is there more than once."),
+    "UNKNOWN_ENCODING": Entry(422, "文字编码无法识别", "Unknown encoding", "文字既不是 UTF-8(可带 BOM)也不是 GB 18030,请另存为 UTF-8。", "The text is neither UTF-8 (with or without BOM) nor GB 18030; save it as UTF-8."),
+    "BROKEN_ROW": Entry(422, "行不完整", "Broken row", "该行有 {found} 个字段,应为 {expected} 个。", "The row has {found} fields instead of {expected}."),
+    "BROKEN_QUOTES": Entry(422, "引号不成对", "Broken quotes", "该行的引号不成对。", "The quotes of the row do not match."),
+    "UNKNOWN_REFERENCE": Entry(422, "引用无法找到", "Reference not found", "没有找到“{value}”。", "“{value}” was not found."),
+    "NOT_LOADED_BEFORE_IT": Entry(422, "所依赖的行未导入", "What it needs was refused", "所依赖的{what}未被接受,故未导入。", "What it refers to ({what}) was refused, so this was not brought in."),
+}
+
+METRICS: Mapping[str, Entry] = {
+    "LOGIN_CODE_USED": Entry(401, "登录码无效", "Login code not valid", "登录码已用过、已过期或不存在。", "The login code was used before, is too old, or never was one."),
+    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
+}
+# fmt: on
+
+SECTIONS: Mapping[str, Mapping[str, Entry]] = {
+    "Requests": REQUESTS,
+    "Fields": FIELDS,
+    "Commands and batches": COMMANDS,
+    "Facts": SHARED_FACTS,
+    "Registry": REGISTRY,
+    "Membership": MEMBERSHIP,
+    "Metrics": METRICS,
+    "Files that are imported": FILES,
+}
+CODES: dict[str, Entry] = {code: entry for section in SECTIONS.values() for code, entry in section.items()}
+
+
+def page() -> str:
+    """The catalogue as Markdown: docs/problems.md."""
+    lines = [
+        "# Problems",
+        "",
+        "Generated from `shared/problems/catalogue.py` by `python -m shared.problems.catalogue > docs/problems.md`.",
+        "",
+        "Every refusal of every API is an RFC 9457 problem (`application/problem+json`):",
+        '`{"type","title","status","code","errors":[{"row","field","code","message_zh","message_en"}]}`.',
+        "`type` is the relative reference `/problems/<CODE>`, which each service answers with the code's text; `title` follows",
+        "Accept-Language (zh or en; zh by default). `field` is the dotted path in the body or the parameter's name; `row` is the line of a",
+        "batch, from 1. The status is the usual one: a code can come with another where it is said of another thing. With 409 `NOT_YET_KNOWN`,",
+        "429 and 503 comes `Retry-After` (seconds). Codes with status 201 are warnings beside a success.",
+        "",
+    ]
+    for name, section in SECTIONS.items():
+        if section:
+            lines += [f"## {name}", "", "| code | status | zh | en |", "|---|---|---|---|"]
+            lines += [
+                f"| `{code}` | {entry.status} | {entry.title_zh}:{entry.message_zh} | {entry.title_en}: {entry.message_en} |"
+                for code, entry in section.items()
+            ]
+            lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

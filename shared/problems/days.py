@@ -1,0 +1,15 @@
+"""Business dates: days of the deployment's zone, from 1900-01-01 until today."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from shared.problems.errors import Unprocessable
+
+EARLIEST = date(1900, 1, 1)
+
+
+def require_day(day: date, today: date, field: str) -> None:
+    """Raises DATE_OUT_OF_RANGE (422) before 1900-01-01 and after today."""
+    if not EARLIEST <= day <= today:
+        raise Unprocessable("DATE_OUT_OF_RANGE", field=field, params={"earliest": EARLIEST.isoformat(), "latest": today.isoformat()})

@@ -1,0 +1,190 @@
+"""What can be wrong with a request, as RFC 9457 problems: one exception per status, one code of the catalogue per thing that is wrong.
+
+Pure: domain rules raise these. Parameters fill the messages' placeholders and travel to the caller: never put personal data in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as attribute
+from typing import Any
+
+from shared.problems.catalogue import CODES, UNKNOWN_CODE, Entry
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_PARAM = 120
+LONGEST_LIST = 2000
+"""Characters of a value in a message; of the choices that there are, which no caller makes up."""
+RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1"}
+"""Seconds after which the same request may succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong: `field` is the dotted path in the body or the parameter's name, `row` counts from 1 in files and batches."""
+
+    code: str
+    field: str | None = None
+    row: int | None = None
+    params: Mapping[str, Any] = attribute(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in a problem's `errors`."""
+        zh, en = messages(self.code, self.params)
+        return {"row": self.row, "field": self.field, "code": self.code, "message_zh": zh, "message_en": en}
+
+
+class Problem(Exception):
+    """A request that is refused. Raise a class of its status: `raise Unprocessable("UNKNOWN_PARK", field="park", params={"park": code})`.
+
+    Several things can be wrong at once: pass `errors`; the first one's code is then the problem's.
+    """
+
+    status: int = 500
+
+    def __init__(
+        self,
+        code: str = "",
+        *,
+        field: str | None = None,
+        row: int | None = None,
+        params: Mapping[str, Any] | None = None,
+        errors: Iterable[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.errors = list(errors) or [FieldError(code, field, row, params or {})]
+        self.code = code or self.errors[0].code
+        super().__init__(self.code)
+        self.headers = dict(headers or {})
+        if self.code in RETRY_AFTER:
+            self.headers.setdefault("Retry-After", RETRY_AFTER[self.code])
+
+    def __str__(self) -> str:
+        fields = ", ".join(sorted({error.field for error in self.errors if error.field}))
+        return f"{self.code} ({fields})" if fields else self.code
+
+    def at_row(self, row: int) -> Problem:
+        """The same problem, said of one row of a file or batch."""
+        other = type(self)(self.code, errors=[replace(error, row=row) for error in self.errors], headers=self.headers)
+        other.status = self.status
+        return other
+
+    def as_dict(self, language: str = "zh") -> dict[str, Any]:
+        """The problem's JSON; `language` (zh or en) is the title's."""
+        entry = entry_of(self.code)
+        return {
+            "type": f"/problems/{self.code}",
+            "title": entry.title_en if language == "en" else entry.title_zh,
+            "status": self.status,
+            "code": self.code,
+            "errors": [error.as_dict() for error in self.errors],
+        }
+
+
+IN_CHINESE = {"today": "今天", "enterprise": "企业", "union": "工会", "area": "区域", "member": "会员"}
+"""Words of the house that stand for values in messages."""
+
+
+class BadRequest(Problem):
+    """The request cannot be read."""
+
+    status = 400
+
+
+class Unauthorised(Problem):
+    """No valid token."""
+
+    status = 401
+
+
+class Forbidden(Problem):
+    """The token does not grant this."""
+
+    status = 403
+
+
+class NotFound(Problem):
+    """There is no such resource."""
+
+    status = 404
+
+
+class Conflict(Problem):
+    """The request is well formed and does not fit what is known."""
+
+    status = 409
+
+
+class TooLarge(Problem):
+    """The request is larger than is read."""
+
+    status = 413
+
+
+class UnsupportedMediaType(Problem):
+    """The body comes in a form that is not read here."""
+
+    status = 415
+
+
+class Unprocessable(Problem):
+    """The request can be read and its content is wrong."""
+
+    status = 422
+
+
+class TooManyRequests(Problem):
+    """The client asks more often than it may."""
+
+    status = 429
+
+
+class Unavailable(Problem):
+    """The service cannot answer now; the same request may succeed later."""
+
+    status = 503
+
+
+class _Shown(dict[str, str]):
+    """Placeholders without a value stay empty: a message must not fail."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def entry_of(code: str) -> Entry:
+    """The catalogue's entry of a code."""
+    return CODES.get(code, UNKNOWN_CODE)
+
+
+def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
+    """The message of a code in Chinese and in English, with its placeholders filled; long values are cut."""
+    entry = entry_of(code)
+    shown = _Shown((name, str(value)[: LONGEST_LIST if name == "expected" else LONGEST_PARAM]) for name, value in params.items())
+    chinese = _Shown(shown)
+    if "expected" in shown:
+        chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
+    for name in ("latest", "what"):
+        if name in shown:
+            chinese[name] = IN_CHINESE.get(shown[name], shown[name])
+    return entry.message_zh.format_map(chinese), entry.message_en.format_map(shown)
+
+
+def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
+    """The `warnings` of a 201 answer."""
+    answer = []
+    for code in codes:
+        zh, en = messages(code, {})
+        answer.append({"code": code, "message_zh": zh, "message_en": en})
+    return answer
+
+
+STATUSES: Mapping[int, type[Problem]] = {
+    kind.status: kind
+    for kind in (
+        *(BadRequest, Unauthorised, Forbidden, NotFound, Conflict),
+        *(TooLarge, UnsupportedMediaType, Unprocessable, TooManyRequests, Unavailable),
+    )
+}
+"""{status: its class}."""

@@ -1,0 +1,119 @@
+"""What pydantic finds wrong, in the codes of the catalogue, by field. The values themselves are never repeated: they may be personal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from shared.problems.catalogue import CODES
+from shared.problems.errors import BadRequest, FieldError, Problem, Unprocessable
+
+SOURCES = frozenset({"body", "query", "path", "header", "cookie"})
+MOST_ERRORS = 50
+SPEAKABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+MANY_DIGITS = re.compile(r"\d{6}")
+UNSPEAKABLE = "?"
+
+TYPES: Mapping[str, str] = {
+    "missing": "FIELD_REQUIRED",
+    "extra_forbidden": "UNKNOWN_FIELD",
+    "string_type": "NOT_A_TEXT",
+    "string_unicode": "CONTROL_CHARACTERS",
+    "string_too_long": "TOO_LONG",
+    "string_pattern_mismatch": "BAD_FORM",
+    "int_type": "NOT_A_WHOLE_NUMBER",
+    "int_parsing": "NOT_A_WHOLE_NUMBER",
+    "int_parsing_size": "OUT_OF_RANGE",
+    "int_from_float": "NOT_A_WHOLE_NUMBER",
+    "float_type": "NOT_A_NUMBER",
+    "float_parsing": "NOT_A_NUMBER",
+    "finite_number": "NOT_A_NUMBER",
+    "decimal_type": "NOT_A_NUMBER",
+    "decimal_parsing": "NOT_A_NUMBER",
+    "bool_type": "NOT_YES_OR_NO",
+    "bool_parsing": "NOT_YES_OR_NO",
+    "enum": "NOT_ONE_OF",
+    "literal_error": "NOT_ONE_OF",
+    "union_tag_invalid": "NOT_ONE_OF",
+    "union_tag_not_found": "FIELD_REQUIRED",
+    "list_type": "NOT_A_LIST",
+    "set_type": "NOT_A_LIST",
+    "tuple_type": "NOT_A_LIST",
+    "dict_type": "NOT_AN_OBJECT",
+    "model_type": "NOT_AN_OBJECT",
+    "model_attributes_type": "NOT_AN_OBJECT",
+    "dataclass_type": "NOT_AN_OBJECT",
+    "mapping_type": "NOT_AN_OBJECT",
+    "too_long": "TOO_MANY",
+    "too_short": "TOO_FEW",
+}
+"""{pydantic's type of error: code}."""
+PREFIXES: Mapping[str, str] = {
+    "date_": "INVALID_DATE",
+    "datetime_": "INVALID_INSTANT",
+    "timezone_": "INVALID_INSTANT",
+    "uuid_": "INVALID_ID",
+}
+LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "multiple_of")
+
+
+def problem_of(errors: Iterable[Mapping[str, Any]], row: int | None = None) -> Problem:
+    """The problem of pydantic's errors: 400 for JSON that cannot be read, else 422; `row` is the line of a batch."""
+    found: list[FieldError] = []
+    for error in errors:
+        if error["type"] == "json_invalid":
+            return BadRequest("BROKEN_JSON", row=row)
+        if len(found) < MOST_ERRORS:
+            found.append(field_error(error, row))
+    return Unprocessable(errors=_once(found))
+
+
+def field_error(error: Mapping[str, Any], row: int | None = None) -> FieldError:
+    """One of pydantic's errors."""
+    context = error.get("ctx") or {}
+    loc = error["loc"]
+    header = bool(loc) and loc[0] == "header"
+    code, params = _code(error["type"], context)
+    if header and str(loc[-1]).lower() == "idempotency-key":
+        code = "BAD_IDEMPOTENCY_KEY"
+    return FieldError(code, path_of(loc), row, params)
+
+
+def path_of(loc: Sequence[Any]) -> str | None:
+    """A dotted path, list positions from 0; a name that a caller made up is repeated only if it cannot be personal."""
+    parts = list(loc)
+    if parts and parts[0] in SOURCES:
+        # After a parameter's name pydantic says which of its forms the value is not.
+        parts = parts[1:] if parts[0] == "body" else parts[1:2]
+    names = [str(part) if isinstance(part, int) else _speakable(str(part)) for part in parts]
+    return ".".join(names) or ("body" if "body" in loc else None)
+
+
+def _speakable(name: str) -> str:
+    return name if SPEAKABLE.fullmatch(name) and not MANY_DIGITS.search(name) else UNSPEAKABLE
+
+
+def _code(kind: str, context: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    if kind in CODES:
+        return kind, context
+    limit = next((context[name] for name in LIMITS if name in context), None)
+    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than", "multiple_of"):
+        if limit == 0 and kind == "greater_than_equal":
+            return "BELOW_ZERO", {}
+        sign = {"greater_than_equal": "≥", "greater_than": ">", "less_than_equal": "≤", "less_than": "<", "multiple_of": "×"}[kind]
+        return "OUT_OF_RANGE", {"limit": f"{sign} {limit}"}
+    if kind == "string_too_short":
+        return ("EMPTY", {}) if limit == 1 else ("TOO_SHORT", {"limit": limit})
+    code = TYPES.get(kind) or next((code for prefix, code in PREFIXES.items() if kind.startswith(prefix)), "INVALID_VALUE")
+    if code == "NOT_ONE_OF":
+        return code, {"expected": str(context.get("expected") or context.get("expected_tags") or "")}
+    return code, {"limit": limit, "most": limit}
+
+
+def _once(errors: Sequence[FieldError]) -> list[FieldError]:
+    """Each field's error once: a value that fits none of several forms fails each of them."""
+    seen: dict[tuple[str | None, str], FieldError] = {}
+    for error in errors:
+        seen.setdefault((error.field, error.code), error)
+    return list(seen.values())

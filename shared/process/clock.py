@@ -1,0 +1,42 @@
+"""The only place that knows what time it is.
+
+Facts are dated by the database (`parkunion_now()`, shared/sql/clock.sql), which all processes share and which a test stack can move.
+The wall clock of a process serves tokens, logs and measurements, never facts.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from shared.process.db import Connection
+
+
+class Clock:
+    """Now and today of the platform. `zone` is the deployment's zone, in which days begin and end."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    async def now(self, conn: Connection) -> datetime:
+        """The platform's instant (aware, UTC)."""
+        return cast(datetime, await conn.fetchval("SELECT parkunion_now()"))
+
+    async def today(self, conn: Connection) -> date:
+        """The date of the platform's instant in the deployment's zone."""
+        return self.day_of(await self.now(conn))
+
+    def day_of(self, instant: datetime) -> date:
+        """The date of an aware instant in the deployment's zone: a fact's known day, if it is the fact's `time`."""
+        return instant.astimezone(self.zone).date()
+
+    def opens_after(self, day: date) -> datetime:
+        """The first instant after a day of the deployment's zone (UTC)."""
+        return datetime.combine(day + timedelta(days=1), time(), self.zone).astimezone(UTC)
+
+
+def utc_now() -> datetime:
+    """The wall clock (aware, UTC): for tokens, logs and measurements only."""
+    return datetime.now(UTC)

@@ -1,0 +1,174 @@
+"""Connections and transactions: every pool of every service, with the timeouts that keep one frozen process from stopping the system.
+
+READ COMMITTED on the primary. Without the timeouts a frozen process keeps its locks for ever: its kernel goes on answering keepalives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeAlias, TypeVar
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.process import faults
+
+T = TypeVar("T")
+
+Record: TypeAlias = "asyncpg.Record"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+SESSION_SETTINGS = {
+    "timezone": "UTC",
+    "jit": "off",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "client_connection_check_interval": "10s",
+}
+BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "plan_cache_mode": "force_generic_plan"}
+"""For sessions whose every statement finds its rows by key. Statements are prepared while the tables are empty, when reading all of a table
+looks cheapest, and such a plan is kept while the table grows: without this, one command cost 90 ms after 40,000 of them. Generic plans are forced,
+because a custom one for `= ANY($1)` always looks cheaper and costs more to make than to run (docs/adr/0008)."""
+CONNECT_TIMEOUT = 10.0
+COMMAND_TIMEOUT = 40.0
+REPEATS = 3
+
+OUTAGES: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What is wrong with the database and not with the request: the same command may succeed later."""
+
+
+class UnsafeSession(Exception):
+    """The database session breaks a promise of the platform: its role sees past row-level security, or commits are not durable."""
+
+
+class AreaSetting(Protocol):
+    """Whose rows a transaction may see (`shared.http.auth.Areas`)."""
+
+    def setting(self) -> str: ...
+
+
+async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+    """jsonb travels as plain Python values. Its binary form is the text behind one byte of version."""
+    encode = msgspec.json.Encoder().encode
+    decode = msgspec.json.Decoder().decode
+    await conn.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: b"\x01" + encode(value), decoder=lambda raw: decode(raw[1:]), format="binary"
+    )
+
+
+async def assert_safe(conn: Connection) -> None:
+    """Raises UnsafeSession if the role is a superuser or ignores row-level security, or if a commit may be lost in a crash."""
+    row = await conn.fetchrow("SELECT rolname, rolsuper OR rolbypassrls AS sees_all FROM pg_roles WHERE rolname = current_user")
+    if row is None or row["sees_all"]:
+        raise UnsafeSession("the service's role is a superuser or has BYPASSRLS; use the role that the migrations grant to")
+    if (level := await conn.fetchval("SHOW synchronous_commit")) not in ("on", "remote_apply"):
+        raise UnsafeSession(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
+
+
+async def connect(
+    dsn: str, *, application_name: str, settings: dict[str, str] | None = None, command_timeout: float | None = COMMAND_TIMEOUT
+) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection outside every pool, with the platform's timeouts (seconds) and codecs; `settings` override them."""
+    conn = await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=command_timeout,
+        server_settings={**SESSION_SETTINGS, "application_name": application_name, **(settings or {})},
+    )
+    await _json_as_values(conn)
+    return conn
+
+
+async def _nothing_to_reset(_conn: object) -> None:
+    """Saves a round trip per transaction: settings are LOCAL and locks are the transaction's. Who changes a session resets it himself."""
+
+
+async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10, by_key: bool = False) -> Pool:
+    """A pool of the service's own role; `by_key`: for commands and folding (see BY_KEY), not for sums over tables.
+
+    Raises UnsafeSession, or an error of OUTAGES if the database does not answer.
+    """
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
+        max_inactive_connection_lifetime=60.0,
+        init=_json_as_values,
+        reset=_nothing_to_reset,
+        server_settings={**SESSION_SETTINGS, **(BY_KEY if by_key else {}), "application_name": application_name},
+    )
+    try:
+        async with pool.acquire() as conn:
+            await assert_safe(conn)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
+
+
+@asynccontextmanager
+async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: bool = False) -> AsyncIterator[Connection]:
+    """One READ COMMITTED transaction. `areas` says which rows row-level security shows in it; None shows none of those rows.
+
+    With `areas` there are no transactions inside it (asyncpg refuses them): it begins and says the areas in one message to the server.
+    `by_key`: every statement in it finds its rows by key (see BY_KEY); without, as for lists, plans may be made for the values asked for.
+    """
+    async with pool.acquire(timeout=CONNECT_TIMEOUT) as conn:
+        if areas is None:
+            async with conn.transaction():
+                yield conn
+            return
+        setting = areas.setting().replace("'", "''")
+        plans = "" if by_key else "; SET LOCAL plan_cache_mode = auto"
+        try:
+            await conn.execute(f"BEGIN; SET LOCAL parkunion.areas = '{setting}'{plans}")
+            yield conn
+        except BaseException:
+            if not conn.is_closed():
+                await conn.execute("ROLLBACK")
+            raise
+        await conn.execute("COMMIT")
+
+
+async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *, areas: AreaSetting | None) -> T:
+    """`work` in one transaction; after a deadlock or a serialization failure the whole of it again, three times at most.
+
+    `work` must do nothing outside the transaction, and loads what it decides on inside it.
+    """
+    for attempt in range(REPEATS + 1):
+        try:
+            async with transaction(pool, areas=areas, by_key=True) as conn:
+                done = await work(conn)
+            faults.reached("command.committed")
+            return done
+        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            if attempt == REPEATS:
+                raise
+            await asyncio.sleep(random.uniform(0.005, 0.05) * (attempt + 1))  # noqa: S311 - no secret
+    raise AssertionError("unreachable")

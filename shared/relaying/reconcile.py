@@ -1,0 +1,248 @@
+"""Compares a service's whole log with its journal by (subject, sequence, event id), and mends what the journal can mend.
+
+The log is read in a stream into a temporary table of the service's database, and compared there: memory does not grow with it. Nothing
+is locked, no transaction is long, and relay and commands go on: whatever seems missing is looked for once more in what was published
+meanwhile. Missing events are queued in the outbox again; the relay publishes them at the end of the log, and readers, who have held what
+came after them, apply them in sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from shared.broker.protocol import Broker, Extent, Topic
+from shared.process import db
+from shared.relaying import store
+from shared.relaying.entries import entry
+from shared.relaying.recovery import Source
+from shared.relaying.store import Marks
+
+SESSION = {"statement_timeout": "0", "transaction_timeout": "0", "work_mem": "128MB"}
+PATIENCE = 3600.0
+"""Seconds that one statement may take."""
+QUEUE = 5000
+
+TABLES = """
+CREATE TEMP TABLE found_log (partition int NOT NULL, "offset" bigint NOT NULL, subject text COLLATE "C", sequence bigint, event_id uuid);
+CREATE TEMP TABLE found_missing (
+    id bigint NOT NULL, subject text COLLATE "C" NOT NULL, sequence bigint NOT NULL, event_id uuid NOT NULL, partition_key text NOT NULL
+);
+CREATE TEMP TABLE found_strange (
+    partition int NOT NULL, "offset" bigint NOT NULL, subject text, sequence bigint, event_id uuid, journal_id bigint, journal_event_id uuid
+);
+"""
+SEEM_MISSING = """
+INSERT INTO found_missing
+SELECT id, subject, sequence, event_id, partition_key FROM journal AS j
+WHERE NOT EXISTS (SELECT FROM found_log AS l WHERE l.event_id = j.event_id AND l.subject = j.subject AND l.sequence = j.sequence)
+    AND NOT EXISTS (SELECT FROM outbox AS o WHERE o.id = j.id)
+"""
+CAME_MEANWHILE = """
+DELETE FROM found_missing AS m USING found_log AS l
+WHERE l.event_id = m.event_id AND l.subject = m.subject AND l.sequence = m.sequence
+"""
+STRANGE = """
+INSERT INTO found_strange
+SELECT l.partition, l."offset", l.subject, l.sequence, l.event_id, there.id, there.event_id
+FROM (
+    SELECT * FROM found_log AS f
+    WHERE NOT EXISTS (SELECT FROM journal AS j WHERE j.event_id = f.event_id AND j.subject = f.subject AND j.sequence = f.sequence)
+) AS l
+LEFT JOIN journal AS there ON there.subject = l.subject AND there.sequence = l.sequence
+"""
+NOT_ONLY_MISSING = "DELETE FROM found_missing AS m USING found_strange AS s WHERE s.journal_id = m.id"
+COUNTS = """
+SELECT (SELECT count(*) FROM journal) AS journal, (SELECT count(*) FROM outbox) AS outbox, (SELECT count(*) FROM found_log) AS log,
+    (SELECT count(*) FROM found_missing) AS missing, (SELECT count(*) FROM found_strange WHERE journal_id IS NULL) AS unknown,
+    (SELECT count(*) FROM found_strange WHERE journal_id IS NOT NULL) AS forked,
+    (SELECT count(*) - count(DISTINCT event_id) FROM found_log WHERE event_id IS NOT NULL) AS duplicates
+"""
+MISSING = "SELECT * FROM found_missing ORDER BY id LIMIT $1"
+MISSING_AFTER = "SELECT id, subject, partition_key FROM found_missing WHERE id > $1 ORDER BY id LIMIT $2"
+STRANGERS = 'SELECT * FROM found_strange WHERE (journal_id IS NOT NULL) = $1 ORDER BY partition, "offset" LIMIT $2'
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """An event of the journal that is neither in the log nor in the outbox. `partition` is where it belongs."""
+
+    subject: str
+    sequence: int
+    event_id: UUID
+    partition: int
+    journal_id: int
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A record of the log that the journal does not know; nothing but its place is known of what is no event of this source."""
+
+    subject: str | None
+    sequence: int | None
+    event_id: UUID | None
+    partition: int
+    offset: int
+
+
+class Forked(msgspec.Struct, frozen=True):
+    """A record of the log that is another event than the journal has at that place of the stream."""
+
+    subject: str
+    sequence: int
+    event_id: UUID
+    partition: int
+    offset: int
+    journal_id: int
+    journal_event_id: UUID
+
+
+class LostTail(msgspec.Struct, frozen=True):
+    """A partition that ends before the last event which the broker acknowledged there. `end` is the offset after its last record."""
+
+    partition: int
+    mark: int
+    end: int
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """What was found. The lists may be cut (`most`), the counts are whole; `mended` = how many missing events are queued again.
+
+    `made_anew`: the topic is another than the one that was published to, or is gone; `unfinished`: a republish did not end. Neither is
+    mended here: the topic must be republished. `stopped`: why the relay does not publish.
+    """
+
+    topic: str
+    journal: int
+    log: int
+    duplicates: int
+    outbox: int
+    missing: list[Missing]
+    unknown: list[Unknown]
+    forked: list[Forked]
+    lost_tail: list[LostTail]
+    made_anew: bool
+    unfinished: bool
+    stopped: str | None
+    mended: int
+    counts: dict[str, int]
+
+    @property
+    def found(self) -> int:
+        """How many faults; duplicates and what waits in the outbox are none."""
+        return sum(self.counts.values()) + len(self.lost_tail) + self.made_anew + self.unfinished
+
+
+class LogChanged(Exception):
+    """The topic was made anew while it was compared. Compare again."""
+
+
+Told = Callable[[int, int], None]
+"""Called with how many records of the log are read, and how many there are."""
+
+
+async def reconcile(dsn: str, broker: Broker, source: Source, *, told: Told, most: int | None = None) -> Comparison:
+    """Compare, mend, and say what was found, at most `most` of each kind. `dsn` is the service's own role.
+
+    Raises LogChanged, BrokerUnavailable, OffsetLost, or an error of db.OUTAGES.
+    """
+    async with _session(dsn, source) as conn:
+        await conn.execute(TABLES)
+        state, marks = await store.state(conn), await store.marks(conn)
+        topic = (await broker.describe([source.topic])).get(source.topic)
+        extents = await _extents(broker, source, topic)
+        await _load(conn, broker, source, extents, told)
+        await conn.execute("ANALYZE found_log")
+        await conn.execute(SEEM_MISSING)
+        if await conn.fetchval("SELECT EXISTS (SELECT FROM found_missing)"):
+            # Published after we asked how far the log reaches, and gone from the outbox: it is in the log by now.
+            now = await _extents(broker, source, topic)
+            await _load(conn, broker, source, {number: Extent(extents[number].end, now[number].end) for number in now}, told)
+            await conn.execute(CAME_MEANWHILE)
+        await conn.execute(STRANGE)
+        await conn.execute(NOT_ONLY_MISSING)
+        if (await broker.describe([source.topic])).get(source.topic) != topic:
+            raise LogChanged(source.topic)
+        anew = _made_anew(topic, marks)
+        mended = 0 if anew or state.republishing or topic is None else await _mend(conn, topic.partitions)
+        return await _comparison(conn, source, extents, marks, state, anew, mended, most)
+
+
+@asynccontextmanager
+async def _session(dsn: str, source: Source) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    conn = await db.connect(dsn, application_name=f"reconcile {source.topic}"[:63], settings=SESSION, command_timeout=PATIENCE)
+    try:
+        yield conn
+    finally:
+        conn.terminate()
+
+
+async def _extents(broker: Broker, source: Source, topic: Topic | None) -> dict[int, Extent]:
+    return {} if topic is None else {partition: extent for (_, partition), extent in (await broker.extents([source.topic])).items()}
+
+
+async def _load(
+    conn: asyncpg.Connection[asyncpg.Record], broker: Broker, source: Source, extents: Mapping[int, Extent], told: Told
+) -> None:
+    total, done = sum(extent.end - extent.begin for extent in extents.values()), 0
+    async with aclosing(broker.read({(source.topic, number): extent for number, extent in extents.items()})) as pieces:
+        async for records in pieces:
+            await conn.copy_records_to_table("found_log", records=[entry(record, source.name) for record in records])
+            done += len(records)
+            told(done, total)
+
+
+def _made_anew(topic: Topic | None, marks: Marks) -> bool:
+    return any(mark.topic_id is not None and (topic is None or mark.topic_id != topic.id) for mark in marks.values())
+
+
+async def _mend(conn: asyncpg.Connection[asyncpg.Record], partitions: int) -> int:
+    """Queue what is missing; how many rows."""
+    after, count = 0, 0
+    while rows := await conn.fetch(MISSING_AFTER, after, QUEUE):
+        after = rows[-1]["id"]
+        count += await store.queue(conn, ((row["id"], row["subject"], row["partition_key"]) for row in rows), partitions)
+    return count
+
+
+async def _comparison(
+    conn: asyncpg.Connection[asyncpg.Record],
+    source: Source,
+    extents: Mapping[int, Extent],
+    marks: Marks,
+    state: store.State,
+    anew: bool,
+    mended: int,
+    most: int | None,
+) -> Comparison:
+    counts = await conn.fetchrow(COUNTS)
+    assert counts is not None
+    place = source.place
+    return Comparison(
+        topic=source.topic,
+        journal=counts["journal"],
+        log=counts["log"],
+        duplicates=counts["duplicates"],
+        outbox=counts["outbox"],
+        missing=[
+            Missing(row["subject"], row["sequence"], row["event_id"], place(row["subject"], row["partition_key"]), row["id"])
+            for row in await conn.fetch(MISSING, most)
+        ],
+        unknown=[
+            Unknown(row["subject"], row["sequence"], row["event_id"], row["partition"], row["offset"])
+            for row in await conn.fetch(STRANGERS, False, most)
+        ],
+        forked=[Forked(*(row[name] for name in Forked.__struct_fields__)) for row in await conn.fetch(STRANGERS, True, most)],
+        lost_tail=[
+            LostTail(number, mark.offset, extents[number].end)
+            for number, mark in sorted(marks.items())
+            if not anew and number in extents and extents[number].end <= mark.offset
+        ],
+        made_anew=anew,
+        unfinished=state.republishing,
+        stopped=state.stopped,
+        mended=mended,
+        counts={kind: counts[kind] for kind in ("missing", "unknown", "forked")},
+    )
