@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -60,7 +61,8 @@ def keep(folder: Path) -> None:
             parkunion("import", "nlrb", _slice(Path(place)), "--data", platform.data, check=False)
             until(platform.settled, "everything is projected")
             parkunion("rebuild", "--switch", "--data", platform.data)
-            tell_what_is_taken_back(platform, lambda: turn(platform))
+            advance = partial(parkunion, "clock", "advance", "1d", "--data", platform.data)
+            tell_what_is_taken_back(platform, lambda: turn(platform, lambda: advance().stdout))
             (folder / "figures.json").write_text(json.dumps(_answers(platform), ensure_ascii=False, indent=1) + "\n", "utf-8")
             status = platform.status()
             for service in SERVICES:
@@ -89,7 +91,7 @@ def _answers(platform: Platform) -> list[dict[str, Any]]:
             for question in questions:
                 params = {**question, "known_at": known.isoformat()}
                 answer = platform.ask("metrics", path, **params).raise_for_status().json()
-                final = {"provisional": []} if known == closed else {}
+                final: dict[str, Any] = {"provisional": []} if known == closed else {}
                 if final and answer["provisional"]:
                     raise SystemExit(f"{path} {params}: {answer['provisional']}")
                 found.append({"path": path, "params": params, "rows": answer["rows"], **final})
@@ -207,9 +209,9 @@ def tell_what_is_taken_back(platform: Platform, next_day: Callable[[], object]) 
     until(platform.settled, "what a closed day counts is taken back")
 
 
-def turn(platform: Platform) -> None:
-    """The clock a day on, and the day that is left behind is closed."""
-    today = date.fromisoformat(parkunion("clock", "advance", "1d", "--data", platform.data).stdout.split()[0])
+def turn(platform: Platform, advance: Callable[[], str]) -> None:
+    """The clock a day on, by a release's `clock advance 1d`, whose output `advance` returns; the day that is left behind is closed then."""
+    today = date.fromisoformat(advance().split()[0])
     until(lambda: closed_day(platform) == (today - timedelta(days=1)).isoformat(), "the day left behind is closed", 400)
 
 
