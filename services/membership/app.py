@@ -17,7 +17,8 @@ from shared.http.pages import Cursors
 from shared.journal.day_closing import Closer
 from shared.process import db
 from shared.process.db import Pool
-from shared.reading.lag import lag, what_is_held
+from shared.reading.lag import lag
+from shared.reading.parked import held_summary
 from shared.reading.reader import Reader
 from shared.relaying.relay import Relay, relaying
 
@@ -75,7 +76,7 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
         sending = await relaying(conn)
-        kept = await what_is_held(conn, GENERATION)
+        kept = await held_summary(conn, GENERATION)
     return Readiness(
         ready=True,
         lag_events=behind.events,

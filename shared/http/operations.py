@@ -21,7 +21,7 @@ from shared.http.answers import json_response, language_of
 from shared.problems.catalogue import CODES
 from shared.problems.errors import NotFound
 from shared.process.telemetry import described
-from shared.reading.parked import Parked
+from shared.reading.parked import HeldSummary
 
 PATIENCE = 2.0
 """Seconds that a readiness may take."""
@@ -48,7 +48,7 @@ class Readiness:
     checks: dict[str, Any] = field(default_factory=dict)
     closed_day: date | None = None
     closed_day_age_days: int | None = None
-    parked: Parked | None = None
+    parked: HeldSummary | None = None
 
 
 class Ready(Collector):

@@ -20,7 +20,7 @@ from shared.process import db
 from shared.process.db import Connection
 from shared.reading import parked
 from shared.reading.parked import HeldEvent, HeldStream
-from shared.sequencing.parked_reasons import told
+from shared.sequencing.parked_reasons import parse_reason
 
 MOST_ITEMS = 500
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
@@ -103,7 +103,7 @@ def _stream(one: HeldStream) -> dict[str, Any]:
 
 def _reason(error: str | None) -> dict[str, str | None] | None:
     """What `error` says in both languages; what a release up to 0.2 wrote has no code and is a detail alone."""
-    found = told(error)
+    found = parse_reason(error)
     return None if found is None else found._asdict()
 
 

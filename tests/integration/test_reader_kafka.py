@@ -18,7 +18,8 @@ from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import PartitionsDiffer
 from shared.contracts import Envelope
 from shared.process.db import Connection, Pool
-from shared.reading.lag import consumed_until, held, lag
+from shared.reading.lag import consumed_until, lag
+from shared.reading.parked import held_counts
 from shared.reading.reader import Reader
 from shared.sequencing.records import ShardBatch
 from tests.conftest import Database, NewTopics
@@ -86,7 +87,7 @@ async def test_two_readers_divide_the_shards_and_the_rest_takes_over(pool: Pool,
         await until(lambda: drained(pool, kafka, [topic]))
         assert await lag(pool, kafka, 1, [topic]) == (0, 0.0)
     assert await effects(pool) == whole(15)
-    assert await held(pool, 1) == {}  # type: ignore[arg-type]
+    assert await held_counts(pool, 1) == {}  # type: ignore[arg-type]
     shard = (await pool.fetchval("SELECT shard FROM effects WHERE subject = 'enterprise/3'")) or 0
     assert await consumed_until(pool, 1, topic, shard) == START.replace(second=15)  # type: ignore[arg-type]
 
