@@ -20,7 +20,7 @@ from shared.process.db import Pool
 from shared.reading.lag import lag
 from shared.reading.parked import held_summary
 from shared.reading.reader import Reader
-from shared.relaying.relay import Relay, relaying
+from shared.relaying.relay import Relay, relay_check
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -75,7 +75,7 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     behind = await lag(pool, broker, GENERATION, [settings.registry_topic])
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
-        sending = await relaying(conn)
+        sending = await relay_check(conn)
         kept = await held_summary(conn, GENERATION)
     return Readiness(
         ready=True,

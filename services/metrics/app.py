@@ -13,7 +13,7 @@ from services.metrics.generations import store as generations
 from services.metrics.generations.readers import Feeding
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable
+from shared.broker.protocol import BrokerUnavailableError
 from shared.process import db
 from shared.process.db import Pool
 from shared.reading.lag import lag
@@ -104,7 +104,7 @@ async def _made_anew(pool: Pool, broker: KafkaBroker, generation: int, settings:
     try:
         async with asyncio.timeout(PATIENCE):
             topics = await broker.describe(settings.topics)
-    except (BrokerUnavailable, TimeoutError):
+    except (BrokerUnavailableError, TimeoutError):
         return False  # freshness says that the log does not answer
     async with pool.acquire(timeout=5) as conn:
         places = await generations.positions(conn, generation)

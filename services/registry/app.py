@@ -14,7 +14,7 @@ from shared.contracts.registry import SOURCE
 from shared.journal.day_closing import Closer
 from shared.process import db
 from shared.process.db import Pool
-from shared.relaying.relay import Relay, relaying
+from shared.relaying.relay import Relay, relay_check
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -55,7 +55,7 @@ async def _readiness(pool: Pool) -> Readiness:
 
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
-        sending = await relaying(conn)
+        sending = await relay_check(conn)
     return Readiness(ready=True, outbox=outbox, checks={"database": "ok", "relay": sending})
 
 

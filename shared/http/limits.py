@@ -20,7 +20,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
-class BodyTooLarge(HTTPException):
+class BodyTooLargeError(HTTPException):
     """A body grew past its limit while it was read. An HTTPException, because FastAPI turns every other error of reading into 400."""
 
     def __init__(self, most: int) -> None:
@@ -33,7 +33,7 @@ class BodyTooLarge(HTTPException):
 
 
 def counted(receive: Receive, most: int) -> Receive:
-    """`receive` that raises BodyTooLarge past `most` bytes, whatever Content-Length said."""
+    """`receive` that raises BodyTooLargeError past `most` bytes, whatever Content-Length said."""
     received = 0
 
     async def receive_counted() -> Message:
@@ -42,7 +42,7 @@ def counted(receive: Receive, most: int) -> Receive:
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > most:
-                raise BodyTooLarge(most)
+                raise BodyTooLargeError(most)
         return message
 
     return receive_counted

@@ -48,7 +48,7 @@ Authenticator: TypeAlias = Callable[[Request], Awaitable[Caller | None]]
 log = structlog.get_logger()
 
 
-class IssuerUnreachable(Exception):
+class JwksFetchError(Exception):
     """The issuer's keys could not be fetched."""
 
 
@@ -136,7 +136,7 @@ class Verifier:
         try:
             published = await self._fetch()
             keys = KeySet.import_key_set({"keys": [key for key in published["keys"] if _signs(key)]})
-        except (IssuerUnreachable, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
+        except (JwksFetchError, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__)
             return
         self._fetched_at = time.monotonic()
@@ -149,7 +149,7 @@ class Verifier:
         async with httpx.AsyncClient(timeout=FETCH_TIMEOUT) as client:
             answer = await client.get(self._jwks_url, headers={"Accept": "application/json"})
         if answer.status_code != 200 or len(answer.content) > LARGEST_KEY_SET:
-            raise IssuerUnreachable(f"status {answer.status_code}")
+            raise JwksFetchError(f"status {answer.status_code}")
         return answer.json()
 
 

@@ -21,12 +21,12 @@ from shared.http.answers import Created, created, created_body, json_response, l
 from shared.http.auth import Caller
 from shared.http.edge import Edge, Figures
 from shared.http.forms import Command, IdempotencyKey
-from shared.http.limits import MIB, BodyTooLarge, Buckets
+from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import describe
 from shared.http.operations import Readiness, Ready, operations, registry_of
 from shared.http.tokens import Authenticator, Verifier
 from shared.http.tokens import caller as _caller
-from shared.journal.journal import Actor, ClockAhead, EventTooLarge
+from shared.journal.journal import Actor, ClockAheadError, EventTooLargeError
 from shared.problems.errors import STATUSES, BadRequest, Problem, TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from shared.problems.validation import problem_of
 from shared.process import db
@@ -136,8 +136,8 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(ClockAhead, _on_clock_ahead)
-    app.add_exception_handler(EventTooLarge, _on_event_too_large)
+    app.add_exception_handler(ClockAheadError, _on_clock_ahead)
+    app.add_exception_handler(EventTooLargeError, _on_event_too_large)
     app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
     for outage in db.OUTAGES:
         app.add_exception_handler(outage, _on_outage)
@@ -164,7 +164,7 @@ def _is_json(request: Request) -> bool:
 
 
 async def _on_http(request: Request, error: Any) -> Response:
-    if isinstance(error, BodyTooLarge):
+    if isinstance(error, BodyTooLargeError):
         return _answer(request, error.problem())
     if error.status_code == 400:
         # The framework could not read the body: other encodings than UTF-8, and JSON nested too deep.

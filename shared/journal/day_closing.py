@@ -48,7 +48,7 @@ SENT = "SELECT coalesce(min(id) > $1, true) FROM outbox"
 TURN = "SELECT day, said FROM days_closed WHERE one FOR UPDATE"
 SAID = "UPDATE days_closed SET said = $1 WHERE one"
 
-AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, journal.ClockAhead)
+AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, journal.ClockAheadError)
 
 log = structlog.get_logger(__name__)
 

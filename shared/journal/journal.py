@@ -24,15 +24,15 @@ ENVELOPE_BYTES = 1024
 PLACES = {"union": 1, "enterprise": 2}
 
 
-class ClockAhead(Exception):
+class ClockAheadError(Exception):
     """The last event of a stream, or the last closed day, is more than a minute ahead of the database's clock. Try again later (503)."""
 
 
-class EventTooLarge(Exception):
+class EventTooLargeError(Exception):
     """The event would be larger than 256 KiB."""
 
 
-class NotLocked(Exception):
+class StreamNotLockedError(Exception):
     """An event was appended to a stream that this transaction has not locked. A fault of the program."""
 
 
@@ -185,7 +185,7 @@ def _heads(rows: Iterable[Record]) -> dict[str, StreamHead]:
 async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> list[Appended]:
     """Append facts to their streams, which this transaction has locked, and queue them for the relay: one statement.
 
-    `recorded_at` is the platform's now, never before the stream's last and never on a closed day (shared/journal/day_closing.py). Raises ClockAhead, EventTooLarge, NotLocked; the transaction must
+    `recorded_at` is the platform's now, never before the stream's last and never on a closed day (shared/journal/day_closing.py). Raises ClockAheadError, EventTooLargeError, StreamNotLockedError; the transaction must
     then be rolled back.
     """
     if not drafts:
@@ -194,7 +194,7 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
     data = [contracts.plain(draft.data) for draft in drafts]
     for draft, values in zip(drafts, data, strict=True):
         if len(msgspec.json.encode(values)) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:
-            raise EventTooLarge(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
+            raise EventTooLargeError(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
     partitions = [draft.partition for draft in drafts]
     placed = any(partition is not None for partition in partitions)
     rows = await conn.fetch(
@@ -211,9 +211,9 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
         *([partitions] if placed else ()),
     )
     if len(rows) != len(drafts):
-        raise NotLocked(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
+        raise StreamNotLockedError(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
     if (ahead := max(row["ahead"] for row in rows)) > FARTHEST_AHEAD:
-        raise ClockAhead(f"the stream, or the last closed day, is {ahead} ahead of the clock")
+        raise ClockAheadError(f"the stream, or the last closed day, is {ahead} ahead of the clock")
     faults.reached("journal.appended")
     written = {row["event_id"]: Appended(row["id"], row["event_id"], row["subject"], row["sequence"], row["recorded_at"]) for row in rows}
     return [written[event_id] for event_id in ids]

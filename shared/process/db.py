@@ -61,7 +61,7 @@ OUTAGES: tuple[type[Exception], ...] = (
 """What is wrong with the database and not with the request: the same command may succeed later."""
 
 
-class UnsafeSession(Exception):
+class UnsafeSessionError(Exception):
     """The database session breaks a promise of the platform: its role sees past row-level security, or commits are not durable."""
 
 
@@ -81,12 +81,12 @@ async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def assert_safe(conn: Connection) -> None:
-    """Raises UnsafeSession if the role is a superuser or ignores row-level security, or if a commit may be lost in a crash."""
+    """Raises UnsafeSessionError if the role is a superuser or ignores row-level security, or if a commit may be lost in a crash."""
     row = await conn.fetchrow("SELECT rolname, rolsuper OR rolbypassrls AS sees_all FROM pg_roles WHERE rolname = current_user")
     if row is None or row["sees_all"]:
-        raise UnsafeSession("the service's role is a superuser or has BYPASSRLS; use the role that the migrations grant to")
+        raise UnsafeSessionError("the service's role is a superuser or has BYPASSRLS; use the role that the migrations grant to")
     if (level := await conn.fetchval("SHOW synchronous_commit")) not in ("on", "remote_apply"):
-        raise UnsafeSession(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
+        raise UnsafeSessionError(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
 
 
 async def connect(
@@ -110,7 +110,7 @@ async def _nothing_to_reset(_conn: object) -> None:
 async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10, by_key: bool = False) -> Pool:
     """A pool of the service's own role; `by_key`: for commands and folding (see BY_KEY), not for sums over tables.
 
-    Raises UnsafeSession, or an error of OUTAGES if the database does not answer.
+    Raises UnsafeSessionError, or an error of OUTAGES if the database does not answer.
     """
     pool = await asyncpg.create_pool(
         dsn,

@@ -64,11 +64,11 @@ ROOT = str(Path(__file__).resolve().parents[2]) + os.sep
 FORM = re.compile(r"([a-z_.]+):([1-9][0-9]*):([a-z]+)")
 
 
-class FaultMisnamed(ValueError):
+class FaultFormatError(ValueError):
     """A fault is written `<point>:<n>:kill|stop|cancel|raise`, the point being one of `parkunion faults`."""
 
 
-class FaultRaised(Exception):
+class InjectedFaultError(Exception):
     """The process was told to fail here."""
 
 
@@ -83,10 +83,10 @@ class Fault:
 
     @classmethod
     def read(cls, text: str) -> Fault:
-        """From its written form. Raises FaultMisnamed."""
+        """From its written form. Raises FaultFormatError."""
         form = FORM.fullmatch(text.strip())
         if form is None or form[1] not in POINTS or form[3] not in get_args(Action):
-            raise FaultMisnamed(
+            raise FaultFormatError(
                 f"{text!r} is no fault: write <point>:<n>:kill|stop|cancel|raise, the point being one of {', '.join(POINTS)}"
             )
         return cls(form[1], int(form[2]), cast(Action, form[3]))
@@ -108,7 +108,7 @@ class Fault:
                 if (task := asyncio.current_task()) is not None:
                     task.cancel(self.point)
             case "raise":
-                raise FaultRaised(self.point)
+                raise InjectedFaultError(self.point)
 
 
 _armed: ContextVar[Fault | None] = ContextVar("fault", default=None)

@@ -29,7 +29,7 @@ PATIENCE = 120.0
 NUMBERED = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
 
-class MigrationChanged(Exception):
+class MigrationChangedError(Exception):
     """A migration that was applied to this database has another content now. Add a new migration instead of editing an old one."""
 
 
@@ -57,7 +57,7 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
     """Bring the database of `service` up to this release and return the names applied now; nothing to do is an empty list.
 
     Safe to call from several processes at once. `folder` defaults to `services/<service>/migrations`.
-    Raises MigrationChanged, or what PostgreSQL says about a file (which then left nothing behind).
+    Raises MigrationChangedError, or what PostgreSQL says about a file (which then left nothing behind).
     """
     todo = migrations_of(folder or ROOT / "services" / service / "migrations")
     conn = await asyncpg.connect(dsn, timeout=30, server_settings={"application_name": f"{service}.migrate", "timezone": "UTC"})
@@ -74,7 +74,7 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
                 await _apply(conn, migration, app=f"{service}_app")
                 applied.append(migration.name)
             elif known[migration.name] != migration.sha256:
-                raise MigrationChanged(f"{service}: {migration.name}")
+                raise MigrationChangedError(f"{service}: {migration.name}")
         return applied
     finally:
         await conn.close()

@@ -24,7 +24,7 @@ import structlog
 
 from shared.process import faults
 from shared.process import settings as settings_module
-from shared.process.settings import MigrationSettings, ServiceSettings, UnusableSettings
+from shared.process.settings import MigrationSettings, ServiceSettings, SettingsError
 from shared.process.telemetry import setup
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def run(service: str, roles: Sequence[str] | None = None) -> NoReturn:
     try:
         wanted = list(roles) if roles is not None else _from_command_line(service)
         code = _migrate(service) if MIGRATE in wanted else _serve(service, wanted)
-    except (Trouble, UnusableSettings) as trouble:
+    except (Trouble, SettingsError) as trouble:
         print(f"{service}: {trouble}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:

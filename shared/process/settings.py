@@ -21,7 +21,7 @@ SHORTEST_SECRET = 16
 KEY_BYTES = 32
 
 
-class UnusableSettings(Exception):
+class SettingsError(Exception):
     """A variable is missing or wrong; the text names it, never its value."""
 
 
@@ -152,7 +152,7 @@ class MigrationSettings(BaseSettings):
 
 
 def load(kind: type[S]) -> S:
-    """Read settings from the environment. Raises UnusableSettings, whose text names each variable and what is wrong with it."""
+    """Read settings from the environment. Raises SettingsError, whose text names each variable and what is wrong with it."""
     try:
         return kind()
     except ValidationError as error:
@@ -161,4 +161,4 @@ def load(kind: type[S]) -> S:
             name = str(fault["loc"][0]) if fault["loc"] else ""
             what = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
             faults.append(f"{name if name.isupper() else f'PARKUNION_{name.upper()}'}: {what}")
-        raise UnusableSettings("; ".join(faults)) from None
+        raise SettingsError("; ".join(faults)) from None

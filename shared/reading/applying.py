@@ -10,8 +10,8 @@ from typing import TypeAlias
 import asyncpg
 import structlog
 
-from shared.broker.protocol import BrokerUnavailable
-from shared.journal.journal import ClockAhead
+from shared.broker.protocol import BrokerUnavailableError
+from shared.journal.journal import ClockAheadError
 from shared.process import db, faults
 from shared.process.db import Connection
 from shared.reading import ownership, store
@@ -60,7 +60,7 @@ def is_outage(error: BaseException) -> bool:
     """Whether an error of `apply` says nothing about the events: the batch is then tried again, and nothing is parked."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] not in ("22", "23", "P0")
-    return isinstance(error, (*db.OUTAGES, BrokerUnavailable, ClockAhead, MemoryError)) or getattr(error, "status", None) == 503
+    return isinstance(error, (*db.OUTAGES, BrokerUnavailableError, ClockAheadError, MemoryError)) or getattr(error, "status", None) == 503
 
 
 class BatchApplier:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.broker.protocol import Broker, BrokerUnavailable
+from shared.broker.protocol import Broker, BrokerUnavailableError
 from shared.process.db import Connection, Pool
 
 NEVER = 1e9
@@ -38,7 +38,7 @@ async def lag(pool: Pool, broker: Broker | None, generation: int, topics: Sequen
     ends = {(topic, row["shard"]): row["ends"].get(topic, 0) for row in rows for topic in topics}
     if broker is not None:
         # After our own rows were read: rather count an event as missing than as applied.
-        with contextlib.suppress(BrokerUnavailable, TimeoutError):
+        with contextlib.suppress(BrokerUnavailableError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 ends.update({place: extent.end for place, extent in (await broker.extents(topics)).items()})
     at = {(topic, row["shard"]): row["next"].get(topic, 0) for row in rows for topic in topics}

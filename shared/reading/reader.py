@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from shared.broker.protocol import Broker, BrokerUnavailable, OffsetLost, PartitionsDiffer, Topic
+from shared.broker.protocol import Broker, BrokerUnavailableError, OffsetLostError, PartitionCountError, Topic
 from shared.contracts.ids import uuid7
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
+from shared.process.pause import backoff, pause
 from shared.reading.applying import BatchApplier
 from shared.reading.config import Apply, OnClosed, ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
@@ -24,7 +25,7 @@ LONGEST_BACKOFF = 3.0
 STEADY = 30.0
 """Seconds after which a session that ends counts as no failure."""
 
-OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable, OffsetLost, ConsumerStalledError)
+OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError, ConsumerStalledError)
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ class Reader:
         self.session: Session | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Read until `stop`. Raises PartitionsDiffer at start."""
+        """Read until `stop`. Raises PartitionCountError at start."""
         failures = 0
         while not stop.is_set():
             started = time.monotonic()
@@ -97,14 +98,12 @@ class Reader:
                 await stop.wait()
             except OUTAGES as error:
                 log.warning("reader.waits", reader=self._config.owner, reason=repr(error))
-            except PartitionsDiffer:
+            except PartitionCountError:
                 raise
             except Exception:
                 log.exception("reader.failed", reader=self._config.owner)
             failures = 0 if time.monotonic() - started > STEADY else failures + 1
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(LONGEST_BACKOFF, 0.1 * 2 ** min(failures, 6))):
-                    await stop.wait()
+            await pause(stop, backoff(failures, LONGEST_BACKOFF))
 
     async def _run_session(self, stop: asyncio.Event) -> None:
         topics = await self._topics(stop)
@@ -131,11 +130,9 @@ class Reader:
         while not stop.is_set():
             found = await self._broker.describe(wanted)
             if wrong := {name: topic.partitions for name, topic in found.items() if topic.partitions != self._config.partitions}:
-                raise PartitionsDiffer(f"{self._config.partitions} partitions expected: {wrong}")
+                raise PartitionCountError(f"{self._config.partitions} partitions expected: {wrong}")
             if len(found) == len(wanted):
                 return found
             log.warning("reader.waits", reader=self._config.owner, missing=sorted(set(wanted) - found.keys()))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await stop.wait()
+            await pause(stop, 1)
         return None

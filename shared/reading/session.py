@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from shared.broker.protocol import Broker, BrokerUnavailable, Consumer, Extent, Place, Record, Topic
+from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Place, Record, Topic
 from shared.process import db, faults
 from shared.process.db import Connection
 from shared.reading import ownership, store
@@ -163,7 +163,7 @@ class Session:
             # After the consumer's start, which from then on sees when a topic is deleted and created again.
             topics = await self._broker.describe(self._config.topics)
             if len(topics) < len(self._topics):
-                raise BrokerUnavailable(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
+                raise BrokerUnavailableError(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
             extents: dict[Place, Extent] = await self._broker.extents(self._config.topics)
             taken = await ownership.take_over(self._conn, self._config, numbers, topics, extents)
             faults.reached("reader.owned")
@@ -242,7 +242,7 @@ class Session:
                 continue
             try:
                 extents = await self._broker.extents(self._config.topics)
-            except BrokerUnavailable:
+            except BrokerUnavailableError:
                 continue
             silent = all(
                 (self._consumer.answered((topic, shard.number)) or STALLED_AFTER) >= STALLED_AFTER

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from shared.broker.protocol import Broker, Extent, OffsetLost, Record
+from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.contracts import Envelope
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
 from shared.sequencing.parked_reasons import reason_for
@@ -61,7 +61,7 @@ class Replay(Generic[T]):
             self.streams.state(stream).withdrawn = dict(known)
 
     async def batches(self, broker: Broker) -> AsyncIterator[list[T]]:
-        """Raises OffsetLost where the log does not hold what is to be read, or BrokerUnavailable."""
+        """Raises OffsetLostError where the log does not hold what is to be read, or BrokerUnavailableError."""
         await self._require_whole(broker)
         sources = {topic: broker.read({(topic, self.shard): Extent(0, end)}) for topic, end in self.until.items() if end}
         pending: dict[str, deque[Received]] = {topic: deque() for topic in sources}
@@ -83,7 +83,7 @@ class Replay(Generic[T]):
         for topic, end in self.until.items():
             extent = extents[topic, self.shard]
             if end and (extent.begin > 0 or extent.end < end):
-                raise OffsetLost(f"{topic}/{self.shard} holds {extent.begin} to {extent.end}, not 0 to {end}")
+                raise OffsetLostError(f"{topic}/{self.shard} holds {extent.begin} to {extent.end}, not 0 to {end}")
 
     async def _fill(self, source: AsyncIterator[Sequence[Record]], pending: deque[Received]) -> bool:
         """Read a topic on until a batch is pending; false: its end is reached."""

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.local.servers.postgres import PostgresServer
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import PartitionsDiffer
+from shared.broker.protocol import PartitionCountError
 from shared.contracts import Envelope
 from shared.process.db import Connection, Pool
 from shared.reading.lag import consumed_until, lag
@@ -195,7 +195,7 @@ async def test_an_outage_inside_apply_parks_nothing(pool: Pool, kafka: KafkaBrok
 async def test_a_reader_refuses_topics_with_other_partition_counts(pool: Pool, kafka: KafkaBroker, new_topics: NewTopics) -> None:
     (equal,) = await new_topics("a", partitions=PARTITIONS)
     (other,) = await new_topics("b", partitions=PARTITIONS + 1)
-    with pytest.raises(PartitionsDiffer):
+    with pytest.raises(PartitionCountError):
         await asyncio.wait_for(new_reader(pool, kafka, [equal, other], PARTITIONS).run(asyncio.Event()), 20)
 
 

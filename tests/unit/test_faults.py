@@ -13,7 +13,7 @@ import pytest
 
 from shared.journal.journal import _in_order
 from shared.process import faults
-from shared.process.faults import LINE, POINTS, Fault, FaultMisnamed, FaultRaised
+from shared.process.faults import LINE, POINTS, Fault, FaultFormatError, InjectedFaultError
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def test_a_fault_strikes_the_nth_time_and_then_no_more() -> None:
             faults.reached("relay.read")
             try:
                 faults.reached("relay.acked")
-            except FaultRaised:
+            except InjectedFaultError:
                 struck.append(n)
         return struck
 
@@ -70,7 +70,7 @@ def test_kill_and_stop_are_the_kernels_own(action: str, number: int) -> None:
     "text", ["", "relay.acked", "relay.acked:0:kill", "relay.acked:1:explode", "nowhere:1:kill", "relay.acked:1:kill:x"]
 )
 def test_a_fault_that_means_nothing_is_refused(text: str) -> None:
-    with pytest.raises(FaultMisnamed):
+    with pytest.raises(FaultFormatError):
         Fault.read(text)
 
 

@@ -95,7 +95,7 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
 
     `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`).
 
-    Raises OffsetLost if the log no longer begins at 0 or ends before `until`, BrokerUnavailable if it does not answer.
+    Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
 
     def understand(event: Envelope) -> Heard | Envelope | None:
