@@ -15,7 +15,7 @@ import pytest
 
 from shared.contracts.registry import HeadcountReported
 from shared.journal import journal
-from shared.journal.day_closing import Closer, due
+from shared.journal.day_closing import DayCloser, due
 from shared.journal.journal import Actor, ClockAheadError, Draft
 from shared.process import db
 from shared.process.clock import Clock
@@ -54,8 +54,8 @@ async def turned(kernel: Database) -> AsyncIterator[TestClock]:
 async def closing(kernel: Database) -> AsyncIterator[Callable[[], Coroutine[None, None, date | None]]]:
     """`await look()` is one look of a closer."""
     conn = await db.connect(kernel.app_dsn, application_name="closing")
-    closer = Closer(kernel.app_dsn, CLOCK, PARTITIONS)
-    yield lambda: closer.look(conn, asyncio.Event())
+    closer = DayCloser(kernel.app_dsn, CLOCK, PARTITIONS)
+    yield lambda: closer.close_due(conn, asyncio.Event())
     await conn.close()
 
 
@@ -214,7 +214,7 @@ async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: 
 
 async def test_it_works_beside_the_relay_until_it_is_stopped(kernel: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT + timedelta(hours=1))
-    async with running(Closer(kernel.app_dsn, CLOCK, PARTITIONS)):
+    async with running(DayCloser(kernel.app_dsn, CLOCK, PARTITIONS)):
         await until(lambda: said(pool))
         await pool.execute("DELETE FROM outbox")
         await turned.set(MIDNIGHT + timedelta(days=1, hours=1))
