@@ -166,7 +166,7 @@ JOBS: dict[str, Job] = {
 def do(name: str, dsn: str, log: str, subjects: list[str], fault: str | None, rooms: tuple[str, ...] = faults.LINES) -> None:
     """The whole process; exit 0 when the job is done. `rooms` are those whose lines the point `line` counts."""
     faults.LINES = rooms
-    faults.arm(Fault.read(fault) if fault else None)
+    faults.arm(Fault.parse(fault) if fault else None)
     asyncio.run(_bounded(JOBS[name](dsn, Path(log), subjects)))
 
 

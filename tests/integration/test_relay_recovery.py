@@ -86,7 +86,7 @@ async def failing(kernel: Database, broker: MemoryBroker, fault: str) -> None:
     """A relay that fails so, and with it its process."""
 
     async def process() -> None:
-        faults.arm(faults.Fault.read(fault))
+        faults.arm(faults.Fault.parse(fault))
         await relay_of(kernel, broker).run(asyncio.Event())
 
     with pytest.raises(faults.InjectedFaultError):
@@ -232,7 +232,7 @@ async def test_a_republish_that_was_cut_off_is_seen_and_run_again(kernel: Databa
     await relayed(kernel, pool, broker)
 
     async def cut_off() -> None:
-        faults.arm(faults.Fault.read("republish.half:1:raise"))
+        faults.arm(faults.Fault.parse("republish.half:1:raise"))
         await republish(kernel.app_dsn, broker, T, told)
 
     with pytest.raises(faults.InjectedFaultError):

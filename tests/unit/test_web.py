@@ -23,7 +23,7 @@ from shared.http.answers import preferred
 from shared.http.auth import Areas, Caller
 from shared.http.operations import Readiness
 from shared.journal.journal import ClockAheadError, EventTooLargeError
-from shared.process.telemetry import setup_logs
+from shared.process.logs import setup_logs
 from tests.unit.web_kernel import ID, RESIDENT_ID, Issuer, app_of, client_of, failing
 
 GOOD: dict[str, Any] = {"name": "一厂", "park": "OH-AKRON", "on": "2020-01-02"}
