@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeAlias, cast, get_args
 
+from shared.contracts.services import SERVICES
+
 Action: TypeAlias = Literal["kill", "stop", "cancel", "raise"]
 
 LINE = "line"
@@ -52,14 +54,9 @@ LINES: tuple[str, ...] = (
     "shared/sequencing/",
     "shared/reading/",
     "shared/directory/events.py",
-    "services/membership/events_in.py",
-    "services/metrics/folding/compaction.py",
-    "services/metrics/folding/feed.py",
-    "services/metrics/folding/ledger.py",
-    "services/metrics/folding/projector.py",
-    "services/metrics/folding/store.py",
+    *(f"services/{service.name}/{path}" for service in SERVICES.values() for path in service.fault_lines),
 )
-"""Rooms of the point `line`: files, and folders with all that is in them, from the root."""
+"""Files, and folders with all that is in them, whose lines are the point `line`; from the root."""
 ROOT = str(Path(__file__).resolve().parents[2]) + os.sep
 
 FORM = re.compile(r"([a-z_.]+):([1-9][0-9]*):([a-z]+)")
