@@ -15,7 +15,7 @@ from services.metrics.folding.projector import Projector
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
 from shared.journal import idempotency, journal
-from shared.journal.day_closing import Closer, due
+from shared.journal.day_closing import DayCloser, due
 from shared.journal.idempotency import Result
 from shared.process import db, faults
 from shared.process.clock import Clock
@@ -117,7 +117,7 @@ async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
 async def close(dsn: str, log: Path, _subjects: list[str]) -> None:
     """Close the day before; the outbox is empty."""
     pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
-    closer = Closer(dsn, CLOCK, PARTITIONS)
+    closer = DayCloser(dsn, CLOCK, PARTITIONS)
 
     async def closed() -> bool:
         row = await pool.fetchrow("SELECT said, parkunion_now() AS now FROM days_closed")
@@ -166,7 +166,7 @@ JOBS: dict[str, Job] = {
 def do(name: str, dsn: str, log: str, subjects: list[str], fault: str | None, rooms: tuple[str, ...] = faults.LINES) -> None:
     """The whole process; exit 0 when the job is done. `rooms` are those whose lines the point `line` counts."""
     faults.LINES = rooms
-    faults.arm(Fault.read(fault) if fault else None)
+    faults.arm(Fault.parse(fault) if fault else None)
     asyncio.run(_bounded(JOBS[name](dsn, Path(log), subjects)))
 
 

@@ -8,7 +8,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from shared.broker.kafka import KafkaBroker, KafkaProducer
+from shared.broker.kafka import KafkaBroker
+from shared.broker.kafka_producer import KafkaProducer
 from shared.broker.protocol import Message
 from shared.relaying.relay import Relay
 from tests.dummy_service.reading import SOURCE

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.local.servers.kafka import KafkaServer
 from services.registry.app import roles
 from services.registry.settings import Settings
-from shared.broker.protocol import PartitionsDiffer, partition_of
+from shared.broker.protocol import PartitionCountError, partition_of
 from shared.contracts import decode
 from shared.contracts.streams import partition_given
 from shared.process import db
@@ -80,5 +80,5 @@ async def test_a_topic_with_other_partitions_is_refused(
 ) -> None:
     await new_topics("registry.v1", partitions=2)
     made = await database("registry")
-    with pytest.raises(PartitionsDiffer):
+    with pytest.raises(PartitionCountError):
         await asyncio.wait_for(roles(settings_of(made, kafka_server, topic_prefix))["relay"](asyncio.Event()), 20)

@@ -6,8 +6,9 @@ from aiokafka.client import AIOKafkaClient
 from structlog.testing import capture_logs
 
 from deploy.local.servers.kafka import KafkaServer
-from shared.broker.kafka import KafkaBroker, KafkaConsumer
-from shared.broker.kafka_groups import free_places
+from shared.broker.kafka import KafkaBroker
+from shared.broker.kafka_consumer import KafkaConsumer
+from shared.broker.kafka_groups import remove_members
 from shared.broker.protocol import Place
 from shared.contracts.ids import uuid7
 from tests.conftest import NewTopics
@@ -44,9 +45,9 @@ async def test_the_place_of_a_name_is_given_back_and_no_other(kafka_server: Kafk
             return len(first.places) == len(second.places) == 2
 
         await until(divided)
-        assert await free_places(client, group, "nobody") == 0
+        assert await remove_members(client, group, "nobody") == 0
         before = first.given, second.given
-        assert await free_places(client, group, "first") == 1
+        assert await remove_members(client, group, "first") == 1
 
         async def joined_again() -> bool:
             return await divided() and first.given > before[0] and second.given > before[1]

@@ -15,8 +15,8 @@ import pytest
 
 from shared.contracts.registry import HeadcountReported
 from shared.journal import journal
-from shared.journal.day_closing import Closer, due
-from shared.journal.journal import Actor, ClockAhead, Draft
+from shared.journal.day_closing import DayCloser, due
+from shared.journal.journal import Actor, ClockAheadError, Draft
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool, transaction
@@ -54,8 +54,8 @@ async def turned(kernel: Database) -> AsyncIterator[TestClock]:
 async def closing(kernel: Database) -> AsyncIterator[Callable[[], Coroutine[None, None, date | None]]]:
     """`await look()` is one look of a closer."""
     conn = await db.connect(kernel.app_dsn, application_name="closing")
-    closer = Closer(kernel.app_dsn, CLOCK, PARTITIONS)
-    yield lambda: closer.look(conn, asyncio.Event())
+    closer = DayCloser(kernel.app_dsn, CLOCK, PARTITIONS)
+    yield lambda: closer.close_due(conn, asyncio.Event())
     await conn.close()
 
 
@@ -128,7 +128,7 @@ async def test_a_command_that_began_before_midnight_is_waited_for(kernel: Databa
             await until(lambda: pool.fetchval("SELECT day IS NOT NULL FROM days_closed"))
             await turned.set(MIDNIGHT - timedelta(minutes=1))
             draft = Draft("enterprise/a", HeadcountReported(workers=1), DAY)
-            with contextlib.suppress(ClockAhead):
+            with contextlib.suppress(ClockAheadError):
                 await journal.append(conn, [draft], ACTOR)
             assert not (await asyncio.wait([looking], timeout=0.3))[0]
             assert await said(pool) == []
@@ -144,7 +144,7 @@ async def test_a_clock_set_back_records_nothing_on_a_closed_day(kernel: Database
         await turned.set(MIDNIGHT - timedelta(seconds=20))
         assert await say(pool) == MIDNIGHT
         await turned.set(MIDNIGHT - timedelta(minutes=30))
-        with pytest.raises(ClockAhead):
+        with pytest.raises(ClockAheadError):
             await say(pool)
         assert await look() is None
 
@@ -176,7 +176,7 @@ async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: 
                     await journal.append(conn, [Draft(subject, HeadcountReported(workers=1), DAY)], ACTOR)
                     await asyncio.sleep(random_.choice((0, 0, 0.002, 0.02)))
                 recorded += 1
-            except ClockAhead:
+            except ClockAheadError:
                 await asyncio.sleep(0.002)
 
     async def relay() -> None:
@@ -187,7 +187,7 @@ async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: 
     async def closer() -> None:
         async with closing(kernel) as look:
             while busy:
-                with contextlib.suppress(ClockAhead):
+                with contextlib.suppress(ClockAheadError):
                     await look()
                 await asyncio.sleep(0.01)
 
@@ -214,7 +214,7 @@ async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: 
 
 async def test_it_works_beside_the_relay_until_it_is_stopped(kernel: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT + timedelta(hours=1))
-    async with running(Closer(kernel.app_dsn, CLOCK, PARTITIONS)):
+    async with running(DayCloser(kernel.app_dsn, CLOCK, PARTITIONS)):
         await until(lambda: said(pool))
         await pool.execute("DELETE FROM outbox")
         await turned.set(MIDNIGHT + timedelta(days=1, hours=1))

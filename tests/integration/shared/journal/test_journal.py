@@ -127,7 +127,7 @@ async def test_the_services_role_cannot_change_the_journal(pool: Pool, statement
 
 
 async def test_appending_to_a_stream_without_its_row_is_a_fault(pool: Pool) -> None:
-    with pytest.raises(journal.NotLocked):
+    with pytest.raises(journal.StreamNotLockedError):
         async with transaction(pool) as conn:
             await journal.append(conn, [draft("enterprise/b")], ACTOR)
     assert await pool.fetchval("SELECT count(*) FROM journal") == 0
@@ -140,7 +140,7 @@ async def test_an_event_larger_than_256_kib_is_refused(pool: Pool) -> None:
         await journal.lock(conn, ["enterprise/b"])
         await journal.append(conn, [large], ACTOR)
 
-    with pytest.raises(journal.EventTooLarge):
+    with pytest.raises(journal.EventTooLargeError):
         await run_command(pool, work, areas=None)
 
 
@@ -177,7 +177,7 @@ async def test_time_never_goes_back_in_a_stream_and_a_clock_far_behind_is_refuse
         (second,) = await say(conn, "enterprise/b")
     assert second.recorded_at == first.recorded_at
     await shift("0")
-    with pytest.raises(journal.ClockAhead):
+    with pytest.raises(journal.ClockAheadError):
         async with transaction(pool) as conn:
             await say(conn, "enterprise/b")
     async with transaction(pool) as conn:

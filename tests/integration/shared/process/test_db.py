@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 
 from deploy.local.servers.postgres import PostgresServer
-from shared.process.db import Connection, Pool, UnsafeSession, create_pool, run_command, transaction
-from shared.process.migrate import MigrationChanged, migrate
+from shared.process.db import Connection, Pool, UnsafeSessionError, create_pool, run_command, transaction
+from shared.process.migrate import MigrationChangedError, migrate
 from tests.conftest import Database
 
 
@@ -36,7 +36,7 @@ async def test_every_session_has_the_timeouts_that_free_what_a_frozen_process_ho
 
 
 async def test_a_superuser_is_refused(kernel: Database, postgres_server: PostgresServer) -> None:
-    with pytest.raises(UnsafeSession, match="BYPASSRLS"):
+    with pytest.raises(UnsafeSessionError, match="BYPASSRLS"):
         await create_pool(postgres_server.dsn(kernel.name), application_name="kernel.tests")
 
 
@@ -44,7 +44,7 @@ async def test_commits_that_may_be_lost_are_refused(kernel: Database) -> None:
     owner = await asyncpg.connect(kernel.owner_dsn)
     await owner.execute(f'ALTER DATABASE "{kernel.name}" SET synchronous_commit = off')
     await owner.close()
-    with pytest.raises(UnsafeSession, match="synchronous_commit"):
+    with pytest.raises(UnsafeSessionError, match="synchronous_commit"):
         await create_pool(kernel.app_dsn, application_name="kernel.tests")
 
 
@@ -164,7 +164,7 @@ async def test_a_changed_migration_is_refused(bare: str, tmp_path: Path) -> None
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
     await migrate(bare, "kernel", folder=tmp_path)
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n bigint);")
-    with pytest.raises(MigrationChanged, match="0001_first"):
+    with pytest.raises(MigrationChangedError, match="0001_first"):
         await migrate(bare, "kernel", folder=tmp_path)
 
 

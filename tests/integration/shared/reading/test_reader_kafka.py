@@ -15,10 +15,11 @@ import pytest
 
 from deploy.local.servers.postgres import PostgresServer
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import PartitionsDiffer
+from shared.broker.protocol import PartitionCountError
 from shared.contracts import Envelope
 from shared.process.db import Connection, Pool
-from shared.reading.lag import consumed_until, held, lag
+from shared.reading.lag import consumed_until, lag
+from shared.reading.parked import held_counts
 from shared.reading.reader import Reader
 from shared.sequencing.records import ShardBatch
 from tests.conftest import Database, NewTopics
@@ -86,7 +87,7 @@ async def test_two_readers_divide_the_shards_and_the_rest_takes_over(pool: Pool,
         await until(lambda: drained(pool, kafka, [topic]))
         assert await lag(pool, kafka, 1, [topic]) == (0, 0.0)
     assert await effects(pool) == whole(15)
-    assert await held(pool, 1) == {}  # type: ignore[arg-type]
+    assert await held_counts(pool, 1) == {}  # type: ignore[arg-type]
     shard = (await pool.fetchval("SELECT shard FROM effects WHERE subject = 'enterprise/3'")) or 0
     assert await consumed_until(pool, 1, topic, shard) == START.replace(second=15)  # type: ignore[arg-type]
 
@@ -194,7 +195,7 @@ async def test_an_outage_inside_apply_parks_nothing(pool: Pool, kafka: KafkaBrok
 async def test_a_reader_refuses_topics_with_other_partition_counts(pool: Pool, kafka: KafkaBroker, new_topics: NewTopics) -> None:
     (equal,) = await new_topics("a", partitions=PARTITIONS)
     (other,) = await new_topics("b", partitions=PARTITIONS + 1)
-    with pytest.raises(PartitionsDiffer):
+    with pytest.raises(PartitionCountError):
         await asyncio.wait_for(new_reader(pool, kafka, [equal, other], PARTITIONS).run(asyncio.Event()), 20)
 
 

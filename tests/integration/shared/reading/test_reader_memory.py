@@ -146,12 +146,12 @@ async def test_too_many_parked_streams_stop_the_reader(pool: Pool) -> None:
         assert len(await held_kinds(pool)) <= 20
         assert await effects(pool) == {}
     async with pool.acquire() as conn:
-        assert "20 streams" in str((await parked.state(conn, 1)).halted)
+        assert "20 streams" in str((await parked.held_summary(conn, 1)).halted)
     with_a_new_rule = new_reader(pool, broker, [A, B], 1, apply=let_through)
     async with running(with_a_new_rule):
         await until(all_read(pool, broker))
     async with pool.acquire() as conn:
-        assert (await parked.state(conn, 1)).halted is None
+        assert (await parked.held_summary(conn, 1)).halted is None
 
 
 async def let_through(_conn: Connection, _batch: ShardBatch) -> None:

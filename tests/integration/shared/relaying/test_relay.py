@@ -18,7 +18,7 @@ import pytest
 from deploy.local.servers.kafka import KafkaServer
 from shared.broker.kafka import KafkaBroker
 from shared.broker.memory import MemoryBroker, MemoryProducer
-from shared.broker.protocol import BrokerUnavailable, Message, PartitionsDiffer, partition_of
+from shared.broker.protocol import BrokerUnavailableError, Message, PartitionCountError, partition_of
 from shared.contracts import decode
 from shared.contracts.registry import HeadcountReported
 from shared.journal import journal
@@ -91,7 +91,7 @@ async def test_a_given_partition_goes_before_the_hash(kernel: Database, pool: Po
 async def test_a_topic_with_another_number_of_partitions_is_refused(kernel: Database) -> None:
     broker = MemoryBroker()
     broker.create("t", PARTITIONS + 1)
-    with pytest.raises(PartitionsDiffer):
+    with pytest.raises(PartitionCountError):
         await asyncio.wait_for(Relay(kernel.app_dsn, broker, SOURCE, "t", PARTITIONS).run(asyncio.Event()), 10)
 
 
@@ -133,7 +133,7 @@ class Failing(MemoryProducer):
             for message in messages:
                 by_partition[message.partition].append(message)
             await super().publish(topic, [m for found in by_partition.values() for m in found[: len(found) // 2]])
-            raise BrokerUnavailable("half of it")
+            raise BrokerUnavailableError("half of it")
         return await super().publish(topic, messages)
 
 
@@ -223,7 +223,7 @@ async def test_after_a_killed_broker_restarted_both_go_on(
         async def caught_up() -> bool:
             try:
                 return await drained(pool, kafka, [topic])
-            except BrokerUnavailable:
+            except BrokerUnavailableError:
                 return False
 
         await until(caught_up, 60)

@@ -17,8 +17,8 @@ from shared.process import faults
 from shared.process.db import Pool
 from shared.relaying.reconcile import Comparison, reconcile
 from shared.relaying.recovery import Source
-from shared.relaying.relay import Relay, relaying
-from shared.relaying.republish import AlreadyRepublishing, republish
+from shared.relaying.relay import Relay, relay_check
+from shared.relaying.republish import AlreadyRepublishingError, republish
 from tests.conftest import Database, NewTopics
 from tests.dummy_service.reading import SOURCE, drained, effects, fact, held_kinds, message, new_reader, running, until
 from tests.integration.shared.relaying.test_relay import append, empty
@@ -44,7 +44,7 @@ def relay_of(kernel: Database, broker: MemoryBroker, batch: int = 7) -> Relay:
 
 
 async def compared(kernel: Database, broker: MemoryBroker | KafkaBroker, source: Source = T) -> Comparison:
-    return await reconcile(kernel.app_dsn, broker, source, told=told)
+    return await reconcile(kernel.app_dsn, broker, source, progress=told)
 
 
 def in_the_log(broker: MemoryBroker) -> Counter[tuple[str, int]]:
@@ -63,7 +63,7 @@ def says(pool: Pool, words: str) -> Callable[[], Awaitable[bool]]:
 
     async def looked() -> bool:
         async with pool.acquire() as conn:
-            return words in await relaying(conn)
+            return words in await relay_check(conn)
 
     return looked
 
@@ -86,10 +86,10 @@ async def failing(kernel: Database, broker: MemoryBroker, fault: str) -> None:
     """A relay that fails so, and with it its process."""
 
     async def process() -> None:
-        faults.arm(faults.Fault.read(fault))
+        faults.arm(faults.Fault.parse(fault))
         await relay_of(kernel, broker).run(asyncio.Event())
 
-    with pytest.raises(faults.FaultRaised):
+    with pytest.raises(faults.InjectedFaultError):
         await asyncio.wait_for(asyncio.create_task(process()), 30)
 
 
@@ -232,10 +232,10 @@ async def test_a_republish_that_was_cut_off_is_seen_and_run_again(kernel: Databa
     await relayed(kernel, pool, broker)
 
     async def cut_off() -> None:
-        faults.arm(faults.Fault.read("republish.half:1:raise"))
+        faults.arm(faults.Fault.parse("republish.half:1:raise"))
         await republish(kernel.app_dsn, broker, T, told)
 
-    with pytest.raises(faults.FaultRaised):
+    with pytest.raises(faults.InjectedFaultError):
         await asyncio.create_task(cut_off())
     async with running(relay_of(kernel, broker)):
         await until(says(pool, "stopped: t was not written to its end by a republish"))
@@ -251,7 +251,7 @@ async def test_a_republish_that_was_cut_off_is_seen_and_run_again(kernel: Databa
 async def test_only_one_republishes(kernel: Database, broker: MemoryBroker) -> None:
     other = await asyncpg.connect(kernel.app_dsn, server_settings={"application_name": "republish t"})
     await other.execute("SELECT pg_advisory_lock(hashtextextended('relay t', 0))")
-    with pytest.raises(AlreadyRepublishing):
+    with pytest.raises(AlreadyRepublishingError):
         await asyncio.wait_for(republish(kernel.app_dsn, broker, T, told), 20)
     await other.close()
 
@@ -314,9 +314,9 @@ async def test_on_kafka_a_lost_topic_is_written_again_while_commands_and_a_reade
 
 def test_an_event_with_the_bytes_of_the_wire_is_known_by_its_attributes() -> None:
     from shared.broker.memory import MemoryRecord
-    from shared.relaying.entries import entry
+    from shared.relaying.log_entries import log_entry
 
     event = fact("enterprise/7", 3)
-    assert entry(MemoryRecord("t", 1, 9, b"7", encode(event)), SOURCE) == (1, 9, "enterprise/7", 3, event.id)
+    assert log_entry(MemoryRecord("t", 1, 9, b"7", encode(event)), SOURCE) == (1, 9, "enterprise/7", 3, event.id)
     for strange in (None, b"", b"[]", b"\xff", encode(fact("enterprise/7", 3, source="/services/x"))):
-        assert entry(MemoryRecord("t", 1, 9, b"7", strange), SOURCE) == (1, 9, None, None, None)
+        assert log_entry(MemoryRecord("t", 1, 9, b"7", strange), SOURCE) == (1, 9, None, None, None)

@@ -11,9 +11,9 @@ from services.metrics.folding.facts import Change, change, kind_of
 from services.metrics.folding.retelling import Memory, Said, summary, taken_back
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
-from shared.sequencing.records import Received, Stream
-from shared.sequencing.sorting import sort_out
-from shared.sequencing.streams import At, StreamsOfShard
+from shared.sequencing.records import Received, RecordKey, Stream
+from shared.sequencing.sorting import sort_records
+from shared.sequencing.streams import ShardStreams
 from tests import oracle
 from tests.histories import refused
 
@@ -22,9 +22,9 @@ class Arriving:
     """`take(batch)` gives the events that take effect."""
 
     def __init__(self) -> None:
-        self._streams = StreamsOfShard()
+        self._streams = ShardStreams()
         self._kept: defaultdict[Stream, dict[int, Received]] = defaultdict(dict)
-        self._refused: dict[At, str] = {}
+        self._refused: dict[RecordKey, str] = {}
         self._offset = 0
 
     def take(self, batch: Sequence[Envelope]) -> list[Envelope]:
@@ -33,12 +33,12 @@ class Arriving:
             stream = (event.source, event.subject)
             record = Received("t", 0, self._offset, b"", event, None, stream, event.sequence, event.id, event.time)
             self._offset += 1
-            self._streams.heads.setdefault(stream, None)
+            self._streams.state(stream)
             self._kept[stream][event.sequence] = record
             records.append(record)
             if refused(event):
                 self._refused["t", record.offset] = "HEADCOUNT"
-        plan = sort_out(self._streams, records, self._kept, self._refused, sys.maxsize)
+        plan = sort_records(self._streams, records, self._kept, self._refused, sys.maxsize)
         return [record.event for record in plan.apply if record.event is not None]
 
 

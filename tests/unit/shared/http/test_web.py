@@ -22,8 +22,8 @@ from starlette.requests import Request
 from shared.http.answers import preferred
 from shared.http.auth import Areas, Caller
 from shared.http.operations import Readiness
-from shared.journal.journal import ClockAhead, EventTooLarge
-from shared.process.telemetry import setup_logs
+from shared.journal.journal import ClockAheadError, EventTooLargeError
+from shared.process.logs import setup_logs
 from tests.unit.shared.http.web_service import ID, RESIDENT_ID, Issuer, app_of, client_of, failing
 
 GOOD: dict[str, Any] = {"name": "一厂", "park": "OH-AKRON", "on": "2020-01-02"}
@@ -190,8 +190,8 @@ async def test_every_refusal_has_one_form(client: httpx.AsyncClient, method: str
         (asyncpg.TooManyConnectionsError("full"), 503, "UNAVAILABLE"),
         (asyncpg.DiskFullError("full"), 503, "UNAVAILABLE"),
         (asyncpg.DeadlockDetectedError("three times"), 503, "UNAVAILABLE"),
-        (ClockAhead("an hour"), 503, "CLOCK_AHEAD"),
-        (EventTooLarge("x"), 413, "EVENT_TOO_LARGE"),
+        (ClockAheadError("an hour"), 503, "CLOCK_AHEAD"),
+        (EventTooLargeError("x"), 413, "EVENT_TOO_LARGE"),
         (asyncpg.CharacterNotInRepertoireError("0x00"), 422, "INVALID_VALUE"),
         (asyncpg.UniqueViolationError("Key (code)=(x)"), 500, "INTERNAL"),
         (ValueError(RESIDENT_ID), 500, "INTERNAL"),

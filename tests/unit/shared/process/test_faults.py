@@ -13,7 +13,7 @@ import pytest
 
 from shared.journal.journal import _in_order
 from shared.process import faults
-from shared.process.faults import LINE, POINTS, Fault, FaultMisnamed, FaultRaised
+from shared.process.faults import LINE, POINTS, Fault, FaultFormatError, InjectedFaultError
 
 ROOT = Path(__file__).parents[4]
 
@@ -25,13 +25,13 @@ def test_a_point_does_nothing_unless_it_is_armed() -> None:
 
 def test_a_fault_strikes_the_nth_time_and_then_no_more() -> None:
     def go() -> list[int]:
-        faults.arm(Fault.read("relay.acked:3:raise"))
+        faults.arm(Fault.parse("relay.acked:3:raise"))
         struck = []
         for n in range(1, 6):
             faults.reached("relay.read")
             try:
                 faults.reached("relay.acked")
-            except FaultRaised:
+            except InjectedFaultError:
                 struck.append(n)
         return struck
 
@@ -40,7 +40,7 @@ def test_a_fault_strikes_the_nth_time_and_then_no_more() -> None:
 
 async def test_cancel_ends_the_task_that_reaches_the_point() -> None:
     async def work() -> None:
-        faults.arm(Fault.read("batch.applied:1:cancel"))
+        faults.arm(Fault.parse("batch.applied:1:cancel"))
         faults.reached("batch.applied")
         await asyncio.sleep(30)
 
@@ -53,7 +53,7 @@ async def test_cancel_ends_the_task_that_reaches_the_point() -> None:
 def test_kill_and_stop_are_the_kernels_own(action: str, number: int) -> None:
     child = os.fork()
     if child == 0:
-        faults.arm(Fault.read(f"batch.committed:1:{action}"))
+        faults.arm(Fault.parse(f"batch.committed:1:{action}"))
         faults.reached("batch.committed")
         os._exit(0)
     _, status = os.waitpid(child, os.WUNTRACED)
@@ -70,8 +70,8 @@ def test_kill_and_stop_are_the_kernels_own(action: str, number: int) -> None:
     "text", ["", "relay.acked", "relay.acked:0:kill", "relay.acked:1:explode", "nowhere:1:kill", "relay.acked:1:kill:x"]
 )
 def test_a_fault_that_means_nothing_is_refused(text: str) -> None:
-    with pytest.raises(FaultMisnamed):
-        Fault.read(text)
+    with pytest.raises(FaultFormatError):
+        Fault.parse(text)
 
 
 def test_every_point_stands_in_the_code_and_every_one_there_is_listed() -> None:
@@ -86,7 +86,7 @@ def test_a_line_is_counted_the_first_time_it_is_executed() -> None:
     def go(n: int) -> int:
         child = os.fork()
         if child == 0:
-            faults.arm(Fault.read(f"line:{n}:kill"))
+            faults.arm(Fault.parse(f"line:{n}:kill"))
             _in_order(["union/b", "enterprise/a", "enterprise/a"])
             os._exit(0)
         return os.waitpid(child, 0)[1]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.process.settings import KeyRing, MigrationSettings, ServiceSettings, UnusableSettings, load
+from shared.process.settings import KeyRing, MigrationSettings, ServiceSettings, SettingsError, load
 
 ROOT = Path(__file__).parents[4]
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/app.py"))
@@ -231,7 +231,7 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
     if says is None:
         assert load(ServiceSettings).fingerprint_key == b"\xab" * 32
         return
-    with pytest.raises(UnusableSettings) as unusable:
+    with pytest.raises(SettingsError) as unusable:
         load(ServiceSettings)
     assert str(unusable.value).startswith(says)
     assert "hidden" not in str(unusable.value)
@@ -240,10 +240,10 @@ def test_a_wrong_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPa
 def test_missing_settings_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*ENVIRONMENT, "PARKUNION_MIGRATION_DSN"]:
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UnusableSettings) as unusable:
+    with pytest.raises(SettingsError) as unusable:
         load(ServiceSettings)
     assert all(f"{name}: is missing" in str(unusable.value) for name in ENVIRONMENT)
-    with pytest.raises(UnusableSettings, match=r"^PARKUNION_MIGRATION_DSN: is missing$"):
+    with pytest.raises(SettingsError, match=r"^PARKUNION_MIGRATION_DSN: is missing$"):
         load(MigrationSettings)
 
 
@@ -267,7 +267,7 @@ def test_a_wrong_key_ring_is_refused(monkeypatch: pytest.MonkeyPatch, ring: str)
 
     for name, value in {**ENVIRONMENT, "PARKUNION_KEYS": ring}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UnusableSettings, match="PARKUNION_KEYS"):
+    with pytest.raises(SettingsError, match="PARKUNION_KEYS"):
         load(Settings)
 
 

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from shared.problems.errors import Conflict
-from shared.process import telemetry
+from shared.process import logs, telemetry
 from tests.unit.shared.http.web_service import RESIDENT_ID
 
 ROOT = Path(__file__).parents[4]
@@ -27,8 +27,8 @@ def provider() -> None:
 
 
 def logged(**event: Any) -> dict[str, Any]:
-    event = telemetry.failure_without_values(None, "", event)  # type: ignore[assignment]
-    return dict(telemetry.without_personal_fields(None, "", event))
+    event = logs.failure_without_values(None, "", event)  # type: ignore[assignment]
+    return dict(logs.without_personal_fields(None, "", event))
 
 
 def test_a_span_continues_the_trace_of_its_traceparent() -> None:
@@ -76,17 +76,15 @@ def test_an_exception_is_logged_without_the_values_that_it_quotes() -> None:
     assert line["error"] == "builtins.ValueError"
     assert "张三" not in str(line)
     assert line["traceback"][-1].endswith("test_an_exception_is_logged_without_the_values_that_it_quotes")
-    assert telemetry.described(ConnectionRefusedError("refused")) == "ConnectionRefusedError: refused"
-    assert telemetry.described(Conflict("ALREADY_MEMBER", field="on")) == "Conflict: ALREADY_MEMBER (on)"
+    assert logs.described(ConnectionRefusedError("refused")) == "ConnectionRefusedError: refused"
+    assert logs.described(Conflict("ALREADY_MEMBER", field="on")) == "Conflict: ALREADY_MEMBER (on)"
 
 
 SCRIPT = """
 import logging, structlog
-from shared.process import telemetry
-class Told:
-    log_level = "info"
-    otlp_endpoint = None
-telemetry.setup(Told(), "registry", "relay+consumer")
+from shared.process import logs, telemetry
+telemetry.setup_traces("registry", None)
+logs.setup_logs("info", "registry", "relay+consumer")
 with telemetry.span_from(None, "work"):
     structlog.get_logger().info("sent", events=3, document="secret")
 logging.getLogger("aiokafka").warning("away: %s", "host")

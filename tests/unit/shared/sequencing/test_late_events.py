@@ -12,7 +12,7 @@ from msgspec import structs
 from shared import contracts
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import closed_day
-from shared.sequencing.streams import LATE, Sorted
+from shared.sequencing.plan import LATE, BatchPlan
 from shared.sequencing.withdrawals import withdrawal_of
 from tests.dummy_service.reading import fact
 from tests.unit.shared.sequencing.test_sorting import Outcome, Table, record, shown, withdrawal
@@ -45,7 +45,7 @@ def sorted_out(events: list[contracts.Envelope], cuts: list[int] | None = None, 
     final: list[date] = []
     done: set[tuple[str, int]] = set()
 
-    def watch(plan: Sorted, table: Table) -> None:
+    def watch(plan: BatchPlan, table: Table) -> None:
         held = [table.known(parked) or date.min for parked in table.held.values() if parked.kind != LATE]
         now = closed_day(table.closings, ["t"], min(held, default=None))
         if now is not None and (not final or now > final[-1]):

@@ -14,11 +14,12 @@ from msgspec import structs
 
 from shared import contracts
 from shared.contracts.streams import EventWithdrawn
-from shared.sequencing.records import NO_STREAM, Received, Stream, received
-from shared.sequencing.restoring import GoneRow, HeldRow, restored
+from shared.sequencing.plan import BatchPlan, ParkedEvent
+from shared.sequencing.records import NO_STREAM, Received, Stream, decode
+from shared.sequencing.restoring import HeldRow, WithdrawnRow, restore_streams
 from shared.sequencing.shard import merged
-from shared.sequencing.sorting import sort_out
-from shared.sequencing.streams import Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.sequencing.sorting import sort_records
+from shared.sequencing.streams import Head, ShardStreams, StreamState, WaitingEvent, WithdrawnRange
 from shared.sequencing.withdrawals import withdrawal_of
 from tests import oracle
 from tests.dummy_service.reading import POISON, fact
@@ -26,11 +27,11 @@ from tests.dummy_service.reading import POISON, fact
 
 class Outcome(NamedTuple):
     applied: dict[str, list[int]]
-    held: dict[tuple[str, int], Parked]
+    held: dict[tuple[str, int], ParkedEvent]
 
 
 def record(event: contracts.Envelope, offset: int, topic: str = "t") -> Received:
-    return received(topic, 0, offset, contracts.encode(event))
+    return decode(topic, 0, offset, contracts.encode(event))
 
 
 class Table:
@@ -40,18 +41,18 @@ class Table:
         self.day_of = day_of
         self.closings: dict[str, date] = {}
         self.heads: dict[Stream, Head | None] = {}
-        self.held: dict[tuple[str, int], Parked] = {}
-        self.withdrawn: dict[tuple[Stream, int], Withdrawal] = {}
+        self.held: dict[tuple[str, int], ParkedEvent] = {}
+        self.withdrawn: dict[tuple[Stream, int], WithdrawnRange] = {}
 
-    def write(self, plan: Sorted, streams: StreamsOfShard) -> None:
-        self.heads.update({stream: streams.heads[stream] for stream in plan.changed})
+    def write(self, plan: BatchPlan, streams: ShardStreams) -> None:
+        self.heads.update(streams.heads(plan.changed))
         for at in plan.released:
             self.held.pop(at, None)
         self.held.update(plan.park)
         self.withdrawn.update(plan.accepted)
         self.closings = dict(streams.closings)
 
-    def known(self, parked: Parked) -> date | None:
+    def known(self, parked: ParkedEvent) -> date | None:
         return self.day_of(parked.record.time) if self.day_of and parked.record.time else None
 
     def kept(self) -> dict[Stream, dict[int, Received]]:
@@ -62,20 +63,20 @@ class Table:
                 parked.record.held = parked.kind
         return kept
 
-    def restored(self, tried: set[tuple[str, int]]) -> StreamsOfShard:
+    def restored(self, tried: set[tuple[str, int]]) -> ShardStreams:
         held = [
             HeldRow(
                 p.record.stream,
-                Waiting(p.record.event_id, at, p.kind, self.known(p)),
+                WaitingEvent(p.record.event_id, at, p.kind, self.known(p)),
                 p.record.sequence,
                 p.record if withdrawal_of(p.record) else None,
             )
             for at, p in self.held.items()
             if p.record.sequence
         ]
-        gone = [GoneRow(stream, n, w) for (stream, n), w in self.withdrawn.items() if n > self._last(stream)]
+        gone = [WithdrawnRow(stream, n, w) for (stream, n), w in self.withdrawn.items() if n > self._last(stream)]
         heads = {stream: self.heads.get(stream) for stream in {row.stream for row in held} | {row.stream for row in gone}}
-        found = restored(heads, held, gone, tried)
+        found = restore_streams(heads, held, gone, tried)
         found.closings = dict(self.closings)
         return found
 
@@ -91,16 +92,16 @@ def shown(
     refuse_poison: bool = True,
     restarts: list[bool] | None = None,
     day_of: Callable[[datetime], date] | None = None,
-    watch: Callable[[Sorted, Table], None] = lambda _plan, _table: None,
-    gone: Mapping[tuple[Stream, int], Withdrawal] | None = None,
+    watch: Callable[[BatchPlan, Table], None] = lambda _plan, _table: None,
+    gone: Mapping[tuple[Stream, int], WithdrawnRange] | None = None,
 ) -> Outcome:
     """Sort batches of the given sizes, as the reader does, with a dictionary for the tables, and perhaps a restart before each batch.
 
     `gone`: what another generation let go.
     """
-    streams, table, tried = StreamsOfShard(), Table(day_of), set[tuple[str, int]]()
+    streams, table, tried = ShardStreams(), Table(day_of), set[tuple[str, int]]()
     for (stream, sequence), withdrawal in (gone or {}).items():
-        streams.gone.setdefault(stream, {})[sequence] = withdrawal
+        streams.state(stream).withdrawn[sequence] = withdrawal
     applied: dict[str, list[int]] = defaultdict(list)
     left, sizes, ends = deque(records), deque(cuts), deque(restarts or ())
     refused = {(r.topic, r.offset): "no" for r in records if refuse_poison and r.event and getattr(r.event.data, "workers", 0) == POISON}
@@ -112,8 +113,8 @@ def shown(
         batch = list(left)[:size]
         for one in batch:
             if one.stream != NO_STREAM:
-                streams.heads.setdefault(one.stream, table.heads.get(one.stream))
-        plan = sort_out(streams, batch, table.kept(), refused, max(1, size - 1), day_of=day_of)
+                streams.states.setdefault(one.stream, StreamState(table.heads.get(one.stream)))
+        plan = sort_records(streams, batch, table.kept(), refused, max(1, size - 1), day_of=day_of)
         watch(plan, table)
         for _ in range(sum(plan.taken.values())):
             left.popleft()
@@ -193,21 +194,22 @@ def test_what_is_a_fork_and_what_a_duplicate(sequence: int, at: float, fork: boo
 
 def test_the_limit_stops_among_released_events_too() -> None:
     events = [fact("enterprise/e", n) for n in range(1, 6)]
-    streams = StreamsOfShard(heads={("/services/kernel", "enterprise/e"): None})
+    streams = ShardStreams()
+    state = streams.state(("/services/kernel", "enterprise/e"))
     late = {n: record(events[n - 1], n) for n in (2, 3, 4, 5)}
-    streams.waiting["/services/kernel", "enterprise/e"] = {n: Waiting(r.event_id, ("t", n), "early") for n, r in late.items()}
+    state.waiting = {n: WaitingEvent(r.event_id, ("t", n), "early") for n, r in late.items()}
     for one in late.values():
         one.held = "early"
     kept = {("/services/kernel", "enterprise/e"): late}
-    plan = sort_out(streams, [record(events[0], 9)], kept, {}, 3)
+    plan = sort_records(streams, [record(events[0], 9)], kept, {}, 3)
     assert [one.sequence for one in plan.apply] == [1, 2, 3]
     assert streams.ready
-    plan = sort_out(streams, [], kept, {}, 3)
+    plan = sort_records(streams, [], kept, {}, 3)
     assert [one.sequence for one in plan.apply] == [4, 5]
     assert plan.released == [("t", 4), ("t", 5)]
     assert not streams.ready
-    assert not streams.waiting
-    assert streams.heads["/services/kernel", "enterprise/e"] == Head(5, events[4].id, events[4].time)
+    assert not state.waiting
+    assert state.head == Head(5, events[4].id, events[4].time)
 
 
 def test_topics_are_merged_by_time_and_none_runs_ahead_of_one_with_lag() -> None:
@@ -306,9 +308,9 @@ def test_a_withdrawal_that_an_older_release_refused_is_applied_after_the_upgrade
     records = [record(event, n) for n, event in enumerate(log)]
     table.heads[records[1].stream] = Head(2, log[1].id, log[1].time)
     for one, kind in ((records[2], "refused"), (records[3], "early")):
-        table.held["t", one.offset] = Parked(one, kind, "the withdrawal names 2 to 2, and one of them was applied")
+        table.held["t", one.offset] = ParkedEvent(one, kind, "the withdrawal names 2 to 2, and one of them was applied")
     streams = table.restored(set())
-    plan = sort_out(streams, [], table.kept(), {}, 9)
+    plan = sort_records(streams, [], table.kept(), {}, 9)
     assert [one.sequence for one in plan.apply] == [3, 4]
     assert sorted(plan.released) == [("t", 2), ("t", 3)]
     assert not plan.accepted
@@ -320,9 +322,9 @@ def test_a_withdrawal_that_an_older_release_refused_on_a_day_that_was_final_stay
     event = withdrawal("enterprise/e", 2, 1, 1)
     one, stream = record(event, 1), ("/services/kernel", "enterprise/e")
     one.held = "refused"
-    row = HeldRow(stream, Waiting(event.id, ("t", 1), "refused", date(2026, 1, 1)), 2, one)
-    streams = restored({stream: Head(1, fact("enterprise/e", 1).id, event.time)}, [row], [], (), closed)
-    plan = sort_out(streams, [], {stream: {2: one}}, {}, 9)
+    row = HeldRow(stream, WaitingEvent(event.id, ("t", 1), "refused", date(2026, 1, 1)), 2, one)
+    streams = restore_streams({stream: Head(1, fact("enterprise/e", 1).id, event.time)}, [row], [], (), closed)
+    plan = sort_records(streams, [], {stream: {2: one}}, {}, 9)
     assert [parked.kind for parked in plan.park.values()] == ([kind] if kind else [])
     assert [one.sequence for one in plan.apply] == ([] if kind else [2])
 
@@ -351,9 +353,9 @@ def test_a_fork_stays_parked_behind_a_withdrawal() -> None:
 
 def test_what_another_generation_accepted_is_dropped_without_being_tried() -> None:
     stream = ("/services/kernel", "enterprise/e")
-    known = restored({stream: None}, [], [GoneRow(stream, 3, Withdrawal(2, 2, fact("enterprise/e", 3).id), own=False)], ())
+    known = restore_streams({stream: None}, [], [WithdrawnRow(stream, 3, WithdrawnRange(2, 2, fact("enterprise/e", 3).id), own=False)], ())
     log = [fact("enterprise/e", 1), fact("enterprise/e", 2), withdrawal("enterprise/e", 3, 2, 2)]
-    plan = sort_out(known, [record(event, n) for n, event in enumerate(log)], {}, {}, 9)
+    plan = sort_records(known, [record(event, n) for n, event in enumerate(log)], {}, {}, 9)
     assert [one.sequence for one in plan.apply] == [1, 3]
     assert plan.withdrawn == 1
-    assert not known.gone
+    assert not known.states[stream].withdrawn

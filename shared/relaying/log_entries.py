@@ -1,4 +1,4 @@
-"""What the relay and the comparison need of a record of the log: where it lies and which event it is. The fact itself is not read."""
+"""Where a record lies in the log and which event it is. Its data is not decoded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from shared.broker.protocol import Record
 LARGEST = 2**63
 
 
-class Entry(NamedTuple):
-    """One record. `subject`, `sequence` and `event_id` are None if it is no event of the source whose topic it lies in."""
+class LogEntry(NamedTuple):
+    """One record. `subject`, `sequence` and `event_id` are None if it is no event of its topic's source."""
 
     partition: int
     offset: int
@@ -36,9 +36,9 @@ class _Attributes(msgspec.Struct):
 _attributes = msgspec.json.Decoder(_Attributes)
 
 
-def entry(record: Record, source: str) -> Entry:
-    """Never raises."""
-    nothing = Entry(record.partition, record.offset, None, None, None)
+def log_entry(record: Record, source: str) -> LogEntry:
+    """The entry of a record in the topic of `source`. Never raises."""
+    nothing = LogEntry(record.partition, record.offset, None, None, None)
     try:
         found = _attributes.decode(record.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -46,4 +46,4 @@ def entry(record: Record, source: str) -> Entry:
     if found.source != source or "\x00" in found.subject or not (found.sequence.isascii() and found.sequence.isdigit()):
         return nothing
     sequence = int(found.sequence)
-    return Entry(record.partition, record.offset, found.subject, sequence, found.id) if 0 < sequence < LARGEST else nothing
+    return LogEntry(record.partition, record.offset, found.subject, sequence, found.id) if 0 < sequence < LARGEST else nothing
