@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from services.membership import events_in
-from services.membership.context import Context
-from services.membership.documents import Documents
+from services.membership.members.documents import Documents
+from services.membership.needs import Context
 from services.membership.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.membership import SOURCE
@@ -40,9 +40,13 @@ def context_of(settings: Settings) -> Context:
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.membership.api import router
+    from services.membership.facts import TABLE
+    from services.membership.members.routes import router as members
+    from services.membership.reads import Subject, require_stream
+    from services.membership.unions.routes import router as unions
     from shared.http.parked_routes import parked_router
     from shared.http.web import create_app
+    from shared.writing.routes import EventsRoute, writing_router
 
     broker = KafkaBroker(settings.kafka)
 
@@ -58,9 +62,9 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, broker, settings)
 
-    app = create_app(
-        settings, title="parkunion membership", routers=[router, parked_router("membership")], lifespan=lifespan, readiness=readiness
-    )
+    events = EventsRoute(subject=Subject, permit=require_stream, cursors=lambda request: request.app.state.cursors)
+    routers = [writing_router(TABLE, events), unions, members, parked_router("membership")]
+    app = create_app(settings, title="parkunion membership", routers=routers, lifespan=lifespan, readiness=readiness)
     app.state.context = context_of(settings)
     app.state.cursors = Cursors(settings.cursor_key, "membership")
     return app

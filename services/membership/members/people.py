@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.membership.documents import Sealed
+from services.membership.members.documents import Sealed
 from shared.process.db import Connection
 
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no FOR NO KEY UPDATE"

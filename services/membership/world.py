@@ -1,20 +1,20 @@
-"""What the rules look at: enterprises, unions, the coverage between them, memberships, and how a fact changes them.
+"""The world of membership: enterprises, unions, the coverage between them, memberships. Loaded in part, under locks.
 
-A `World` holds the part of the service's state that some commands refer to, loaded under their locks. Decisions only read it;
-`evolve` is the one place that changes it, and remembers what changed so that the store can write it.
+Decisions read it. Only the `put` and `drop` of facts change it (`shared.writing.evolving`); they note in `touched_*` what is to be written.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NewType
 from uuid import UUID
 
-from shared.contracts import Event
 from shared.contracts.membership import UnionKind
 from shared.directory.known import EnterpriseId, Known
 from shared.problems.errors import NotFound, Unprocessable
+from shared.writing import facts
 
 UnionId = NewType("UnionId", UUID)
 MembershipId = NewType("MembershipId", UUID)
@@ -31,18 +31,8 @@ RESERVED_REASONS = frozenset({ENTERPRISE_CLOSED, LAST_UNIT_CLOSED, UNION_DISSOLV
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """A fact about to be said on the stream `subject`, which counts from `on`; `cause_id` is the event of another service behind it."""
-
-    subject: str
-    data: Event
-    on: date
-    cause_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Dissolution:
-    """A union's end: the fact `rank` of its stream, last said by `event_id` (None: being said now)."""
+    """A union's end: the fact `rank` of its stream, last stated by `event_id` (None: recorded by this transaction)."""
 
     on: date
     rank: int
@@ -66,7 +56,7 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class CoverageFact:
-    """One `coverage-started` or `coverage-ended` in force: fact `rank` of the enterprise's stream, last said by `event_id`."""
+    """One `coverage-started` or `coverage-ended` in force: fact `rank` of the enterprise's stream, last stated by `event_id`."""
 
     enterprise_id: EnterpriseId
     union_id: UnionId
@@ -99,17 +89,37 @@ class Membership:
         return (end is None or self.joined_on < end) and (self.left_on is None or start < self.left_on)
 
 
-@dataclass(slots=True)
-class World(Known):
-    """The loaded part of the state. `heads` = {subject: sequence of its last fact}."""
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """A person who joins: the row's number or a provisional one, the newest hash and the normalised number of the document."""
+
+    person: PersonNo
+    document_kind: str
+    digest: bytes
+    number: str = field(repr=False)
+
+
+@dataclass
+class World(facts.World, Known):
+    """The loaded part of the state, by id; `coverage` by enterprise, in order of (date, rank). Values are replaced, never changed."""
 
     unions: dict[UUID, Union] = field(default_factory=dict)
     coverage: dict[UUID, list[CoverageFact]] = field(default_factory=dict)
     memberships: dict[UUID, Membership] = field(default_factory=dict)
     of_person: dict[int, list[MembershipId]] = field(default_factory=dict)
-    heads: dict[str, int] = field(default_factory=dict)
+    joiners: dict[tuple[str, str], Joiner] = field(default_factory=dict, repr=False)
+    """{(kind, number) of the document as the caller sent it: who joins}"""
+    etags: dict[UUID, str] = field(default_factory=dict)
+    """{union or membership that a command changes: its ETag}, if a command comes with If-Match"""
+    stored: frozenset[UUID] = frozenset()
+    """Memberships that have a row."""
+    outdated: Mapping[int, bytes] = field(default_factory=dict)
+    """{person found by an older hash key: the newest hash}"""
+    numbers: Mapping[int, int] = field(default_factory=dict)
+    """{provisional number of a person: that of the row written for him}"""
     touched_unions: set[UUID] = field(default_factory=set)
     touched_coverage: set[tuple[UUID, int]] = field(default_factory=set)
+    """(enterprise, rank)"""
     touched_memberships: set[UUID] = field(default_factory=set)
 
     def union(self, union_id: UUID, field: str = "union_id") -> Union:
@@ -125,21 +135,6 @@ class World(Known):
         if found is None or found.joined_on is None:
             raise NotFound("UNKNOWN_MEMBER", field="member_id", params={"member": str(membership_id)})
         return found
-
-    def copy(self) -> World:
-        """Another world with the same content: what is tried on it leaves this one as it is."""
-        return replace(
-            self,
-            enterprises=dict(self.enterprises),
-            unions=dict(self.unions),
-            coverage=dict(self.coverage),
-            memberships=dict(self.memberships),
-            of_person=dict(self.of_person),
-            heads=dict(self.heads),
-            touched_unions=set(self.touched_unions),
-            touched_coverage=set(self.touched_coverage),
-            touched_memberships=set(self.touched_memberships),
-        )
 
     def coverage_of(self, union_id: UUID) -> list[CoverageFact]:
         """The loaded coverage facts of one union over all its enterprises."""
