@@ -1,23 +1,19 @@
-"""What the reads of this service share: grants before any query, ETags, and who may read a stream."""
+"""What the reads of this service share: grants before any query, and ETags."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.membership.unions import store as unions
-from shared.directory.store import area_path, enterprises
+from shared.directory.store import area_path
 from shared.http.answers import json_response
 from shared.http.auth import Caller
-from shared.problems.errors import NotFound, Unprocessable
+from shared.problems.errors import NotFound
 from shared.process.db import Connection
 
 READ = "membership:read"
-Subject = Annotated[str, Query(pattern=r"^(union|enterprise)/[0-9a-f-]{36}$", description="union/<id> or enterprise/<id>")]
 
 
 async def require_granted(conn: Connection, caller: Caller, code: str | None, field: str | None) -> None:
@@ -38,21 +34,3 @@ def with_etag(request: Request, found: dict[str, Any], etag: str) -> Response:
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={"ETag": etag})
     return json_response(found, headers={"ETag": etag})
-
-
-async def require_stream(conn: Connection, caller: Caller, subject: str) -> None:
-    """A stream is read with a grant for the union's seat or the enterprise's park; of one that was withdrawn, with every area.
-
-    Raises AREA_NOT_GRANTED (403), INVALID_ID (422).
-    """
-    kind, _, text = subject.partition("/")
-    try:
-        key = UUID(text)
-    except ValueError:
-        raise Unprocessable("INVALID_ID", field="subject") from None
-    if kind == "union":
-        area = await unions.seat_of(conn, key)
-    else:
-        enterprise = (await enterprises(conn, [key])).get(key)
-        area = enterprise.park if enterprise else None
-    await require_granted(conn, caller, area, "subject")
