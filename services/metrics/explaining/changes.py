@@ -14,7 +14,7 @@ from datetime import date
 
 from services.metrics.explaining.explain import id_of
 from services.metrics.explaining.history import sets_known
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql as figures
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, parts, standing
 from services.metrics.figures.tree import Tree

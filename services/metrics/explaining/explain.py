@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from services.metrics.explaining.history import sets_known, sets_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql as figures
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, parts, standing
 from services.metrics.folding.coverage import Cell

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql as figures
 from services.metrics.figures.questions import Snapshot
 from services.metrics.folding.facts import MEMBERS, Change, FactSet, kind_of
 from services.metrics.folding.retelling import told_again

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.metrics.explaining.explain import CHUNK, Contribution, id_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql as figures
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
 from services.metrics.figures.scope import Scope, waited

@@ -1,4 +1,4 @@
-"""Which rows of a shard are not as the log says, each with its key, both values and the enterprises behind it. Pure."""
+"""Finds the rows of a shard that differ from a refold: each with its key, both values and the enterprises behind it. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CELL = ("park", "industry", "size", "ownership")
 
 
 def cell_body(cell: Cell) -> dict[str, str | None]:
-    """A cell by its four codes."""
+    """{name: code} of a cell."""
     return dict(zip(CELL, cell, strict=True))
 
 
 def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iterator[Difference]:
-    """The rows of the ledger that differ, by key; measures that are 0 on both sides are left out."""
+    """Differing rows of the ledger, by key, without measures that are 0 on both sides."""
     figures = refolded.rows.figures
     differing = {key for key in served.keys() | figures.keys() if served.get(key, 0) != figures.get(key, 0)}
     if not differing:
@@ -33,21 +33,21 @@ def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iter
     for key in sorted(differing, key=lambda key: (key[2], key[1], repr(key[0]))):
         cell, effective, known = key
         both = [dict(zip(MEASURES, unpacked(rows.get(key, 0)), strict=True)) for rows in (served, figures)]
-        told = [name for name in MEASURES if any(values[name] for values in both)]
+        names = [name for name in MEASURES if any(values[name] for values in both)]
         yield {
             "table": "ledger",
             "shard": refolded.shard,
             "cell": cell_body(cell),
             "effective_day": date.fromordinal(effective),
             "known_day": date.fromordinal(known),
-            "served": {name: both[0][name] for name in told},
-            "refolded": {name: both[1][name] for name in told},
+            "served": {name: both[0][name] for name in names},
+            "refolded": {name: both[1][name] for name in names},
             "enterprises": behind[key],
         }
 
 
 def duration_differences(served: Mapping[durations.Key, int], refolded: Refolded) -> Iterator[Difference]:
-    """The rows of the durations that differ, by key."""
+    """Differing rows of the durations, by key."""
     counts = refolded.rows.durations
     differing = {key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)}
     behind = refolded.behind(differing) if differing else {}
@@ -68,21 +68,21 @@ def duration_differences(served: Mapping[durations.Key, int], refolded: Refolded
 
 
 def other_differences(served: Mapping[str, Contents], refolded: Mapping[str, Contents], shard: int) -> Iterator[Difference]:
-    """The rows of the other tables that differ, by table and key."""
+    """Differing rows of the other tables, by table and key."""
     for table, expected in refolded.items():
         found = served[table]
         for key in sorted((key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)), key=repr):
             yield {
                 "table": table,
                 "shard": shard,
-                "key": _written_key(table, key),
-                "served": _written(found.get(key)),
-                "refolded": _written(expected.get(key)),
+                "key": _key_body(table, key),
+                "served": _value_body(found.get(key)),
+                "refolded": _value_body(expected.get(key)),
                 "enterprises": _subjects(table, key, found.get(key) or expected.get(key)),
             }
 
 
-def _written_key(table: str, key: Any) -> Any:
+def _key_body(table: str, key: Any) -> Any:
     match table:
         case "areas_facts" | "enterprises":
             return str(UUID(int=key))
@@ -92,17 +92,17 @@ def _written_key(table: str, key: Any) -> Any:
             return list(key)
 
 
-def _written(value: Any) -> Any:
-    """As a report shows it: what JSON cannot say exactly is said as text."""
+def _value_body(value: Any) -> Any:
+    """A value as JSON; text where JSON would lose precision."""
     match value:
         case None | bool() | str():
             return value
         case int():
             return value if abs(value) < 2**53 else f"{value:032x}"
         case dict():
-            return {str(key): _written(one) for key, one in value.items()}
+            return {str(key): _value_body(one) for key, one in value.items()}
         case list() | tuple():
-            return [_written(one) for one in value]
+            return [_value_body(one) for one in value]
         case _:
             return str(value)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.metrics.explaining.explain import FIRST, id_of
 from services.metrics.explaining.history import sets_known, sets_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql as figures
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import Scope, standing
 from services.metrics.folding.facts import CORRECTED, FIELDS, WITHDRAWN, kind_of
