@@ -20,7 +20,7 @@ import msgspec
 
 from services.metrics.folding import coverage
 from services.metrics.generations import auditing, lifecycle, reporting
-from services.metrics.generations.auditing import LogDiffers, LogLost
+from services.metrics.generations.auditing import EventLog, LogDiffers, LogLost
 from services.metrics.generations.lifecycle import GenerationRefused
 from services.metrics.generations.rebuilding import AlreadyRebuilding, rebuild
 from services.metrics.settings import OperatorSettings
@@ -91,26 +91,26 @@ async def _owner(settings: OperatorSettings, name: str) -> AsyncIterator[Connect
 
 
 @asynccontextmanager
-async def _broker(settings: OperatorSettings) -> AsyncIterator[KafkaBroker]:
+async def _comparison(settings: OperatorSettings, name: str) -> AsyncIterator[tuple[Connection, Connection, EventLog]]:
+    """The inputs of an audit or rebuild: a connection that reads, one that writes, and the log."""
     broker = KafkaBroker(settings.kafka)
     try:
-        yield broker
+        async with _owner(settings, name) as reading, _owner(settings, name) as writing:
+            yield reading, writing, await auditing.open_log(broker, settings.topics, settings.partitions, settings.clock)
     finally:
         await broker.close()
 
 
 async def _audit(settings: OperatorSettings, args: argparse.Namespace) -> int:
-    async with _owner(settings, "audit") as conn, _owner(settings, "audit") as writing, _broker(settings) as broker:
-        event_log = await auditing.open_log(broker, settings.topics, settings.partitions, settings.clock)
-        number, report = await auditing.audit(conn, writing, event_log)
+    async with _comparison(settings, "audit") as inputs:
+        number, report = await auditing.audit(*inputs)
     body = {"id": number, **report.body()}
     _print_json(body) if args.json else reporting.print_audit(body)
     return DIFFERENT if report.differences else PARKED if report.parked else EQUAL
 
 
 async def _rebuild(settings: OperatorSettings, args: argparse.Namespace) -> int:
-    async with _owner(settings, "rebuild") as reading, _owner(settings, "rebuild") as writing, _broker(settings) as broker:
-        event_log = await auditing.open_log(broker, settings.topics, settings.partitions, settings.clock)
+    async with _comparison(settings, "rebuild") as (reading, writing, event_log):
         made, number, report = await rebuild(reading, writing, event_log, as_it_is=args.as_it_is)
         switched = args.switch and not report.differences
         if switched:
@@ -134,11 +134,11 @@ async def _switch_when_caught_up(conn: Connection, wanted: int, accept: int | No
 
 async def _upgrade(settings: OperatorSettings, _args: argparse.Namespace) -> int:
     """Rebuild and switch after an upgrade to a later fold_version; the differences are those of the new rules, so they are accepted."""
-    async with _owner(settings, "upgrade") as reading, _owner(settings, "upgrade") as writing, _broker(settings) as broker:
-        serving, fold_version = await lifecycle.serving(reading)
-        if fold_version >= coverage.FOLD_VERSION:
-            return EQUAL
-        event_log = await auditing.open_log(broker, settings.topics, settings.partitions, settings.clock)
+    async with _owner(settings, "upgrade") as conn:
+        serving, fold_version = await lifecycle.serving(conn)
+    if fold_version >= coverage.FOLD_VERSION:
+        return EQUAL
+    async with _comparison(settings, "upgrade") as (reading, writing, event_log):
         made, number, report = await rebuild(reading, writing, event_log)
         await _switch_when_caught_up(writing, made, number)
     reporting.print_upgrade(serving, fold_version, made, coverage.FOLD_VERSION, number, report.differences)

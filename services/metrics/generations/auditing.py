@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -99,18 +99,8 @@ class Report:
 
     def body(self) -> dict[str, Any]:
         """The report as printed and stored, without its id."""
-        return {
-            "generation": self.generation,
-            "fold_version": self.fold_version,
-            "at": self.at,
-            "vector": {str(shard): dict(offsets) for shard, offsets in self.vector.items()},
-            "rows": self.rows,
-            "events": self.events,
-            "differences": self.differences,
-            "different": self.different,
-            "parked": self.parked,
-            "seconds": round(self.seconds, 2),
-        }
+        vector = {str(shard): dict(offsets) for shard, offsets in self.vector.items()}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"vector": vector, "seconds": round(self.seconds, 2)}
 
 
 class ShardSink:

@@ -15,7 +15,7 @@ import asyncpg
 from services.metrics.folding import coverage
 from services.metrics.folding.feed import CHANNEL
 from services.metrics.generations import served
-from shared.process.db import Connection
+from shared.process.db import Connection, Record
 
 ACTIVE_AFTER_RETIREMENT = "24 hours"
 CATCH_UP_WITHIN = 5.0
@@ -150,9 +150,7 @@ async def switch(conn: Connection, wanted: int | None, accept: int | None) -> tu
     `wanted` None: the newest built one. `accept`: id of the report whose differences are accepted.
     """
     async with conn.transaction():
-        await conn.execute(LOCK_GENERATIONS)
-        before, _ = await serving(conn)
-        rows = {row["id"]: row for row in await conn.fetch(ALL)}
+        before, rows = await _locked(conn)
         if wanted is None:
             wanted = max((row["id"] for row in rows.values() if row["status"] == "building" and row["built_at"]), default=None)
             if wanted is None:
@@ -166,9 +164,7 @@ async def switch(conn: Connection, wanted: int | None, accept: int | None) -> tu
 async def rollback(conn: Connection) -> tuple[int, int]:
     """Make the last retired generation that is still active serve again; returns (previous, new). Raises GenerationRefused."""
     async with conn.transaction():
-        await conn.execute(LOCK_GENERATIONS)
-        before, _ = await serving(conn)
-        rows = {row["id"]: row for row in await conn.fetch(ALL)}
+        before, rows = await _locked(conn)
         retired = [
             row for row in rows.values() if row["status"] == "retired" and row["fed"] and row["fold_version"] == coverage.FOLD_VERSION
         ]
@@ -180,6 +176,13 @@ async def rollback(conn: Connection) -> tuple[int, int]:
         wanted = max(retired, key=lambda row: row["retired_at"])["id"]
         await _make_serving(conn, before, wanted)
     return before, wanted
+
+
+async def _locked(conn: Connection) -> tuple[int, dict[int, Record]]:
+    """The serving generation and {id: row} of all, locked until the end of the transaction."""
+    await conn.execute(LOCK_GENERATIONS)
+    before, _ = await serving(conn)
+    return before, {row["id"]: row for row in await conn.fetch(ALL)}
 
 
 def _require_switchable(rows: Mapping[int, Any], wanted: int, before: int) -> None:

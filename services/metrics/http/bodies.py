@@ -70,32 +70,21 @@ def figure_body(value: Vector, measure: str) -> Any:
 
 def contribution_body(contribution: Contribution) -> dict[str, Any]:
     """The fields of `ContributionAnswer`."""
-    park, industry, size, ownership = contribution.cell
     value = contribution.value
     return {
         "id": contribution.subject.partition("/")[2],
         "subject": contribution.subject,
         "name": contribution.name,
         "credit_code": contribution.credit_code,
-        "park": park,
-        "industry": industry,
-        "size": size,
-        "ownership": ownership,
+        **dict(zip(("park", "industry", "size", "ownership"), contribution.cell, strict=True)),
         "contribution": value[0] if len(value) == 1 else {"n": value[0], "d": value[1]},
     }
 
 
 def event_body(row: Record) -> dict[str, Any]:
     """The fields of `EventAnswer` from a row of `facts`."""
-    return {
-        "id": row["event_id"],
-        "type": row["type"],
-        "source": row["source"],
-        "subject": row["subject"],
-        "sequence": row["sequence"],
-        "occurred_on": row["occurred_on"],
-        "recorded_at": row["recorded_at"],
-    }
+    columns = ("type", "source", "subject", "sequence", "occurred_on", "recorded_at")
+    return {"id": row["event_id"], **{name: row[name] for name in columns}}
 
 
 def behind_body(behind: Behind) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from services.metrics.dashboard import sessions
 from services.metrics.dashboard.page import HEADERS, STATIC, YEAR_SECONDS, PageRoute, problem_page
-from services.metrics.dashboard.schemas import LoginCode
 from services.metrics.http.access import READ
 from services.metrics.settings import Settings
 from shared.http.answers import json_response
@@ -21,6 +21,12 @@ TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.s
 
 codes = APIRouter(prefix="/v1")
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+class LoginCode(BaseModel):
+    """An address that opens the dashboard in a browser, within ten minutes and once."""
+
+    url: str
 
 
 def base_of(request: Request) -> str:
