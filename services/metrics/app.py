@@ -13,10 +13,11 @@ from services.metrics.generations import lifecycle
 from services.metrics.generations.readers import GenerationReaders
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable
+from shared.broker.protocol import BrokerUnavailableError
 from shared.process import db
 from shared.process.db import Pool
-from shared.reading.lag import lag, what_is_held
+from shared.reading.lag import lag
+from shared.reading.parked import held_summary
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -83,7 +84,7 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
         closed = await closed_day(conn, generation, settings.partitions)
         age = None if closed is None else (await settings.clock.today(conn) - closed).days
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", generation)
-        held = await what_is_held(conn, generation)
+        held = await held_summary(conn, generation)
         incomplete = recreated or await log_incomplete(conn, generation)
     rules = "ok" if fold_version == coverage.FOLD_VERSION else "older" if fold_version < coverage.FOLD_VERSION else "newer"
     return Readiness(
@@ -108,7 +109,7 @@ async def _topic_recreated(pool: Pool, broker: KafkaBroker, generation: int, set
     try:
         async with asyncio.timeout(DESCRIBE_WITHIN):
             topics = await broker.describe(settings.topics)
-    except (BrokerUnavailable, TimeoutError):
+    except (BrokerUnavailableError, TimeoutError):
         return False  # freshness reports that Kafka does not answer
     async with pool.acquire(timeout=5) as conn:
         positions = (await lifecycle.positions(conn, generation)).values()

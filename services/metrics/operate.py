@@ -25,11 +25,11 @@ from services.metrics.generations.lifecycle import GenerationRefused
 from services.metrics.generations.rebuilding import AlreadyRebuilding, rebuild
 from services.metrics.settings import OperatorSettings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable, OffsetLost
+from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
 from shared.process import settings as settings_module
 from shared.process.db import Connection
-from shared.process.settings import UnusableSettings
+from shared.process.settings import SettingsError
 
 EQUAL, DIFFERENT, PARKED, TROUBLE = 0, 1, 2, 4
 NO_LIMITS = {"statement_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0"}
@@ -58,11 +58,11 @@ def main() -> None:
     args = parser.parse_args()
     try:
         code = asyncio.run(COMMANDS[args.command](settings_module.load(OperatorSettings), args))
-    except (GenerationRefused, LogDiffers, AlreadyRebuilding, UnusableSettings) as trouble:
+    except (GenerationRefused, LogDiffers, AlreadyRebuilding, SettingsError) as trouble:
         code = _fail(args, trouble)
-    except OffsetLost as error:
+    except OffsetLostError as error:
         code = _fail(args, LogLost(str(error), str(error)))
-    except BrokerUnavailable as error:
+    except BrokerUnavailableError as error:
         code = _fail(args, error, f"Kafka 没有应答:{error} / Kafka does not answer: {error}")
     except DATABASE_ERRORS as error:
         what = f"{type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.process.db import Connection, Record
-from shared.reading.owning import LOST
+from shared.reading.ownership import LOST
 
 FRESH = 5.0
 """Seconds since the projector last read to the end of the log after which data is stale; it polls every second."""

@@ -121,7 +121,7 @@ async def snapshot(conn: Connection) -> AsyncIterator[None]:
 
 
 async def open_log(broker: Broker, topics: Sequence[str], partitions: int, clock: Clock) -> EventLog:
-    """The log as it is now. Raises LogLost or LogDiffers if it is not whole or has other partitions, BrokerUnavailable if it does not answer."""
+    """The log as it is now. Raises LogLost or LogDiffers if it is not whole or has other partitions, BrokerUnavailableError if it does not answer."""
     found = await broker.describe(topics)
     if lost := sorted(set(topics) - found.keys()):
         raise LogLost(f"没有主题 {', '.join(lost)}", f"there is no topic {', '.join(lost)}")

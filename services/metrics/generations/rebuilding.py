@@ -104,7 +104,7 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
     """Build a generation by this release's rules; returns (its id, the report's id, the report). The serving one is not changed.
 
     `as_it_is`: accept a log that holds less than was folded, for the case that the journals hold no more.
-    Raises AlreadyRebuilding, LogDiffers, OffsetLost, BrokerUnavailable.
+    Raises AlreadyRebuilding, LogDiffers, OffsetLostError, BrokerUnavailableError.
     """
     if not await writing.fetchval("SELECT pg_try_advisory_lock($1)", lifecycle.REBUILDING):
         raise AlreadyRebuilding

@@ -29,7 +29,7 @@ from shared.problems.errors import Unavailable
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Connection
-from shared.process.telemetry import described
+from shared.process.logs import described
 
 GATHER_FOR = 0.025
 """Seconds between two reads of the feed at least, so that one read takes several commits."""

@@ -13,7 +13,7 @@ from services.metrics.figures.tree import Tree
 from shared.http.auth import Caller
 from shared.process.db import Record
 from shared.reading import parked
-from shared.sequencing.parked_reasons import Told, told
+from shared.sequencing.parked_reasons import ParkedReason, parse_reason
 
 MOST_STREAMS = 1000
 ENTERPRISE = "enterprise/"
@@ -35,7 +35,7 @@ class HeldRow:
     sequence: int
     waiting: int
     since: datetime
-    reason: Told | None
+    reason: ParkedReason | None
     tried_at: datetime | None
     next: str
 
@@ -73,7 +73,7 @@ def _held_stream(stream: parked.HeldStream, row: Record | None, tree: Tree) -> H
         sequence=stream.sequence,
         waiting=stream.waiting,
         since=stream.since,
-        reason=told(stream.error),
+        reason=parse_reason(stream.error),
         tried_at=stream.tried_at,
         next=stream.kind if stream.subject else "placeless",
     )
