@@ -1,6 +1,6 @@
 """Questions about the time to found: how many waited how long, by group, and the enterprises behind it.
 
-In one snapshot with the figures (questions.py). The ledger stores integers alone; curve and median are made here, at the edge.
+Read in one snapshot with the figures (questions.py). The ledger stores integers alone; curve and median are computed here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from shared.problems.errors import Unavailable
 FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
 
-Reason = Literal["NO_BASE", "NOT_REACHED"]
+NoMedian = Literal["NO_BASE", "NOT_REACHED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Waits:
         """The Kaplan–Meier curve."""
         return curve(self.founded, self.waiting)
 
-    def median(self) -> tuple[Median, Reason | None]:
-        """The median and its interval, and why there is no median."""
+    def median(self) -> tuple[Median, NoMedian | None]:
+        """The median and its interval, and the code of the reason if there is no median."""
         found = median(self.curve())
         if found.days is not None:
             return found, None
@@ -62,7 +62,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rows` by code, without `by` none; `total` of the scope."""
+    """`rows` by code (none without `by`); `total` of the scope."""
 
     rows: Sequence[Waits]
     total: Waits
@@ -94,9 +94,9 @@ def _days(kind: Kind, value: int, as_of: date) -> int:
     return value if kind == FOUNDED else as_of.toordinal() - EPOCH - value
 
 
-def _group(code: str, name: str, told: Sequence[tuple[Kind, int, int]]) -> Waits:
+def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:
     group = Waits(code, name)
-    for kind, days, count in told:
+    for kind, days, count in counts:
         group.add(kind, days, count)
     return group
 

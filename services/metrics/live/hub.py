@@ -20,7 +20,7 @@ from services.metrics.figures.freshness import Freshness, Reason, Watch
 from services.metrics.figures.tree import Tree, Versions
 from services.metrics.folding import feed
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.feed import CHANNEL, News, TooOld
+from services.metrics.folding.feed import CHANNEL, NewBatches, TooOld
 from services.metrics.live import live
 from services.metrics.live.live import Table
 from services.metrics.live.subscribers import Channel, Question, Subscriber
@@ -144,14 +144,14 @@ class Hub:
             await self._load(conn)
         await self._tell_age(conn)
 
-    async def _look(self, conn: Connection) -> News:
+    async def _look(self, conn: Connection) -> NewBatches:
         """What the feed holds above our versions, in one snapshot. Raises TooOld, also where the tables are of another day or generation."""
-        news = await feed.news(conn, self.generation, self.versions)
+        news = await feed.batches_above(conn, self.generation, self.versions)
         if self._clock.day_of(news.asked_at) != self.today:
             raise TooOld
         return news
 
-    async def _take(self, conn: Connection, news: News) -> None:
+    async def _take(self, conn: Connection, news: NewBatches) -> None:
         """Bring every table and view up to what was seen."""
         if not news.changes:
             return

@@ -1,6 +1,6 @@
-"""Sets of facts as known at any day: from the stored states as far back as they remember, and before that from the events themselves.
+"""Sets of facts as known at any day.
 
-A state forgets the past of closed known days (`FactSet.compact`); the table `facts` does not.
+They are read from the stored states. A state forgets closed known days (`FactSet.compact`); what it forgot is read from the table `facts`.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from services.metrics.counted import MEMBERS, kind_of
 from services.metrics.figures import statements as figures
 from services.metrics.figures.questions import Snapshot
-from services.metrics.folding.facts import MEMBERS, Change, FactSet, kind_of
-from services.metrics.folding.retelling import told_again
+from services.metrics.folding.facts import FactChange, FactSet
+from services.metrics.folding.recorded import changes_from
 from shared.process.db import Record
 
 
 async def sets_known(snapshot: Snapshot, states: Mapping[str, bytes], known_at: date) -> dict[str, FactSet]:
-    """{subject: a set that tells what was known at the end of `known_at`}, in the order of `states`."""
+    """{subject: a set that is exact as known at the end of `known_at`}, in the order of `states`."""
     known = known_at.toordinal()
     found = {subject: FactSet.load(state) for subject, state in states.items()}
     if forgotten := [subject for subject, facts in found.items() if facts.since > known]:
-        found |= await _told_again(snapshot, forgotten, known_at)
+        found |= await _from_events(snapshot, forgotten, known_at)
     return found
 
 
@@ -30,13 +31,13 @@ async def sets_of(snapshot: Snapshot, rows: Sequence[Record], known_at: date) ->
     return await sets_known(snapshot, {row["subject"]: row["state"] for row in rows}, known_at)
 
 
-async def _told_again(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> dict[str, FactSet]:
+async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> dict[str, FactSet]:
     conn, generation = snapshot.conn, snapshot.generation
-    changes: defaultdict[str, list[Change]] = defaultdict(list)
+    changes: defaultdict[str, list[FactChange]] = defaultdict(list)
     for row in await figures.facts_known(conn, generation, subjects, known_at, list(MEMBERS)):
         known, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
-        changes[row["subject"]] += told_again(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
+        changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
     members: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in await figures.members_known(conn, generation, subjects, known_at, MEMBERS):
         members[row["subject"]][row["occurred_on"].toordinal()] = row["net"]
-    return {subject: FactSet.retold(changes[subject], members[subject], known_at.toordinal()) for subject in subjects}
+    return {subject: FactSet.rebuilt(changes[subject], members[subject], known_at.toordinal()) for subject in subjects}
