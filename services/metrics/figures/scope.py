@@ -54,7 +54,7 @@ class Scope:
 def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
     """Where an enterprise or a union stands on a business day, as known at a day, and its contribution: C(F_k, t)."""
     day, known = as_of.toordinal(), known_at.toordinal()
-    assert known >= facts.since, "what a state has forgotten is told by services.metrics.explaining.history"
+    assert known >= facts.since, "older known days are read by services.metrics.explaining.fact_sets"
     segment = at(_shape(facts, known), day)
     if segment.cell is None:
         return None, 0

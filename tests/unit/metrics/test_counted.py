@@ -20,8 +20,8 @@ from shared.contracts.membership import VisitMade
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from tests import oracle
 from tests.histories import history, interleaved, refused, seeds
-from tests.unit.metrics.arriving import Hearing
-from tests.unit.metrics.test_ledger import batches, folded, plain, plain_durations
+from tests.unit.metrics.folding.arriving import Hearing
+from tests.unit.metrics.folding.test_ledger import batches, folded, plain, plain_durations
 
 VISIT = "parkunion.visit-made.v1"
 
