@@ -52,7 +52,7 @@ class Scope:
 def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
     """(cell, contribution) of an enterprise or union on a business day, as known at a day: C(F_k, t). Cell None: it does not count."""
     day, known = as_of.toordinal(), known_at.toordinal()
-    assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.history"
+    assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.fact_sets"
     segment = at(_shape(facts, known), day)
     if segment.cell is None:
         return None, 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from services.metrics.folding.coverage import Fact
+from services.metrics.counted import says_of
+from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.durations import Key as DurationKey
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.ledger import Key
@@ -137,5 +138,5 @@ def content_of(facts: FactSet) -> tuple[int, list[tuple[Any, ...]], dict[int, di
     return facts.since, attributes, {known: net for known, net in facts.members.items() if net}
 
 
-def _fact_key(fact: Fact) -> tuple[Any, ...]:
-    return (fact.kind, fact.occurred, fact.rank, fact.known, fact.until, sorted(fact.says.items()))
+def _fact_key(fact: AttributeFact) -> tuple[Any, ...]:
+    return (fact.kind, fact.occurred, fact.rank, fact.known, fact.until, sorted(says_of(fact.content).items()))

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from services.metrics.explaining.changes import Change
+from services.metrics.explaining.changes import Share
 from services.metrics.explaining.explain import Behind, Contribution
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapshot
@@ -92,7 +92,7 @@ def behind_body(behind: Behind) -> dict[str, Any]:
     return {**event_body(behind.row), "in_force": behind.in_force, "says": behind.row["says"]}
 
 
-def share_body(change: Change, measure: str | None) -> dict[str, Any]:
+def share_body(change: Share, measure: str | None) -> dict[str, Any]:
     """The fields of `ShareAnswer`."""
     event = event_body(change.event) if change.event is not None else None
     before, after = counts_of(change.before, measure), counts_of(change.after, measure)

@@ -21,7 +21,7 @@ from services.metrics.figures.questions import version_vector
 from services.metrics.figures.tree import AreaVersions, Tree
 from services.metrics.folding import feed
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.feed import CHANNEL, News, TooOld
+from services.metrics.folding.feed import CHANNEL, NewBatches, TooOld
 from services.metrics.live import tables
 from services.metrics.live.subscribers import Channel, StreamQuery, Subscriber
 from services.metrics.live.tables import CoverageTable
@@ -144,14 +144,14 @@ class Hub:
             await self._load(conn)
         await self._refresh_age(conn)
 
-    async def _read_feed(self, conn: Connection) -> News:
+    async def _read_feed(self, conn: Connection) -> NewBatches:
         """The feed above our versions, in one snapshot. Raises TooOld if the tables must be loaded again, also on another day or generation."""
-        update = await feed.news(conn, self.generation, self.versions)
+        update = await feed.batches_above(conn, self.generation, self.versions)
         if self._clock.day_of(update.asked_at) != self.today:
             raise TooOld
         return update
 
-    async def _apply(self, conn: Connection, update: News) -> None:
+    async def _apply(self, conn: Connection, update: NewBatches) -> None:
         """Apply the changes to every table and view."""
         if not update.changes:
             return

@@ -11,7 +11,7 @@ from datetime import date
 from uuid import UUID
 
 from services.metrics.explaining.explain import CHUNK, Contribution, id_of
-from services.metrics.explaining.history import sets_known, sets_of
+from services.metrics.explaining.fact_sets import sets_known, sets_of
 from services.metrics.figures import sql
 from services.metrics.figures.definitions import PAGE
 from services.metrics.figures.questions import Snapshot

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining import waits
-from services.metrics.explaining.waits import FIRST_FOLD_VERSION, Reason, Waits
+from services.metrics.explaining.waits import FIRST_FOLD_VERSION, NoMedian, Waits
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.survival import Median, Step
 
@@ -34,7 +34,7 @@ class Panel:
     waits: Waits
     steps: Sequence[Step]
     median: Median
-    reason: Reason | None
+    reason: NoMedian | None
 
     @property
     def marks(self) -> list[Mark]:
