@@ -1,4 +1,4 @@
-"""Every statement by which questions read a generation: figures from the ledger, and the facts behind them."""
+"""Every statement that reads a generation for an answer: figures from the ledger, the facts behind them, areas and names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from services.metrics.figures.freshness import CLOSED_DAY, LOG_LACKS, OLDEST_HELD
+from services.metrics.figures.freshness import CLOSED_DAY, LOG_INCOMPLETE_SQL, OLDEST_HELD
 from services.metrics.folding.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
@@ -17,10 +17,10 @@ SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
     coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
     {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held,
-    {LOG_LACKS.format(generation="g.id", lost=LOST)} AS log_lacks
+    {LOG_INCOMPLETE_SQL.format(generation="g.id", lost=LOST)} AS log_incomplete
 FROM generations g WHERE g.status = 'serving'
 """
-SIGNATURE = "SELECT count(*) AS told, count(known_until) AS ended FROM g{g}.areas_facts"
+SIGNATURE = "SELECT count(*) AS versions, count(known_until) AS ended FROM g{g}.areas_facts"
 AREAS = """
 SELECT code, name, kind, parent, level, occurred_on, known_day, known_until, event_id, recorded_at, rank
 FROM g{g}.areas_facts ORDER BY code, occurred_on, rank, known_day
@@ -103,7 +103,7 @@ SELECT source, w.rank::bigint AS rank, max(sequence) AS latest FROM g{g}.facts
 CROSS JOIN LATERAL jsonb_path_query(says, '$.withdrawn[*].rank') AS w(rank)
 WHERE subject = $1 AND known_day <= $2 AND type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1') GROUP BY 1, 2
 """
-"""A correction withdraws one fact, a withdrawal several: the path takes both."""
+"""A correction withdraws one fact, a withdrawal several; the JSON path reads both."""
 
 
 @cache
@@ -119,101 +119,106 @@ def _figures_sql(generation: int, key: str, scoped: bool) -> str:
 
 
 async def serving(conn: Connection, shards: int = 0) -> Record:
-    """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held) of the serving generation, which has `shards` shards."""
+    """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held, log_incomplete) of the serving generation.
+
+    `shards`: how many shards it has. Raises NoServingGeneration.
+    """
     row = await conn.fetchrow(SERVING, shards)
     if row is None:
-        raise NoGeneration("no generation is serving")
+        raise NoServingGeneration("no generation is serving")
     return row
 
 
-class NoGeneration(Exception):
-    """The database has no serving generation: it was not migrated."""
+class NoServingGeneration(Exception):
+    """The database has no serving generation; it was not migrated."""
 
 
 async def areas_signature(conn: Connection, generation: int) -> tuple[int, int]:
-    """Two numbers that never both stay when a version of an area is added or ended."""
+    """Two counts; at least one of them changes when a version of an area is added or ended."""
     row = await conn.fetchrow(_sql(SIGNATURE, generation))
-    return (row["told"], row["ended"]) if row else (0, 0)
+    return (row["versions"], row["ended"]) if row else (0, 0)
 
 
 async def areas(conn: Connection, generation: int) -> list[Record]:
-    """Every version of every area by (code, occurred_on, rank)."""
+    """Every version of every area, ordered by (code, occurred_on, rank)."""
     return await conn.fetch(_sql(AREAS, generation))
 
 
 async def by_key(
     conn: Connection, generation: int, by: str, as_of: date, known_at: date, parks: Collection[str] | None
 ) -> dict[str | None, Vector]:
-    """{key: figures}, `by` being a key of KEYS; `parks` None = everywhere."""
+    """{key: figures}; `by` is a key of KEYS, `parks` None means all."""
     sql = _figures_sql(generation, KEYS[by], parks is not None)
-    arguments = [as_of, known_at] if parks is None else [as_of, known_at, list(parks)]
-    return {row[0]: packed(tuple(row)[1:]) for row in await conn.fetch(sql, *arguments)}
+    return {row[0]: packed(tuple(row)[1:]) for row in await conn.fetch(sql, *_arguments(as_of, known_at, parks))}
+
+
+def _arguments(as_of: date, known_at: date, parks: Collection[str] | None) -> list[Any]:
+    return [as_of, known_at] if parks is None else [as_of, known_at, list(parks)]
 
 
 async def durations_by_key(
     conn: Connection, generation: int, by: str, as_of: date, known_at: date, parks: Collection[str] | None
 ) -> list[Record]:
-    """(key, kind, value, count) of the enterprises that are founded or waiting; arguments as those of `by_key`."""
+    """Rows (key, kind, value, count) of the enterprises that are founded or waiting; arguments as for `by_key`."""
     scope = "" if parks is None else IN_SCOPE.format(g=generation)
     rows = DURATIONS_ROWS.format(g=generation, scope=scope)
-    arguments = [as_of, known_at] if parks is None else [as_of, known_at, list(parks)]
-    return await conn.fetch(DURATIONS.format(g=generation, key=KEYS[by], rows=rows), *arguments)
+    return await conn.fetch(DURATIONS.format(g=generation, key=KEYS[by], rows=rows), *_arguments(as_of, known_at, parks))
 
 
 async def series(
     conn: Connection, generation: int, days: Sequence[date], after: Sequence[date], known_at: date, parks: Collection[str]
 ) -> list[Record]:
-    """(key = park, point, sums of TREND): what is added at each of `days` (ascending); `after` = the days after them."""
+    """Rows (key = park, point = index in `days`, increments of TREND); `days` ascend, `after` are the days after them."""
     columns = ", ".join(("cell", "effective_day", *TREND))
     rows = ROWS.format(g=generation, columns=columns, scope=IN_SCOPE.format(g=generation))
     return await conn.fetch(SERIES.format(g=generation, sums=TREND_SUMS, rows=rows), days[-1], known_at, list(parks), list(after))
 
 
 async def states(conn: Connection, generation: int, after: str, limit: int, parks: Collection[str] | None) -> list[Record]:
-    """(subject, state) in order of subject; `parks`: of those that were ever said to be there."""
+    """The next `limit` rows (subject, state) after a subject; `parks`: only of subjects that were ever placed in one of them."""
     if parks is None:
         return await conn.fetch(_sql(STATES_ALL, generation), after, limit)
     return await conn.fetch(_sql(STATES_IN, generation), after, limit, list(parks))
 
 
 async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, bytes]:
-    """The sets of facts of these subjects."""
+    """{subject: stored set of facts}."""
     return {row["subject"]: row["state"] for row in await conn.fetch(_sql(STATES_OF, generation), subjects)}
 
 
 async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
-    """Directory rows, as far as row-level security shows them."""
+    """{id: directory row}, as far as row-level security shows them."""
     return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
 
 
 async def learned(
     conn: Connection, generation: int, known_from: date, known_to: date, start: str, limit: int, parks: Collection[str] | None
 ) -> list[str]:
-    """Subjects of which something became known in (known_from, known_to], from `start` on."""
+    """Subjects about which a fact became known in (known_from, known_to], from `start` on."""
     scope = None if parks is None else list(parks)
     rows = await conn.fetch(_sql(LEARNED, generation), known_from, known_to, start, limit, scope)
     return [row["subject"] for row in rows]
 
 
 async def facts_between(conn: Connection, generation: int, subjects: Sequence[str], known_from: date, known_to: date) -> list[Record]:
-    """Events in the order in which they were recorded, by subject."""
+    """Events that became known in (known_from, known_to], by subject, in the order of recording."""
     return await conn.fetch(_sql(FACTS_BETWEEN, generation), subjects, known_from, known_to)
 
 
 async def facts_known(conn: Connection, generation: int, subjects: Sequence[str], known_at: date, without: Collection[str]) -> list[Record]:
-    """Events known by a day, each stream's in its order, by subject; those of some kinds are left out."""
+    """Events known by a day, by subject and in the order of their streams, except those of the kinds `without`."""
     return await conn.fetch(_sql(FACTS_KNOWN, generation), subjects, known_at, without)
 
 
 async def members_known(
     conn: Connection, generation: int, subjects: Sequence[str], known_at: date, kinds: Mapping[str, int]
 ) -> list[Record]:
-    """(subject, occurred_on, net) of the events of `kinds` = {kind: what each adds} that were known by a day."""
+    """Rows (subject, occurred_on, net) over the events known by a day; `kinds` = {kind: what each event adds}."""
     return await conn.fetch(_sql(MEMBERS_KNOWN, generation), subjects, known_at, list(kinds), list(kinds.values()))
 
 
 async def facts_by_id(conn: Connection, generation: int, subjects: Sequence[str], events: Sequence[UUID]) -> dict[UUID, Record]:
-    """Events of some streams by their ids."""
+    """{id: event} of some subjects."""
     return {row["event_id"]: row for row in await conn.fetch(_sql(FACTS_BY_ID, generation), subjects, events)}
 
 
@@ -227,11 +232,11 @@ async def facts_of(
     after: tuple[datetime, str, int],
     limit: int,
 ) -> list[Record]:
-    """Events of one subject of some kinds, corrections and withdrawals of them included, in the order in which they were recorded."""
+    """Events of one subject of some kinds, with their corrections and withdrawals, in the order of recording."""
     return await conn.fetch(_sql(FACTS_OF, generation), subject, as_of, known_at, list(kinds), *after, limit)
 
 
 async def corrections(conn: Connection, generation: int, subject: str, known_at: date) -> dict[tuple[str, int], int]:
-    """{(source, rank): sequence of the last correction, or of the withdrawal} of one subject."""
+    """{(source, rank): sequence of the last correction or withdrawal} of one subject."""
     rows: list[Any] = await conn.fetch(_sql(CORRECTIONS, generation), subject, known_at)
     return {(row["source"], row["rank"]): row["latest"] for row in rows}
