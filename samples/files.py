@@ -1,6 +1,6 @@
-"""How a file that somebody hands in is read: its encoding found, its rows numbered as an editor numbers lines, each broken one told.
+"""Reads text and CSV files of users: detects the encoding, numbers rows as an editor does, reports each broken row.
 
-Memory does not grow with the file. Pure: nothing is known here of what the rows mean.
+Memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ csv.field_size_limit(LONGEST_LINE * LONGEST_QUOTED)
 
 
 class Unusable(Exception):
-    """The file as a whole cannot be used; nothing of it was applied."""
+    """The file as a whole cannot be used; nothing was imported."""
 
     def __init__(self, *errors: FieldError) -> None:
         self.errors = errors
@@ -58,7 +58,7 @@ def encoding_of(path: Path) -> str:
 def _undecodable_row(path: Path, encoding: str) -> int | None:
     """The first line that is not in `encoding`; None if all are.
 
-    Nearly all bytes are GB 18030 somehow, so a text that has more rare characters than common ones (those of GB 2312) is not taken for it.
+    Nearly all bytes decode as GB 18030, so a text with more rare characters than common ones (those of GB 2312) is not accepted as such.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     row, common, rare, first_rare = 1, 0, 0, 1
@@ -139,9 +139,9 @@ class Table:
                 yield number, fields
 
     def _joined(self, number: int, line: str, following: list[tuple[int, str]]) -> tuple[int, list[str] | FieldError]:
-        """The row that begins at `line` and goes on over the next lines, which are then taken from `following`.
+        """The row that begins at `line` and continues in `following`; its lines are removed from there.
 
-        Only as many as give a row of the right width: one quote too many must not swallow the rows after it.
+        It ends where the number of fields is right: one surplus quote must not consume the rows after it.
         """
         text = line
         for taken, (_, more) in enumerate(following, 1):
@@ -158,7 +158,7 @@ class Table:
 
 
 def _parse(text: str) -> list[str] | None:
-    """The fields of one row; None if its quotes do not close, or something stands behind a closing one."""
+    """The fields of one row; None if its quotes do not close, or text follows a closing quote."""
     try:
         rows = list(csv.reader([text], strict=True))
     except csv.Error:

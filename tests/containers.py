@@ -22,8 +22,8 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
+from deploy.local.child import StartFailed, free_port, wait_for
 from deploy.local.servers import kafka, postgres
-from deploy.local.supervising.child import StartFailed, free_port, wait_for
 
 if TYPE_CHECKING:
     from docker.models.containers import Container  # type: ignore[import-untyped]

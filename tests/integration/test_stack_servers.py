@@ -13,9 +13,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from deploy.local.child import StartFailed, wait_for
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import StartFailed, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from deploy.local.child import ProcessIdentity
+from deploy.local.errors import NotRunning, UserError
 from deploy.local.folder import ROOT, Folder
 from deploy.local.servers.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion, client_key
 from deploy.local.stack import Stack, ask, load
-from deploy.local.supervising.child import Known
 from deploy.local.supervising.supervisor import Supervisor
-from deploy.local.trouble import NotRunning, Trouble
 
 RUN = """
 import asyncio, sys
@@ -55,8 +55,8 @@ def start_another(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", RUN, str(folder)], env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-def children(stack: Stack) -> list[Known]:
-    return [Known(pid, started) for pid, started in stack.content["processes"]]
+def children(stack: Stack) -> list[ProcessIdentity]:
+    return [ProcessIdentity(pid, started) for pid, started in stack.content["processes"]]
 
 
 @pytest.mark.invariant("I1")
@@ -72,7 +72,7 @@ async def test_what_is_killed_runs_again_on_its_port(supervisor: Supervisor, ser
 
 
 async def test_a_second_stack_in_the_same_folder_is_refused_in_one_line(supervisor: Supervisor) -> None:
-    with pytest.raises(Trouble, match="already runs") as caught:
+    with pytest.raises(UserError, match="already runs") as caught:
         await Supervisor(supervisor.folder.path, services=()).start()
     assert "\n" not in caught.value.line()
     assert load(supervisor.folder.path).alive()
@@ -203,7 +203,7 @@ async def test_the_issuer_refuses_strangers_repeats_and_unknown_scopes(superviso
     assert await asyncio.to_thread(post, "nonsense") == (401, "invalid_client")
     assert await asyncio.to_thread(post, fresh(), scope="everything") == (400, "invalid_scope")
     assert await asyncio.to_thread(post, fresh(), ttl="0") == (400, "invalid_request")
-    with pytest.raises(Trouble, match="unknown scope"):
+    with pytest.raises(UserError, match="unknown scope"):
         await asyncio.to_thread(stack.token, ["everything"])
 
 

@@ -13,8 +13,8 @@ import asyncpg
 import httpx
 import pytest
 
+from deploy.local.child import free_port
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import free_port
 from services.membership.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope

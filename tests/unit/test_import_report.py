@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality, percent
-from deploy.local.loading.batches import Fate, Refusal
-from deploy.local.loading.report import fate_lines, finding_lines, unusable_lines, write_findings
+from deploy.local.loading.batches import ImportResult, Refusal
+from deploy.local.loading.report import finding_lines, result_lines, unusable_lines, write_findings
 from samples.files import Unusable
 from samples.records import Finding
 from shared.problems.errors import FieldError
@@ -68,11 +68,11 @@ def test_csv_has_a_column_for_each_part_of_a_rate_and_carries_no_formula() -> No
 
 
 def test_refusals_are_listed_by_row_in_both_languages_and_the_fate_of_the_others_is_said() -> None:
-    fate = Fate()
-    fate.accepted.update(enterprise=7)
-    fate.refuse([Refusal.of(FieldError("UNKNOWN_PARK", "park", 9, {"park": "X"}), "enterprise")], "enterprise")
-    fate.refuse([Refusal.of(FieldError("BROKEN_JSON", None, 4), "row")], "row", 3)
-    first, second, more, accepted, refused = fate_lines(fate)
+    result = ImportResult()
+    result.accepted.update(enterprise=7)
+    result.refuse([Refusal.of(FieldError("UNKNOWN_PARK", "park", 9, {"park": "X"}), "enterprise")], "enterprise")
+    result.refuse([Refusal.of(FieldError("BROKEN_JSON", None, 4), "row")], "row", 3)
+    first, second, more, accepted, refused = result_lines(result)
     assert "line 4" in first
     assert "第 9 行 line 9 · enterprise · park · UNKNOWN_PARK: 没有园区 X。 / There is no park X." in second
     assert "4 were refused" in more

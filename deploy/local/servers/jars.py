@@ -21,7 +21,7 @@ FETCHERS = 8
 
 
 class JarMismatch(Exception):
-    """A fetched jar has another SHA-256 than the lock says."""
+    """The SHA-256 of a fetched jar is not that of the lock."""
 
 
 def locked() -> dict[str, str]:
@@ -41,7 +41,7 @@ def sha256(path: Path) -> str:
 
 
 def classpath() -> str:
-    """The broker's class path; FileNotFoundError if a jar of the lock is not there."""
+    """The broker's class path. Raises FileNotFoundError if a jar is missing."""
     paths = [jar_path(coordinate) for coordinate in locked()]
     for path in paths:
         if not path.is_file():
@@ -50,7 +50,7 @@ def classpath() -> str:
 
 
 def fetch() -> int:
-    """Fetch the jars of the lock that are missing or damaged; their number."""
+    """Fetch missing and damaged jars; returns their number."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = {c: d for c, d in locked().items() if not jar_path(c).is_file() or sha256(jar_path(c)) != d}
     if not wanted:
@@ -75,7 +75,7 @@ def _maven(cache: Path) -> Any:
 
 
 def relock() -> str:
-    """Resolve `COORDINATES` with all they need at run time; the text of a new lock."""
+    """Resolve `COORDINATES` with their run-time dependencies; returns the text of a new lock."""
     with tempfile.TemporaryDirectory() as temporary:
         context = _maven(Path(temporary))
         inputs, transitive = context.resolver.resolve([context.create_dependency(c) for c in COORDINATES])

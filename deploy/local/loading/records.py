@@ -1,6 +1,6 @@
-"""Loads neutral records (samples/records.py): areas and enterprises to the registry, unions and their members to membership.
+"""Loads neutral records (samples/records.py): areas and enterprises into the registry, unions and members into membership.
 
-Windows of enterprises go side by side, so that both services and the broker between them are busy; memory does not grow with the file.
+Several windows of enterprises are loaded concurrently, so that both services are busy; memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -16,59 +16,60 @@ from deploy.local.loading.batches import MOST_LINES, Sender
 from samples.records import Area, Enterprise
 
 WINDOW = 500
-"""Enterprises that are brought in together."""
+"""Enterprises per window."""
 WINDOWS = 3
-"""Windows that are under way at a time."""
+"""Windows in flight."""
 BATCHES = 2
-"""Batches of members that one window has under way at a time."""
+"""Batches of members in flight per window."""
 DOCUMENT_KIND = "sample"
 ALREADY_THERE = frozenset({"DUPLICATE_AREA"})
 OTHER_SPELLING = frozenset({"IDEMPOTENCY_KEY_REUSED"})
-"""The area is there already; with the second, from another file of the same source with another name for it."""
+"""Problem codes of an area that exists already; the second, if another file of the source spells its name differently."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-def line(op: str, key: str, body: dict[str, Any]) -> bytes:
+def batch_line(op: str, key: str, body: dict[str, Any]) -> bytes:
     """One line of a batch."""
     return _encode({"op": op, "key": key, "body": body}) + b"\n"
 
 
 async def load_areas(sender: Sender, source: str, areas: Iterable[Area], known: frozenset[str] = ALREADY_THERE) -> None:
-    """Areas in their order, parents first; `known` are codes of refusals that are as good as accepted."""
+    """Load areas in their order, parents first; problems with a code of `known` count as accepted."""
     remaining = iter(areas)
     while window := list(islice(remaining, MOST_LINES)):
         lines = [
-            line("area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent}) for a in window
+            batch_line("area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent})
+            for a in window
         ]
         await sender.send("registry", "area", lines, [area.row for area in window], known)
 
 
 async def load_enterprises(sender: Sender, source: str, enterprises: Iterable[Enterprise]) -> None:
-    """Enterprises with headcount, union and members. Raises Trouble; what is in by then is found again at the next run."""
+    """Load enterprises with headcount, union and members. Raises UserError; another run continues."""
     remaining = iter(enterprises)
     windows = iter(lambda: list(islice(remaining, WINDOW)), [])
-    await side_by_side((_load_window(sender, source, window) for window in windows), WINDOWS)
+    await run_concurrently((_load_window(sender, source, window) for window in windows), WINDOWS)
 
 
-async def side_by_side(work: Iterable[Coroutine[Any, Any, Any]], most: int) -> None:
-    """Do all of it, `most` at a time; the next piece is made only when there is room. The first exception ends all."""
-    under_way: set[asyncio.Task[Any]] = set()
+async def run_concurrently(work: Iterable[Coroutine[Any, Any, Any]], most: int) -> None:
+    """Run all coroutines, at most `most` at a time, each created only when it can start. The first exception cancels the others."""
+    running: set[asyncio.Task[Any]] = set()
     try:
         for piece in work:
-            under_way.add(asyncio.create_task(piece))
-            if len(under_way) == most:
-                under_way = await _one_done(under_way)
-        while under_way:
-            under_way = await _one_done(under_way)
+            running.add(asyncio.create_task(piece))
+            if len(running) == most:
+                running = await _one_done(running)
+        while running:
+            running = await _one_done(running)
     finally:
-        for task in under_way:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _one_done(under_way: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
-    done, pending = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+async def _one_done(running: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    done, pending = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
     return pending
@@ -76,18 +77,19 @@ async def _one_done(under_way: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]
 
 async def _load_window(sender: Sender, source: str, window: Sequence[Enterprise]) -> None:
     lines = [
-        line("enterprise", f"{source}/{unit.key}", {"name": unit.name, "park": unit.park, "settled_on": unit.settled_on}) for unit in window
+        batch_line("enterprise", f"{source}/{unit.key}", {"name": unit.name, "park": unit.park, "settled_on": unit.settled_on})
+        for unit in window
     ]
     ids = await sender.send("registry", "enterprise", lines, [unit.row for unit in window])
     known = [(unit, enterprise_id) for unit, enterprise_id in zip(window, ids, strict=True) if enterprise_id is not None]
     for unit, enterprise_id in zip(window, ids, strict=True):
         if enterprise_id is None:
-            _skip_all_of(sender, unit)
+            _skip_dependent(sender, unit)
     await _load_headcounts(sender, source, known)
     await _load_unions(sender, source, known)
 
 
-def _skip_all_of(sender: Sender, unit: Enterprise) -> None:
+def _skip_dependent(sender: Sender, unit: Enterprise) -> None:
     sender.skip("headcount", unit.row, 1 if unit.headcount else 0, "enterprise")
     sender.skip("union", unit.row, 1 if unit.union else 0, "enterprise")
     sender.skip("member", unit.row, unit.union.members if unit.union else 0, "enterprise")
@@ -98,7 +100,7 @@ async def _load_headcounts(sender: Sender, source: str, known: Sequence[tuple[En
     for unit, enterprise_id in known:
         if report := unit.headcount:
             body = {"enterprise_id": enterprise_id, "on": report.on, "workers": report.workers}
-            lines.append(line("headcount", f"{source}/{unit.key}/headcount/{report.on}/{report.workers}", body))
+            lines.append(batch_line("headcount", f"{source}/{unit.key}/headcount/{report.on}/{report.workers}", body))
             rows.append(unit.row)
     await sender.send("registry", "headcount", lines, rows)
 
@@ -106,7 +108,7 @@ async def _load_headcounts(sender: Sender, source: str, known: Sequence[tuple[En
 async def _load_unions(sender: Sender, source: str, known: Sequence[tuple[Enterprise, str]]) -> None:
     founded = [(unit, enterprise_id) for unit, enterprise_id in known if unit.union]
     lines = [
-        line(
+        batch_line(
             "union",
             f"{source}/{unit.key}/union",
             {"kind": "enterprise_union", "seat_area": unit.park, "approved_on": unit.union.approved_on, "enterprises": [enterprise_id]},
@@ -115,14 +117,14 @@ async def _load_unions(sender: Sender, source: str, known: Sequence[tuple[Enterp
         if unit.union
     ]
     ids = await sender.send("membership", "union", lines, [unit.row for unit, _ in founded])
-    batches = _packed(sender, source, founded, ids)
-    await side_by_side((sender.send("membership", "member", lines, rows) for lines, rows in batches), BATCHES)
+    batches = _member_batches(sender, source, founded, ids)
+    await run_concurrently((sender.send("membership", "member", lines, rows) for lines, rows in batches), BATCHES)
 
 
-def _packed(
+def _member_batches(
     sender: Sender, source: str, founded: Sequence[tuple[Enterprise, str]], union_ids: Sequence[str | None]
 ) -> Iterator[tuple[list[bytes], list[int | None]]]:
-    """The members' lines in full batches."""
+    """(lines, rows) of full batches of members."""
     lines: list[bytes] = []
     rows: list[int | None] = []
     for (unit, enterprise_id), union_id in zip(founded, union_ids, strict=True):
@@ -142,12 +144,12 @@ def _packed(
 
 
 def _member_lines(source: str, unit: Enterprise, enterprise_id: str, union_id: str) -> Iterator[bytes]:
-    """One line per person; made as bytes from one pattern, because there are many."""
+    """One line per person, from a template of bytes for speed."""
     assert unit.union is not None
     mark = "\x1a"
     document = {"kind": DOCUMENT_KIND, "number": f"{unit.key}/{mark}"}
     body = {"union_id": union_id, "enterprise_id": enterprise_id, "document": document, "joined_on": unit.union.approved_on}
-    pattern = line("member", f"{source}/{unit.key}/member/{mark}", body)
+    pattern = batch_line("member", f"{source}/{unit.key}/member/{mark}", body)
     before, between, after = pattern.split(_encode(mark)[1:-1])
     for n in range(1, unit.union.members + 1):
         number = b"%d" % n
