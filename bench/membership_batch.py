@@ -25,16 +25,16 @@ import msgspec
 
 from bench.cpu import family_seconds
 from deploy.local.servers.postgres import PostgresServer
-from services.membership import learned
 from services.membership.carry_out import carrying_out
 from services.membership.context import Context
 from services.membership.documents import Documents
 from services.membership.domain.commands import Command, Found
-from services.membership.learned import PlaceFact
 from services.membership.schemas import OPS, command_of
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered
+from shared.directory import store
+from shared.directory.store import EnterpriseFact
 from shared.http.auth import Areas
 from shared.journal import idempotency
 from shared.journal.idempotency import Result
@@ -60,8 +60,8 @@ async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
     """Enterprises, each with its union: (union, enterprise)."""
     ids = [uuid7() for _ in range(ENTERPRISES)]
     async with db.transaction(pool, areas=Areas.all()) as conn:
-        await learned.remember_areas(conn, {"P": (AreaRegistered(code="P", name="Park", kind=AreaKind.PARK), DAY)})
-        await learned.remember_enterprises(conn, {(e, 1): PlaceFact("settled", DAY, "P", uuid7()) for e in ids})
+        await store.put_areas(conn, {"P": (AreaRegistered(code="P", name="Park", kind=AreaKind.PARK), DAY)})
+        await store.put_facts(conn, {(e, 1): EnterpriseFact("settled", DAY, "P", uuid7()) for e in ids})
     pairs: list[tuple[UUID, UUID]] = []
     for start in range(0, ENTERPRISES, LINES):
         part = ids[start : start + LINES]

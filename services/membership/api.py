@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from services.membership import learned, listings, people
+from services.membership import listings, people
 from services.membership.carry_out import carrying_out
 from services.membership.context import Context
 from services.membership.documents import masked
@@ -26,6 +26,7 @@ from services.membership.schemas import (
     command_of,
 )
 from shared.contracts import membership
+from shared.directory.store import area_path
 from shared.http.answers import Created, created, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id, IdempotencyKey, IfMatch, Text, Withdrawal
@@ -154,7 +155,7 @@ async def batch(request: Request, caller: CallerOf) -> Response:
 async def _grant(conn: Connection, caller: Caller, code: str | None, field: str | None) -> None:
     """Raises AREA_NOT_GRANTED unless the area lies inside the caller's."""
     if not caller.areas.everything:
-        caller.require_area(code, await learned.area_path(conn, code) if code else None, field)
+        caller.require_area(code, await area_path(conn, code) if code else None, field)
 
 
 async def _grant_resource(conn: Connection, caller: Caller, kind: str, key: UUID) -> None:
@@ -179,7 +180,7 @@ async def list_unions(
     last = UUID(cursors.decode(after, tuple[str])[0]) if after else None
     async with db.transaction(_pool(request), areas=Areas.all()) as conn:
         await _grant(conn, caller, area, "area")
-        if area and await learned.area_path(conn, area) is None:
+        if area and await area_path(conn, area) is None:
             raise Unprocessable("UNKNOWN_AREA", field="area", params={"area": area})
     async with db.transaction(_pool(request), areas=caller.areas) as conn:
         rows = await listings.unions(conn, q, area, last, limit + 1)

@@ -16,7 +16,6 @@ from services.membership.domain.commands import Command, Correct, Cover, Dissolv
 from services.membership.domain.corrections import Target
 from services.membership.domain.evolve import evolve
 from services.membership.domain.state import RESERVED_REASONS, Fact, PersonNo, World, enterprise_subject, union_subject
-from services.membership.grants import require_granted
 from services.membership.loading import Hashes, Loaded
 from services.membership.people import NewPerson
 from shared.contracts.ids import uuid7
@@ -88,7 +87,7 @@ class Handlers:
 
     def _found(self, command: Found) -> Decided:
         require_day(command.approved_on, self._today, "approved_on")
-        require_granted(self.world, self._areas, command.seat_area, "seat_area")
+        self.world.require_granted(self._areas, command.seat_area, "seat_area")
         for enterprise_id in command.enterprises:
             self._grant_enterprise(enterprise_id, "enterprises")
         union_id = uuid7()
@@ -153,7 +152,7 @@ class Handlers:
         return Decided("", facts[0].subject, facts, id_is_event=True)
 
     def _withdraw(self, command: Withdraw) -> Decided:
-        require_granted(self.world, self._areas, None, "subject")
+        self.world.require_granted(self._areas, None, "subject")
         trial = self.world.copy()
         stream = self._loaded.withdrawn[command.subject, command.first, command.last]
         facts = withdrawals.withdraw(trial, command, stream, self._today)
@@ -181,17 +180,17 @@ class Handlers:
             self.reasons.append(reason)
 
     def _grant_enterprise(self, enterprise_id: UUID, field: str) -> None:
-        require_granted(self.world, self._areas, self.world.enterprise(enterprise_id, field).park, field)
+        self.world.require_granted(self._areas, self.world.enterprise(enterprise_id, field).park, field)
 
     def _grant_union(self, union_id: UUID, expected: Expected = None) -> None:
-        require_granted(self.world, self._areas, self.world.union(union_id).seat_area, "union_id")
+        self.world.require_granted(self._areas, self.world.union(union_id).seat_area, "union_id")
         require_expected(expected, self._loaded.etags.get(union_id))
 
     def _grant_member(self, membership_id: UUID, expected: Expected) -> None:
         member = self.world.membership(membership_id)
         # At an enterprise that was withdrawn only those with every area may speak.
         at = self.world.enterprises.get(member.enterprise_id)
-        require_granted(self.world, self._areas, at.park if at else None, "member_id")
+        self.world.require_granted(self._areas, at.park if at else None, "member_id")
         require_expected(expected, self._loaded.etags.get(membership_id))
 
     def _grant_target(self, target: Target, command: Correct) -> None:
@@ -202,9 +201,9 @@ class Handlers:
             self._grant_enterprise(UUID(key), "corrects")
         else:
             # Of a union that was withdrawn only those with every area may speak.
-            require_granted(self.world, self._areas, None, "corrects")
+            self.world.require_granted(self._areas, None, "corrects")
         if command.data and isinstance(seat := command.data.get("seat_area"), str):
-            require_granted(self.world, self._areas, seat, "data.seat_area")
+            self.world.require_granted(self._areas, seat, "data.seat_area")
 
     def _require_expected_of(self, target: Target, expected: Expected) -> None:
         """A fact is part of the membership that it is about, else of the union."""

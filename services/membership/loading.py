@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from services.membership import learned, listings, people, snapshot, store
+from services.membership import listings, people, snapshot, store
 from services.membership.context import Context
 from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer, Withdraw
 from services.membership.domain.corrections import Target
@@ -20,6 +20,8 @@ from services.membership.domain.withdrawals import Stream
 from shared import contracts
 from shared.contracts.membership import UnionKind
 from shared.contracts.streams import Placed
+from shared.directory import not_yet_known
+from shared.directory.store import enterprises
 from shared.journal import journal
 from shared.process.db import Connection
 
@@ -77,13 +79,9 @@ async def load(
     world = World(heads=await _lock(conn, named, commands))
     found = await _load_world(conn, world, named, commands, hashes)
     persons, rehash = await _people(conn, world, found.persons, {member.person for member in members}, hashes)
-    if unknown := named.enterprises - world.enterprises.keys():
-        world.expected = await learned.may_follow(conn, unknown, context.registry_topic, context.partitions)
     if grants:
         named.areas |= {enterprise.park for enterprise in world.enterprises.values()} | {u.seat_area for u in world.unions.values()}
-    world.areas = await learned.paths(conn, named.areas)
-    if strange := named.areas - world.areas.keys():
-        world.areas_may_follow = await learned.areas_may_follow(conn, strange, context.registry_topic, context.partitions)
+    await not_yet_known.complete(conn, world, named.enterprises, named.areas, topic=context.registry_topic, partitions=context.partitions)
     if named.events:
         targets = await store.targets(conn, named.events)
     withdrawn = {place: await store.named_by(conn, *place) for place in named.withdrawn}
@@ -164,7 +162,7 @@ async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> 
     subjects = {enterprise_subject(enterprise_id) for enterprise_id in named.enterprises}
     heads = await journal.lock_if_all_exist(conn, subjects)
     if len(heads) < len(subjects):
-        known = await store.enterprises(conn, named.enterprises)
+        known = await enterprises(conn, named.enterprises)
         heads = await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | named.told])
     locked |= heads
     # Those of a union or enterprise that is known no longer.

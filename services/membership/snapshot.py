@@ -11,12 +11,14 @@ from datetime import datetime
 from uuid import UUID
 
 from services.membership import store
-from services.membership.domain.state import CoverageFact, Enterprise, Union
+from services.membership.domain.state import CoverageFact, Union
+from shared.directory.known import Enterprise
+from shared.directory.store import ENTERPRISE_COLUMNS
 from shared.process.db import Connection
 
 LOAD = f"""
 SELECT
-    ARRAY(SELECT ({store.ENTERPRISE_COLUMNS}) FROM enterprises WHERE id = ANY($1::uuid[])) AS enterprises,
+    ARRAY(SELECT ({ENTERPRISE_COLUMNS}) FROM enterprises WHERE id = ANY($1::uuid[])) AS enterprises,
     ARRAY(
         SELECT ({store.COVERAGE_COLUMNS}) FROM coverage_facts WHERE enterprise_id = ANY($2::uuid[]) ORDER BY occurred_on, rank
     ) AS coverage,

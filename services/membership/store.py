@@ -15,8 +15,6 @@ from services.membership.domain.corrections import Target
 from services.membership.domain.state import (
     CoverageFact,
     Dissolution,
-    Enterprise,
-    EnterpriseId,
     Membership,
     MembershipId,
     PersonNo,
@@ -25,6 +23,7 @@ from services.membership.domain.state import (
 )
 from shared.contracts.membership import UnionKind
 from shared.contracts.streams import FactCorrected, Placed
+from shared.directory.known import EnterpriseId
 from shared.process.db import Connection, Record
 
 Columns: TypeAlias = "Record | tuple[Any, ...]"
@@ -32,7 +31,6 @@ Columns: TypeAlias = "Record | tuple[Any, ...]"
 
 CORRECTION = "parkunion.fact-corrected.v1"
 
-ENTERPRISE_COLUMNS = "id, park, settled_on, closed_on, closing"
 COVERAGE_COLUMNS = "enterprise_id, union_id, kind, rank, occurred_on, started, reason, note_id, event_id"
 COVERAGE_OF_ENTERPRISES = f"SELECT {COVERAGE_COLUMNS} FROM coverage_facts WHERE enterprise_id = ANY($1::uuid[]) ORDER BY occurred_on, rank"
 COVERAGE_OF_UNIONS = f"SELECT {COVERAGE_COLUMNS} FROM coverage_facts WHERE union_id = ANY($1::uuid[]) ORDER BY occurred_on, rank"
@@ -101,12 +99,6 @@ class Said:
     subject: str
     data: FactCorrected
     event_id: UUID
-
-
-async def enterprises(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Enterprise]:
-    """What is known of these enterprises."""
-    rows = await conn.fetch(f"SELECT {ENTERPRISE_COLUMNS} FROM enterprises WHERE id = ANY($1::uuid[])", list(ids))
-    return {row["id"]: Enterprise(*row) for row in rows}
 
 
 async def unions(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Union]:

@@ -1,4 +1,4 @@
-"""Facts that membership publishes on `parkunion.membership.v1`: unions, whom they cover, and who joined or left.
+"""Facts that membership publishes on `parkunion.membership.v1`: unions, whom they cover, who joined or left, and visits.
 
 A person is never named: `membership_id` is an opaque id whose link to the person stays in membership's own tables.
 """
@@ -22,6 +22,16 @@ class UnionKind(StrEnum):
     INDUSTRY_FEDERATION = "industry_federation"
     GRASSROOTS_FEDERATION = "grassroots_federation"
     PARK_UNION = "park_union"
+
+
+class VisitPurpose(StrEnum):
+    """Why an organiser visits an enterprise."""
+
+    FIRST_CONTACT = "first_contact"
+    FOUNDING = "founding"
+    FOLLOW_UP = "follow_up"
+    RIGHTS = "rights"
+    OTHER = "other"
 
 
 class UnionFounded(Event, frozen=True, kw_only=True):
@@ -84,6 +94,18 @@ class MemberLeft(Event, frozen=True, kw_only=True):
     note_id: UUID | None = None
 
 
+class VisitMade(Event, frozen=True, kw_only=True):
+    """An organiser visited the enterprise on `occurredon`. Subject `enterprise/<enterprise_id>`. Counts in no figure.
+
+    `outcome` is a code; None is not recorded.
+    """
+
+    visit_id: UUID
+    enterprise_id: UUID
+    purpose: VisitPurpose
+    outcome: str | None = None
+
+
 TYPES: dict[str, type[Event]] = {
     "parkunion.union-founded.v1": UnionFounded,
     "parkunion.union-dissolved.v1": UnionDissolved,
@@ -91,4 +113,5 @@ TYPES: dict[str, type[Event]] = {
     "parkunion.coverage-ended.v1": CoverageEnded,
     "parkunion.member-joined.v1": MemberJoined,
     "parkunion.member-left.v1": MemberLeft,
+    "parkunion.visit-made.v1": VisitMade,
 }

@@ -47,6 +47,11 @@ class Areas:
         """Whether an area is granted, whose `path` is its own code and those of the areas that it lies in (None: it is not known)."""
         return self.everything or (path is not None and not self.codes.isdisjoint(path))
 
+    def require(self, code: str | None, path: Iterable[str] | None, field: str | None = "area") -> None:
+        """Raises AREA_NOT_GRANTED (403) unless the area with that `path` is granted; `code` None means every area."""
+        if not self.inside(path if code is not None else None):
+            raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or ROOT})
+
     def setting(self) -> str:
         """For `parkunion.areas`, by which row-level security decides: `*`, or the codes with commas between."""
         return ROOT if self.everything else ",".join(sorted(self.codes))
@@ -71,6 +76,5 @@ class Caller:
             raise Forbidden("SCOPE_MISSING", params={"scope": scope}, headers={"WWW-Authenticate": challenge})
 
     def require_area(self, code: str | None, path: Iterable[str] | None, field: str | None = "area") -> None:
-        """Raises AREA_NOT_GRANTED (403), before any query, unless the area with that `path` is granted; `code` None means every area."""
-        if not self.areas.inside(path if code is not None else None):
-            raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or ROOT})
+        """As `Areas.require`."""
+        self.areas.require(code, path, field)

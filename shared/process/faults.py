@@ -51,6 +51,7 @@ LINES: tuple[str, ...] = (
     "shared/journal/day_closing.py",
     "shared/sequencing/",
     "shared/reading/",
+    "shared/directory/events.py",
     "services/membership/events_in.py",
     "services/metrics/folding/compaction.py",
     "services/metrics/folding/feed.py",

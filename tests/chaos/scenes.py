@@ -213,7 +213,7 @@ async def _closed_once(scene: Scene, _: list[str]) -> None:
 SPEAK = Work("speak", "kernel", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
 SEND = Work("send", "kernel", ("shared/relaying/",), _recorded, _sent)
 LISTEN = Work("listen", "kernel", ("shared/sequencing/", "shared/reading/"), _told_to_the_kernel, _applied)
-FOLLOW = Work("follow", "membership", ("services/membership/events_in.py",), _told(jobs.REGISTRY), _seen)
+FOLLOW = Work("follow", "membership", ("shared/directory/events.py", "services/membership/events_in.py"), _told(jobs.REGISTRY), _seen)
 PROJECT = Work(
     "project", "metrics", tuple(room for room in LINES if room.startswith("services/metrics/")), _told(jobs.BOTH), _seen, _ledger
 )

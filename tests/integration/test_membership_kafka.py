@@ -13,7 +13,6 @@ import pytest
 
 from deploy.local.servers.kafka import KafkaServer
 from services.membership.app import context_of, roles
-from services.membership.learned import areas_may_follow, may_follow
 from services.membership.settings import Settings
 from shared import contracts
 from shared.broker.kafka import KafkaBroker
@@ -21,6 +20,7 @@ from shared.broker.protocol import Message, Place, partition_of
 from shared.contracts import Envelope
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseClosed, EnterpriseRegistered
+from shared.directory.not_yet_known import areas_may_follow, may_follow
 from shared.problems.errors import Problem
 from shared.process import db
 from shared.process.clock import utc_now

@@ -11,7 +11,6 @@ from services.membership.domain.commands import Cover
 from services.membership.domain.state import (
     COVERAGE_ENDED,
     CoverageFact,
-    EnterpriseId,
     Fact,
     Union,
     UnionId,
@@ -19,6 +18,7 @@ from services.membership.domain.state import (
     enterprise_subject,
 )
 from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionKind
+from shared.directory.known import EnterpriseId
 from shared.problems.errors import Conflict, Unprocessable
 
 

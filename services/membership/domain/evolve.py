@@ -9,7 +9,6 @@ from uuid import UUID
 from services.membership.domain.state import (
     CoverageFact,
     Dissolution,
-    EnterpriseId,
     Fact,
     Membership,
     MembershipId,
@@ -21,6 +20,7 @@ from services.membership.domain.state import (
 from shared.contracts import Event, fact
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded
 from shared.contracts.streams import EventWithdrawn, FactCorrected
+from shared.directory.known import EnterpriseId
 
 
 def evolve(world: World, said: Fact, person: PersonNo | None = None) -> int:

@@ -6,16 +6,16 @@ A `World` holds the part of the service's state that some commands refer to, loa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NewType
 from uuid import UUID
 
 from shared.contracts import Event
 from shared.contracts.membership import UnionKind
-from shared.problems.errors import Conflict, NotFound, Unprocessable
+from shared.directory.known import EnterpriseId, Known
+from shared.problems.errors import NotFound, Unprocessable
 
-EnterpriseId = NewType("EnterpriseId", UUID)
 UnionId = NewType("UnionId", UUID)
 MembershipId = NewType("MembershipId", UUID)
 PersonNo = NewType("PersonNo", int)
@@ -38,20 +38,6 @@ class Fact:
     data: Event
     on: date
     cause_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Enterprise:
-    """What is known of an enterprise from the registry: `park` last, operating from `settled_on` until `closed_on`.
-
-    `closing` is the registry's last event about the closure, for `cause_id`.
-    """
-
-    id: EnterpriseId
-    park: str
-    settled_on: date
-    closed_on: date | None = None
-    closing: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +100,17 @@ class Membership:
 
 
 @dataclass(slots=True)
-class World:
-    """The loaded part of the state. `heads` = {subject: sequence of its last fact}, `expected` = enterprises that may still become known."""
+class World(Known):
+    """The loaded part of the state. `heads` = {subject: sequence of its last fact}."""
 
-    enterprises: dict[UUID, Enterprise] = field(default_factory=dict)
     unions: dict[UUID, Union] = field(default_factory=dict)
     coverage: dict[UUID, list[CoverageFact]] = field(default_factory=dict)
     memberships: dict[UUID, Membership] = field(default_factory=dict)
     of_person: dict[int, list[MembershipId]] = field(default_factory=dict)
-    areas: dict[str, list[str]] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
-    expected: set[UUID] = field(default_factory=set)
-    areas_may_follow: bool = False
     touched_unions: set[UUID] = field(default_factory=set)
     touched_coverage: set[tuple[UUID, int]] = field(default_factory=set)
     touched_memberships: set[UUID] = field(default_factory=set)
-
-    def enterprise(self, enterprise_id: UUID, field: str = "enterprise_id") -> Enterprise:
-        """Raises NOT_YET_KNOWN (409) while the registry's event may still be on its way, UNKNOWN_ENTERPRISE (422) otherwise."""
-        found = self.enterprises.get(enterprise_id)
-        if found is not None:
-            return found
-        if enterprise_id in self.expected:
-            raise Conflict("NOT_YET_KNOWN", field=field, params={"id": str(enterprise_id)}, headers={"Retry-After": "1"})
-        raise Unprocessable("UNKNOWN_ENTERPRISE", field=field, params={"enterprise": str(enterprise_id)})
 
     def union(self, union_id: UUID, field: str = "union_id") -> Union:
         """Raises UNKNOWN_UNION (422)."""
@@ -153,29 +126,19 @@ class World:
             raise NotFound("UNKNOWN_MEMBER", field="member_id", params={"member": str(membership_id)})
         return found
 
-    def require_area(self, code: str, field: str) -> None:
-        """Raises NOT_YET_KNOWN (409) while the registry's events are still being read, UNKNOWN_AREA (422) otherwise."""
-        if code in self.areas:
-            return
-        if self.areas_may_follow:
-            raise Conflict("NOT_YET_KNOWN", field=field, params={"id": code}, headers={"Retry-After": "1"})
-        raise Unprocessable("UNKNOWN_AREA", field=field, params={"area": code})
-
     def copy(self) -> World:
         """Another world with the same content: what is tried on it leaves this one as it is."""
-        return World(
-            dict(self.enterprises),
-            dict(self.unions),
-            dict(self.coverage),
-            dict(self.memberships),
-            dict(self.of_person),
-            self.areas,
-            dict(self.heads),
-            self.expected,
-            self.areas_may_follow,
-            set(self.touched_unions),
-            set(self.touched_coverage),
-            set(self.touched_memberships),
+        return replace(
+            self,
+            enterprises=dict(self.enterprises),
+            unions=dict(self.unions),
+            coverage=dict(self.coverage),
+            memberships=dict(self.memberships),
+            of_person=dict(self.of_person),
+            heads=dict(self.heads),
+            touched_unions=set(self.touched_unions),
+            touched_coverage=set(self.touched_coverage),
+            touched_memberships=set(self.touched_memberships),
         )
 
     def coverage_of(self, union_id: UUID) -> list[CoverageFact]:

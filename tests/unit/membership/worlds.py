@@ -10,9 +10,10 @@ from uuid import UUID
 from services.membership.domain import coverage, members, unions
 from services.membership.domain.commands import Cover, Dissolve, Found, Join, Leave
 from services.membership.domain.evolve import evolve
-from services.membership.domain.state import Enterprise, EnterpriseId, Fact, PersonNo, World
+from services.membership.domain.state import Fact, PersonNo, World
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
+from shared.directory.known import Enterprise, EnterpriseId
 from shared.journal.reasons import Reason
 
 TODAY = date(2025, 6, 1)
