@@ -21,7 +21,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy.local.commands.clock import parse_step
+from deploy.local.commands.clock import advance_databases, parse_step
 from deploy.local.errors import UserError
 from deploy.local.stack import Stack
 from deploy.local.supervising.processes import PARTITIONS, TOPICS

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -32,7 +32,21 @@ class LineAnswer(msgspec.Struct):
     problem: dict[str, Any] | None = None
 
 
+class BatchLine(NamedTuple):
+    """A line to send, `content` with its newline; `row` is the line of the file."""
+
+    op: str
+    row: int | None
+    content: bytes
+
+
 _answers = msgspec.json.Decoder(LineAnswer)
+_encode = msgspec.json.Encoder().encode
+
+
+def batch_line(op: str, key: str, body: dict[str, Any], row: int | None) -> BatchLine:
+    """A command as a line."""
+    return BatchLine(op, row, _encode({"op": op, "key": key, "body": body}) + b"\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,47 +95,37 @@ class Sender:
         self._slots = asyncio.Semaphore(at_once)
         self._on_progress = on_progress
 
-    async def send(
-        self, service: str, op: str, lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str] = frozenset()
-    ) -> list[str | None]:
-        """Send lines of one op (each with its newline), in order; per line the id, None if it was refused. Raises UserError.
+    async def send(self, service: str, lines: Sequence[BatchLine], known: frozenset[str] = frozenset()) -> list[LineAnswer | None]:
+        """Send lines in order; per line the answer, None if it was refused or exists already. Raises UserError.
 
         `known`: problem codes which mean that the entity exists already; they count as accepted.
         """
-        answers = await self.send_mixed(service, [op] * len(lines), lines, rows, known)
-        return [answer.id if answer else None for answer in answers]
-
-    async def send_mixed(
-        self, service: str, ops: Sequence[str], lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str] = frozenset()
-    ) -> list[LineAnswer | None]:
-        """As `send`, but each line has its own op; per line the whole answer, None if it was refused or exists already."""
         answers: list[LineAnswer | None] = []
         for start, end in _slices(lines):
-            answers += await self._batch(service, ops[start:end], lines[start:end], rows[start:end], known)
+            answers += await self._send_batch(service, lines[start:end], known)
         return answers
 
-    async def _batch(
-        self, service: str, ops: Sequence[str], lines: Sequence[bytes], rows: Sequence[int | None], known: frozenset[str]
-    ) -> list[LineAnswer | None]:
+    async def _send_batch(self, service: str, lines: Sequence[BatchLine], known: frozenset[str]) -> list[LineAnswer | None]:
         answers: list[LineAnswer | None] = [None] * len(lines)
         open_lines = list(range(len(lines)))
         pause, deadline = FIRST_PAUSE, time.monotonic() + WAIT_TIMEOUT
         while True:
             async with self._slots:
-                content = await self._apis.post_lines(service, b"".join([lines[n] for n in open_lines]), self._headers)
+                content = await self._apis.post_lines(service, b"".join([lines[n].content for n in open_lines]), self._headers)
             waiting: list[int] = []
             settled: Counter[str] = Counter()
             for n, answer in zip(open_lines, _answers.decode_lines(content), strict=True):
                 if answer.problem is not None and answer.problem["code"] == LATER:
                     waiting.append(n)
                     continue
-                settled[ops[n]] += 1
+                op = lines[n].op
+                settled[op] += 1
                 if answer.problem is None:
                     answers[n] = answer
                 elif answer.problem["code"] not in known:
-                    self.result.refuse(_refusals(answer.problem, ops[n], rows[n]), ops[n])
+                    self.result.refuse(_refusals(answer.problem, op, lines[n].row), op)
                     continue
-                self.result.accepted[ops[n]] += 1
+                self.result.accepted[op] += 1
             for op, count in settled.items():
                 self._on_progress(op, count)
             if not waiting:
@@ -149,14 +153,14 @@ class Sender:
             self._on_progress(op, count)
 
 
-def _slices(lines: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+def _slices(lines: Sequence[BatchLine]) -> Iterator[tuple[int, int]]:
     """(start, end) of slices of at most MOST_LINES lines and MOST_BYTES bytes."""
     start = size = 0
     for n, line in enumerate(lines):
-        if n - start == MOST_LINES or (n > start and size + len(line) > MOST_BYTES):
+        if n - start == MOST_LINES or (n > start and size + len(line.content) > MOST_BYTES):
             yield start, n
             start, size = n, 0
-        size += len(line)
+        size += len(line.content)
     if start < len(lines):
         yield start, len(lines)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from deploy.local.loading.batches import Refusal, Sender
-from deploy.local.loading.records import ALREADY_THERE, batch_line
+from deploy.local.loading.batches import Refusal, Sender, batch_line
+from deploy.local.loading.records import ALREADY_THERE
 from samples.city import Answer, City, Command, UnresolvedReference, dependency_batches, quarters, with_ids
 from shared.problems.errors import FieldError
 
@@ -58,13 +58,8 @@ class _Loading:
     async def _send(self, commands: Sequence[Command]) -> None:
         for batch in dependency_batches(commands):
             resolved = self._resolved(batch)
-            lines = [batch_line(command.op, command.key, body) for command, body in resolved]
-            rows = [self._row[command.key] for command, _ in resolved]
-            answers = (
-                await self._sender.send_mixed(resolved[0][0].service, [c.op for c, _ in resolved], lines, rows, ALREADY_THERE)
-                if resolved
-                else []
-            )
+            lines = [batch_line(command.op, command.key, body, self._row[command.key]) for command, body in resolved]
+            answers = await self._sender.send(resolved[0][0].service, lines, ALREADY_THERE) if resolved else []
             for (command, _), answer in zip(resolved, answers, strict=True):
                 if answer is not None and answer.id is not None:
                     self._answers[command.key] = Answer(answer.id, answer.event_ids)

@@ -9,8 +9,8 @@ from pathlib import Path
 from uuid import UUID
 
 from deploy.local.loading.api import Apis
-from deploy.local.loading.batches import MOST_LINES, Refusal, Sender
-from deploy.local.loading.records import batch_line, run_concurrently
+from deploy.local.loading.batches import MOST_LINES, Refusal, Sender, batch_line
+from deploy.local.loading.records import run_concurrently
 from deploy.local.loading.rows import KINDS, ParsedRow, read_rows
 from shared.problems.errors import FieldError
 
@@ -66,18 +66,16 @@ def _windows(valid: Iterable[ParsedRow]) -> Iterator[list[ParsedRow]]:
 async def _load_window(sender: Sender, enterprises: EnterpriseIds, kind: str, window: list[ParsedRow]) -> None:
     form = KINDS[kind]
     resolved = [row for row in window if await _resolve(sender, enterprises, form.op, form.references, row)]
-    lines = [batch_line(form.op, row.key, row.body) for row in resolved]
-    ids = await sender.send(form.service, form.op, lines, [row.number for row in resolved])
-    reports, numbers = [], []
-    for row, enterprise_id in zip(resolved, ids, strict=True):
+    answers = await sender.send(form.service, [batch_line(form.op, row.key, row.body, row.number) for row in resolved])
+    reports = []
+    for row, answer in zip(resolved, answers, strict=True):
         if row.headcount is None:
             continue
-        if enterprise_id is None:
+        if answer is None:
             sender.skip("headcount", row.number, 1, form.op)
             continue
-        reports.append(batch_line("headcount", f"{row.key}/headcount", {"enterprise_id": enterprise_id, **row.headcount}))
-        numbers.append(row.number)
-    await sender.send("registry", "headcount", reports, numbers)
+        reports.append(batch_line("headcount", f"{row.key}/headcount", {"enterprise_id": answer.id, **row.headcount}, row.number))
+    await sender.send("registry", reports)
 
 
 async def _resolve(sender: Sender, enterprises: EnterpriseIds, op: str, fields: tuple[str, ...], row: ParsedRow) -> bool:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
-import msgspec
-
-from deploy.local.loading.batches import MOST_LINES, Sender
-from samples.records import Area, Enterprise
+from deploy.local.loading.batches import MOST_LINES, BatchLine, Sender, batch_line
+from samples.records import Area, Enterprise, Founding
 
 WINDOW = 500
 """Enterprises per window."""
@@ -26,23 +24,16 @@ ALREADY_THERE = frozenset({"DUPLICATE_AREA"})
 OTHER_SPELLING = frozenset({"IDEMPOTENCY_KEY_REUSED"})
 """Problem codes of an area that exists already; the second, if another file of the source spells its name differently."""
 
-_encode = msgspec.json.Encoder().encode
-
-
-def batch_line(op: str, key: str, body: dict[str, Any]) -> bytes:
-    """One line of a batch."""
-    return _encode({"op": op, "key": key, "body": body}) + b"\n"
-
 
 async def load_areas(sender: Sender, source: str, areas: Iterable[Area], known: frozenset[str] = ALREADY_THERE) -> None:
     """Load areas in their order, parents first; problems with a code of `known` count as accepted."""
     remaining = iter(areas)
     while window := list(islice(remaining, MOST_LINES)):
         lines = [
-            batch_line("area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent})
+            batch_line("area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent}, a.row)
             for a in window
         ]
-        await sender.send("registry", "area", lines, [area.row for area in window], known)
+        await sender.send("registry", lines, known)
 
 
 async def load_enterprises(sender: Sender, source: str, enterprises: Iterable[Enterprise]) -> None:
@@ -77,80 +68,56 @@ async def _one_done(running: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
 
 async def _load_window(sender: Sender, source: str, window: Sequence[Enterprise]) -> None:
     lines = [
-        batch_line("enterprise", f"{source}/{unit.key}", {"name": unit.name, "park": unit.park, "settled_on": unit.settled_on})
+        batch_line("enterprise", f"{source}/{unit.key}", {"name": unit.name, "park": unit.park, "settled_on": unit.settled_on}, unit.row)
         for unit in window
     ]
-    ids = await sender.send("registry", "enterprise", lines, [unit.row for unit in window])
-    known = [(unit, enterprise_id) for unit, enterprise_id in zip(window, ids, strict=True) if enterprise_id is not None]
-    for unit, enterprise_id in zip(window, ids, strict=True):
-        if enterprise_id is None:
-            _skip_dependent(sender, unit)
-    await _load_headcounts(sender, source, known)
-    await _load_unions(sender, source, known)
+    answers = await sender.send("registry", lines)
+    accepted = [(unit, answer.id) for unit, answer in zip(window, answers, strict=True) if answer and answer.id]
+    for unit, answer in zip(window, answers, strict=True):
+        if answer is None or answer.id is None:
+            sender.skip("headcount", unit.row, 1 if unit.headcount else 0, "enterprise")
+            sender.skip("union", unit.row, 1 if unit.union else 0, "enterprise")
+            sender.skip("member", unit.row, unit.union.members if unit.union else 0, "enterprise")
+    await _load_headcounts(sender, source, accepted)
+    await _load_unions(sender, source, accepted)
 
 
-def _skip_dependent(sender: Sender, unit: Enterprise) -> None:
-    sender.skip("headcount", unit.row, 1 if unit.headcount else 0, "enterprise")
-    sender.skip("union", unit.row, 1 if unit.union else 0, "enterprise")
-    sender.skip("member", unit.row, unit.union.members if unit.union else 0, "enterprise")
-
-
-async def _load_headcounts(sender: Sender, source: str, known: Sequence[tuple[Enterprise, str]]) -> None:
-    lines, rows = [], []
-    for unit, enterprise_id in known:
+async def _load_headcounts(sender: Sender, source: str, units: Sequence[tuple[Enterprise, str]]) -> None:
+    lines = []
+    for unit, enterprise_id in units:
         if report := unit.headcount:
-            body = {"enterprise_id": enterprise_id, "on": report.on, "workers": report.workers}
-            lines.append(batch_line("headcount", f"{source}/{unit.key}/headcount/{report.on}/{report.workers}", body))
-            rows.append(unit.row)
-    await sender.send("registry", "headcount", lines, rows)
+            key = f"{source}/{unit.key}/headcount/{report.on}/{report.workers}"
+            lines.append(
+                batch_line("headcount", key, {"enterprise_id": enterprise_id, "on": report.on, "workers": report.workers}, unit.row)
+            )
+    await sender.send("registry", lines)
 
 
-async def _load_unions(sender: Sender, source: str, known: Sequence[tuple[Enterprise, str]]) -> None:
-    founded = [(unit, enterprise_id) for unit, enterprise_id in known if unit.union]
-    lines = [
-        batch_line(
-            "union",
-            f"{source}/{unit.key}/union",
-            {"kind": "enterprise_union", "seat_area": unit.park, "approved_on": unit.union.approved_on, "enterprises": [enterprise_id]},
-        )
-        for unit, enterprise_id in founded
-        if unit.union
-    ]
-    ids = await sender.send("membership", "union", lines, [unit.row for unit, _ in founded])
-    batches = _member_batches(sender, source, founded, ids)
-    await run_concurrently((sender.send("membership", "member", lines, rows) for lines, rows in batches), BATCHES)
+async def _load_unions(sender: Sender, source: str, units: Sequence[tuple[Enterprise, str]]) -> None:
+    founded = [(unit, unit.union, enterprise_id) for unit, enterprise_id in units if unit.union]
+    lines = []
+    for unit, union, enterprise_id in founded:
+        body = {"kind": "enterprise_union", "seat_area": unit.park, "approved_on": union.approved_on, "enterprises": [enterprise_id]}
+        lines.append(batch_line("union", f"{source}/{unit.key}/union", body, unit.row))
+    answers = await sender.send("membership", lines)
+    accepted = []
+    for (unit, union, enterprise_id), answer in zip(founded, answers, strict=True):
+        if answer is None or answer.id is None:
+            sender.skip("member", unit.row, union.members, "union")
+        else:
+            accepted.append(_member_lines(source, unit, union, enterprise_id, answer.id))
+    members = chain.from_iterable(accepted)
+    batches = iter(lambda: list(islice(members, MOST_LINES)), [])
+    await run_concurrently((sender.send("membership", batch) for batch in batches), BATCHES)
 
 
-def _member_batches(
-    sender: Sender, source: str, founded: Sequence[tuple[Enterprise, str]], union_ids: Sequence[str | None]
-) -> Iterator[tuple[list[bytes], list[int | None]]]:
-    """(lines, rows) of full batches of members."""
-    lines: list[bytes] = []
-    rows: list[int | None] = []
-    for (unit, enterprise_id), union_id in zip(founded, union_ids, strict=True):
-        assert unit.union is not None
-        if union_id is None:
-            sender.skip("member", unit.row, unit.union.members, "union")
-            continue
-        members = _member_lines(source, unit, enterprise_id, union_id)
-        while more := list(islice(members, MOST_LINES - len(lines))):
-            lines += more
-            rows += [unit.row] * len(more)
-            if len(lines) == MOST_LINES:
-                yield lines, rows
-                lines, rows = [], []
-    if lines:
-        yield lines, rows
-
-
-def _member_lines(source: str, unit: Enterprise, enterprise_id: str, union_id: str) -> Iterator[bytes]:
+def _member_lines(source: str, unit: Enterprise, union: Founding, enterprise_id: str, union_id: str) -> Iterator[BatchLine]:
     """One line per person, from a template of bytes for speed."""
-    assert unit.union is not None
     mark = "\x1a"
     document = {"kind": DOCUMENT_KIND, "number": f"{unit.key}/{mark}"}
-    body = {"union_id": union_id, "enterprise_id": enterprise_id, "document": document, "joined_on": unit.union.approved_on}
-    pattern = batch_line("member", f"{source}/{unit.key}/member/{mark}", body)
-    before, between, after = pattern.split(_encode(mark)[1:-1])
-    for n in range(1, unit.union.members + 1):
+    body = {"union_id": union_id, "enterprise_id": enterprise_id, "document": document, "joined_on": union.approved_on}
+    template = batch_line("member", f"{source}/{unit.key}/member/{mark}", body, unit.row)
+    before, between, after = template.content.split(b"\\u001a")
+    for n in range(1, union.members + 1):
         number = b"%d" % n
-        yield before + number + between + number + after
+        yield BatchLine("member", unit.row, before + number + between + number + after)
