@@ -25,7 +25,7 @@ POLL = 0.02
 
 
 class StartFailed(Exception):
-    """A server did not start; the text says why in one line."""
+    """A server did not start; the message is one line with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ProcessIdentity:
             return False
 
     def end(self, number: int, grace: float) -> bool:
-        """Send signal `number`, then SIGKILL after `grace` seconds; whether it is gone."""
+        """Send signal `number`, then SIGKILL after `grace` seconds; returns whether it has ended."""
         for signal_number, timeout in ((number, grace), (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 if self.alive():

@@ -179,9 +179,9 @@ class RegistryHistory:
                 yuan = firm.workers(self._last) * round(self._rng.lognormvariate(12.6, 0.6))
                 self._classify(firm, {"revenue": yuan}, "revenue")
 
-    def _classify(self, firm: Firm, says: dict[str, object], what: str = "trade") -> str:
+    def _classify(self, firm: Firm, fields: dict[str, object], what: str = "trade") -> str:
         on = between(self._rng, max(self._first, firm.settled_on), self._last)
-        body = {"enterprise_id": firm.id, "on": on.isoformat(), **says}
+        body = {"enterprise_id": firm.id, "on": on.isoformat(), **fields}
         return self._log.enter("registry", "classification", f"{firm.key}/{what}", body, self._log.entry_day(on, 20.0))
 
     # Registrations

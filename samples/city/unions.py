@@ -218,7 +218,7 @@ class Unions:
     # Ends
 
     def _endings(self) -> None:
-        """Units leave a joint union because they have grown, and unions are dissolved though their unit goes on."""
+        """Grown units leave joint unions, and unions of operating units are dissolved."""
         middle = self._last - (self._last - self._first) // 4
         grown = [
             c

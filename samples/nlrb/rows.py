@@ -112,7 +112,7 @@ def park_code(state: str, city: str) -> str:
 
 @lru_cache(65536)
 def _wrong_day(text: str) -> str | None:
-    """The code of what is wrong with a date; None if nothing is."""
+    """The problem code of an invalid date; None if it is valid."""
     try:
         if len(text) != 10:
             return "INVALID_DATE"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,12 +25,13 @@ from deploy.local.coverage_table import NARROW, coverage_table, summary
 from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, Folder, read_json
 from deploy.local.loading.api import Apis, apis_of
-from deploy.local.loading.batches import ImportResult, Sender
+from deploy.local.loading.batches import ImportResult
 from deploy.local.loading.progress import LoadProgress
 from deploy.local.loading.report import unusable_lines
 from deploy.local.loading.sources import NLRB, ImportSource, city_of, source_of
 from deploy.local.stack import Stack
 from deploy.local.supervising.processes import ZONE
+from deploy.local.supervising.stop_signal import StopSignal
 from deploy.local.supervising.supervisor import Supervisor
 from samples.city import Scenario
 from samples.files import Unusable
@@ -153,32 +152,19 @@ class _Demo:
         self._source = source
         self._options = options
         self._console = Console(stderr=True)
-        self._stop_requested = asyncio.Event()
 
     async def run(self) -> ImportResult | None:
         """The outcome of the import; None if it was stopped before."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._stop_requested.set)
+        stop = StopSignal()
         try:
-            result = await self._until_stopped(self._work())
+            result = await stop.interruptible(self._work())
             if result is not None and not self._options.exits:
                 self._print("按 Ctrl-C 结束 / Ctrl-C ends it")
-                await self._stop_requested.wait()
+                await stop.wait()
             return result
         finally:
             self._print("正在停止 / stopping")
             await self._supervisor.stop()
-
-    async def _until_stopped(self, work: Coroutine[Any, Any, ImportResult]) -> ImportResult | None:
-        working, stopping = asyncio.create_task(work), asyncio.create_task(self._stop_requested.wait())
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if working.done():
-            return working.result()
-        working.cancel()
-        await asyncio.wait({working})
-        return None
 
     async def _work(self) -> ImportResult:
         began = time.monotonic()
@@ -207,16 +193,12 @@ class _Demo:
 
     async def _load(self, apis: Apis) -> ImportResult:
         with LoadProgress("导入样本 / loading the sample", self._source.lines, self._console) as progress:
-            sender = Sender(apis, self._source.id, on_progress=progress.advance)
             watching = asyncio.create_task(self._watch(apis, progress))
             try:
-                await self._source.load(sender, apis)
+                return await self._source.run(apis, progress.advance)
             finally:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
-        if self._source.refused:
-            sender.result.refuse(self._source.refusals(), "row", self._source.refused)
-        return sender.result
 
     async def _watch(self, apis: Apis, progress: LoadProgress) -> None:
         """Show the coverage as it grows."""

@@ -12,7 +12,7 @@ import typer
 from deploy.local import stack as stacks
 from deploy.local.errors import UserError
 from deploy.local.loading.api import apis_of
-from deploy.local.loading.batches import ImportResult, Sender
+from deploy.local.loading.batches import ImportResult
 from deploy.local.loading.progress import LoadProgress
 from deploy.local.loading.report import finding_lines, result_lines, unusable_lines, write_findings
 from deploy.local.loading.sources import ALL_KINDS, ImportSource, source_of
@@ -54,11 +54,7 @@ async def load(stack: Stack, source: ImportSource, title: str) -> ImportResult:
     addresses = {name: stack.url(name) for name in stack.services}
     with LoadProgress(title, source.lines) as progress:
         async with apis_of(addresses, stack.token, stack.alive) as apis:
-            sender = Sender(apis, source.id, on_progress=progress.advance)
-            await source.load(sender, apis)
-    if source.refused:
-        sender.result.refuse(source.refusals(), "row", source.refused)
-    return sender.result
+            return await source.run(apis, progress.advance)
 
 
 def print_result(stack: Stack, source: ImportSource, result: ImportResult) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.local.loading.api import Apis
-from deploy.local.loading.batches import Refusal, Sender
+from deploy.local.loading.batches import ImportResult, Refusal, Sender
 from deploy.local.loading.city import load_city
 from deploy.local.loading.ndjson import load_rows
 from deploy.local.loading.records import ALREADY_THERE, OTHER_SPELLING, load_areas, load_enterprises
@@ -50,9 +50,13 @@ class ImportSource:
     sample: FindingSource | None = None
     meanings: Mapping[str, tuple[str, str]] | None = None
 
-    def refusals(self) -> list[Refusal]:
-        """The errors of form."""
-        return [Refusal.of(error, "row") for error in self.errors]
+    async def run(self, apis: Apis, on_progress: Callable[[str, int], None]) -> ImportResult:
+        """Load the valid rows; invalid ones count as refused. Raises UserError."""
+        sender = Sender(apis, self.id, on_progress=on_progress)
+        await self.load(sender, apis)
+        if self.refused:
+            sender.result.refuse([Refusal.of(error, "row") for error in self.errors], "row", self.refused)
+        return sender.result
 
 
 def source_of(kind: str, path: Path) -> ImportSource:

@@ -106,7 +106,7 @@ class KafkaServer(ServerProcess):
         return f"127.0.0.1:{self.port}"
 
     def start(self, timeout: float = 60.0) -> None:
-        """Start the broker and wait until it answers. StartFailed says why not."""
+        """Start the broker and wait until it answers. Raises StartFailed."""
         self.prepare()
         self.spawn()
         self.wait_ready(timeout)
@@ -141,7 +141,7 @@ class KafkaServer(ServerProcess):
         self._process = spawn(program, self.log, env=env, cwd=self.data_dir, death_signal=signal.SIGTERM)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the broker answers requests. StartFailed says why it does not."""
+        """Wait until the broker answers requests. Raises StartFailed."""
         self._wait("Kafka", self._answers, timeout)
 
     def stop(self, grace: float = 10.0) -> None:

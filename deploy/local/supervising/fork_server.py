@@ -145,7 +145,7 @@ class ForkServer:
             del pids[self._requests]
 
     def close(self) -> None:
-        """End it; what it made should have ended before."""
+        """End the fork server; its processes should have ended before."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):

@@ -41,6 +41,7 @@ from deploy.local.supervising.processes import (
 )
 from deploy.local.supervising.restarting import Server, SupervisedProcess
 from deploy.local.supervising.stack_file import StackDescription, write_stack_file
+from deploy.local.supervising.stop_signal import StopSignal
 
 POLL_PAUSE = 0.1
 """Seconds between two checks of the children."""
@@ -140,22 +141,11 @@ class Supervisor:
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Start, call `on_ready`, and stay until SIGINT or SIGTERM; then stop."""
-        loop = asyncio.get_running_loop()
-        stop_requested = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop_requested.set)
-        stopping = asyncio.create_task(stop_requested.wait())
-        working = asyncio.create_task(self._start_and_report(on_ready))
-        await asyncio.wait({stopping, working}, return_when=asyncio.FIRST_COMPLETED)
+        stop = StopSignal()
         try:
-            if working.done():
-                working.result()
-                await stopping
-            else:
-                working.cancel()
-                await asyncio.wait({working})
+            await stop.interruptible(self._start_and_report(on_ready))
+            await stop.wait()
         finally:
-            stopping.cancel()
             if self.folder.owns_lock():
                 self._report("正在停止 / stopping")
             await self.stop()
