@@ -25,7 +25,7 @@ ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF")
 csv.field_size_limit(LONGEST_LINE * LONGEST_QUOTED)
 
 
-class Unusable(Exception):
+class UnusableFileError(Exception):
     """The file as a whole cannot be used; nothing was imported."""
 
     def __init__(self, *errors: FieldError) -> None:
@@ -34,25 +34,25 @@ class Unusable(Exception):
 
 
 def encoding_of(path: Path) -> str:
-    """`utf-8-sig` (with or without a mark) or `gb18030`. Raises Unusable: FILE_UNREADABLE, FILE_EMPTY, NOT_A_TABLE, UNKNOWN_ENCODING."""
+    """`utf-8-sig` (with or without a mark) or `gb18030`. Raises UnusableFileError: FILE_UNREADABLE, FILE_EMPTY, NOT_A_TABLE, UNKNOWN_ENCODING."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise Unusable(FieldError("FILE_UNREADABLE", params={"reason": error.strerror or type(error).__name__})) from error
+        raise UnusableFileError(FieldError("FILE_UNREADABLE", params={"reason": error.strerror or type(error).__name__})) from error
     if not head.strip(codecs.BOM_UTF8 + b" \t\r\n"):
-        raise Unusable(FieldError("FILE_EMPTY"))
+        raise UnusableFileError(FieldError("FILE_EMPTY"))
     if head.startswith(FOREIGN_MARKS):
-        raise Unusable(FieldError("UNKNOWN_ENCODING", row=1))
+        raise UnusableFileError(FieldError("UNKNOWN_ENCODING", row=1))
     if head.startswith(ARCHIVES) or b"\x00" in head:
-        raise Unusable(FieldError("NOT_A_TABLE", row=1))
+        raise UnusableFileError(FieldError("NOT_A_TABLE", row=1))
     broken = None
     for encoding in ENCODINGS:
         row = _undecodable_row(path, encoding)
         if row is None:
             return encoding
         broken = broken or row
-    raise Unusable(FieldError("UNKNOWN_ENCODING", row=broken))
+    raise UnusableFileError(FieldError("UNKNOWN_ENCODING", row=broken))
 
 
 def _undecodable_row(path: Path, encoding: str) -> int | None:
@@ -86,7 +86,7 @@ def _undecodable_row(path: Path, encoding: str) -> int | None:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, text without its end) of every line. Raises Unusable."""
+    """(number from 1, text without its end) of every line. Raises UnusableFileError."""
     with path.open(encoding=encoding_of(path), newline="") as file:
         for number, line in enumerate(file, 1):
             yield number, line.rstrip("\r\n")
@@ -95,28 +95,28 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 class Table:
     """A CSV file with a header. Iterating gives `(row, fields)`, or `(row, FieldError)` for a row that is broken; blank lines are skipped.
 
-    `row` is the line's number in the file; the header is line 1. Raises Unusable at once if the header does not have all `required` columns.
+    `row` is the line's number in the file; the header is line 1. Raises UnusableFileError at once if the header does not have all `required` columns.
     """
 
     def __init__(self, path: Path, required: Sequence[str]) -> None:
         self._lines = lines(path)
         self.columns = self._header()
         if len(self.columns) < 2 or not set(required) & set(self.columns):
-            raise Unusable(FieldError("NOT_A_TABLE", row=1))
+            raise UnusableFileError(FieldError("NOT_A_TABLE", row=1))
         twice = sorted({name for name in self.columns if name and self.columns.count(name) > 1 and name in required})
         missing = [FieldError("MISSING_COLUMN", name, 1, {"column": name}) for name in required if name not in self.columns]
         if missing or twice:
-            raise Unusable(*missing, *(FieldError("DUPLICATE_COLUMN", name, 1, {"column": name}) for name in twice))
+            raise UnusableFileError(*missing, *(FieldError("DUPLICATE_COLUMN", name, 1, {"column": name}) for name in twice))
         self.at = {name: self.columns.index(name) for name in self.columns}
 
     def _header(self) -> list[str]:
         for number, line in self._lines:
             if line.strip():
                 if number > 1 or len(line) > LONGEST_LINE:
-                    raise Unusable(FieldError("NOT_A_TABLE", row=number))
+                    raise UnusableFileError(FieldError("NOT_A_TABLE", row=number))
                 fields = _parse(line)
                 return [] if fields is None else [name.strip() for name in fields]
-        raise Unusable(FieldError("FILE_EMPTY"))
+        raise UnusableFileError(FieldError("FILE_EMPTY"))
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | FieldError]]:
         ahead: list[tuple[int, str]] = []

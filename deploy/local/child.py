@@ -24,7 +24,7 @@ POLL = 0.02
 """Seconds between two checks of a condition."""
 
 
-class StartFailed(Exception):
+class StartError(Exception):
     """A server did not start; the message is one line with the reason."""
 
 
@@ -132,9 +132,9 @@ class ServerProcess:
         return self._process.poll() if self._process else None
 
     def _wait(self, product: str, answers: Callable[[], bool], timeout: float) -> None:
-        """Wait until `answers`. Raises StartFailed if the server ends before, or after `timeout` seconds."""
+        """Wait until `answers`. Raises StartError if the server ends before, or after `timeout` seconds."""
         if not wait_for(lambda: self.pid is None or answers(), timeout) or self.pid is None:
-            raise StartFailed(f"{product} did not start: {last_lines(self.log)}")
+            raise StartError(f"{product} did not start: {last_lines(self.log)}")
 
     def _stop(self, number: int, grace: float) -> None:
         """Send signal `number`, and SIGKILL after `grace` seconds. Does nothing if it does not run."""
@@ -167,7 +167,7 @@ def free_port(preferred: int | None = None) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise StartFailed("no free port on 127.0.0.1")
+    raise StartError("no free port on 127.0.0.1")
 
 
 def last_lines(log: Path, count: int = 3) -> str:

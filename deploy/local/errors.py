@@ -17,7 +17,7 @@ class UserError(Exception):
         return " ".join(str(self).split())
 
 
-class NotRunning(UserError):
+class NotRunningError(UserError):
     """No stack runs in the folder."""
 
     code = 3

@@ -42,7 +42,7 @@ NETWORK = (
 )
 
 
-class SetupFailed(Exception):
+class SetupError(Exception):
     """One line for the user, in both languages."""
 
     def __init__(self, zh: str, en: str) -> None:
@@ -68,7 +68,7 @@ def say(line: str) -> None:
 
 
 def run(step: str, *command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Run one step with its output in `.venv/setup.log`; SetupFailed names the cause in one line.
+    """Run one step with its output in `.venv/setup.log`; SetupError names the cause in one line.
 
     The clients bring their own certificates; behind a company's proxy only the machine's are valid, so a second attempt uses those.
     """
@@ -92,30 +92,28 @@ def system_certificates() -> dict[str, str]:
     return dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), bundle) if bundle else {}
 
 
-def failure(step: str, output: str) -> SetupFailed:
+def failure(step: str, output: str) -> SetupError:
     """The likely cause of a failed step, by its output."""
     lower = output.lower()
     if "no space left" in lower or "disk quota" in lower:
         return disk_full()
     if ("hash" in lower and "mismatch" in lower) or "JarMismatch" in output:
-        return SetupFailed(
+        return SetupError(
             f"{step}:下载内容与锁定的 SHA-256 不符,已中止;详见 {LOG}",
             f"{step}: a download is not what its locked SHA-256 says, stopped; see {LOG}",
         )
     if any(word in lower for word in NETWORK):
-        return SetupFailed(
+        return SetupError(
             f"{step}:无法连接软件包仓库;请检查网络或代理后重试(详见 {LOG})",
             f"{step}: no connection to the package registry; check the network or proxy and try again (see {LOG})",
         )
     last = (output.strip().splitlines() or ["?"])[-1].strip()
-    return SetupFailed(f"{step} 失败:{last}(详见 {LOG})", f"{step} failed: {last} (see {LOG})")
+    return SetupError(f"{step} 失败:{last}(详见 {LOG})", f"{step} failed: {last} (see {LOG})")
 
 
-def disk_full() -> SetupFailed:
+def disk_full() -> SetupError:
     megabytes = NEEDED // 2**20
-    return SetupFailed(
-        f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again"
-    )
+    return SetupError(f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again")
 
 
 def make_environment() -> None:
@@ -132,9 +130,9 @@ def make_environment() -> None:
         raise no_venv()
 
 
-def no_venv() -> SetupFailed:
+def no_venv() -> SetupError:
     package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    return SetupFailed(
+    return SetupError(
         f"这个 Python 缺少 venv 模块;请先安装(Debian/Ubuntu:apt-get install {package})",
         f"this Python has no venv module; install it first (Debian/Ubuntu: apt-get install {package})",
     )
@@ -203,7 +201,7 @@ def main() -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_current():
                 set_up()
-    except SetupFailed as failed:
+    except SetupError as failed:
         say(str(failed))
         return 1
     except PermissionError:
@@ -214,7 +212,7 @@ def main() -> int:
         return 1
     except OSError as error:
         full = error.errno in (28, 122)
-        say(str(disk_full() if full else SetupFailed(f"无法准备运行环境:{error}", f"cannot set up: {error}")))
+        say(str(disk_full() if full else SetupError(f"无法准备运行环境:{error}", f"cannot set up: {error}")))
         return 1
     return 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.child import ProcessIdentity
-from deploy.local.errors import NotRunning, UserError
+from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import Folder, folder_of, read_json
 from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
 from deploy.local.servers.postgres import database_of
@@ -22,10 +22,10 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def load(data: Path | None = None) -> Stack:
-    """The stack running in `data` (default: PARKUNION_DATA, else `.parkunion/`). Raises NotRunning."""
+    """The stack running in `data` (default: PARKUNION_DATA, else `.parkunion/`). Raises NotRunningError."""
     stack = Stack(folder_of(data))
     if not stack.alive():
-        raise NotRunning(stack.data)
+        raise NotRunningError(stack.data)
     return stack
 
 

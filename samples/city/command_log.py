@@ -42,7 +42,7 @@ class Answer(NamedTuple):
     events: Sequence[str]
 
 
-class UnresolvedReference(Exception):
+class UnresolvedReferenceError(Exception):
     """A reference names a command that was refused or not sent."""
 
 
@@ -65,7 +65,7 @@ def key_of(reference: str) -> str:
 
 
 def with_ids(value: Any, answers: Mapping[str, Answer]) -> Any:
-    """A body with its references replaced by ids. Raises UnresolvedReference."""
+    """A body with its references replaced by ids. Raises UnresolvedReferenceError."""
     if isinstance(value, dict):
         return {name: with_ids(inner, answers) for name, inner in value.items()}
     if isinstance(value, list):
@@ -74,7 +74,7 @@ def with_ids(value: Any, answers: Mapping[str, Answer]) -> Any:
         return value
     key, _, event = value[1:].partition("#")
     if key not in answers:
-        raise UnresolvedReference(key)
+        raise UnresolvedReferenceError(key)
     return answers[key].events[int(event)] if event else answers[key].id
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from samples.files import Table, Unusable
+from samples.files import Table, UnusableFileError
 from samples.records import Area
 from shared.problems.errors import FieldError
 
@@ -23,7 +23,7 @@ LEVELS: dict[str | None, int] = {None: 2, "provinceCode": 4, "cityCode": 6}
 class Divisions:
     """The divisions of a folder or file, parents first. `refused` rows are rejected for `errors` (at most MOST_ERRORS are kept).
 
-    Raises Unusable if a file as a whole cannot be used, or a folder has none.
+    Raises UnusableFileError if a file as a whole cannot be used, or a folder has none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +36,7 @@ class Divisions:
         for parent, file, table in tables:
             self._read(table, parent, file.name if len(tables) > 1 else None)
         if not self.rows:
-            raise Unusable(FieldError("FILE_EMPTY"))
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
 
     def _read(self, table: Table, parent: str | None, name: str | None) -> None:
         for row, fields in table:

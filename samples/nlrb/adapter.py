@@ -9,8 +9,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from samples.files import Table, Unusable
-from samples.nlrb.rows import CASE, COLUMNS, LONGEST_NAME, UNKNOWN, BadRow, Row, RowReader
+from samples.files import Table, UnusableFileError
+from samples.nlrb.rows import CASE, COLUMNS, LONGEST_NAME, UNKNOWN, InvalidRowError, Row, RowReader
 from samples.records import Area, Enterprise, Finding, Founding, Headcount
 from shared.problems.errors import FieldError
 
@@ -22,7 +22,7 @@ SCHEMA = ", ".join(f'"{name}"' for name in Row._fields)
 
 
 class Elections:
-    """One file, every row checked. Raises Unusable if the file as a whole cannot be used.
+    """One file, every row checked. Raises UnusableFileError if the file as a whole cannot be used.
 
     `areas`: the root, the states, the parks. `rows` were read and `refused` rejected for `errors` (at most MOST_ERRORS are kept);
     the others give `units` enterprises with `headcounts`, `unions` and `members` (all counts).
@@ -41,7 +41,7 @@ class Elections:
         self._spool.execute("CREATE TABLE findings (case_number, code, line, detail)")
         self._read()
         if not self.rows:
-            raise Unusable(FieldError("FILE_EMPTY"))
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
         self._spool.execute('CREATE INDEX by_case ON rows ("case", line)')
         self.units = self.headcounts = self.unions = self.members = 0
         for rows in self._cases():
@@ -85,11 +85,11 @@ class Elections:
             self.rows += 1
             try:
                 if isinstance(fields, FieldError):
-                    raise BadRow([fields])
+                    raise InvalidRowError([fields])
                 row = self._row(number, fields)
                 self._add_park(row)
                 batch.append(row)
-            except BadRow as bad:
+            except InvalidRowError as bad:
                 self._refuse(number, fields, bad.errors)
             if len(batch) == BATCH:
                 self._keep(batch)

@@ -49,7 +49,7 @@ class Row(NamedTuple):
         return self.name, self.park, self.filed, self.closed, self.certified
 
 
-class BadRow(Exception):
+class InvalidRowError(Exception):
     """A row that cannot be used, with all its errors."""
 
     def __init__(self, errors: list[FieldError]) -> None:
@@ -57,7 +57,7 @@ class BadRow(Exception):
 
 
 class RowReader:
-    """Reads the fields of one line of `table` into a Row. Raises BadRow."""
+    """Reads the fields of one line of `table` into a Row. Raises InvalidRowError."""
 
     def __init__(self, table: Table) -> None:
         self._at = table.at
@@ -98,7 +98,7 @@ class RowReader:
         filed, closed, tallied = day(FILED, needed=True), day(CLOSED), day(TALLIED)
         voters, votes, against = count(VOTERS), [count(column) or 0 for column in self._votes], count(AGAINST) or 0
         if errors:
-            raise BadRow(errors)
+            raise InvalidRowError(errors)
         park = park_code(state or UNKNOWN, city or UNKNOWN)
         certified, cast = value(REASON) == CERTIFIED, sum(votes) + against
         return Row(case, line, name, state, city, park, filed, closed, certified, value(UNIT), tallied, voters, max(votes), cast)

@@ -40,7 +40,7 @@ async def follow_closures(conn: Connection, closures: Mapping[UUID, Envelope]) -
         actor = Actor(event.actor, f"event:{event.id}", event.traceparent)
         try:
             await writing.write(conn, world, facts, actor, {})
-        except journal.ClockAhead as error:
+        except journal.ClockAheadError as error:
             raise Unavailable("CLOCK_AHEAD") from error
 
 

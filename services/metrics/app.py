@@ -13,10 +13,11 @@ from services.metrics.generations import store as generations
 from services.metrics.generations.readers import Feeding
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable
+from shared.broker.protocol import BrokerUnavailableError
 from shared.process import db
 from shared.process.db import Pool
-from shared.reading.lag import lag, what_is_held
+from shared.reading.lag import lag
+from shared.reading.parked import held_summary
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -83,7 +84,7 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
         closed = await closed_day(conn, generation, settings.partitions)
         age = None if closed is None else (await settings.clock.today(conn) - closed).days
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", generation)
-        kept = await what_is_held(conn, generation)
+        kept = await held_summary(conn, generation)
         lacks = anew or await log_lacks(conn, generation)
     rules = "ok" if fold_version == coverage.FOLD_VERSION else "older" if fold_version < coverage.FOLD_VERSION else "newer"
     return Readiness(
@@ -103,7 +104,7 @@ async def _made_anew(pool: Pool, broker: KafkaBroker, generation: int, settings:
     try:
         async with asyncio.timeout(PATIENCE):
             topics = await broker.describe(settings.topics)
-    except (BrokerUnavailable, TimeoutError):
+    except (BrokerUnavailableError, TimeoutError):
         return False  # freshness says that the log does not answer
     async with pool.acquire(timeout=5) as conn:
         places = await generations.positions(conn, generation)

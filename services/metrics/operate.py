@@ -27,11 +27,11 @@ from services.metrics.generations.rebuilding import AlreadyRebuilding, rebuild
 from services.metrics.generations.store import GenerationRefused
 from services.metrics.settings import OperatorSettings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable, OffsetLost
+from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
 from shared.process import settings as settings_module
 from shared.process.db import Connection
-from shared.process.settings import UnusableSettings
+from shared.process.settings import SettingsError
 
 EQUAL, DIFFERENT, PARKED, TROUBLE = 0, 1, 2, 4
 NO_LIMITS = {"statement_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0"}
@@ -60,11 +60,11 @@ def main() -> None:
     told = parser.parse_args()
     try:
         code = asyncio.run(COMMANDS[told.command](settings_module.load(OperatorSettings), told))
-    except (GenerationRefused, LogDiffers, AlreadyRebuilding, UnusableSettings) as trouble:
+    except (GenerationRefused, LogDiffers, AlreadyRebuilding, SettingsError) as trouble:
         code = _fail(told, trouble)
-    except OffsetLost as error:
+    except OffsetLostError as error:
         code = _fail(told, LogLost(str(error), str(error)))
-    except BrokerUnavailable as error:
+    except BrokerUnavailableError as error:
         code = _fail(told, error, f"Kafka 没有应答:{error} / Kafka does not answer: {error}")
     except AWAY as error:
         what = f"{type(error).__name__}: {error}"

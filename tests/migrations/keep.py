@@ -58,7 +58,9 @@ def keep(folder: Path) -> None:
         platform = Platform.start(Path(place) / "stack", "--test-clock")
         try:
             tell(platform)
-            parkunion("import", "nlrb", _slice(Path(place)), "--data", platform.data, check=False)
+            imported = parkunion("import", "nlrb", _slice(Path(place)), "--data", platform.data, check=False)
+            if imported.returncode != 0:
+                raise SystemExit(f"the sample was not taken whole: {imported.stdout}{imported.stderr}")
             until(platform.settled, "everything is projected")
             parkunion("rebuild", "--switch", "--data", platform.data)
             advance = partial(parkunion, "clock", "advance", "1d", "--data", platform.data)

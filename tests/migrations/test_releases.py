@@ -23,8 +23,8 @@ from shared.contracts import Envelope
 from shared.process.db import create_pool
 from shared.process.migrate import migrate
 from tests.conftest import Database, NewDatabase
-from tests.integration.metrics_house import house_of
-from tests.integration.metrics_room import Room
+from tests.integration.metrics.server import house_of
+from tests.integration.metrics.service import Room
 from tests.migrations.kept import SECRET, SERVICES, Issuer, environment_of, knows_days, of, program_of, records, restore, unpack
 
 pytestmark = pytest.mark.invariant("I8")

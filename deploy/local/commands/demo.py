@@ -34,7 +34,7 @@ from deploy.local.supervising.processes import ZONE
 from deploy.local.supervising.stop_signal import StopSignal
 from deploy.local.supervising.supervisor import Supervisor
 from samples.city import Scenario
-from samples.files import Unusable
+from samples.files import UnusableFileError
 from shared.process.clock import utc_now
 
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
@@ -115,7 +115,7 @@ def _elections(city: CityOptions, path: Path) -> ImportSource:
     print(f"读取 / reading {path}", file=sys.stderr)
     try:
         return source_of(NLRB, path)
-    except Unusable as error:
+    except UnusableFileError as error:
         print("\n".join(unusable_lines(path, error)), file=sys.stderr)
         raise typer.Exit(UNUSABLE) from None
 

@@ -17,7 +17,7 @@ from deploy.local.loading.progress import LoadProgress
 from deploy.local.loading.report import finding_lines, result_lines, unusable_lines, write_findings
 from deploy.local.loading.sources import ALL_KINDS, ImportSource, source_of
 from deploy.local.stack import Stack
-from samples.files import Unusable
+from samples.files import UnusableFileError
 
 REFUSED, UNUSABLE = 1, 2
 
@@ -39,7 +39,7 @@ def import_(
         )
     try:
         source = source_of(kind, file)
-    except Unusable as error:
+    except UnusableFileError as error:
         print("\n".join(unusable_lines(file, error)), file=sys.stderr)
         raise typer.Exit(UNUSABLE) from None
     stack = stacks.load(context.obj)

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from deploy.local import stack as stacks
 from deploy.local.child import POLL, end, last_lines
-from deploy.local.errors import NotRunning, UserError
+from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import ROOT, Folder, folder_of
 from deploy.local.status import Status, failing_checks, status_of
 from deploy.local.supervising.processes import GRACE, PARTITIONS
@@ -100,7 +100,7 @@ def down(context: typer.Context) -> None:
     stack = stacks.load(context.obj)
     supervisor = stack.supervisor()
     if supervisor is None:
-        raise NotRunning(stack.data)
+        raise NotRunningError(stack.data)
     if not supervisor.end(signal.SIGTERM, STOP_TIMEOUT):
         raise UserError(f"监管进程 {supervisor.pid} 未能停止", f"the supervisor {supervisor.pid} did not stop")
     print(f"已停止 / stopped: {stack.data}", file=sys.stderr)
@@ -148,7 +148,7 @@ def logs(
     data = folder_of(context.obj)
     folder = Folder(data)
     if not folder.stack.is_file():
-        raise NotRunning(data)
+        raise NotRunningError(data)
     files = sorted(folder.logs.glob("*.log"))
     if service is not None:
         names = sorted({file.name.split(".")[0] for file in files})

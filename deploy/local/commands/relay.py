@@ -16,14 +16,14 @@ from deploy.local.errors import UserError
 from deploy.local.stack import Stack
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable, OffsetLost
+from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
-from shared.relaying.reconcile import Comparison, LogChanged, reconcile
+from shared.relaying.reconcile import Comparison, TopicReplacedError, reconcile
 from shared.relaying.recovery import Source
-from shared.relaying.republish import AlreadyRepublishing, republish
+from shared.relaying.republish import AlreadyRepublishingError, republish
 
 FOUND, UNKNOWN_SERVICE, UNANSWERED = 1, 2, 4
-UNAVAILABLE: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable, OffsetLost)
+UNAVAILABLE: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError)
 SHOWN = 20
 """Events of a kind that are named without --json."""
 STEP = 10_000
@@ -65,7 +65,7 @@ async def _compare(stack: Stack, broker: KafkaBroker, most: int | None) -> dict[
     found = {}
     for name, source in sources(stack).items():
         progress = _progress(f"{name}:读取日志 / reading the log")
-        found[name] = await reconcile(stack.dsn(name), broker, source, told=progress, most=most)
+        found[name] = await reconcile(stack.dsn(name), broker, source, progress=progress, most=most)
     return found
 
 
@@ -160,9 +160,9 @@ def _with_broker(stack: Stack, work: Callable[[KafkaBroker], Any]) -> Any:
 
     try:
         return asyncio.run(run())
-    except AlreadyRepublishing as error:
+    except AlreadyRepublishingError as error:
         raise UserError(f"{error} 正在被重写", f"{error} is being written again", UNANSWERED) from error
-    except LogChanged as error:
+    except TopicReplacedError as error:
         raise UserError(f"{error} 在核对时被重建,请重试", f"{error} was made anew meanwhile; try again", UNANSWERED) from error
     except UNAVAILABLE as error:
         raise UserError(f"平台没有应答,请重试:{error}", f"the stack did not answer, try again: {error}", UNANSWERED) from error

@@ -25,7 +25,7 @@ NDJSON = "application/x-ndjson"
 TokenSource = Callable[[], str]
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """The service does not answer, or not now; `retry_after` is the pause that it asks for (seconds)."""
 
     def __init__(self, reason: str, retry_after: float = 0.0) -> None:
@@ -33,7 +33,7 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
-class Stopped(UserError):
+class StackStoppedError(UserError):
     """The stack was stopped during an import."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Stopped(UserError):
         )
 
 
-class Denied(UserError):
+class RequestDeniedError(UserError):
     """The service refuses the request as a whole."""
 
     def __init__(self, service: str, answer: httpx.Response) -> None:
@@ -68,7 +68,7 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
 
 
 class Apis:
-    """Requests to the services by name. `addresses` are base URLs; `token` gets a new access token (it may block). Retries end with `Stopped`
+    """Requests to the services by name. `addresses` are base URLs; `token` gets a new access token (it may block). Retries end with `StackStoppedError`
     when `stack_runs` is false."""
 
     def __init__(
@@ -82,17 +82,17 @@ class Apis:
         self._token_lock = asyncio.Lock()
 
     async def get(self, service: str, path: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None) -> Any:
-        """The JSON of a GET. Raises Denied, UserError."""
+        """The JSON of a GET. Raises RequestDeniedError, UserError."""
         answer = await self._retry(service, lambda: self._request("GET", service, path, params=dict(params or {}), headers=headers))
         return msgspec.json.decode(answer.content)
 
     async def post(self, service: str, path: str, body: Mapping[str, Any]) -> Any:
-        """The JSON of an idempotent POST. Raises Denied, UserError."""
+        """The JSON of an idempotent POST. Raises RequestDeniedError, UserError."""
         answer = await self._retry(service, lambda: self._request("POST", service, path, json=dict(body)))
         return msgspec.json.decode(answer.content)
 
     async def post_lines(self, service: str, content: bytes, headers: Mapping[str, str]) -> bytes:
-        """The NDJSON answer of `POST /v1/batch`. Raises Denied, UserError."""
+        """The NDJSON answer of `POST /v1/batch`. Raises RequestDeniedError, UserError."""
         sent = {"Content-Type": NDJSON, **headers}
         answer = await self._retry(service, lambda: self._request("POST", service, "/v1/batch", content=content, headers=sent))
         return answer.content
@@ -104,11 +104,11 @@ class Apis:
                 with attempt:
                     try:
                         return await request()
-                    except (Unavailable, UserError):
+                    except (UnavailableError, UserError):
                         if not self._stack_runs():
-                            raise Stopped from None
+                            raise StackStoppedError from None
                         raise
-        except Unavailable as error:
+        except UnavailableError as error:
             raise UserError(
                 f"{service} 在 {WAIT_TIMEOUT:.0f} 秒内没有应答({error});请看 ./parkunion status,之后重新执行即可继续",
                 f"{service} did not answer for {WAIT_TIMEOUT:.0f} s ({error}); see ./parkunion status, then run this again: it goes on",
@@ -124,13 +124,13 @@ class Apis:
                     method, self._addresses[service] + path, headers={**headers, "Authorization": f"Bearer {token}"}, **options
                 )
             except httpx.TransportError as error:
-                raise Unavailable(type(error).__name__) from error
+                raise UnavailableError(type(error).__name__) from error
             if answer.status_code != 401 or not may_reuse:
                 break
         if answer.status_code in UNAVAILABLE:
-            raise Unavailable(f"HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After", "")))
+            raise UnavailableError(f"HTTP {answer.status_code}", _seconds(answer.headers.get("Retry-After", "")))
         if answer.is_error:
-            raise Denied(service, answer)
+            raise RequestDeniedError(service, answer)
         return answer
 
     async def _bearer(self, may_reuse: bool) -> str:
@@ -144,7 +144,7 @@ class Apis:
 
 def _wait_for(error: Exception) -> bool | timedelta:
     """Whether to retry, and after which pause if the service stated one."""
-    if isinstance(error, Unavailable):
+    if isinstance(error, UnavailableError):
         return timedelta(seconds=min(error.retry_after, LONGEST_PAUSE)) if error.retry_after else True
     return False
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from deploy.local.loading.batches import Refusal, Sender, batch_line
 from deploy.local.loading.records import ALREADY_THERE
-from samples.city import Answer, City, Command, UnresolvedReference, dependency_batches, quarters, with_ids
+from samples.city import Answer, City, Command, UnresolvedReferenceError, dependency_batches, quarters, with_ids
 from shared.problems.errors import FieldError
 
 QUARTERS_AHEAD = 2
@@ -70,7 +70,7 @@ class _Loading:
         for command in batch:
             try:
                 resolved.append((command, with_ids(command.body, self._answers)))
-            except UnresolvedReference as unresolved:
+            except UnresolvedReferenceError as unresolved:
                 error = FieldError("NOT_LOADED_BEFORE_IT", None, self._row[command.key], {"what": str(unresolved)})
                 self._sender.refuse(command.op, [Refusal.of(error, command.op)])
         return resolved

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deploy.local.coverage_table import escape_formula
 from deploy.local.loading.batches import ImportResult, Refusal
-from samples.files import Unusable
+from samples.files import UnusableFileError
 from samples.records import Finding
 
 MOST_SHOWN = 200
@@ -33,7 +33,7 @@ NAMES: Mapping[str, str] = {
 """{op: its Chinese name}"""
 
 
-def unusable_lines(path: Path, error: Unusable) -> Iterator[str]:
+def unusable_lines(path: Path, error: UnusableFileError) -> Iterator[str]:
     """Why a file cannot be used at all."""
     for field_error in error.errors:
         yield f"{path}: {_refusal_line(Refusal.of(field_error, 'row'))}"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, Field, ValidationError
 
-from samples.files import Unusable, lines
+from samples.files import UnusableFileError, lines
 from shared.contracts.membership import UnionKind
 from shared.http.forms import AreaCode, Code, Command, Count, Day, Id, Name
 from shared.problems.errors import FieldError
@@ -131,12 +131,14 @@ class ParsedRow:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         yield from lines(path)
-    except Unusable as unusable:
-        raise Unusable(*(replace(error, code=NO_ROWS) if error.code == "NOT_A_TABLE" else error for error in unusable.errors)) from unusable
+    except UnusableFileError as unusable:
+        raise UnusableFileError(
+            *(replace(error, code=NO_ROWS) if error.code == "NOT_A_TABLE" else error for error in unusable.errors)
+        ) from unusable
 
 
 def read_rows(path: Path, kind: str) -> Iterator[ParsedRow | list[FieldError]]:
-    """Every row of the file, or its errors. Raises Unusable."""
+    """Every row of the file, or its errors. Raises UnusableFileError."""
     form = KINDS[kind]
     for number, text in _lines(path):
         if not text.strip():
@@ -158,7 +160,7 @@ def read_rows(path: Path, kind: str) -> Iterator[ParsedRow | list[FieldError]]:
 class CheckedFile:
     """The result of validating a file: `valid` rows that give `lines` batch lines, and `refused` rows with `errors` (at most `most` are kept).
 
-    Raises Unusable if there is no row, or no line is a JSON object.
+    Raises UnusableFileError if there is no row, or no line is a JSON object.
     """
 
     def __init__(self, path: Path, kind: str, most: int = 1000) -> None:
@@ -175,6 +177,6 @@ class CheckedFile:
             if len(self.errors) < most:
                 self.errors += row
         if not self.valid and not self.refused:
-            raise Unusable(FieldError("FILE_EMPTY"))
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
         if not self.valid and broken == self.refused:
-            raise Unusable(FieldError(NO_ROWS, None, self.errors[0].row))
+            raise UnusableFileError(FieldError(NO_ROWS, None, self.errors[0].row))

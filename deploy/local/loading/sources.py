@@ -60,7 +60,7 @@ class ImportSource:
 
 
 def source_of(kind: str, path: Path) -> ImportSource:
-    """Read and validate a file of one of ALL_KINDS. Raises Unusable."""
+    """Read and validate a file of one of ALL_KINDS. Raises UnusableFileError."""
     if kind == NLRB:
         return _elections(path)
     if kind == "areas" and (path.is_dir() or path.suffix.lower() == ".csv"):

@@ -20,7 +20,7 @@ FOLDER = Path(sys.prefix) / "share" / "kafka"
 FETCHERS = 8
 
 
-class JarMismatch(Exception):
+class JarMismatchError(Exception):
     """The SHA-256 of a fetched jar is not that of the lock."""
 
 
@@ -64,7 +64,7 @@ def fetch() -> int:
 def _fetch_one(context: Any, coordinate: str, digest: str) -> None:
     fetched = Path(context.create_dependency(coordinate).artifact.resolve())
     if sha256(fetched) != digest:
-        raise JarMismatch(f"{coordinate}: SHA-256 is not the one in {LOCK.name}")
+        raise JarMismatchError(f"{coordinate}: SHA-256 is not the one in {LOCK.name}")
     shutil.move(fetched, jar_path(coordinate))
 
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.local.child import ServerProcess, StartFailed, free_port, spawn
+from deploy.local.child import ServerProcess, StartError, free_port, spawn
 from deploy.local.servers import jars
 
 HEAP = "256m"
@@ -106,7 +106,7 @@ class KafkaServer(ServerProcess):
         return f"127.0.0.1:{self.port}"
 
     def start(self, timeout: float = 60.0) -> None:
-        """Start the broker and wait until it answers. Raises StartFailed."""
+        """Start the broker and wait until it answers. Raises StartError."""
         self.prepare()
         self.spawn()
         self.wait_ready(timeout)
@@ -141,7 +141,7 @@ class KafkaServer(ServerProcess):
         self._process = spawn(program, self.log, env=env, cwd=self.data_dir, death_signal=signal.SIGTERM)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the broker answers requests. Raises StartFailed."""
+        """Wait until the broker answers requests. Raises StartError."""
         self._wait("Kafka", self._answers, timeout)
 
     def stop(self, grace: float = 10.0) -> None:
@@ -177,7 +177,7 @@ async def create_topics(bootstrap: str, names: Iterable[str], partitions: int) -
         for name, code, *message in answer.topic_errors:
             error = for_code(code)
             if code != 0 and error is not TopicAlreadyExistsError:
-                raise StartFailed(f"Kafka did not create the topic {name}: {error.__name__} {' '.join(filter(None, message))}")
+                raise StartError(f"Kafka did not create the topic {name}: {error.__name__} {' '.join(filter(None, message))}")
     finally:
         await client.close()
 

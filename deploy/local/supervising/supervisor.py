@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local.child import ChildProcess, ProcessIdentity, StartFailed, end, free_port, last_lines
+from deploy.local.child import ChildProcess, ProcessIdentity, StartError, end, free_port, last_lines
 from deploy.local.errors import UserError
 from deploy.local.folder import Folder, read_json, write_private
 from deploy.local.servers.issuer import Issuer
@@ -84,7 +84,7 @@ class Supervisor:
             await self._start()
         except BaseException as error:
             await self.stop()
-            if isinstance(error, StartFailed | OSError):
+            if isinstance(error, StartError | OSError):
                 raise _user_error(error, self.folder) from error
             raise
 
@@ -185,7 +185,7 @@ class Supervisor:
             while (failed := preparing.poll()) is None:
                 await asyncio.sleep(0.02)
             if failed:
-                raise StartFailed(f"migrations: {last_lines(self.folder.logs / 'prepare.log')}")
+                raise StartError(f"migrations: {last_lines(self.folder.logs / 'prepare.log')}")
         finally:
             await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
         for service in self.services:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from shared.process.db import Connection
-from shared.reading.owning import LOST
+from shared.reading.ownership import LOST
 
 FRESH = 5.0
 """Seconds without news from the log after which the data is called old; the projector looks every second."""

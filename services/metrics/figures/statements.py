@@ -11,7 +11,7 @@ from uuid import UUID
 from services.metrics.figures.freshness import CLOSED_DAY, LOG_LACKS, OLDEST_HELD
 from services.metrics.folding.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
-from shared.reading.owning import LOST
+from shared.reading.ownership import LOST
 
 SERVING = f"""
 SELECT g.id, g.fold_version, parkunion_now() AS asked_at,

@@ -135,7 +135,7 @@ async def snapshot(conn: Connection) -> AsyncIterator[None]:
 
 
 async def log_of(broker: Broker, topics: Sequence[str], partitions: int, clock: Clock) -> Source:
-    """The log as it is now. Raises LogDiffers if it is another or not whole, BrokerUnavailable if it does not answer."""
+    """The log as it is now. Raises LogDiffers if it is another or not whole, BrokerUnavailableError if it does not answer."""
     found = await broker.describe(topics)
     if lost := sorted(set(topics) - found.keys()):
         raise LogLost(f"没有主题 {', '.join(lost)}", f"there is no topic {', '.join(lost)}")

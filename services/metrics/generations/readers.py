@@ -20,7 +20,7 @@ from services.metrics.settings import Settings
 from shared.broker.protocol import Broker
 from shared.process import db
 from shared.process.db import Pool
-from shared.process.telemetry import described
+from shared.process.logs import described
 from shared.reading.reader import Reader
 
 LOOK_EVERY = 1.0

@@ -118,7 +118,7 @@ async def rebuild(reading: Connection, writing: Connection, source: Source, *, a
     """Build a generation of this release's rules; (its id, the report's id, the report). Nothing that serves is touched.
 
     `as_it_is`: also of a log that holds less than was folded, when the journals themselves hold no more.
-    Raises AlreadyRebuilding, LogDiffers, OffsetLost, BrokerUnavailable.
+    Raises AlreadyRebuilding, LogDiffers, OffsetLostError, BrokerUnavailableError.
     """
     if not await writing.fetchval("SELECT pg_try_advisory_lock($1)", generations.REBUILDING):
         raise AlreadyRebuilding

@@ -26,9 +26,10 @@ from shared.broker.protocol import Broker
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
-from shared.sequencing.records import Stream
+from shared.sequencing.plan import ParkedEvent
+from shared.sequencing.records import RecordKey, Stream
 from shared.sequencing.replay import Replay
-from shared.sequencing.streams import At, Head, Parked, Withdrawal
+from shared.sequencing.streams import Head, WithdrawnRange
 
 K = TypeVar("K", Key, durations.Key)
 
@@ -38,7 +39,7 @@ MASK = 2**64 - 1
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 
-Gone = Mapping[Stream, Mapping[int, Withdrawal]]
+Gone = Mapping[Stream, Mapping[int, WithdrawnRange]]
 Facts = Callable[[Sequence[FactRow]], Awaitable[None]]
 
 
@@ -61,9 +62,9 @@ class Refolded:
     names: list[NameRow] = field(default_factory=list)
     placements: set[tuple[str, str]] = field(default_factory=set)
     heads: dict[Stream, Head] = field(default_factory=dict)
-    held: dict[At, Parked] = field(default_factory=dict)
+    held: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
-    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
+    accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
     closings: dict[str, date] = field(default_factory=dict)
     closed: date | None = None
 
@@ -94,7 +95,7 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
 
     `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`).
 
-    Raises OffsetLost if the log no longer begins at 0 or ends before `until`, BrokerUnavailable if it does not answer.
+    Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
 
     def understand(event: Envelope) -> Heard | Envelope | None:
@@ -122,7 +123,7 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
     found.sets = dict(sets)
     found.events, found.areas, found.placements = replay.applied, news.areas, news.placements
     found.names = [name_row(subject, news.names.get(subject), sets[subject]) for subject in sorted(news.moved)]
-    found.heads = {stream: head for stream, head in replay.streams.heads.items() if head is not None}
+    found.heads = replay.streams.heads()
     found.held, found.newest = replay.held, replay.newest
     found.accepted, found.closings, found.closed = replay.accepted, replay.streams.closings, replay.closed
     return found

@@ -28,7 +28,7 @@ from shared.problems.errors import Unavailable
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Connection
-from shared.process.telemetry import described
+from shared.process.logs import described
 
 TOGETHER = 0.025
 """Seconds in which commits are gathered before the feed is read again."""

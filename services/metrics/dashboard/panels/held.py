@@ -12,7 +12,7 @@ from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.tree import Tree
 from shared.http.auth import Caller
 from shared.reading import parked
-from shared.sequencing.parked_reasons import Told, told
+from shared.sequencing.parked_reasons import ParkedReason, parse_reason
 
 MOST_STREAMS = 1000
 ENTERPRISE = "enterprise/"
@@ -34,7 +34,7 @@ class Line:
     sequence: int
     waiting: int
     since: datetime
-    reason: Told | None
+    reason: ParkedReason | None
     tried_at: datetime | None
     next: str
 
@@ -67,7 +67,7 @@ async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | 
                 one.sequence,
                 one.waiting,
                 one.since,
-                told(one.error),
+                parse_reason(one.error),
                 one.tried_at,
                 one.kind if one.subject else "placeless",
             )
