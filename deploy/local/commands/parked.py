@@ -17,8 +17,9 @@ from deploy.local.commands.coverage import result_console
 from deploy.local.errors import UserError
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.stack import Stack
+from shared.contracts.services import SERVICES
 
-READERS = ("membership", "metrics")
+READERS = tuple(service.name for service in SERVICES.values() if service.reads)
 PAGE = 500
 WAIT_TIMEOUT = 10.0
 """Seconds to wait for the outcome of a retry; a reader checks once a second."""

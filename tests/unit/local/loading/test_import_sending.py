@@ -210,6 +210,6 @@ async def test_a_stack_that_was_stopped_is_not_waited_for() -> None:
     runs = iter([True, True, False])
     away = httpx.MockTransport(lambda _request: httpx.Response(503))
     stopped = Apis({"registry": "http://registry"}, lambda: "token", httpx.AsyncClient(transport=away), lambda: next(runs))
-    with pytest.raises(api.Stopped, match="the stack was stopped"):
+    with pytest.raises(api.StackStoppedError, match="the stack was stopped"):
         await stopped.get("registry", "/v1/areas")
     assert next(runs, None) is None
