@@ -1,4 +1,4 @@
-"""Processes forked from one that has imported everything: they are what was ordered, and their ends are told truly."""
+"""Processes of the fork server: arguments, environment, signals and exit codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "WHO": "this one"}
 
 @pytest.fixture
 def fork_server(tmp_path: Path) -> Iterator[ForkServer]:
-    made = ForkServer(["json", "no_such_module"], tmp_path / "nursery.log", {"PYTHONPATH": str(ROOT), "WHO": "the nursery"})
+    made = ForkServer(["json", "no_such_module"], tmp_path / "nursery.log", {"PYTHONPATH": str(ROOT), "WHO": "the fork server"})
     yield made
     made.close()
 
@@ -38,7 +38,7 @@ def pid_of(fork_server: ForkServer) -> int:
     return fork_server._process.pid
 
 
-def test_a_process_is_what_was_ordered_and_its_exit_code_is_told(fork_server: ForkServer, tmp_path: Path) -> None:
+def test_a_forked_process_runs_the_module_and_its_exit_code_is_reported(fork_server: ForkServer, tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("what was there before\n")
     assert fork_server.fork(CHILD, ["0", "second word"], log, ENVIRONMENT).wait(30) == 0
@@ -50,7 +50,7 @@ def test_a_process_is_what_was_ordered_and_its_exit_code_is_told(fork_server: Fo
     assert "ValueError: as told" in log.read_text("utf-8")
 
 
-def test_signals_reach_it_and_are_told(fork_server: ForkServer, tmp_path: Path) -> None:
+def test_signals_reach_the_process_and_its_exit_code_is_reported(fork_server: ForkServer, tmp_path: Path) -> None:
     asked = stays(fork_server, tmp_path / "asked")
     assert asked.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
@@ -64,7 +64,7 @@ def test_signals_reach_it_and_are_told(fork_server: ForkServer, tmp_path: Path) 
 
 
 @pytest.mark.invariant("I1")
-def test_what_it_made_dies_with_it_and_the_next_order_has_another_one(fork_server: ForkServer, tmp_path: Path) -> None:
+def test_processes_die_with_the_fork_server_and_the_next_request_starts_another(fork_server: ForkServer, tmp_path: Path) -> None:
     forked = stays(fork_server, tmp_path / "first")
     dead, known = pid_of(fork_server), ProcessIdentity.of(forked.pid)
     os.kill(dead, signal.SIGKILL)
@@ -74,7 +74,7 @@ def test_what_it_made_dies_with_it_and_the_next_order_has_another_one(fork_serve
     assert pid_of(fork_server) != dead
 
 
-def test_one_that_stands_still_is_given_up(fork_server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_fork_server_is_killed_and_replaced(fork_server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forked = stays(fork_server, tmp_path / "first")
     monkeypatch.setattr(fork_servers, "REPLY_TIMEOUT", 2.0)
     os.kill(pid_of(fork_server), signal.SIGSTOP)
@@ -88,7 +88,7 @@ def test_one_that_stands_still_is_given_up(fork_server: ForkServer, tmp_path: Pa
     assert fork_server.fork(CHILD, ["0"], tmp_path / "log", ENVIRONMENT).wait(30) == 0
 
 
-def test_it_ends_with_who_orders(fork_server: ForkServer, tmp_path: Path) -> None:
+def test_the_fork_server_ends_when_it_is_closed(fork_server: ForkServer, tmp_path: Path) -> None:
     forked = stays(fork_server, tmp_path / "log")
     both = [ProcessIdentity.of(pid_of(fork_server)), ProcessIdentity.of(forked.pid)]
     fork_server.close()
