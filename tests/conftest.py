@@ -29,9 +29,9 @@ from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city",)
 """Folders whose tests share one stack."""
-APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/test_histories.py")
+APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""
-KERNEL_MIGRATIONS = Path(__file__).parent / "kernel" / "migrations"
+KERNEL_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from shared.contracts.services import SERVICES
 from shared.process.settings import KeyRing, ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Prefix `PARKUNION_`."""
+
+    declared = SERVICES["membership"]
 
     encryption_keys: KeyRing
     """Encrypt documents; the highest version writes, all can read."""
@@ -15,10 +18,5 @@ class Settings(ServiceSettings):
 
     @property
     def registry_topic(self) -> str:
-        """What this service learns from."""
-        return f"{self.topic_prefix}registry.v1"
-
-    @property
-    def topic(self) -> str:
-        """What this service publishes to."""
-        return f"{self.topic_prefix}membership.v1"
+        """The topic that the directory is read from."""
+        return SERVICES["registry"].topic(self.topic_prefix)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
 
+from shared.contracts.services import SERVICES, TOPIC_PREFIX
 from shared.process.clock import Clock
 from shared.process.settings import MigrationSettings, ServiceSettings, Zone
 
@@ -25,6 +26,8 @@ class Target(BaseModel):
 class Settings(ServiceSettings):
     """Prefix `PARKUNION_`."""
 
+    declared = SERVICES["metrics"]
+
     fold_batch: int = Field(5000, ge=1)
     """Events that the projector folds in one transaction at most."""
 
@@ -38,11 +41,6 @@ class Settings(ServiceSettings):
     targets: list[Target] = Field(default_factory=lambda: [Target(metric="unit_founding_rate"), Target(metric="worker_joining_rate")])
     """What the rates should come to, as JSON."""
 
-    @property
-    def topics(self) -> list[str]:
-        """What the projector folds."""
-        return topics_of(self.topic_prefix)
-
 
 class OperatorSettings(MigrationSettings):
     """What `python -m services.metrics.operate` is told: the owner's DSN, the log and the zone."""
@@ -51,20 +49,15 @@ class OperatorSettings(MigrationSettings):
     """Kafka's bootstrap servers."""
     partitions: int = Field(48, ge=1)
     """Partitions of every topic."""
-    topic_prefix: str = "parkunion."
+    topic_prefix: str = TOPIC_PREFIX
     zone: Zone = "Asia/Shanghai"
 
     @property
     def topics(self) -> list[str]:
         """What is folded."""
-        return topics_of(self.topic_prefix)
+        return SERVICES["metrics"].topics_read(self.topic_prefix)
 
     @property
     def clock(self) -> Clock:
         """The platform's clock in the deployment's zone."""
         return Clock(ZoneInfo(self.zone))
-
-
-def topics_of(prefix: str) -> list[str]:
-    """The topics that coverage is folded from."""
-    return [f"{prefix}registry.v1", f"{prefix}membership.v1"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from shared.contracts.services import SERVICES
 from shared.process.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Prefix `PARKUNION_`."""
 
-    @property
-    def topic(self) -> str:
-        """What this service publishes to."""
-        return f"{self.topic_prefix}registry.v1"
+    declared = SERVICES["registry"]

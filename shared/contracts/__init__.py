@@ -1,4 +1,4 @@
-"""Every event of the platform, one file per source; this page joins their tables.
+"""Every event of the platform, one module per source (`services.py` lists them); this module joins their tables.
 
 `TYPES` maps a CloudEvents `type` to its struct. `decode` reads an event, `encode` writes one, `type_of` names a struct's type.
 """
@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts import membership, registry, streams
 from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, UnreadableEvent, write
+from shared.contracts.services import types
 
-TYPES: dict[str, type[Event]] = {**registry.TYPES, **membership.TYPES, **streams.TYPES}
+TYPES: dict[str, type[Event]] = types()
 
 _codec = Codec(TYPES)
 decode = _codec.decode

@@ -11,12 +11,9 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts import TYPES, membership, registry, streams
+from shared.contracts import TYPES
+from shared.contracts.services import published
 
-TOPICS = {
-    "parkunion.registry.v1": (registry.SOURCE, {**registry.TYPES, **streams.TYPES}),
-    "parkunion.membership.v1": (membership.SOURCE, {**membership.TYPES, **streams.TYPES}),
-}
 ATTRIBUTES: dict[str, tuple[dict[str, Any], str]] = {
     "specversion": ({"const": "1.0"}, "CloudEvents 1.0"),
     "id": ({"type": "string", "format": "uuid"}, "UUIDv7, for ever"),
@@ -78,11 +75,11 @@ def asyncapi() -> dict[str, Any]:
                 "description": f"Facts of {source}; the key is `partitionkey`.",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
             }
-            for topic, (source, types) in TOPICS.items()
+            for topic, (source, types) in published().items()
         },
         "operations": {
             f"publish-{source.rsplit('/', 1)[1]}": {"action": "send", "channel": {"$ref": f"#/channels/{topic}"}}
-            for topic, (source, _) in TOPICS.items()
+            for topic, (source, _) in published().items()
         },
         "components": {"messages": messages, "schemas": {"Envelope": envelope, **components}},
     }

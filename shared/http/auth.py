@@ -10,17 +10,6 @@ from dataclasses import dataclass, field
 
 from shared.problems.errors import Forbidden
 
-SCOPES = (
-    "registry:read",
-    "registry:write",
-    "registry:operate",
-    "membership:read",
-    "membership:write",
-    "membership:operate",
-    "metrics:read",
-    "metrics:operate",
-    "operator",
-)
 ROOT = "*"
 """The area that contains all others, in a token's claim and in the setting of row-level security."""
 

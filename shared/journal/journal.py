@@ -16,12 +16,15 @@ import msgspec
 
 from shared import contracts
 from shared.contracts.ids import uuid7
+from shared.contracts.services import SERVICES, lock_order
 from shared.process import faults
 from shared.process.db import Connection, Record
 
 FARTHEST_AHEAD = timedelta(minutes=1)
 ENVELOPE_BYTES = 1024
-LOCK_ORDER = {"union": 1, "enterprise": 2}
+LAST_IN_ORDER = 3
+LOCK_ORDER = {kind: min(place, LAST_IN_ORDER) for place, kind in enumerate(lock_order(SERVICES.values()), 1)}
+"""{kind of stream: its place in the order in which streams are locked}, as the column `streams.place` has it (shared/sql/journal.sql)."""
 
 
 class ClockAheadError(Exception):
@@ -153,7 +156,7 @@ def _in_order(subjects: Iterable[str]) -> list[str]:
 
     def place(subject: str) -> tuple[int, str]:
         kind, _, key = subject.partition("/")
-        return LOCK_ORDER.get(kind, 3), key
+        return LOCK_ORDER.get(kind, LAST_IN_ORDER), key
 
     return sorted(set(subjects), key=place)
 

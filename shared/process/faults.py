@@ -22,6 +22,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeAlias, cast, get_args
 
+from shared.contracts.services import SERVICES
+
 Action: TypeAlias = Literal["kill", "stop", "cancel", "raise"]
 
 LINE = "line"
@@ -52,12 +54,7 @@ LINES: tuple[str, ...] = (
     "shared/sequencing/",
     "shared/reading/",
     "shared/directory/events.py",
-    "services/membership/events_in.py",
-    "services/metrics/folding/compaction.py",
-    "services/metrics/folding/feed.py",
-    "services/metrics/folding/ledger.py",
-    "services/metrics/folding/projector.py",
-    "services/metrics/folding/store.py",
+    *(f"services/{service.name}/{path}" for service in SERVICES.values() for path in service.fault_lines),
 )
 """Files of the point `line`, and folders with all their files; paths from the root."""
 ROOT = str(Path(__file__).resolve().parents[2]) + os.sep

@@ -6,12 +6,13 @@ A service extends `ServiceSettings` in its settings.py. Nothing else in `shared`
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.contracts.services import TOPIC_PREFIX, Service
 from shared.process.clock import Clock
 from shared.process.faults import Fault
 
@@ -80,6 +81,9 @@ Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 class ServiceSettings(BaseSettings):
     """Settings of a process of any service."""
 
+    declared: ClassVar[Service]
+    """The service's declaration."""
+
     model_config = SettingsConfigDict(env_prefix="PARKUNION_", extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     dsn: str = Field(min_length=1, repr=False)
@@ -88,7 +92,7 @@ class ServiceSettings(BaseSettings):
     """Kafka's bootstrap servers, `host:port`, comma-separated."""
     partitions: int = Field(48, ge=1)
     """Partitions of every topic; asserted at start."""
-    topic_prefix: str = "parkunion."
+    topic_prefix: str = TOPIC_PREFIX
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     issuer: str
@@ -129,6 +133,16 @@ class ServiceSettings(BaseSettings):
         None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
     )
     """If set, traces are exported; the exporter reads all of OpenTelemetry's standard variables."""
+
+    @property
+    def topic(self) -> str:
+        """What the service publishes to."""
+        return self.declared.topic(self.topic_prefix)
+
+    @property
+    def topics(self) -> list[str]:
+        """What the service reads."""
+        return self.declared.topics_read(self.topic_prefix)
 
     @property
     def zone_info(self) -> ZoneInfo:

@@ -23,7 +23,7 @@ import httpx
 
 from samples.city import Answer, Command
 from samples.city.book import SERVICES, Service
-from tests.chaos.plan import Plan, routed
+from tests.chaos.commands import Plan, routed
 
 CLIENTS = 6
 LARGEST_BATCH = 40

@@ -12,7 +12,7 @@ from shared.broker.kafka import KafkaBroker
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Message, OffsetLostError, Place, Record
 from shared.contracts.ids import uuid7
-from tests.kernel.listening import until
+from tests.dummy_service.reading import until
 
 PARTITIONS = 4
 Setup = tuple[Broker, Callable[[int], Awaitable[str]]]

@@ -17,8 +17,9 @@ from deploy.local.commands.coverage import result_console
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.stack import Stack
 from deploy.local.trouble import Trouble
+from shared.contracts.services import SERVICES
 
-READERS = ("membership", "metrics")
+READERS = tuple(service.name for service in SERVICES.values() if service.reads)
 PAGE = 500
 PATIENCE = 10.0
 """Seconds for which the outcome of another try is waited for; a reader looks once a second."""

@@ -9,7 +9,7 @@ import typer
 from deploy.local import stack as stacks
 from deploy.local.servers.issuer import DEFAULT_TTL, LONGEST_TTL
 from deploy.local.trouble import Trouble
-from shared.http.auth import SCOPES
+from shared.contracts.services import SCOPES
 from shared.http.forms import AREA_CODE
 
 EVERYTHING = "*"

@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from deploy.local.folder import Folder
-from shared.http.auth import SCOPES
+from shared.contracts.services import SCOPES
 
 AUDIENCE = "parkunion"
 CLIENT = "parkunion-local"

@@ -16,24 +16,10 @@ from deploy.local.folder import ROOT, Folder
 from deploy.local.servers.issuer import AUDIENCE
 from deploy.local.supervising.child import Running, end
 from deploy.local.supervising.fork_server import Nursery
+from shared.contracts import services
 
-PROCESSES: Mapping[str, Sequence[Sequence[str]]] = {
-    "registry": (("api",), ("relay",)),
-    "membership": (("api",), ("relay", "consumer")),
-    "metrics": (("api",), ("projector",)),
-}
-"""Per service its processes, each with the roles it has."""
-
-SERVICES = tuple(PROCESSES)
-DIVIDED = ("metrics", ("projector",))
-"""The process of which there may be several, each with a part of the shards."""
-IMPORTED: Mapping[str, Sequence[str]] = {
-    "registry": ("reading_api",),
-    "membership": (),
-    "metrics": ("dashboard", "stream", "waits_api"),
-}
-"""Rooms of each service that its processes import besides `app` and `api`."""
-TOPICS = ("parkunion.registry.v1", "parkunion.membership.v1")
+SERVICES = tuple(services.SERVICES)
+TOPICS = tuple(services.published())
 PARTITIONS = 12
 ZONE = "Asia/Shanghai"
 GRACE = 8.0
@@ -72,11 +58,8 @@ def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
 
 def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str]) -> dict[str, str]:
     """What a service's processes are told; `label` = {language: whose data this is}."""
-    own: dict[str, str] = {}
-    if service == "membership":
-        own = {"ENCRYPTION_KEYS": folder.versions("encryption"), "HASH_KEYS": folder.versions("hash")}
-    if service == "metrics":
-        own = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
+    keys = {f"{name.upper()}_KEYS": folder.versions(name) for name in services.SERVICES[service].key_rings}
+    labels = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
     settings = {
         "DSN": addresses.dsn,
         "KAFKA": addresses.kafka,
@@ -89,7 +72,8 @@ def service_environment(service: str, folder: Folder, addresses: Addresses, labe
         "ZONE": ZONE,
         "FINGERPRINT_KEY": folder.secret(f"fingerprint-{service}"),
         "CURSOR_KEY": folder.secret(f"cursor-{service}"),
-        **own,
+        **keys,
+        **labels,
     }
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
@@ -175,16 +159,16 @@ def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int,
     """The processes of a service; `workers` of those that divide their work."""
     return [
         ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log", nursery)
-        for roles in PROCESSES[service]
-        for number in range(1, (workers if (service, tuple(roles)) == DIVIDED else 1) + 1)
+        for roles in services.SERVICES[service].processes
+        for number in range(1, (workers if services.SERVICES[service].divided in roles else 1) + 1)
     ]
 
 
-def imported(services: Sequence[str]) -> list[str]:
+def imported(names: Sequence[str]) -> list[str]:
     """Modules that the nursery imports: nearly all that the processes of these services do."""
-    shared = ["uvloop", "uvicorn.protocols.http.httptools_impl", "shared.http.parked_routes", "shared.http.web"] if services else []
-    rooms = [f"services.{service}.{room}" for service in services for room in ("app", "api", *IMPORTED[service])]
-    return ["deploy.local.supervising.prepare", *shared, *rooms]
+    shared = ["uvloop", "uvicorn.protocols.http.httptools_impl", "shared.http.parked_routes", "shared.http.web"] if names else []
+    own = [f"services.{name}.{module}" for name in names for module in ("app", *services.SERVICES[name].modules)]
+    return ["deploy.local.supervising.prepare", *shared, *own]
 
 
 def put_aside(log: Path) -> None:

@@ -1,0 +1,122 @@
+"""Every service of the platform, declared once. Topics, event types, scopes, the lock order and the local stack's processes follow from it.
+
+A new service adds one row to SERVICES; tests/architecture/test_services.py fails for a folder without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from itertools import pairwise
+from typing import Protocol
+
+from shared.contracts import membership, registry, streams
+from shared.contracts.envelope import Event
+
+TOPIC_PREFIX = "parkunion."
+OPERATOR = "operator"
+"""The scope of what is no single service's."""
+
+
+class Contracts(Protocol):
+    """A module of `shared.contracts`: the `source` of the events and `{type: struct}`."""
+
+    SOURCE: str
+    TYPES: dict[str, type[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: the folder `services/<name>` and the schema of its database `parkunion_<name>`.
+
+    - `contracts`: what it publishes; None: it publishes nothing.
+    - `streams`: the kinds of stream that it writes, in the order in which a transaction locks them.
+    - `reads`: the services whose topics it reads.
+    - `verbs`: its scopes, `<name>:<verb>`.
+    - `processes`: the roles of each process in a small deployment. `divided`: the role that several processes share, each with a part of
+      the shards.
+    - `modules`: what its processes import besides `app`, under `services.<name>`.
+    - `key_rings`: its settings `<NAME>_KEYS`.
+    - `fault_lines`: its files at whose every line a test kills a process (`shared/process/faults.py`).
+    """
+
+    name: str
+    contracts: Contracts | None
+    verbs: Sequence[str]
+    processes: Sequence[Sequence[str]]
+    modules: Sequence[str]
+    streams: Sequence[str] = ()
+    reads: Sequence[str] = ()
+    divided: str | None = None
+    key_rings: Sequence[str] = ()
+    fault_lines: Sequence[str] = ()
+
+    def topic(self, prefix: str = TOPIC_PREFIX) -> str:
+        """The topic that it publishes to."""
+        return f"{prefix}{self.name}.v1"
+
+    def topics_read(self, prefix: str = TOPIC_PREFIX) -> list[str]:
+        """The topics that it reads."""
+        return [SERVICES[name].topic(prefix) for name in self.reads]
+
+
+_ALL = (
+    Service(
+        "registry",
+        contracts=registry,
+        streams=("enterprise", "area"),
+        verbs=("read", "write", "operate"),
+        processes=(("api",), ("relay",)),
+        modules=("api", "reading_api"),
+    ),
+    Service(
+        "membership",
+        contracts=membership,
+        streams=("union", "enterprise"),
+        reads=("registry",),
+        verbs=("read", "write", "operate"),
+        processes=(("api",), ("relay", "consumer")),
+        modules=("api",),
+        key_rings=("encryption", "hash"),
+        fault_lines=("events_in.py",),
+    ),
+    Service(
+        "metrics",
+        contracts=None,
+        reads=("registry", "membership"),
+        verbs=("read", "operate"),
+        processes=(("api",), ("projector",)),
+        divided="projector",
+        modules=("dashboard", "figures.questions", "http.coverage_routes", "http.duration_routes", "http.stream"),
+        fault_lines=("folding/compaction.py", "folding/feed.py", "folding/ledger.py", "folding/projector.py", "folding/store.py"),
+    ),
+)
+SERVICES: Mapping[str, Service] = {service.name: service for service in _ALL}
+"""{name: service}, writing services first."""
+
+SCOPES = (*(f"{service.name}:{verb}" for service in SERVICES.values() for verb in service.verbs), OPERATOR)
+
+
+def types() -> dict[str, type[Event]]:
+    """{type: struct} of every event of every source."""
+    own = [service.contracts.TYPES for service in SERVICES.values() if service.contracts is not None]
+    return {name: struct for table in (*own, streams.TYPES) for name, struct in table.items()}
+
+
+def published() -> dict[str, tuple[str, dict[str, type[Event]]]]:
+    """{topic: (source, {type: struct})} of every service that publishes."""
+    return {
+        service.topic(): (service.contracts.SOURCE, {**service.contracts.TYPES, **streams.TYPES})
+        for service in SERVICES.values()
+        if service.contracts is not None
+    }
+
+
+def lock_order(services: Iterable[Service]) -> list[str]:
+    """All kinds of stream in one order that agrees with every service's. Raises graphlib.CycleError if there is none."""
+    order: TopologicalSorter[str] = TopologicalSorter()
+    for service in services:
+        for first, second in pairwise(service.streams):
+            order.add(second, first)
+    return list(order.static_order())

@@ -1,0 +1,215 @@
+"""Carries out commands in one transaction: needs, locks, load, decide line by line, append, state, notes, answers.
+
+A thousand lines take the same statements as one. Each line is decided on the world that the lines before it made; a refused line changes
+nothing and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+from shared.contracts.streams import EventWithdrawn, FactCorrected
+from shared.http.auth import Areas
+from shared.journal import journal
+from shared.journal.idempotency import Result
+from shared.journal.journal import Actor, Appended, Draft
+from shared.journal.reasons import Reason, put_notes
+from shared.problems.days import require_day
+from shared.problems.errors import Problem, Unprocessable
+from shared.process.db import Connection
+from shared.writing import standing
+from shared.writing.commands import CarryOut, Line, Outcome
+from shared.writing.corrections import correct, target_of
+from shared.writing.evolving import evolve
+from shared.writing.facts import Decision, Fact, World
+from shared.writing.standing import Loaded
+from shared.writing.table import Access, ConcurrentChange, Context, Correct, Needs, Recorded, Table, Withdraw
+from shared.writing.withdrawals import withdraw
+
+W = TypeVar("W", bound=World)
+N = TypeVar("N", bound=Needs)
+
+Decided: TypeAlias = Decision | Problem
+
+
+def carrying_out(table: Table[W, N], context: Context, areas: Areas, actor: Actor) -> CarryOut[Any]:
+    """How `shared.writing.commands` carries out a service's lines for a caller of these areas."""
+
+    async def carry_out(conn: Connection, lines: Sequence[Line[Any]]) -> list[Outcome]:
+        needs, refused = _needs(table, context, lines)
+        needs.paths = not areas.everything
+        needs.etags = any(line.expected is not None for line in lines)
+        world, today, locked = await _load(conn, table, context, needs)
+        decided: list[Decided] = []
+        facts: list[Fact] = []
+        reasons: list[Reason] = []
+        for number, line in enumerate(lines):
+            try:
+                if number in refused:
+                    raise refused[number]
+                decision = _decide(table, world, line.command, Access(areas, line.expected), today)
+            except Problem as problem:
+                decided.append(problem)
+                continue
+            for fact in decision.facts:
+                evolve(table, world, fact)
+            facts += decision.facts
+            decided.append(decision)
+            reason = getattr(line.command, "reason", None)
+            if isinstance(reason, Reason) and reason.note_id:
+                reasons.append(reason)
+        if table.prepare is not None:
+            await table.prepare(conn, context, world)
+        appended = await record(conn, table, world, locked, facts, actor)
+        await put_notes(conn, reasons)
+        return _answers(decided, appended)
+
+    return carry_out
+
+
+def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> tuple[N, dict[int, Problem]]:
+    """What the lines need, and {number of a line: why it is refused already}."""
+    needs = table.needs(context)
+    refused: dict[int, Problem] = {}
+    for number, line in enumerate(lines):
+        command = line.command
+        try:
+            if isinstance(command, Correct):
+                needs.events.add(command.corrects)
+                table.corrections.needs(needs, command)
+            elif isinstance(command, Withdraw):
+                needs.ranges.add((command.subject, command.first, command.last))
+            else:
+                table.command_of(command).needs(needs, command)
+        except Problem as problem:
+            refused[number] = problem
+    return needs, refused
+
+
+async def _load(conn: Connection, table: Table[W, N], context: Context, needs: N) -> tuple[W, date, frozenset[str]]:
+    """(the world under its locks, today, the streams locked)"""
+    await _look(conn, table, needs)
+    if table.widen is not None:
+        await table.widen(conn, needs)
+    world = table.world()
+    world.heads = await lock(conn, table, needs)
+    locked = frozenset(world.heads)
+    if table.whole_streams:
+        _take(world, await standing.whole(conn, locked))
+        world.heads |= {subject: history.sequence for subject, history in world.histories.items()}
+    await table.load(conn, context, needs, world)
+    if not table.whole_streams and (needs.events or needs.ranges):
+        _take(world, await standing.named(conn, needs.events, needs.ranges, world.heads))
+    today = world.today if world.today is not None else await context.clock.today(conn)
+    return world, today, locked
+
+
+def _take(world: World, loaded: Loaded) -> None:
+    world.histories = loaded.histories
+    world.events = loaded.events
+
+
+async def _look(conn: Connection, table: Table[W, N], needs: N) -> None:
+    """Before the locks: what the facts need that corrections and withdrawals name. They are loaded again under the locks."""
+    if not needs.events and not needs.ranges:
+        return
+    if table.whole_streams:
+        subjects = {*(await standing.subjects_of(conn, needs.events)).values(), *(subject for subject, _, _ in needs.ranges)}
+        needs.streams |= subjects
+        for subject in subjects:
+            table.corrections.stream(needs, subject)
+        return
+    loaded = await standing.named(conn, needs.events, needs.ranges)
+    needs.streams |= loaded.histories.keys()
+    for subject, history in loaded.histories.items():
+        table.corrections.stream(needs, subject)
+        for fact in history.facts.values():
+            kind = table.kind_named(fact.type)
+            if kind is not None and fact.data is not None:
+                kind.needs(needs, fact)
+
+
+async def lock(conn: Connection, table: Table[W, N], needs: N) -> dict[str, int]:
+    """Lock streams, step by step in the order of docs/design/ENGINE.md, Writing 2; {stream: sequence}.
+
+    Of whole streams the sequence is 0 here: folding them tells it.
+    """
+    locked: dict[str, int] = {}
+    for step in table.locks:
+        wanted = await step.wanted(conn, needs)
+        if step.known is None and table.whole_streams:
+            locked |= dict.fromkeys(await journal.lock_existing(conn, wanted), 0)
+            continue
+        heads = await journal.lock_if_all_exist(conn, wanted)
+        if len(heads) < len(set(wanted)):
+            if step.known is None:
+                locked |= await standing.heads(conn, await journal.lock_existing(conn, wanted))
+                continue
+            heads = await journal.lock(conn, await step.known(conn, needs))
+        locked |= {subject: head.sequence for subject, head in heads.items()}
+    rest = {subject for subject, _, _ in needs.ranges} - locked.keys()
+    if rest and not table.whole_streams:
+        # Streams whose resource is known no longer.
+        locked |= await standing.heads(conn, await journal.lock_existing(conn, rest))
+    return locked
+
+
+def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today: date) -> Decision:
+    """The decision on the world as it is now. Raises a Problem."""
+    if isinstance(command, Correct):
+        table.corrections.permit(world, target_of(world, command), command, access)
+        return correct(table, world, command, today)
+    if isinstance(command, Withdraw):
+        access.everywhere("subject")
+        return withdraw(table, world, command, today)
+    kind = table.command_of(command)
+    if kind.date is not None:
+        require_day(getattr(command, kind.date), today, kind.date)
+    kind.permit(world, command, access)
+    if kind.reserved and command.reason.code in kind.reserved:
+        raise Unprocessable("RESERVED_REASON", field="reason", params={"reason": command.reason.code})
+    return kind.decide(world, command, today)
+
+
+def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[Outcome]:
+    answers: list[Outcome] = []
+    at = 0
+    for decision in decided:
+        if isinstance(decision, Problem):
+            answers.append(decision)
+            continue
+        own = appended[at : at + len(decision.facts)]
+        at += len(decision.facts)
+        subject = decision.subject or own[0].subject
+        sequence = max(place.sequence for place in own if place.subject == subject)
+        answer_id = str(own[0].event_id) if decision.id is None else decision.id
+        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], list(decision.warnings)))
+    return answers
+
+
+async def record(
+    conn: Connection, table: Table[W, Any], world: W, locked: frozenset[str], facts: Sequence[Fact], actor: Actor
+) -> list[Appended]:
+    """Append facts that `world` contains already, and bring the tables up to it. `locked`: streams that this transaction holds.
+
+    Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAhead,
+    journal.EventTooLarge.
+    """
+    if not facts:
+        return []
+    new = {fact.subject for fact in facts} - locked
+    if new and any(head.sequence for head in (await journal.lock(conn, new)).values()):
+        raise ConcurrentChange("another command began the same stream")
+    appended = await journal.append(conn, [Draft(fact.subject, fact.data, fact.on, fact.cause_id) for fact in facts], actor)
+    events: dict[tuple[str, int], UUID] = {}
+    for fact, place in zip(facts, appended, strict=True):
+        if not isinstance(fact.data, EventWithdrawn):
+            rank = fact.data.rank if isinstance(fact.data, FactCorrected) else place.sequence
+            events[fact.subject, rank] = place.event_id
+    await table.write(conn, world, Recorded(events, facts))
+    if not table.whole_streams:
+        await standing.put_corrections(conn, facts, [place.event_id for place in appended])
+    return appended

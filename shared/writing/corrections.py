@@ -1,0 +1,121 @@
+"""An earlier fact was wrong: which fields change, and what must hold afterwards. Pure; what differs by fact is in its row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any, TypeVar
+from uuid import UUID
+
+from msgspec import structs
+
+from shared.contracts import Event
+from shared.contracts.streams import FactCorrected
+from shared.problems.days import require_day
+from shared.problems.errors import Conflict, Unprocessable
+from shared.writing import fields
+from shared.writing.evolving import after, evolve
+from shared.writing.facts import Decision, Fact, Standing, World
+from shared.writing.fields import Wrong
+from shared.writing.table import Correct, FactKind, Table
+
+W = TypeVar("W", bound=World)
+
+OCCURRED_ON = "occurred_on"
+
+
+def target_of(world: World, command: Correct) -> Standing:
+    """The fact that the command names, as it holds now; one without a type if the event named states no fact. Raises UNKNOWN_EVENT (422)."""
+    place = world.events.get(command.corrects)
+    if place is None:
+        raise unknown_event(command.corrects)
+    subject, rank = place
+    return world.history(subject).facts.get(rank) or Standing(subject, rank, "", date.min, None, None)
+
+
+def unknown_event(corrects: UUID) -> Unprocessable:
+    """No event of this service has that id."""
+    return Unprocessable("UNKNOWN_EVENT", field="corrects", params={"event": str(corrects)})
+
+
+def already_corrected(latest: UUID | None) -> Conflict:
+    """The event named was corrected; `latest` is the one to name instead, None if it has no id yet (an earlier line of the batch)."""
+    return Conflict("ALREADY_CORRECTED", field="corrects", params={"latest": str(latest or "")})
+
+
+def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> Decision:
+    """The correction as a fact of the same stream, and what follows from it.
+
+    Raises UNKNOWN_EVENT, NOT_CORRECTABLE, NOTHING_TO_CHANGE, a field's own error (422), ALREADY_CORRECTED, FACT_WITHDRAWN (409), and what
+    the fact's row refuses.
+    """
+    target = target_of(world, command)
+    if not target.type:
+        raise unknown_event(command.corrects)
+    if target.event_id != command.corrects:
+        raise already_corrected(target.event_id)
+    if target.data is None:
+        raise Conflict("FACT_WITHDRAWN", field="corrects", params={"event": str(command.corrects)})
+    kind = table.kind_named(target.type)
+    if kind is None or not kind.correctable:
+        raise Unprocessable("NOT_CORRECTABLE", field="corrects", params={"field": target.type})
+    kind.before(world, target, command)
+    changed = None if command.data is None else _changed(table, kind, world, target, command.data, today)
+    data = FactCorrected(
+        corrects=command.corrects,
+        fact=target.type,
+        rank=target.rank,
+        reason=command.reason.code,
+        withdrawn=target.placed(),
+        replacement=changed.placed() if changed else None,
+        note_id=command.reason.note_id,
+    )
+    fact = Fact(target.subject, data, changed.on if changed else target.on)
+    trial = after(table, world, [fact])
+    followed = kind.follow(trial, target, command)
+    for one in followed:
+        evolve(table, trial, one)
+    kind.after(trial, target, command)
+    return Decision([fact, *followed])
+
+
+def _changed(table: Table[W, Any], kind: FactKind[W], world: W, target: Standing, data: Mapping[str, Any], today: date) -> Standing:
+    """The fact with the fields of `data`, the others as they were, and with what is decided from them."""
+    assert target.data is not None
+    changes = changes_of(kind, target.data, data, today, table.corrections.reserved)
+    on = changes.pop(OCCURRED_ON, target.on)
+    content = structs.replace(target.data, **changes)
+    if on == target.on and content == target.data:
+        raise Unprocessable("NOTHING_TO_CHANGE", field="data")
+    changed = replace(target, on=on, data=content, content=None)
+    return changed if kind.complete is None else replace(changed, data=kind.complete(world, changed, changes))
+
+
+def changes_of(
+    kind: FactKind[W], before: Event, data: Mapping[str, Any], today: date, reserved: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The fields of the fact that a correction's `data` changes, by the fact's names; its date is `occurred_on`.
+
+    The first field in the order given that is wrong is refused: NOT_CORRECTABLE, RESERVED_REASON, DATE_OUT_OF_RANGE, or what its reader
+    raises (422).
+    """
+    changes: dict[str, Any] = {}
+    for name, value in data.items():
+        path = f"data.{name}"
+        try:
+            if name in (kind.date, OCCURRED_ON):
+                changes[OCCURRED_ON] = fields.day(value)
+                require_day(changes[OCCURRED_ON], today, path)
+                continue
+            field = kind.fields.get(name)
+            if field is None:
+                raise Unprocessable("NOT_CORRECTABLE", field=path, params={"field": name})
+            if field.name == "reason":
+                if {value if isinstance(value, str) else None, getattr(before, "reason", None)} & reserved:
+                    raise Unprocessable("RESERVED_REASON", field=path, params={"reason": str(value)})
+                changes["note_id"] = None
+            changes[field.name] = field.read(value)
+        except Wrong as wrong:
+            raise Unprocessable(wrong.code, field=path, params=wrong.params) from None
+    return changes

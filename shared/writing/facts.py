@@ -1,0 +1,131 @@
+"""The values that commands are decided on: a fact to record, a fact as it stands, a stream, the world, a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from shared.contracts import Event, plain
+from shared.contracts.streams import Placed
+from shared.problems.errors import Conflict
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact to record on the stream `subject`; its business date is `on`.
+
+    `cause_id` is the event of another service that caused it. `private` is what the state needs and the event must not carry, such as a
+    person.
+    """
+
+    subject: str
+    data: Event
+    on: date
+    cause_id: UUID | None = None
+    private: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Fact number `rank` of a stream as it holds now. `data` None: withdrawn, or not readable.
+
+    `event_id` is the last event that states it (the original, a correction or a withdrawal), None while this transaction records it.
+    `first_id` is the original event. `corrected`: a correction or withdrawal named it. `content`: its data as the journal has it.
+    """
+
+    subject: str
+    rank: int
+    type: str
+    on: date
+    data: Event | None
+    event_id: UUID | None
+    first_id: UUID | None = None
+    corrected: bool = False
+    readable: bool = True
+    content: Mapping[str, Any] | None = None
+
+    def order(self) -> tuple[date, int]:
+        """(date, rank): where several facts say the same thing, the last in this order wins."""
+        return self.on, self.rank
+
+    def placed(self) -> Placed:
+        """Date and content, as a correction carries them."""
+        assert self.data is not None
+        return Placed(self.on, plain(self.data) if self.content is None else dict(self.content))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A stream: the sequence of its last event, and its facts by rank. A service that keeps state tables loads only the facts it needs."""
+
+    subject: str
+    sequence: int = 0
+    facts: Mapping[int, Standing] = field(default_factory=dict)
+    unreadable: frozenset[int] = frozenset()
+    """Ranks of events that this release cannot read and that are not withdrawn."""
+
+    @property
+    def etag(self) -> str:
+        """An ETag of a resource whose stream holds nothing else: it changes with every event."""
+        return f'"{self.sequence}"'
+
+    def holding(self, kind: type[E]) -> list[tuple[Standing, E]]:
+        """The facts of one kind that hold, in order of (date, rank)."""
+        found = [(fact, fact.data) for fact in self.facts.values() if isinstance(fact.data, kind)]
+        return sorted(found, key=lambda pair: pair[0].order())
+
+    def with_event(self, standing: Standing | None = None) -> History:
+        """The stream with one more event, after which `standing` holds."""
+        facts = self.facts if standing is None else {**self.facts, standing.rank: standing}
+        return History(self.subject, self.sequence + 1, facts, self.unreadable)
+
+
+@dataclass
+class World:
+    """The loaded part of a service's state. A service adds tables of its own: dicts, lists and sets of immutable values.
+
+    Only `shared.writing.evolving` changes a world, by the `put` and `drop` of the service's facts. Decisions read it.
+    """
+
+    heads: dict[str, int] = field(default_factory=dict)
+    """{locked stream: sequence of its last event}"""
+    histories: dict[str, History] = field(default_factory=dict)
+    """{stream: its facts, as far as they are loaded}"""
+    events: dict[UUID, tuple[str, int]] = field(default_factory=dict)
+    """{event that a correction may name: (stream, rank of the fact that it states)}"""
+    today: date | None = None
+    """The platform's day in the deployment's zone, under the locks. A service's `load` may set it; otherwise it is asked for."""
+
+    def history(self, subject: str) -> History:
+        """The stream; empty if nothing is recorded or loaded of it."""
+        return self.histories.get(subject) or History(subject, self.heads.get(subject, 0))
+
+    def require_readable(self, subject: str) -> None:
+        """Nothing is decided on a stream that this release cannot read in full. Raises STREAM_UNREADABLE (409)."""
+        history = self.histories.get(subject)
+        if history is not None and history.unreadable:
+            raise Conflict("STREAM_UNREADABLE", params={"sequence": min(history.unreadable)})
+
+    def fork(self) -> Self:
+        """A world of the same content: what is tried on it leaves this one as it is. Costs a shallow copy of every table."""
+        other = object.__new__(type(self))
+        for item in fields(self):
+            value = getattr(self, item.name)
+            setattr(other, item.name, value.copy() if isinstance(value, dict | list | set) else value)
+        return other
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command comes to. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
+    None: that of the first fact. `warnings` are codes of the catalogue."""
+
+    facts: list[Fact]
+    id: str | None = None
+    subject: str | None = None
+    warnings: Iterable[str] = ()

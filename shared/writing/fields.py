@@ -1,0 +1,47 @@
+"""Readers of the fields that a correction changes: a plain JSON value in, the fact's value out. They raise Wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any, TypeAlias
+
+Reader: TypeAlias = Callable[[Any], Any]
+
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class Wrong(ValueError):
+    """A value that its field may not have; `code` and `params` are those of the problem."""
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+def day(value: Any) -> date:
+    """A date `YYYY-MM-DD`. Raises INVALID_DATE."""
+    try:
+        if isinstance(value, str) and ISO_DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise Wrong("INVALID_DATE")
+
+
+def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
+    """A text of this form. Raises `code`."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and form.fullmatch(value):
+            return value
+        raise Wrong(code)
+
+    return read
+
+
+def optional(reader: Reader) -> Reader:
+    """null, or what `reader` reads."""
+    return lambda value: None if value is None else reader(value)

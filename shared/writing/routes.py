@@ -1,0 +1,192 @@
+"""The routes of a writing service, made from its table: a POST per command, corrections, withdrawals, the batch, and the events of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, Signature
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from shared.http.answers import Created, created
+from shared.http.auth import Areas, Caller
+from shared.http.forms import Command as Body
+from shared.http.forms import Data, Id, IdempotencyKey, IfMatch, Text, Withdrawal
+from shared.http.json_bodies import JsonRoute
+from shared.http.pages import Cursors
+from shared.http.web import CallerOf, actor_of
+from shared.journal import idempotency, journal
+from shared.journal.reasons import reason_of
+from shared.problems.errors import NotFound
+from shared.process import db
+from shared.process.db import Connection
+from shared.writing import commands
+from shared.writing.batch import Line as BatchLine
+from shared.writing.batch import LineResult, NdjsonBatch
+from shared.writing.carry_out import carrying_out
+from shared.writing.commands import Line
+from shared.writing.facts import World
+from shared.writing.preconditions import expected_by
+from shared.writing.table import CommandKind, Context, Correct, Needs, Table, Withdraw
+
+W = TypeVar("W", bound=World)
+N = TypeVar("N", bound=Needs)
+
+MOST_ITEMS = 500
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+
+CORRECTION_OP = "correction"
+
+
+class CorrectionBody(Body):
+    """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was."""
+
+    corrects: Id
+    reason: Text
+    data: Data | None
+
+    def command(self) -> Correct:
+        """The command."""
+        return Correct(self.corrects, reason_of(self.reason), self.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsRoute:
+    """`GET /v1/events`. `subject` is the type of the parameter, with its form and description."""
+
+    subject: Any
+    permit: Callable[[Connection, Caller, str], Awaitable[None]]
+    """Raises a Problem unless the caller may read this stream."""
+    cursors: Callable[[Request], Cursors]
+    after: Any = str | None
+
+
+def models(table: Table[W, N]) -> dict[str, type[BaseModel]]:
+    """{op of a batch's line: the model of its body}"""
+    return {**{op: command.line() for op, command in table.ops.items()}, CORRECTION_OP: CorrectionBody}
+
+
+def command_of(table: Table[W, N], op: str, body: Any) -> Any:
+    """The command of a line's validated body."""
+    return body.command() if op == CORRECTION_OP else table.ops[op].of(body)
+
+
+def line_fingerprint(table: Table[W, N], key: bytes, op: str, values: Any) -> bytes:
+    """The fingerprint of a batch's line: HMAC of `POST`, `/v1/batch`, the service's separator and the op, and the plain body."""
+    return idempotency.fingerprint(key, "POST", f"/v1/batch{table.batch_separator}{op}", values)
+
+
+def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> APIRouter:
+    """Every route that the table describes. They use `app.state.pool` and `app.state.context` (a Context)."""
+    router = APIRouter(prefix="/v1", route_class=JsonRoute)
+    for command in table.commands:
+        _add_command(router, table, command)
+    _add_corrections(router, table)
+    _add_batch(router, table)
+    if events is not None:
+        _add_events(router, table, events)
+    return router
+
+
+async def _one(
+    table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None
+) -> Response:
+    context: Context = request.app.state.context
+    print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
+    line = Line(command, key, print_, expected_by(if_match))
+    work = carrying_out(table, context, caller.areas, actor_of(caller))
+    return created(await commands.one(request.app.state.pool, caller.client, line, work))
+
+
+def _parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any, W]) -> None:
+    path_id = command.path_id
+    scope = command.scope or f"{table.service}:write"
+
+    async def endpoint(
+        *, request: Request, caller: Caller, body: Any, key: str | None = None, if_match: str | None = None, **ids: Any
+    ) -> Response:
+        caller.require(scope)
+        todo = command.of(body, ids[path_id] if path_id else None)
+        return await _one(table, request, caller, key, body, todo, if_match)
+
+    parameters = [_parameter("request", Request), _parameter("caller", CallerOf)]
+    parameters += [_parameter(path_id, Id)] if path_id else []
+    parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
+    parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
+    endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    endpoint.__name__, endpoint.__doc__ = command.name, command.doc
+    router.add_api_route(command.path, endpoint, methods=["POST"], status_code=201, response_model=Created, tags=list(command.tags))
+
+
+def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
+    @router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
+    async def correct_fact(
+        request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None, if_match: IfMatch = None
+    ) -> Response:
+        """An earlier fact was wrong; the answer's `id` is the correction's event."""
+        caller.require(f"{table.service}:write")
+        return await _one(table, request, caller, key, body, body.command(), if_match)
+
+    @router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
+    async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
+        """Events were never facts: what no figure has counted is gone, what has counted is taken back from today on."""
+        caller.require(f"{table.service}:operate")
+        command = Withdraw(body.subject, body.first, body.last, body.why())
+        return await _one(table, request, caller, key, body, command, None)
+
+
+def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
+    batch = NdjsonBatch(models(table))
+
+    async def endpoint(request: Request, caller: CallerOf) -> Response:
+        caller.require(f"{table.service}:write")
+        context: Context = request.app.state.context
+        actor = actor_of(caller)
+
+        async def decide(given: list[BatchLine]) -> Sequence[LineResult]:
+            lines = [
+                Line(
+                    command_of(table, line.op, line.body),
+                    line.key,
+                    line_fingerprint(table, context.fingerprint_key, line.op, line.values) if line.key else b"",
+                )
+                for line in given
+            ]
+            work = carrying_out(table, context, caller.areas, actor)
+            return await commands.many(request.app.state.pool, caller.client, lines, work)
+
+        return await batch.respond(request, decide)
+
+    endpoint.__name__, endpoint.__doc__ = table.batch_name, table.batch_doc
+    router.add_api_route("/batch", endpoint, methods=["POST"], tags=["batch"], openapi_extra=batch.openapi)
+
+
+def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
+    async def list_events(*, request: Request, caller: Caller, subject: str, limit: int, after: str | None) -> Response:
+        """What this service said on one stream, oldest first, as CloudEvents."""
+        caller.require(f"{table.service}:read")
+        cursors = route.cursors(request)
+        last = cursors.decode(after, tuple[int])[0] if after else 0
+        async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+            await route.permit(conn, caller, subject)
+            rows = await journal.events_of(conn, subject, last, limit + 1)
+        shown = rows[:limit]
+        if not shown and not last:
+            raise NotFound("NOT_FOUND")
+        following = cursors.encode([shown[-1].sequence]) if len(rows) > limit else None
+        items = b",".join(journal.cloud_event(row, table.source) for row in shown)
+        tail = b'],"next":' + (f'"{following}"'.encode() if following else b"null") + b"}"
+        return Response(b'{"items":[' + items + tail, media_type="application/json")
+
+    parameters = [_parameter("request", Request), _parameter("caller", CallerOf), _parameter("subject", route.subject)]
+    parameters += [_parameter("limit", Limit, 100), _parameter("after", route.after, None)]
+    list_events.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    router.add_api_route("/events", list_events, methods=["GET"], tags=["events"])
