@@ -195,8 +195,8 @@ async def record(
 ) -> list[Appended]:
     """Append facts that `world` contains already, and bring the tables up to it. `locked`: streams that this transaction holds.
 
-    Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAhead,
-    journal.EventTooLarge.
+    Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAheadError,
+    journal.EventTooLargeError.
     """
     if not facts:
         return []
