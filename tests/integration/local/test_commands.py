@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.__main__ import data_first
-from deploy.local.commands.turning import parse_step
+from deploy.local.child import ProcessIdentity
+from deploy.local.commands.clock import parse_step
+from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, write_private
-from deploy.local.supervising.child import Known
-from deploy.local.trouble import Trouble
 from tests.e2e.platform import asked
 
 
@@ -73,7 +73,7 @@ def test_a_step_of_the_clock_is_read(text: str, step: timedelta) -> None:
 @pytest.mark.invariant("I7")
 @pytest.mark.parametrize("text", ["", "1", "d", "-1d", "1w", "1 d", "1.5d", "99999d"])
 def test_a_step_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(UserError) as caught:
         parse_step(text)
     assert caught.value.code == 2
 
@@ -86,7 +86,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_clock_of_a_stack_without_a_test_clock_stands(tmp_path: Path) -> None:
-    me = Known.of_self()
+    me = ProcessIdentity.of_self()
     write_private(tmp_path / "stack.json", json.dumps({"supervisor": [me.pid, me.started], "test_clock": False, "services": {}}))
     answer = parkunion("clock", "advance", "1d", "--data", tmp_path)
     assert answer.returncode == 2

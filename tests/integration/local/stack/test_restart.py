@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deploy.local import stack as stacks
+from deploy.local.child import ProcessIdentity
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import Known
 from tests.e2e.platform import Platform, parkunion, until
 from tests.integration.local.stack.test_generations import generations
 
@@ -24,7 +24,7 @@ class Restart:
     figures: dict[str, dict[str, Any]]
     generations: set[int]
     today: str
-    left: list[Known]
+    left: list[ProcessIdentity]
     codes: tuple[int, int, int]
     figures_after: dict[str, dict[str, Any]]
     today_after: str
@@ -38,7 +38,7 @@ def restart(platform: Platform) -> Restart:
     postgres = PostgresServer(platform.data / "postgres", stacks.load(platform.data).content["postgres"]["port"], platform.data / "keys")
     postgres.execute("UPDATE generations SET fold_version = fold_version - 1 WHERE status = 'serving'", "parkunion_metrics")
     written = json.loads((platform.data / "stack.json").read_text())
-    known = [Known(pid, started) for pid, started in [written["supervisor"], *written["processes"]]]
+    known = [ProcessIdentity(pid, started) for pid, started in [written["supervisor"], *written["processes"]]]
     down = parkunion("down", "--data", platform.data, check=False).returncode
     left = [each for each in known if each.alive()]
     status = parkunion("status", "--data", platform.data, check=False).returncode

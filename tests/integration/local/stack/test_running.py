@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import stack as stacks
-from deploy.local.supervising.child import Known
-from deploy.local.trouble import Trouble
+from deploy.local.child import ProcessIdentity
+from deploy.local.errors import UserError
 from tests.e2e.platform import Platform, asked, parkunion, until
 
 SERVICE_KEYS = {"url", "roles", "ready", "lag_events", "lag_seconds", "outbox", "held"}
@@ -37,7 +37,7 @@ def test_status_has_exactly_the_agreed_form(platform: Platform, running: Path) -
         assert set(service) == SERVICE_KEYS
         assert service["ready"] is True
         assert (service["lag_events"], service["outbox"], service["held"]) == (0, 0, 0)
-        assert all(Known.of(pid).alive() for pids in service["roles"].values() for pid in pids)
+        assert all(ProcessIdentity.of(pid).alive() for pids in service["roles"].values() for pid in pids)
         assert found["postgres"]["dsn"][name].startswith(f"postgresql://{name}_app:")
     assert set(found["postgres"]) == {"pid", "dsn"}
     assert set(found["kafka"]) == {"pid", "bootstrap"}
@@ -105,7 +105,7 @@ def test_a_token_is_not_given_for_what_says_nothing(running: Path, words: list[s
 
 
 def test_the_issuer_grants_no_area_where_none_is_named(running: Path) -> None:
-    with pytest.raises(Trouble, match="areas must name"):
+    with pytest.raises(UserError, match="areas must name"):
         stacks.load(running).token(areas=[""])
 
 
