@@ -32,6 +32,7 @@ from tests.chaos.load import Outcome
 from tests.conftest import NewDatabase, NewTopics
 from tests.dummy_service.reading import running, until
 from tests.e2e.journals import journal_of
+from tests.integration.client import settings_of
 from tests.integration.metrics.service import Room
 from tests.integration.registry.service import Registry, at_work, settling
 from tests.settings import ChaosSettings
@@ -106,15 +107,12 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
         cutting(metrics.app_dsn, f"{SETTINGS.seed}/metrics") as behind,
     ):
         pool = await db.create_pool(through(registers.app_dsn, before.port), application_name="registry.api", by_key=True, min_size=1)
-        settings = MetricsSettings(
+        settings = settings_of(
+            MetricsSettings,
             dsn=through(metrics.app_dsn, behind.port),
             kafka=kafka_server.bootstrap,
             partitions=PARTITIONS,
             topic_prefix=topic_prefix,
-            issuer="https://issuer.test",
-            jwks_url="https://issuer.test/jwks",
-            fingerprint_key=bytes(32),
-            cursor_key=bytes(32),
         )
         relay = Relay(through(registers.app_dsn, before.port), kafka, registry.SOURCE, topic, PARTITIONS, batch=5)
         stop = asyncio.Event()

@@ -36,35 +36,22 @@ class Works:
     union: str = ""
     documents: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def say(self, service: str, path: str, body: object) -> dict[str, str]:
-        """Say it until the other service has heard of what it names."""
-        answers: list[httpx.Response] = []
-
-        def accepted() -> bool:
-            answers.append(self.platform.say(service, path, body))
-            return answers[-1].status_code != 409
-
-        until(accepted, f"{path} accepted")
-        assert answers[-1].status_code == 201, answers[-1].text
-        told: dict[str, str] = answers[-1].json()
-        return told
-
     def found(self) -> None:
         """What stands before the first test."""
         for code, kind, parent in (("B", "division", None), ("B1", "division", "B"), (PARK, "park", "B1")):
-            self.say("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
+            self.platform.accepted("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
         body = {"name": "示例厂", "park": PARK, "settled_on": "2024-01-02"}
-        self.enterprise = self.say("registry", "/v1/enterprises", body)["id"]
-        self.say("registry", f"/v1/enterprises/{self.enterprise}/headcounts", {"on": "2024-02-01", "workers": 40})
+        self.enterprise = self.platform.accepted("registry", "/v1/enterprises", body)["id"]
+        self.platform.accepted("registry", f"/v1/enterprises/{self.enterprise}/headcounts", {"on": "2024-02-01", "workers": 40})
         union = {"kind": "enterprise_union", "seat_area": PARK, "approved_on": "2024-03-03", "enterprises": [self.enterprise]}
-        self.union = self.say("membership", "/v1/unions", union)["id"]
+        self.union = self.platform.accepted("membership", "/v1/unions", union)["id"]
         until(lambda: self.platform.figures(area="B")["all"]["covered_all"] == 1, "everything projected")
 
     def join(self) -> None:
         """One more worker joins."""
         document = {"kind": "passport", "number": f"E{next(self.documents):08d}"}
         member = {"union_id": self.union, "enterprise_id": self.enterprise, "document": document, "joined_on": "2024-03-04"}
-        self.say("membership", "/v1/members", member)
+        self.platform.accepted("membership", "/v1/members", member)
 
     def members(self) -> int:
         """As the API has it."""
