@@ -65,7 +65,7 @@ def message(event: Envelope, chance: random.Random) -> Message:
 
 
 class Projectors:
-    """Up to READERS projectors, of which now and then one joins, one ends in order and one is cut off."""
+    """Up to READERS projectors, which join, stop and are cancelled at random."""
 
     def __init__(self, settings: Settings, chance: random.Random) -> None:
         self._settings = settings
@@ -77,7 +77,7 @@ class Projectors:
         self._at_work.append((stop, asyncio.ensure_future(app.roles(self._settings)["projector"](stop))))
 
     async def change(self) -> None:
-        """Somebody comes or goes. Raises what a projector ended of."""
+        """One projector joins or leaves. Raises the error of a projector that ended."""
         for _, task in self._at_work:
             if task.done():
                 task.result()
