@@ -19,8 +19,8 @@ LONGEST_FILE = 420
 
 def sources() -> Iterator[tuple[str, str]]:
     """(path from the root, text) of every Python file that runs in production."""
-    for room in ("shared", "services", "deploy", "samples"):
-        for path in sorted((ROOT / room).rglob("*.py")):
+    for metrics in ("shared", "services", "deploy", "samples"):
+        for path in sorted((ROOT / metrics).rglob("*.py")):
             yield str(path.relative_to(ROOT)), path.read_text("utf-8")
 
 
@@ -37,7 +37,7 @@ def test_every_service_has_the_same_files(service: Path) -> None:
 
 def test_a_room_has_about_ten_modules() -> None:
     rooms = Counter(str(Path(path).parent) for path, _ in sources() if not path.endswith("__init__.py"))
-    assert not {room: modules for room, modules in rooms.items() if modules > MOST_MODULES and not room.startswith(UNFINISHED)}
+    assert not {metrics: modules for metrics, modules in rooms.items() if modules > MOST_MODULES and not metrics.startswith(UNFINISHED)}
 
 
 def test_only_the_clock_knows_the_time() -> None:

@@ -81,7 +81,7 @@ def works(city: City) -> Works:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser, works: Works) -> Page:
     """The page of the city, open and live; `window.same` is lost when it is loaded again."""
-    address = works.platform.say("metrics", "/v1/login-codes", None).json()["url"]
+    address = works.platform.post("metrics", "/v1/login-codes", None).json()["url"]
     context = await browser.new_context(base_url=works.platform.url("metrics"), locale="en-GB")
     page = await context.new_page()
     await page.goto(address)
