@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.json_bodies import values_of
+from shared.http.requests import values_of
 from shared.journal.idempotency import Result
 from shared.problems.errors import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
 from shared.problems.validation import path_of, problem_of
