@@ -1,4 +1,4 @@
-"""What a batch of 1,000 joining members costs membership: `python -m bench.membership_batch [--batches N] [--profile]`.
+"""Cost of a batch of 1,000 joining members in membership: `python -m bench.membership_batch [--batches N] [--profile]`.
 
 A PostgreSQL of its own in a temporary folder, the service's own code from the parsed line to the commit (no HTTP), persons all new.
 Prints one line of JSON: milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, medians.
@@ -23,8 +23,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-import psutil
 
+from bench.cpu import family_seconds
 from deploy.local.servers.postgres import PostgresServer
 from services.membership.facts import TABLE
 from services.membership.members.documents import Documents
@@ -99,12 +99,6 @@ async def join(pool: Pool, raw: bytes) -> None:
     assert not wrong, wrong[0]
 
 
-def postgres_cpu(server: PostgresServer) -> float:
-    """CPU seconds of the server and its sessions."""
-    family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    return sum(sum(process.cpu_times()[:2]) for process in family)
-
-
 async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[str, float]:
     """Medians over the batches, milliseconds."""
     await migrate(server.dsn("parkunion_membership", "membership_owner"), "membership")
@@ -112,7 +106,7 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
     source = bodies(await prepare(pool))
     await join(pool, next(source))
     wall, own = [], []
-    before = postgres_cpu(server)
+    before = family_seconds(server.pid)
     profiler = cProfile.Profile()
     for _ in range(batches):
         raw = next(source)
@@ -123,7 +117,7 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
         profiler.disable()
         wall.append(time.perf_counter() - start)
         own.append(time.process_time() - cpu)
-    database = (postgres_cpu(server) - before) / batches
+    database = (family_seconds(server.pid) - before) / batches
     await pool.close()
     if profile:
         pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(30)

@@ -1,4 +1,4 @@
-"""`faults`: where a process can be told to go wrong."""
+"""`faults`: lists the fault points."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def register(app: typer.Typer) -> None:
 
 
 def faults() -> None:
-    for name, what in POINTS.items():
-        print(f"{name}\t{what}")
+    for name, description in POINTS.items():
+        print(f"{name}\t{description}")

@@ -1,4 +1,4 @@
-"""`reconcile`: do log and journal tell the same? `relay republish`: write a service's topic again from its journal."""
+"""`reconcile`: compare log and journal. `relay republish`: write a service's topic again from its journal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import msgspec
 import typer
 
 from deploy.local import stack as stacks
+from deploy.local.errors import UserError
 from deploy.local.stack import Stack
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
-from deploy.local.trouble import Trouble
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
@@ -23,7 +23,7 @@ from shared.relaying.recovery import Source
 from shared.relaying.republish import AlreadyRepublishingError, republish
 
 FOUND, UNKNOWN_SERVICE, UNANSWERED = 1, 2, 4
-AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError)
+UNAVAILABLE: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError)
 SHOWN = 20
 """Events of a kind that are named without --json."""
 STEP = 10_000
@@ -37,19 +37,19 @@ def register(app: typer.Typer) -> None:
         "3: no stack runs, 4: it could not be done",
     )(compare)
     relay = typer.Typer(no_args_is_help=True, help="转发 / the relays")
-    relay.command("republish", help="按流水重写整个主题 / write a service's whole topic again from its journal")(write_again)
+    relay.command("republish", help="按流水重写整个主题 / write a service's whole topic again from its journal")(republish_topic)
     app.add_typer(relay, name="relay")
 
 
 def sources(stack: Stack) -> dict[str, Source]:
-    """{service: what it publishes}, of the services that publish."""
+    """{service: its topic}, of the services that publish."""
     topics = {topic.split(".")[1]: topic for topic in TOPICS}
     return {name: Source(f"/services/{name}", topics[name], PARTITIONS) for name in stack.services if name in topics}
 
 
 def compare(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
     stack = stacks.load(context.obj)
-    found = _answered(stack, lambda broker: _compare(stack, broker, None if as_json else SHOWN))
+    found = _with_broker(stack, lambda broker: _compare(stack, broker, None if as_json else SHOWN))
     total = sum(comparison.found for comparison in found.values())
     if as_json:
         services = {name: _plain(comparison) for name, comparison in found.items()}
@@ -76,7 +76,7 @@ def _plain(comparison: Comparison) -> dict[str, Any]:
 
 
 def lines_of(service: str, found: Comparison) -> list[str]:
-    """What a person is told of one service, with the remedy."""
+    """The result for one service, with the remedy."""
     counts = found.counts
     lines = [
         f"{service}: 流水 {found.journal} · 日志 {found.log}(重复 {found.duplicates}) · 待发 {found.outbox} / "
@@ -94,8 +94,8 @@ def lines_of(service: str, found: Comparison) -> list[str]:
         for lost in found.lost_tail
     ]
     if counts["missing"]:
-        fate = (f"{found.mended} 条已重新排队", f"{found.mended} queued again") if found.mended else ("未补发", "not mended")
-        lines.append(f"  日志中缺少 {counts['missing']} 条,{fate[0]} / {counts['missing']} missing in the log, {fate[1]}")
+        outcome = (f"{found.mended} 条已重新排队", f"{found.mended} queued again") if found.mended else ("未补发", "not mended")
+        lines.append(f"  日志中缺少 {counts['missing']} 条,{outcome[0]} / {counts['missing']} missing in the log, {outcome[1]}")
         lines += _listed((f"    {one.subject} {one.sequence} {one.event_id} → {one.partition}" for one in found.missing), counts["missing"])
     if counts["unknown"] or counts["forked"]:
         lines.append(
@@ -103,12 +103,12 @@ def lines_of(service: str, found: Comparison) -> list[str]:
             f"{counts['unknown']} in the log that the journal does not know, {counts['forked']} that are other events there: "
             f"restore a newer backup of the database, or hold to the journal with {again}"
         )
-        strangers = [f"    {o.partition}/{o.offset}: {o.subject or '?'} {o.sequence or '?'} {o.event_id or '?'}" for o in found.unknown]
+        unknown = [f"    {o.partition}/{o.offset}: {o.subject or '?'} {o.sequence or '?'} {o.event_id or '?'}" for o in found.unknown]
         forks = [
             f"    {o.partition}/{o.offset}: {o.subject} {o.sequence} {o.event_id} ≠ {o.journal_event_id} (journal {o.journal_id})"
             for o in found.forked
         ]
-        lines += [*_listed(strangers, counts["unknown"]), *_listed(forks, counts["forked"])]
+        lines += [*_listed(unknown, counts["unknown"]), *_listed(forks, counts["forked"])]
     if found.stopped:
         lines.append(f"  转发已停止 / the relay has stopped: {found.stopped}")
     return lines
@@ -119,34 +119,36 @@ def _listed(lines: Any, count: int) -> Sequence[str]:
     return shown if len(shown) == count else [*shown, f"    … {count - len(shown)} 条见 --json / more with --json"]
 
 
-def write_again(context: typer.Context, service: Annotated[str, typer.Argument(help="registry, membership", metavar="SERVICE")]) -> None:
+def republish_topic(
+    context: typer.Context, service: Annotated[str, typer.Argument(help="registry, membership", metavar="SERVICE")]
+) -> None:
     stack = stacks.load(context.obj)
     known = sources(stack)
     if service not in known:
         names = " ".join(known)
-        raise Trouble(f"{service} 不发布事件;可选:{names}", f"{service} publishes nothing; there are: {names}", UNKNOWN_SERVICE)
+        raise UserError(f"{service} 不发布事件;可选:{names}", f"{service} publishes nothing; there are: {names}", UNKNOWN_SERVICE)
     progress = _progress(f"{service}:重写 / writing again")
-    count = _answered(stack, lambda broker: republish(stack.dsn(service), broker, known[service], progress))
+    count = _with_broker(stack, lambda broker: republish(stack.dsn(service), broker, known[service], progress))
     print(f"{known[service].topic}: 已重写 {count} 条 / {count} events written again")
 
 
 def _progress(what: str) -> Callable[[int, int], None]:
     """Lines on stderr, one for every STEP events."""
-    said = -1
+    printed = -1
 
-    def tell(done: int, total: int) -> None:
-        nonlocal said
-        if total > STEP and (done // STEP != said or done == total):
-            said = done // STEP
+    def advance(done: int, total: int) -> None:
+        nonlocal printed
+        if total > STEP and (done // STEP != printed or done == total):
+            printed = done // STEP
             print(f"{what} {done}/{total}", file=sys.stderr, flush=True)
 
-    return tell
+    return advance
 
 
-def _answered(stack: Stack, work: Callable[[KafkaBroker], Any]) -> Any:
-    """What `work` answers with the stack's broker. Trouble if database or broker do not."""
+def _with_broker(stack: Stack, work: Callable[[KafkaBroker], Any]) -> Any:
+    """The result of `work` with the stack's broker. Raises UserError if database or broker are unavailable."""
 
-    # What it says of a broker that has just made a topic is tried again, and is nothing for an operator.
+    # aiokafka retries what it logs about a new topic.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
     async def run() -> Any:
@@ -159,8 +161,8 @@ def _answered(stack: Stack, work: Callable[[KafkaBroker], Any]) -> Any:
     try:
         return asyncio.run(run())
     except AlreadyRepublishingError as error:
-        raise Trouble(f"{error} 正在被重写", f"{error} is being written again", UNANSWERED) from error
+        raise UserError(f"{error} 正在被重写", f"{error} is being written again", UNANSWERED) from error
     except TopicReplacedError as error:
-        raise Trouble(f"{error} 在核对时被重建,请重试", f"{error} was made anew meanwhile; try again", UNANSWERED) from error
-    except AWAY as error:
-        raise Trouble(f"平台没有应答,请重试:{error}", f"the stack did not answer, try again: {error}", UNANSWERED) from error
+        raise UserError(f"{error} 在核对时被重建,请重试", f"{error} was made anew meanwhile; try again", UNANSWERED) from error
+    except UNAVAILABLE as error:
+        raise UserError(f"平台没有应答,请重试:{error}", f"the stack did not answer, try again: {error}", UNANSWERED) from error

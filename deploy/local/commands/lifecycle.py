@@ -1,4 +1,4 @@
-"""`up`, `down`, `status`, `logs`: the life of a stack."""
+"""`up`, `down`, `status`, `logs`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import stack as stacks
+from deploy.local.child import POLL, end, last_lines
+from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import ROOT, Folder, folder_of
-from deploy.local.status import Status, not_ok, status_of
-from deploy.local.supervising.child import POLL, end, last_lines
+from deploy.local.status import Status, failing_checks, status_of
 from deploy.local.supervising.processes import GRACE, PARTITIONS
 from deploy.local.supervising.supervisor import Supervisor
-from deploy.local.trouble import NotRunning, Trouble
 
-START_PATIENCE = 120.0
-STOP_PATIENCE = 3 * GRACE + 10
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 3 * GRACE + 10
 """Seconds."""
 TAIL = 200
 """Lines that `logs` shows of each log."""
@@ -47,15 +47,15 @@ def up(
     ] = 1,
 ) -> None:
     if not 1 <= workers <= PARTITIONS:
-        raise Trouble(f"--workers 须为 1 至 {PARTITIONS}", f"--workers must be 1 to {PARTITIONS}", 2)
+        raise UserError(f"--workers 须为 1 至 {PARTITIONS}", f"--workers must be 1 to {PARTITIONS}", 2)
     data = folder_of(context.obj)
     if detach:
         _detach(data, ["--workers", str(workers), *(["--test-clock"] if test_clock else [])])
         stack = stacks.load(data)
         _print_addresses(stack)
         for service in stack.services:
-            if said := stacks.lacks_log(stack.readiness(service)):
-                print(stacks.without_log(service, said), file=sys.stderr)
+            if message := stacks.incomplete_log(stack.readiness(service)):
+                print(stacks.incomplete_log_line(service, message), file=sys.stderr)
         return
     asyncio.run(Supervisor(data, test_clock, workers=workers).run(on_ready=lambda: _print_addresses(stacks.load(data))))
 
@@ -63,7 +63,7 @@ def up(
 def _detach(data: Path, options: list[str]) -> None:
     folder = Folder(data)
     folder.prepare()
-    # Said here and not only by the child: its words would be in a log of the stack that runs.
+    # Checked here too: the child's message would go to the log of the running stack.
     folder.lock()
     folder.unlock()
     log = folder.logs / "supervisor.log"
@@ -71,17 +71,17 @@ def _detach(data: Path, options: list[str]) -> None:
     with log.open("ab") as output:
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         child = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=env, start_new_session=True)
-    deadline = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     stack = stacks.Stack(data)
     try:
-        while not (stack.content.get("ready") and (known := stack.supervisor()) and known.pid == child.pid):
+        while not (stack.content.get("ready") and (supervisor := stack.supervisor()) and supervisor.pid == child.pid):
             if child.poll() is not None:
-                raise Trouble(*_both(last_lines(log, 1)))
+                raise UserError(*_both(last_lines(log, 1)))
             if time.monotonic() > deadline:
-                raise Trouble(f"平台未能就绪;日志在 {folder.logs}", f"the stack did not become ready; logs are in {folder.logs}")
+                raise UserError(f"平台未能就绪;日志在 {folder.logs}", f"the stack did not become ready; logs are in {folder.logs}")
             time.sleep(POLL)
     except BaseException:
-        end(child, signal.SIGTERM, STOP_PATIENCE)
+        end(child, signal.SIGTERM, STOP_TIMEOUT)
         raise
 
 
@@ -100,9 +100,9 @@ def down(context: typer.Context) -> None:
     stack = stacks.load(context.obj)
     supervisor = stack.supervisor()
     if supervisor is None:
-        raise NotRunning(stack.data)
-    if not supervisor.end(signal.SIGTERM, STOP_PATIENCE):
-        raise Trouble(f"监管进程 {supervisor.pid} 未能停止", f"the supervisor {supervisor.pid} did not stop")
+        raise NotRunningError(stack.data)
+    if not supervisor.end(signal.SIGTERM, STOP_TIMEOUT):
+        raise UserError(f"监管进程 {supervisor.pid} 未能停止", f"the supervisor {supervisor.pid} did not stop")
     print(f"已停止 / stopped: {stack.data}", file=sys.stderr)
 
 
@@ -112,10 +112,10 @@ def status(context: typer.Context, as_json: Annotated[bool, typer.Option("--json
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
-        _print_status(found, not_ok(stack))
+        _print_status(found, failing_checks(stack))
 
 
-def _print_status(found: Status, troubles: list[str]) -> None:
+def _print_status(found: Status, failing: list[str]) -> None:
     table = Table("服务 / service", "进程 / processes", "就绪 / ready", "落后 / lag", "outbox", "held")
     for name, service in found["services"].items():
         processes = " ".join(f"{role}:{','.join(map(str, pids)) or '-'}" for role, pids in service["roles"].items())
@@ -124,7 +124,7 @@ def _print_status(found: Status, troubles: list[str]) -> None:
         table.add_row(name, processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
     console = Console()
     console.print(table)
-    for line in troubles:
+    for line in failing:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(
         f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}"
@@ -148,13 +148,13 @@ def logs(
     data = folder_of(context.obj)
     folder = Folder(data)
     if not folder.stack.is_file():
-        raise NotRunning(data)
+        raise NotRunningError(data)
     files = sorted(folder.logs.glob("*.log"))
     if service is not None:
         names = sorted({file.name.split(".")[0] for file in files})
         files = [file for file in files if file.name.split(".")[0] == service]
         if not files:
-            raise Trouble(f"没有 {service} 的日志;可选:{' '.join(names)}", f"no log of {service}; there are: {' '.join(names)}", 2)
+            raise UserError(f"没有 {service} 的日志;可选:{' '.join(names)}", f"no log of {service}; there are: {' '.join(names)}", 2)
     positions = {file: _tail(file, prefix=len(files) > 1) for file in files}
     while follow:
         for file, position in positions.items():
@@ -164,14 +164,14 @@ def logs(
 
 
 def _tail(file: Path, prefix: bool) -> int:
-    """Print the last lines of a log; the position to go on from."""
+    """Print the last lines of a log; returns the position of the end."""
     content = file.read_bytes()
     _print_lines(file, content.splitlines()[-TAIL:], prefix)
     return len(content)
 
 
 def _more(file: Path, position: int, prefix: bool) -> int:
-    """Print what is new in whole lines; the next position (from the start if the log was put aside)."""
+    """Print the new whole lines; returns the next position. Begins again if the log was rotated."""
     size = file.stat().st_size if file.is_file() else 0
     if size < position:
         position = 0

@@ -1,4 +1,4 @@
-"""`import`: bring a file in through the public APIs of a running stack."""
+"""`import`: load a file through the public APIs of a running stack."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
+from deploy.local.errors import UserError
 from deploy.local.loading.api import apis_of
-from deploy.local.loading.batches import Fate, Sender
+from deploy.local.loading.batches import ImportResult
 from deploy.local.loading.progress import LoadProgress
-from deploy.local.loading.report import fate_lines, finding_lines, unusable_lines, write_findings
-from deploy.local.loading.sources import ALL_KINDS, Source, source_of
+from deploy.local.loading.report import finding_lines, result_lines, unusable_lines, write_findings
+from deploy.local.loading.sources import ALL_KINDS, ImportSource, source_of
 from deploy.local.stack import Stack
-from deploy.local.trouble import Trouble
-from samples.files import Unusable
+from samples.files import UnusableFileError
 
 REFUSED, UNUSABLE = 1, 2
 
@@ -34,37 +34,35 @@ def import_(
     ],
 ) -> None:
     if kind not in ALL_KINDS:
-        raise Trouble(f"未知的 KIND {kind};可选:{' '.join(ALL_KINDS)}", f"unknown KIND {kind}; there are: {' '.join(ALL_KINDS)}", UNUSABLE)
+        raise UserError(
+            f"未知的 KIND {kind};可选:{' '.join(ALL_KINDS)}", f"unknown KIND {kind}; there are: {' '.join(ALL_KINDS)}", UNUSABLE
+        )
     try:
         source = source_of(kind, file)
-    except Unusable as error:
+    except UnusableFileError as error:
         print("\n".join(unusable_lines(file, error)), file=sys.stderr)
         raise typer.Exit(UNUSABLE) from None
     stack = stacks.load(context.obj)
-    fate = asyncio.run(bring_in(stack, source, f"{kind} {file.name}"))
-    tell(stack, source, fate)
-    if fate.refused:
+    result = asyncio.run(load(stack, source, f"{kind} {file.name}"))
+    print_result(stack, source, result)
+    if result.refused:
         raise typer.Exit(REFUSED)
 
 
-async def bring_in(stack: Stack, source: Source, title: str) -> Fate:
-    """Load all that is good; rows whose form is wrong are among the refused. Raises Trouble."""
+async def load(stack: Stack, source: ImportSource, title: str) -> ImportResult:
+    """Load the valid rows; invalid ones count as refused. Raises UserError."""
     addresses = {name: stack.url(name) for name in stack.services}
     with LoadProgress(title, source.lines) as progress:
         async with apis_of(addresses, stack.token, stack.alive) as apis:
-            sender = Sender(apis, source.id, told=progress.tell)
-            await source.load(sender, apis)
-    if source.refused:
-        sender.fate.refuse(source.refusals(), "row", source.refused)
-    return sender.fate
+            return await source.run(apis, progress.advance)
 
 
-def tell(stack: Stack, source: Source, fate: Fate) -> None:
-    """Print findings and the fate of the rows."""
+def print_result(stack: Stack, source: ImportSource, result: ImportResult) -> None:
+    """Print findings and the outcome of the rows."""
     if source.sample is not None and source.meanings is not None:
         rest = stack.data / "findings.csv"
         write_findings(rest, source.sample.findings())
         for line in finding_lines(source.sample.findings(), source.sample.finding_counts(), source.meanings, rest):
             print(line)
-    for line in fate_lines(fate):
+    for line in result_lines(result):
         print(line)

@@ -1,10 +1,10 @@
-"""What the commands say when something is wrong: one line in both languages, with the remedy, and an exit code."""
+"""Errors for the user: one line in both languages with the remedy, and the exit code of the command."""
 
 from __future__ import annotations
 
 
-class Trouble(Exception):
-    """Something the user can do something about."""
+class UserError(Exception):
+    """An error that the user can correct."""
 
     code = 1
 
@@ -17,7 +17,7 @@ class Trouble(Exception):
         return " ".join(str(self).split())
 
 
-class NotRunning(Trouble):
+class NotRunningError(UserError):
     """No stack runs in the folder."""
 
     code = 3

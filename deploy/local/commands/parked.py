@@ -1,4 +1,4 @@
-"""`parked`: the streams that stand still in the services that read, what is in them, and trying them again."""
+"""`parked`: list, show and retry the held streams of the reading services."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rich.table import Table
 
 from deploy.local import stack as stacks
 from deploy.local.commands.coverage import result_console
+from deploy.local.errors import UserError
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.stack import Stack
-from deploy.local.trouble import Trouble
 from shared.contracts.services import SERVICES
 
 READERS = tuple(service.name for service in SERVICES.values() if service.reads)
 PAGE = 500
-PATIENCE = 10.0
-"""Seconds for which the outcome of another try is waited for; a reader looks once a second."""
+WAIT_TIMEOUT = 10.0
+"""Seconds to wait for the outcome of a retry; a reader checks once a second."""
 WHAT_NEXT = {
     "early": ("等待缺失的事件;若不再到来:reconcile", "waits for a missing event; if it never comes: reconcile"),
     "unreadable": ("升级本服务后重试,或由来源撤销", "update this service and retry, or have the source withdraw it"),
@@ -77,7 +77,7 @@ def retry(
     as_json: Json = False,
 ) -> None:
     if (subject is None) != everything:
-        raise Trouble("请给出 SUBJECT 或 --all 之一", "say either SUBJECT or --all", 2)
+        raise UserError("请给出 SUBJECT 或 --all 之一", "say either SUBJECT or --all", 2)
     asked, left = asyncio.run(_retried(stacks.load(context.obj), subject))
     if as_json:
         _print({"asked": asked, "items": left})
@@ -101,16 +101,16 @@ async def _shown(stack: Stack, subject: str) -> list[dict[str, Any]]:
             events = await _pages(apis, one["service"], "/v1/parked/events", place)
             found += [{"service": one["service"], **place, **event} for event in events]
     if not found:
-        raise Trouble(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
+        raise UserError(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
     return found
 
 
 async def _retried(stack: Stack, subject: str | None) -> tuple[int, list[dict[str, Any]]]:
-    """How many streams were tried again, and those that stand still when all of them were, or after some seconds."""
-    asked, deadline = 0, time.monotonic() + PATIENCE
+    """The number of retried streams, and those still held after all were retried, or after WAIT_TIMEOUT."""
+    asked, deadline = 0, time.monotonic() + WAIT_TIMEOUT
     async with _apis(stack) as apis:
         if subject is not None and not await _streams(apis, stack, subject):
-            raise Trouble(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
+            raise UserError(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
         since: dict[str, str] = {}
         for service in _readers(stack):
             answer = await apis.post(service, "/v1/parked/retry", {} if subject is None else {"subject": subject})
@@ -124,7 +124,7 @@ async def _retried(stack: Stack, subject: str | None) -> tuple[int, list[dict[st
 
 
 def _not_tried(one: dict[str, Any], since: str) -> bool:
-    """Whether it can be tried, and was not yet. Both are instants of one form."""
+    """Whether a retry is possible and did not happen since `since`. Both instants have the same format."""
     return one["kind"] in ("refused", "unreadable") and (one["tried_at"] or "") < since
 
 
@@ -155,7 +155,7 @@ def _zone(context: typer.Context) -> ZoneInfo:
 
 
 def _table(items: list[dict[str, Any]], zone: ZoneInfo) -> Table:
-    """Instants in the deployment's zone, as on the page /held; --json has them in UTC."""
+    """Instants are in the deployment's zone, as on the page /held; --json has UTC."""
     table = Table(caption="withdraw: POST /v1/withdrawals")
     for name in ("service 服务", "subject 事件流", "kind 原因", "sequence 序号", "waiting 等待", "since 自", "reason 说明", "next 怎么办"):
         table.add_column(name, overflow="fold")
@@ -187,7 +187,7 @@ def reason_of(one: dict[str, Any]) -> str:
 
 
 def local_instant(instant: str, zone: ZoneInfo) -> str:
-    """An instant of an answer as people of the deployment write it: 2026-11-27 07:55:31."""
+    """An instant in the deployment's zone: 2026-11-27 07:55:31."""
     return f"{datetime.fromisoformat(instant).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 

@@ -1,8 +1,8 @@
 """Run a program that dies with its parent, as another user when root may not run it: `python -I -S guard.py PARENT SIGNAL USER -- PROGRAM …`.
 
-PostgreSQL refuses to run as root. For root, `USER` names an ordinary user to become; the programme then keeps one capability,
-CAP_DAC_OVERRIDE, so that an environment or a data folder under root's own 0700 folders stays readable without opening these folders
-to others. Where that capability may not be kept (a reduced container), a user namespace with another number for root does the same.
+PostgreSQL refuses to run as root. For root, `USER` names the ordinary user to become; the program then keeps the capability
+CAP_DAC_OVERRIDE, so that it can read an environment or data folder under root's 0700 folders. Where the capability cannot be kept
+(a reduced container), a user namespace that maps root to another uid does the same.
 Imports only the standard library: it runs before every child of the supervisor.
 """
 
@@ -24,14 +24,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int, number: int) -> None:
-    """Ask the kernel for signal `number` when the parent dies; leave at once if it died before this was asked."""
+    """Ask the kernel to send signal `number` when the parent dies; exit at once if it is dead already."""
     _libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit(1)
 
 
 def become(user: str) -> None:
-    """Become `user` and keep CAP_DAC_OVERRIDE; OSError if the kernel does not let us."""
+    """Become `user` and keep CAP_DAC_OVERRIDE if possible. Raises OSError if the user cannot be changed."""
     account = pwd.getpwnam(user)
     _libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
@@ -47,7 +47,7 @@ def become(user: str) -> None:
 
 
 def enter_namespace(user: str) -> None:
-    """See this process's own user as `user` in a user namespace of its own: files of root stay ours."""
+    """Enter a user namespace in which the own uid is that of `user`; files keep their owner."""
     account = pwd.getpwnam(user)
     uid, gid = os.geteuid(), os.getegid()
     if _libc.unshare(CLONE_NEWUSER) != 0:
@@ -68,7 +68,7 @@ def main() -> None:
         enter_namespace(user.removeprefix("namespace:"))
     elif user != "-":
         become(user)
-    # After the change of user: the kernel forgets the signal when credentials change.
+    # After the change of user: the kernel clears the signal when credentials change.
     die_with_parent(parent, number)
     os.execv(program[0], program)
 

@@ -1,4 +1,4 @@
-"""Children of this process: started so that they die with it, known by pid and start time, ended in order."""
+"""Child processes: they die with their parent and are identified by pid and start time."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ import psutil
 
 GUARD = Path(__file__).with_name("guard.py")
 OWN_PORTS = range(20_000, 32_000)
-"""Linux gives ports from 32768 on to outgoing connections."""
+"""Below the ports from 32768 on that Linux assigns to outgoing connections."""
 POLL = 0.02
-"""Seconds between two looks at a condition."""
+"""Seconds between two checks of a condition."""
 
 
-class StartFailed(Exception):
-    """A server did not start; the text says why in one line."""
+class StartError(Exception):
+    """A server did not start; the message is one line with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A process that is the same one only if its start time is the same."""
+class ProcessIdentity:
+    """A pid with the start time of its process, since pids are reused."""
 
     pid: int
     started: float
 
     @classmethod
-    def of(cls, pid: int) -> Known:
+    def of(cls, pid: int) -> ProcessIdentity:
         return cls(pid, psutil.Process(pid).create_time())
 
     @classmethod
-    def of_self(cls) -> Known:
+    def of_self(cls) -> ProcessIdentity:
         return cls.of(os.getpid())
 
     def alive(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            # create_time is computed from the boot time, which a clock correction moves a little.
+            # Computed from the boot time, which changes a little when the clock is corrected.
             return abs(process.create_time() - self.started) < 2 and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
     def end(self, number: int, grace: float) -> bool:
-        """Send signal `number`, then SIGKILL after `grace` seconds; whether it is gone."""
-        for each, patience in ((number, grace), (signal.SIGKILL, 5.0)):
+        """Send signal `number`, then SIGKILL after `grace` seconds; returns whether it has ended."""
+        for signal_number, timeout in ((number, grace), (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 if self.alive():
-                    os.kill(self.pid, each)
+                    os.kill(self.pid, signal_number)
                     os.kill(self.pid, signal.SIGCONT)
-            if wait_for(lambda: not self.alive(), patience):
+            if wait_for(lambda: not self.alive(), timeout):
                 return True
         return False
 
@@ -71,19 +71,19 @@ def spawn(
     cwd: Path | None = None,
     user: str = "-",
     death_signal: int = signal.SIGKILL,
-    talks: bool = False,
+    pipes: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start `program` with output appended to `log`; it gets `death_signal` when the calling *thread* ends (a rule of the kernel).
 
-    `user` as in guard.py. `talks`: its stdin and stdout are pipes to us, and only its stderr goes to the log. The child has its own process
-    group, so Ctrl-C in the terminal reaches only us.
+    `user` as in guard.py. `pipes`: its stdin and stdout are pipes, and only its stderr goes to the log. The child has its own process
+    group, so Ctrl-C in the terminal does not reach it.
     """
     command = [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), str(int(death_signal)), user, "--", *program]
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
-            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if talks else output,
+            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if pipes else output,
             stderr=output,
             env=env,
             cwd=cwd or "/",
@@ -91,8 +91,8 @@ def spawn(
         )
 
 
-class Running(Protocol):
-    """A child that runs or ran: `subprocess.Popen`, as far as it is needed."""
+class ChildProcess(Protocol):
+    """The used part of `subprocess.Popen`."""
 
     @property
     def pid(self) -> int: ...
@@ -102,17 +102,45 @@ class Running(Protocol):
     def wait(self, timeout: float | None = None) -> int: ...
 
 
-def end(process: Running, number: int, grace: float) -> None:
+def end(process: ChildProcess, number: int, grace: float) -> None:
     """Send `number`, wait `grace` seconds, then SIGKILL."""
     if process.poll() is None:
         process.send_signal(number)
-        # A stopped process (SIGSTOP) acts on a signal only when it goes on.
+        # A process stopped by SIGSTOP handles signals only after SIGCONT.
         process.send_signal(signal.SIGCONT)
         try:
             process.wait(grace)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+class ServerProcess:
+    """A server that runs as a child process; subclasses set `_process` when they spawn it."""
+
+    log: Path
+    _process: ChildProcess | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The pid; None while it does not run."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The last exit code, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def _wait(self, product: str, answers: Callable[[], bool], timeout: float) -> None:
+        """Wait until `answers`. Raises StartError if the server ends before, or after `timeout` seconds."""
+        if not wait_for(lambda: self.pid is None or answers(), timeout) or self.pid is None:
+            raise StartError(f"{product} did not start: {last_lines(self.log)}")
+
+    def _stop(self, number: int, grace: float) -> None:
+        """Send signal `number`, and SIGKILL after `grace` seconds. Does nothing if it does not run."""
+        if self._process is not None:
+            end(self._process, number, grace)
+            self._process = None
 
 
 def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
@@ -126,9 +154,9 @@ def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` if it can be bound on 127.0.0.1, else a free one, below those that the kernel gives to outgoing connections.
+    """`preferred` if it can be bound on 127.0.0.1, else a free port of `OWN_PORTS`.
 
-    One of theirs could be taken by any client on this machine before the server that it is meant for has begun to listen.
+    A port for outgoing connections could be taken by any client before the server listens.
     """
     below = [secrets.choice(OWN_PORTS) for _ in range(20)]
     for candidate in (preferred or below[0], *below, 0):
@@ -139,7 +167,7 @@ def free_port(preferred: int | None = None) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise StartFailed("no free port on 127.0.0.1")
+    raise StartError("no free port on 127.0.0.1")
 
 
 def last_lines(log: Path, count: int = 3) -> str:

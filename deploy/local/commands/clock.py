@@ -1,4 +1,4 @@
-"""`clock advance`: turn the deployment's clock of a stack that was started with `--test-clock`."""
+"""`clock advance`: advance the clock of a stack that was started with `--test-clock`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
+from deploy.local.errors import UserError
 from deploy.local.stack import Stack
 from deploy.local.status import today_of
-from deploy.local.trouble import Trouble
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 
@@ -27,23 +27,23 @@ def advance(context: typer.Context, by: Annotated[str, typer.Argument(help="1d, 
     stack = stacks.load(context.obj)
     step = parse_step(by)
     if not stack.test_clock:
-        raise Trouble("时钟不可拨动;请用 up --test-clock 启动", "the clock cannot be turned; start with up --test-clock", 2)
-    asyncio.run(turn(stack, step))
+        raise UserError("时钟不可拨动;请用 up --test-clock 启动", "the clock cannot be turned; start with up --test-clock", 2)
+    asyncio.run(advance_databases(stack, step))
     print(today_of(stack))
 
 
 def parse_step(text: str) -> timedelta:
-    """`1d`, `12h`, `30m`; several may follow each other (`1d12h`). Trouble (exit 2) for anything else or nothing."""
+    """`1d`, `12h`, `30m`; several may follow each other (`1d12h`). Raises UserError (exit 2) otherwise."""
     if not re.fullmatch(r"(\d{1,4}[dhm])+", text):
-        raise Trouble(f"无法识别 {text};例:1d、3h、30m", f"cannot read {text}; examples: 1d, 3h, 30m", 2)
+        raise UserError(f"无法识别 {text};例:1d、3h、30m", f"cannot read {text}; examples: 1d, 3h, 30m", 2)
     parts = re.findall(r"(\d+)([dhm])", text)
     return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
 
 
-async def turn(stack: Stack, step: timedelta) -> None:
+async def advance_databases(stack: Stack, step: timedelta) -> None:
     """Add `step` to the clock of every service's database.
 
-    All get the same shift, the largest found plus `step`, so a turn that was cut off half-way leaves no lasting difference.
+    All get the same shift, the largest found plus `step`, so a run that was cut off leaves no lasting difference.
     """
     import asyncpg
 
@@ -55,7 +55,7 @@ async def turn(stack: Stack, step: timedelta) -> None:
         for connection in connections:
             await connection.execute("UPDATE clock_shift SET shift = $1", shift)
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise Trouble(f"数据库没有应答:{error}", f"the databases did not answer: {error}") from error
+        raise UserError(f"数据库没有应答:{error}", f"the databases did not answer: {error}") from error
     finally:
         for connection in connections:
             await connection.close()

@@ -1,4 +1,4 @@
-"""Which sample `demo` shows, and with what of the command line it goes together; what is wrong is said in one line, before anything starts."""
+"""The options of `demo`, validated before anything starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from deploy.local.trouble import Trouble
+from deploy.local.errors import UserError
 from samples.city.scenario import (
     DEFAULT_ENTERPRISES,
     DEFAULT_SEED,
@@ -40,48 +40,50 @@ LABELS: Mapping[SampleName, Mapping[str, str]] = {
         "en": "Synthetic sample data: invented enterprises, unions and members, not figures of any real city",
     },
 }
-"""What pages and tables say, so that nobody takes the sample for the park's own figures: {sample: {language: text}}."""
+"""Labels of pages and tables, so that nobody takes the sample for real figures: {sample: {language: text}}."""
 
 
 @dataclass(frozen=True, slots=True)
-class CityWishes:
-    """What the command line says of a synthetic city; None: nothing."""
+class CityOptions:
+    """The options of a synthetic city; None if not given."""
 
     enterprises: int | None
     years: int | None
     seed: int | None
 
     def scenario(self, as_of: str | None, today: date) -> Scenario:
-        """The scenario, which ends on `as_of`, else with the month before `today`. Raises Trouble if it is too large or lies in the future."""
+        """The scenario, which ends on `as_of`, or with the month before `today`. Raises UserError."""
         last_day = date.fromisoformat(as_of) if as_of else last_day_before(today)
         if last_day > today:
-            raise Trouble(f"--as-of {last_day}:在今天 {today} 之后", f"--as-of {last_day} is after today, {today}", MISUSED)
+            raise UserError(f"--as-of {last_day}:在今天 {today} 之后", f"--as-of {last_day} is after today, {today}", MISUSED)
         if last_day < EARLIEST_LAST_DAY:
-            raise Trouble(f"--as-of {last_day}:不得早于 {EARLIEST_LAST_DAY}", f"--as-of {last_day}: {EARLIEST_LAST_DAY} or later", MISUSED)
+            raise UserError(
+                f"--as-of {last_day}:不得早于 {EARLIEST_LAST_DAY}", f"--as-of {last_day}: {EARLIEST_LAST_DAY} or later", MISUSED
+            )
         enterprises = _within("--enterprises", self.enterprises, DEFAULT_ENTERPRISES, 1, MOST_ENTERPRISES)
         years = _within("--years", self.years, DEFAULT_YEARS, 1, MOST_YEARS)
         seed = _within("--seed", self.seed, DEFAULT_SEED, 0, HIGHEST_SEED)
         return Scenario(last_day, enterprises, years, seed)
 
-    def require_nothing(self) -> None:
-        """Raises Trouble if something is said although the sample is no synthetic city."""
+    def require_unset(self) -> None:
+        """Raise UserError if an option is given, because the sample is no synthetic city."""
         for option, value in (("--enterprises", self.enterprises), ("--years", self.years), ("--seed", self.seed)):
             if value is not None:
-                raise Trouble(f"{option} 只用于 --sample city", f"{option} goes with --sample city only", MISUSED)
+                raise UserError(f"{option} 只用于 --sample city", f"{option} goes with --sample city only", MISUSED)
 
 
 def _within(option: str, value: int | None, default: int, least: int, most: int) -> int:
     value = default if value is None else value
     if not least <= value <= most:
-        raise Trouble(f"{option} {value}:须在 {least} 与 {most} 之间", f"{option} {value}: from {least} to {most}", MISUSED)
+        raise UserError(f"{option} {value}:须在 {least} 与 {most} 之间", f"{option} {value}: from {least} to {most}", MISUSED)
     return value
 
 
-def require_own_folder(kept: Mapping[str, str], sample: SampleName) -> None:
-    """Samples are not mixed in one folder: `kept` is the label that it has ({} if none). Raises Trouble."""
-    if kept and dict(kept) != dict(LABELS[sample]):
-        raise Trouble(
-            f"该文件夹已有另一样本的数据({kept.get('zh', '')});请另选 --data",
-            f"the folder holds another sample already ({kept.get('en', '')}); choose another --data",
+def require_own_folder(label: Mapping[str, str], sample: SampleName) -> None:
+    """Samples are not mixed in one folder: `label` is the folder's label ({} if none). Raises UserError."""
+    if label and dict(label) != dict(LABELS[sample]):
+        raise UserError(
+            f"该文件夹已有另一样本的数据({label.get('zh', '')});请另选 --data",
+            f"the folder holds another sample already ({label.get('en', '')}); choose another --data",
             MISUSED,
         )
