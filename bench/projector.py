@@ -18,7 +18,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from deploy.local.servers.postgres import PostgresServer
-from services.metrics.figures.questions import Questions, coverage, month_ends, series
+from services.metrics.figures.questions import Snapshots, coverage, month_ends, series
 from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope, Event, membership, registry, type_of
 from shared.contracts.ids import uuid7
@@ -156,7 +156,7 @@ async def withdrawals(pool: Pool, projector: Projector, builder: EventBuilder, c
 
 async def questions(pool: Pool) -> None:
     """Times of the queries of the pages."""
-    asked = Questions(pool, CLOCK)
+    asked = Snapshots(pool, CLOCK)
     day = date(2024, 6, 3)
     for by, area in ((None, None), ("district", None), ("park", None), ("park", "D07"), (None, park(7))):
         times = []

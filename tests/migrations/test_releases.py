@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from deploy.local.child import free_port
 from deploy.local.servers.postgres import PostgresServer
-from services.membership.documents import Documents, Sealed
+from services.membership.members.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope
 from shared.process.db import create_pool

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from services.metrics.folding.facts import Change, change, kind_of
-from services.metrics.folding.retelling import Memory, Said, summary, taken_back
+from services.metrics.counted import kind_of
+from services.metrics.folding.facts import FactChange
+from services.metrics.folding.recorded import RecordedFact, RecordedFacts, recorded, withdrawn
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.sequencing.records import Received, RecordKey, Stream
@@ -46,18 +47,17 @@ class Hearing:
     """`changes(event)`: what an event does to the facts of its subject; `hear(event)`: the same and what is kept of it. In a stream's order."""
 
     def __init__(self) -> None:
-        self._memory = Memory()
+        self._memory = RecordedFacts()
 
-    def changes(self, event: Envelope) -> tuple[Change, ...]:
+    def changes(self, event: Envelope) -> tuple[FactChange, ...]:
         return self.hear(event)[0]
 
-    def hear(self, event: Envelope) -> tuple[tuple[Change, ...], dict[str, Any] | None]:
+    def hear(self, event: Envelope) -> tuple[tuple[FactChange, ...], dict[str, Any] | None]:
         known, kind, stream = oracle.known_day(event).toordinal(), kind_of(event.type), (event.source, event.subject)
         if isinstance(event.data, EventWithdrawn):
-            told = taken_back(self._memory.named(stream, event.data.first, event.data.last), known)
-            says, changes = told or (None, ())
+            told = withdrawn(self._memory.named(stream, event.data.first, event.data.last), known)
+            says, changes = (told.says, told.changes) if told else (None, ())
         else:
-            one = change(event, known)
-            says, changes = summary(one, kind), (one,)
-        self._memory.keep(stream, event.sequence, Said(kind, event.occurredon, says))
+            says, _, changes = recorded(event, known)
+        self._memory.keep(stream, event.sequence, RecordedFact(kind, event.occurredon, says))
         return changes, says

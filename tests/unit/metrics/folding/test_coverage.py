@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.metrics.counted import BY_KIND, FIELDS, Attribute
 from services.metrics.figures.scope import standing
-from services.metrics.folding.coverage import FOREVER, RULES, Cell, Fact, Rules, at, segments, stale_from
-from services.metrics.folding.facts import FIELDS, FactSet, RefusedFact, change
+from services.metrics.folding.coverage import FOREVER, RULES, AttributeFact, Cell, Rules, at, segments, stale_from
+from services.metrics.folding.facts import FactSet, RefusedFact, change_of
 from services.metrics.folding.measures import MEASURES, packed, unpacked, vector
 from shared.contracts import type_of
 from shared.contracts.registry import HeadcountReported
@@ -31,9 +32,16 @@ def covered(on: str, union: str = "U1", kind: str = "enterprise_union", started:
     return ("coverage-started" if started else "coverage-ended", on, {"union_id": union, "kind": kind})
 
 
+def attribute(kind: str, occurred: int, rank: int, known: int, until: int, says: dict[str, Any]) -> AttributeFact:
+    """A fact as the set holds it, its fields given as `facts.says` keeps them."""
+    row = BY_KIND[kind]
+    assert isinstance(row, Attribute)
+    return AttributeFact(kind, occurred, rank, known, until, msgspec.convert(says, row.content))
+
+
 def contribution(t: str, *told: Told, members: int = 0, rules: Rules = RULES[1]) -> tuple[Cell | None, dict[str, int]]:
     """What facts (said in this order) come to on a day: the cell and the counts that are not 0."""
-    facts = [Fact(kind, date.fromisoformat(on).toordinal(), rank, 1, FOREVER, says) for rank, (kind, on, says) in enumerate(told, 1)]
+    facts = [attribute(kind, date.fromisoformat(on).toordinal(), rank, 1, FOREVER, says) for rank, (kind, on, says) in enumerate(told, 1)]
     segment = at(segments(facts, rules), date.fromisoformat(t).toordinal())
     value = segment.base + members * segment.each
     return segment.cell, {name: count for name, count in zip(MEASURES, unpacked(value), strict=True) if count}
@@ -154,7 +162,7 @@ def test_a_contribution_is_the_oracles_on_any_day_as_known_on_any_day(seed: int,
     streams = [event for own in history(seed, enterprises=2).values() for stream in own for event in stream]
     for own in oracle.by_subject(streams).values():
         facts = FactSet()
-        facts.add(change(event, oracle.known_day(event).toordinal()) for event in own)
+        facts.add(change_of(event, oracle.known_day(event).toordinal()) for event in own)
         cell, value = standing(facts, t, k)
         expected = oracle.contribution(oracle.facts_known(own, k), t)
         found = {name: count for name, count in zip(MEASURES, unpacked(value), strict=True) if count}
@@ -172,7 +180,7 @@ def test_a_headcount_that_cannot_be_is_refused(number: int) -> None:
     event = next(event for streams in history(1).values() for stream in streams for event in stream)
     told = HeadcountReported(workers=number)
     with pytest.raises(RefusedFact):
-        change(msgspec.structs.replace(event, type=type_of(told), data=told), 1)
+        change_of(msgspec.structs.replace(event, type=type_of(told), data=told), 1)
 
 
 def test_no_field_that_counts_names_a_person() -> None:

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 
 from services.metrics.figures.scope import waited
-from services.metrics.folding.coverage import FOREVER, RULES, Fact, Rules, segments
+from services.metrics.folding.coverage import FOREVER, RULES, Rules, segments
 from services.metrics.folding.durations import EPOCH, spans
-from services.metrics.folding.facts import FactSet, change
+from services.metrics.folding.facts import FactSet, change_of
 from tests import oracle
 from tests.histories import history, seeds
-from tests.unit.metrics.folding.test_coverage import SETTLED, Told, covered, workers
+from tests.unit.metrics.folding.test_coverage import SETTLED, Told, attribute, covered, workers
 
 
 def wait(t: str, *told: Told, rules: Rules = RULES[2]) -> tuple[str, Any] | None:
     """What facts (said in this order) come to on a day: ("founded", days) or ("waiting", the day on which it began)."""
-    facts = [Fact(kind, date.fromisoformat(on).toordinal(), rank, 1, FOREVER, says) for rank, (kind, on, says) in enumerate(told, 1)]
+    facts = [attribute(kind, date.fromisoformat(on).toordinal(), rank, 1, FOREVER, says) for rank, (kind, on, says) in enumerate(told, 1)]
     past = [span for span in spans(segments(facts, rules)) if span.start <= date.fromisoformat(t).toordinal()]
     if not past or past[-1].duration is None:
         return None
@@ -87,7 +87,7 @@ def test_a_closed_unit_is_none_of_the_units_of_the_day() -> None:
 
 def test_a_move_carries_the_wait_to_the_new_cell() -> None:
     told: tuple[Told, ...] = (SETTLED, EMPLOYS, ("enterprise-moved", "2020-06-01", {"park": "P2"}))
-    facts = [Fact(kind, date.fromisoformat(on).toordinal(), rank, 1, FOREVER, says) for rank, (kind, on, says) in enumerate(told, 1)]
+    facts = [attribute(kind, date.fromisoformat(on).toordinal(), rank, 1, FOREVER, says) for rank, (kind, on, says) in enumerate(told, 1)]
     found = [span.duration for span in spans(segments(facts)) if span.duration is not None]
     assert [(duration.cell[0], duration.kind) for duration in found] == [("P1", "waiting"), ("P2", "waiting")]
     assert found[0].value == found[1].value
@@ -104,7 +104,7 @@ def test_the_wait_of_any_day_as_known_at_any_day_is_the_oracles(seed: int) -> No
     events = [event for own in streams.values() for events in own for event in events if event.subject.startswith("enterprise/")]
     facts = FactSet()
     for event in events:
-        facts.add([change(event, oracle.known_day(event).toordinal())])
+        facts.add([change_of(event, oracle.known_day(event).toordinal())])
     for known in sorted({oracle.known_day(event) for event in events}):
         for t in sorted({event.occurredon for event in events}):
             found = waited(facts, t, known)

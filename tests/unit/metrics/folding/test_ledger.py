@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.metrics.counted import Headcount, Move, kind_of
 from services.metrics.figures.scope import standing
-from services.metrics.folding.facts import Change, FactSet, kind_of
+from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.ledger import Rows, fold, rows_since
 from services.metrics.folding.measures import MEASURES, unpacked
-from services.metrics.folding.retelling import Memory, Said, taken_back, told_again
+from services.metrics.folding.recorded import RecordedFact, RecordedFacts, changes_from, withdrawn
 from shared.contracts import Envelope
 from tests import oracle
 from tests.histories import history, interleaved, refused, seeds
@@ -60,7 +61,7 @@ def folded(parts: Iterable[list[Envelope]], reload: bool) -> Rows:
     sets: defaultdict[str, FactSet] = defaultdict(FactSet)
     arriving, hearing = Arriving(), Hearing()
     for part in parts:
-        by_subject: defaultdict[str, list[Change]] = defaultdict(list)
+        by_subject: defaultdict[str, list[FactChange]] = defaultdict(list)
         for event in arriving.take(part):
             by_subject[event.subject] += hearing.changes(event)
         for subject, changes in by_subject.items():
@@ -157,8 +158,8 @@ def headcount(day: int, known: int) -> tuple[str, int, int, int, dict[str, Any]]
 def test_a_state_is_as_large_as_what_it_says_and_what_is_open() -> None:
     facts, day = FactSet(), date(2024, 6, 1).toordinal()
     for known in range(day, day + 900):
-        facts.add(told_again("member-joined", day - 10 + known % 3, 1 + known, known, None))
-        facts.add(told_again(*headcount(day, known)))
+        facts.add(changes_from("member-joined", day - 10 + known % 3, 1 + known, known, None))
+        facts.add(changes_from(*headcount(day, known)))
     before = len(facts.dump())
     facts.compact(day + 890)
     assert len(facts.dump()) < before / 20
@@ -174,20 +175,20 @@ def test_what_is_kept_of_an_event_tells_its_change_again(seed: int) -> None:
         known, kind = oracle.known_day(event).toordinal(), kind_of(event.type)
         changes, says = hearing.hear(event)
         if changes:
-            assert told_again(kind, event.occurredon.toordinal(), event.sequence, known, says) == changes
+            assert changes_from(kind, event.occurredon.toordinal(), event.sequence, known, says) == changes
 
 
 def test_a_withdrawal_takes_back_the_facts_that_it_names_and_leaves_corrections_and_withdrawals() -> None:
-    memory, stream, on = Memory(), ("/services/registry", "enterprise/e"), date(2024, 6, 1)
+    memory, stream, on = RecordedFacts(), ("/services/registry", "enterprise/e"), date(2024, 6, 1)
     for sequence, kind in enumerate(("headcount-reported", "fact-corrected", "enterprise-moved", "event-withdrawn"), 1):
-        memory.keep(stream, sequence, Said(kind, on, {"n": sequence}))
-    memory.keep(stream, 7, Said("enterprise-closed", on, None))
-    told = taken_back(memory.named(stream, 1, 6), 5)
+        memory.keep(stream, sequence, RecordedFact(kind, on, {"workers": sequence, "park": f"P{sequence}"}))
+    memory.keep(stream, 7, RecordedFact("enterprise-closed", on, None))
+    told = withdrawn(memory.named(stream, 1, 6), 5)
     assert told is not None
-    assert [(one.withdrawn, one.placed) for one in told[1]] == [
-        (("headcount-reported", on.toordinal(), 1, {"n": 1}), None),
-        (("enterprise-moved", on.toordinal(), 3, {"n": 3}), None),
+    assert [(one.removed, one.added) for one in told.changes] == [
+        (("headcount-reported", on.toordinal(), 1, Headcount(1)), None),
+        (("enterprise-moved", on.toordinal(), 3, Move("P3")), None),
     ]
     assert memory.named(stream, 5, 6) == []
     assert memory.named(("/services/membership", "enterprise/e"), 1, 9) == []
-    assert taken_back(memory.named(stream, 4, 6), 5) is None
+    assert withdrawn(memory.named(stream, 4, 6), 5) is None
