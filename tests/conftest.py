@@ -18,9 +18,9 @@ import hypothesis
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from deploy.local.child import StartError
 from deploy.local.servers.kafka import KafkaServer, create_topics
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import StartFailed
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
@@ -59,7 +59,7 @@ def pytest_configure() -> None:
 
         try:
             require_engine()
-        except StartFailed as failure:
+        except StartError as failure:
             raise pytest.UsageError(str(failure)) from None
 
 

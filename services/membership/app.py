@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from services.membership import events_in
-from services.membership.context import Context
-from services.membership.documents import Documents
+from services.membership.members.documents import Documents
+from services.membership.needs import Context
 from services.membership.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.membership import SOURCE
@@ -41,8 +41,7 @@ def context_of(settings: Settings) -> Context:
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.membership.api import router
-    from shared.http.parked_routes import parked_router
+    from services.membership.routes import routers
     from shared.http.web import create_app
 
     broker = KafkaBroker(settings.kafka)
@@ -59,9 +58,7 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, broker, settings)
 
-    app = create_app(
-        settings, title="parkunion membership", routers=[router, parked_router("membership")], lifespan=lifespan, readiness=readiness
-    )
+    app = create_app(settings, title="parkunion membership", routers=routers(), lifespan=lifespan, readiness=readiness)
     app.state.context = context_of(settings)
     app.state.cursors = Cursors(settings.cursor_key, "membership")
     return app

@@ -15,7 +15,7 @@ from shared.problems.errors import MEDIA_TYPE, Problem, warnings
 _encode = msgspec.json.Encoder().encode
 
 
-class WarningItem(BaseModel):
+class Warned(BaseModel):
     """A warning beside a success."""
 
     code: str
@@ -30,7 +30,7 @@ class Created(BaseModel):
     subject: str
     sequence: int
     event_ids: list[str]
-    warnings: list[WarningItem] | None = None
+    warnings: list[Warned] | None = None
 
 
 class ProblemError(BaseModel):

@@ -8,9 +8,9 @@ from datetime import date
 from itertools import count
 from typing import Any
 
-from samples.city import Answer, City, Command, Scenario, Unanswered, filled, references
+from samples.city import Answer, City, Command, Scenario, UnresolvedReferenceError, references, with_ids
 from samples.city.adapter import AREA_KEYS
-from samples.city.book import SERVICES, Service, key_of
+from samples.city.command_log import SERVICES, Service, key_of
 
 LAST_DAY = date(2025, 6, 30)
 FIRMS, YEARS = 40, 2
@@ -77,8 +77,8 @@ class Plan:
     def _filled(self, commands: list[Command]) -> Iterator[tuple[Command, dict[str, Any]]]:
         for command in commands:
             try:
-                yield command, filled(command.body, self._answers)
-            except Unanswered:
+                yield command, with_ids(command.body, self._answers)
+            except UnresolvedReferenceError:
                 self.unanswered += 1
                 self.settle(command.key, None)
 
@@ -87,9 +87,9 @@ class Plan:
             if command.key in self._last:
                 continue  # areas are the same in all cities
             rests_on = {key_of(reference) for reference in references(command.body)}
-            rests_on |= {self._last[name] for name in command.about if name in self._last}
+            rests_on |= {self._last[name] for name in command.order_keys if name in self._last}
             rests_on |= {f"{AREA_KEYS}/{command.body[field]}" for field in ("park", "seat_area") if field in command.body}
-            for name in (command.key, *command.about):
+            for name in (command.key, *command.order_keys):
                 self._last[name] = command.key
             waits = [key for key in rests_on if key not in self._settled]
             self._waits[command.key] = len(waits)

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 from samples.city import Answer, Command
-from samples.city.book import SERVICES, Service
+from samples.city.command_log import SERVICES, Service
 from tests.chaos.commands import Plan, routed
 
 CLIENTS = 6

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from deploy.local.servers.kafka import KafkaServer, create_topics
+from deploy.local.servers.kafka import KafkaServer
 from shared.broker.kafka import KafkaBroker
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Message, OffsetLostError, Place, Record
@@ -36,7 +36,7 @@ async def setup(request: pytest.FixtureRequest) -> AsyncIterator[Setup]:
 
     async def create(partitions: int) -> str:
         topic = f"suite-{uuid7()}"
-        await create_topics(server.bootstrap, [topic], partitions)
+        await broker.create_topic(topic, partitions)
         return topic
 
     yield broker, create

@@ -22,7 +22,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from deploy.local.supervising.child import end, free_port, spawn
+from deploy.local.child import end, free_port, spawn
 from shared.contracts.ids import uuid7
 from tests.conftest import Database
 from tests.e2e.platform import until

@@ -15,9 +15,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from deploy.local.child import free_port
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import free_port
-from services.membership.documents import Documents, Sealed
+from services.membership.members.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope
 from shared.process.db import create_pool

@@ -15,7 +15,7 @@ from datetime import date
 from services.metrics.counted import BY_KIND, Attribute, Correction, Move, Withdrawal, kind_of
 from services.metrics.explaining.explain import id_of
 from services.metrics.explaining.fact_sets import sets_known
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, parts, standing
 from services.metrics.figures.tree import Tree
@@ -66,7 +66,7 @@ async def totals(snapshot: Snapshot, window: Window) -> tuple[Vector, Vector]:
     for known in (window.known_from, window.known_to):
         tree = snapshot.areas.at(window.as_of, known)
         parks = None if window.area is None else tree.under(window.area)
-        figure = await figures.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, known, parks)
+        figure = await sql.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, known, parks)
         found.append(sum(figure.values()))
     return found[0], found[1]
 
@@ -87,14 +87,14 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
 
 async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str) -> list[str]:
     parks = None if scope.parks is None else list(scope.parks)
-    return await figures.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
+    return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
 
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:
     conn, generation = snapshot.conn, snapshot.generation
-    sets = await sets_known(snapshot, await figures.states_of(conn, generation, subjects), window.known_from)
+    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_from)
     events: defaultdict[str, list[Record]] = defaultdict(list)
-    for row in await figures.facts_between(conn, generation, subjects, window.known_from, window.known_to):
+    for row in await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to):
         events[row["subject"]].append(row)
     return [share for subject in subjects if subject in sets for share in _replayed(sets[subject], events[subject], window, scope)]
 
@@ -136,11 +136,11 @@ async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Shar
     changed = was ^ now
     if not changed:
         return []
-    held = await figures.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, window.known_from, changed)
+    held = await sql.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, window.known_from, changed)
     causes = {park: _cause(snapshot, window, (old, tree), park) for park in changed}
     known = [cause for cause in causes.values() if cause is not None]
     subjects = [f"area/{cause['code']}" for cause in known]
-    events = await figures.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
+    events = await sql.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
     found = []
     for park, value in sorted((park, value) for park, value in held.items() if park is not None):
         before, after = (value, 0) if park in was else (0, value)
@@ -160,7 +160,7 @@ def _cause(snapshot: Snapshot, window: Window, trees: tuple[Tree, Tree], park: s
 
 async def _named(snapshot: Snapshot, page: Sequence[Share]) -> list[Share]:
     ids = [id_of(share.subject) for share in page if share.subject.startswith("enterprise/")]
-    names = await figures.names(snapshot.conn, snapshot.generation, ids)
+    names = await sql.names(snapshot.conn, snapshot.generation, ids)
     found = []
     for share in page:
         row = names.get(id_of(share.subject)) if share.subject.startswith("enterprise/") else None

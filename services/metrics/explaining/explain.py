@@ -13,7 +13,7 @@ from uuid import UUID
 
 from services.metrics.counted import BY_KIND, Aspect, Correction, Withdrawal, kind_of, kinds_of
 from services.metrics.explaining.fact_sets import sets_known, sets_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, parts, standing
 from services.metrics.folding.coverage import Cell
@@ -78,7 +78,7 @@ async def contributions(
     parks = await _parks(snapshot, scope, measure, as_of, known_at)
     found: list[tuple[str, Cell, tuple[int, ...]]] = []
     while len(found) <= limit:
-        rows = await figures.states(snapshot.conn, snapshot.generation, after, CHUNK, parks)
+        rows = await sql.states(snapshot.conn, snapshot.generation, after, CHUNK, parks)
         for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
             cell, value = standing(facts, as_of, known_at)
             if cell is not None and scope.holds(cell) and any(amount := parts(value, measure)):
@@ -92,7 +92,7 @@ async def contributions(
 
 async def _parks(snapshot: Snapshot, scope: Scope, measure: str, as_of: date, known_at: date) -> list[str]:
     """The parks in which the figure is not 0: only enterprises that were ever there can contribute."""
-    found = await figures.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
+    found = await sql.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
     by_place = scope.by in ("district", "park")
     return [
         park
@@ -102,7 +102,7 @@ async def _parks(snapshot: Snapshot, scope: Scope, measure: str, as_of: date, kn
 
 
 async def _named(snapshot: Snapshot, page: Sequence[tuple[str, Cell, tuple[int, ...]]]) -> list[Contribution]:
-    names = await figures.names(snapshot.conn, snapshot.generation, [id_of(subject) for subject, _, _ in page])
+    names = await sql.names(snapshot.conn, snapshot.generation, [id_of(subject) for subject, _, _ in page])
     found = []
     for subject, cell, value in page:
         row = names.get(id_of(subject))
@@ -117,7 +117,7 @@ def id_of(subject: str) -> UUID:
 
 async def one(snapshot: Snapshot, scope: Scope, measure: str, as_of: date, known_at: date, subject: str) -> Contribution | None:
     """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
-    stored = await figures.states_of(snapshot.conn, snapshot.generation, [subject])
+    stored = await sql.states_of(snapshot.conn, snapshot.generation, [subject])
     if subject not in stored:
         return None
     cell, value = standing((await sets_known(snapshot, stored, known_at))[subject], as_of, known_at)
@@ -132,8 +132,8 @@ async def events(
     """The next events behind a contribution in the order in which they were recorded, and whether there are more."""
     kinds = kinds_behind(measure, scope.by)
     conn, generation = snapshot.conn, snapshot.generation
-    rows = await figures.facts_of(conn, generation, subject, as_of, known_at, kinds, after, limit + 1)
-    corrected = await figures.corrections(conn, generation, subject, known_at)
+    rows = await sql.facts_of(conn, generation, subject, as_of, known_at, kinds, after, limit + 1)
+    corrected = await sql.corrections(conn, generation, subject, known_at)
     return [Behind(row, _in_force(row, corrected)) for row in rows[:limit]], len(rows) > limit
 
 

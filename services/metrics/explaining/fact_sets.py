@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from services.metrics.counted import MEMBERS, kind_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.recorded import changes_from
@@ -34,10 +34,10 @@ async def sets_of(snapshot: Snapshot, rows: Sequence[Record], known_at: date) ->
 async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> dict[str, FactSet]:
     conn, generation = snapshot.conn, snapshot.generation
     changes: defaultdict[str, list[FactChange]] = defaultdict(list)
-    for row in await figures.facts_known(conn, generation, subjects, known_at, list(MEMBERS)):
+    for row in await sql.facts_known(conn, generation, subjects, known_at, list(MEMBERS)):
         known, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
         changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
     members: defaultdict[str, dict[int, int]] = defaultdict(dict)
-    for row in await figures.members_known(conn, generation, subjects, known_at, MEMBERS):
+    for row in await sql.members_known(conn, generation, subjects, known_at, MEMBERS):
         members[row["subject"]][row["occurred_on"].toordinal()] = row["net"]
     return {subject: FactSet.rebuilt(changes[subject], members[subject], known_at.toordinal()) for subject in subjects}

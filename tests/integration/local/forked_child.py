@@ -1,4 +1,4 @@
-"""A process of the nursery's: says what it is, and ends as it is told."""
+"""A process for the fork server: prints its arguments and environment, then ends as requested."""
 
 from __future__ import annotations
 

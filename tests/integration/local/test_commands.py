@@ -16,10 +16,10 @@ import pytest
 
 from deploy.local import stack as stacks
 from deploy.local.__main__ import data_first
-from deploy.local.commands.turning import parse_step
+from deploy.local.child import ProcessIdentity
+from deploy.local.commands.clock import parse_step
+from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, write_private
-from deploy.local.supervising.child import Known
-from deploy.local.trouble import Trouble
 from tests.e2e.platform import asked
 
 SERVICE_KEYS = {"url", "roles", "ready", "lag_events", "lag_seconds", "outbox", "held"}
@@ -103,7 +103,7 @@ def test_a_step_of_the_clock_is_read(text: str, step: timedelta) -> None:
 @pytest.mark.invariant("I7")
 @pytest.mark.parametrize("text", ["", "1", "d", "-1d", "1w", "1 d", "1.5d", "99999d"])
 def test_a_step_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(UserError) as caught:
         parse_step(text)
     assert caught.value.code == 2
 
@@ -125,7 +125,7 @@ def test_status_has_exactly_the_agreed_form(running: Path) -> None:
         assert set(service) == SERVICE_KEYS
         assert service["ready"] is True
         assert (service["lag_events"], service["outbox"], service["held"]) == (0, 0, 0)
-        assert all(Known.of(pid).alive() for pids in service["roles"].values() for pid in pids)
+        assert all(ProcessIdentity.of(pid).alive() for pids in service["roles"].values() for pid in pids)
         assert found["postgres"]["dsn"][name].startswith(f"postgresql://{name}_app:")
     assert set(found["postgres"]) == {"pid", "dsn"}
     assert set(found["kafka"]) == {"pid", "bootstrap"}
@@ -167,7 +167,7 @@ def test_the_clock_goes_on_by_a_day_in_every_database(running: Path) -> None:
 
 
 def test_the_clock_of_a_stack_without_a_test_clock_stands(tmp_path: Path) -> None:
-    me = Known.of_self()
+    me = ProcessIdentity.of_self()
     write_private(tmp_path / "stack.json", json.dumps({"supervisor": [me.pid, me.started], "test_clock": False, "services": {}}))
     answer = parkunion("clock", "advance", "1d", "--data", tmp_path)
     assert answer.returncode == 2
@@ -203,7 +203,7 @@ def test_a_token_is_not_given_for_what_says_nothing(running: Path, words: list[s
 
 
 def test_the_issuer_grants_no_area_where_none_is_named(running: Path) -> None:
-    with pytest.raises(Trouble, match="areas must name"):
+    with pytest.raises(UserError, match="areas must name"):
         stacks.load(running).token(areas=[""])
 
 
@@ -222,7 +222,7 @@ def test_logs_are_shown_by_service_without_any_secret(running: Path) -> None:
 
 def test_down_leaves_no_process_and_a_start_goes_on(running: Path) -> None:
     written = json.loads((running / "stack.json").read_text())
-    known = [Known(pid, started) for pid, started in [written["supervisor"], *written["processes"]]]
+    known = [ProcessIdentity(pid, started) for pid, started in [written["supervisor"], *written["processes"]]]
     today = status(running)["today"]
     assert parkunion("down", "--data", running).returncode == 0
     assert not any(each.alive() for each in known)

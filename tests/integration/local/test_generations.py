@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from deploy.local import stack as stacks
+from deploy.local.child import wait_for
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import wait_for
 from deploy.local.supervising.processes import PARTITIONS
 from tests.e2e.platform import Platform, asked, parkunion, until
 

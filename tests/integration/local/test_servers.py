@@ -13,9 +13,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from deploy.local.child import StartError, wait_for
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import StartFailed, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_postgres_says_why_it_does_not_start(tmp_path: Path) -> None:
     server.prepare()
     settings = tmp_path / "postgres" / "cluster" / "postgresql.conf"
     settings.write_text("no_such_setting = 1\n")
-    with pytest.raises(StartFailed, match=r"no_such_setting|contains errors"):
+    with pytest.raises(StartError, match=r"no_such_setting|contains errors"):
         server.start()
 
 

@@ -60,13 +60,13 @@ def test_a_changed_lock_asks_for_a_new_set_up(monkeypatch: pytest.MonkeyPatch, t
 
 def test_a_full_disk_is_seen_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(setup, "NEEDED", 2**62)
-    with pytest.raises(setup.SetupFailed, match="disk"):
+    with pytest.raises(setup.SetupError, match="disk"):
         setup.make_environment()
 
 
 def test_a_python_without_venv_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(setup.SetupFailed, match=r"apt-get install python3\.\d+-venv"):
+    with pytest.raises(setup.SetupError, match=r"apt-get install python3\.\d+-venv"):
         setup.make_environment()
 
 

@@ -18,12 +18,12 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from deploy.local.child import ProcessIdentity
+from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import ROOT, Folder
 from deploy.local.servers.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion, client_key
 from deploy.local.stack import Stack, ask, load
-from deploy.local.supervising.child import Known
 from deploy.local.supervising.supervisor import Supervisor
-from deploy.local.trouble import NotRunning, Trouble
 
 RUN = """
 import asyncio, sys
@@ -55,8 +55,8 @@ def start_another(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", RUN, str(folder)], env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-def children(stack: Stack) -> list[Known]:
-    return [Known(pid, started) for pid, started in stack.content["processes"]]
+def children(stack: Stack) -> list[ProcessIdentity]:
+    return [ProcessIdentity(pid, started) for pid, started in stack.content["processes"]]
 
 
 @pytest.mark.invariant("I1")
@@ -72,7 +72,7 @@ async def test_what_is_killed_runs_again_on_its_port(supervisor: Supervisor, ser
 
 
 async def test_a_second_stack_in_the_same_folder_is_refused_in_one_line(supervisor: Supervisor) -> None:
-    with pytest.raises(Trouble, match="already runs") as caught:
+    with pytest.raises(UserError, match="already runs") as caught:
         await Supervisor(supervisor.folder.path, services=()).start()
     assert "\n" not in caught.value.line()
     assert load(supervisor.folder.path).alive()
@@ -97,7 +97,7 @@ async def test_a_stop_leaves_nothing_and_a_start_goes_on_where_it_was(tmp_path: 
     await first.stop()
     assert len(known) == 2
     assert not any(child.alive() for child in known)
-    with pytest.raises(NotRunning):
+    with pytest.raises(NotRunningError):
         load(tmp_path)
     second = Supervisor(tmp_path, services=())
     await second.start()
@@ -130,7 +130,7 @@ async def test_a_killed_supervisor_takes_its_children_with_it_and_the_next_start
     process.kill()
     process.wait()
     await until(lambda: not any(child.alive() for child in known))
-    with pytest.raises(NotRunning):
+    with pytest.raises(NotRunningError):
         load(tmp_path)
     again = Supervisor(tmp_path, services=())
     await again.start()
@@ -203,16 +203,16 @@ async def test_the_issuer_refuses_strangers_repeats_and_unknown_scopes(superviso
     assert await asyncio.to_thread(post, "nonsense") == (401, "invalid_client")
     assert await asyncio.to_thread(post, fresh(), scope="everything") == (400, "invalid_scope")
     assert await asyncio.to_thread(post, fresh(), ttl="0") == (400, "invalid_request")
-    with pytest.raises(Trouble, match="unknown scope"):
+    with pytest.raises(UserError, match="unknown scope"):
         await asyncio.to_thread(stack.token, ["everything"])
 
 
 async def test_a_broken_stack_file_is_no_stack(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text(json.dumps({"supervisor": [os.getpid(), 1.0]}))
-    with pytest.raises(NotRunning):
+    with pytest.raises(NotRunningError):
         load(tmp_path)
     (tmp_path / "stack.json").write_text("{")
-    with pytest.raises(NotRunning):
+    with pytest.raises(NotRunningError):
         load(tmp_path)
 
 

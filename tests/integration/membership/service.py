@@ -11,11 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.membership import events_in
-from services.membership.carry_out import carrying_out
-from services.membership.context import Context
-from services.membership.documents import Documents
-from services.membership.domain.commands import Command
-from services.membership.schemas import OPS, command_of
+from services.membership.facts import TABLE
+from services.membership.members.documents import Documents
+from services.membership.needs import Context
 from shared.contracts import Envelope, Event, plain, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import SOURCE, AreaKind, AreaRegistered, EnterpriseClosed, EnterpriseRegistered
@@ -30,12 +28,22 @@ from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.sequencing.records import ShardBatch
 from shared.writing import commands
+from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line, Outcome
+from shared.writing.routes import command_of, models
 from tests.conftest import NewDatabase
 
 DOCUMENT = "11010519491231002X"
 TOPIC = "parkunion.registry.v1"
 CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), b"fingerprints", TOPIC, 12)
+
+
+MODELS = models(TABLE)
+
+
+def command(op: str, body: dict[str, Any]) -> Any:
+    """The command of a batch's line."""
+    return command_of(TABLE, op, MODELS[op].model_validate(body))
 
 
 class Office:
@@ -48,10 +56,8 @@ class Office:
 
     async def batch(self, lines: Sequence[tuple[str, str | None, dict[str, Any]]], areas: Areas | None = None) -> list[Outcome]:
         """(op, key, body) per line, in one transaction."""
-        parsed: list[Line[Command]] = [
-            Line(command_of(OPS[op].model_validate(body)), key, idempotency.fingerprint(b"f", "POST", op, body)) for op, key, body in lines
-        ]
-        work = carrying_out(self.context, areas or Areas.all(), Actor("tester", "api"))
+        parsed: list[Line[Any]] = [Line(command(op, body), key, idempotency.fingerprint(b"f", "POST", op, body)) for op, key, body in lines]
+        work = carrying_out(TABLE, self.context, areas or Areas.all(), Actor("tester", "api"))
         return await commands.many(self.pool, "tester", parsed, work)
 
     async def do(self, op: str, *, areas: Areas | None = None, key: str | None = None, **body: Any) -> Result:

@@ -11,11 +11,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.membership import people
-from services.membership.carry_out import carrying_out
-from services.membership.documents import Documents
-from services.membership.domain.commands import Command
-from services.membership.schemas import OPS, command_of
+from services.membership.facts import TABLE
+from services.membership.members import people
+from services.membership.members.documents import Documents
 from shared.contracts import fact
 from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
@@ -24,8 +22,9 @@ from shared.journal.journal import Actor
 from shared.problems.errors import Problem
 from shared.process import db
 from shared.writing import commands
+from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
-from tests.integration.membership.service import CONTEXT, DOCUMENT, Office, office_of_a_test  # noqa: F401
+from tests.integration.membership.service import CONTEXT, DOCUMENT, Office, command, office_of_a_test  # noqa: F401
 
 OLD_ID = UUID("01800000-0000-7000-8000-000000000000")
 
@@ -235,10 +234,10 @@ async def test_batches_use_the_same_number_of_statements_for_one_line_and_for_ma
             for n in numbers
         ]
         seen: list[str] = []
-        parsed: list[Line[Command]] = [Line(command_of(OPS[op].model_validate(body)), key, b"f") for op, key, body in lines]
+        parsed: list[Line[Any]] = [Line(command(op, body), key, b"f") for op, key, body in lines]
         async with db.transaction(office.pool, areas=Areas.all()) as conn:
             with conn.query_logger(lambda query: seen.append(query.query)):
-                await commands.execute(conn, "tester", parsed, carrying_out(office.context, Areas.all(), Actor("tester", "api")))
+                await commands.execute(conn, "tester", parsed, carrying_out(TABLE, office.context, Areas.all(), Actor("tester", "api")))
         return len(seen)
 
     await statements(range(1))

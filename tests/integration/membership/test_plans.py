@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.membership import snapshot
-from services.membership.carry_out import carrying_out
-from services.membership.domain.commands import Command
-from services.membership.schemas import OPS, command_of
+from services.membership import loading
+from services.membership.facts import TABLE
 from shared.contracts.registry import HeadcountReported
 from shared.http.auth import Areas
 from shared.journal import idempotency, journal
@@ -22,9 +20,11 @@ from shared.process.db import Connection, Pool
 from shared.reading import store as reading
 from shared.relaying import store as sending
 from shared.writing import commands
+from shared.writing.carry_out import carrying_out
 from shared.writing.commands import CarryOut, Line
 from tests.conftest import NewDatabase
 from tests.integration.membership.service import Office
+from tests.integration.membership.service import command as command_of
 
 ROWS = 20_000
 FEW = 60
@@ -60,7 +60,7 @@ async def command(conn: Connection, n: int) -> None:
     await journal.lock(conn, [subject])
     (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
     await idempotency.record(conn, "tester", {key: Result("id", subject, 1, [written.event_id])})
-    await snapshot.load(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
+    await loading.snapshot(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
     await conn.fetch(reading.HEADS, 1, 0, ["s"], [subject])
     await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
     await conn.fetch(sending.OLDEST, 10)
@@ -103,8 +103,8 @@ async def test_a_single_command_makes_nine_round_trips_and_no_plan_is_made_anew(
         assert await conn.fetch(planned) == []
 
 
-def joining(office: Office, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Command], CarryOut[Command]]:
+def joining(office: Office, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Any], CarryOut[Any]]:
     """A join as `POST /v1/members` does it."""
     body = {"union_id": union, "enterprise_id": enterprise, "document": document, "joined_on": "2024-01-02"}
-    line = Line(command_of(OPS["member"].model_validate(body)), key, idempotency.fingerprint(b"f", "POST", "member", body))
-    return line, carrying_out(office.context, Areas.all(), Actor("tester", "api"))
+    line = Line(command_of("member", body), key, idempotency.fingerprint(b"f", "POST", "member", body))
+    return line, carrying_out(TABLE, office.context, Areas.all(), Actor("tester", "api"))

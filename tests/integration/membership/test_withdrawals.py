@@ -7,8 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from services.membership.carry_out import carrying_out
-from services.membership.domain.commands import Withdraw
+from services.membership.facts import TABLE
 from shared.contracts.registry import EnterpriseMoved
 from shared.contracts.streams import EventWithdrawn
 from shared.http.auth import Areas
@@ -17,7 +16,9 @@ from shared.journal.journal import Actor
 from shared.journal.reasons import Reason
 from shared.problems.errors import Problem
 from shared.writing import commands
+from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
+from shared.writing.table import Withdraw
 from tests.integration.membership.service import CONTEXT, Office, office_of_a_test
 
 __all__ = ["office_of_a_test"]
@@ -25,7 +26,7 @@ __all__ = ["office_of_a_test"]
 
 async def withdraw(office: Office, subject: str, first: int, last: int, areas: Areas | None = None) -> Result:
     line: Line[Any] = Line(Withdraw(subject, first, last, Reason("unreadable")))
-    return await commands.one(office.pool, "tester", line, carrying_out(CONTEXT, areas or Areas.all(), Actor("tester", "api")))
+    return await commands.one(office.pool, "tester", line, carrying_out(TABLE, CONTEXT, areas or Areas.all(), Actor("tester", "api")))
 
 
 async def refused(office: Office, subject: str, first: int, last: int, areas: Areas | None = None) -> tuple[int, str, str | None]:

@@ -10,10 +10,9 @@ from typing import Any
 
 import asyncpg
 
-from services.metrics.generations import auditing
-from services.metrics.generations import store as generations
-from services.metrics.generations.auditing import Report, Source
-from services.metrics.generations.readers import Feeding
+from services.metrics.generations import auditing, lifecycle
+from services.metrics.generations.auditing import EventLog, Report
+from services.metrics.generations.readers import GenerationReaders
 from services.metrics.generations.rebuilding import rebuild
 from services.metrics.settings import Settings
 from shared.broker.memory import MemoryBroker
@@ -50,8 +49,8 @@ class Log:
         self.broker.write(topic, [Message(partition_of(key, PARTITIONS), key.encode(), value)])
 
     @asynccontextmanager
-    async def feeding(self) -> AsyncIterator[Feeding]:
-        stop, work = asyncio.Event(), Feeding(self.settings, lambda: self.broker)
+    async def feeding(self) -> AsyncIterator[GenerationReaders]:
+        stop, work = asyncio.Event(), GenerationReaders(self.settings, lambda: self.broker)
         task = asyncio.create_task(work.run(stop))
         try:
             yield work
@@ -74,10 +73,10 @@ class Log:
     async def fold(self) -> None:
         """Have the projectors of every generation read all there is, and end."""
         async with self.feeding():
-            await self.read(*(await generations.fed(self.owner)))
+            await self.read(*(await lifecycle.active(self.owner)))
 
-    async def source(self) -> Source:
-        return await auditing.log_of(self.broker, self.settings.topics, PARTITIONS, CLOCK)
+    async def source(self) -> EventLog:
+        return await auditing.open_log(self.broker, self.settings.topics, PARTITIONS, CLOCK)
 
     async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
         return await db.connect(self.database.owner_dsn, application_name="metrics.operator")

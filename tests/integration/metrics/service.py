@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.metrics.figures.questions import Questions, Snapshot
+from services.metrics.figures.questions import Snapshot, Snapshots
 from services.metrics.folding.measures import MEASURES
 from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope, Event, membership, plain, registry, type_of
@@ -32,7 +32,7 @@ class Room:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.projector = Projector(pool, CLOCK)
-        self.questions = Questions(pool, CLOCK)
+        self.questions = Snapshots(pool, CLOCK)
         self.said: list[Envelope] = []
         self.known = datetime(2024, 6, 3, 2, tzinfo=UTC)
         self._waiting: list[Envelope] = []

@@ -10,9 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.local.servers.kafka import KafkaServer
 from services.registry.app import roles
 from services.registry.settings import Settings
-from shared.broker.protocol import PartitionCountError, partition_of
+from shared.broker.protocol import PartitionCountError, partition_for
 from shared.contracts import decode
-from shared.contracts.streams import partition_given
 from shared.process import db
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.registry.service import at_work, settling
@@ -61,8 +60,7 @@ async def test_every_event_reaches_its_partition_in_sequence(
         while sum(map(len, seen.values())) < total:
             record = await consumer.getone()
             event = decode(record.value)
-            given = partition_given(event.subject)
-            place = given if given is not None else partition_of(event.partitionkey, PARTITIONS)
+            place = partition_for(event.subject, event.partitionkey, PARTITIONS)
             assert (record.key.decode(), record.partition) == (event.partitionkey, place)
             seen.setdefault(event.subject, []).append(event.sequence)
         while await pool.fetchval("SELECT count(*) FROM outbox"):

@@ -15,21 +15,22 @@ import msgspec
 import pytest
 from stdnum.cn import uscc
 
-from deploy.local.commands.samples import LABELS, MISUSED, CityWishes, SampleName, require_own_folder
+from deploy.local.commands.demo_options import LABELS, MISUSED, CityOptions, SampleName, require_own_folder
+from deploy.local.errors import UserError
 from deploy.local.folder import ROOT
-from deploy.local.trouble import Trouble
-from samples.city import Answer, City, Command, Scenario, Unanswered, filled, quarters, references, waves
-from samples.city.book import SERVICES, key_of
+from samples.city import Answer, City, Command, Scenario, UnresolvedReferenceError, dependency_batches, quarters, references, with_ids
+from samples.city.command_log import SERVICES, key_of
 from samples.city.findings import MEANINGS
 from samples.city.names import SYNTHETIC
 from samples.city.places import CITY, LEVELS, areas
 from samples.city.scenario import MOST_ENTERPRISES, MOST_YEARS, last_day_before
-from services.membership.documents import normalised
-from services.membership.schemas import OPS as MEMBERSHIP_OPS
+from services.membership.facts import TABLE as MEMBERSHIP
+from services.membership.members.documents import normalised
 from services.registry.domain.areas import LEVEL_NAMES
 from services.registry.domain.fields import credit_code
 from services.registry.schemas import OPS as REGISTRY_OPS
 from shared.contracts.membership import UnionKind
+from shared.writing.routes import models
 
 LAST_DAY = date(2025, 6, 30)
 SMALL = Scenario(LAST_DAY, 120, 4, 7)
@@ -77,7 +78,7 @@ def test_another_seed_or_day_is_another_city_with_other_keys(city: City) -> None
 
 def test_every_kind_of_command_and_union_occurs(city: City) -> None:
     assert {command.op for command in city.commands if command.service == "registry"} == set(REGISTRY_OPS)
-    assert {command.op for command in city.commands if command.service == "membership"} == set(MEMBERSHIP_OPS)
+    assert {command.op for command in city.commands if command.service == "membership"} == set(models(MEMBERSHIP))
     assert {command.body["kind"] for command in city.commands if command.op == "union"} == {kind.value for kind in UnionKind}
     for service, facts in {
         "registry": ("enterprise", "headcount", "move", "classification", "closure"),
@@ -179,32 +180,32 @@ def test_batches_name_nothing_of_themselves_and_keep_the_order_that_matters(city
         seen: set[str] = set()
         order: dict[str, list[str]] = {}
         for quarter in quarters([command for command in city.commands if command.service == service]):
-            for wave in waves(quarter):
-                for command in wave:
+            for batch in dependency_batches(quarter):
+                for command in batch:
                     named = {key_of(reference) for reference in references(command.body)}
                     assert service == "membership" or named <= seen
-                    for name in command.about:
+                    for name in command.order_keys:
                         order.setdefault(name, []).append(command.key)
-                own = {command.key for command in wave}
-                assert all(key_of(reference) not in own for command in wave for reference in references(command.body))
+                own = {command.key for command in batch}
+                assert all(key_of(reference) not in own for command in batch for reference in references(command.body))
                 seen |= own
         assert seen == {command.key for command in city.commands if command.service == service}
         for name, keys in order.items():
-            assert keys == [command.key for command in city.commands if command.service == service and name in command.about]
+            assert keys == [command.key for command in city.commands if command.service == service and name in command.order_keys]
 
 
 def test_references_become_the_ids_of_the_answers() -> None:
     answers = {"a/1": Answer("id-1", ["event-1", "event-2"])}
     body: dict[str, Any] = {"enterprise_id": "@a/1", "corrects": "@a/1#1", "enterprises": ["@a/1"], "data": {"on": "2024-01-01"}, "n": 3}
-    assert filled(body, answers) == {
+    assert with_ids(body, answers) == {
         "enterprise_id": "id-1",
         "corrects": "event-2",
         "enterprises": ["id-1"],
         "data": {"on": "2024-01-01"},
         "n": 3,
     }
-    with pytest.raises(Unanswered):
-        filled("@a/2", answers)
+    with pytest.raises(UnresolvedReferenceError):
+        with_ids("@a/2", answers)
 
 
 @pytest.mark.parametrize("enterprises", [1, 2, 7])
@@ -215,28 +216,28 @@ def test_a_tiny_city_is_a_city(enterprises: int) -> None:
 
 
 def test_without_a_day_the_city_ends_with_the_month_before() -> None:
-    wishes = CityWishes(None, None, None)
-    assert wishes.scenario(None, date(2026, 3, 15)) == Scenario(date(2026, 2, 28))
+    options = CityOptions(None, None, None)
+    assert options.scenario(None, date(2026, 3, 15)) == Scenario(date(2026, 2, 28))
     assert last_day_before(date(2026, 1, 1)) == date(2025, 12, 31)
-    assert wishes.scenario("2026-03-15", date(2026, 3, 15)).last_day == date(2026, 3, 15)
+    assert options.scenario("2026-03-15", date(2026, 3, 15)).last_day == date(2026, 3, 15)
 
 
 @pytest.mark.parametrize(
-    ("wishes", "as_of", "named"),
+    ("options", "as_of", "named"),
     [
-        (CityWishes(0, None, None), None, "--enterprises"),
-        (CityWishes(-5, None, None), None, "--enterprises"),
-        (CityWishes(MOST_ENTERPRISES + 1, None, None), None, "--enterprises"),
-        (CityWishes(None, 0, None), None, "--years"),
-        (CityWishes(None, MOST_YEARS + 1, None), None, "--years"),
-        (CityWishes(None, None, -1), None, "--seed"),
-        (CityWishes(None, None, None), "2026-03-16", "--as-of"),
-        (CityWishes(None, None, None), "1950-01-01", "--as-of"),
+        (CityOptions(0, None, None), None, "--enterprises"),
+        (CityOptions(-5, None, None), None, "--enterprises"),
+        (CityOptions(MOST_ENTERPRISES + 1, None, None), None, "--enterprises"),
+        (CityOptions(None, 0, None), None, "--years"),
+        (CityOptions(None, MOST_YEARS + 1, None), None, "--years"),
+        (CityOptions(None, None, -1), None, "--seed"),
+        (CityOptions(None, None, None), "2026-03-16", "--as-of"),
+        (CityOptions(None, None, None), "1950-01-01", "--as-of"),
     ],
 )
-def test_a_city_that_cannot_be_is_refused_in_one_line_in_both_languages(wishes: CityWishes, as_of: str | None, named: str) -> None:
-    with pytest.raises(Trouble) as refused:
-        wishes.scenario(as_of, date(2026, 3, 15))
+def test_a_city_that_cannot_be_is_refused_in_one_line_in_both_languages(options: CityOptions, as_of: str | None, named: str) -> None:
+    with pytest.raises(UserError) as refused:
+        options.scenario(as_of, date(2026, 3, 15))
     zh, _, en = refused.value.line().partition(" / ")
     assert named in zh
     assert named in en
@@ -246,6 +247,6 @@ def test_a_city_that_cannot_be_is_refused_in_one_line_in_both_languages(wishes: 
 def test_samples_are_not_mixed_in_one_folder() -> None:
     require_own_folder({}, SampleName.city)
     require_own_folder(LABELS[SampleName.city], SampleName.city)
-    with pytest.raises(Trouble) as refused:
+    with pytest.raises(UserError) as refused:
         require_own_folder(LABELS[SampleName.nlrb], SampleName.city)
     assert refused.value.code == MISUSED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from samples.files import Unusable
+from samples.files import UnusableFileError
 from samples.gbt2260.adapter import Divisions
 
 FOLDER = Path(__file__).resolve().parents[3] / "samples/gbt2260"
@@ -57,11 +57,11 @@ def test_wrong_rows_are_told_with_file_field_and_row_and_the_others_are_read(tmp
 @pytest.mark.parametrize(("content", "code"), [("", "FILE_EMPTY"), ("code,name\n", "FILE_EMPTY"), ("code,label\n11,x\n", "MISSING_COLUMN")])
 def test_files_that_cannot_be_used_are_refused_as_a_whole(tmp_path: Path, content: str, code: str) -> None:
     (tmp_path / "a.csv").write_text(content, "utf-8")
-    with pytest.raises(Unusable) as refused:
+    with pytest.raises(UnusableFileError) as refused:
         Divisions(tmp_path / "a.csv")
     assert [error.code for error in refused.value.errors] == [code]
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unusable):
+    with pytest.raises(UnusableFileError):
         Divisions(tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from samples.files import Unusable
+from samples.files import UnusableFileError
 from samples.nlrb.adapter import MOST_ERRORS, Elections
 from samples.nlrb.rows import COLUMNS
 from samples.records import Enterprise, Founding, Headcount
@@ -58,7 +58,7 @@ def errors_of(path: Path) -> list[tuple[int | None, str | None, str]]:
 
 
 def unusable(path: Path) -> list[tuple[int | None, str | None, str]]:
-    with pytest.raises(Unusable) as refused:
+    with pytest.raises(UnusableFileError) as refused:
         Elections(path)
     assert all(error.code in CODES for error in refused.value.errors)
     return [(error.row, error.field, error.code) for error in refused.value.errors]

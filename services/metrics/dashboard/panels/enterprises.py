@@ -13,7 +13,7 @@ from services.metrics.counted import BY_KIND, FIELDS, Correction, Withdrawal, ki
 from services.metrics.dashboard.words import Words, catalogue
 from services.metrics.explaining.explain import FIRST, id_of
 from services.metrics.explaining.fact_sets import sets_known, sets_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import Scope, standing
 from services.metrics.figures.tree import Tree
@@ -47,7 +47,7 @@ class Enterprise:
 async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, after: UUID | None) -> tuple[list[Enterprise], UUID | None]:
     """The next SHOWN enterprises that operate in a park, those without a union first, and the id of the last one if there are more."""
     scope = Scope(snapshot.areas.at(as_of, known_at), {park})
-    rows = await figures.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
+    rows = await sql.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
     found = []
     for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
         cell, value = standing(facts, as_of, known_at)
@@ -57,7 +57,7 @@ async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, af
     found.sort(key=lambda enterprise: enterprise.key)
     start = next((index + 1 for index, enterprise in enumerate(found) if enterprise.id == after), 0) if after else 0
     page = found[start : start + SHOWN]
-    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
+    names = await sql.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
     shown = [
         Enterprise(e.id, names[e.id]["name"], names[e.id]["credit_code"], e.park, e.counts) if e.id in names else e
         for e in page
@@ -68,15 +68,15 @@ async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, af
 async def park_of(snapshot: Snapshot, enterprise: UUID) -> str | None:
     """The park of an enterprise by its last fact; None if there is no such enterprise. Ignores the caller's areas: access is decided by it."""
     await snapshot.conn.execute("SELECT set_config('parkunion.areas', '*', true)")
-    row = (await figures.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
+    row = (await sql.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
     return row["park"] if row else None
 
 
 async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> Enterprise | None:
     """An enterprise as of a day; None if it is not known."""
     subject = f"enterprise/{enterprise}"
-    states = await figures.states_of(snapshot.conn, snapshot.generation, [subject])
-    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise])
+    states = await sql.states_of(snapshot.conn, snapshot.generation, [subject])
+    names = await sql.names(snapshot.conn, snapshot.generation, [enterprise])
     if subject not in states or enterprise not in names:
         return None
     cell, value = standing((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
@@ -108,8 +108,8 @@ class Entry:
 async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> list[Entry]:
     """The facts of an enterprise known by `known_at` that occurred by `as_of`, counted or not, the latest business date first."""
     subject = f"enterprise/{enterprise}"
-    rows = await figures.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
-    corrected = await figures.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+    rows = await sql.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
+    corrected = await sql.corrections(snapshot.conn, snapshot.generation, subject, known_at)
     entries: list[Entry] = []
     for entry in (entry for row in rows for entry in _entries(row, corrected)):
         last = entries[-1] if entries else None

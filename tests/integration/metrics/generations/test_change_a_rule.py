@@ -19,8 +19,8 @@ import pytest
 from deploy.local.servers.kafka import KafkaServer
 from services.metrics import app
 from services.metrics.folding import coverage
-from services.metrics.generations import store as generations
-from services.metrics.generations.store import GenerationRefused
+from services.metrics.generations import lifecycle
+from services.metrics.generations.lifecycle import GenerationRefused
 from shared.broker.kafka import KafkaBroker
 from shared.contracts import Envelope
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
@@ -125,9 +125,9 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
 
         # The release with the old rules goes on feeding its own generation, which is the way back.
         assert (await asyncio.to_thread(other, "rollback")).returncode == 4
-        assert await generations.rollback(owner) == (made, 1)
+        assert await lifecycle.rollback(owner) == (made, 1)
         with pytest.raises(GenerationRefused, match="fed no longer"):
-            await generations.switch(owner, made, None)
+            await lifecycle.switch(owner, made, None)
     assert coverage.FOLD_VERSION != 3
     await owner.close()
     pool.terminate()

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.metrics.folding.measures import MEASURES
-from services.metrics.generations import store as generations
+from services.metrics.generations import lifecycle
 from services.metrics.generations.auditing import LogNotRead
+from services.metrics.generations.lifecycle import GenerationRefused
 from services.metrics.generations.rebuilding import AlreadyRebuilding, Loader
-from services.metrics.generations.store import GenerationRefused
 from shared.contracts import Envelope, encode
 from tests import oracle
 from tests.conftest import NewDatabase
@@ -75,8 +75,8 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
     made, _, rebuilt = await log.rebuild()
     assert rebuilt.differences == 1
     with pytest.raises(GenerationRefused, match="--accept"):
-        await generations.switch(log.owner, made, None)
-    await generations.switch(log.owner, made, await log.owner.fetchval("SELECT report FROM generations WHERE id = $1", made))
+        await lifecycle.switch(log.owner, made, None)
+    await lifecycle.switch(log.owner, made, await log.owner.fetchval("SELECT report FROM generations WHERE id = $1", made))
     _, again = await log.audit()
     assert (again.generation, again.differences) == (made, 0)
 
@@ -146,9 +146,9 @@ async def test_a_rebuild_under_a_running_load_serves_what_the_definition_says(lo
         async with asyncio.timeout(DEADLINE):
             while True:
                 try:
-                    assert await generations.switch(log.owner, None, None) == (1, made)
+                    assert await lifecycle.switch(log.owner, None, None) == (1, made)
                     break
-                except generations.StillBehind:
+                except lifecycle.StillBehind:
                     await asyncio.sleep(0.05)
         await writing
         await log.read(1, made)
@@ -164,13 +164,13 @@ async def test_a_rollback_goes_to_what_was_fed_meanwhile_and_back(log: Log) -> N
     log.tell(events[:half])
     await log.fold()
     made, *_ = await log.rebuild()
-    await generations.switch(log.owner, made, None)
+    await lifecycle.switch(log.owner, made, None)
     async with log.feeding():
         log.tell(events[half:])
         await log.read(1, made)
-        assert await generations.rollback(log.owner) == (made, 1)
+        assert await lifecycle.rollback(log.owner) == (made, 1)
         assert (await log.audit())[1].generation == 1
-        assert await generations.rollback(log.owner) == (1, made)
+        assert await lifecycle.rollback(log.owner) == (1, made)
     assert await log.ledger(1) == await log.ledger(made) == of_the_oracle(events)
 
 
@@ -178,16 +178,16 @@ async def test_a_day_after_it_retired_a_generation_is_let_go_and_the_next_rebuil
     log.tell(told())
     await log.fold()
     made, *_ = await log.rebuild()
-    await generations.switch(log.owner, made, None)
+    await lifecycle.switch(log.owner, made, None)
     await log.owner.execute("UPDATE clock_shift SET shift = interval '25 hours'")
-    assert list(await generations.fed(log.owner)) == [made]
+    assert list(await lifecycle.active(log.owner)) == [made]
     with pytest.raises(GenerationRefused, match="24"):
-        await generations.rollback(log.owner)
+        await lifecycle.rollback(log.owner)
     with pytest.raises(GenerationRefused, match="fed no longer"):
-        await generations.switch(log.owner, 1, None)
+        await lifecycle.switch(log.owner, 1, None)
     another, *_ = await log.rebuild()
     assert another > made
-    assert [row["id"] for row in await generations.listed(log.owner)] == [made, another]
+    assert [row["id"] for row in await lifecycle.overview(log.owner)] == [made, another]
     assert await log.owner.fetchval("SELECT to_regnamespace('g1') IS NULL")
     assert not await log.owner.fetchval("SELECT count(*) FROM shards WHERE generation = 1")
 
@@ -196,20 +196,20 @@ async def test_a_switch_is_refused_with_the_reason(log: Log) -> None:
     log.tell(told())
     await log.fold()
     with pytest.raises(GenerationRefused, match="rebuild first"):
-        await generations.switch(log.owner, None, None)
+        await lifecycle.switch(log.owner, None, None)
     with pytest.raises(GenerationRefused, match="no generation 7"):
-        await generations.switch(log.owner, 7, None)
+        await lifecycle.switch(log.owner, 7, None)
     with pytest.raises(GenerationRefused, match="serving already"):
-        await generations.switch(log.owner, 1, None)
+        await lifecycle.switch(log.owner, 1, None)
     made, number, _ = await log.rebuild()
     with pytest.raises(GenerationRefused, match="not that of generation"):
-        await generations.switch(log.owner, made, number + 1)
+        await lifecycle.switch(log.owner, made, number + 1)
     await log.owner.execute(
         """UPDATE shards SET next = jsonb_set(next, ARRAY[$1], '0') WHERE generation = $2""", log.settings.topics[0], made
     )
     with pytest.raises(GenerationRefused, match="events behind"):
-        await generations.switch(log.owner, made, None)
-    assert (await generations.serving(log.owner))[0] == 1
+        await lifecycle.switch(log.owner, made, None)
+    assert (await lifecycle.serving(log.owner))[0] == 1
 
 
 async def test_a_rebuild_that_is_killed_leaves_what_the_next_one_drops(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,13 +227,13 @@ async def test_a_rebuild_that_is_killed_leaves_what_the_next_one_drops(log: Log,
         with pytest.raises(asyncio.CancelledError):
             await generations_rebuild(log, dying)
         await dying.close()
-    left = [row["id"] for row in await generations.listed(log.owner)]
+    left = [row["id"] for row in await lifecycle.overview(log.owner)]
     assert len(left) == 2
-    assert list(await generations.fed(log.owner)) == [1]
+    assert list(await lifecycle.active(log.owner)) == [1]
     with pytest.raises(GenerationRefused, match="not built"):
-        await generations.switch(log.owner, left[1], None)
+        await lifecycle.switch(log.owner, left[1], None)
     made, *_ = await log.rebuild()
-    assert [row["id"] for row in await generations.listed(log.owner)] == [1, made]
+    assert [row["id"] for row in await lifecycle.overview(log.owner)] == [1, made]
     assert made not in left
 
 
@@ -251,7 +251,7 @@ async def test_two_rebuilds_at_once_are_one(log: Log) -> None:
     log.tell(told())
     await log.fold()
     other = await log.connect()
-    await other.execute("SELECT pg_advisory_lock($1)", generations.REBUILDING)
+    await other.execute("SELECT pg_advisory_lock($1)", lifecycle.REBUILDING)
     with pytest.raises(AlreadyRebuilding):
         await log.rebuild()
     await other.close()
@@ -292,7 +292,7 @@ async def test_a_log_that_was_cut_or_made_anew_is_not_audited(log: Log) -> None:
         await log.audit()
     made, _, report = await log.rebuild()
     assert not [found for found in report.different if found["table"] == "ledger"]
-    await generations.switch(log.owner, made, await log.owner.fetchval("SELECT report FROM generations WHERE id = $1", made))
+    await lifecycle.switch(log.owner, made, await log.owner.fetchval("SELECT report FROM generations WHERE id = $1", made))
     assert (await log.audit())[1].differences == 0
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics.generations import store as generations
-from services.metrics.generations.store import GenerationRefused
+from services.metrics.generations import lifecycle
+from services.metrics.generations.lifecycle import GenerationRefused
 from shared.broker.protocol import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7
@@ -90,6 +90,6 @@ async def test_a_log_that_is_written_again_counts_what_came_too_late_and_the_reb
         assert all(late.subject in row["enterprises"] for row in rows)
         await log.fold()
         with pytest.raises(GenerationRefused):
-            await generations.switch(log.owner, made, None)
-        await generations.switch(log.owner, made, report_id)
+            await lifecycle.switch(log.owner, made, None)
+        await lifecycle.switch(log.owner, made, report_id)
         assert await log.ledger(made) != figures

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.metrics.app import _readiness
-from services.metrics.figures.questions import Questions
-from services.metrics.generations import store as generations
+from services.metrics.figures.questions import Snapshots
+from services.metrics.generations import lifecycle
 from services.metrics.generations.auditing import LogDiffers, LogLost
 from shared.contracts import Envelope, membership
 from shared.http.operations import Readiness
@@ -52,14 +52,14 @@ async def fold(log: Log) -> None:
             if len(rows) == PARTITIONS and all(version > versions.get(shard, -1) for shard, version in rows.items()):
                 break
             await asyncio.sleep(0.02)
-        await log.read(*(await generations.fed(log.owner)))
+        await log.read(*(await lifecycle.active(log.owner)))
 
 
 async def provisional(log: Log) -> set[str]:
     """Why figures of today may still change."""
     pool = await create_pool(log.database.app_dsn, application_name="metrics.tests")
     try:
-        async with Questions(pool, CLOCK, PARTITIONS).snapshot() as snapshot:
+        async with Snapshots(pool, CLOCK, PARTITIONS).snapshot() as snapshot:
             return set(snapshot.finality.provisional(snapshot.today))
     finally:
         pool.terminate()
@@ -118,7 +118,7 @@ async def test_a_wiped_log_is_neither_audited_nor_rebuilt_until_it_was_published
             await log.audit()
         with pytest.raises(LogLost, match="--as-it-is"):
             await log.rebuild()
-    assert [row["id"] for row in await generations.listed(log.owner)] == [1], "nothing was begun"
+    assert [row["id"] for row in await lifecycle.overview(log.owner)] == [1], "nothing was begun"
     assert not await log.owner.fetchval("SELECT count(*) FROM reports")
     log.tell(events[half:])
     made, _, rebuilt = await log.rebuild()
@@ -156,7 +156,7 @@ async def test_a_journal_that_was_set_back_can_be_folded_as_it_is(log: Log, even
         await log.rebuild()
     made, number, report = await log.rebuild(as_it_is=True)
     assert report.differences
-    await generations.switch(log.owner, made, number)
+    await lifecycle.switch(log.owner, made, number)
     _, audited = await log.audit()
     assert (audited.generation, audited.differences, audited.events) == (made, 0, left)
 
@@ -166,6 +166,6 @@ async def test_rows_are_counted_alike_by_audit_and_generations(log: Log, events:
     await fold(log)
     _, report = await log.audit()
     raw = await log.owner.fetchval("SELECT (SELECT count(*) FROM g1.ledger_open) + (SELECT count(*) FROM g1.durations_open)")
-    (listed,) = await generations.listed(log.owner)
+    (listed,) = await lifecycle.overview(log.owner)
     assert listed["rows"] == report.rows
     assert raw > report.rows, "several rows of one key, and some that come to nothing"

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.metrics.generations import store as generations
-from services.metrics.generations.store import StillBehind
+from services.metrics.generations import lifecycle
+from services.metrics.generations.lifecycle import StillBehind
 from tests.conftest import NewDatabase
 from tests.integration.metrics.generations.test_generations import told
 from tests.integration.metrics.live.test_stream import following
@@ -39,7 +39,7 @@ async def test_an_open_stream_is_sent_everything_of_the_new_generation_and_then_
         first = await stream.coverage()
         assert first["version"].startswith("1:")
         made, *_ = await log.rebuild()
-        await generations.switch(log.owner, made, None)
+        await lifecycle.switch(log.owner, made, None)
         while not stream.version.startswith(f"{made}:"):
             await stream.coverage()
         assert stream.last["full"]
@@ -57,7 +57,7 @@ async def test_a_stream_that_resumes_with_the_id_of_another_generation_is_sent_e
     log, house = at_work
     before, _ = await figures(house)
     made, *_ = await log.rebuild()
-    await generations.switch(log.owner, made, None)
+    await lifecycle.switch(log.owner, made, None)
     async with following(house, by="park", last_event_id=before) as stream:
         while not stream.version.startswith(f"{made}:"):
             told_first = await stream.coverage()
@@ -68,7 +68,7 @@ async def test_a_switch_changes_no_figure_and_readiness_follows_it(at_work: tupl
     log, house = at_work
     _, before = await figures(house)
     made, *_ = await log.rebuild()
-    await generations.switch(log.owner, made, None)
+    await lifecycle.switch(log.owner, made, None)
     version, after = await figures(house)
     assert (version.partition(":")[0], after) == (str(made), before)
     await log.owner.execute("DELETE FROM shards WHERE generation = 1")
@@ -85,11 +85,11 @@ async def test_figures_never_go_back_over_a_switch(at_work: tuple[Log, House]) -
     log.tell(told()[60:])
     while True:
         try:
-            await generations.switch(log.owner, made, None)
+            await lifecycle.switch(log.owner, made, None)
             break
         except StillBehind:
             continue
-    old, new = await generations.positions(log.owner, 1), await generations.positions(log.owner, made)
+    old, new = await lifecycle.positions(log.owner, 1), await lifecycle.positions(log.owner, made)
     frozen = {shard: place.next for shard, place in old.items()}
     assert frozen
-    assert generations.missing(old, new) == 0 or await log.behind(1) < await log.behind(made)
+    assert lifecycle.events_missing(old, new) == 0 or await log.behind(1) < await log.behind(made)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.metrics.folding.measures import MEASURES
-from services.metrics.generations import store as generations
+from services.metrics.generations import lifecycle
 from shared.broker.protocol import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7
@@ -128,7 +128,7 @@ async def test_what_is_taken_back_counts_on_the_days_before_and_the_withdrawals_
     made, _, rebuilt = await log.rebuild()
     assert rebuilt.differences == 0
     await log.fold()
-    await generations.switch(log.owner, made, None)
+    await lifecycle.switch(log.owner, made, None)
     said.tell(EventWithdrawn(first=1, last=1, reason="never_was"))
     await log.fold()
     assert await log.ledger(made) == await log.ledger(1) == of_the_oracle(said.events)

@@ -12,10 +12,10 @@ import pytest
 from typer.main import get_command
 
 from deploy.local.__main__ import COMMANDS, command_line, main
-from deploy.local.commands.parking import local_instant
+from deploy.local.commands.parked import local_instant
 from deploy.local.folder import ROOT
-from deploy.local.stack import Stack, lacks_log
-from deploy.local.status import not_ok
+from deploy.local.stack import Stack, incomplete_log
+from deploy.local.status import failing_checks
 from services.metrics.generations.reporting import print_audit
 
 
@@ -48,7 +48,7 @@ class Ready:
 
 
 def test_a_relay_that_stopped_is_seen_in_the_status_of_a_service_that_is_ready() -> None:
-    assert not_ok(cast(Stack, Ready())) == ["registry: relay: stopped: the topic was made anew"]
+    assert failing_checks(cast(Stack, Ready())) == ["registry: relay: stopped: the topic was made anew"]
 
 
 def test_each_command_is_found_without_importing_the_others() -> None:
@@ -85,7 +85,7 @@ def test_one_row_differs_and_several_differ(count: int, said: str, capsys: pytes
 
 def test_a_start_waits_for_no_log_that_only_commands_can_mend() -> None:
     lacks = "it does not hold what was read of it"
-    assert lacks_log({"ready": False, "checks": {"database": "ok", "rules": "older", "log": lacks}}) == lacks
-    assert not lacks_log({"ready": False, "checks": {"database": "ok", "projector": "has not begun", "log": lacks}})
-    assert not lacks_log({"ready": True, "checks": {"database": "ok", "log": "ok"}})
-    assert not lacks_log({})
+    assert incomplete_log({"ready": False, "checks": {"database": "ok", "rules": "older", "log": lacks}}) == lacks
+    assert not incomplete_log({"ready": False, "checks": {"database": "ok", "projector": "has not begun", "log": lacks}})
+    assert not incomplete_log({"ready": True, "checks": {"database": "ok", "log": "ok"}})
+    assert not incomplete_log({})

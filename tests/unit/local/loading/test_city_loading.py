@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.local.errors import UserError
 from deploy.local.loading import api, batches
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import Sender
 from deploy.local.loading.city import load_city
-from deploy.local.trouble import Trouble
 from samples.city import City, Scenario, references
-from samples.city.book import key_of
+from samples.city.command_log import key_of
 from shared.problems.errors import Unprocessable
 
 ALL = 10_000_000
@@ -71,8 +71,8 @@ async def test_every_command_arrives_once_with_ids_in_the_place_of_references(ci
     services.late = {command.key for command in city.commands if command.op == "union"}
     sender = await services.load(city)
     assert services.taken.keys() == {command.key for command in city.commands}
-    assert sum(sender.fate.accepted.values()) == len(city.commands)
-    assert not sender.fate.refused
+    assert sum(sender.result.accepted.values()) == len(city.commands)
+    assert not sender.result.refused
     for line in services.taken.values():
         assert not list(references(line["body"]))
     correction = next(command for command in city.commands if command.op == "correction")
@@ -82,7 +82,7 @@ async def test_every_command_arrives_once_with_ids_in_the_place_of_references(ci
 async def test_what_was_cut_off_goes_on_with_the_same_keys_and_contents(city: City) -> None:
     services = Services()
     services.most = 12
-    with pytest.raises(Trouble):
+    with pytest.raises(UserError):
         await services.load(city)
     assert 0 < len(services.taken) < len(city.commands)
     services.most = ALL
@@ -96,9 +96,9 @@ async def test_what_names_something_refused_is_refused_with_its_line_and_the_res
     sender = await services.load(city)
     kept = {command.key for command in city.commands} - services.taken.keys()
     assert services.refused < kept
-    assert sum(sender.fate.refused.values()) == len(kept)
-    assert sum(sender.fate.accepted.values()) == len(city.commands) - len(kept)
-    lines = {refusal.row for refusal in sender.fate.refusals if refusal.code == "NOT_LOADED_BEFORE_IT"}
+    assert sum(sender.result.refused.values()) == len(kept)
+    assert sum(sender.result.accepted.values()) == len(city.commands) - len(kept)
+    lines = {refusal.row for refusal in sender.result.refusals if refusal.code == "NOT_LOADED_BEFORE_IT"}
     headcounts = [n for n, line in enumerate(city.lines("registry"), 1) if line["key"] in kept and line["op"] == "headcount"]
     assert headcounts
     assert lines.issuperset(headcounts)

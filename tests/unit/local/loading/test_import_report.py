@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality, percent
-from deploy.local.loading.batches import Fate, Refusal
-from deploy.local.loading.report import fate_lines, finding_lines, unusable_lines, write_findings
-from samples.files import Unusable
+from deploy.local.loading.batches import ImportResult, Refusal
+from deploy.local.loading.report import finding_lines, result_lines, unusable_lines, write_findings
+from samples.files import UnusableFileError
 from samples.records import Finding
 from shared.problems.errors import FieldError
 
@@ -68,11 +68,11 @@ def test_csv_has_a_column_for_each_part_of_a_rate_and_carries_no_formula() -> No
 
 
 def test_refusals_are_listed_by_row_in_both_languages_and_the_fate_of_the_others_is_said() -> None:
-    fate = Fate()
-    fate.accepted.update(enterprise=7)
-    fate.refuse([Refusal.of(FieldError("UNKNOWN_PARK", "park", 9, {"park": "X"}), "enterprise")], "enterprise")
-    fate.refuse([Refusal.of(FieldError("BROKEN_JSON", None, 4), "row")], "row", 3)
-    first, second, more, accepted, refused = fate_lines(fate)
+    result = ImportResult()
+    result.accepted.update(enterprise=7)
+    result.refuse([Refusal.of(FieldError("UNKNOWN_PARK", "park", 9, {"park": "X"}), "enterprise")], "enterprise")
+    result.refuse([Refusal.of(FieldError("BROKEN_JSON", None, 4), "row")], "row", 3)
+    first, second, more, accepted, refused = result_lines(result)
     assert "line 4" in first
     assert "第 9 行 line 9 · enterprise · park · UNKNOWN_PARK: 没有园区 X。 / There is no park X." in second
     assert "4 were refused" in more
@@ -82,7 +82,7 @@ def test_refusals_are_listed_by_row_in_both_languages_and_the_fate_of_the_others
 
 
 def test_an_unusable_file_is_said_with_all_that_is_wrong_and_that_nothing_was_brought_in() -> None:
-    error = Unusable(FieldError("MISSING_COLUMN", "A", 1, {"column": "A"}), FieldError("MISSING_COLUMN", "B", 1, {"column": "B"}))
+    error = UnusableFileError(FieldError("MISSING_COLUMN", "A", 1, {"column": "A"}), FieldError("MISSING_COLUMN", "B", 1, {"column": "B"}))
     *wrong, last = unusable_lines(Path("file.csv"), error)
     assert [line.split(": ")[1] for line in wrong] == ["第 1 行 line 1 · A · MISSING_COLUMN", "第 1 行 line 1 · B · MISSING_COLUMN"]
     assert "nothing was brought in" in last

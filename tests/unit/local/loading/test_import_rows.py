@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deploy.local.loading.rows import LONGEST_LINE, Checked, Read, rows
-from samples.files import Unusable
+from deploy.local.loading.rows import LONGEST_LINE, CheckedFile, ParsedRow, read_rows
+from samples.files import UnusableFileError
 from shared.problems.catalogue import CODES
 
 ENTERPRISE = {"name": "示例机械厂", "park": "D-P001", "settled_on": "2025-03-01"}
@@ -35,13 +35,13 @@ def write(tmp_path: Path) -> Write:
 
 
 def errors_of(path: Path, kind: str) -> list[tuple[int | None, str | None, str]]:
-    found = Checked(path, kind).errors
+    found = CheckedFile(path, kind).errors
     assert all(error.code in CODES for error in found)
     return [(error.row, error.field, error.code) for error in found]
 
 
-def good_of(path: Path, kind: str) -> list[Read]:
-    return [row for row in rows(path, kind) if isinstance(row, Read)]
+def good_of(path: Path, kind: str) -> list[ParsedRow]:
+    return [row for row in read_rows(path, kind) if isinstance(row, ParsedRow)]
 
 
 @pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("gb18030", "\n")])
@@ -94,13 +94,13 @@ def test_every_wrong_field_is_told_by_row_and_the_other_rows_are_good(write: Wri
         "BROKEN_JSON",
         "LINE_TOO_LARGE",
     }
-    checked = Checked(path, "enterprises")
-    assert (checked.good, checked.refused) == (1, 9)
+    checked = CheckedFile(path, "enterprises")
+    assert (checked.valid, checked.refused) == (1, 9)
 
 
 def test_a_wrong_document_is_told_without_its_number(write: Write) -> None:
     path = write(MEMBER, {**MEMBER, "document": {"kind": "permit", "number": ["SECRET-2"]}})
-    [error] = Checked(path, "members").errors
+    [error] = CheckedFile(path, "members").errors
     assert (error.row, error.field) == (2, "document.number")
     assert "SECRET" not in json.dumps(error.as_dict())
 
@@ -116,13 +116,13 @@ def test_a_wrong_document_is_told_without_its_number(write: Write) -> None:
     ],
 )
 def test_files_without_any_row_are_refused_as_a_whole(write: Write, content: str, code: str) -> None:
-    with pytest.raises(Unusable) as refused:
-        Checked(write(content, end=""), "unions")
+    with pytest.raises(UnusableFileError) as refused:
+        CheckedFile(write(content, end=""), "unions")
     assert [error.code for error in refused.value.errors] == [code]
 
 
 def test_errors_are_counted_and_only_so_many_kept(write: Write) -> None:
-    checked = Checked(write(*["{}"] * 50), "areas", most=3)
+    checked = CheckedFile(write(*["{}"] * 50), "areas", most=3)
     assert checked.refused == 50
     assert {error.row for error in checked.errors} == {1}
     assert len(checked.errors) == 3

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.local.errors import UserError
 from deploy.local.loading import api, batches
-from deploy.local.loading.api import Apis, Denied
+from deploy.local.loading.api import Apis, RequestDeniedError
 from deploy.local.loading.batches import Sender
-from deploy.local.loading.sample import load_areas, load_enterprises
-from deploy.local.trouble import Trouble
+from deploy.local.loading.records import load_areas, load_enterprises
 from samples.records import Area, Enterprise, Founding, Headcount
 from shared.problems.errors import Unprocessable
 
@@ -95,7 +95,7 @@ async def test_records_become_lines_with_stable_keys_and_ids_from_the_answers() 
             for n in (1, 2)
         },
     }
-    assert sender.fate.accepted == {"area": 2, "enterprise": 2, "headcount": 1, "union": 1, "member": 2}
+    assert sender.result.accepted == {"area": 2, "enterprise": 2, "headcount": 1, "union": 1, "member": 2}
     assert all(headers["X-Parkunion-Import"] == "file-1" and headers["Authorization"] == "Bearer token" for headers in services.headers)
 
 
@@ -105,7 +105,7 @@ async def test_members_go_in_full_batches_and_progress_adds_up() -> None:
     def tell(op: str, count: int) -> None:
         told[op] = told.get(op, 0) + count
 
-    await load_enterprises(services.sender(told=tell), "s", [unit(str(n), members=7) for n in range(1200)])
+    await load_enterprises(services.sender(on_progress=tell), "s", [unit(str(n), members=7) for n in range(1200)])
     members = [size for host, size in services.batches if host == "membership" and size == 1000]
     assert len(members) >= 6
     assert told == {"enterprise": 1200, "headcount": 1200, "union": 1200, "member": 8400}
@@ -125,7 +125,7 @@ async def test_what_is_away_is_asked_again_with_the_same_keys() -> None:
     services = Services(fail)  # type: ignore[arg-type]
     sender = services.sender()
     await load_enterprises(sender, "s", [unit("1")])
-    assert sender.fate.accepted == {"enterprise": 1, "headcount": 1, "union": 1, "member": 2}
+    assert sender.result.accepted == {"enterprise": 1, "headcount": 1, "union": 1, "member": 2}
     assert next(faults, None) is None
 
 
@@ -153,7 +153,7 @@ async def test_lines_not_yet_known_are_sent_again_and_only_these() -> None:
     sender = services.sender()
     await load_enterprises(sender, "s", [unit("1"), unit("2"), unit("3")])
     assert [size for host, size in services.batches if host == "membership"] == [3, 1, 1, 1, 6]
-    assert not sender.fate.refused
+    assert not sender.result.refused
 
 
 async def test_what_depends_on_a_refused_line_is_told_and_not_sent() -> None:
@@ -161,9 +161,9 @@ async def test_what_depends_on_a_refused_line_is_told_and_not_sent() -> None:
     services.refused = {"s/1", "s/2/union", "s/3/member/2"}
     sender = services.sender()
     await load_enterprises(sender, "s", [unit("1", row=5), unit("2", row=6), unit("3", row=7)])
-    assert sender.fate.accepted == {"enterprise": 2, "headcount": 2, "union": 1, "member": 1}
-    assert sender.fate.refused == {"enterprise": 1, "headcount": 1, "union": 2, "member": 5}
-    assert sorted((refusal.row, refusal.op, refusal.code) for refusal in sender.fate.refusals) == [
+    assert sender.result.accepted == {"enterprise": 2, "headcount": 2, "union": 1, "member": 1}
+    assert sender.result.refused == {"enterprise": 1, "headcount": 1, "union": 2, "member": 5}
+    assert sorted((refusal.row, refusal.op, refusal.code) for refusal in sender.result.refusals) == [
         (5, "enterprise", "UNKNOWN_AREA"),
         (5, "headcount", "NOT_LOADED_BEFORE_IT"),
         (5, "member", "NOT_LOADED_BEFORE_IT"),
@@ -172,7 +172,7 @@ async def test_what_depends_on_a_refused_line_is_told_and_not_sent() -> None:
         (6, "union", "UNKNOWN_AREA"),
         (7, "member", "UNKNOWN_AREA"),
     ]
-    assert all(refusal.zh and refusal.en for refusal in sender.fate.refusals)
+    assert all(refusal.zh and refusal.en for refusal in sender.result.refusals)
 
 
 async def test_a_token_that_ran_out_is_renewed_once() -> None:
@@ -185,24 +185,24 @@ async def test_a_token_that_ran_out_is_renewed_once() -> None:
     sender = services.sender()
     sender._apis._new_token = lambda: next(tokens)
     await load_enterprises(sender, "s", [unit("1")])
-    assert sender.fate.accepted["member"] == 2
+    assert sender.result.accepted["member"] == 2
 
 
 async def test_a_refused_request_says_why_in_both_languages() -> None:
     problem = Unprocessable("DATE_OUT_OF_RANGE", field="as_of", params={"earliest": "1900-01-01", "latest": "2030-01-01"})
     services = Services(lambda _: httpx.Response(422, json=problem.as_dict()))
-    with pytest.raises(Denied, match=r"as_of: 日期须在.*as_of: The date must lie"):
+    with pytest.raises(RequestDeniedError, match=r"as_of: 日期须在.*as_of: The date must lie"):
         await load_enterprises(services.sender(), "s", [unit("1")])
 
 
 async def test_patience_ends_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "PATIENCE", 0.05)
-    monkeypatch.setattr(batches, "PATIENCE", 0.0)
-    with pytest.raises(Trouble, match="run this again"):
+    monkeypatch.setattr(api, "WAIT_TIMEOUT", 0.05)
+    monkeypatch.setattr(batches, "WAIT_TIMEOUT", 0.0)
+    with pytest.raises(UserError, match="run this again"):
         await load_enterprises(Services(lambda _: httpx.Response(503)).sender(), "s", [unit("1")])
     services = Services()
     services.late = {"s/1/union": 10**6}
-    with pytest.raises(Trouble, match="run this again"):
+    with pytest.raises(UserError, match="run this again"):
         await load_enterprises(services.sender(), "s", [unit("1")])
 
 
@@ -210,6 +210,6 @@ async def test_a_stack_that_was_stopped_is_not_waited_for() -> None:
     runs = iter([True, True, False])
     away = httpx.MockTransport(lambda _request: httpx.Response(503))
     stopped = Apis({"registry": "http://registry"}, lambda: "token", httpx.AsyncClient(transport=away), lambda: next(runs))
-    with pytest.raises(api.Stopped, match="the stack was stopped"):
+    with pytest.raises(api.StackStoppedError, match="the stack was stopped"):
         await stopped.get("registry", "/v1/areas")
     assert next(runs, None) is None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deploy.local.supervising.fork_server import Nursery
+from deploy.local.supervising.fork_server import ForkServer
 from deploy.local.supervising.processes import FROZEN_AFTER, SILENT_AFTER, ServiceProcess
 
 
 def test_a_heartbeat_that_is_just_being_written_is_not_taken_for_none(tmp_path: Path) -> None:
-    process = ServiceProcess("registry", ("api",), {}, tmp_path / "registry.api.log", Nursery([], tmp_path / "nursery.log", {}))
-    process.give_time(100.0)
+    process = ServiceProcess("registry", ("api",), {}, tmp_path / "registry.api.log", ForkServer([], tmp_path / "nursery.log", {}))
+    process.reset_timeouts(100.0)
     process.beat.write_text("200.0\n")
     assert not process.frozen(201.0)
     process.beat.write_text("")

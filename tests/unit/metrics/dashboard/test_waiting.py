@@ -29,12 +29,12 @@ def test_the_table_twin_reads_the_curve_at_its_marks_as_far_as_anybody_was_obser
 
 @pytest.mark.parametrize(("language", "said"), [("zh", "中位数 40 天"), ("en", "median 40 days")])
 def test_the_chart_steps_down_from_all_and_names_the_median(language: Language, said: str) -> None:
-    told = waiting.told(panel({0: 1, 40: 2}, {100: 1, 800: 1}), Words(language, ZONE))
+    told = waiting.chart_spec(panel({0: 1, 40: 2}, {100: 1, 800: 1}), Words(language, ZONE))
     assert told["steps"] == [(0, 100.0), (0, 80.0), (40, 40.0), (100, 40.0), (800, 40.0)]
     assert said in vl_convert.vegalite_to_svg(drawing.survival(told).to_dict())
 
 
 def test_a_long_curve_is_thinned_to_what_can_be_seen() -> None:
-    told = waiting.told(panel(dict.fromkeys(range(4000), 1), {}), Words("en", ZONE))
+    told = waiting.chart_spec(panel(dict.fromkeys(range(4000), 1), {}), Words("en", ZONE))
     assert len(told["steps"]) <= waiting.MOST_POINTS + 50
     assert told["steps"][-1] == (3999, 0.0)

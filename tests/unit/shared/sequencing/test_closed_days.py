@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.streams import day_subject, partition_given
+from shared.broker.protocol import partition_for, partition_of
+from shared.contracts.streams import day_subject
 from shared.sequencing.closed_days import NO_DAY, closed_day
 
 FIRST, SECOND, THIRD = date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 3)
@@ -44,5 +45,5 @@ def test_no_day_is_closed_that_a_topic_or_a_held_event_leaves_open(closings: dic
 
 
 def test_the_partition_of_a_closed_day_stands_in_its_subject() -> None:
-    assert partition_given(day_subject(47)) == 47
-    assert partition_given("enterprise/0197-7") is None
+    assert partition_for(day_subject(47), "47", 48) == 47
+    assert partition_for("enterprise/0197-7", "0197-7", 48) == partition_of("0197-7", 48)

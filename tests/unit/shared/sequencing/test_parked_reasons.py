@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.commands.parking import reason_of
+from deploy.local.commands.parked import reason_of
 from shared.sequencing import parked_reasons as reasons
 from shared.sequencing.parked_reasons import REASONS, DomainError, ParkedReason, coded, parse_reason
 
