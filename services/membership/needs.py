@@ -13,6 +13,7 @@ from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJo
 from shared.process.clock import Clock
 from shared.writing import table
 from shared.writing.facts import Standing
+from shared.writing.standing import CheckedStreams
 from shared.writing.table import Correct
 
 Hashes = list[tuple[int, bytes]]
@@ -28,6 +29,7 @@ class Context:
     fingerprint_key: bytes
     registry_topic: str
     partitions: int
+    checked: CheckedStreams = field(default_factory=CheckedStreams)
 
 
 @dataclass
