@@ -90,9 +90,9 @@ async def snapshot(
 async def widen(conn: Connection, needs: Needs) -> None:
     """The enterprises and persons of the memberships named."""
     found = await members.memberships(conn, needs.memberships)
-    needs.told |= {member.enterprise_id for member in found}
+    needs.recorded |= {member.enterprise_id for member in found}
     needs.persons |= {member.person for member in found}
-    needs.enterprises |= needs.told
+    needs.enterprises |= needs.recorded
 
 
 async def _unions_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
@@ -106,15 +106,15 @@ async def _unions_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
 async def _enterprises_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
     """The enterprises named, and those of unions that end."""
     ends = needs.ending | (needs.wide if needs.events or needs.ranges else set())
-    needs.told |= {fact.enterprise_id for fact in await unions.coverage_of_unions(conn, ends)}
-    needs.enterprises |= needs.told
+    needs.recorded |= {fact.enterprise_id for fact in await unions.coverage_of_unions(conn, ends)}
+    needs.enterprises |= needs.recorded
     return [enterprise_subject(enterprise_id) for enterprise_id in needs.enterprises]
 
 
 async def _enterprises_known(conn: Connection, needs: Needs) -> Collection[str]:
     """Of these, those that are known. What becomes known after this is still unknown to these commands."""
     known = await enterprises(conn, needs.enterprises)
-    return [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | needs.told]
+    return [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | needs.recorded]
 
 
 LOCKS: tuple[Locks[Needs], ...] = (

@@ -36,12 +36,12 @@ class Context:
 class Needs(table.Needs):
     """Ids of rows to load. `wide`: unions whose whole coverage is needed; `ending`: those of them whose units' streams get facts.
 
-    `told`: enterprises of which this service has recorded something: their streams exist even if the registry has withdrawn them.
+    `recorded`: enterprises of which this service has recorded facts: their streams exist even if the registry has withdrawn them.
     """
 
     documents: Documents | None = None
     enterprises: set[UUID] = field(default_factory=set)
-    told: set[UUID] = field(default_factory=set)
+    recorded: set[UUID] = field(default_factory=set)
     unions: set[UUID] = field(default_factory=set)
     changed: set[UUID] = field(default_factory=set)
     """Unions that change: their streams are locked."""
@@ -120,7 +120,7 @@ def stream(needs: Needs, subject: str) -> None:
         needs.wide.add(UUID(key))
     else:
         needs.enterprises.add(UUID(key))
-        needs.told.add(UUID(key))
+        needs.recorded.add(UUID(key))
 
 
 def founded(needs: Needs, fact: Standing) -> None:

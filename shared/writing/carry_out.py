@@ -135,7 +135,7 @@ async def _look(conn: Connection, table: Table[W, N], needs: N) -> None:
 async def lock(conn: Connection, table: Table[W, N], needs: N) -> dict[str, int]:
     """Lock streams, step by step in the order of docs/design/ENGINE.md, Writing 2; {stream: sequence}.
 
-    Of whole streams the sequence is 0 here: folding them tells it.
+    Of whole streams the sequence is 0 here; it is known once they are folded.
     """
     locked: dict[str, int] = {}
     for step in table.locks:

@@ -50,7 +50,7 @@ class Standing:
     content: Mapping[str, Any] | None = None
 
     def order(self) -> tuple[date, int]:
-        """(date, rank): where several facts say the same thing, the last in this order wins."""
+        """(date, rank): of facts about the same attribute, the last in this order holds."""
         return self.on, self.rank
 
     def placed(self) -> Placed:
@@ -140,7 +140,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a command comes to. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
+    """The outcome of a command. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
     None: that of the first fact. `warnings` are codes of the catalogue."""
 
     facts: list[Fact]
