@@ -104,14 +104,15 @@ async def test_nothing_is_decided_on_a_stream_with_an_unreadable_event_until_it_
     member = await office.member(union, enterprise)
     subject = f"enterprise/{enterprise}"
     await append_unreadable(office, subject, 3)
-    for op, body in (
+    refusals: tuple[tuple[str, dict[str, Any]], ...] = (
         ("leave", {"member_id": member, "on": "2024-01-01", "reason": "resigned"}),
         (
             "member",
             {"union_id": union, "enterprise_id": enterprise, "document": {"kind": "sample", "number": "2"}, "joined_on": "2024-01-01"},
         ),
         ("dissolution", {"union_id": union, "on": "2024-01-01", "reason": "merged"}),
-    ):
+    )
+    for op, body in refusals:
         with pytest.raises(Problem) as problem:
             await office.do(op, **body)
         assert (problem.value.status, problem.value.code) == (409, "STREAM_UNREADABLE")
