@@ -1,4 +1,4 @@
-"""The one place where membership is put together: its API and its background roles."""
+"""Wires membership: its API and its background roles."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def api(settings: Settings) -> FastAPI:
 
 
 async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
-    """Ready when the database answers: commands need nothing else. How far the registry was read is said beside it."""
+    """Ready when the database answers: commands need nothing else. The answer also tells how far the registry was read."""
     from shared.http.operations import Readiness
 
-    # In this order: what a registry event has us say is in the outbox before that event counts as read.
+    # In this order: what follows from a registry event is in the outbox before that event counts as read.
     behind = await lag(pool, broker, GENERATION, [settings.registry_topic])
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")

@@ -20,8 +20,8 @@ from services.registry.schemas import (
 )
 from shared.http.answers import Created, created
 from shared.http.forms import Command as Form
-from shared.http.forms import Id, IdempotencyKey, IfMatch, Withdrawal
-from shared.http.json_bodies import JsonRoute
+from shared.http.forms import Id, Withdrawal
+from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency
 from shared.writing import commands

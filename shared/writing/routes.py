@@ -15,9 +15,9 @@ from starlette.responses import Response
 from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
-from shared.http.forms import Data, Id, IdempotencyKey, IfMatch, Text, Withdrawal
-from shared.http.json_bodies import JsonRoute
+from shared.http.forms import Data, Id, Text, Withdrawal
 from shared.http.pages import Cursors
+from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.reasons import reason_of

@@ -87,16 +87,48 @@ async def test_what_is_refused_leaves_nothing_behind(membership: Membership) -> 
     await withdraw(membership, subject, 2, 3)
 
 
+async def append_unreadable(membership: Membership, subject: str, sequence: int) -> None:
+    """Another release recorded an event that this one does not know."""
+    await membership.pool.execute("UPDATE streams SET sequence = $2 WHERE subject = $1", subject, sequence)
+    await membership.pool.execute(
+        "INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, partition_key, data) "
+        "VALUES ($1, $2, gen_random_uuid(), 'parkunion.mood-reported.v1', parkunion_now(), '2024-01-01', 'x', 'api', 'x', '{}')",
+        subject,
+        sequence,
+    )
+
+
+async def test_nothing_is_decided_on_a_stream_with_an_unreadable_event_until_it_is_withdrawn(membership: Membership) -> None:
+    enterprise, other = await membership.enterprise(), await membership.enterprise()
+    union = await membership.union(enterprise, other, kind="joint_union")
+    member = await membership.member(union, enterprise)
+    subject = f"enterprise/{enterprise}"
+    await append_unreadable(membership, subject, 3)
+    refusals: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("leave", {"member_id": member, "on": "2024-01-01", "reason": "resigned"}),
+        (
+            "member",
+            {"union_id": union, "enterprise_id": enterprise, "document": {"kind": "sample", "number": "2"}, "joined_on": "2024-01-01"},
+        ),
+        ("dissolution", {"union_id": union, "on": "2024-01-01", "reason": "merged"}),
+    )
+    for op, body in refusals:
+        with pytest.raises(Problem) as problem:
+            await membership.do(op, **body)
+        assert (problem.value.status, problem.value.code) == (409, "STREAM_UNREADABLE")
+    await membership.member(union, other, number="3")
+    await withdraw(membership, subject, 3, 3)
+    await membership.do("leave", member_id=member, on="2024-01-01", reason="resigned")
+    await append_unreadable(membership, subject, 6)
+    with pytest.raises(Problem, match="STREAM_UNREADABLE"):
+        await membership.member(union, enterprise, number="4")
+
+
 async def test_an_event_that_this_release_cannot_read_can_be_withdrawn(membership: Membership) -> None:
     enterprise = await membership.enterprise()
     await membership.union(enterprise)
     subject = f"enterprise/{enterprise}"
-    await membership.pool.execute("UPDATE streams SET sequence = 2 WHERE subject = $1", subject)
-    await membership.pool.execute(
-        "INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, partition_key, data) "
-        "VALUES ($1, 2, gen_random_uuid(), 'parkunion.mood-reported.v1', parkunion_now(), '2024-01-01', 'x', 'api', 'x', '{}')",
-        subject,
-    )
+    await append_unreadable(membership, subject, 2)
     assert (await withdraw(membership, subject, 2, 2)).sequence == 3
     assert await refused(membership, subject, 2, 2) == (409, "FACT_WITHDRAWN", "from")
 
