@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.registry.context import Context
 from services.registry.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.registry import SOURCE
 from shared.journal.day_closing import Closer
 from shared.process import db
+from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.relaying.relay import Relay, relaying
 
@@ -22,16 +23,22 @@ if TYPE_CHECKING:
     from shared.http.operations import Readiness
 
 
-def context_of(settings: Settings) -> Context:
-    """What commands need."""
-    return Context(settings.clock, settings.fingerprint_key)
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What commands need besides a connection. `fingerprint_key` hides bodies in idempotency rows."""
+
+    clock: Clock
+    fingerprint_key: bytes
 
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.registry.api import router
-    from services.registry.reading_api import router as reading
+    from services.registry.areas.routes import router as areas
+    from services.registry.enterprises.routes import router as enterprises
+    from services.registry.facts import TABLE
+    from services.registry.reading import EVENTS
     from shared.http.web import create_app
+    from shared.writing.routes import writing_router
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,8 +51,9 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool)
 
-    app = create_app(settings, title="parkunion registry", routers=[router, reading], lifespan=lifespan, readiness=readiness)
-    app.state.context = context_of(settings)
+    routers = [writing_router(TABLE, EVENTS), enterprises, areas]
+    app = create_app(settings, title="parkunion registry", routers=routers, lifespan=lifespan, readiness=readiness)
+    app.state.context = Context(settings.clock, settings.fingerprint_key)
     return app
 
 
