@@ -1,4 +1,4 @@
-"""CPU seconds of the processes of a running stack, by what they do; PostgreSQL's are told apart by the role that they serve."""
+"""CPU seconds of the processes of a running stack, by role; of PostgreSQL by the database role of the session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def named(status: Mapping[str, Any]) -> dict[int, str]:
 
 
 def seconds(status: Mapping[str, Any]) -> dict[str, float]:
-    """{name: CPU seconds used so far}. A session that ended is no longer counted: take two readings while the pools stand."""
+    """{name: CPU seconds used so far}. A session that ended is no longer counted: take both readings while the connection pools stay open."""
     found: dict[str, float] = {}
     for pid, name in named(status).items():
         process = psutil.Process(pid)
@@ -29,6 +29,12 @@ def seconds(status: Mapping[str, Any]) -> dict[str, float]:
             label = _session(title) if name == "postgres" else name
             found[label] = found.get(label, 0.0) + times.user + times.system
     return found
+
+
+def family_seconds(pid: int | None) -> float:
+    """CPU seconds of a process and its descendants."""
+    process = psutil.Process(pid)
+    return sum(sum(member.cpu_times()[:2]) for member in [process, *process.children(recursive=True)])
 
 
 def _session(title: str) -> str:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from bench.latency import ROOT, parkunion
-from bench.sample import SAMPLE, settled, told
+from bench.sample import SAMPLE, is_projected, print_step
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         parkunion(data, "up", "--detach")
         try:
             subprocess.run([ROOT / "parkunion", "--data", data, "import", "nlrb", SAMPLE], check=True, capture_output=True)
-            while not settled(data):
+            while not is_projected(data):
                 time.sleep(0.1)
             for step in ("audit", "rebuild", "switch", "audit"):
                 words = [step] if step == "switch" else [step, "--json"]
@@ -30,7 +30,7 @@ def main() -> None:
                 done = subprocess.run([ROOT / "parkunion", "--data", data, *words], check=False, capture_output=True, text=True)
                 found = json.loads(done.stdout) if step != "switch" else {}
                 figures = {name: found.get(name) for name in ("events", "rows", "differences") if name in found}
-                told(step, began, exit=done.returncode, **figures)
+                print_step(step, began, exit=done.returncode, **figures)
         finally:
             parkunion(data, "down")
 

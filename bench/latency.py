@@ -1,10 +1,10 @@
-"""From a command acknowledged to the figure served by SSE: `python -m bench.latency [--data DIR] [--seconds 20]`.
+"""Latency from an acknowledged command to its figure on SSE: `python -m bench.latency [--data DIR] [--seconds 20]`.
 
 Needs a running stack (`./parkunion up --detach`). Two loads: 200 single commands a second, and 2,000 a second in batches of 100.
 Every park has one enterprise, so its stream's order is the order of its count: the k-th member acknowledged is served when the park's
 `members` is at least k. Latency is the instant at which the stream's line arrives less the instant at which the answer arrived.
-The generator's own share of the CPU is stated, since it runs on the same machine, and so are the CPU milliseconds of each process per
-command (of a batch: per line), which are comparable where times are not: on a machine that does other work, too.
+The output includes the generator's share of the CPU, since it runs on the same machine, and the CPU milliseconds of each process per
+command (of a batch: per line), which stay comparable on a busy machine.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ PARKS = 40
 DAY = "2024-01-02"
 
 
-def parkunion(data: Path | None, *words: str) -> str:
-    """What the `parkunion` command prints."""
-    place = ["--data", str(data)] if data else []
-    return subprocess.run([ROOT / "parkunion", *place, *words], check=True, capture_output=True, text=True).stdout.strip()
+def parkunion(data: Path | None, *arguments: str) -> str:
+    """The output of a `parkunion` command."""
+    folder = ["--data", str(data)] if data else []
+    return subprocess.run([ROOT / "parkunion", *folder, *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @dataclass
@@ -135,7 +135,7 @@ class Load:
         park.acknowledged.append((park.sent, time.perf_counter()))
 
     async def drive(self, send: Any, per_second: float, seconds: float, members: int = 1) -> dict[str, Any]:
-        """Open loop: a command starts when its time has come, whether or not earlier ones were answered. `send` adds so many `members`."""
+        """Open loop: commands start at fixed times, independent of earlier answers. Each `send` adds `members` members."""
         for park in self.parks.values():
             park.acknowledged.clear()
         parks, tasks = list(self.parks.values()), []

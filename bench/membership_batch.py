@@ -1,4 +1,4 @@
-"""What a batch of 1,000 joining members costs membership: `python -m bench.membership_batch [--batches N] [--profile]`.
+"""Cost of a batch of 1,000 joining members in membership: `python -m bench.membership_batch [--batches N] [--profile]`.
 
 A PostgreSQL of its own in a temporary folder, the service's own code from the parsed line to the commit (no HTTP), persons all new.
 Prints one line of JSON: milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, medians.
@@ -18,18 +18,18 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
-import psutil
 
+from bench.cpu import family_seconds
 from deploy.local.servers.postgres import PostgresServer
-from services.membership.carry_out import carrying_out
-from services.membership.context import Context
-from services.membership.documents import Documents
-from services.membership.domain.commands import Command, Found
-from services.membership.schemas import OPS, command_of
+from services.membership.facts import TABLE
+from services.membership.members.documents import Documents
+from services.membership.needs import Context
+from services.membership.unions.commands import Found
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered
@@ -44,7 +44,9 @@ from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.process.migrate import migrate
 from shared.writing import commands
+from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
+from shared.writing.routes import command_of, models
 
 ENTERPRISES = 2_000
 LINES = 1_000
@@ -53,7 +55,8 @@ ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90
 CONTEXT = Context(
     Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12
 )
-WORK = carrying_out(CONTEXT, Areas.all(), ACTOR)
+MODELS = models(TABLE)
+WORK = carrying_out(TABLE, CONTEXT, Areas.all(), ACTOR)
 
 
 async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
@@ -65,7 +68,7 @@ async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
     pairs: list[tuple[UUID, UUID]] = []
     for start in range(0, ENTERPRISES, LINES):
         part = ids[start : start + LINES]
-        lines: list[Line[Command]] = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
+        lines: list[Line[Any]] = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
         outcomes = await commands.many(pool, "bench", lines, WORK)
         pairs += [(UUID(o.id), e) for o, e in zip(outcomes, part, strict=True) if isinstance(o, Result)]
     return pairs
@@ -87,19 +90,13 @@ def bodies(pairs: list[tuple[UUID, UUID]]) -> Iterator[bytes]:
 
 async def join(pool: Pool, raw: bytes) -> None:
     """One batch from its bytes to its commit."""
-    lines: list[Line[Command]] = []
+    lines: list[Line[Any]] = []
     for text in raw.split(b"\n"):
         line = msgspec.json.decode(text)
-        command = command_of(OPS[line["op"]].model_validate(line["body"]))
+        command = command_of(TABLE, line["op"], MODELS[line["op"]].model_validate(line["body"]))
         lines.append(Line(command, line["key"], idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", "member", line["body"])))
     wrong = [outcome for outcome in await commands.many(pool, "bench", lines, WORK) if not isinstance(outcome, Result)]
     assert not wrong, wrong[0]
-
-
-def postgres_cpu(server: PostgresServer) -> float:
-    """CPU seconds of the server and its sessions."""
-    family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    return sum(sum(process.cpu_times()[:2]) for process in family)
 
 
 async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[str, float]:
@@ -109,7 +106,7 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
     source = bodies(await prepare(pool))
     await join(pool, next(source))
     wall, own = [], []
-    before = postgres_cpu(server)
+    before = family_seconds(server.pid)
     profiler = cProfile.Profile()
     for _ in range(batches):
         raw = next(source)
@@ -120,7 +117,7 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
         profiler.disable()
         wall.append(time.perf_counter() - start)
         own.append(time.process_time() - cpu)
-    database = (postgres_cpu(server) - before) / batches
+    database = (family_seconds(server.pid) - before) / batches
     await pool.close()
     if profile:
         pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(30)

@@ -1,4 +1,4 @@
-"""Memory of the whole local system at rest: the PSS of every process of a running stack, summed. `python -m bench.memory [--data DIR]`."""
+"""Memory of an idle stack: the sum of the PSS of its processes. `python -m bench.memory [--data DIR]`."""
 
 from __future__ import annotations
 

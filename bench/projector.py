@@ -1,6 +1,6 @@
-"""How fast the projector folds, and how fast questions are answered: `python -m bench.projector [--events N]`.
+"""Throughput of the projector and latency of queries: `python -m bench.projector [--events N]`.
 
-A PostgreSQL of its own, no Kafka: batches go straight to the projector. The load is member-heavy, like the sample: of 24 events 19 are members.
+Own PostgreSQL, no Kafka: batches go straight to the projector. Like the sample, of 24 events 19 are members.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from deploy.local.servers.postgres import PostgresServer
-from services.metrics.figures.questions import Questions, coverage, month_ends, series
+from services.metrics.figures.questions import Snapshots, coverage, month_ends, series
 from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope, Event, membership, registry, type_of
 from shared.contracts.ids import uuid7
@@ -38,14 +38,14 @@ MANY = 5000
 KNOWN = datetime(2024, 6, 3, 2, tzinfo=UTC)
 
 
-class Sayer:
-    """Makes events with contiguous sequences."""
+class EventBuilder:
+    """Builds events with contiguous sequences."""
 
     def __init__(self) -> None:
         self.sequences: dict[tuple[str, str], int] = {}
 
-    def say(self, subject: str, data: Event, on: date, source: str | None = None) -> Envelope:
-        """The next event of a stream; `source` where the event's type does not tell it."""
+    def event(self, subject: str, data: Event, on: date, source: str | None = None) -> Envelope:
+        """The next event of a stream; `source` only if the event's type does not determine it."""
         source = source or (membership.SOURCE if type(data) in membership.TYPES.values() else registry.SOURCE)
         sequence = self.sequences[source, subject] = self.sequences.get((source, subject), 0) + 1
         return Envelope(
@@ -64,16 +64,16 @@ class Sayer:
         )
 
 
-def areas(sayer: Sayer) -> Iterator[Envelope]:
+def areas(builder: EventBuilder) -> Iterator[Envelope]:
     """A root, 51 divisions, the parks."""
-    yield sayer.say("area/R", AreaRegistered(code="R", name="R", kind=AreaKind.DIVISION), date(1900, 1, 1))
+    yield builder.event("area/R", AreaRegistered(code="R", name="R", kind=AreaKind.DIVISION), date(1900, 1, 1))
     for number in range(51):
         code = f"D{number:02}"
-        yield sayer.say(f"area/{code}", AreaRegistered(code=code, name=code, kind=AreaKind.DIVISION, parent="R"), date(1900, 1, 1))
+        yield builder.event(f"area/{code}", AreaRegistered(code=code, name=code, kind=AreaKind.DIVISION, parent="R"), date(1900, 1, 1))
     for number in range(PARKS):
         code = park(number)
         made = AreaRegistered(code=code, name=code, kind=AreaKind.PARK, parent=f"D{number % 51:02}")
-        yield sayer.say(f"area/{code}", made, date(1900, 1, 1))
+        yield builder.event(f"area/{code}", made, date(1900, 1, 1))
 
 
 def park(number: int) -> str:
@@ -81,27 +81,27 @@ def park(number: int) -> str:
     return f"D{number % 51:02}-P{number:04}"
 
 
-def enterprise(sayer: Sayer, random_: random.Random) -> Iterator[Envelope]:
+def enterprise(builder: EventBuilder, random_: random.Random) -> Iterator[Envelope]:
     """An enterprise with its union and members, each joined on a day of its own."""
     made, union = uuid7(), uuid7()
     subject, place = f"enterprise/{made}", park(random_.randrange(PARKS))
     settled = date(2015, 1, 1) + timedelta(days=random_.randrange(2000))
-    yield sayer.say(subject, EnterpriseRegistered(enterprise_id=made, name="示例", park=place, district=place[:3]), settled)
-    yield sayer.say(subject, HeadcountReported(workers=random_.randrange(300)), settled + timedelta(days=30))
+    yield builder.event(subject, EnterpriseRegistered(enterprise_id=made, name="示例", park=place, district=place[:3]), settled)
+    yield builder.event(subject, HeadcountReported(workers=random_.randrange(300)), settled + timedelta(days=30))
     founded = settled + timedelta(days=random_.randrange(400))
-    yield sayer.say(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=place), founded)
-    yield sayer.say(subject, CoverageStarted(enterprise_id=made, union_id=union, kind=UnionKind.ENTERPRISE_UNION), founded)
+    yield builder.event(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=place), founded)
+    yield builder.event(subject, CoverageStarted(enterprise_id=made, union_id=union, kind=UnionKind.ENTERPRISE_UNION), founded)
     for _ in range(MEMBERS):
-        yield sayer.say(subject, member(made, union), founded + timedelta(days=random_.randrange(700)))
+        yield builder.event(subject, member(made, union), founded + timedelta(days=random_.randrange(700)))
 
 
 def member(enterprise_id: UUID, union: UUID) -> MemberJoined:
-    """Somebody joins."""
+    """A join."""
     return MemberJoined(membership_id=uuid7(), enterprise_id=enterprise_id, union_id=union)
 
 
 async def fold(pool: Pool, projector: Projector, version: int, events: list[Envelope]) -> float:
-    """Seconds of one batch, to its commit."""
+    """Seconds of one batch, including its commit."""
     started = time.perf_counter()
     batch = ShardBatch(1, 0, version, events, {})
     async with pool.acquire() as conn, conn.transaction():
@@ -111,11 +111,11 @@ async def fold(pool: Pool, projector: Projector, version: int, events: list[Enve
 
 
 async def measure(pool: Pool, count: int, size: int) -> None:
-    """Print the figures."""
-    sayer, random_ = Sayer(), random.Random(1)
+    """Fold and query; print the figures."""
+    builder, random_ = EventBuilder(), random.Random(1)
     projector = Projector(pool, CLOCK)
-    await fold(pool, projector, 1, list(areas(sayer)))
-    events = [event for _ in range(count // (MEMBERS + 4)) for event in enterprise(sayer, random_)]
+    await fold(pool, projector, 1, list(areas(builder)))
+    events = [event for _ in range(count // (MEMBERS + 4)) for event in enterprise(builder, random_)]
     events.sort(key=lambda event: (event.occurredon, event.sequence))
     batches = [events[start : start + size] for start in range(0, len(events), size)]
     cpu, seconds = time.process_time(), 0.0
@@ -131,32 +131,32 @@ async def measure(pool: Pool, count: int, size: int) -> None:
     for number in range(200):
         subject = random_.choice(events).subject
         joined = member(UUID(subject.partition("/")[2]), uuid7())
-        small.append(1000 * await fold(pool, projector, 10_000 + number, [sayer.say(subject, joined, date(2024, 6, 1))]))
+        small.append(1000 * await fold(pool, projector, 10_000 + number, [builder.event(subject, joined, date(2024, 6, 1))]))
     print(f"a batch of one event: median {statistics.median(small):.1f} ms, p99 {sorted(small)[197]:.1f} ms")
-    await withdrawals(pool, projector, sayer, random_.sample([event for event in events if isinstance(event.data, MemberJoined)], 200))
+    await withdrawals(pool, projector, builder, random_.sample([event for event in events if isinstance(event.data, MemberJoined)], 200))
     await questions(pool)
 
 
-async def withdrawals(pool: Pool, projector: Projector, sayer: Sayer, counted: list[Envelope]) -> None:
+async def withdrawals(pool: Pool, projector: Projector, builder: EventBuilder, counted: list[Envelope]) -> None:
     """Times of batches of one withdrawal: of one member each, and of many members of one enterprise."""
 
     def withdrawn(event: Envelope, last: int) -> Envelope:
-        said = EventWithdrawn(first=event.sequence, last=last, reason="never_was")
-        return sayer.say(event.subject, said, date(2024, 6, 1), event.source)
+        withdrawal = EventWithdrawn(first=event.sequence, last=last, reason="never_was")
+        return builder.event(event.subject, withdrawal, date(2024, 6, 1), event.source)
 
     times = [1000 * await fold(pool, projector, 20_000 + n, [withdrawn(one, one.sequence)]) for n, one in enumerate(counted)]
     print(f"a batch of one withdrawal of one fact: median {statistics.median(times):.1f} ms, p99 {sorted(times)[197]:.1f} ms")
     made = uuid7()
-    joined = [sayer.say(f"enterprise/{made}", member(made, made), date(2024, 6, 1)) for _ in range(MANY)]
+    joined = [builder.event(f"enterprise/{made}", member(made, made), date(2024, 6, 1)) for _ in range(MANY)]
     await fold(pool, projector, 30_000, joined)
-    taken_back = await fold(pool, projector, 30_001, [withdrawn(joined[0], MANY)])
+    seconds = await fold(pool, projector, 30_001, [withdrawn(joined[0], MANY)])
     size = await pool.fetchval("SELECT pg_column_size(says) FROM g1.facts WHERE subject = $1 AND sequence > $2", f"enterprise/{made}", MANY)
-    print(f"a withdrawal of {MANY:,} facts: {1000 * taken_back:.0f} ms, its row in facts {size / 1024:,.0f} KiB")
+    print(f"a withdrawal of {MANY:,} facts: {1000 * seconds:.0f} ms, its row in facts {size / 1024:,.0f} KiB")
 
 
 async def questions(pool: Pool) -> None:
-    """Times of the page questions."""
-    asked = Questions(pool, CLOCK)
+    """Times of the queries of the pages."""
+    asked = Snapshots(pool, CLOCK)
     day = date(2024, 6, 3)
     for by, area in ((None, None), ("district", None), ("park", None), ("park", "D07"), (None, park(7))):
         times = []
@@ -177,7 +177,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=90_000)
     parser.add_argument("--batch", type=int, default=2000)
-    told = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         server = PostgresServer(Path(folder) / "postgres")
         server.start()
@@ -185,7 +185,7 @@ async def main() -> None:
             server.provide("metrics")
             await migrate(server.dsn("parkunion_metrics", "metrics_owner"), "metrics")
             pool = await create_pool(server.dsn("parkunion_metrics", "metrics_app"), application_name="bench", by_key=True)
-            await measure(pool, told.events, told.batch)
+            await measure(pool, options.events, options.batch)
             await pool.close()
         finally:
             server.stop()

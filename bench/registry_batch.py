@@ -1,4 +1,4 @@
-"""What a batch of 1,000 new enterprises, and of 1,000 headcounts, costs the registry: `python -m bench.registry_batch [--batches N] [--profile]`.
+"""Cost of a batch of 1,000 new enterprises, and of 1,000 headcounts, in the registry: `python -m bench.registry_batch [--batches N] [--profile]`.
 
 The service's own code from the bytes of the batch to the commit (no HTTP) on a PostgreSQL of its own. Prints one line of JSON:
 milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, medians.
@@ -16,8 +16,7 @@ import sys
 import time
 from itertools import islice
 
-import psutil
-
+from bench.cpu import family_seconds
 from bench.registry_stage import PARKS, carry_out, names, ndjson, stage
 from deploy.local.servers.postgres import PostgresServer
 from shared.process.db import Pool
@@ -25,18 +24,12 @@ from shared.process.db import Pool
 LINES = 1_000
 
 
-def postgres_cpu(server: PostgresServer) -> float:
-    """CPU seconds of the server and its sessions."""
-    family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    return sum(sum(process.cpu_times()[:2]) for process in family)
-
-
 async def timed(
     server: PostgresServer, pool: Pool, raws: list[bytes], profiler: cProfile.Profile | None
 ) -> tuple[dict[str, float], list[str]]:
     """(medians in milliseconds, ids answered)"""
     wall, own, ids = [], [], []
-    database = postgres_cpu(server)
+    database = family_seconds(server.pid)
     for raw in raws:
         start, cpu = time.perf_counter(), time.process_time()
         if profiler:
@@ -51,7 +44,7 @@ async def timed(
         "wall_ms": statistics.median(wall),
         "worst_ms": max(wall),
         "python_cpu_ms": statistics.median(own),
-        "postgres_cpu_ms": (postgres_cpu(server) - database) / len(raws),
+        "postgres_cpu_ms": (family_seconds(server.pid) - database) / len(raws),
     }
     return {name: round(1000 * value, 1) for name, value in figures.items()}, ids
 

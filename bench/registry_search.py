@@ -1,4 +1,4 @@
-"""How long a search for a part of a name takes among 100,000 enterprises: `python -m bench.registry_search [--enterprises N]`.
+"""Latency of a search by part of a name among 100,000 enterprises: `python -m bench.registry_search [--enterprises N]`.
 
 The service's own listing on a PostgreSQL of its own, with all areas and with one division granted. Prints one line of JSON per search:
 what was asked, rows found on the first page of 100, and the median and worst of five in milliseconds.

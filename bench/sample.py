@@ -22,7 +22,7 @@ from bench.latency import ROOT, parkunion
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
 
-def told(step: str, began: float, **more: object) -> None:
+def print_step(step: str, began: float, **more: object) -> None:
     """Print how long a step took."""
     print(json.dumps({"step": step, "seconds": round(time.perf_counter() - began, 2), **more}), flush=True)
 
@@ -34,11 +34,11 @@ def set_up(place: Path) -> None:
     env = {"PATH": os.environ["PATH"], "HOME": str(place / "home")}
     began = time.perf_counter()
     subprocess.run(["make", "-C", place / "clone", "setup"], check=True, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    told("setup", began)
+    print_step("setup", began)
 
 
-def settled(data: Path) -> bool:
-    """Whether everything said was projected."""
+def is_projected(data: Path) -> bool:
+    """Whether all events are projected."""
     services = json.loads(parkunion(data, "status", "--json"))["services"].values()
     return all(service["outbox"] == 0 and service["lag_events"] == 0 for service in services)
 
@@ -53,15 +53,15 @@ def main() -> None:
         data = Path(place) / "stack"
         began = time.perf_counter()
         parkunion(data, "up", "--detach")
-        told("ready", began)
+        print_step("ready", began)
         try:
             began = time.perf_counter()
             subprocess.run([ROOT / "parkunion", "--data", data, "import", "nlrb", SAMPLE], check=True, capture_output=True)
-            while not settled(data):
+            while not is_projected(data):
                 time.sleep(0.1)
             dsn = json.loads(parkunion(data, "status", "--json"))["postgres"]["dsn"]
             events = sum(asyncio.run(_journal(dsn[service])) for service in ("registry", "membership"))
-            told("sample", began, events=events)
+            print_step("sample", began, events=events)
         finally:
             parkunion(data, "down")
 

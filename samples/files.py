@@ -1,6 +1,6 @@
-"""How a file that somebody hands in is read: its encoding found, its rows numbered as an editor numbers lines, each broken one told.
+"""Reads text and CSV files of users: detects the encoding, numbers rows as an editor does, reports each broken row.
 
-Memory does not grow with the file. Pure: nothing is known here of what the rows mean.
+Memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF")
 csv.field_size_limit(LONGEST_LINE * LONGEST_QUOTED)
 
 
-class Unusable(Exception):
-    """The file as a whole cannot be used; nothing of it was applied."""
+class UnusableFileError(Exception):
+    """The file as a whole cannot be used; nothing was imported."""
 
     def __init__(self, *errors: FieldError) -> None:
         self.errors = errors
@@ -34,31 +34,31 @@ class Unusable(Exception):
 
 
 def encoding_of(path: Path) -> str:
-    """`utf-8-sig` (with or without a mark) or `gb18030`. Raises Unusable: FILE_UNREADABLE, FILE_EMPTY, NOT_A_TABLE, UNKNOWN_ENCODING."""
+    """`utf-8-sig` (with or without a mark) or `gb18030`. Raises UnusableFileError: FILE_UNREADABLE, FILE_EMPTY, NOT_A_TABLE, UNKNOWN_ENCODING."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as error:
-        raise Unusable(FieldError("FILE_UNREADABLE", params={"reason": error.strerror or type(error).__name__})) from error
+        raise UnusableFileError(FieldError("FILE_UNREADABLE", params={"reason": error.strerror or type(error).__name__})) from error
     if not head.strip(codecs.BOM_UTF8 + b" \t\r\n"):
-        raise Unusable(FieldError("FILE_EMPTY"))
+        raise UnusableFileError(FieldError("FILE_EMPTY"))
     if head.startswith(FOREIGN_MARKS):
-        raise Unusable(FieldError("UNKNOWN_ENCODING", row=1))
+        raise UnusableFileError(FieldError("UNKNOWN_ENCODING", row=1))
     if head.startswith(ARCHIVES) or b"\x00" in head:
-        raise Unusable(FieldError("NOT_A_TABLE", row=1))
+        raise UnusableFileError(FieldError("NOT_A_TABLE", row=1))
     broken = None
     for encoding in ENCODINGS:
         row = _undecodable_row(path, encoding)
         if row is None:
             return encoding
         broken = broken or row
-    raise Unusable(FieldError("UNKNOWN_ENCODING", row=broken))
+    raise UnusableFileError(FieldError("UNKNOWN_ENCODING", row=broken))
 
 
 def _undecodable_row(path: Path, encoding: str) -> int | None:
     """The first line that is not in `encoding`; None if all are.
 
-    Nearly all bytes are GB 18030 somehow, so a text that has more rare characters than common ones (those of GB 2312) is not taken for it.
+    Nearly all bytes decode as GB 18030, so a text with more rare characters than common ones (those of GB 2312) is not accepted as such.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     row, common, rare, first_rare = 1, 0, 0, 1
@@ -86,7 +86,7 @@ def _undecodable_row(path: Path, encoding: str) -> int | None:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(number from 1, text without its end) of every line. Raises Unusable."""
+    """(number from 1, text without its end) of every line. Raises UnusableFileError."""
     with path.open(encoding=encoding_of(path), newline="") as file:
         for number, line in enumerate(file, 1):
             yield number, line.rstrip("\r\n")
@@ -95,28 +95,28 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 class Table:
     """A CSV file with a header. Iterating gives `(row, fields)`, or `(row, FieldError)` for a row that is broken; blank lines are skipped.
 
-    `row` is the line's number in the file; the header is line 1. Raises Unusable at once if the header does not have all `required` columns.
+    `row` is the line's number in the file; the header is line 1. Raises UnusableFileError at once if the header does not have all `required` columns.
     """
 
     def __init__(self, path: Path, required: Sequence[str]) -> None:
         self._lines = lines(path)
         self.columns = self._header()
         if len(self.columns) < 2 or not set(required) & set(self.columns):
-            raise Unusable(FieldError("NOT_A_TABLE", row=1))
+            raise UnusableFileError(FieldError("NOT_A_TABLE", row=1))
         twice = sorted({name for name in self.columns if name and self.columns.count(name) > 1 and name in required})
         missing = [FieldError("MISSING_COLUMN", name, 1, {"column": name}) for name in required if name not in self.columns]
         if missing or twice:
-            raise Unusable(*missing, *(FieldError("DUPLICATE_COLUMN", name, 1, {"column": name}) for name in twice))
+            raise UnusableFileError(*missing, *(FieldError("DUPLICATE_COLUMN", name, 1, {"column": name}) for name in twice))
         self.at = {name: self.columns.index(name) for name in self.columns}
 
     def _header(self) -> list[str]:
         for number, line in self._lines:
             if line.strip():
                 if number > 1 or len(line) > LONGEST_LINE:
-                    raise Unusable(FieldError("NOT_A_TABLE", row=number))
+                    raise UnusableFileError(FieldError("NOT_A_TABLE", row=number))
                 fields = _parse(line)
                 return [] if fields is None else [name.strip() for name in fields]
-        raise Unusable(FieldError("FILE_EMPTY"))
+        raise UnusableFileError(FieldError("FILE_EMPTY"))
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | FieldError]]:
         ahead: list[tuple[int, str]] = []
@@ -139,9 +139,9 @@ class Table:
                 yield number, fields
 
     def _joined(self, number: int, line: str, following: list[tuple[int, str]]) -> tuple[int, list[str] | FieldError]:
-        """The row that begins at `line` and goes on over the next lines, which are then taken from `following`.
+        """The row that begins at `line` and continues in `following`; its lines are removed from there.
 
-        Only as many as give a row of the right width: one quote too many must not swallow the rows after it.
+        It ends where the number of fields is right: one surplus quote must not consume the rows after it.
         """
         text = line
         for taken, (_, more) in enumerate(following, 1):
@@ -158,7 +158,7 @@ class Table:
 
 
 def _parse(text: str) -> list[str] | None:
-    """The fields of one row; None if its quotes do not close, or something stands behind a closing one."""
+    """The fields of one row; None if its quotes do not close, or text follows a closing quote."""
     try:
         rows = list(csv.reader([text], strict=True))
     except csv.Error:

@@ -1,4 +1,4 @@
-"""What every sample's adapter says, whatever its file looks like: neutral records that a loader brings through the public APIs."""
+"""Neutral records: the common output of the adapters, which a loader sends to the public APIs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 
 class Area(NamedTuple):
-    """A division or a park; parents come before their children. `row` is the line of the file that named it first."""
+    """A division or a park; parents come before their children. `row` is the line of its first occurrence."""
 
     code: str
     name: str
@@ -16,21 +16,21 @@ class Area(NamedTuple):
 
 
 class Headcount(NamedTuple):
-    """So many workers on that day (ISO)."""
+    """The number of workers on a day (ISO)."""
 
     on: str
     workers: int
 
 
 class Founding(NamedTuple):
-    """A union of the enterprise's own, approved on that day (ISO), which so many persons join on the same day."""
+    """An enterprise union approved on a day (ISO), with the number of members who join on that day."""
 
     approved_on: str
     members: int
 
 
 class Enterprise(NamedTuple):
-    """An enterprise with what is known of it. `key` names it in the file and is the root of all idempotency keys and document numbers."""
+    """An enterprise with its first facts. `key` is its name in the file and the prefix of all idempotency keys and document numbers."""
 
     key: str
     row: int
@@ -42,7 +42,7 @@ class Enterprise(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Something odd that was kept: the case, the code, the line of the file, and what was found there."""
+    """An oddity that was kept: the case, the code, the line of the file, and the detail."""
 
     case: str
     code: str

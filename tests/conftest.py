@@ -18,9 +18,9 @@ import hypothesis
 import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from deploy.local.child import StartError
 from deploy.local.servers.kafka import KafkaServer, create_topics
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import StartFailed
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
@@ -29,9 +29,9 @@ from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city",)
 """Folders whose tests share one stack."""
-APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/test_histories.py")
+APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""
-KERNEL_MIGRATIONS = Path(__file__).parent / "kernel" / "migrations"
+KERNEL_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def pytest_configure() -> None:
 
         try:
             require_engine()
-        except StartFailed as failure:
+        except StartError as failure:
             raise pytest.UsageError(str(failure)) from None
 
 

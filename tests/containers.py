@@ -22,8 +22,8 @@ from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
+from deploy.local.child import StartError, free_port, wait_for
 from deploy.local.servers import kafka, postgres
-from deploy.local.supervising.child import StartFailed, free_port, wait_for
 
 if TYPE_CHECKING:
     from docker.models.containers import Container  # type: ignore[import-untyped]
@@ -43,12 +43,12 @@ CONTROLLER_PORT = 9093
 
 
 def require_engine() -> None:
-    """StartFailed, in one line of both languages, if no Docker engine answers."""
+    """StartError, in one line of both languages, if no Docker engine answers."""
     try:
         with contextlib.closing(DockerClient().client) as client:
             client.ping()
     except (DockerException, OSError) as error:
-        raise StartFailed(NO_ENGINE.format(reason=_one_line(error))) from None
+        raise StartError(NO_ENGINE.format(reason=_one_line(error))) from None
 
 
 class Contained:
@@ -84,10 +84,10 @@ class Contained:
         number = int(state["Pid"])
         try:
             if str(self._docker().id) not in Path(f"/proc/{number}/cgroup").read_text():
-                raise StartFailed(ELSEWHERE)
+                raise StartError(ELSEWHERE)
             os.kill(number, 0)
         except FileNotFoundError:
-            raise StartFailed(ELSEWHERE) from None
+            raise StartError(ELSEWHERE) from None
         except PermissionError:
             pytest.skip(NOT_OURS)
         return number
@@ -107,14 +107,14 @@ class Contained:
             else:
                 self._container.start()
         except (DockerException, OSError) as error:
-            raise StartFailed(NOT_STARTED.format(image=self.image, reason=_one_line(error))) from None
+            raise StartError(NOT_STARTED.format(image=self.image, reason=_one_line(error))) from None
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the server answers. StartFailed says why it does not."""
+        """Wait until the server answers. StartError says why it does not."""
         # A container that listens is not yet a server that answers: the engine's proxy accepts connections before anyone is behind it.
         if not wait_for(lambda: not self._state().get("Running") or self._answers(), timeout) or not self._state().get("Running"):
             last = self._docker().logs(tail=3).decode(errors="replace") if self._state() else ""
-            raise StartFailed(NOT_STARTED.format(image=self.image, reason=_one_line(last)))
+            raise StartError(NOT_STARTED.format(image=self.image, reason=_one_line(last)))
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop by the image's signal, SIGKILL after `grace` seconds; data and port stay. Nothing if it does not run."""
@@ -132,7 +132,7 @@ class Contained:
         try:
             container = DockerContainer(self.image, env=dict(environment))
         except (DockerException, OSError) as error:
-            raise StartFailed(NO_ENGINE.format(reason=_one_line(error))) from None
+            raise StartError(NO_ENGINE.format(reason=_one_line(error))) from None
         if command:
             container.with_command(list(command))
         # with_bind_ports() would open the port to the network. The engine's client takes the pair, the annotation does not know it.

@@ -15,7 +15,17 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from shared.contracts import Envelope, Event, membership, plain, registry, type_of
-from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
+from shared.contracts.membership import (
+    CoverageEnded,
+    CoverageStarted,
+    MemberJoined,
+    MemberLeft,
+    UnionDissolved,
+    UnionFounded,
+    UnionKind,
+    VisitMade,
+    VisitPurpose,
+)
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import EventWithdrawn, FactCorrected, Placed
 
@@ -140,11 +150,14 @@ def _membership_fact(random_: random.Random, enterprise: UUID, unions: dict[UUID
 MOST_MISTAKES = 2
 
 
-def history(seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool = False) -> dict[str, list[list[Envelope]]]:
+def history(
+    seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool = False, visits: bool = False
+) -> dict[str, list[list[Envelope]]]:
     """{source: streams}: a history that depends on nothing but its arguments; at most `length` facts a stream.
 
     With `mistakes`, an enterprise's streams have up to two runs of events that the figures refuse, all of them withdrawn by the end, and
-    of all streams facts are withdrawn, of which some have counted and some wait behind a mistake.
+    of all streams facts are withdrawn, of which some have counted and some wait behind a mistake. With `visits`, every second fact that
+    membership states of an enterprise is one that is not counted; corrections and withdrawals name them, too.
     """
     random_ = random.Random(seed)
     unions = {_uuid(random_): kind for kind in random_.sample(list(UnionKind), 3)}
@@ -185,6 +198,8 @@ def history(seed: int, enterprises: int = 3, length: int = 14, *, mistakes: bool
                 _err(people, day)
             if random_.random() < 0.2 and people.in_force:
                 people.correct(day())
+            elif visits and random_.random() < 0.5:
+                people.say(VisitMade(visit_id=_uuid(random_), enterprise_id=enterprise, purpose=random_.choice(list(VisitPurpose))), day())
             else:
                 people.say(_membership_fact(random_, enterprise, unions), day())
         for own in (place, people):

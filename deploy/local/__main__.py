@@ -11,25 +11,25 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.trouble import Trouble
+from deploy.local.errors import UserError
 
 COMMANDS: Mapping[str, Sequence[str]] = {
-    "running": ("up", "down", "status", "logs"),
+    "lifecycle": ("up", "down", "status", "logs"),
     "demo": ("demo",),
-    "importing": ("import",),
+    "imports": ("import",),
     "coverage": ("coverage",),
     "generations": ("audit", "rebuild", "generations", "switch", "rollback"),
     "tokens": ("token", "dashboard"),
-    "turning": ("clock",),
-    "parking": ("parked",),
-    "relaying": ("reconcile", "relay"),
-    "faulting": ("faults",),
+    "clock": ("clock",),
+    "parked": ("parked",),
+    "relay": ("reconcile", "relay"),
+    "faults": ("faults",),
 }
 """{module of `deploy.local.commands`: its commands}, in the order of the help."""
 
 
 def command_line(command: str | None) -> typer.Typer:
-    """The command line as far as it is needed for `command`; whole if there is no such command. Importing all of it takes a second."""
+    """The command line with only the module of `command`, or with all if there is none: importing all takes a second."""
     app = typer.Typer(
         name="parkunion",
         help="园区工会平台 · park union platform",
@@ -56,7 +56,7 @@ def _options(
 
 
 def data_first(arguments: list[str]) -> list[str]:
-    """Put `--data DIR` before the command, wherever it was said."""
+    """Move `--data DIR` before the command."""
     found, rest = [], []
     words = iter(arguments)
     for word in words:
@@ -74,12 +74,12 @@ def data_first(arguments: list[str]) -> list[str]:
 USAGE = {"MissingParameter": "缺少参数", "NoSuchOption": "没有此选项", "BadParameter": "参数有误", "BadOptionUsage": "选项用法有误"}
 
 
-def misuse(error: typer.TyperException) -> Trouble:
-    """What typer says of a command that was typed wrongly, as one line in both languages."""
+def usage_error(error: typer.TyperException) -> UserError:
+    """A usage error of typer as one line in both languages."""
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "parkunion"
     zh, en = USAGE.get(type(error).__name__, "命令有误"), " ".join(error.format_message().split()).rstrip(".")
-    return Trouble(f"{zh},用法见 {command} --help", f"{en}; see {command} --help", error.exit_code)
+    return UserError(f"{zh},用法见 {command} --help", f"{en}; see {command} --help", error.exit_code)
 
 
 def main() -> None:
@@ -91,15 +91,15 @@ def main() -> None:
         if len(sys.argv) == 1:
             print(error.format_message())
         else:
-            print(misuse(error).line(), file=sys.stderr)
+            print(usage_error(error).line(), file=sys.stderr)
         sys.exit(error.exit_code)
-    except Trouble as trouble:
-        print(trouble.line(), file=sys.stderr)
-        sys.exit(trouble.code)
+    except UserError as error:
+        print(error.line(), file=sys.stderr)
+        sys.exit(error.code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # `| head` has read enough: nothing more may be written, not even at exit.
+        # The reader (`| head`) has closed the pipe: nothing may be written any more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     except OSError as error:
@@ -108,8 +108,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PARKUNION_TRACE"):
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"内部错误:{what}(设 PARKUNION_TRACE=1 可看详情) / internal error: {what} (PARKUNION_TRACE=1 shows all)", file=sys.stderr)
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        print(
+            f"内部错误:{message}(设 PARKUNION_TRACE=1 可看详情) / internal error: {message} (PARKUNION_TRACE=1 shows all)", file=sys.stderr
+        )
         sys.exit(70)
 
 

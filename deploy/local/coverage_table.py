@@ -1,4 +1,4 @@
-"""The coverage answer as a table for people: rates with their basis, numerator and denominator, rounded half-up at this place only."""
+"""The coverage answer as a table and as CSV: rates with numerator and denominator, rounded half-up only here."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ COLUMNS: Mapping[str, str] = {
 }
 """{field of a row: its heading}"""
 
-
 NARROW = 130
-"""Columns of a terminal below which rates and counts stand below each other instead of side by side."""
+"""Columns of a terminal below which rates and counts are stacked."""
 STACKED: Mapping[str, tuple[str, ...]] = {
     "代码 code\n名称 name": ("area", "name"),
     "单位\nunits": ("units",),
@@ -33,9 +32,9 @@ STACKED: Mapping[str, tuple[str, ...]] = {
     "职工·会员\nworkers,\nmembers": ("workers", "members"),
     "入会率 joining\n全部 all / 已建会": ("worker_joining_rate_all", "worker_joining_rate_unionised"),
 }
-"""{heading of a narrow table: the fields of a row that stand below each other}"""
+"""{heading of a narrow table: its stacked fields}"""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet would carry out."""
+"""The first characters of texts that a spreadsheet would evaluate."""
 
 
 def percent(rate: Mapping[str, Any]) -> str:
@@ -65,10 +64,7 @@ def summary(answer: Mapping[str, Any]) -> str:
 
 
 def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: int = NARROW, title: str | None = None) -> Table:
-    """The answer of GET /v1/coverage for `width` columns; with `most`, that many of its rows, those with most units, and the total.
-
-    `title` says whose figures they are.
-    """
+    """The answer of GET /v1/coverage for `width` columns; with `most`, only the rows with most units, and the total."""
     *rows, total = answer["rows"]
     table = Table(
         title=title,
@@ -90,12 +86,12 @@ def finality(answer: Mapping[str, Any]) -> str:
     """Whether the figures of an answer may still change, with the reasons as codes, and until when days are closed."""
     closed = answer.get("closed_day") or "—"
     reasons = " ".join(answer["provisional"])
-    told = f"暂定 provisional: {reasons}" if reasons else "已定 final"
-    return f"{told} · 结账至 closed until {closed}"
+    state = f"暂定 provisional: {reasons}" if reasons else "已定 final"
+    return f"{state} · 结账至 closed until {closed}"
 
 
 def basis(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What every line of a CSV carries beside its figures: the days, and whether they may still change."""
+    """The columns of every CSV line besides the figures: the days, and whether the figures may still change."""
     days = {name: answer[name] for name in ("as_of", "known_at", "known_from", "known_to") if name in answer}
     return {**days, "closed_day": answer.get("closed_day"), "provisional": " ".join(answer["provisional"])}
 
@@ -108,7 +104,7 @@ def _largest(rows: Sequence[Mapping[str, Any]], most: int | None) -> Sequence[Ma
 
 
 def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Flat rows as CSV: a rate becomes its fields `…_n`, `…_d`, `…_rate`, `…_reason`; what is nested deeper stays JSON-like text."""
+    """Flat rows as CSV: a rate becomes its fields `…_n`, `…_d`, `…_rate`, `…_reason`; deeper values stay JSON-like text."""
     flat = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     output = io.StringIO()
@@ -124,10 +120,10 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{name}_")
         else:
-            flat[prefix + name] = "" if value is None else harmless(value)
+            flat[prefix + name] = "" if value is None else escape_formula(value)
     return flat
 
 
-def harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, with an apostrophe before it; anything else as it is."""
+def escape_formula(value: Any) -> Any:
+    """Prefix a text that a spreadsheet would evaluate with an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,4 +1,4 @@
-"""The folder of one stack (DIR): what lies where, its secrets, its ports, its lock."""
+"""The folder of one stack (DIR): its files, secrets, ports and lock."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deploy.local.trouble import Trouble
+from deploy.local.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's root folder."""
 
 LEAST_FREE = 200 * 2**20
-"""Bytes of free disk without which a stack is not started."""
+"""Bytes of free disk that a start requires."""
 
 
 def folder_of(data: Path | None) -> Path:
-    """The folder meant: `--data`, else PARKUNION_DATA, else `.parkunion/` in the project's root."""
+    """The chosen folder: `--data`, else PARKUNION_DATA, else `.parkunion/` in the project's root."""
     chosen = data or os.environ.get("PARKUNION_DATA") or ROOT / ".parkunion"
     return Path(chosen).expanduser().resolve()
 
 
 class Folder:
-    """One stack's folder; nothing is made before `prepare`."""
+    """One stack's folder; nothing is created before `prepare`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,34 +40,34 @@ class Folder:
         self._lock: int | None = None
 
     def prepare(self) -> None:
-        """Make the folder (0700); Trouble if it cannot be made or the disk is full."""
+        """Create the folder (0700). Raises UserError if that fails or the disk is full."""
         try:
             for folder in (self.path, self.keys, self.logs):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror
-            raise Trouble(
+            raise UserError(
                 f"无法建立文件夹 {self.path}({reason});请换一个 --data", f"cannot make {self.path}: {reason}; use another --data"
             ) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
-            raise Trouble(f"无权写入 {self.path};请换一个 --data", f"no permission to write to {self.path}; use another --data")
+            raise UserError(f"无权写入 {self.path};请换一个 --data", f"no permission to write to {self.path}; use another --data")
         if shutil.disk_usage(self.path).free < LEAST_FREE:
-            raise Trouble(f"{self.path} 所在磁盘已满;请腾出至少 200 MB", f"the disk of {self.path} is full; free at least 200 MB")
+            raise UserError(f"{self.path} 所在磁盘已满;请腾出至少 200 MB", f"the disk of {self.path} is full; free at least 200 MB")
 
     def lock(self) -> None:
-        """Hold the folder until this process ends or `unlock`; Trouble if another process holds it."""
+        """Lock the folder until `unlock` or the end of this process. Raises UserError if it is locked."""
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.unlock()
-            raise Trouble(
+            raise UserError(
                 f"{self.path} 中已有平台在运行;请用 ./parkunion down 停止它,或换一个 --data",
                 f"a stack already runs in {self.path}; stop it with ./parkunion down, or use another --data",
             ) from error
 
     def locked(self) -> bool:
-        """Whether a process holds the folder."""
+        """Whether a process has locked the folder."""
         try:
             handle = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -88,25 +89,25 @@ class Folder:
             self._lock = None
 
     def secret(self, name: str) -> str:
-        """32 random bytes in hex, made at first use and kept in `keys/<name>` (0600)."""
-        return self.kept_key(name, lambda: secrets.token_hex(32))
+        """32 random bytes in hex from `keys/<name>` (0600), created at first use."""
+        return self.key(name, lambda: secrets.token_hex(32))
 
-    def kept_key(self, name: str, make: Any) -> str:
-        """The text of `keys/<name>`, made by `make()` at first use; always 0600."""
+    def key(self, name: str, make: Callable[[], str]) -> str:
+        """The text of `keys/<name>` (0600), created by `make()` at first use."""
         file = self.keys / name
         if not file.exists():
             write_private(file, make())
         return file.read_text()
 
     def versions(self, name: str) -> str:
-        """All versions of a key, `1:<hex>,2:<hex>`: files `keys/<name>-<version>`, the first made at first use."""
+        """All versions of a key as `1:<hex>,2:<hex>`, from `keys/<name>-<version>`; the first is created at first use."""
         self.secret(f"{name}-1")
         numbers = sorted(int(file.name.rpartition("-")[2]) for file in self.keys.glob(f"{name}-*"))
         return ",".join(f"{number}:{self.secret(f'{name}-{number}')}" for number in numbers)
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """The object in a file; empty if there is none or it is broken."""
+    """The JSON object in a file; {} if the file is missing or invalid."""
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -115,7 +116,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write a file of mode 0600 in one step: a reader sees the old or the new text, never half of it."""
+    """Write a file of mode 0600 atomically."""
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w") as output:

@@ -1,7 +1,7 @@
 """Set up the project's own environment `.venv`: Python packages by lock and hash, uv to install them, the broker's jars.
 
-Run by `setup.sh` with the system's Python; imports only the standard library. Nothing is fetched when the stamp in `.venv` says that the
-locks were installed by this Python in this folder, so all works offline once set up. Two at once wait for each other.
+Run by `setup.sh` with the system's Python; imports only the standard library. Does nothing, and needs no network, if the stamp in `.venv`
+matches the locks, this Python and this folder. A second concurrent run waits.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ LOG = VENV / "setup.log"
 PYTHON = VENV / "bin" / "python"
 UV_LOCK = ROOT / "deploy" / "local" / "requirements-uv.lock"
 LOCK = ROOT / "requirements.lock"
-JARS_LOCK = ROOT / "deploy" / "local" / "kafka-jars.lock"
+JARS_LOCK = ROOT / "deploy" / "local" / "servers" / "kafka-jars.lock"
 NEEDED = 1500 * 2**20
-"""Bytes that a fresh environment takes, with the archive of packages."""
+"""Bytes of a fresh environment with the package cache."""
 
 NETWORK = (
     "resolve",
@@ -42,7 +42,7 @@ NETWORK = (
 )
 
 
-class SetupFailed(Exception):
+class SetupError(Exception):
     """One line for the user, in both languages."""
 
     def __init__(self, zh: str, en: str) -> None:
@@ -50,8 +50,8 @@ class SetupFailed(Exception):
 
 
 def stamp() -> str:
-    """What the environment was made from; another value means: make it anew."""
-    # The real file behind .venv/bin/python: after an upgrade of the system's Python the environment is another's.
+    """The inputs of the environment; if they change, it is set up again."""
+    # The real file behind .venv/bin/python changes with an upgrade of the system's Python.
     parts = [str(ROOT), os.path.realpath(PYTHON), *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (UV_LOCK, LOCK, JARS_LOCK))]
     return "\n".join(parts)
 
@@ -68,9 +68,9 @@ def say(line: str) -> None:
 
 
 def run(step: str, *command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Run one step with its output in `.venv/setup.log`; SetupFailed names the cause in one line.
+    """Run one step with its output in `.venv/setup.log`; SetupError names the cause in one line.
 
-    The clients bring their own certificates; behind a company's proxy only the machine's are right, so these are tried second.
+    The clients bring their own certificates; behind a company's proxy only the machine's are valid, so a second attempt uses those.
     """
     given = dict(os.environ) if env is None else env
     for environment in (given, {**given, **system_certificates()}):
@@ -86,36 +86,34 @@ def run(step: str, *command: str | Path, env: dict[str, str] | None = None) -> N
 
 
 def system_certificates() -> dict[str, str]:
-    """The variables that make pip, uv and jgo take this machine's certificates, if it has a bundle."""
+    """Variables that make pip, uv and jgo use this machine's certificates, if it has a bundle."""
     paths = (ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
     bundle = next((path for path in paths if path and os.path.isfile(path)), None)
     return dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"), bundle) if bundle else {}
 
 
-def failure(step: str, output: str) -> SetupFailed:
+def failure(step: str, output: str) -> SetupError:
     """The likely cause of a failed step, by its output."""
     lower = output.lower()
     if "no space left" in lower or "disk quota" in lower:
         return disk_full()
     if ("hash" in lower and "mismatch" in lower) or "JarMismatch" in output:
-        return SetupFailed(
+        return SetupError(
             f"{step}:下载内容与锁定的 SHA-256 不符,已中止;详见 {LOG}",
             f"{step}: a download is not what its locked SHA-256 says, stopped; see {LOG}",
         )
     if any(word in lower for word in NETWORK):
-        return SetupFailed(
+        return SetupError(
             f"{step}:无法连接软件包仓库;请检查网络或代理后重试(详见 {LOG})",
             f"{step}: no connection to the package registry; check the network or proxy and try again (see {LOG})",
         )
     last = (output.strip().splitlines() or ["?"])[-1].strip()
-    return SetupFailed(f"{step} 失败:{last}(详见 {LOG})", f"{step} failed: {last} (see {LOG})")
+    return SetupError(f"{step} 失败:{last}(详见 {LOG})", f"{step} failed: {last} (see {LOG})")
 
 
-def disk_full() -> SetupFailed:
+def disk_full() -> SetupError:
     megabytes = NEEDED // 2**20
-    return SetupFailed(
-        f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again"
-    )
+    return SetupError(f"{ROOT} 所在磁盘已满;请腾出 {megabytes} MB 后重试", f"the disk of {ROOT} is full; free {megabytes} MB and try again")
 
 
 def make_environment() -> None:
@@ -132,9 +130,9 @@ def make_environment() -> None:
         raise no_venv()
 
 
-def no_venv() -> SetupFailed:
+def no_venv() -> SetupError:
     package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    return SetupFailed(
+    return SetupError(
         f"这个 Python 缺少 venv 模块;请先安装(Debian/Ubuntu:apt-get install {package})",
         f"this Python has no venv module; install it first (Debian/Ubuntu: apt-get install {package})",
     )
@@ -162,7 +160,7 @@ def uv_environment() -> dict[str, str]:
 
 
 def set_up() -> None:
-    """Make `.venv` what the locks say."""
+    """Install the locks into `.venv`."""
     began = time.monotonic()
     say("正在准备运行环境(仅首次需要网络) / setting up (needs the network this once)")
     if not works(PYTHON):
@@ -179,7 +177,7 @@ def set_up() -> None:
 
 
 def works(python: Path) -> bool:
-    """Whether the environment is there, was made for this folder by a Python of this release, and runs."""
+    """Whether the environment exists, belongs to this folder and Python release, and runs."""
     folder = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     probe = f"import sys; sys.exit(sys.version_info < (3, 11) or sys.prefix != {str(VENV)!r})"
     if not (VENV / "lib" / folder).is_dir():
@@ -203,7 +201,7 @@ def main() -> int:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if not is_current():
                 set_up()
-    except SetupFailed as failed:
+    except SetupError as failed:
         say(str(failed))
         return 1
     except PermissionError:
@@ -214,7 +212,7 @@ def main() -> int:
         return 1
     except OSError as error:
         full = error.errno in (28, 122)
-        say(str(disk_full() if full else SetupFailed(f"无法准备运行环境:{error}", f"cannot set up: {error}")))
+        say(str(disk_full() if full else SetupError(f"无法准备运行环境:{error}", f"cannot set up: {error}")))
         return 1
     return 0
 

@@ -1,40 +1,36 @@
-"""A running stack as the other commands see it: where its services are, its tokens, its databases; and how its supervisor tells them."""
+"""A running stack as the commands use it: addresses, tokens and databases, from DIR/stack.json."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.local.folder import Folder, folder_of, read_json, write_private
+from deploy.local.child import ProcessIdentity
+from deploy.local.errors import NotRunningError, UserError
+from deploy.local.folder import Folder, folder_of, read_json
 from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
 from deploy.local.servers.postgres import database_of
-from deploy.local.supervising.child import Known
-from deploy.local.supervising.processes import ServiceProcess
-from deploy.local.supervising.restarting import Server
-from deploy.local.trouble import NotRunning, Trouble
 
-# Addresses are all on this machine: a proxy of the environment must not see them.
+# All addresses are on this machine, so a proxy of the environment is not used.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def load(data: Path | None = None) -> Stack:
-    """The stack running in `data` (default: PARKUNION_DATA, else `.parkunion/`); NotRunning if there is none."""
+    """The stack running in `data` (default: PARKUNION_DATA, else `.parkunion/`). Raises NotRunningError."""
     stack = Stack(folder_of(data))
     if not stack.alive():
-        raise NotRunning(stack.data)
+        raise NotRunningError(stack.data)
     return stack
 
 
 class Stack:
-    """Reads DIR/stack.json anew at each question, so restarts are seen."""
+    """Reads DIR/stack.json at each use, so restarts are seen."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -42,7 +38,7 @@ class Stack:
 
     @property
     def content(self) -> dict[str, Any]:
-        """DIR/stack.json; empty if there is none."""
+        """DIR/stack.json; {} if there is none."""
         return read_json(self.folder.stack)
 
     @property
@@ -53,9 +49,9 @@ class Stack:
     def services(self) -> list[str]:
         return list(self.content.get("services", {}))
 
-    def supervisor(self) -> Known | None:
+    def supervisor(self) -> ProcessIdentity | None:
         written = self.content.get("supervisor")
-        return Known(int(written[0]), float(written[1])) if written else None
+        return ProcessIdentity(int(written[0]), float(written[1])) if written else None
 
     def alive(self) -> bool:
         supervisor = self.supervisor()
@@ -75,7 +71,7 @@ class Stack:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.content['postgres']['port']}/{database_of(service)}"
 
     def token(self, scopes: Iterable[str] = (), areas: Iterable[str] = (), ttl: int = DEFAULT_TTL) -> str:
-        """An access token from the issuer's `POST /token`; default all scopes, root area, 1 h (`ttl` in seconds)."""
+        """An access token of the issuer; default: all scopes and areas, 1 h (`ttl` in seconds)."""
         address = f"{self.content['issuer']}/token"
         form = {
             "grant_type": "client_credentials",
@@ -88,10 +84,10 @@ class Stack:
         try:
             status, answer = ask(address, data=urllib.parse.urlencode(form).encode())
         except (OSError, ValueError) as error:
-            raise Trouble("令牌签发者没有应答;请看 ./parkunion status", "the issuer does not answer; see ./parkunion status") from error
+            raise UserError("令牌签发者没有应答;请看 ./parkunion status", "the issuer does not answer; see ./parkunion status") from error
         if status != 200:
             reason = answer.get("error_description", status)
-            raise Trouble(f"签发令牌失败:{reason}", f"no token: {reason}", 2)
+            raise UserError(f"签发令牌失败:{reason}", f"no token: {reason}", 2)
         return str(answer["access_token"])
 
     def readiness(self, service: str, timeout: float = 3.0) -> dict[str, Any]:
@@ -107,72 +103,28 @@ class Stack:
         try:
             status, answer = ask(f"{self.url('metrics')}/v1/login-codes", data=b"{}", headers=headers)
         except (OSError, ValueError) as error:
-            raise Trouble("metrics 没有应答;请看 ./parkunion status", "metrics does not answer; see ./parkunion status") from error
+            raise UserError("metrics 没有应答;请看 ./parkunion status", "metrics does not answer; see ./parkunion status") from error
         if "url" not in answer:
-            raise Trouble(f"未取得登录码(HTTP {status})", f"no login code (HTTP {status})")
+            raise UserError(f"未取得登录码(HTTP {status})", f"no login code (HTTP {status})")
         return str(answer["url"])
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What DIR/stack.json tells of a stack beside its processes."""
-
-    services: Sequence[str]
-    ready: bool
-    test_clock: bool
-    zone: str
-    postgres: Mapping[str, Any]
-    kafka: Mapping[str, Any]
-    issuer: str
-    jwks: str
-
-
-def write(folder: Folder, told: Written, servers: Iterable[Server]) -> None:
-    """Write DIR/stack.json. `servers` are all that the supervisor, who is the caller, keeps running."""
-    ports = read_json(folder.ports)
-    services: dict[str, Any] = {name: {"url": f"http://127.0.0.1:{ports[name]}", "roles": {}} for name in told.services}
-    processes = []
-    for server in servers:
-        if isinstance(server, ServiceProcess):
-            for role in server.roles:
-                services[server.service]["roles"].setdefault(role, []).extend([server.pid] if server.pid else [])
-        if server.pid:
-            with contextlib.suppress(Exception):
-                known = Known.of(server.pid)
-                processes.append([known.pid, known.started])
-    supervisor = Known.of_self()
-    content = {
-        "supervisor": [supervisor.pid, supervisor.started],
-        "processes": processes,
-        "ready": told.ready,
-        "test_clock": told.test_clock,
-        "zone": told.zone,
-        "services": services,
-        "postgres": told.postgres,
-        "kafka": told.kafka,
-        "issuer": told.issuer,
-        "jwks": told.jwks,
-    }
-    client_key(folder)
-    write_private(folder.stack, json.dumps(content, indent=1))
-
-
-def lacks_log(answer: Mapping[str, Any]) -> str:
-    """What a service's /readyz says of a log that lacks what was read of it; empty: nothing, or something else is missing, too."""
+def incomplete_log(answer: Mapping[str, Any]) -> str:
+    """The message in a /readyz answer if events that were read are missing in the log; empty if not, or if another check fails too."""
     checks = dict(answer.get("checks", {}))
     log = checks.pop("log", "ok")
-    return "" if log == "ok" or any(said not in ("ok", "older") for said in checks.values()) else str(log)
+    return "" if log == "ok" or any(state not in ("ok", "older") for state in checks.values()) else str(log)
 
 
-def without_log(service: str, said: str) -> str:
-    """What a person is told of it."""
-    return f"{service}: 日志不再包含已读取的内容,请执行 reconcile 与 relay republish / log: {said}"
+def incomplete_log_line(service: str, message: str) -> str:
+    """The line for the user about an incomplete log."""
+    return f"{service}: 日志不再包含已读取的内容,请执行 reconcile 与 relay republish / log: {message}"
 
 
 def ask(
     address: str, data: bytes | None = None, headers: Mapping[str, str] | None = None, timeout: float = 10.0
 ) -> tuple[int, dict[str, Any]]:
-    """GET, or POST if there is `data`: status and JSON object. OSError if nobody answers, ValueError if it is no JSON object."""
+    """GET, or POST if there is `data`: status and JSON object. Raises OSError without an answer, ValueError if it is no JSON object."""
     request = urllib.request.Request(address, data=data, headers=dict(headers or {}))
     try:
         with _direct.open(request, timeout=timeout) as answer:

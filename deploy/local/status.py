@@ -1,4 +1,4 @@
-"""What `status --json` says; its form is fixed, others read it."""
+"""The answer of `status --json`; its form is fixed."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class Status(TypedDict):
 
 
 def status_of(stack: Stack) -> Status:
-    """Ask every service, one after the other along the way of an event: if nothing waits anywhere, everything said before is counted."""
+    """Query the services in the order of an event's path: if none has a backlog, all earlier events are counted."""
     answers = {name: stack.readiness(name) for name in stack.services}
     content = stack.content
     services = {name: _service(content["services"][name], answers[name]) for name in answers}
-    whole = all(service["ready"] and all(service["roles"].values()) for service in services.values())
+    ready = all(service["ready"] and all(service["roles"].values()) for service in services.values())
     return {
         "data": str(stack.data),
-        "ready": bool(whole and content["postgres"]["pid"] and content["kafka"]["pid"]),
+        "ready": bool(ready and content["postgres"]["pid"] and content["kafka"]["pid"]),
         "today": today_of(stack),
         "services": services,
         "postgres": {"pid": content["postgres"]["pid"], "dsn": {name: stack.dsn(name) for name in services}},
@@ -78,10 +78,10 @@ def _service(written: dict[str, Any], answer: dict[str, Any]) -> ServiceStatus:
     }
 
 
-def not_ok(stack: Stack) -> list[str]:
-    """What services say of checks that are not "ok", a line each: a relay may have stopped while its service is ready for commands."""
+def failing_checks(stack: Stack) -> list[str]:
+    """A line for each check that is not "ok": a relay may have stopped while its service is ready for commands."""
     answers = {service: stack.readiness(service).get("checks", {}) for service in stack.services}
-    return [f"{service}: {check}: {said}" for service, checks in answers.items() for check, said in checks.items() if said != "ok"]
+    return [f"{service}: {check}: {state}" for service, checks in answers.items() for check, state in checks.items() if state != "ok"]
 
 
 def today_of(stack: Stack) -> str:

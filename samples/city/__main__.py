@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from samples.city.adapter import City
-from samples.city.book import SERVICES
+from samples.city.command_log import SERVICES
 from samples.city.scenario import DEFAULT_ENTERPRISES, DEFAULT_SEED, DEFAULT_YEARS, Scenario
 
 

@@ -1,4 +1,4 @@
-"""What is odd in the city on purpose: the codes in both languages, and where each stands."""
+"""The deliberate oddities of the city: codes with their meaning in both languages, and the commands behind them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
 
 
 class Findings:
-    """Findings as they are made: by the key of the command behind them. Its line is known once the order of entry is."""
+    """Collects findings by the key of their command; its line number is known only when all commands are sorted."""
 
     def __init__(self) -> None:
         self._noted: list[tuple[str, str, str, str]] = []
 
     def note(self, code: str, case: str, key: str, detail: str = "") -> None:
-        """Something odd: `key` is that of the command (or a reference to it)."""
+        """Add a finding; `key` is the command's key or a reference to it."""
         self._noted.append((code, case, key.removeprefix("@"), detail))
 
     def in_order(self, line_of: Mapping[str, int]) -> Iterator[Finding]:
-        """Code by code; `row` is the command's line among those of its service, and the detail, if there is none, the end of its key."""
+        """Sorted by code; `row` is the command's line among those of its service, and a missing detail is the end of its key."""
         order = {code: n for n, code in enumerate(MEANINGS)}
         found = sorted((order[code], case, line_of[key], detail or _end(key), code) for code, case, key, detail in self._noted)
         return (Finding(case, code, row, detail) for _, case, row, detail, code in found)
@@ -47,5 +47,5 @@ class Findings:
 
 
 def _end(key: str) -> str:
-    """What is left of a key without the scenario's name."""
+    """A key without the scenario's name."""
     return "/".join(key.split("/")[2:])

@@ -1,13 +1,13 @@
-"""Words of which invented names are made. Every name says that it is invented."""
+"""Words for invented names; every name states that it is synthetic."""
 
 from __future__ import annotations
 
 SYNTHETIC = "（合成）"
-"""What ends the name of every area."""
+"""The suffix of every area's name."""
 
 FIRST = "云澜星屿竹榛萤霁砚禾汐岚栎棠鹭穹芷桐溪雁"
 SECOND = "垣杉岑陌荻筱弦渚穗漪笙岫蔚槿朔楹葭瓴沅芃"
-"""A firm is called by one of each."""
+"""A firm's name begins with one character of each."""
 
 PARK_FIRST = ("青禾", "鹭汀", "竹溪", "云栖", "霁月", "桐荫", "岚山", "星屿", "芷江", "栎原")
 PARK_KINDS = ("经济示范园", "高新示范园", "装备产业园", "物流园", "科创园", "轻工园", "电商园")
@@ -33,7 +33,7 @@ INDUSTRIES: tuple[tuple[str, str, int, float], ...] = (
     ("O8111", "汽车维修", 2, 7),
     ("C", "制造", 2, 20),
 )
-"""(class or section of GB/T 4754-2017, what the firm's name says of it, weight, typical size)."""
+"""(class or section of GB/T 4754-2017, the word in the firm's name, weight, typical size)."""
 
 OWNERSHIPS = {"150": 46, "170": 28, "160": 8, "330": 6, "310": 4, "230": 3, "110": 2, "130": 1}
 """{code of GB/T 12402: weight}"""

@@ -1,10 +1,10 @@
-"""Numbers that pass every check and belong to nobody: their division code begins with 99, which GB/T 2260 gives to no place."""
+"""Valid numbers that belong to nobody: their division code begins with 99, which GB/T 2260 does not assign."""
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
-NOBODYS_DIVISION = "99"
+UNASSIGNED_DIVISION = "99"
 CREDIT_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """GB 32100-2015: no I O Z S V."""
 ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
@@ -21,7 +21,7 @@ def credit_code(division: int, number: int) -> str:
     """The unified social credit code of enterprise `number` (below 10^8) of an invented division (0–9999)."""
     organisation = f"{number:08d}"
     rest = 11 - sum(int(digit) * weight for digit, weight in zip(organisation, ORGANISATION_WEIGHTS, strict=True)) % 11
-    body = f"91{NOBODYS_DIVISION}{division:04d}{organisation}{'X' if rest == 10 else rest % 11}"
+    body = f"91{UNASSIGNED_DIVISION}{division:04d}{organisation}{'X' if rest == 10 else rest % 11}"
     total = sum(CREDIT_ALPHABET.index(character) * pow(3, place, 31) for place, character in enumerate(body))
     return body + CREDIT_ALPHABET[(31 - total % 31) % 31]
 
@@ -29,5 +29,5 @@ def credit_code(division: int, number: int) -> str:
 def resident_id(division: int, number: int) -> str:
     """The resident id of person `number` (below 14 million) of an invented division (0–9999)."""
     born = FIRST_BIRTH + timedelta(days=number * 1_009 % BIRTHDAYS)
-    body = f"{NOBODYS_DIVISION}{division:04d}{born:%Y%m%d}{number // BIRTHDAYS:03d}"
+    body = f"{UNASSIGNED_DIVISION}{division:04d}{born:%Y%m%d}{number // BIRTHDAYS:03d}"
     return body + RESIDENT_CHECKS[sum(int(digit) * weight for digit, weight in zip(body, RESIDENT_WEIGHTS, strict=True)) % 11]

@@ -1,4 +1,4 @@
-"""The areas: one real city of GB/T 2260 with its districts as in `samples/gbt2260`, and in each district parks that do not exist."""
+"""The areas: one real city with its districts as in `samples/gbt2260`, and invented parks in each district."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from samples.records import Area
 CITY = "3302"
 DIVISIONS = Path(__file__).resolve().parents[1] / "gbt2260"
 LEVELS = frozenset({"市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划"})
-"""Names of GB/T 2260 that are levels of the code and name no place: no parks lie there."""
+"""Names of GB/T 2260 that are levels of the code, not places; they have no parks."""
 FEWEST_PARKS, MOST_PARKS = 3, 5
 
 
 def areas(city: str = CITY) -> list[Area]:
-    """Province, city, districts and parks, parents first. Names end with （合成）; a level keeps its name, by which it is known as one."""
+    """Province, city, districts and parks, parents first. Names end with （合成）; a level keeps its name, by which the registry recognises it."""
     divisions = {area.code: area for area in Divisions(DIVISIONS).areas}
     own = [divisions[city[:2]], divisions[city], *(area for area in divisions.values() if area.parent == city)]
     made = [area._replace(name=area.name if area.name in LEVELS else area.name + SYNTHETIC, row=None) for area in own]

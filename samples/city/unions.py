@@ -1,4 +1,4 @@
-"""Who founds a union, and whom it covers from when until when: own unions, joint ones of small units, park unions, federations over them."""
+"""The unions and their coverage: enterprise unions, joint unions of small units, park unions, federations."""
 
 from __future__ import annotations
 
@@ -7,57 +7,57 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from samples.city.book import Book, between
+from samples.city.command_log import CommandLog, between
 from samples.city.findings import Findings
-from samples.city.firms import Firm, portion
+from samples.city.firms import Firm, take_share
 from samples.city.names import SYNTHETIC
 from samples.city.registry import correct
 from samples.records import Area
 
 SMALL = 25
-"""Workers from which on a committee of its own is the rule."""
+"""Workers from which on an enterprise union is the rule."""
 OWN_SHARE = {False: 0.17, True: 0.64}
-"""{with so many workers: the part of the firms that ever founds a union of its own}"""
+"""{at least SMALL workers: share of the firms that found an enterprise union}"""
 WAITING = 420.0
 """Days on average from settling (or from the first year's campaigns) to the approval."""
 FEDERATION_AGE = 8 * 365
-"""Days before the first one on which the oldest district federation was approved."""
+"""Days between the approval of the oldest district federation and the first day."""
 
 
 @dataclass(slots=True)
 class Coverage:
-    """A union covers a firm from `since` on, `until` that day (None: still). `kept_quiet`: nobody leaves there.
+    """A union covers a firm from `since` on, `until` that day (None: still). `no_leavers`: nobody leaves there.
 
-    `behind`: the command, if it is not the founding, after which joining from `behind_from` (None: any day) on is possible.
+    `required_command`: the command, other than the founding, that must run before members join on or after `required_from` (None: any day).
     """
 
     firm: Firm
     union: str
     since: date
     until: date | None = None
-    behind: str | None = None
-    behind_from: date | None = None
-    kept_quiet: bool = False
+    required_command: str | None = None
+    required_from: date | None = None
+    no_leavers: bool = False
 
-    def before_joining(self, on: date) -> list[str]:
-        """Keys of the commands that must be carried out before somebody can join on that day."""
-        return [self.behind.removeprefix("@")] if self.behind and on >= (self.behind_from or self.since) else []
+    def prerequisites(self, on: date) -> list[str]:
+        """Keys of the commands that must run before a member joins on that day."""
+        return [self.required_command.removeprefix("@")] if self.required_command and on >= (self.required_from or self.since) else []
 
     def last(self, last_day: date) -> date:
-        """The last day of it, as far as the city goes."""
+        """The last covered day, at most `last_day`."""
         ends = [day - timedelta(days=1) for day in (self.until, self.firm.ends) if day is not None]
         return min([last_day, *ends])
 
 
 class Unions:
-    """`coverages` are those where workers join; the others (second coverage) are only told."""
+    """`coverages` are those that members join; second coverages only produce commands."""
 
-    def __init__(self, book: Book, firms: Sequence[Firm], areas: Sequence[Area], findings: Findings) -> None:
+    def __init__(self, log: CommandLog, firms: Sequence[Firm], areas: Sequence[Area], findings: Findings) -> None:
         self.coverages: list[Coverage] = []
-        self._book = book
-        self._name = book.scenario.name
-        self._first, self._last = book.scenario.first_day, book.scenario.last_day
-        self._chance = book.scenario.chance("unions")
+        self._log = log
+        self._name = log.scenario.name
+        self._first, self._last = log.scenario.first_day, log.scenario.last_day
+        self._rng = log.scenario.rng("unions")
         self._firms = firms
         self._findings = findings
         self._district = {area.code: area.parent or "" for area in areas if area.kind == "park"}
@@ -66,8 +66,8 @@ class Unions:
         self._own: dict[int, Coverage] = {}
         self._free: dict[str, list[Firm]] = defaultdict(list)
 
-    def found(self) -> None:
-        """All of it."""
+    def generate(self) -> None:
+        """Enter all commands."""
         self._district_federations()
         self._own_unions()
         self._joint_unions()
@@ -81,12 +81,16 @@ class Unions:
     ) -> str:
         body = {"kind": kind, "name": name + SYNTHETIC, "seat_area": seat, "approved_on": on.isoformat()}
         body |= {"parent_union_id": parent} if parent else {}
-        return self._book.enter(
-            "membership", "union", f"{self._name}/{key}", {**body, "enterprises": [firm.id for firm in firms]}, self._book.typed(on, days)
+        return self._log.enter(
+            "membership",
+            "union",
+            f"{self._name}/{key}",
+            {**body, "enterprises": [firm.id for firm in firms]},
+            self._log.entry_day(on, days),
         )
 
     def _district_federations(self) -> None:
-        """One over each district, older than the platform: the next higher union of all in it. It covers nobody by itself."""
+        """One per district, older than the first day: the parent of all unions in it. It covers no firm by itself."""
         for number, district in enumerate(sorted(set(self._district.values()))):
             on = self._first - timedelta(days=FEDERATION_AGE - 97 * number)
             name = self._names[district] + "区域性工会联合会"
@@ -96,13 +100,13 @@ class Unions:
 
     def _own_unions(self) -> None:
         for firm in self._firms:
-            if self._chance.random() < OWN_SHARE[firm.workers_at_first >= SMALL]:
-                waited = 20 + int(self._chance.expovariate(1 / WAITING))
-                self._own_union(firm, max(firm.settled_on, self._first - timedelta(days=900)) + timedelta(days=waited))
-            if firm.number not in self._own and (firm.workers_at_first < 2 * SMALL or self._chance.random() < 0.3):
+            if self._rng.random() < OWN_SHARE[firm.workers_at_first >= SMALL]:
+                wait = 20 + int(self._rng.expovariate(1 / WAITING))
+                self._own_union(firm, max(firm.settled_on, self._first - timedelta(days=900)) + timedelta(days=wait))
+            if firm.number not in self._own and (firm.workers_at_first < 2 * SMALL or self._rng.random() < 0.3):
                 self._free[firm.park].append(firm)
-        for coverage in portion([c for c in self._own.values() if not c.firm.closed], len(self._own), 0.005):
-            coverage.kept_quiet = True
+        for coverage in take_share([c for c in self._own.values() if not c.firm.closed], len(self._own), 0.005):
+            coverage.no_leavers = True
         if self._own and len(self._firms) > 1:
             self._own_union_before_settling()
 
@@ -115,14 +119,14 @@ class Unions:
         )
         self._own[firm.number] = Coverage(firm, union, on)
         self.coverages.append(self._own[firm.number])
-        if self._first <= on < self._book.entered_on(union) - timedelta(days=365):
-            self._findings.note("BACKDATED", firm.case, union, f"{on} … {self._book.entered_on(union)}")
+        if self._first <= on < self._log.entered_on(union) - timedelta(days=365):
+            self._findings.note("BACKDATED", firm.case, union, f"{on} … {self._log.entered_on(union)}")
 
     def _own_union_before_settling(self) -> None:
-        """A union of a firm that settled only later: it moved in with it. Counts from settling on."""
+        """A union approved before its firm settled; it counts from settling on."""
         waiting = [firm for firms in self._free.values() for firm in firms if firm.ends is None and firm.settled_on >= self._first]
-        for firm in portion(waiting, len(self._firms), 0.002):
-            on = firm.settled_on - timedelta(days=self._chance.randint(10, 40))
+        for firm in take_share(waiting, len(self._firms), 0.002):
+            on = firm.settled_on - timedelta(days=self._rng.randint(10, 40))
             union = self._founding(f"u{firm.number}", "enterprise_union", firm.name + "工会", firm.park, on, [firm])
             self._own[firm.number] = Coverage(firm, union, on)
             self.coverages.append(self._own[firm.number])
@@ -130,32 +134,32 @@ class Unions:
             self._findings.note("FOUNDED_BEFORE_SETTLED", firm.case, union, f"{on} < {firm.settled_on}")
 
     def _joint_unions(self) -> None:
-        """Small units of one park, three to nine together; later ones are taken in one by one."""
+        """Three to nine small units of one park; half of the unions add one more later."""
         number = 0
         for park, waiting in sorted(self._free.items()):
-            self._chance.shuffle(waiting)
-            for _ in range(int(len(waiting) * 0.05 + self._chance.random())):
+            self._rng.shuffle(waiting)
+            for _ in range(int(len(waiting) * 0.05 + self._rng.random())):
                 number += 1
                 self._joint_union(f"joint/{number}", park, waiting, f"{self._names[park]}第{number}联合工会")
 
     def _joint_union(self, key: str, park: str, waiting: list[Firm], name: str) -> None:
-        on = between(self._chance, self._first - timedelta(days=300), self._last - timedelta(days=60))
-        units = [firm for firm in waiting if firm.operates(on, on)][: self._chance.randint(3, 9)]
+        on = between(self._rng, self._first - timedelta(days=300), self._last - timedelta(days=60))
+        units = [firm for firm in waiting if firm.operates(on, on)][: self._rng.randint(3, 9)]
         if not any(firm.ends is None for firm in units):
             return
         union = self._founding(key, "joint_union", name, park, on, units, self._regional[self._district[park]])
         self._take(waiting, units)
         self.coverages += [Coverage(firm, union, on) for firm in units]
-        if self._chance.random() < 0.5:
-            self._take_in(union, on, waiting)
+        if self._rng.random() < 0.5:
+            self._add_unit(union, on, waiting)
 
-    def _take_in(self, union: str, founded: date, waiting: list[Firm]) -> None:
-        on = between(self._chance, max(founded, self._first) + timedelta(days=20), self._last - timedelta(days=5))
+    def _add_unit(self, union: str, founded: date, waiting: list[Firm]) -> None:
+        on = between(self._rng, max(founded, self._first) + timedelta(days=20), self._last - timedelta(days=5))
         newcomer = next((firm for firm in waiting if founded < on and firm.operates(on, on)), None)
         if newcomer is not None:
             self._take(waiting, [newcomer])
-            behind = self._cover(union, newcomer, on)
-            self.coverages.append(Coverage(newcomer, union, on, behind=behind))
+            started = self._cover(union, newcomer, on)
+            self.coverages.append(Coverage(newcomer, union, on, required_command=started))
 
     def _take(self, waiting: list[Firm], units: Sequence[Firm]) -> None:
         taken = {firm.number for firm in units}
@@ -164,9 +168,9 @@ class Unions:
     def _park_unions(self) -> None:
         """In every third park, over units that have no union yet."""
         for park, waiting in sorted(self._free.items())[::3]:
-            on = between(self._chance, self._first - timedelta(days=200), self._first + (self._last - self._first) * 2 // 3)
+            on = between(self._rng, self._first - timedelta(days=200), self._first + (self._last - self._first) * 2 // 3)
             units = [firm for firm in waiting if firm.operates(on, on)]
-            units = [firm for firm in units if self._chance.random() < 0.15] or units[:1]
+            units = [firm for firm in units if self._rng.random() < 0.15] or units[:1]
             if any(firm.ends is None for firm in units):
                 name = self._names[park] + "园区工会"
                 union = self._founding(f"park/{park}", "park_union", name, park, on, units, self._regional[self._district[park]])
@@ -174,23 +178,23 @@ class Unions:
                 self.coverages += [Coverage(firm, union, on) for firm in units]
 
     def _cover(self, union: str, firm: Firm, on: date, started: bool = True) -> str:
-        """The union takes the firm in, or lets it go."""
+        """Start or end the coverage of a firm."""
         what = "started" if started else "ended"
         body = {"union_id": union, "enterprise_id": firm.id, "on": on.isoformat(), what: True}
         key = f"{union.removeprefix('@')}/{what}/{firm.number}"
-        return self._book.enter("membership", "coverage", key, body, self._book.typed(on), [f"{union}|{firm.number}"])
+        return self._log.enter("membership", "coverage", key, body, self._log.entry_day(on), [f"{union}|{firm.number}"])
 
     # Second coverage
 
     def _second_coverage(self) -> None:
         """Federations over units that are covered already: of the district (one by one), of an industry, of a park's unions."""
-        day = between(self._chance, self._first + (self._last - self._first) // 4, self._first + (self._last - self._first) * 3 // 4)
+        day = between(self._rng, self._first + (self._last - self._first) // 4, self._first + (self._last - self._first) * 3 // 4)
         covered = [c for c in self.coverages if c.since < day and c.firm.ends is None]
-        for coverage in portion(self._shuffled(covered), len(covered), 0.14):
-            on = between(self._chance, max(day, coverage.since), self._last)
+        for coverage in take_share(self._shuffled(covered), len(covered), 0.14):
+            on = between(self._rng, max(day, coverage.since), self._last)
             self._cover(self._regional[self._district[coverage.firm.park]], coverage.firm, on)
         for section, called in (("C", "制造业"), ("F", "商贸"), ("G", "物流业"), ("I", "软件业")):
-            firms = [c.firm for c in covered if (c.firm.industry or "")[:1] == section and self._chance.random() < 0.12]
+            firms = [c.firm for c in covered if (c.firm.industry or "")[:1] == section and self._rng.random() < 0.12]
             if firms:
                 seat = self._district[firms[0].park][:4]
                 self._founding(f"industry/{section}", "industry_federation", f"{called}行业工会联合会", seat, day, firms)
@@ -204,28 +208,30 @@ class Unions:
     def _federation_alone(self, day: date) -> None:
         """A few units that a district federation covers and no other union."""
         alone = [firm for firms in self._free.values() for firm in firms if firm.operates(day, self._last) and firm.ends is None]
-        for firm in portion(self._shuffled(alone), len(self._firms), 0.006):
+        for firm in take_share(self._shuffled(alone), len(self._firms), 0.006):
             union = self._regional[self._district[firm.park]]
-            self.coverages.append(Coverage(firm, union, day, behind=self._cover(union, firm, day)))
+            self.coverages.append(Coverage(firm, union, day, required_command=self._cover(union, firm, day)))
 
     def _shuffled(self, items: Sequence[Coverage] | Sequence[Firm]) -> list:  # type: ignore[type-arg]
-        return self._chance.sample(items, len(items))
+        return self._rng.sample(items, len(items))
 
     # Ends
 
     def _endings(self) -> None:
-        """Units leave a joint union because they have grown, and unions are dissolved though their unit goes on."""
+        """Grown units leave joint unions, and unions of operating units are dissolved."""
         middle = self._last - (self._last - self._first) // 4
         grown = [
-            c for c in self.coverages if c.union.split("/")[-2] == "joint" and c.firm.ends is None and c.since < middle and not c.behind
+            c
+            for c in self.coverages
+            if c.union.split("/")[-2] == "joint" and c.firm.ends is None and c.since < middle and not c.required_command
         ]
-        for coverage in portion(self._shuffled(grown), len(grown), 0.05):
-            self._grow_out(coverage, between(self._chance, middle, self._last - timedelta(days=20)))
+        for coverage in take_share(self._shuffled(grown), len(grown), 0.05):
+            self._grow_out(coverage, between(self._rng, middle, self._last - timedelta(days=20)))
         lasting = [
-            c for c in self._own.values() if c.firm.ends is None and c.since < middle and c.firm.settled_on <= c.since and not c.kept_quiet
+            c for c in self._own.values() if c.firm.ends is None and c.since < middle and c.firm.settled_on <= c.since and not c.no_leavers
         ]
-        for coverage in portion(self._shuffled(lasting), len(self._own), 0.012):
-            coverage.until = between(self._chance, middle, self._last - timedelta(days=10))
+        for coverage in take_share(self._shuffled(lasting), len(self._own), 0.012):
+            coverage.until = between(self._rng, middle, self._last - timedelta(days=10))
             self._dissolve(coverage.union, coverage.until)
 
     def _grow_out(self, coverage: Coverage, on: date) -> None:
@@ -235,35 +241,35 @@ class Unions:
 
     def _dissolve(self, union: str, on: date) -> str:
         key = union.removeprefix("@") + "/dissolution"
-        body = {"union_id": union, "on": on.isoformat(), "reason": self._chance.choice(("merged", "reorganised", "与上级工会合并"))}
-        return self._book.enter("membership", "dissolution", key, body, self._book.typed(on))
+        body = {"union_id": union, "on": on.isoformat(), "reason": self._rng.choice(("merged", "reorganised", "与上级工会合并"))}
+        return self._log.enter("membership", "dissolution", key, body, self._log.entry_day(on))
 
     # Mistakes
 
     def _mistakes(self) -> None:
-        """Days and names that were misread, foundings, endings and coverages that never were."""
+        """Wrong dates and names that are corrected; foundings, dissolutions and coverages that are withdrawn."""
         quiet = [c for c in self._own.values() if c.firm.ends is None and c.until is None]
-        deck = self._shuffled(quiet)
-        for coverage in portion(deck, len(self._own), 0.012):
-            earlier = coverage.since - timedelta(days=self._chance.randint(1, 20))
+        pool = self._shuffled(quiet)
+        for coverage in take_share(pool, len(self._own), 0.012):
+            earlier = coverage.since - timedelta(days=self._rng.randint(1, 20))
             self._correct(coverage.union, "approved", {"approved_on": earlier.isoformat()})
-        for coverage in portion(deck, len(self._own), 0.006):
+        for coverage in take_share(pool, len(self._own), 0.006):
             first = self._correct(coverage.union, "name", {"name": coverage.firm.name + "工会委员会" + SYNTHETIC})
             again = self._correct(first, "name/2", {"name": coverage.firm.name + "基层工会委员会" + SYNTHETIC})
             self._findings.note("CORRECTED_TWICE", coverage.firm.case, again)
-        for coverage in portion(deck, len(self._own), 0.004):
+        for coverage in take_share(pool, len(self._own), 0.004):
             if coverage.since < self._last - timedelta(days=30):
-                coverage.kept_quiet = True
-                coverage.behind_from = self._last - timedelta(days=20)
-                coverage.behind = self._correct(self._dissolve(coverage.union, coverage.behind_from), "never", None)
-                self._findings.note("WITHDRAWN", coverage.firm.case, coverage.behind)
+                coverage.no_leavers = True
+                coverage.required_from = self._last - timedelta(days=20)
+                coverage.required_command = self._correct(self._dissolve(coverage.union, coverage.required_from), "never", None)
+                self._findings.note("WITHDRAWN", coverage.firm.case, coverage.required_command)
         for district, union in list(self._regional.items())[:2]:
             self._misread_coverages(district, union)
         twice = self._founding("regional/again", "regional_federation", "重复录入的联合会", next(iter(self._regional)), self._first, [])
         self._findings.note("WITHDRAWN", "regional", self._correct(twice, "never", None))
 
     def _misread_coverages(self, district: str, union: str) -> None:
-        """One coverage by the federation that never was, one from another day, one whose end never was."""
+        """One coverage by the federation is withdrawn, one gets another date, and of one the end is withdrawn."""
         covered = {coverage.firm.number for coverage in self.coverages}
         firms = [f for f in self._firms if self._district[f.park] == district and f.ends is None and f.number not in covered]
         on = self._last - timedelta(days=15)
@@ -279,6 +285,5 @@ class Unions:
                 ended = self._cover(union, firm, on + timedelta(days=5), started=False)
                 self._findings.note("WITHDRAWN", firm.case, self._correct(ended, "never", None))
 
-    def _correct(self, said: str, what: str, data: dict[str, object] | None) -> str:
-        entered = self._book.entered_on(said) + timedelta(days=self._chance.randint(3, 90))
-        return correct(self._book, self._chance, "membership", said.removeprefix("@"), said, what, data, entered)
+    def _correct(self, reference: str, what: str, data: dict[str, object] | None) -> str:
+        return correct(self._log, self._rng, "membership", reference.removeprefix("@"), reference, what, data)

@@ -1,7 +1,7 @@
 """Reads the CSV files of division codes (GB/T 2260) into neutral records: a folder with all of them, or one of the files.
 
-What a file is told by its columns: `code,name` provinces, with `provinceCode` cities, with `cityCode` districts and counties. Codes are
-the digits of GB/T 2260 (2, 4, 6). Names such as 市辖区 are levels; the registry knows them as such, and shows the parent's name.
+The columns tell the level of a file: `code,name` provinces, with `provinceCode` cities, with `cityCode` districts and counties. Codes are
+the digits of GB/T 2260 (2, 4, 6). Names such as 市辖区 are levels; the registry recognises them and shows the parent's name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from samples.files import Table, Unusable
+from samples.files import Table, UnusableFileError
 from samples.records import Area
 from shared.problems.errors import FieldError
 
@@ -21,9 +21,9 @@ LEVELS: dict[str | None, int] = {None: 2, "provinceCode": 4, "cityCode": 6}
 
 
 class Divisions:
-    """The divisions of a folder or file, parents first. `refused` rows are left out for `errors` (at most MOST_ERRORS are kept).
+    """The divisions of a folder or file, parents first. `refused` rows are rejected for `errors` (at most MOST_ERRORS are kept).
 
-    Raises Unusable if a file as a whole cannot be used, or a folder has none.
+    Raises UnusableFileError if a file as a whole cannot be used, or a folder has none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +36,7 @@ class Divisions:
         for parent, file, table in tables:
             self._read(table, parent, file.name if len(tables) > 1 else None)
         if not self.rows:
-            raise Unusable(FieldError("FILE_EMPTY"))
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
 
     def _read(self, table: Table, parent: str | None, name: str | None) -> None:
         for row, fields in table:
@@ -44,8 +44,8 @@ class Divisions:
             errors = [fields] if isinstance(fields, FieldError) else list(self._wrong(table, parent, row, fields))
             if errors or isinstance(fields, FieldError):
                 self.refused += 1
-                told = [FieldError(e.code, ": ".join(filter(None, (name, e.field))) or None, e.row, e.params) for e in errors]
-                self.errors += told[: max(0, MOST_ERRORS - len(self.errors))]
+                named = [FieldError(e.code, ": ".join(filter(None, (name, e.field))) or None, e.row, e.params) for e in errors]
+                self.errors += named[: max(0, MOST_ERRORS - len(self.errors))]
                 continue
             code = fields[table.at["code"]].strip()
             self._codes.add(code)

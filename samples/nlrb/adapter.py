@@ -1,6 +1,6 @@
 """Reads a file of union elections of the National Labor Relations Board (United States) into neutral records, by the rules of README.md.
 
-The rows are put into a temporary table on disk and come back case by case, so memory does not grow with their number.
+The rows are kept in a temporary table on disk and read back case by case, so memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from samples.files import Table, Unusable
-from samples.nlrb.rows import CASE, COLUMNS, LONGEST_NAME, UNKNOWN, BadRow, Row, RowReader
+from samples.files import Table, UnusableFileError
+from samples.nlrb.rows import CASE, COLUMNS, LONGEST_NAME, UNKNOWN, InvalidRowError, Row, RowReader
 from samples.records import Area, Enterprise, Finding, Founding, Headcount
 from shared.problems.errors import FieldError
 
 ROOT = "US"
 MOST_ERRORS = 1000
-"""Errors that are kept with all they say; further ones are only counted."""
+"""Errors that are kept; further ones are only counted."""
 BATCH = 5000
 SCHEMA = ", ".join(f'"{name}"' for name in Row._fields)
 
 
 class Elections:
-    """One file. Reading it checks every row; raises Unusable if the file as a whole cannot be used.
+    """One file, every row checked. Raises UnusableFileError if the file as a whole cannot be used.
 
-    `areas`: the root, the states, the parks. `rows` were read, `refused` of them left out for `errors` (at most MOST_ERRORS are kept);
-    the others come to `units` with `headcounts`, `unions` and `members` (each a number).
+    `areas`: the root, the states, the parks. `rows` were read and `refused` rejected for `errors` (at most MOST_ERRORS are kept);
+    the others give `units` enterprises with `headcounts`, `unions` and `members` (all counts).
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,14 +34,14 @@ class Elections:
         self._parks: dict[str, Area] = {}
         self.rows = self.refused = 0
         self.errors: list[FieldError] = []
-        # An empty name is a temporary file of SQLite's, gone with the connection.
+        # An empty name is a temporary file that SQLite deletes with the connection.
         self._spool = sqlite3.connect("", isolation_level=None)
         self._spool.execute("BEGIN")
         self._spool.execute(f"CREATE TABLE rows ({SCHEMA})")
         self._spool.execute("CREATE TABLE findings (case_number, code, line, detail)")
         self._read()
         if not self.rows:
-            raise Unusable(FieldError("FILE_EMPTY"))
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
         self._spool.execute('CREATE INDEX by_case ON rows ("case", line)')
         self.units = self.headcounts = self.unions = self.members = 0
         for rows in self._cases():
@@ -50,10 +50,10 @@ class Elections:
             self.headcounts += unit.headcount is not None
             self.unions += unit.union is not None
             self.members += unit.union.members if unit.union else 0
-            self._judge(unit, rows)
+            self._note_case(unit, rows)
 
     def close(self) -> None:
-        """Give the temporary table's room back."""
+        """Delete the temporary table."""
         self._spool.close()
 
     @property
@@ -71,7 +71,7 @@ class Elections:
             yield _enterprise(rows)
 
     def findings(self) -> Iterator[Finding]:
-        """All that is odd, by code and case number."""
+        """All findings, by code and case number."""
         for found in self._spool.execute("SELECT * FROM findings ORDER BY code, case_number, line"):
             yield Finding(*found)
 
@@ -85,11 +85,11 @@ class Elections:
             self.rows += 1
             try:
                 if isinstance(fields, FieldError):
-                    raise BadRow([fields])
+                    raise InvalidRowError([fields])
                 row = self._row(number, fields)
-                self._place(row)
+                self._add_park(row)
                 batch.append(row)
-            except BadRow as bad:
+            except InvalidRowError as bad:
                 self._refuse(number, fields, bad.errors)
             if len(batch) == BATCH:
                 self._keep(batch)
@@ -104,21 +104,21 @@ class Elections:
         if len(self.errors) < MOST_ERRORS:
             self.errors += errors
         if not isinstance(fields, FieldError) and (case := fields[self._table.at[CASE]].strip()):
-            self._find(case, "ROW_LEFT_OUT", number, ", ".join(sorted({error.field or "" for error in errors})))
+            self._note(case, "ROW_LEFT_OUT", number, ", ".join(sorted({error.field or "" for error in errors})))
 
-    def _place(self, row: Row) -> None:
-        """Take up the row's park, shown by its first spelling, and what is odd about the row alone."""
+    def _add_park(self, row: Row) -> None:
+        """Register the row's park under its first spelling, and note the findings of this row alone."""
         for missing, code in ((not row.state, "NO_STATE"), (not row.city, "NO_CITY")):
             if missing:
-                self._find(row.case, code, row.line, "")
+                self._note(row.case, code, row.line, "")
         city = (row.city or UNKNOWN)[:LONGEST_NAME]
         known = self._parks.setdefault(row.park, Area(row.park, city, "park", row.state or UNKNOWN, row.line))
         if known.name != city:
-            self._find(row.case, "OTHER_SPELLING", row.line, f"{city} ({known.name})")
+            self._note(row.case, "OTHER_SPELLING", row.line, f"{city} ({known.name})")
         if row.voters is not None and row.cast > row.voters:
-            self._find(row.case, "VOTES_OVER_VOTERS", row.line, f"{row.cast} > {row.voters}")
+            self._note(row.case, "VOTES_OVER_VOTERS", row.line, f"{row.cast} > {row.voters}")
 
-    def _find(self, case: str, code: str, row: int, detail: str) -> None:
+    def _note(self, case: str, code: str, row: int, detail: str) -> None:
         self._spool.execute("INSERT INTO findings VALUES (?, ?, ?, ?)", (case, code, row, detail))
 
     def _cases(self) -> Iterator[list[Row]]:
@@ -132,7 +132,7 @@ class Elections:
         if rows:
             yield rows
 
-    def _judge(self, unit: Enterprise, rows: list[Row]) -> None:
+    def _note_case(self, unit: Enterprise, rows: list[Row]) -> None:
         first, tally = rows[0], max(row.tallied for row in rows)
         found: list[tuple[str, str]] = []
         if any(row.of_the_case() != first.of_the_case() for row in rows):
@@ -152,7 +152,7 @@ class Elections:
         if unit.union and unit.union.approved_on < unit.settled_on:
             found.append(("FOUNDED_BEFORE_SETTLED", f"{unit.union.approved_on} < {unit.settled_on}"))
         for code, detail in found:
-            self._find(unit.key, code, unit.row, detail)
+            self._note(unit.key, code, unit.row, detail)
 
 
 def _enterprise(rows: list[Row]) -> Enterprise:

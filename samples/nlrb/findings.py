@@ -1,4 +1,4 @@
-"""The codes of what is odd in a file of union elections, in both languages. Nothing of it is dropped."""
+"""The codes of the oddities in a file of union elections, in both languages. These rows are kept."""
 
 from __future__ import annotations
 

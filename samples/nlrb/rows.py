@@ -1,4 +1,4 @@
-"""One row of a file of union elections: what its fields must be, and all that is wrong with those that are not."""
+"""One row of a file of union elections: its fields, their validation and errors."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CASE, NAME, CITY, STATE = "Case Number", "Case Name", "Unit City", "Unit State"
 FILED, CLOSED, REASON, TALLIED, UNIT = "Case Filed Date", "Case Closed Date", "Closed Reason", "Tally Date", "Unit ID"
 VOTERS, AGAINST, FOR = "Num Eligible Voters", "Votes Cast Against Labor Org", "Votes For Labor Org"
 COLUMNS = (CASE, NAME, CITY, STATE, FILED, CLOSED, REASON, TALLIED, UNIT, VOTERS, f"{FOR}1", AGAINST)
-"""The columns that are needed; `Votes For Labor Org2` and further ones are used if they are there."""
+"""The required columns; `Votes For Labor Org2` and further ones are optional."""
 CERTIFIED = "Certific. of Representative"
 UNKNOWN = "UNKNOWN"
 EARLIEST = date(1900, 1, 1)
 CASE_FORM = re.compile(r"[!#-.0-\[\]-~]{1,40}", re.ASCII)
-"""It becomes part of keys and document numbers: no blank, quote, slash or backslash."""
+"""Part of keys and document numbers, so without blank, quote, slash and backslash."""
 NUMBER = re.compile(r"(-?\d{1,9})(?:\.0+)?", re.ASCII)
 LONGEST_CODE, LONGEST_NAME = 64, 200
 MOST_PERSONS = 10_000_000
 
 
 class Row(NamedTuple):
-    """One line of the file; dates are ISO or empty, texts have no needless blanks. `votes`: for the strongest, `cast`: for and against."""
+    """One line of the file; dates are ISO or empty, texts have single blanks. `votes`: the most for one organisation, `cast`: all for and against."""
 
     case: str
     line: int
@@ -45,19 +45,19 @@ class Row(NamedTuple):
     cast: int
 
     def of_the_case(self) -> tuple[object, ...]:
-        """What all rows of a case should say alike."""
+        """The fields that should be equal in all rows of a case."""
         return self.name, self.park, self.filed, self.closed, self.certified
 
 
-class BadRow(Exception):
-    """A line that cannot be used, with all that is wrong with it."""
+class InvalidRowError(Exception):
+    """A row that cannot be used, with all its errors."""
 
     def __init__(self, errors: list[FieldError]) -> None:
         self.errors = errors
 
 
 class RowReader:
-    """Reads the fields of one line of `table` into a Row. Raises BadRow."""
+    """Reads the fields of one line of `table` into a Row. Raises InvalidRowError."""
 
     def __init__(self, table: Table) -> None:
         self._at = table.at
@@ -98,7 +98,7 @@ class RowReader:
         filed, closed, tallied = day(FILED, needed=True), day(CLOSED), day(TALLIED)
         voters, votes, against = count(VOTERS), [count(column) or 0 for column in self._votes], count(AGAINST) or 0
         if errors:
-            raise BadRow(errors)
+            raise InvalidRowError(errors)
         park = park_code(state or UNKNOWN, city or UNKNOWN)
         certified, cast = value(REASON) == CERTIFIED, sum(votes) + against
         return Row(case, line, name, state, city, park, filed, closed, certified, value(UNIT), tallied, voters, max(votes), cast)
@@ -112,7 +112,7 @@ def park_code(state: str, city: str) -> str:
 
 @lru_cache(65536)
 def _wrong_day(text: str) -> str | None:
-    """The code of what is wrong with a date; None if nothing is."""
+    """The problem code of an invalid date; None if it is valid."""
     try:
         if len(text) != 10:
             return "INVALID_DATE"

@@ -8,18 +8,19 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from services.membership import events_in
-from services.membership.context import Context
-from services.membership.documents import Documents
+from services.membership.members.documents import Documents
+from services.membership.needs import Context
 from services.membership.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.membership import SOURCE
 from shared.http.pages import Cursors
-from shared.journal.day_closing import Closer
+from shared.journal.day_closing import DayCloser
 from shared.process import db
 from shared.process.db import Pool
-from shared.reading.lag import lag, what_is_held
+from shared.reading.lag import lag
+from shared.reading.parked import held_summary
 from shared.reading.reader import Reader
-from shared.relaying.relay import Relay, relaying
+from shared.relaying.relay import Relay, relay_check
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -40,8 +41,7 @@ def context_of(settings: Settings) -> Context:
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.membership.api import router
-    from shared.http.parked_routes import parked_router
+    from services.membership.routes import routers
     from shared.http.web import create_app
 
     broker = KafkaBroker(settings.kafka)
@@ -58,9 +58,7 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, broker, settings)
 
-    app = create_app(
-        settings, title="parkunion membership", routers=[router, parked_router("membership")], lifespan=lifespan, readiness=readiness
-    )
+    app = create_app(settings, title="parkunion membership", routers=routers(), lifespan=lifespan, readiness=readiness)
     app.state.context = context_of(settings)
     app.state.cursors = Cursors(settings.cursor_key, "membership")
     return app
@@ -74,8 +72,8 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
     behind = await lag(pool, broker, GENERATION, [settings.registry_topic])
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
-        sending = await relaying(conn)
-        kept = await what_is_held(conn, GENERATION)
+        sending = await relay_check(conn)
+        kept = await held_summary(conn, GENERATION)
     return Readiness(
         ready=True,
         lag_events=behind.events,
@@ -95,7 +93,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
         idle = settings.relay_idle_ms / 1000
         try:
             work = Relay(settings.dsn, broker, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
-            async with Closer(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
+            async with DayCloser(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
                 await work.run(stop)
         finally:
             await broker.close()

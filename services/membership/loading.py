@@ -1,217 +1,197 @@
-"""Locks and loads what a batch of commands decides on, all lines together: a fixed number of statements, whatever the number of lines.
+"""Locks, loads and writes the world of membership: a fixed number of statements, whatever the number of commands.
 
-The order is that of docs/design/ENGINE.md, Writing: unions' streams, then enterprises' streams, then everything is loaded by later
-statements.
+Order (docs/design/ENGINE.md, Writing 2 and 3): streams of unions, streams of enterprises, then everything by later statements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from services.membership import listings, people, snapshot, store
-from services.membership.context import Context
-from services.membership.domain.commands import Command, Correct, Cover, Dissolve, Found, Join, Leave, Transfer, Withdraw
-from services.membership.domain.corrections import Target
-from services.membership.domain.state import Membership, PersonNo, World, enterprise_subject, union_subject
-from services.membership.domain.withdrawals import Stream
-from shared import contracts
+from services.membership.members import people
+from services.membership.members import store as members
+from services.membership.members.people import NewPerson
+from services.membership.needs import Context, Needs
+from services.membership.unions import store as unions
+from services.membership.world import CoverageFact, Joiner, PersonNo, Union, World, enterprise_subject, union_subject
+from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
-from shared.contracts.streams import Placed
 from shared.directory import not_yet_known
-from shared.directory.store import enterprises
-from shared.journal import journal
+from shared.directory.known import Enterprise
+from shared.directory.store import ENTERPRISE_COLUMNS, enterprises
 from shared.process.db import Connection
+from shared.writing.preconditions import etag_of
+from shared.writing.table import ConcurrentChange, Locks, Recorded
 
-Hashes = list[tuple[int, bytes]]
+SNAPSHOT = f"""
+SELECT
+    ARRAY(SELECT ({ENTERPRISE_COLUMNS}) FROM enterprises WHERE id = ANY($1::uuid[])) AS enterprises,
+    ARRAY(
+        SELECT ({unions.COVERAGE_COLUMNS}) FROM coverage_facts WHERE enterprise_id = ANY($2::uuid[]) ORDER BY occurred_on, rank
+    ) AS coverage,
+    ARRAY(SELECT ({unions.UNION_COLUMNS}) FROM unions WHERE id = ANY($3::uuid[])) AS unions,
+    ARRAY(
+        SELECT (w.hash_version, w.hash, p.no) FROM unnest($4::smallint[], $5::bytea[]) AS w(hash_version, hash)
+        CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.hash = w.hash AND p.hash_version = w.hash_version OFFSET 0) AS p
+    ) AS persons,
+    parkunion_now() AS now
+"""
+"""What nearly every command is decided on, in one statement and one snapshot (docs/adr/0008). Each column is an array of rows."""
 
 
-@dataclass(slots=True)
-class Named:
-    """The ids that commands name, by what is needed of each. `wide`: unions whose whole coverage is needed.
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`coverage` = {enterprise asked for: its facts in order}, `persons` = {(key version, hash): number} of those who are known.
 
-    `told`: enterprises of which this service has said something. Their streams exist even if the registry has withdrawn the enterprise.
+    `now` is the platform's instant, under the locks.
     """
 
-    enterprises: set[UUID] = field(default_factory=set)
-    told: set[UUID] = field(default_factory=set)
-    unions: set[UUID] = field(default_factory=set)
-    locked: set[UUID] = field(default_factory=set)
-    wide: set[UUID] = field(default_factory=set)
-    memberships: set[UUID] = field(default_factory=set)
-    events: set[UUID] = field(default_factory=set)
-    areas: set[str] = field(default_factory=set)
-    withdrawn: set[tuple[str, int, int]] = field(default_factory=set)
+    enterprises: dict[UUID, Enterprise]
+    coverage: dict[UUID, list[CoverageFact]]
+    unions: dict[UUID, Union]
+    persons: dict[tuple[int, bytes], int]
+    now: datetime
 
 
-@dataclass(slots=True)
-class Loaded:
-    """A world under its locks, and what else decisions need. `persons` = {hash: person}, those below 0 without a row.
-
-    `etags` = {union or membership that changes: its ETag}, if a command asks for it. `withdrawn` = {(subject, from, to) of a withdrawal: the
-    events named}.
-    """
-
-    world: World
-    today: date
-    targets: dict[UUID, Target]
-    persons: dict[bytes, PersonNo]
-    rehash: list[tuple[int, bytes]]
-    known_memberships: frozenset[UUID]
-    etags: dict[UUID, str]
-    withdrawn: dict[tuple[str, int, int], Stream | None]
-
-
-async def load(
-    conn: Connection, context: Context, commands: Sequence[Command], hashes: Sequence[Hashes], *, grants: bool, etags: bool = False
-) -> Loaded:
-    """Everything for these commands. `hashes` are those of the persons who want to join; `grants`: whether areas' paths are needed."""
-    named = _named(commands)
-    targets = await store.targets(conn, named.events)
-    _name_targets(named, targets.values())
-    for place in named.withdrawn:
-        _name_withdrawn(named, place[0], await store.named_by(conn, *place))
-    members = await store.memberships(conn, named.memberships)
-    named.told |= {member.enterprise_id for member in members}
-    named.enterprises |= named.told
-    world = World(heads=await _lock(conn, named, commands))
-    found = await _load_world(conn, world, named, commands, hashes)
-    persons, rehash = await _people(conn, world, found.persons, {member.person for member in members}, hashes)
-    if grants:
-        named.areas |= {enterprise.park for enterprise in world.enterprises.values()} | {u.seat_area for u in world.unions.values()}
-    await not_yet_known.complete(conn, world, named.enterprises, named.areas, topic=context.registry_topic, partitions=context.partitions)
-    if named.events:
-        targets = await store.targets(conn, named.events)
-    withdrawn = {place: await store.named_by(conn, *place) for place in named.withdrawn}
-    tags = await listings.etags(conn, named.locked, named.memberships) if etags else {}
-    return Loaded(world, context.clock.day_of(found.now), targets, persons, rehash, frozenset(world.memberships), tags, withdrawn)
+async def snapshot(
+    conn: Connection,
+    enterprise_ids: Collection[UUID],
+    covered: Collection[UUID],
+    union_ids: Collection[UUID],
+    hashes: Sequence[tuple[int, bytes]],
+) -> Snapshot:
+    """These enterprises and unions, the coverage of the enterprises `covered`, and the persons with these (key version, hash)."""
+    versions, digests = [version for version, _ in hashes], [digest for _, digest in hashes]
+    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), versions, digests)
+    assert row is not None
+    coverage: dict[UUID, list[CoverageFact]] = {enterprise_id: [] for enterprise_id in covered}
+    for columns in row["coverage"]:
+        fact = unions.coverage_fact(columns)
+        coverage[fact.enterprise_id].append(fact)
+    return Snapshot(
+        {columns[0]: Enterprise(*columns) for columns in row["enterprises"]},
+        coverage,
+        {columns[0]: unions.union(columns) for columns in row["unions"]},
+        {(version, digest): no for version, digest, no in row["persons"]},
+        row["now"],
+    )
 
 
-def _named(commands: Sequence[Command]) -> Named:
-    named = Named()
-    for command in commands:
-        match command:
-            case Join():
-                named.enterprises.add(command.enterprise_id)
-                named.unions.add(command.union_id)
-            case Found():
-                named.enterprises.update(command.enterprises)
-                named.areas.add(command.seat_area)
-                if command.parent_union_id:
-                    named.unions.add(command.parent_union_id)
-            case Cover():
-                named.enterprises.add(command.enterprise_id)
-                named.locked.add(command.union_id)
-            case Dissolve():
-                named.locked.add(command.union_id)
-                named.wide.add(command.union_id)
-            case Leave():
-                named.memberships.add(command.membership_id)
-            case Transfer():
-                named.memberships.add(command.membership_id)
-                named.enterprises.add(command.enterprise_id)
-                named.unions.add(command.union_id)
-            case Correct():
-                named.events.add(command.corrects)
-                if command.data and isinstance(seat := command.data.get("seat_area"), str):
-                    named.areas.add(seat)
-            case Withdraw():
-                named.withdrawn.add((command.subject, command.first, command.last))
-    return named
+async def widen(conn: Connection, needs: Needs) -> None:
+    """The enterprises and persons of the memberships named."""
+    found = await members.memberships(conn, needs.memberships)
+    needs.told |= {member.enterprise_id for member in found}
+    needs.persons |= {member.person for member in found}
+    needs.enterprises |= needs.told
 
 
-def _name_withdrawn(named: Named, subject: str, stream: Stream | None) -> None:
-    """What the facts of a withdrawal are about, as if each of them were corrected."""
-    said = stream.named if stream else ()
-    readable = [(one, contracts.plain(fact)) for one in said if (fact := one.fact()) is not None]
-    _name_targets(named, [Target(subject, one.sequence, one.type, None, Placed(date.min, data)) for one, data in readable])
+async def _unions_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
+    """Unions that change, as far as they exist."""
+    found = await unions.unions(conn, needs.changed)
+    needs.unions |= needs.changed
+    needs.wide |= {union.id for union in found.values() if union.kind == UnionKind.ENTERPRISE_UNION}
+    return [union_subject(union_id) for union_id in found]
 
 
-def _name_targets(named: Named, targets: Iterable[Target]) -> None:
-    for target in targets:
-        kind, _, key = target.subject.partition("/")
-        if kind == "union":
-            named.locked.add(UUID(key))
-            named.wide.add(UUID(key))
-            named.areas |= {target.placed.data["seat_area"]} if target.placed and "seat_area" in target.placed.data else set()
-            continue
-        named.enterprises.add(UUID(key))
-        named.told.add(UUID(key))
-        data = target.placed.data if target.placed else {}
-        if "membership_id" in data:
-            named.memberships.add(UUID(data["membership_id"]))
-            named.unions.add(UUID(data["union_id"]))
-        elif "union_id" in data:
-            named.locked.add(UUID(data["union_id"]))
+async def _enterprises_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
+    """The enterprises named, and those of unions that end."""
+    ends = needs.ending | (needs.wide if needs.events or needs.ranges else set())
+    needs.told |= {fact.enterprise_id for fact in await unions.coverage_of_unions(conn, ends)}
+    needs.enterprises |= needs.told
+    return [enterprise_subject(enterprise_id) for enterprise_id in needs.enterprises]
 
 
-async def _lock(conn: Connection, named: Named, commands: Sequence[Command]) -> dict[str, int]:
-    """Lock the streams of what exists: unions that change, then the enterprises named and those of unions that end.
-
-    Returns {subject: sequence}. What becomes known later than this is still unknown to this batch.
-    """
-    found = await store.unions(conn, named.locked)
-    named.unions |= named.locked
-    named.wide |= {u.id for u in found.values() if u.kind == UnionKind.ENTERPRISE_UNION}
-    locked = await journal.lock(conn, [union_subject(union_id) for union_id in found])
-    ends = {c.union_id for c in commands if isinstance(c, Dissolve)} | (named.wide if named.events or named.withdrawn else set())
-    named.told |= {fact.enterprise_id for fact in await store.coverage_of_unions(conn, ends)}
-    named.enterprises |= named.told
-    subjects = {enterprise_subject(enterprise_id) for enterprise_id in named.enterprises}
-    heads = await journal.lock_if_all_exist(conn, subjects)
-    if len(heads) < len(subjects):
-        known = await enterprises(conn, named.enterprises)
-        heads = await journal.lock(conn, [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | named.told])
-    locked |= heads
-    # Those of a union or enterprise that is known no longer.
-    await journal.lock_existing(conn, {subject for subject, _, _ in named.withdrawn} - locked.keys())
-    return {subject: head.sequence for subject, head in locked.items()}
+async def _enterprises_known(conn: Connection, needs: Needs) -> Collection[str]:
+    """Of these, those that are known. What becomes known after this is still unknown to these commands."""
+    known = await enterprises(conn, needs.enterprises)
+    return [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | needs.told]
 
 
-async def _load_world(
-    conn: Connection, world: World, named: Named, commands: Sequence[Command], hashes: Sequence[Hashes]
-) -> snapshot.Snapshot:
-    """Enterprises, coverage and unions, under their locks; what only units that are closed or wide unions need, by further statements."""
-    not_locked = {union_id for union_id in named.locked if union_subject(union_id) not in world.heads}
-    found = await snapshot.load(
+LOCKS: tuple[Locks[Needs], ...] = (
+    Locks(wanted=_unions_to_lock),
+    Locks(wanted=_enterprises_to_lock, known=_enterprises_known),
+)
+
+
+async def load(conn: Connection, context: Context, needs: Needs, world: World) -> None:
+    """Everything under the locks, for all commands together."""
+    found = await _load_unions(conn, world, needs)
+    world.today = context.clock.day_of(found.now)
+    await _load_people(conn, world, needs, found.persons)
+    if needs.paths:
+        needs.areas |= {enterprise.park for enterprise in world.enterprises.values()}
+        needs.areas |= {union.seat_area for union in world.unions.values()}
+    await not_yet_known.complete(conn, world, needs.enterprises, needs.areas, topic=context.registry_topic, partitions=context.partitions)
+    if needs.etags:
+        contents = {union_id: await unions.one(conn, union_id) for union_id in needs.changed}
+        contents |= {member_id: await members.one(conn, member_id) for member_id in needs.memberships}
+        world.etags = {key: etag_of(content) for key, content in contents.items() if content is not None}
+
+
+async def _load_unions(conn: Connection, world: World, needs: Needs) -> Snapshot:
+    """Enterprises, coverage and unions; what only closed units or wide unions need, by further statements."""
+    not_locked = {union_id for union_id in needs.changed if union_subject(union_id) not in world.heads}
+    found = await snapshot(
         conn,
-        {enterprise_id for enterprise_id in named.enterprises if enterprise_subject(enterprise_id) in world.heads},
-        named.enterprises,
-        named.unions - not_locked,
-        [entry for entries in hashes for entry in entries],
+        {enterprise_id for enterprise_id in needs.enterprises if enterprise_subject(enterprise_id) in world.heads},
+        needs.enterprises,
+        needs.unions - not_locked,
+        [entry for _, entries in needs.joining.values() for entry in entries],
     )
     world.enterprises, world.coverage, world.unions = found.enterprises, found.coverage, found.unions
     closed = {enterprise.id for enterprise in world.enterprises.values() if enterprise.closed_on is not None}
-    named.wide |= {c.union_id for c in commands if isinstance(c, Cover) and c.enterprise_id in closed}
-    for fact in await store.coverage_of_unions(conn, named.wide):
-        if fact.enterprise_id not in named.enterprises:
+    needs.wide |= {union_id for union_id, enterprise_id in needs.covering if enterprise_id in closed}
+    for fact in await unions.coverage_of_unions(conn, needs.wide):
+        if fact.enterprise_id not in needs.enterprises:
             world.coverage.setdefault(fact.enterprise_id, []).append(fact)
     also = {fact.union_id for enterprise in closed for fact in world.coverage.get(enterprise, ())}
-    world.unions |= await store.unions(conn, also - not_locked - world.unions.keys())
+    world.unions |= await unions.unions(conn, also - not_locked - world.unions.keys())
     return found
 
 
-async def _people(
-    conn: Connection, world: World, found: Mapping[tuple[int, bytes], int], named: set[PersonNo], hashes: Sequence[Hashes]
-) -> tuple[dict[bytes, PersonNo], list[tuple[int, bytes]]]:
-    """Lock those `found` by hash and those of the memberships named, and load their memberships; {newest hash: person}, and whom an
-    older key found."""
+async def _load_people(conn: Connection, world: World, needs: Needs, found: Mapping[tuple[int, bytes], int]) -> None:
+    """Lock the persons who join and those of the memberships named, and load all their memberships.
+
+    `found` = {(key version, hash): number}. A person without a row gets a provisional number below 0.
+    """
     persons: dict[bytes, PersonNo] = {}
-    rehash: list[tuple[int, bytes]] = []
-    for entries in hashes:
-        newest = entries[0][1]
-        if newest in persons:
-            continue
-        known = next((found[entry] for entry in entries if entry in found), None)
-        persons[newest] = PersonNo(-len(persons) - 1 if known is None else known)
-        if known is not None and entries[0] not in found:
-            rehash.append((known, newest))
-    numbers = {number for number in persons.values() if number > 0} | named
+    outdated: dict[int, bytes] = {}
+    for given, (number, hashes) in needs.joining.items():
+        newest = hashes[0][1]
+        if newest not in persons:
+            known = next((found[entry] for entry in hashes if entry in found), None)
+            persons[newest] = PersonNo(-len(persons) - 1 if known is None else known)
+            if known is not None and hashes[0] not in found:
+                outdated[known] = newest
+        world.joiners[given] = Joiner(persons[newest], given[0], newest, number)
+    world.outdated = outdated
+    numbers = {number for number in persons.values() if number > 0} | needs.persons
     await people.lock(conn, numbers)
-    members: list[Membership] = await store.memberships_of(conn, numbers)
-    world.memberships = {member.id: member for member in members}
-    for member in members:
+    loaded = await members.memberships_of(conn, numbers)
+    world.memberships = {member.id: member for member in loaded}
+    world.stored = frozenset(world.memberships)
+    for member in loaded:
         world.of_person.setdefault(member.person, []).append(member.id)
-    return persons, rehash
+
+
+async def prepare(conn: Connection, context: Context, world: World) -> None:
+    """Write the persons who join and have no row, and bring others under the newest hash key. Raises ConcurrentChange."""
+    used = {person for membership_id in world.touched_memberships if (person := world.memberships[membership_id].person) < 0}
+    joiners = {joiner.person: joiner for joiner in world.joiners.values() if joiner.person in used}
+    new = []
+    for joiner in sorted(joiners.values(), key=lambda joiner: joiner.digest):
+        person_id = uuid7()
+        new.append(NewPerson(person_id, joiner.document_kind, joiner.digest, context.documents.seal(person_id, joiner.number)))
+    added = await people.add(conn, new, context.documents.hash_version)
+    if len(added) != len(new):
+        raise ConcurrentChange("a person was written by another command")
+    world.numbers = {joiner.person: added[joiner.digest] for joiner in joiners.values()}
+    await people.rehash(conn, list(world.outdated.items()), context.documents.hash_version)
+
+
+async def write(conn: Connection, world: World, recorded: Recorded) -> None:
+    """Bring the state tables up to the world. Raises ConcurrentChange."""
+    await unions.write(conn, world, recorded.events)
+    await members.write(conn, world)

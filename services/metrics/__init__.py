@@ -1,1 +1,1 @@
-"""Metrics: keeps the coverage of every park from the events of the others, and answers questions about it."""
+"""Metrics: folds the other services' events into the coverage of every park, and serves it."""

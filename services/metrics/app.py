@@ -1,4 +1,4 @@
-"""The one place where metrics is put together: its API and its projector."""
+"""Wires metrics: its web application and its projector."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from services.metrics.figures.freshness import closed_day, log_lacks
+from services.metrics.figures.freshness import closed_day, log_incomplete
 from services.metrics.folding import coverage
-from services.metrics.generations import store as generations
-from services.metrics.generations.readers import Feeding
+from services.metrics.generations import lifecycle
+from services.metrics.generations.readers import GenerationReaders
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable
+from shared.broker.protocol import BrokerUnavailableError
 from shared.process import db
 from shared.process.db import Pool
-from shared.reading.lag import lag, what_is_held
+from shared.reading.lag import lag
+from shared.reading.parked import held_summary
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from shared.http.operations import Readiness
 
-PATIENCE = 1.0
-"""Seconds that the broker has to say which topics there are."""
-LACKS = "it does not hold what was read of it: reconcile, relay republish"
+DESCRIBE_WITHIN = 1.0
+"""Seconds to wait for the broker's description of the topics."""
+INCOMPLETE = "it does not hold what was read of it: reconcile, relay republish"
 
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.metrics import dashboard
-    from services.metrics.figures.questions import Questions
-    from services.metrics.http import duration_routes as waits_api
-    from services.metrics.http import stream
+    from services.metrics.figures.questions import Snapshots
+    from services.metrics.http import duration_routes, stream
     from services.metrics.http.coverage_routes import router
     from shared.http.pages import Cursors
     from shared.http.parked_routes import parked_router
@@ -44,7 +44,7 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
-        app.state.questions = Questions(app.state.pool, settings.clock, settings.partitions, lambda: app.state.hub.finality.reason)
+        app.state.questions = Snapshots(app.state.pool, settings.clock, settings.partitions, lambda: app.state.hub.finality.reason)
         try:
             stopping = getattr(app.state, "stopping", None)
             async with stream.running(settings, stopping) as app.state.hub, dashboard.running() as app.state.charts:
@@ -59,7 +59,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, waits_api.router, stream.router, dashboard.router, parked_router("metrics")],
+        routers=[router, duration_routes.router, stream.router, dashboard.router, parked_router("metrics")],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],
@@ -69,51 +69,57 @@ def api(settings: Settings) -> FastAPI:
 
 
 async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Readiness:
-    """Ready when the database answers, a projector has begun to read, and the log holds what was read of it; how far the projector is behind
-    is said beside it.
+    """Ready when the database answers, a projector has begun to read, and the log holds what was read of it. Also reports the projector's lag.
 
-    `rules`: older while the figures are still those of an earlier fold_version, which this release does not feed but serves.
+    `rules` is `older` while a generation of an earlier fold_version serves, which this release does not keep up to date.
     """
     from shared.http.operations import Readiness
 
     async with pool.acquire(timeout=5) as conn:
-        generation, fold_version = await generations.serving(conn)
-    behind, anew = await asyncio.gather(lag(pool, broker, generation, settings.topics), _made_anew(pool, broker, generation, settings))
+        generation, fold_version = await lifecycle.serving(conn)
+    behind, recreated = await asyncio.gather(
+        lag(pool, broker, generation, settings.topics), _topic_recreated(pool, broker, generation, settings)
+    )
     async with pool.acquire(timeout=5) as conn:
         closed = await closed_day(conn, generation, settings.partitions)
         age = None if closed is None else (await settings.clock.today(conn) - closed).days
         begun = await conn.fetchval("SELECT EXISTS (SELECT FROM shards WHERE generation = $1)", generation)
-        kept = await what_is_held(conn, generation)
-        lacks = anew or await log_lacks(conn, generation)
+        held = await held_summary(conn, generation)
+        incomplete = recreated or await log_incomplete(conn, generation)
     rules = "ok" if fold_version == coverage.FOLD_VERSION else "older" if fold_version < coverage.FOLD_VERSION else "newer"
     return Readiness(
-        ready=begun and not lacks,
+        ready=begun and not incomplete,
         lag_events=behind.events,
         lag_seconds=behind.seconds,
-        held=sum(kept.events.values()),
-        checks={"database": "ok", "projector": "ok" if begun else "has not begun", "rules": rules, "log": LACKS if lacks else "ok"},
+        held=sum(held.events.values()),
+        checks={
+            "database": "ok",
+            "projector": "ok" if begun else "has not begun",
+            "rules": rules,
+            "log": INCOMPLETE if incomplete else "ok",
+        },
         closed_day=closed,
         closed_day_age_days=age,
-        parked=kept,
+        parked=held,
     )
 
 
-async def _made_anew(pool: Pool, broker: KafkaBroker, generation: int, settings: Settings) -> bool:
-    """Whether a topic is another than the one that was read: so it is told before the projector finds it out, or while none runs."""
+async def _topic_recreated(pool: Pool, broker: KafkaBroker, generation: int, settings: Settings) -> bool:
+    """Whether a topic is not the one that was read. Detects it before the projector does, or while none runs."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(DESCRIBE_WITHIN):
             topics = await broker.describe(settings.topics)
-    except (BrokerUnavailable, TimeoutError):
-        return False  # freshness says that the log does not answer
+    except (BrokerUnavailableError, TimeoutError):
+        return False  # freshness reports that Kafka does not answer
     async with pool.acquire(timeout=5) as conn:
-        places = await generations.positions(conn, generation)
-    return any(place.topic_ids.get(name, found.id) != found.id for place in places.values() for name, found in topics.items())
+        positions = (await lifecycle.positions(conn, generation)).values()
+    return any(position.topic_ids.get(name, topic.id) != topic.id for position in positions for name, topic in topics.items())
 
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        await Feeding(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
+        await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 
     return {"projector": projector}

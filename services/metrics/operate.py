@@ -1,9 +1,8 @@
-"""What operators do with generations: `python -m services.metrics.operate audit|rebuild|upgrade|generations|switch|rollback`.
+"""The operator's commands: `python -m services.metrics.operate audit|rebuild|upgrade|generations|switch|rollback`.
 
-With the owner's role (PARKUNION_MIGRATION_DSN), whose sessions here have no time limit on statements and transactions: a comparison of a
-large log takes as long as it takes, and holds nothing but a snapshot. Exits: 0 done, or equal; 1 different; 2 equal but something is parked;
-4 could not be done, with one line in Chinese and in English on stderr, and `{"error": {"code", "zh", "en"}}` on stdout with `--json`; code
-`LOG_LOST`: the log no longer holds what was folded.
+They connect as the owner (PARKUNION_MIGRATION_DSN) without time limits: a comparison of a large log takes long, and holds only a snapshot.
+Exit codes: 0 done, or equal; 1 different; 2 equal but something is parked; 4 failed, with one line in Chinese and in English on stderr and,
+with `--json`, `{"error": {"code", "zh", "en"}}` on stdout. Code `LOG_LOST`: the log no longer holds what was folded.
 """
 
 from __future__ import annotations
@@ -20,27 +19,26 @@ import asyncpg
 import msgspec
 
 from services.metrics.folding import coverage
-from services.metrics.generations import auditing, reporting
-from services.metrics.generations import store as generations
-from services.metrics.generations.auditing import LogDiffers, LogLost
+from services.metrics.generations import auditing, lifecycle, reporting
+from services.metrics.generations.auditing import EventLog, LogDiffers, LogLost
+from services.metrics.generations.lifecycle import GenerationRefused
 from services.metrics.generations.rebuilding import AlreadyRebuilding, rebuild
-from services.metrics.generations.store import GenerationRefused
 from services.metrics.settings import OperatorSettings
 from shared.broker.kafka import KafkaBroker
-from shared.broker.protocol import BrokerUnavailable, OffsetLost
+from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
 from shared.process import settings as settings_module
 from shared.process.db import Connection
-from shared.process.settings import UnusableSettings
+from shared.process.settings import SettingsError
 
 EQUAL, DIFFERENT, PARKED, TROUBLE = 0, 1, 2, 4
 NO_LIMITS = {"statement_timeout": "0", "transaction_timeout": "0", "idle_in_transaction_session_timeout": "0"}
 SWITCH_WITHIN = 60.0
-"""Seconds that a generation may take to catch up before a rebuild gives the switch up."""
+"""Seconds that a rebuild waits for its generation to catch up before it gives up the switch."""
 
 Command = Callable[[OperatorSettings, argparse.Namespace], Coroutine[Any, Any, int]]
 
-AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, asyncpg.PostgresError)
+DATABASE_ERRORS: tuple[type[Exception], ...] = (*db.OUTAGES, asyncpg.PostgresError)
 
 
 def main() -> None:
@@ -57,25 +55,25 @@ def main() -> None:
         if name == "switch":
             command.add_argument("generation", type=int, nargs="?")
             command.add_argument("--accept", type=int)
-    told = parser.parse_args()
+    args = parser.parse_args()
     try:
-        code = asyncio.run(COMMANDS[told.command](settings_module.load(OperatorSettings), told))
-    except (GenerationRefused, LogDiffers, AlreadyRebuilding, UnusableSettings) as trouble:
-        code = _fail(told, trouble)
-    except OffsetLost as error:
-        code = _fail(told, LogLost(str(error), str(error)))
-    except BrokerUnavailable as error:
-        code = _fail(told, error, f"Kafka 没有应答:{error} / Kafka does not answer: {error}")
-    except AWAY as error:
+        code = asyncio.run(COMMANDS[args.command](settings_module.load(OperatorSettings), args))
+    except (GenerationRefused, LogDiffers, AlreadyRebuilding, SettingsError) as trouble:
+        code = _fail(args, trouble)
+    except OffsetLostError as error:
+        code = _fail(args, LogLost(str(error), str(error)))
+    except BrokerUnavailableError as error:
+        code = _fail(args, error, f"Kafka 没有应答:{error} / Kafka does not answer: {error}")
+    except DATABASE_ERRORS as error:
         what = f"{type(error).__name__}: {error}"
-        code = _fail(told, error, f"数据库没有应答:{what} / the database did not answer: {what}")
+        code = _fail(args, error, f"数据库没有应答:{what} / the database did not answer: {what}")
     sys.exit(code)
 
 
-def _fail(told: argparse.Namespace, error: Exception, line: str = "") -> int:
-    """Say in both languages why it could not be done: a line on stderr and, with --json, also on stdout."""
+def _fail(args: argparse.Namespace, error: Exception, line: str = "") -> int:
+    """Print the error in both languages on stderr and, with --json, on stdout; returns the exit code."""
     line = " ".join((line or str(error)).split())
-    if getattr(told, "json", False):
+    if getattr(args, "json", False):
         zh, _, en = line.partition(" / ")
         _print_json({"error": {"code": getattr(error, "code", "NOT_DONE"), "zh": zh, "en": en or zh}})
     print(line, file=sys.stderr)
@@ -93,77 +91,77 @@ async def _owner(settings: OperatorSettings, name: str) -> AsyncIterator[Connect
 
 
 @asynccontextmanager
-async def _broker(settings: OperatorSettings) -> AsyncIterator[KafkaBroker]:
+async def _comparison(settings: OperatorSettings, name: str) -> AsyncIterator[tuple[Connection, Connection, EventLog]]:
+    """The inputs of an audit or rebuild: a connection that reads, one that writes, and the log."""
     broker = KafkaBroker(settings.kafka)
     try:
-        yield broker
+        async with _owner(settings, name) as reading, _owner(settings, name) as writing:
+            yield reading, writing, await auditing.open_log(broker, settings.topics, settings.partitions, settings.clock)
     finally:
         await broker.close()
 
 
-async def _audit(settings: OperatorSettings, told: argparse.Namespace) -> int:
-    async with _owner(settings, "audit") as conn, _owner(settings, "audit") as keeping, _broker(settings) as broker:
-        source = await auditing.log_of(broker, settings.topics, settings.partitions, settings.clock)
-        number, report = await auditing.audit(conn, keeping, source)
+async def _audit(settings: OperatorSettings, args: argparse.Namespace) -> int:
+    async with _comparison(settings, "audit") as inputs:
+        number, report = await auditing.audit(*inputs)
     body = {"id": number, **report.body()}
-    _print_json(body) if told.json else reporting.print_audit(body)
+    _print_json(body) if args.json else reporting.print_audit(body)
     return DIFFERENT if report.differences else PARKED if report.parked else EQUAL
 
 
-async def _rebuild(settings: OperatorSettings, told: argparse.Namespace) -> int:
-    async with _owner(settings, "rebuild") as reading, _owner(settings, "rebuild") as writing, _broker(settings) as broker:
-        source = await auditing.log_of(broker, settings.topics, settings.partitions, settings.clock)
-        made, number, report = await rebuild(reading, writing, source, as_it_is=told.as_it_is)
-        switched = told.switch and not report.differences
+async def _rebuild(settings: OperatorSettings, args: argparse.Namespace) -> int:
+    async with _comparison(settings, "rebuild") as (reading, writing, event_log):
+        made, number, report = await rebuild(reading, writing, event_log, as_it_is=args.as_it_is)
+        switched = args.switch and not report.differences
         if switched:
-            await _switch_when_it_can(writing, made, None)
+            await _switch_when_caught_up(writing, made, None)
     body = {"id": number, **report.body(), "compared_with": report.generation, "generation": made, "switched": switched}
-    _print_json(body) if told.json else reporting.print_rebuild(body)
+    _print_json(body) if args.json else reporting.print_rebuild(body)
     return DIFFERENT if report.differences else EQUAL
 
 
-async def _switch_when_it_can(conn: Connection, wanted: int, accept: int | None) -> None:
-    """Switch, as soon as the readers have caught up."""
+async def _switch_when_caught_up(conn: Connection, wanted: int, accept: int | None) -> None:
+    """Switch as soon as the readers have caught up. Raises StillBehind after SWITCH_WITHIN."""
     deadline = time.monotonic() + SWITCH_WITHIN
     while True:
         try:
-            await generations.switch(conn, wanted, accept)
+            await lifecycle.switch(conn, wanted, accept)
             return
-        except generations.StillBehind:
+        except lifecycle.StillBehind:
             if time.monotonic() > deadline:
                 raise
 
 
-async def _upgrade(settings: OperatorSettings, _told: argparse.Namespace) -> int:
-    """After an upgrade to rules of a later fold_version: rebuild and switch; what differs is what the release changed."""
-    async with _owner(settings, "upgrade") as reading, _owner(settings, "upgrade") as writing, _broker(settings) as broker:
-        serving, fold_version = await generations.serving(reading)
-        if fold_version >= coverage.FOLD_VERSION:
-            return EQUAL
-        source = await auditing.log_of(broker, settings.topics, settings.partitions, settings.clock)
-        made, number, report = await rebuild(reading, writing, source)
-        await _switch_when_it_can(writing, made, number)
+async def _upgrade(settings: OperatorSettings, _args: argparse.Namespace) -> int:
+    """Rebuild and switch after an upgrade to a later fold_version; the differences are those of the new rules, so they are accepted."""
+    async with _owner(settings, "upgrade") as conn:
+        serving, fold_version = await lifecycle.serving(conn)
+    if fold_version >= coverage.FOLD_VERSION:
+        return EQUAL
+    async with _comparison(settings, "upgrade") as (reading, writing, event_log):
+        made, number, report = await rebuild(reading, writing, event_log)
+        await _switch_when_caught_up(writing, made, number)
     reporting.print_upgrade(serving, fold_version, made, coverage.FOLD_VERSION, number, report.differences)
     return EQUAL
 
 
-async def _generations(settings: OperatorSettings, told: argparse.Namespace) -> int:
+async def _generations(settings: OperatorSettings, args: argparse.Namespace) -> int:
     async with _owner(settings, "generations") as conn:
-        found = await generations.listed(conn)
-    _print_json(found) if told.json else reporting.print_generations(found)
+        generations = await lifecycle.overview(conn)
+    _print_json(generations) if args.json else reporting.print_generations(generations)
     return EQUAL
 
 
-async def _switch(settings: OperatorSettings, told: argparse.Namespace) -> int:
+async def _switch(settings: OperatorSettings, args: argparse.Namespace) -> int:
     async with _owner(settings, "switch") as conn:
-        before, now = await generations.switch(conn, told.generation, told.accept)
+        before, now = await lifecycle.switch(conn, args.generation, args.accept)
     reporting.print_switch(before, now)
     return EQUAL
 
 
-async def _rollback(settings: OperatorSettings, _told: argparse.Namespace) -> int:
+async def _rollback(settings: OperatorSettings, _args: argparse.Namespace) -> int:
     async with _owner(settings, "switch") as conn:
-        before, now = await generations.rollback(conn)
+        before, now = await lifecycle.rollback(conn)
     reporting.print_rollback(before, now)
     return EQUAL
 

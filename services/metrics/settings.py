@@ -1,4 +1,4 @@
-"""Every variable of this service, with unit and default; those of all services are in `shared.process.settings`."""
+"""The settings of metrics, with unit and default; those of all services are in `shared.process.settings`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.process.settings import MigrationSettings, ServiceSettings, Zone
 
 
 class Target(BaseModel):
-    """A rate on a basis should be more than `percent` of its denominator, by `due` if that is set."""
+    """A rate on a basis should exceed `percent`, by the day `due` if that is set."""
 
     metric: Literal["unit_founding_rate", "worker_joining_rate"]
     basis: Literal["all", "ge25", "unionised"] = "all"
@@ -24,26 +24,26 @@ class Target(BaseModel):
 
 
 class Settings(ServiceSettings):
-    """Prefix `PARKUNION_`."""
+    """Environment variables with the prefix `PARKUNION_`."""
 
     declared = SERVICES["metrics"]
 
     fold_batch: int = Field(5000, ge=1)
-    """Events that the projector folds in one transaction at most."""
+    """The most events that the projector folds in one transaction."""
 
     public_url: str | None = None
-    """Where browsers reach the dashboards, without a slash at the end; by default as the request came."""
+    """URL under which browsers reach the dashboards, without a trailing slash; by default that of the request."""
     data_label_zh: str = ""
     data_label_en: str = ""
-    """What the titles of the dashboards call data that is synthetic or foreign; empty: it is the deployment's own."""
+    """Label in the dashboards' titles for synthetic or foreign data; empty for the deployment's own data."""
     session_hours: float = Field(8, gt=0, le=8)
-    """Hours that a dashboard session lasts."""
+    """Lifetime of a dashboard session in hours."""
     targets: list[Target] = Field(default_factory=lambda: [Target(metric="unit_founding_rate"), Target(metric="worker_joining_rate")])
-    """What the rates should come to, as JSON."""
+    """Targets of the rates, as JSON."""
 
 
 class OperatorSettings(MigrationSettings):
-    """What `python -m services.metrics.operate` is told: the owner's DSN, the log and the zone."""
+    """The settings of `python -m services.metrics.operate`: the owner's DSN, the log and the zone."""
 
     kafka: str
     """Kafka's bootstrap servers."""
@@ -54,7 +54,7 @@ class OperatorSettings(MigrationSettings):
 
     @property
     def topics(self) -> list[str]:
-        """What is folded."""
+        """The topics to fold."""
         return SERVICES["metrics"].topics_read(self.topic_prefix)
 
     @property

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from services.registry.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.registry import SOURCE
-from shared.journal.day_closing import Closer
+from shared.journal.day_closing import DayCloser
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
-from shared.relaying.relay import Relay, relaying
+from shared.relaying.relay import Relay, relay_check
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -63,7 +63,7 @@ async def _readiness(pool: Pool) -> Readiness:
 
     async with pool.acquire() as conn:
         outbox = await conn.fetchval("SELECT count(*) FROM outbox")
-        sending = await relaying(conn)
+        sending = await relay_check(conn)
     return Readiness(ready=True, outbox=outbox, checks={"database": "ok", "relay": sending})
 
 
@@ -75,7 +75,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
         idle = settings.relay_idle_ms / 1000
         try:
             work = Relay(settings.dsn, broker, SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
-            async with Closer(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
+            async with DayCloser(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
                 await work.run(stop)
         finally:
             await broker.close()

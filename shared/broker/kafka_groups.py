@@ -1,4 +1,4 @@
-"""The places in a Kafka group that a process has left behind, given back by its successor."""
+"""Removes the members of a killed process from a Kafka group, so that the group need not wait for their session timeout."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.group import LeaveGroupRequest
 
-LOOK = 0.05
-"""Seconds between two questions for a group whose coordinator only begins to be one."""
+POLL = 0.05
+"""Seconds between two tries while the group's coordinator is not ready."""
 NOT_YET = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 
 
-async def free_places(client: AIOKafkaClient, group: str, name: str) -> int:
-    """Take the members called `name` (their client id) out of `group`, and return how many there were.
+async def remove_members(client: AIOKafkaClient, group: str, name: str) -> int:
+    """Remove the members with the client id `name` from `group`; returns how many there were.
 
-    A process that was killed is counted in the group until its session ends, and all others wait for it. Who has its name after it knows
-    better. If it lives after all, its next heartbeat makes it join again. Waits for a broker that is new. Raises KafkaError.
+    Called by the process that now has the name. Should the old one still live, it joins again with its next heartbeat. Waits until the
+    coordinator is ready. Raises KafkaError.
     """
     while True:
         try:
             coordinator = int(await client.coordinator_lookup(CoordinationType.GROUP, group))
-            return await _free(client, coordinator, group, name)
+            return await _remove(client, coordinator, group, name)
         except NOT_YET:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL)
 
 
-async def _free(client: AIOKafkaClient, coordinator: int, group: str, name: str) -> int:
+async def _remove(client: AIOKafkaClient, coordinator: int, group: str, name: str) -> int:
     described = await _ask(client, coordinator, DescribeGroupsRequest(groups=[group]))
-    freed = 0
+    removed = 0
     for code, _group, _state, _type, _protocol, members, *_ in described.groups:
         _require_no_error(code)
         for member_id, client_id, *_ in members:
             if client_id == name:
                 await _ask(client, coordinator, LeaveGroupRequest(group, member_id))
-                freed += 1
-    return freed
+                removed += 1
+    return removed
 
 
 async def _ask(client: AIOKafkaClient, coordinator: int, request: Any) -> Any:

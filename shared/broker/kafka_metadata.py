@@ -1,4 +1,4 @@
-"""The one request that aiokafka 0.14 lacks: topics with their ids (Metadata, version 12, KIP-516)."""
+"""The Metadata request in version 12, which has topic ids (KIP-516) and which aiokafka 0.14 lacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
-from shared.broker.protocol import BrokerUnavailable, Topic
+from shared.broker.protocol import BrokerUnavailableError, Topic
 
 NO_ID = bytes(16)
 UNKNOWN_TOPIC = 3
@@ -89,7 +89,7 @@ class TopicsRequestStruct(RequestStruct):  # type: ignore[misc]
 
 
 class TopicsRequest(Request[TopicsRequestStruct]):  # type: ignore[misc]
-    """Asks for the named topics; creates none."""
+    """Metadata of the named topics, without creating them."""
 
     API_KEY = 3
 
@@ -101,12 +101,12 @@ class TopicsRequest(Request[TopicsRequestStruct]):  # type: ignore[misc]
 
 
 def topics_in(response: Any) -> dict[str, Topic]:
-    """The topics that exist. Raises BrokerUnavailable if the broker cannot say it of one."""
+    """{name: topic} of the topics that exist. Raises BrokerUnavailableError if the broker answers with an error for one."""
     found: dict[str, Topic] = {}
     for code, name, topic_id, _internal, partitions, *_ in response.topics:
         if code == UNKNOWN_TOPIC:
             continue
         if code:
-            raise BrokerUnavailable(f"{name}: {for_code(code).__name__}")
+            raise BrokerUnavailableError(f"{name}: {for_code(code).__name__}")
         found[name] = Topic(base64.urlsafe_b64encode(topic_id).decode().rstrip("="), len(partitions))
     return found

@@ -1,6 +1,6 @@
-"""The broker's twin in memory, for tests: the same promises as Kafka's, and a seed that chooses interleavings and batch sizes.
+"""An in-memory broker for tests; a seed chooses interleavings and batch sizes.
 
-It goes through the same contract suite as `shared.broker.kafka`.
+It passes the same contract tests as `shared.broker.kafka` (tests/contract/test_broker_suite.py).
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.broker.protocol import BrokerUnavailable, Extent, Message, OffsetLost, Place, Rebalanced, Record, Topic
+from shared.broker.protocol import BrokerUnavailableError, Extent, Message, OffsetLostError, Place, Rebalanced, Record, Topic
 from shared.contracts.ids import uuid7
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryRecord:
-    """One message as it lies in the log."""
+    """A record of the log."""
 
     topic: str
     partition: int
@@ -40,7 +40,7 @@ class _Group:
 
 
 class MemoryBroker:
-    """A broker that lives as long as the object. `largest` bounds what one fetch returns per partition; `available` = False is an outage."""
+    """`largest` = records that one fetch returns per partition at most; `available` = False is an outage."""
 
     def __init__(self, seed: int = 0, largest: int = 50) -> None:
         self.random = random.Random(seed)  # noqa: S311 - a chosen order, no secret
@@ -51,11 +51,11 @@ class MemoryBroker:
         self.grown = asyncio.Event()
 
     def create(self, topic: str, partitions: int) -> None:
-        """A new topic; one of that name is replaced."""
+        """Create a topic, or replace one of that name."""
         self.logs[topic] = _Log(str(uuid7()), [[] for _ in range(partitions)])
 
     def write(self, topic: str, messages: Iterable[Message]) -> dict[int, int]:
-        """Append, and return the last offset per partition."""
+        """Append; returns {partition: offset of the last record}."""
         last: dict[int, int] = {}
         for message in messages:
             log = self.logs[topic].partitions[message.partition]
@@ -66,7 +66,7 @@ class MemoryBroker:
 
     def require(self) -> None:
         if not self.available:
-            raise BrokerUnavailable("the memory broker is switched off")
+            raise BrokerUnavailableError("the memory broker is switched off")
 
     def producer(self) -> MemoryProducer:
         return MemoryProducer(self)
@@ -83,7 +83,7 @@ class MemoryBroker:
         try:
             return {(topic, n): Extent(0, len(log)) for topic in topics for n, log in enumerate(self.logs[topic].partitions)}
         except KeyError as error:
-            raise BrokerUnavailable(f"no topic {error}") from error
+            raise BrokerUnavailableError(f"no topic {error}") from error
 
     async def read(self, spans: Mapping[Place, Extent]) -> AsyncGenerator[Sequence[Record], None]:
         for place, span in spans.items():
@@ -92,15 +92,15 @@ class MemoryBroker:
                 self.require()
                 log = self.logs[place[0]].partitions[place[1]] if place[0] in self.logs else []
                 if at >= len(log):
-                    raise OffsetLost(f"{place}: {at} is not before the end {len(log)}")
-                piece = log[at : min(span.end, at + self.random.randint(1, self.largest))]
-                at += len(piece)
-                yield piece
+                    raise OffsetLostError(f"{place}: {at} is not before the end {len(log)}")
+                records = log[at : min(span.end, at + self.random.randint(1, self.largest))]
+                at += len(records)
+                yield records
 
     async def create_topic(self, topic: str, partitions: int) -> None:
         self.require()
         if topic in self.logs:
-            raise BrokerUnavailable(f"there is a topic {topic}")
+            raise BrokerUnavailableError(f"there is a topic {topic}")
         self.create(topic, partitions)
 
     async def delete_topic(self, topic: str) -> None:
@@ -120,14 +120,14 @@ class MemoryProducer:
     async def partitions(self, topic: str) -> int:
         self._broker.require()
         if topic not in self._broker.logs:
-            raise BrokerUnavailable(f"no topic {topic}")
+            raise BrokerUnavailableError(f"no topic {topic}")
         return len(self._broker.logs[topic].partitions)
 
     async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
         self._broker.require()
         log = self._broker.logs.get(topic)
         if log is None or any(message.partition >= len(log.partitions) for message in messages):
-            raise BrokerUnavailable(f"no such partition in {topic}")
+            raise BrokerUnavailableError(f"no such partition in {topic}")
         return self._broker.write(topic, messages)
 
     async def close(self) -> None:
@@ -135,7 +135,7 @@ class MemoryProducer:
 
 
 class MemoryConsumer:
-    """A member of a group; partitions are divided by range as Kafka's RangePartitionAssignor does."""
+    """A member of a group. Partitions are divided as by Kafka's RangePartitionAssignor."""
 
     def __init__(self, broker: MemoryBroker, group: _Group, topics: Sequence[str], assigned: Rebalanced, revoked: Rebalanced) -> None:
         self._broker = broker
@@ -153,7 +153,7 @@ class MemoryConsumer:
     async def start(self) -> None:
         self._broker.require()
         if unknown := [topic for topic in self.topics if topic not in self._broker.logs]:
-            raise BrokerUnavailable(f"no topics {unknown}")
+            raise BrokerUnavailableError(f"no topics {unknown}")
         self._ids = {topic: self._broker.logs[topic].id for topic in self.topics}
         async with self._group.turn:
             await _rebalance(self._broker, self._group, [*self._group.members, self])
@@ -181,7 +181,7 @@ class MemoryConsumer:
             if log_of_topic is None:
                 return []
             if log_of_topic.id != known:
-                raise OffsetLost(f"the topic {topic} was made anew")
+                raise OffsetLostError(f"the topic {topic} was made anew")
         self._answered_at = time.monotonic()
         found: list[Sequence[Record]] = []
         chance = self._broker.random
@@ -194,7 +194,7 @@ class MemoryConsumer:
             if position is None:
                 continue
             if position > len(log):
-                raise OffsetLost(f"{place}: {position} is after the end {len(log)}")
+                raise OffsetLostError(f"{place}: {position} is after the end {len(log)}")
             if position < len(log) and (not found or chance.random() < 0.5):
                 records = log[position : position + chance.randint(1, self._broker.largest)]
                 self._positions[place] = position + len(records)
@@ -226,27 +226,27 @@ class MemoryConsumer:
     async def close(self) -> None:
         async with self._group.turn:
             if self in self._group.members:
-                await self.take_away()
+                await self.revoke()
                 await _rebalance(self._broker, self._group, [member for member in self._group.members if member is not self])
 
-    async def take_away(self) -> None:
-        """Tell the member that its places go to others, then take them."""
+    async def revoke(self) -> None:
+        """Revoke all places of the member."""
         await self._on_revoked(self._places)
         self._places = frozenset()
         self._positions.clear()
         self._paused.clear()
         self._ends.clear()
 
-    async def give(self, places: frozenset[Place]) -> None:
+    async def assign(self, places: frozenset[Place]) -> None:
         self._places = places
         await self._on_assigned(places)
 
 
 async def _rebalance(broker: MemoryBroker, group: _Group, members: list[MemoryConsumer]) -> None:
-    """Every member gives up everything, then all of it is divided anew: a contiguous range of each topic's partitions to each."""
+    """Revoke everything, then assign each member a contiguous range of each topic's partitions."""
     for member in group.members:
         if member in members:
-            await member.take_away()
+            await member.revoke()
     group.members = members
     for number, member in enumerate(members):
         mine: set[Place] = set()
@@ -255,4 +255,4 @@ async def _rebalance(broker: MemoryBroker, group: _Group, members: list[MemoryCo
             each, extra = divmod(count, len(members))
             start = each * number + min(number, extra)
             mine.update((topic, partition) for partition in range(start, start + each + (number < extra)))
-        await member.give(frozenset(mine))
+        await member.assign(frozenset(mine))

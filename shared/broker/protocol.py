@@ -1,7 +1,7 @@
-"""What this platform asks of a message broker, in a few words; `shared.broker.kafka` and `shared.broker.memory` speak them.
+"""The interface of a message broker; implemented by `shared.broker.kafka` and `shared.broker.memory`.
 
-A topic is a set of partitions, a partition a log whose records have offsets from 0. Kafka's groups only divide partitions among readers;
-where a reader stands is in the reader's own database.
+A topic is a set of partitions, a partition a log whose records have offsets from 0. Groups only divide partitions among readers: a reader
+keeps its position in its own database.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ Place: TypeAlias = tuple[str, int]
 """(topic, partition)"""
 
 DAY = "day"
-"""The kind of the streams `day/<partition>`, whose events go to the partition that they name (docs/design/ENGINE.md, Closing days)."""
+"""Kind of the streams `day/<partition>`, whose events go to that partition (docs/design/ENGINE.md, Closing days)."""
 
 
-class BrokerUnavailable(Exception):
-    """The broker does not answer, or not as it should. It may later."""
+class BrokerUnavailableError(Exception):
+    """The broker does not answer, or answers with an error. Try again later."""
 
 
-class OffsetLost(Exception):
-    """The offset to read next is not in the log: the log was cut at its beginning or lost its end."""
+class OffsetLostError(Exception):
+    """The offset to read next is not in the log: the log was truncated at its beginning, or has lost its tail."""
 
 
-class PartitionsDiffer(Exception):
+class PartitionCountError(Exception):
     """A topic does not have the number of partitions that this service was configured with. Set PARKUNION_PARTITIONS to it."""
 
 
 class Message(NamedTuple):
-    """What is published: the partition is the caller's choice (`partition_of`)."""
+    """A record to publish. The caller chooses the partition (`partition_for`)."""
 
     partition: int
     key: bytes
@@ -38,21 +38,21 @@ class Message(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """`id` is another one after a topic of the same name was made anew."""
+    """`id` changes when a topic is deleted and created again under the same name."""
 
     id: str
     partitions: int
 
 
 class Extent(NamedTuple):
-    """A partition holds the offsets `begin` ≤ offset < `end`."""
+    """The offsets `begin` ≤ offset < `end` of a partition. `end` is the offset of the *next* record to be written: 42 if the last one is 41."""
 
     begin: int
     end: int
 
 
 class Record(Protocol):
-    """One message as it lies in the log."""
+    """A record of the log."""
 
     @property
     def topic(self) -> str: ...
@@ -70,13 +70,13 @@ class Producer(Protocol):
     """Publishes durably (acks=all, idempotent) and in order."""
 
     async def partitions(self, topic: str) -> int:
-        """How many partitions a topic has. Raises BrokerUnavailable, also if there is no such topic yet."""
+        """How many partitions a topic has. Raises BrokerUnavailableError, also if the topic does not exist."""
         ...
 
     async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
-        """Returns the last offset per partition when all are acknowledged; -1 where the broker does not say.
+        """Returns {partition: offset of the last record written} when all are acknowledged; -1 where the broker returns no offset.
 
-        Raises BrokerUnavailable: then any of them may have been written, each partition's in order. The next call starts afresh.
+        Raises BrokerUnavailableError: then a part may have been written, each partition's records in order. The next call is independent.
         """
         ...
 
@@ -87,17 +87,17 @@ Rebalanced: TypeAlias = Callable[[frozenset[Place]], Awaitable[None]]
 
 
 class Consumer(Protocol):
-    """A member of a group. `revoked` is awaited before places go to others, `assigned` is called with all that are ours now.
+    """A member of a group. `revoked` is awaited before places are assigned to others; `assigned` gets all places that are ours now.
 
-    Nothing is fetched from a place before `seek`.
+    Nothing is fetched from a place before `seek(place, offset)`, `offset` being that of the *next* record to fetch.
     """
 
     async def start(self) -> None: ...
 
     async def fetch(self, wait: float) -> Sequence[Sequence[Record]]:
-        """What has arrived, per place in order; waits at most `wait` seconds for something. Raises OffsetLost, BrokerUnavailable.
+        """The records that have arrived, per place in order; waits at most `wait` seconds for the first one.
 
-        OffsetLost also, within a few seconds, when a topic was made anew since `start`: its offsets are not those that we stand at.
+        Raises BrokerUnavailableError, and OffsetLostError, also within a few seconds after a topic was deleted and created again.
         """
         ...
 
@@ -108,55 +108,55 @@ class Consumer(Protocol):
     def resume(self, places: Collection[Place]) -> None: ...
 
     def end(self, place: Place) -> int | None:
-        """The end of the log as the last answer told it; None: no answer yet."""
+        """The end of the log (the offset of the *next* record to be written) in the broker's last answer; None: no answer yet."""
         ...
 
     def answered(self, place: Place) -> float | None:
-        """Seconds since the broker last answered about a place; None: not yet."""
+        """Seconds since the broker's last answer about a place; None: no answer yet."""
         ...
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Tell the group's lag tools where we stand; nothing depends on it."""
+        """Publish our positions to the group's lag tools; nothing depends on it. `offsets` are those of the *next* records to read."""
         ...
 
     async def close(self) -> None: ...
 
 
 class Broker(Protocol):
-    """The way to one broker. Raises BrokerUnavailable wherever it cannot be reached."""
+    """One broker. Every method raises BrokerUnavailableError if the broker cannot be reached."""
 
     def producer(self) -> Producer: ...
 
     def consumer(self, group: str, topics: Sequence[str], *, assigned: Rebalanced, revoked: Rebalanced) -> Consumer: ...
 
     async def describe(self, topics: Iterable[str]) -> dict[str, Topic]:
-        """The topics that exist among these."""
+        """{name: topic} of those that exist."""
         ...
 
     async def extents(self, topics: Iterable[str]) -> dict[Place, Extent]:
-        """How far the logs of these topics reach. BrokerUnavailable if one of them is not there."""
+        """The extent of every partition of these topics. BrokerUnavailableError if one does not exist."""
         ...
 
     def read(self, spans: Mapping[Place, Extent]) -> AsyncGenerator[Sequence[Record], None]:
-        """The records of these places from `begin` to before `end`, which lies in the log: per place in order, in pieces.
+        """The records of these places from `begin` to before `end`, in batches, per place in order. Without a group.
 
-        In no group. Raises OffsetLost where the log does not hold `begin`, BrokerUnavailable also when nothing comes for long.
+        The log must hold them. Raises OffsetLostError if it does not hold `begin`, BrokerUnavailableError also if no record arrives for long.
         """
         ...
 
     async def create_topic(self, topic: str, partitions: int) -> None:
-        """A new topic that keeps everything for ever, replicated as the broker does by default. BrokerUnavailable if there is one."""
+        """Create a topic without retention limit, with the broker's default replication. BrokerUnavailableError if it exists."""
         ...
 
     async def delete_topic(self, topic: str) -> None:
-        """Delete a topic with all that is in it; returns when it is gone. Nothing if there is none."""
+        """Delete a topic with its records; returns when it is gone. Nothing happens if there is none."""
         ...
 
     async def close(self) -> None: ...
 
 
 def partition_for(subject: str, key: str, partitions: int) -> int:
-    """The partition of an event of the stream `subject`: where its key hashes to, but `day/<partition>` names its own."""
+    """The partition of an event of the stream `subject`: the one that its key hashes to; of `day/<partition>` that partition."""
     kind, _, number = subject.partition("/")
     if kind == DAY and number.isascii() and number.isdigit() and int(number) < partitions:
         return int(number)
@@ -166,7 +166,7 @@ def partition_for(subject: str, key: str, partitions: int) -> int:
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key: Kafka's murmur2 of its UTF-8 bytes, positive, modulo the number of partitions.
 
-    Computed here, and held by golden vectors, so that no client library's change can ever move an enterprise.
+    Computed here and tested by golden vectors, so that no change of a client library can move an enterprise.
     """
     data = key.encode()
     length = len(data)

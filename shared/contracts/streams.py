@@ -65,12 +65,6 @@ def day_subject(partition: int) -> str:
     return f"day/{partition}"
 
 
-def partition_given(subject: str) -> int | None:
-    """The partition of an event that does not go where its key hashes to; None for every other."""
-    kind, _, key = subject.partition("/")
-    return int(key) if kind == "day" else None
-
-
 TYPES: dict[str, type[Event]] = {
     "parkunion.fact-corrected.v1": FactCorrected,
     "parkunion.event-withdrawn.v1": EventWithdrawn,

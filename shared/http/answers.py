@@ -1,4 +1,4 @@
-"""Answers: problems in the caller's language, and what a command made."""
+"""Responses: JSON, problems in the caller's language, and the results of commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Warned(BaseModel):
 
 
 class Created(BaseModel):
-    """What a command answers: the resource, its stream, the sequence of its last event there, all its events; warnings if there are some."""
+    """The result of a command: the resource, its stream, the sequence of its last event there, all its events, and any warnings."""
 
     id: str
     subject: str
@@ -34,7 +34,7 @@ class Created(BaseModel):
 
 
 class ProblemError(BaseModel):
-    """One thing that is wrong."""
+    """One error of a problem."""
 
     row: int | None
     field: str | None
@@ -59,7 +59,7 @@ def json_response(content: Any, status: int = 200, headers: dict[str, str] | Non
 
 
 def created(result: Result) -> Response:
-    """201 of a command, the same for a repeat."""
+    """201 for a command; the same for a repeat."""
     return json_response(created_body(result), 201)
 
 
@@ -77,25 +77,25 @@ def created_body(result: Result) -> dict[str, Any]:
 
 
 def problem_response(problem: Problem, language: str = "zh") -> Response:
-    """The problem's answer."""
+    """The response of a problem."""
     headers = {**problem.headers, "Content-Language": language, "Vary": "Accept-Language"}
     return Response(_encode(problem.as_dict(language)), problem.status, headers, MEDIA_TYPE)
 
 
 def language_of(request: HTTPConnection) -> str:
-    """The language that the caller likes best, of zh and en; zh without a wish."""
+    """The language that the caller prefers, `zh` or `en`; `zh` without a preference."""
     return preferred(request.headers.get("accept-language", ""))
 
 
 def preferred(accepted: str) -> str:
     """`zh` or `en` by an Accept-Language header (RFC 9110 §12.5.4)."""
-    wishes = {"zh": -1.0, "en": -1.0, "*": -1.0}
+    weights = {"zh": -1.0, "en": -1.0, "*": -1.0}
     for part in accepted[:500].split(","):
         tag, _, weight = part.strip().partition(";")
         name = tag.strip().partition("-")[0].lower()
-        if name in wishes:
-            wishes[name] = max(wishes[name], _weight(weight))
-    chinese, english = (wishes[name] if wishes[name] >= 0 else wishes["*"] for name in ("zh", "en"))
+        if name in weights:
+            weights[name] = max(weights[name], _weight(weight))
+    chinese, english = (weights[name] if weights[name] >= 0 else weights["*"] for name in ("zh", "en"))
     return "en" if english > max(chinese, 0.0) else "zh"
 
 

@@ -1,6 +1,6 @@
-"""Who calls, what they may do (scopes `service:verb`), and where (areas).
+"""The caller of a request: its scopes (`service:verb`) and areas.
 
-Light on purpose: handlers and consumers know `Areas` without a web framework in their process. Tokens are verified in shared/http/tokens.py.
+Imports no web framework, since processes without the API use `Areas` too. Tokens are verified in shared/http/tokens.py.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from shared.problems.errors import Forbidden
 
 ROOT = "*"
-"""The area that holds every area, in a token's claim and in the setting of row-level security."""
+"""The area that contains all others, in a token's claim and in the setting of row-level security."""
 
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """The areas that are granted, each with all that lies in it; empty grants nothing."""
+    """The granted areas, each with all areas inside it; empty grants nothing."""
 
     codes: frozenset[str] = frozenset()
     everything: bool = False
 
     @classmethod
     def all(cls) -> Areas:
-        """Everything: the root area, or a service's own work."""
+        """Every area: the root area's grant, and the service's own work."""
         return EVERYTHING
 
     @classmethod
@@ -33,7 +33,7 @@ class Areas:
         return EVERYTHING if ROOT in wanted else cls(wanted)
 
     def inside(self, path: Iterable[str] | None) -> bool:
-        """Whether an area is granted, whose `path` is its own code and those of the areas that it lies in (None: it is not known)."""
+        """Whether an area is granted. `path` = its code and those of the areas around it; None: the area is unknown."""
         return self.everything or (path is not None and not self.codes.isdisjoint(path))
 
     def require(self, code: str | None, path: Iterable[str] | None, field: str | None = "area") -> None:
@@ -42,7 +42,7 @@ class Areas:
             raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or ROOT})
 
     def setting(self) -> str:
-        """For `parkunion.areas`, by which row-level security decides: `*`, or the codes with commas between."""
+        """The value of `parkunion.areas` for row-level security: `*`, or the codes, comma-separated."""
         return ROOT if self.everything else ",".join(sorted(self.codes))
 
 
@@ -51,7 +51,7 @@ EVERYTHING = Areas(frozenset({ROOT}), everything=True)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A client with a verified token. `client` is opaque (the token's `sub`); `expires_at` in seconds since 1970 ends open streams."""
+    """A client with a verified token. `client` is opaque (the token's `sub`); `expires_at` = seconds since 1970, when open streams end."""
 
     client: str
     scopes: frozenset[str]

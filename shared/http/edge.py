@@ -1,6 +1,6 @@
-"""What happens to every request before and after its route: trace, limits, one wide log line, figures, and the last net for errors.
+"""The middleware around every route: trace, limits, one log line, metrics, and the handling of unexpected errors.
 
-One raw ASGI middleware: stacked ones cost more than many a route, and the usual class for them breaks streaming.
+One raw ASGI middleware: a stack of them costs more than many a route, and Starlette's BaseHTTPMiddleware breaks streaming.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, StatusCode
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,21 +20,21 @@ from shared.http.answers import preferred, problem_response
 from shared.http.limits import Buckets, counted, limit_of
 from shared.http.tokens import CLIENT_KEY, Verifier
 from shared.problems.errors import BadRequest, Problem, TooLarge, TooManyRequests
-from shared.process.telemetry import described, tracer
+from shared.process.logs import described
+from shared.process.telemetry import span_from, traceparent_of
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/swagger/")
 """Paths that are neither limited nor logged."""
 LEFT = 499
-"""The status of a request whose client left before the answer began (by custom; nobody receives it)."""
+"""Status in logs and metrics of a request whose client disconnected before the response began."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 log = structlog.get_logger()
-_context = TraceContextTextMapPropagator()
 
 
-class Figures:
-    """What Prometheus is told of requests: no label is an id or a person."""
+class RequestMetrics:
+    """Prometheus metrics of requests. No label is an id or personal."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = Counter("parkunion_http_requests", "Requests answered.", ("method", "route", "status"), registry=registry)
@@ -50,7 +48,7 @@ class Figures:
 
 
 class Exchange:
-    """One request and what is learned of its answer."""
+    """What is known of one request's response."""
 
     __slots__ = ("headers", "status", "stream", "traceparent")
 
@@ -62,13 +60,15 @@ class Exchange:
 
 
 class Edge:
-    """The middleware. `body_limits`: bytes by path, where a route takes more than others."""
+    """The middleware. `body_limits` = {path: bytes} of routes that take more than BODY_LIMIT."""
 
-    def __init__(self, app: ASGIApp, *, buckets: Buckets, verifier: Verifier, figures: Figures, body_limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, buckets: Buckets, verifier: Verifier, metrics: RequestMetrics, body_limits: Mapping[str, int]
+    ) -> None:
         self._app = app
         self._buckets = buckets
         self._verifier = verifier
-        self._figures = figures
+        self._metrics = metrics
         self._body_limits = body_limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,31 +81,24 @@ class Edge:
         quiet = path.startswith(QUIET)
         exchange = Exchange()
         started = time.perf_counter()
-        incoming = headers.get(b"traceparent")
-        parent = _context.extract({"traceparent": incoming.decode("latin-1")}) if incoming else None
-        span = tracer().start_span(method, parent, SpanKind.SERVER)
-        token = attach(trace.set_span_in_context(span))
-        try:
-            context = span.get_span_context()
-            exchange.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-            await self._handle(scope, receive, self._sender(exchange, send), headers, exchange, quiet)
-        finally:
-            seconds = time.perf_counter() - started
-            exchange.status = exchange.status or LEFT
-            route = getattr(scope.get("route"), "path", None) or "unmatched"
-            span.update_name(f"{method} {route}")
-            span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": exchange.status})
-            if exchange.status >= 500:
-                span.set_status(StatusCode.ERROR)
-            self._figures.requests.labels(method, route, str(exchange.status)).inc()
-            if not exchange.stream:
-                self._figures.seconds.labels(route).observe(seconds)
-            if not quiet:
-                log.info(
-                    "http", method=method, route=route, status=exchange.status, ms=round(seconds * 1000, 2), client=scope.get(CLIENT_KEY)
-                )
-            span.end()
-            detach(token)
+        with span_from(headers.get(b"traceparent", b"").decode("latin-1"), method, kind=SpanKind.SERVER) as span:
+            try:
+                exchange.traceparent = traceparent_of(span.get_span_context()) or ""
+                await self._handle(scope, receive, self._sender(exchange, send), headers, exchange, quiet)
+            finally:
+                seconds = time.perf_counter() - started
+                exchange.status = exchange.status or LEFT
+                route = getattr(scope.get("route"), "path", None) or "unmatched"
+                span.update_name(f"{method} {route}")
+                span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": exchange.status})
+                if exchange.status >= 500:
+                    span.set_status(StatusCode.ERROR)
+                self._metrics.requests.labels(method, route, str(exchange.status)).inc()
+                if not exchange.stream:
+                    self._metrics.seconds.labels(route).observe(seconds)
+                if not quiet:
+                    ms = round(seconds * 1000, 2)
+                    log.info("http", method=method, route=route, status=exchange.status, ms=ms, client=scope.get(CLIENT_KEY))
 
     async def _handle(
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], exchange: Exchange, quiet: bool
@@ -133,7 +126,7 @@ class Edge:
         authorization = headers.get(b"authorization", b"")
         known = self._verifier.known(authorization[7:].decode("latin-1")) if authorization else None
         if known:
-            # Also of a request that is answered before its route asks who calls.
+            # Also for requests that are refused before their route asks for the caller.
             scope[CLIENT_KEY] = known.client
         client = f"client:{known.client}" if known else f"address:{(scope.get('client') or ('',))[0]}"
         granted, left, seconds = self._buckets.take(client)
@@ -164,7 +157,7 @@ class Edge:
 
 
 async def _answer(problem: Problem, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], exchange: Exchange) -> None:
-    """Answer the problem, unless the answer has begun: then the connection ends without its proper end, which the client sees."""
+    """Answer with the problem. If a response has begun, it is cut off, which the client notices."""
     if not exchange.status:
         response: Any = problem_response(problem, preferred(headers.get(b"accept-language", b"").decode("latin-1")))
         await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""The forms of what callers send, as pydantic types: what they refuse is said in the catalogue's codes, by field (shared/problems/validation.py)."""
+"""Field types of request bodies and parameters, for pydantic. Their errors carry the catalogue's codes (shared/problems/validation.py)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEEPEST = 8
 
 
 def _day(value: Any) -> date:
-    # Pydantic itself also takes instants and numbers of seconds for dates.
+    # Pydantic also accepts instants and numbers of seconds as dates.
     if type(value) is date:
         return value
     try:
@@ -39,7 +39,7 @@ def _day(value: Any) -> date:
 
 
 def _in_full(value: Any) -> Any:
-    # Pydantic also takes a UUID in braces, as a URN and without hyphens; one id has one form.
+    # Pydantic also accepts a UUID in braces, as a URN and without hyphens; an id has one form.
     if isinstance(value, str) and len(value) != UUID_LENGTH:
         raise PydanticCustomError("INVALID_ID", "an id is a UUID")
     return value
@@ -70,7 +70,7 @@ def _area_code(value: Any) -> str:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """JSON values that a database can keep: no control characters, no infinite numbers, not too deep."""
+    """JSON values that a database can store: no control characters, no infinite numbers, not too deep."""
     if isinstance(value, str):
         _without_control_but_breaks(value)
     elif isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -88,13 +88,13 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 
 Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-"""A business date, `YYYY-MM-DD` from 1900-01-01 on; that it is not after today is a rule of the domain."""
+"""A business date, `YYYY-MM-DD` from 1900-01-01 on. That it is not after today is checked by the rules."""
 Id: TypeAlias = Annotated[UUID, BeforeValidator(_in_full)]
 """A UUID in its form of 36 characters."""
 Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MOST_WORKERS)]
-"""A number of people: a whole number, not a text and not true or false."""
+"""A number of people: a JSON integer."""
 Number: TypeAlias = Annotated[float, Field(strict=True)]
-"""A finite number, not a text and not true or false."""
+"""A finite JSON number."""
 Name: TypeAlias = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
@@ -113,7 +113,7 @@ AreaCode: TypeAlias = Annotated[
 ]
 """The code of a division or park."""
 Data: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain)]
-"""A JSON object that is looked at later, such as a correction's `data`."""
+"""A JSON object that is validated later, such as a correction's `data`."""
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
     Header(
@@ -124,24 +124,24 @@ IdempotencyKey: TypeAlias = Annotated[
         description="The same key with the same body is done once and answered with the first result (30 days).",
     ),
 ]
-"""The header by which a repeated command is recognised."""
+"""The header that identifies a repeated command."""
 IfMatch: TypeAlias = Annotated[
     str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
 ]
-"""The header by which a command is carried out only on what its caller has read (shared/writing/preconditions.py)."""
+"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
 
 
 Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
-"""The place of an event in its stream, from 1."""
+"""The sequence of an event in its stream, from 1."""
 
 
 class Command(BaseModel):
-    """A command's body: fields that it does not know are an error, numbers are finite."""
+    """A command's body: unknown fields are an error, numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, regex_engine="rust-regex")
 
     def plain(self) -> dict[str, Any]:
-        """As plain JSON values, defaults left out: what an idempotency fingerprint is made of."""
+        """As plain JSON values without defaults, for the idempotency fingerprint."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 

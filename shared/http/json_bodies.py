@@ -1,6 +1,6 @@
-"""JSON as this platform reads it: in UTF-8, and each name of an object once.
+"""Strict JSON: UTF-8, and each name of an object once.
 
-RFC 8259 leaves open which of two equal names counts; a command that could be read in two ways is refused instead.
+RFC 8259 does not say which of two equal names counts, so a command with such an object is refused.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _decode = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def values_of(content: bytes) -> Any:
-    """Plain values. Raises DUPLICATE_FIELD (422), ValueError for what is no JSON in UTF-8, RecursionError.
+    """Plain values. Raises DUPLICATE_FIELD (422), ValueError if it is no JSON in UTF-8, RecursionError.
 
-    NaN and half characters are let through: whoever looks at the fields says which of them has such a value.
+    NaN and lone surrogates pass: the validation of the fields names the field.
     """
     return _decode(content.decode("utf-8-sig"))
 
@@ -52,7 +52,7 @@ class JsonRoute(APIRoute):
             try:
                 return await handle(_JsonRequest(request.scope, request.receive))
             except HTTPException as error:
-                # FastAPI turns whatever goes wrong while a body is read into 400, and keeps it as the cause.
+                # FastAPI turns every error of reading a body into 400, and keeps it as the cause.
                 if isinstance(error.__cause__, Problem):
                     raise error.__cause__ from None
                 raise

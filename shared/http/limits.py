@@ -1,4 +1,4 @@
-"""How often a client may ask, and how much it may send."""
+"""Rate limits and body limits."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from shared.problems.errors import TooLarge
 
 MIB = 1024 * 1024
 BODY_LIMIT = MIB
-"""Bytes of a request's body, unless its route says otherwise."""
+"""Bytes of a request's body, unless its route allows more."""
 MOST_CLIENTS = 10_000
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
-class BodyTooLarge(HTTPException):
-    """A body grew past its limit while it was read. An HTTPException, because FastAPI turns every other error of reading into 400."""
+class BodyTooLargeError(HTTPException):
+    """A body exceeded its limit while it was read. An HTTPException, because FastAPI turns every other error of reading into 400."""
 
     def __init__(self, most: int) -> None:
         super().__init__(413)
         self.most = most
 
     def problem(self) -> TooLarge:
-        """As it is answered."""
+        """The problem to answer with."""
         return TooLarge("BODY_TOO_LARGE", params={"most": self.most})
 
 
 def counted(receive: Receive, most: int) -> Receive:
-    """`receive` that raises BodyTooLarge past `most` bytes, whatever Content-Length said."""
+    """`receive` that raises BodyTooLargeError past `most` bytes, whatever Content-Length said."""
     received = 0
 
     async def receive_counted() -> Message:
@@ -42,14 +42,14 @@ def counted(receive: Receive, most: int) -> Receive:
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > most:
-                raise BodyTooLarge(most)
+                raise BodyTooLargeError(most)
         return message
 
     return receive_counted
 
 
 class Buckets:
-    """A token bucket per client: `burst` requests at once, `rate` per second for long."""
+    """A token bucket per client: `burst` requests at once, `rate` per second sustained."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
@@ -57,10 +57,10 @@ class Buckets:
         self._clock = clock
         self._left: dict[str, tuple[float, float]] = {}
         self.policy = f'"default";q={burst};w={ceil(burst / rate)}'.encode()
-        """The RateLimit-Policy header (draft-ietf-httpapi-ratelimit-headers): quota and the seconds in which it fills again."""
+        """The RateLimit-Policy header (draft-ietf-httpapi-ratelimit-headers): the quota and the seconds in which it refills."""
 
     def take(self, client: str) -> tuple[bool, int, int]:
-        """Whether one more request is granted, how many are left, and in how many seconds there is (another) one."""
+        """(whether the request is granted, how many are left, in how many seconds the next one is available)."""
         now = self._clock()
         left, at = self._left.pop(client, (self._burst, now))
         left = min(self._burst, left + (now - at) * self._rate)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: every problem that a route can answer is in it."""
+"""The OpenAPI document, with the problems that each route can answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def describe(app: FastAPI, body_limits: Mapping[str, int]) -> None:
-    """Let `app.openapi()` say which problems come from where. `body_limits`: paths that take more than others, in bytes."""
+    """Add the problems of each route to `app.openapi()`. `body_limits` = {path: bytes} of routes that take more than BODY_LIMIT."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -37,8 +37,8 @@ def describe(app: FastAPI, body_limits: Mapping[str, int]) -> None:
             return app.openapi_schema
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for leftover in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(leftover, None)
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         schema = TypeAdapter(ProblemAnswer).json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas["Problem"] = schema
@@ -66,7 +66,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
 
 
 def _possible(path: str, method: str, operation: Mapping[str, Any]) -> list[int]:
-    """The problems' statuses of one operation."""
+    """The statuses of an operation's problems."""
     if "operations" in operation.get("tags", ()):
         return []
     statuses = {400, 429, 503}

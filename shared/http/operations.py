@@ -1,4 +1,4 @@
-"""What operators and their tools ask every service: /healthz, /readyz, /metrics, /docs, and the text of a problem's code."""
+"""Routes for operators: /healthz, /readyz, /metrics, /docs, and the text of a problem's code."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ from starlette.responses import Response
 from shared.http.answers import json_response, language_of
 from shared.problems.catalogue import CODES
 from shared.problems.errors import NotFound
-from shared.process.telemetry import described
-from shared.reading.parked import Parked
+from shared.process.logs import described
+from shared.reading.parked import HeldSummary
 
 PATIENCE = 2.0
-"""Seconds that a readiness may take."""
+"""Seconds that a readiness check may take."""
 KINDS = ("early", "unreadable", "refused", "fork", "late")
-"""Why an event is held."""
+"""Kinds of held events."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the service can do its work now, and how far it is behind: events to read, their age in seconds, events to send, held ones.
+    """Whether the service can work now, and its backlog: events to read, their age in seconds, events to publish, held events.
 
-    `checks` says per dependency what was found ("ok", or what is wrong without any value). `closed_day` = the last closed day of a service
-    that has figures, `closed_day_age_days` how many days ago it was (1: yesterday, as it should be); None: none, or no such service.
-    `parked`: only of services that read.
+    `checks` = {dependency: "ok" or what is wrong, without any value}. `closed_day` = the last closed day of a service with figures,
+    `closed_day_age_days` = its age (1, yesterday, is normal); None: no closed day, or no figures. `parked`: only of services that read.
     """
 
     ready: bool
@@ -48,22 +47,22 @@ class Readiness:
     checks: dict[str, Any] = field(default_factory=dict)
     closed_day: date | None = None
     closed_day_age_days: int | None = None
-    parked: Parked | None = None
+    parked: HeldSummary | None = None
 
 
-class Ready(Collector):
+class ReadinessCollector(Collector):
     """The last readiness as gauges."""
 
     def __init__(self, ask: Callable[[], Awaitable[Readiness]]) -> None:
         self._ask = ask
         self._last: dict[str, Any] = {}
 
-    async def look(self) -> None:
-        """Ask again, before a scrape."""
-        self._last = await _asked(self._ask)
+    async def refresh(self) -> None:
+        """Check again, before a scrape."""
+        self._last = await _check(self._ask)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The gauges; those that are not known are left out."""
+        """The gauges; unknown ones are left out."""
         for name, meaning in (
             ("ready", "1 if the service can do its work."),
             ("lag_events", "Events that wait to be read."),
@@ -85,8 +84,8 @@ class Ready(Collector):
             yield GaugeMetricFamily("parkunion_reader_halted", "1 if a reader has stopped until a person has looked.", value=halted)
 
 
-def registry_of(ready: Ready) -> CollectorRegistry:
-    """A Prometheus registry of one application."""
+def registry_of(ready: ReadinessCollector) -> CollectorRegistry:
+    """The Prometheus registry of an application."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -105,12 +104,12 @@ def operations(app: FastAPI, readiness: Callable[[], Awaitable[Readiness]]) -> N
 
     @app.get("/readyz", tags=["operations"], summary="Whether it can do its work, and how far it is behind", responses={503: {}})
     async def readyz() -> Response:
-        answer = await _asked(readiness)
+        answer = await _check(readiness)
         return json_response(answer, 200 if answer["ready"] else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        await app.state.registry.ready.look()
+        await app.state.registry.ready.refresh()
         return Response(generate_latest(app.state.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/problems/{code}", include_in_schema=False)
@@ -127,8 +126,8 @@ def operations(app: FastAPI, readiness: Callable[[], Awaitable[Readiness]]) -> N
     patch_fastapi(app, "/docs", redirect_from_root_to_docs=False, title=app.title, swagger_ui_parameters={"tryItOutEnabled": True})
 
 
-async def _asked(readiness: Callable[[], Awaitable[Readiness]]) -> dict[str, Any]:
-    """The readiness as JSON values; what cannot be learned in time is null."""
+async def _check(readiness: Callable[[], Awaitable[Readiness]]) -> dict[str, Any]:
+    """The readiness as JSON values; null where the check fails or takes too long."""
     try:
         async with asyncio.timeout(PATIENCE):
             found = asdict(await readiness())

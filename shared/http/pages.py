@@ -1,4 +1,4 @@
-"""Cursors of keyset pages: the last row's key, signed, so that nobody can make one up or learn what it would show."""
+"""Cursors of keyset pages: the last row's key, signed, so that a cursor cannot be forged."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ LONGEST = 2048
 
 
 class Cursors:
-    """Makes and reads the cursors of one list. `key` is the service's secret, `list_name` keeps one list's cursors out of another."""
+    """The cursors of one list. `key` is the service's secret; cursors of another `list_name` are refused."""
 
     def __init__(self, key: bytes, list_name: str = "") -> None:
         self._key = hmac.digest(key, b"cursor:" + list_name.encode(), "sha256")
 
     def encode(self, values: Sequence[Any]) -> str:
-        """The cursor of a row's key, whose values are plain JSON values."""
+        """The cursor of a row's key, given as plain JSON values."""
         content = msgspec.json.encode(list(values))
         return base64.urlsafe_b64encode(self._sign(content) + content).rstrip(b"=").decode()
 
     def decode(self, cursor: str, types: Any = list) -> Any:
-        """The key again. Raises BAD_CURSOR (400); `types` is what the values must be, such as `tuple[str, UUID]`."""
+        """The key of a cursor. `types` of its values, such as `tuple[str, UUID]`. Raises BAD_CURSOR (400)."""
         try:
             if not cursor.isascii() or len(cursor) > LONGEST:
                 raise ValueError("not a cursor")

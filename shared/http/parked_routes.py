@@ -1,4 +1,4 @@
-"""Held streams over HTTP, for every service that reads: list them, look into one, have one tried again."""
+"""Routes for held streams, for every service that reads: list them, list the events of one, request a retry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.process import db
 from shared.process.db import Connection
 from shared.reading import parked
 from shared.reading.parked import HeldEvent, HeldStream
-from shared.sequencing.parked_reasons import told
+from shared.sequencing.parked_reasons import parse_reason
 
 MOST_ITEMS = 500
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
@@ -37,9 +37,9 @@ class Retry(Command):
 
 
 def parked_router(service: str, generation: Callable[[Connection], Awaitable[int]] = parked.serving) -> APIRouter:
-    """`/v1/parked` of a service; `generation` says which one of its reader is meant. `app.state.pool` must be there.
+    """`/v1/parked` of a service, for one `generation` of its reader. Needs `app.state.pool`.
 
-    Reading needs `<service>:read`, trying again `<service>:operate`, both for the whole deployment: streams lie in no area.
+    Reading needs the scope `<service>:read`, a retry `<service>:operate`, both for every area: streams belong to no area.
     """
     router = APIRouter(prefix="/v1/parked", tags=["parked"], route_class=JsonRoute)
 
@@ -102,8 +102,8 @@ def _stream(one: HeldStream) -> dict[str, Any]:
 
 
 def _reason(error: str | None) -> dict[str, str | None] | None:
-    """What `error` says in both languages; what a release up to 0.2 wrote has no code and is a detail alone."""
-    found = told(error)
+    """`error` in both languages; rows of releases up to 0.2 have no code and only a detail."""
+    found = parse_reason(error)
     return None if found is None else found._asdict()
 
 

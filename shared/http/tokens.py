@@ -1,7 +1,7 @@
-"""Bearer tokens of any OpenID provider (RFC 9068), verified by its JWKS, and the dependency `caller` of the routes.
+"""Bearer tokens of any OpenID provider (RFC 9068), verified by its JWKS; and `caller`, the dependency of the routes.
 
-Keys are fetched at the first need, again every ten minutes in the background, and at once (but not more than every five seconds) when a
-token names an unknown one. An issuer that does not answer changes nothing for keys already known. A verified token is verified once.
+Keys are fetched when first needed, every ten minutes in the background, and when a token names an unknown key (every five seconds at most).
+While the issuer does not answer, known keys stay valid. A token is verified once.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from shared.process.settings import ServiceSettings
 LEEWAY = 30
 """Seconds by which the clocks of issuer and service may differ."""
 REFRESH_EVERY = 600.0
-"""Seconds after which the keys are fetched again."""
+"""Seconds between two fetches of the keys."""
 REFRESH_AT_LEAST_APART = 5.0
-"""Seconds between two fetches, however many unknown keys are named."""
+"""Seconds between two fetches for unknown keys."""
 RETRY_AT_LEAST_APART = 1.0
 """The same after a fetch that failed."""
 FETCH_TIMEOUT = 5.0
@@ -39,21 +39,21 @@ LARGEST_KEY_SET = 256 * 1024
 LONGEST_TOKEN = 8192
 MOST_VERIFIED = 10_000
 CLIENT_KEY = "parkunion.client"
-"""Where a request's scope holds the caller's opaque id, for its log line."""
+"""Key of the caller's opaque id in a request's ASGI scope, for its log line."""
 CHALLENGE = 'Bearer realm="parkunion"'
 
 Authenticator: TypeAlias = Callable[[Request], Awaitable[Caller | None]]
-"""Another way to know a caller that sent no token, such as a session's cookie; None if it knows nobody."""
+"""Identifies a caller without a token, for example by a session cookie; None if it cannot."""
 
 log = structlog.get_logger()
 
 
-class IssuerUnreachable(Exception):
+class JwksFetchError(Exception):
     """The issuer's keys could not be fetched."""
 
 
 class Verifier:
-    """Verifies tokens for one service. `fetch` gives the JWKS; by default over HTTP."""
+    """Verifies the tokens of one service. `fetch` returns the JWKS; by default over HTTP."""
 
     def __init__(self, settings: ServiceSettings, fetch: Callable[[], Awaitable[Any]] | None = None) -> None:
         self._algorithms = settings.token_algorithms
@@ -83,7 +83,7 @@ class Verifier:
         return caller
 
     async def verify(self, token: str) -> Caller:
-        """The caller. Raises TOKEN_INVALID, TOKEN_EXPIRED (401), UNAVAILABLE (503) while the issuer's keys are not known."""
+        """The caller. Raises TOKEN_INVALID, TOKEN_EXPIRED (401), UNAVAILABLE (503) while the issuer's keys are unknown."""
         if time.monotonic() - self._fetched_at > REFRESH_EVERY:
             await self._refresh(wait=self._keys is None)
         if (caller := self.known(token)) is not None:
@@ -117,12 +117,12 @@ class Verifier:
         except ExpiredTokenError:
             raise _refused("TOKEN_EXPIRED") from None
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-            # Whatever a forged header or claim makes the library stumble over.
+            # Errors that forged headers and claims cause in the library.
             raise _refused("TOKEN_INVALID") from None
         return claims
 
     async def _refresh(self, *, wait: bool) -> None:
-        """Fetch the keys, one fetch at a time for all requests."""
+        """Fetch the keys; one fetch at a time serves all requests."""
         if self._refreshing is None or self._refreshing.done():
             apart = RETRY_AT_LEAST_APART if self._fetched_at < self._tried_at else REFRESH_AT_LEAST_APART
             if time.monotonic() - self._tried_at < apart:
@@ -136,12 +136,12 @@ class Verifier:
         try:
             published = await self._fetch()
             keys = KeySet.import_key_set({"keys": [key for key in published["keys"] if _signs(key)]})
-        except (IssuerUnreachable, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
+        except (JwksFetchError, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__)
             return
         self._fetched_at = time.monotonic()
         if published != self._published:
-            # A key that was taken back must not live on in tokens verified with it.
+            # Tokens verified with a withdrawn key must not stay valid.
             self._keys, self._published = keys, published
             self._verified.clear()
 
@@ -149,7 +149,7 @@ class Verifier:
         async with httpx.AsyncClient(timeout=FETCH_TIMEOUT) as client:
             answer = await client.get(self._jwks_url, headers={"Accept": "application/json"})
         if answer.status_code != 200 or len(answer.content) > LARGEST_KEY_SET:
-            raise IssuerUnreachable(f"status {answer.status_code}")
+            raise JwksFetchError(f"status {answer.status_code}")
         return answer.json()
 
 
@@ -173,15 +173,15 @@ BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="OAuth 2 a
 
 
 async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]) -> Caller:
-    """The route's caller: by bearer token, else by the app's other authenticators. Raises TOKEN_MISSING and what `verify` raises."""
-    found = await _known(request, credentials)
+    """The route's caller, by bearer token or one of `app.state.authenticators`. Raises TOKEN_MISSING (401) and the errors of `verify`."""
+    found = await _identify(request, credentials)
     if found is None:
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
     request.scope[CLIENT_KEY] = found.client
     return found
 
 
-async def _known(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
+async def _identify(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller | None:
     if credentials is not None:
         verifier: Verifier = request.app.state.verifier
         return await verifier.verify(credentials.credentials)

@@ -1,6 +1,6 @@
-"""The web application of a service: routes of its own, and around them what every service does alike.
+"""The web application of a service: its routes, and around them what all services share.
 
-Problems in one form, body and rate limits, traces, logs, figures, health, and documentation that needs no network.
+Problems, body and rate limits, traces, logs, metrics, health, and documentation that works offline.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from starlette.responses import Response
 
 from shared.http.answers import Created, created, created_body, json_response, language_of, problem_response
 from shared.http.auth import Caller
-from shared.http.edge import Edge, Figures
+from shared.http.edge import Edge, RequestMetrics
 from shared.http.forms import Command, IdempotencyKey
-from shared.http.limits import MIB, BodyTooLarge, Buckets
+from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import describe
-from shared.http.operations import Readiness, Ready, operations, registry_of
+from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of
 from shared.http.tokens import Authenticator, Verifier
 from shared.http.tokens import caller as _caller
-from shared.journal.journal import Actor, ClockAhead, EventTooLarge
+from shared.journal.journal import Actor, ClockAheadError, EventTooLargeError
 from shared.problems.errors import STATUSES, BadRequest, Problem, TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
 from shared.problems.validation import problem_of
 from shared.process import db
+from shared.process.logs import described
 from shared.process.settings import ServiceSettings
-from shared.process.telemetry import described, traceparent_now
+from shared.process.telemetry import traceparent_now
 
 __all__ = [
     "MIB",
@@ -52,19 +53,20 @@ __all__ = [
 
 BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
-"""Bytes by path, where more than 1 MiB is taken."""
+"""{path: bytes} of routes that take more than BODY_LIMIT."""
 VERSION = "0.2.0"
 CODES_OF_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
 NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_type", "bytes_type"})
-"""What pydantic says of a body that came as bytes, because its Content-Type is not JSON."""
+"""Pydantic's errors for a body that is bytes because its Content-Type is not JSON."""
 
 log = structlog.get_logger()
 
 
-async def _asking_what_there_is(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-    """The caller of a request all of whose parameters its documented route knows: one that is misspelt must not be answered as if it had
-    not been said, nor one that is given twice as if it had been said once. Raises UNKNOWN_FIELD, DUPLICATE_FIELD (422). Routes that are not
-    documented (pages) ignore what they do not know."""
+async def _with_known_parameters(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
+    """The caller of a documented route, if the query has no misspelt parameter and none twice: they must not be ignored silently.
+
+    Raises UNKNOWN_FIELD, DUPLICATE_FIELD (422). Routes without documentation (pages) ignore unknown parameters.
+    """
     if request.url.query:
         path = getattr(request.scope.get("route"), "path", "")
         operation = request.app.openapi()["paths"].get(path, {}).get("get" if request.method == "HEAD" else request.method.lower())
@@ -78,7 +80,7 @@ async def _asking_what_there_is(request: Request, caller: Annotated[Caller, Depe
     return caller
 
 
-CallerOf = Annotated[Caller, Depends(_asking_what_there_is)]
+CallerOf = Annotated[Caller, Depends(_with_known_parameters)]
 """The verified caller, for a route's signature."""
 
 
@@ -93,9 +95,9 @@ def create_app(
     body_limits: Mapping[str, int] = BODY_LIMITS,
     verifier: Verifier | None = None,
 ) -> FastAPI:
-    """The application. `readiness` answers for /readyz and the gauges of /metrics; `authenticators` know callers without a token.
+    """The application. `readiness` serves /readyz and the gauges of /metrics; `authenticators` identify callers without a token.
 
-    `app.state.verifier`, `.authenticators` and `.registry` (Prometheus) are there for the service's own use.
+    Sets `app.state.settings`, `.verifier`, `.authenticators` and `.registry` (Prometheus).
     """
     app = FastAPI(
         title=title,
@@ -105,13 +107,13 @@ def create_app(
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        # The framework's spans would carry query strings, and its logs the texts of exceptions: both can be personal.
+        # The framework's spans have query strings, and its logs exception texts: both may be personal.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.verifier = verifier or Verifier(settings)
     app.state.authenticators = list(authenticators)
-    app.state.registry = registry_of(Ready(readiness))
+    app.state.registry = registry_of(ReadinessCollector(readiness))
     for router in routers:
         app.include_router(router)
     operations(app, readiness)
@@ -121,14 +123,14 @@ def create_app(
         Edge,
         buckets=Buckets(settings.rate_per_second, settings.rate_burst),
         verifier=app.state.verifier,
-        figures=Figures(app.state.registry),
+        metrics=RequestMetrics(app.state.registry),
         body_limits=body_limits,
     )
     return app
 
 
 def actor_of(caller: Caller, origin: str = "api") -> Actor:
-    """Who says what this request says, in the current trace."""
+    """The actor of this request's events, in the current trace."""
     return Actor(caller.client, origin, traceparent_now())
 
 
@@ -136,8 +138,8 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(ClockAhead, _on_clock_ahead)
-    app.add_exception_handler(EventTooLarge, _on_event_too_large)
+    app.add_exception_handler(ClockAheadError, _on_clock_ahead)
+    app.add_exception_handler(EventTooLargeError, _on_event_too_large)
     app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
     for outage in db.OUTAGES:
         app.add_exception_handler(outage, _on_outage)
@@ -164,10 +166,10 @@ def _is_json(request: Request) -> bool:
 
 
 async def _on_http(request: Request, error: Any) -> Response:
-    if isinstance(error, BodyTooLarge):
+    if isinstance(error, BodyTooLargeError):
         return _answer(request, error.problem())
     if error.status_code == 400:
-        # The framework could not read the body: other encodings than UTF-8, and JSON nested too deep.
+        # The framework cannot read the body: it is not UTF-8, or nested too deep.
         return _answer(request, BadRequest("BROKEN_JSON"))
     kind = STATUSES.get(error.status_code, Problem)
     problem = kind(CODES_OF_STATUS.get(error.status_code, "BAD_REQUEST"), headers=dict(error.headers or {}))
@@ -190,6 +192,6 @@ async def _on_event_too_large(request: Request, _error: Any) -> Response:
 
 
 async def _on_unfit_value(request: Request, error: Any) -> Response:
-    """The database cannot hold a value that every form let through: the form is to be made stricter."""
+    """The database refuses a value that passed validation, which should be made stricter."""
     log.warning("database.refuses", error=described(error))
     return _answer(request, Unprocessable("INVALID_VALUE"))

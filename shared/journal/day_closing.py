@@ -1,18 +1,18 @@
-"""Closing days: a source says to every partition of its topic that it will record nothing more on a day or before it.
+"""Closing days: a source publishes to every partition of its topic that it records nothing more on a day or before it (`day-closed`).
 
-Beside the relay, from 00:05 of the deployment's zone on, for the day before; after days of standing still only the latest is said, which
-closes those before it too (docs/design/ENGINE.md, Closing days).
+Runs beside the relay, from 00:05 of the deployment's zone on, for the day before. After an outage of days only the latest day is published,
+which closes the earlier ones too (docs/design/ENGINE.md, Closing days).
 
-Why nothing can be recorded on a day of which this was said, whatever the clock does:
-1. The day is *fenced* first: `days_closed.opens`, below which `journal.append` records nothing, is raised in a transaction of its own.
-2. Then an id X is drawn from PostgreSQL's counter of transactions. Every appender holds such an id, from the locks on its streams, before
-   its append looks at clock and fence. An id above X was drawn after the fence was committed, so that append sees the fence; whoever has
-   an id up to X may not have seen it, and is waited for until it has ended (60 s at most: `transaction_timeout`).
-3. So by then all that was ever recorded on the day is committed, and in the journal below the last id that is seen now. `day-closed` is said
-   once the outbox holds nothing up to that id: it gets a later id, and goes out behind every fact of the day.
-The clock decides only *when* a day is fenced. If it jumps back, or is turned in the middle of commands, what is appended meanwhile is
-recorded at the fence; if that is more than a minute ahead of the clock, the command is refused (503) until the clock has come as far.
-A process that dies between the steps leaves a day that is fenced and not yet said, and the next one begins with step 2.
+Why nothing can be recorded on a closed day, whatever the clock does:
+1. The day is *fenced*: `days_closed.opens`, below which `journal.append` records nothing, is raised in a transaction of its own.
+2. An id X is drawn from PostgreSQL's transaction counter. Every append holds such an id, from the locks on its streams, before it reads clock
+   and fence. With an id above X it was drawn after the fence was committed, so the append sees the fence. Transactions with an id up to X may
+   not have seen it; they are awaited (60 s at most: `transaction_timeout`).
+3. Now everything recorded on the day is committed, with ids up to the journal's last one. When the outbox holds nothing up to that id,
+   `day-closed` is appended: it gets a later id and is published after every fact of the day.
+The clock only decides *when* a day is fenced. If it jumps back, events are recorded at the fence; if that is more than a minute ahead of the
+clock, commands are refused (503) until the clock has come as far. A process that dies between the steps leaves a fenced day; the next one
+continues with step 2.
 """
 
 from __future__ import annotations
@@ -31,35 +31,36 @@ from shared.journal import journal
 from shared.journal.journal import Actor, Draft
 from shared.process import db, faults
 from shared.process.clock import Clock
+from shared.process.pause import backoff, pause
 
 GRACE = timedelta(minutes=5)
-"""After midnight: so a clock that is set back a little refuses nothing."""
-LOOK_EVERY = 1.0
-WAIT = 0.05
+"""After midnight, so that a clock that is set back a little refuses no command."""
+CHECK_EVERY = 1.0
+POLL = 0.05
 LONGEST_BACKOFF = 5.0
 ACTOR = Actor("closing", "api")
 
-LOOK = "SELECT day, said, parkunion_now() AS now FROM days_closed WHERE one"
+STATE = "SELECT day, said, parkunion_now() AS now FROM days_closed WHERE one"
 FENCE = "UPDATE days_closed SET day = $1, opens = $2 WHERE one AND (day IS NULL OR day < $1)"
-DRAW = "SELECT pg_current_xact_id()::text"
+DRAW_ID = "SELECT pg_current_xact_id()::text"
 ENDED = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8"
-LAST = "SELECT coalesce(max(id), 0) FROM journal"
+LAST_ID = "SELECT coalesce(max(id), 0) FROM journal"
 SENT = "SELECT coalesce(min(id) > $1, true) FROM outbox"
-TURN = "SELECT day, said FROM days_closed WHERE one FOR UPDATE"
-SAID = "UPDATE days_closed SET said = $1 WHERE one"
+LOCK_STATE = "SELECT day, said FROM days_closed WHERE one FOR UPDATE"
+PUBLISHED = "UPDATE days_closed SET said = $1 WHERE one"
 
-AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, journal.ClockAhead)
+OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, journal.ClockAheadError)
 
 log = structlog.get_logger(__name__)
 
 
 def due(now: datetime, clock: Clock) -> date:
-    """The last day that may be closed at an instant: yesterday, from 00:05 on."""
+    """The last day that may be closed at an instant: from 00:05 on yesterday, before that the day before yesterday."""
     return clock.day_of(now - GRACE) - timedelta(days=1)
 
 
-class Closer:
-    """Closes the days of the source at `dsn` (the service's own role) in `partitions` partitions. Several may run: one says it."""
+class DayCloser:
+    """Closes the days of the source at `dsn` (the service's own role) in `partitions` partitions. Several may run: one of them publishes."""
 
     def __init__(self, dsn: str, clock: Clock, partitions: int) -> None:
         self._dsn = dsn
@@ -68,7 +69,7 @@ class Closer:
 
     @asynccontextmanager
     async def beside(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """At work inside the block."""
+        """Run inside the block."""
         task = asyncio.create_task(self.run(stop))
         try:
             yield
@@ -78,7 +79,7 @@ class Closer:
                 await task
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Close days until `stop`. Waits for a database that is away by itself."""
+        """Close days until `stop`, through outages of the database."""
         failures = 0
         while not stop.is_set():
             try:
@@ -86,21 +87,21 @@ class Closer:
                 try:
                     await db.assert_safe(conn)
                     while not stop.is_set():
-                        await self.look(conn, stop)
+                        await self.close_due(conn, stop)
                         failures = 0
-                        await _pause(stop, LOOK_EVERY)
+                        await pause(stop, CHECK_EVERY)
                 finally:
                     conn.terminate()
-            except AWAY as error:
+            except OUTAGES as error:
                 log.warning("closing.waits", reason=repr(error))
             except Exception:
                 log.exception("closing.failed")
             failures += 1
-            await _pause(stop, min(LONGEST_BACKOFF, 0.1 * 2 ** min(failures, 6)))
+            await pause(stop, backoff(failures, LONGEST_BACKOFF))
 
-    async def look(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> date | None:
-        """Close the day that is due, if it is not closed; which one was."""
-        found = await conn.fetchrow(LOOK)
+    async def close_due(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> date | None:
+        """Close the day that is due; returns it, or None if it was closed before, or `stop` came first."""
+        found = await conn.fetchrow(STATE)
         assert found is not None, "closing.sql puts the row there"
         day = max(due(found["now"], self._clock), found["day"] or date.min)
         if found["said"] is not None and found["said"] >= day:
@@ -108,37 +109,31 @@ class Closer:
         if found["day"] is None or found["day"] < day:
             await conn.execute(FENCE, day, self._clock.opens_after(day))
             faults.reached("closing.fenced")
-        if not await _becomes_true(conn, stop, ENDED, await conn.fetchval(DRAW)):
+        if not await _wait_until(conn, stop, ENDED, await conn.fetchval(DRAW_ID)):
             return None
-        if not await _becomes_true(conn, stop, SENT, await conn.fetchval(LAST)):
+        if not await _wait_until(conn, stop, SENT, await conn.fetchval(LAST_ID)):
             return None
-        return day if await self._say(conn, day) else None
+        return day if await self._publish(conn, day) else None
 
-    async def _say(self, conn: asyncpg.Connection[asyncpg.Record], day: date) -> bool:
-        """Say it to every partition; false if another process said it, or has fenced a later day meanwhile."""
+    async def _publish(self, conn: asyncpg.Connection[asyncpg.Record], day: date) -> bool:
+        """Append `day-closed` for every partition; false if another process did, or has fenced a later day meanwhile."""
         async with conn.transaction():
-            found = await conn.fetchrow(TURN)
+            found = await conn.fetchrow(LOCK_STATE)
             if found is None or found["day"] != day or (found["said"] is not None and found["said"] >= day):
                 return False
             drafts = [Draft(day_subject(partition), DayClosed(day=day), day, partition=partition) for partition in range(self._partitions)]
             await journal.lock(conn, [draft.subject for draft in drafts])
             await journal.append(conn, drafts, ACTOR)
-            await conn.execute(SAID, day)
+            await conn.execute(PUBLISHED, day)
             faults.reached("closing.said")
         log.info("closing.closed", day=day.isoformat())
         return True
 
 
-async def _becomes_true(conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event, statement: str, argument: object) -> bool:
-    """Ask until it is so; false if stopped before."""
+async def _wait_until(conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event, statement: str, argument: object) -> bool:
+    """Poll until the statement is true; false if stopped before."""
     while not await conn.fetchval(statement, argument):
-        await _pause(stop, WAIT)
+        await pause(stop, POLL)
         if stop.is_set():
             return False
     return True
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

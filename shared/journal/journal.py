@@ -1,7 +1,7 @@
-"""The journal: append-only for ever, the record of everything that a service ever said, and the outbox from which the relay sends it.
+"""The journal, append-only: every event of a service; and the outbox, from which the relay publishes them.
 
-Rules and their reasons: docs/design/ENGINE.md, Writing 2 to 6. A command locks its streams first, loads and decides by later statements,
-and appends once, all in one transaction.
+Rules and their reasons: docs/design/ENGINE.md, Writing 2 to 6. A command locks its streams first, then loads and decides, and appends once,
+all in one transaction.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from shared.process.db import Connection, Record
 
 FARTHEST_AHEAD = timedelta(minutes=1)
 ENVELOPE_BYTES = 1024
-LAST_PLACE = 3
-PLACES = {kind: min(place, LAST_PLACE) for place, kind in enumerate(lock_order(SERVICES.values()), 1)}
+LAST_IN_ORDER = 3
+LOCK_ORDER = {kind: min(place, LAST_IN_ORDER) for place, kind in enumerate(lock_order(SERVICES.values()), 1)}
 """{kind of stream: its place in the order in which streams are locked}, as the column `streams.place` has it (shared/sql/journal.sql)."""
 
 
-class ClockAhead(Exception):
+class ClockAheadError(Exception):
     """The last event of a stream, or the last closed day, is more than a minute ahead of the database's clock. Try again later (503)."""
 
 
-class EventTooLarge(Exception):
+class EventTooLargeError(Exception):
     """The event would be larger than 256 KiB."""
 
 
-class NotLocked(Exception):
-    """An event was appended to a stream that this transaction has not locked. A fault of the program."""
+class StreamNotLockedError(Exception):
+    """An event was appended to a stream that this transaction has not locked: a programming error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who says so. `id` is an opaque user or client, `origin` is `api`, `import:<id>` or `event:<id>`, `traceparent` W3C's."""
+    """Who causes an event: `id` is an opaque user or client, `origin` `api`, `import:<id>` or `event:<id>`, `traceparent` W3C's."""
 
     id: str
     origin: str
@@ -50,9 +50,9 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A fact about to be appended to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
+    """An event to append to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
 
-    `partition` is given only for a fact that does not go where its key hashes to.
+    `partition` is given only for an event that does not go where its key hashes to.
     """
 
     subject: str
@@ -64,7 +64,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class StreamHead:
-    """The last event of a stream: its `sequence` (0: none yet) and when it was recorded (None: never)."""
+    """The last event of a stream: its `sequence` (0: there is none) and when it was recorded (None: there is none)."""
 
     sequence: int
     recorded_at: datetime | None
@@ -72,7 +72,7 @@ class StreamHead:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where a draft went, in the order of the drafts."""
+    """The journal's row of a draft."""
 
     journal_id: int
     event_id: UUID
@@ -83,7 +83,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One row of the journal; `data` is the fact as plain JSON values."""
+    """One row of the journal; `data` is the event's data as plain JSON values."""
 
     id: int
     subject: str
@@ -142,31 +142,31 @@ SELECT w.id, w.event_id, w.subject, w.sequence, w.recorded_at, w.recorded_at - m
 """
 
 QUEUED = "INSERT INTO outbox (id) SELECT id FROM written ORDER BY id"
-QUEUED_WHERE_TOLD = """
+QUEUED_WITH_PARTITION = """
     INSERT INTO outbox (id, partition)
     SELECT w.id, p.partition FROM written AS w JOIN unnest($2::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
 """
-"""For the few facts whose partition is given; the join would cost an import of thousands dearly."""
+"""For the few events with a given partition: the join is expensive in an import of thousands."""
 APPEND_HASHED = APPEND.format(queued=QUEUED)
-APPEND_WHERE_TOLD = APPEND.format(queued=QUEUED_WHERE_TOLD)
+APPEND_WITH_PARTITION = APPEND.format(queued=QUEUED_WITH_PARTITION)
 
 
 def _in_order(subjects: Iterable[str]) -> list[str]:
-    """Without repeats, in the order in which every transaction locks: unions before enterprises before others, then by id."""
+    """Distinct, in the order in which every transaction locks: unions, enterprises, others, each by id."""
 
     def place(subject: str) -> tuple[int, str]:
         kind, _, key = subject.partition("/")
-        return PLACES.get(kind, LAST_PLACE), key
+        return LOCK_ORDER.get(kind, LAST_IN_ORDER), key
 
     return sorted(set(subjects), key=place)
 
 
 async def lock(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHead]:
-    """Lock the streams, new ones included, until the transaction ends. Everything that is decided on must be loaded after this."""
+    """Lock streams, new ones included, until the transaction ends. Load what the decision needs after this."""
     wanted = _in_order(subjects)
     heads = await lock_if_all_exist(conn, wanted)
     if len(heads) < len(wanted):
-        # New streams are made before any is locked: in the other order two transactions can wait for each other.
+        # New streams are created before any is locked: in the other order two transactions can deadlock.
         await conn.execute(CREATE_STREAMS, wanted)
         heads = _heads(await conn.fetch(LOCK_STREAMS, wanted))
         faults.reached("command.locked")
@@ -174,7 +174,7 @@ async def lock(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHea
 
 
 async def lock_if_all_exist(conn: Connection, subjects: Iterable[str]) -> dict[str, StreamHead]:
-    """The same for streams of which some may not be there: then none is locked, and the answer is empty."""
+    """As `lock`, unless one of the streams does not exist: then none is locked, and the result is empty."""
     wanted = _in_order(subjects)
     heads = _heads(await conn.fetch(LOCK_IF_ALL_EXIST, wanted)) if wanted else {}
     faults.reached("command.locked")
@@ -186,10 +186,10 @@ def _heads(rows: Iterable[Record]) -> dict[str, StreamHead]:
 
 
 async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> list[Appended]:
-    """Append facts to their streams, which this transaction has locked, and queue them for the relay: one statement.
+    """Append events to their streams, which this transaction has locked, and queue them for the relay; returns their rows in order.
 
-    `recorded_at` is the platform's now, never before the stream's last and never on a closed day (shared/journal/day_closing.py). Raises ClockAhead, EventTooLarge, NotLocked; the transaction must
-    then be rolled back.
+    `recorded_at` is the platform's now, never before the stream's last event and never on a closed day (shared/journal/day_closing.py).
+    Raises ClockAheadError, EventTooLargeError, StreamNotLockedError; the transaction must then be rolled back.
     """
     if not drafts:
         return []
@@ -197,11 +197,11 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
     data = [contracts.plain(draft.data) for draft in drafts]
     for draft, values in zip(drafts, data, strict=True):
         if len(msgspec.json.encode(values)) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:
-            raise EventTooLarge(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
+            raise EventTooLargeError(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
     partitions = [draft.partition for draft in drafts]
     placed = any(partition is not None for partition in partitions)
     rows = await conn.fetch(
-        APPEND_WHERE_TOLD if placed else APPEND_HASHED,
+        APPEND_WITH_PARTITION if placed else APPEND_HASHED,
         [draft.subject for draft in drafts],
         ids,
         [contracts.type_of(draft.data) for draft in drafts],
@@ -214,16 +214,16 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
         *([partitions] if placed else ()),
     )
     if len(rows) != len(drafts):
-        raise NotLocked(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
+        raise StreamNotLockedError(", ".join(sorted({draft.subject for draft in drafts} - {row["subject"] for row in rows})))
     if (ahead := max(row["ahead"] for row in rows)) > FARTHEST_AHEAD:
-        raise ClockAhead(f"the stream, or the last closed day, is {ahead} ahead of the clock")
+        raise ClockAheadError(f"the stream, or the last closed day, is {ahead} ahead of the clock")
     faults.reached("journal.appended")
     written = {row["event_id"]: Appended(row["id"], row["event_id"], row["subject"], row["sequence"], row["recorded_at"]) for row in rows}
     return [written[event_id] for event_id in ids]
 
 
 async def lock_existing(conn: Connection, subjects: Iterable[str]) -> list[str]:
-    """Lock those of the streams that have an event, in the order of `lock`; which they are. No stream begins by it."""
+    """Lock those of the streams that have an event, in the order of `lock`; returns them. Creates no stream."""
     wanted = _in_order(subjects)
     rows = await conn.fetch(LOCK_STREAMS, wanted) if wanted else ()
     return [row["subject"] for row in rows if row["sequence"]]
@@ -238,7 +238,7 @@ async def events_of(conn: Connection, subject: str, after_sequence: int = 0, lim
 
 
 def cloud_event(row: JournalRow, source: str) -> bytes:
-    """The event as it travels: structured JSON of CloudEvents 1.0."""
+    """The event as it is published: CloudEvents 1.0, structured JSON."""
     return contracts.write(
         id=row.event_id,
         source=source,

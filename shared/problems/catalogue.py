@@ -1,7 +1,7 @@
-"""Every code that a problem or a warning can carry, in Chinese and in English; docs/problems.md is printed from here.
+"""Every code of a problem or a warning, in Chinese and English.
 
 `{placeholders}` are filled with the problem's parameters, which are never personal data. A service adds its codes to its own section.
-`python -m shared.problems.catalogue > docs/problems.md` after a change.
+After a change: `python -m shared.problems.catalogue > docs/problems.md`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One code: its usual HTTP status (201: a warning beside a success), the problem's title, and the message of one error."""
+    """One code: its usual HTTP status (201: a warning), the problem's title, and the message of one error."""
 
     status: int
     title_zh: str
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 UNKNOWN_CODE = Entry(500, "未知错误", "Unknown error", "发生未知错误。", "An unknown error occurred.")
 
-# One line a code: the table is read and compared by eye, as a table.
+# One line a code, so that it reads as a table.
 # fmt: off
 REQUESTS: Mapping[str, Entry] = {
     "BAD_REQUEST": Entry(400, "请求有误", "Bad request", "无法读取请求。", "The request cannot be read."),

@@ -1,4 +1,4 @@
-"""Business dates: days of the deployment's zone, from 1900-01-01 until today."""
+"""Business dates: from 1900-01-01 until today, in the deployment's zone."""
 
 from __future__ import annotations
 

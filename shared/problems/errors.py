@@ -1,6 +1,6 @@
-"""What can be wrong with a request, as RFC 9457 problems: one exception per status, one code of the catalogue per thing that is wrong.
+"""Refusals as RFC 9457 problems: one exception class per status, one code of the catalogue per error. Raised by rules and routes.
 
-Pure: domain rules raise these. Parameters fill the messages' placeholders and travel to the caller: never put personal data in them.
+Parameters fill the messages' placeholders and are sent to the caller: never put personal data in them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from shared.problems.catalogue import CODES, UNKNOWN_CODE, Entry
 MEDIA_TYPE = "application/problem+json"
 LONGEST_PARAM = 120
 LONGEST_LIST = 2000
-"""Characters of a value in a message; of the choices that there are, which no caller makes up."""
+"""Characters of a value in a message; of a list of choices, which no caller can make longer."""
 RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1"}
 """Seconds after which the same request may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing that is wrong: `field` is the dotted path in the body or the parameter's name, `row` counts from 1 in files and batches."""
+    """One error. `field` = the dotted path in the body, or the parameter's name; `row` = the line of a file or batch, from 1."""
 
     code: str
     field: str | None = None
@@ -30,15 +30,15 @@ class FieldError:
     params: Mapping[str, Any] = attribute(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """As it stands in a problem's `errors`."""
+        """An item of a problem's `errors`."""
         zh, en = messages(self.code, self.params)
         return {"row": self.row, "field": self.field, "code": self.code, "message_zh": zh, "message_en": en}
 
 
 class Problem(Exception):
-    """A request that is refused. Raise a class of its status: `raise Unprocessable("UNKNOWN_PARK", field="park", params={"park": code})`.
+    """A refused request. Raise the class of its status: `raise Unprocessable("UNKNOWN_PARK", field="park", params={"park": code})`.
 
-    Several things can be wrong at once: pass `errors`; the first one's code is then the problem's.
+    For several errors pass `errors`; the first one's code is then the problem's.
     """
 
     status: int = 500
@@ -65,7 +65,7 @@ class Problem(Exception):
         return f"{self.code} ({fields})" if fields else self.code
 
     def at_row(self, row: int) -> Problem:
-        """The same problem, said of one row of a file or batch."""
+        """The same problem for one row of a file or batch."""
         other = type(self)(self.code, errors=[replace(error, row=row) for error in self.errors], headers=self.headers)
         other.status = self.status
         return other
@@ -83,11 +83,11 @@ class Problem(Exception):
 
 
 IN_CHINESE = {"today": "今天", "enterprise": "企业", "union": "工会", "area": "区域", "member": "会员"}
-"""Words of the house that stand for values in messages."""
+"""Words that stand for values in messages."""
 
 
 class BadRequest(Problem):
-    """The request cannot be read."""
+    """The request cannot be parsed."""
 
     status = 400
 
@@ -111,31 +111,31 @@ class NotFound(Problem):
 
 
 class Conflict(Problem):
-    """The request is well formed and does not fit what is known."""
+    """The request is valid but conflicts with the current state."""
 
     status = 409
 
 
 class TooLarge(Problem):
-    """The request is larger than is read."""
+    """The request exceeds a size limit."""
 
     status = 413
 
 
 class UnsupportedMediaType(Problem):
-    """The body comes in a form that is not read here."""
+    """The Content-Type is not supported."""
 
     status = 415
 
 
 class Unprocessable(Problem):
-    """The request can be read and its content is wrong."""
+    """The request can be parsed, but its content is wrong."""
 
     status = 422
 
 
 class TooManyRequests(Problem):
-    """The client asks more often than it may."""
+    """The client exceeds its rate limit."""
 
     status = 429
 
@@ -146,8 +146,8 @@ class Unavailable(Problem):
     status = 503
 
 
-class _Shown(dict[str, str]):
-    """Placeholders without a value stay empty: a message must not fail."""
+class _Params(dict[str, str]):
+    """Fills placeholders without a value with nothing, so that a message never fails."""
 
     def __missing__(self, key: str) -> str:
         return ""
@@ -161,8 +161,8 @@ def entry_of(code: str) -> Entry:
 def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """The message of a code in Chinese and in English, with its placeholders filled; long values are cut."""
     entry = entry_of(code)
-    shown = _Shown((name, str(value)[: LONGEST_LIST if name == "expected" else LONGEST_PARAM]) for name, value in params.items())
-    chinese = _Shown(shown)
+    shown = _Params((name, str(value)[: LONGEST_LIST if name == "expected" else LONGEST_PARAM]) for name, value in params.items())
+    chinese = _Params(shown)
     if "expected" in shown:
         chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
     for name in ("latest", "what"):
@@ -172,7 +172,7 @@ def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
-    """The `warnings` of a 201 answer."""
+    """The `warnings` of a 201 response."""
     answer = []
     for code in codes:
         zh, en = messages(code, {})
@@ -187,4 +187,4 @@ STATUSES: Mapping[int, type[Problem]] = {
         *(TooLarge, UnsupportedMediaType, Unprocessable, TooManyRequests, Unavailable),
     )
 }
-"""{status: its class}."""
+"""{status: class}"""

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in the codes of the catalogue, by field. The values themselves are never repeated: they may be personal."""
+"""Pydantic's errors as problems with the catalogue's codes. Values are never repeated: they may be personal."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from shared.problems.errors import BadRequest, FieldError, Problem, Unprocessabl
 
 SOURCES = frozenset({"body", "query", "path", "header", "cookie"})
 MOST_ERRORS = 50
-SPEAKABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+HARMLESS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
 MANY_DIGITS = re.compile(r"\d{6}")
-UNSPEAKABLE = "?"
+HIDDEN = "?"
 
 TYPES: Mapping[str, str] = {
     "missing": "FIELD_REQUIRED",
@@ -59,7 +59,7 @@ LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "multiple_of")
 
 
 def problem_of(errors: Iterable[Mapping[str, Any]], row: int | None = None) -> Problem:
-    """The problem of pydantic's errors: 400 for JSON that cannot be read, else 422; `row` is the line of a batch."""
+    """The problem of pydantic's errors: 400 for broken JSON, else 422; `row` is the line of a batch."""
     found: list[FieldError] = []
     for error in errors:
         if error["type"] == "json_invalid":
@@ -81,17 +81,17 @@ def field_error(error: Mapping[str, Any], row: int | None = None) -> FieldError:
 
 
 def path_of(loc: Sequence[Any]) -> str | None:
-    """A dotted path, list positions from 0; a name that a caller made up is repeated only if it cannot be personal."""
+    """A dotted path, list positions from 0. An unknown name is repeated only if it cannot be personal."""
     parts = list(loc)
     if parts and parts[0] in SOURCES:
-        # After a parameter's name pydantic says which of its forms the value is not.
+        # After a parameter's name pydantic adds which type of a union failed.
         parts = parts[1:] if parts[0] == "body" else parts[1:2]
-    names = [str(part) if isinstance(part, int) else _speakable(str(part)) for part in parts]
+    names = [str(part) if isinstance(part, int) else _shown(str(part)) for part in parts]
     return ".".join(names) or ("body" if "body" in loc else None)
 
 
-def _speakable(name: str) -> str:
-    return name if SPEAKABLE.fullmatch(name) and not MANY_DIGITS.search(name) else UNSPEAKABLE
+def _shown(name: str) -> str:
+    return name if HARMLESS_NAME.fullmatch(name) and not MANY_DIGITS.search(name) else HIDDEN
 
 
 def _code(kind: str, context: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -112,7 +112,7 @@ def _code(kind: str, context: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
 
 
 def _once(errors: Sequence[FieldError]) -> list[FieldError]:
-    """Each field's error once: a value that fits none of several forms fails each of them."""
+    """Each field's error once: a value that fits no type of a union fails each of them."""
     seen: dict[tuple[str | None, str], FieldError] = {}
     for error in errors:
         seen.setdefault((error.field, error.code), error)

@@ -1,7 +1,7 @@
-"""The only place that knows what time it is.
+"""The platform's clock. Nothing else calls `datetime.now()`.
 
-Facts are dated by the database (`parkunion_now()`, shared/sql/clock.sql), which all processes share and which a test stack can move.
-The wall clock of a process serves tokens, logs and measurements, never facts.
+Events are dated by the database (`parkunion_now()`, shared/sql/clock.sql), which all processes share and which a test stack can move. The wall
+clock of a process is for tokens, logs and measurements only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Now and today of the platform. `zone` is the deployment's zone, in which days begin and end."""
+    """Now and today of the platform; days begin and end in `zone`, the deployment's zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
@@ -29,7 +29,7 @@ class Clock:
         return self.day_of(await self.now(conn))
 
     def day_of(self, instant: datetime) -> date:
-        """The date of an aware instant in the deployment's zone: a fact's known day, if it is the fact's `time`."""
+        """The date of an aware instant in the deployment's zone; of an event's `time` it is the known day."""
         return instant.astimezone(self.zone).date()
 
     def opens_after(self, day: date) -> datetime:
@@ -38,5 +38,5 @@ class Clock:
 
 
 def utc_now() -> datetime:
-    """The wall clock (aware, UTC): for tokens, logs and measurements only."""
+    """The wall clock (aware, UTC), for tokens, logs and measurements."""
     return datetime.now(UTC)

@@ -1,6 +1,6 @@
-"""Connections and transactions: every pool of every service, with the timeouts that keep one frozen process from stopping the system.
+"""Connections and transactions (READ COMMITTED), with timeouts that keep one frozen process from stopping the system.
 
-READ COMMITTED on the primary. Without the timeouts a frozen process keeps its locks for ever: its kernel goes on answering keepalives.
+Without the timeouts a frozen process would keep its locks for ever: its kernel goes on answering keepalives.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ SESSION_SETTINGS = {
     "client_connection_check_interval": "10s",
 }
 BY_KEY = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "plan_cache_mode": "force_generic_plan"}
-"""For sessions whose every statement finds its rows by key. Statements are prepared while the tables are empty, when reading all of a table
-looks cheapest, and such a plan is kept while the table grows: without this, one command cost 90 ms after 40,000 of them. Generic plans are forced,
-because a custom one for `= ANY($1)` always looks cheaper and costs more to make than to run (docs/adr/0008)."""
+"""For sessions whose statements all find their rows by key. A plan made while a table is empty reads the whole table, and is kept while the
+table grows: without this a command took 90 ms after 40,000 of them. Generic plans are forced, since a custom plan for `= ANY($1)` always
+looks cheaper and takes longer to make than to run (docs/adr/0008)."""
 CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 40.0
 REPEATS = 3
@@ -58,21 +58,21 @@ OUTAGES: tuple[type[Exception], ...] = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
 )
-"""What is wrong with the database and not with the request: the same command may succeed later."""
+"""Errors of the database, not of the request: the same command may succeed later."""
 
 
-class UnsafeSession(Exception):
-    """The database session breaks a promise of the platform: its role sees past row-level security, or commits are not durable."""
+class UnsafeSessionError(Exception):
+    """The session is not safe to use: its role bypasses row-level security, or its commits are not durable."""
 
 
 class AreaSetting(Protocol):
-    """Whose rows a transaction may see (`shared.http.auth.Areas`)."""
+    """The areas whose rows a transaction may see (`shared.http.auth.Areas`)."""
 
     def setting(self) -> str: ...
 
 
 async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
-    """jsonb travels as plain Python values. Its binary form is the text behind one byte of version."""
+    """Send and receive jsonb as plain Python values. Its binary form is one version byte and the text."""
     encode = msgspec.json.Encoder().encode
     decode = msgspec.json.Decoder().decode
     await conn.set_type_codec(
@@ -81,18 +81,18 @@ async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def assert_safe(conn: Connection) -> None:
-    """Raises UnsafeSession if the role is a superuser or ignores row-level security, or if a commit may be lost in a crash."""
+    """Raises UnsafeSessionError if the role is a superuser or has BYPASSRLS, or if a crash may lose a commit."""
     row = await conn.fetchrow("SELECT rolname, rolsuper OR rolbypassrls AS sees_all FROM pg_roles WHERE rolname = current_user")
     if row is None or row["sees_all"]:
-        raise UnsafeSession("the service's role is a superuser or has BYPASSRLS; use the role that the migrations grant to")
+        raise UnsafeSessionError("the service's role is a superuser or has BYPASSRLS; use the role that the migrations grant to")
     if (level := await conn.fetchval("SHOW synchronous_commit")) not in ("on", "remote_apply"):
-        raise UnsafeSession(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
+        raise UnsafeSessionError(f"synchronous_commit is {level}; at least 'on' is needed, or an acknowledged command can be lost")
 
 
 async def connect(
     dsn: str, *, application_name: str, settings: dict[str, str] | None = None, command_timeout: float | None = COMMAND_TIMEOUT
 ) -> asyncpg.Connection[asyncpg.Record]:
-    """One connection outside every pool, with the platform's timeouts (seconds) and codecs; `settings` override them."""
+    """One connection outside the pools, with the platform's session settings and codecs; `settings` override, timeouts are in seconds."""
     conn = await asyncpg.connect(
         dsn,
         timeout=CONNECT_TIMEOUT,
@@ -104,13 +104,13 @@ async def connect(
 
 
 async def _nothing_to_reset(_conn: object) -> None:
-    """Saves a round trip per transaction: settings are LOCAL and locks are the transaction's. Who changes a session resets it himself."""
+    """Saves a round trip per transaction: settings are LOCAL and locks end with it. Code that changes a session must reset it."""
 
 
 async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10, by_key: bool = False) -> Pool:
-    """A pool of the service's own role; `by_key`: for commands and folding (see BY_KEY), not for sums over tables.
+    """A pool of the service's own role. `by_key`: for commands and projections (see BY_KEY), not for sums over tables.
 
-    Raises UnsafeSession, or an error of OUTAGES if the database does not answer.
+    Raises UnsafeSessionError, or an error of OUTAGES if the database does not answer.
     """
     pool = await asyncpg.create_pool(
         dsn,
@@ -134,10 +134,10 @@ async def create_pool(dsn: str, *, application_name: str, min_size: int = 1, max
 
 @asynccontextmanager
 async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: bool = False) -> AsyncIterator[Connection]:
-    """One READ COMMITTED transaction. `areas` says which rows row-level security shows in it; None shows none of those rows.
+    """One transaction. `areas`: the rows that row-level security shows in it; None shows none of those rows.
 
-    With `areas` there are no transactions inside it (asyncpg refuses them): it begins and says the areas in one message to the server.
-    `by_key`: every statement in it finds its rows by key (see BY_KEY); without, as for lists, plans may be made for the values asked for.
+    With `areas` it must not be nested (asyncpg refuses it): beginning and setting the areas is one message to the server. `by_key`: every
+    statement finds its rows by key (see BY_KEY); without, as for lists, plans may depend on the values.
     """
     async with pool.acquire(timeout=CONNECT_TIMEOUT) as conn:
         if areas is None:
@@ -157,9 +157,9 @@ async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: b
 
 
 async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *, areas: AreaSetting | None) -> T:
-    """`work` in one transaction; after a deadlock or a serialization failure the whole of it again, three times at most.
+    """Run `work` in one transaction; after a deadlock or a serialization failure again, REPEATS times at most.
 
-    `work` must do nothing outside the transaction, and loads what it decides on inside it.
+    `work` must have no effect outside the transaction, and must load inside it what it decides on.
     """
     for attempt in range(REPEATS + 1):
         try:

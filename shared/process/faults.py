@@ -1,11 +1,11 @@
-"""Faults on purpose: named points at which a process can be told to die, to stand still, to be cancelled or to fail.
+"""Fault injection for tests: named points at which a process is killed, frozen, cancelled, or raises.
 
-`PARKUNION_FAULT=relay.acked:3:kill` makes this process do so when it reaches `relay.acked` for the third time; without it a point does
-nothing (one look-up of a context variable). `parkunion faults` lists the points. A point stands where a crash would hurt most: between two
-effects of which the second must not be lost and the first not be done twice.
+`PARKUNION_FAULT=relay.acked:3:kill` kills this process when it reaches `relay.acked` for the third time. Without it a point costs one
+look-up of a context variable. `parkunion faults` lists the points. They stand between two effects of which the second must not be lost and
+the first not be repeated.
 
-The point `line` is every line of the rooms in LINES: `line:57:kill` kills the process before the 57th line there that it has not executed
-before. A run for each number kills it once at every line (tests/chaos/test_every_line.py).
+The point `line` is every line of the files in LINES: `line:57:kill` kills the process before the 57th of these lines that is new to it. One
+run for each number kills it once at every line (tests/chaos/test_every_line.py).
 """
 
 from __future__ import annotations
@@ -56,23 +56,23 @@ LINES: tuple[str, ...] = (
     "shared/directory/events.py",
     *(f"services/{service.name}/{path}" for service in SERVICES.values() for path in service.fault_lines),
 )
-"""Files, and folders with all that is in them, whose lines are the point `line`; from the root."""
+"""Files of the point `line`, and folders with all their files; paths from the root."""
 ROOT = str(Path(__file__).resolve().parents[2]) + os.sep
 
 FORM = re.compile(r"([a-z_.]+):([1-9][0-9]*):([a-z]+)")
 
 
-class FaultMisnamed(ValueError):
+class FaultFormatError(ValueError):
     """A fault is written `<point>:<n>:kill|stop|cancel|raise`, the point being one of `parkunion faults`."""
 
 
-class FaultRaised(Exception):
-    """The process was told to fail here."""
+class InjectedFaultError(Exception):
+    """Raised by the action `raise`."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """What is to happen when `point` is reached for the `n`th time."""
+    """What happens when `point` is reached for the `n`th time."""
 
     point: str
     n: int
@@ -80,23 +80,22 @@ class Fault:
     seen: int = field(default=0, init=False)
 
     @classmethod
-    def read(cls, text: str) -> Fault:
-        """From its written form. Raises FaultMisnamed."""
+    def parse(cls, text: str) -> Fault:
+        """Parse the written form. Raises FaultFormatError."""
         form = FORM.fullmatch(text.strip())
         if form is None or form[1] not in POINTS or form[3] not in get_args(Action):
-            raise FaultMisnamed(
+            raise FaultFormatError(
                 f"{text!r} is no fault: write <point>:<n>:kill|stop|cancel|raise, the point being one of {', '.join(POINTS)}"
             )
         return cls(form[1], int(form[2]), cast(Action, form[3]))
 
     def count(self) -> None:
-        """The point is reached once more."""
+        """Count one more visit of the point."""
         self.seen += 1
         if self.seen == self.n:
-            self.strike()
+            self._act()
 
-    def strike(self) -> None:
-        """Do it."""
+    def _act(self) -> None:
         match self.action:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -106,14 +105,14 @@ class Fault:
                 if (task := asyncio.current_task()) is not None:
                     task.cancel(self.point)
             case "raise":
-                raise FaultRaised(self.point)
+                raise InjectedFaultError(self.point)
 
 
 _armed: ContextVar[Fault | None] = ContextVar("fault", default=None)
 
 
 def arm(fault: Fault | None) -> None:
-    """Expect a fault in this context and in every task started from it; None: none. A fault at a line is the whole thread's."""
+    """Arm a fault for this context and the tasks started from it (at `line`: for the thread); None disarms."""
     _armed.set(fault)
     if fault is not None and fault.point == LINE:
         sys.settrace(at_new_lines(fault.count))
@@ -123,9 +122,9 @@ Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
 
 
 def at_new_lines(then: Callable[[], None]) -> Trace:
-    """A trace function (sys.settrace) that calls `then` before each line of LINES that it has not seen before."""
+    """A trace function (sys.settrace) that calls `then` before each new line of the files in LINES."""
     seen: set[tuple[str, int]] = set()
-    rooms: dict[str, bool] = {}
+    traced: dict[str, bool] = {}
 
     def line(frame: FrameType, event: str, _: Any) -> Trace:
         place = (frame.f_code.co_filename, frame.f_lineno)
@@ -136,15 +135,15 @@ def at_new_lines(then: Callable[[], None]) -> Trace:
 
     def call(frame: FrameType, _event: str, _: Any) -> Trace | None:
         file = frame.f_code.co_filename
-        if file not in rooms:
-            rooms[file] = file.startswith(ROOT) and file.removeprefix(ROOT).startswith(LINES)
-        return line if rooms[file] else None
+        if file not in traced:
+            traced[file] = file.startswith(ROOT) and file.removeprefix(ROOT).startswith(LINES)
+        return line if traced[file] else None
 
     return call
 
 
 def reached(point: str) -> None:
-    """This line is the point of that name. Raises what the fault says, if one is armed for it and it is time."""
+    """Mark a fault point. Acts if the armed fault is for it and its number is reached."""
     fault = _armed.get()
     if fault is not None and fault.point == point:
         fault.count()

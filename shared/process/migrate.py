@@ -1,12 +1,11 @@
 """Forward-only migrations of one service's database, run with the owner's role.
 
-`services/<service>/migrations/_shared.txt` names the files of `shared/sql/` that the service needs, one a line; they come first, then the
-service's own `NNNN_*.sql` in order. Each file is one transaction, and is never changed after it was applied. `{app}` in a file stands for
-the role of the running service, `<service>_app`. Names in the database that this release does not know are left alone, so that an older
-release starts beside a newer schema.
+`services/<service>/migrations/_shared.txt` lists the files of `shared/sql/` that the service needs, one a line. They come first, then the
+service's own `NNNN_*.sql` in order. Each file is one transaction and is never changed after it was applied. `{app}` stands for the role of
+the running service, `<service>_app`. Unknown names in `schema_migrations` are ignored, so that an older release starts on a newer schema.
 
-A file waits for its locks a moment at a time, and lets everybody pass between two tries: whoever waits for a table is waited for by all who
-come later, so one long answer on it would stop the service for as long as the file waited (invariant I8).
+A file waits for its locks one second at a time and lets others pass between two tries. All later requests for a table queue behind a waiting
+one, so a single long query would otherwise stop the service for as long as the file waits (invariant I8).
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ import asyncpg
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = 0x7061726B
 LOCK_WITHIN = 1.0
-"""Seconds that a file waits for a lock at a time, and then lets others pass."""
+"""Seconds that a file waits for a lock at a time."""
 PATIENCE = 120.0
-"""Seconds after which a file is given up that gets its locks never."""
+"""Seconds after which a file without its locks fails."""
 NUMBERED = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 
 
-class MigrationChanged(Exception):
-    """A migration that was applied to this database has another content now. Add a new migration instead of editing an old one."""
+class MigrationChangedError(Exception):
+    """The content of a migration differs from what was applied to this database. Add a new migration instead of editing an old one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One SQL file; `name` is how the database remembers it."""
+    """One SQL file; `name` is its key in `schema_migrations`."""
 
     name: str
     text: str
@@ -54,10 +53,10 @@ def migrations_of(folder: Path) -> list[Migration]:
 
 
 async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list[str]:
-    """Bring the database of `service` up to this release and return the names applied now; nothing to do is an empty list.
+    """Apply the missing migrations of `service` and return their names.
 
-    Safe to call from several processes at once. `folder` defaults to `services/<service>/migrations`.
-    Raises MigrationChanged, or what PostgreSQL says about a file (which then left nothing behind).
+    Safe to call from several processes at once. `folder` defaults to `services/<service>/migrations`. Raises MigrationChangedError, or
+    PostgreSQL's error about a file, which is then rolled back.
     """
     todo = migrations_of(folder or ROOT / "services" / service / "migrations")
     conn = await asyncpg.connect(dsn, timeout=30, server_settings={"application_name": f"{service}.migrate", "timezone": "UTC"})
@@ -74,7 +73,7 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
                 await _apply(conn, migration, app=f"{service}_app")
                 applied.append(migration.name)
             elif known[migration.name] != migration.sha256:
-                raise MigrationChanged(f"{service}: {migration.name}")
+                raise MigrationChangedError(f"{service}: {migration.name}")
         return applied
     finally:
         await conn.close()

@@ -1,7 +1,7 @@
 """Runs one process of a service: `python -m services.<name> [--role api,relay,…]`, all roles by default.
 
-SIGTERM and SIGINT end it in order within five seconds. A background role that ends by itself ends the process with 1: whoever supervises
-starts it again. Only the role `api` loads the web framework.
+SIGTERM and SIGINT end it in order within five seconds. If a background role ends by itself, the process exits with 1 and its supervisor
+restarts it. Only the role `api` loads the web framework.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ import structlog
 
 from shared.process import faults
 from shared.process import settings as settings_module
-from shared.process.settings import MigrationSettings, ServiceSettings, UnusableSettings
-from shared.process.telemetry import setup
+from shared.process.logs import setup_logs
+from shared.process.settings import MigrationSettings, ServiceSettings, SettingsError
+from shared.process.telemetry import setup_traces
 
 if TYPE_CHECKING:
     import uvicorn
@@ -35,28 +36,28 @@ Role: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 API = "api"
 MIGRATE = "migrate"
 GRACE = 4.0
-"""Seconds that the roles have to end after a signal, before they are cancelled."""
+"""Seconds from a signal until roles that have not ended are cancelled."""
 LAST_GRACE = 1.0
-"""Seconds that a cancelled role has."""
+"""Seconds that a cancelled role has to end."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
 CONNECTION_GRACE = 3
-"""Seconds that open answers get of GRACE."""
+"""Seconds of GRACE that open responses have to end."""
 
 log = structlog.get_logger()
 
 
-class Trouble(Exception):
-    """What keeps the process from running, in one line."""
+class StartupError(Exception):
+    """Why the process cannot start, in one line."""
 
 
 def run(service: str, roles: Sequence[str] | None = None) -> NoReturn:
-    """Run until a signal, then exit: 0 in order, 1 after a crash, 2 if it cannot start. `roles` None: what the command line says."""
+    """Run until a signal, then exit: 0 in order, 1 after a crash, 2 if it cannot start. `roles` None: those of the command line."""
     try:
         wanted = list(roles) if roles is not None else _from_command_line(service)
         code = _migrate(service) if MIGRATE in wanted else _serve(service, wanted)
-    except (Trouble, UnusableSettings) as trouble:
-        print(f"{service}: {trouble}", file=sys.stderr)
+    except (StartupError, SettingsError) as error:
+        print(f"{service}: {error}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 0
@@ -72,27 +73,28 @@ def _from_command_line(service: str) -> list[str]:
 
 
 def _migrate(service: str) -> int:
-    """The role `migrate`: brings the schema up to date as its owner."""
+    """The role `migrate`: updates the schema, as its owner."""
     from shared.process.migrate import migrate
 
-    told = settings_module.load(MigrationSettings)
-    for name in asyncio.run(migrate(told.migration_dsn.get_secret_value(), service)):
+    settings = settings_module.load(MigrationSettings)
+    for name in asyncio.run(migrate(settings.migration_dsn.get_secret_value(), service)):
         print(name)
     return 0
 
 
 def _serve(service: str, wanted: Sequence[str]) -> int:
-    told = settings_module.load(_settings_of(service))
+    settings = settings_module.load(_settings_of(service))
     wiring: ModuleType = importlib.import_module(f"services.{service}.app")
-    background: Mapping[str, Role] = wiring.roles(told)
+    background: Mapping[str, Role] = wiring.roles(settings)
     known = [API, *background]
     if unknown := sorted(set(wanted) - set(known)):
-        raise Trouble(f"no role {', '.join(unknown)}; there are {', '.join(known)}, {MIGRATE}")
+        raise StartupError(f"no role {', '.join(unknown)}; there are {', '.join(known)}, {MIGRATE}")
     chosen = list(wanted) or known
-    setup(told, service, "+".join(chosen))
-    faults.arm(told.fault)
-    listener = _listen(told) if API in chosen else None
-    work = _work(wiring, told, {name: role for name, role in background.items() if name in chosen}, listener)
+    setup_traces(service, settings.otlp_endpoint)
+    setup_logs(settings.log_level, service, "+".join(chosen))
+    faults.arm(settings.fault)
+    listener = _listen(settings) if API in chosen else None
+    work = _run_roles(wiring, settings, {name: role for name, role in background.items() if name in chosen}, listener)
     try:
         import uvloop
     except ModuleNotFoundError:
@@ -101,31 +103,31 @@ def _serve(service: str, wanted: Sequence[str]) -> int:
 
 
 def _settings_of(service: str) -> type[ServiceSettings]:
-    """The service's own class in its settings.py: the one that extends ServiceSettings."""
+    """The class in the service's settings.py that extends ServiceSettings."""
     module = importlib.import_module(f"services.{service}.settings")
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, ServiceSettings)]
     return next((kind for kind in kinds if kind.__module__ == module.__name__), ServiceSettings)
 
 
-def _listen(told: ServiceSettings) -> socket.socket:
-    """The API's socket, taken before anything is started. Raises Trouble if it is not to be had."""
-    family = socket.AF_INET6 if ":" in told.host else socket.AF_INET
+def _listen(settings: ServiceSettings) -> socket.socket:
+    """The API's socket, bound before anything is started. Raises StartupError if it cannot be bound."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((told.host, told.port))
+        listener.bind((settings.host, settings.port))
     except OSError as error:
         listener.close()
-        raise Trouble(
-            f"端口 {told.host}:{told.port} 不可用({error.strerror}),请设 PARKUNION_PORT / "
-            f"port {told.host}:{told.port} cannot be used ({error.strerror}); set PARKUNION_PORT"
+        raise StartupError(
+            f"端口 {settings.host}:{settings.port} 不可用({error.strerror}),请设 PARKUNION_PORT / "
+            f"port {settings.host}:{settings.port} cannot be used ({error.strerror}); set PARKUNION_PORT"
         ) from None
     listener.set_inheritable(True)
     return listener
 
 
-async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[str, Role], listener: socket.socket | None) -> int:
-    """Everything, until a signal or a crash; the exit code."""
+async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: Mapping[str, Role], listener: socket.socket | None) -> int:
+    """Run the roles until a signal or a crash; returns the exit code."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -135,10 +137,10 @@ async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[s
         tasks[asyncio.create_task(_as_coroutine(role, stop), name=name)] = name
     server = None
     if listener is not None:
-        server = _server(wiring.api(told), stop)
+        server = _server(wiring.api(settings), stop)
         tasks[asyncio.create_task(server.serve(sockets=[listener]), name=API)] = API
-    beating = asyncio.create_task(_beat(told.heartbeat)) if told.heartbeat is not None else None
-    # What was loaded stays for ever: the collector need not look at it again and again.
+    beating = asyncio.create_task(_heartbeat(settings.heartbeat)) if settings.heartbeat is not None else None
+    # What is loaded now stays for ever: exempt it from garbage collection.
     gc.collect()
     gc.freeze()
     stopped = asyncio.create_task(stop.wait())
@@ -168,11 +170,11 @@ async def _work(wiring: ModuleType, told: ServiceSettings, background: Mapping[s
     return 1 if failed else 0
 
 
-async def _beat(file: Path) -> None:
-    """Tell that the event loop turns. The monotonic clock is one for all processes and does not jump when the wall clock is set."""
+async def _heartbeat(file: Path) -> None:
+    """Show that the event loop runs. The monotonic clock is the same for all processes and does not jump when the wall clock is set."""
     while True:
         with contextlib.suppress(OSError):
-            # A full disk is no reason to end: it costs a restart at most.
+            # A full disk must not end the process; at worst it is restarted.
             file.write_text(f"{time.monotonic():.3f}\n")  # noqa: ASYNC240 - a few bytes once a second
         await asyncio.sleep(BEAT)
 
@@ -182,7 +184,7 @@ async def _as_coroutine(role: Role, stop: asyncio.Event) -> None:
 
 
 def _flush() -> None:
-    """Send the last spans, if somebody collects them."""
+    """Export the last spans."""
     from opentelemetry import trace
 
     provider = trace.get_tracer_provider()
@@ -191,7 +193,7 @@ def _flush() -> None:
 
 
 def _server(app: Any, stop: asyncio.Event) -> uvicorn.Server:
-    """The web server, whose signals are ours. `app.state.stopping` is set with the signal: open streams end by it."""
+    """The web server, without its own signal handlers. `app.state.stopping` is set by the signal, and ends open streams."""
     import uvicorn
 
     class Server(uvicorn.Server):

@@ -1,6 +1,6 @@
-"""The settings that every service has: environment variables `PARKUNION_<NAME>`, here with their units and defaults.
+"""The settings of every service: environment variables `PARKUNION_<NAME>`, with units and defaults.
 
-A service extends `ServiceSettings` in its own settings.py. Nothing else in `shared` or `services` reads the environment.
+A service extends `ServiceSettings` in its settings.py. Nothing else in `shared` and `services` reads the environment.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SHORTEST_SECRET = 16
 KEY_BYTES = 32
 
 
-class UnusableSettings(Exception):
-    """A variable is missing or wrong; the text names it, never its value."""
+class SettingsError(Exception):
+    """A variable is missing or invalid. The text names it, never its value."""
 
 
 def _secret(value: Any) -> bytes:
@@ -65,7 +65,7 @@ def _names(value: Any) -> Any:
 
 
 def _fault(value: Any) -> Any:
-    return Fault.read(value) if isinstance(value, str) else value
+    return Fault.parse(value) if isinstance(value, str) else value
 
 
 HexSecret = Annotated[bytes, BeforeValidator(_secret), Field(repr=False)]
@@ -75,11 +75,11 @@ KeyRing = Annotated[dict[int, bytes], NoDecode, BeforeValidator(_key_ring), Fiel
 Zone = Annotated[str, AfterValidator(_zone)]
 """The deployment's zone, by its name in the IANA database."""
 Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
-"""Names with commas between."""
+"""Names, comma-separated."""
 
 
 class ServiceSettings(BaseSettings):
-    """What a process of any service is told."""
+    """Settings of a process of any service."""
 
     declared: ClassVar[Service]
     """The service's declaration."""
@@ -89,7 +89,7 @@ class ServiceSettings(BaseSettings):
     dsn: str = Field(min_length=1, repr=False)
     """PostgreSQL, as the service's role `<service>_app`."""
     kafka: str
-    """Kafka's bootstrap servers, `host:port` with commas between."""
+    """Kafka's bootstrap servers, `host:port`, comma-separated."""
     partitions: int = Field(48, ge=1)
     """Partitions of every topic; asserted at start."""
     topic_prefix: str = TOPIC_PREFIX
@@ -98,15 +98,15 @@ class ServiceSettings(BaseSettings):
     issuer: str
     """`iss` of the tokens."""
     jwks_url: str
-    """Where the issuer's public keys are."""
+    """URL of the issuer's public keys."""
     audience: str = "parkunion"
     """`aud` of the tokens."""
     token_algorithms: Names = ["ES256"]
-    """Signatures taken: of ES256, ES384, RS256, PS256, EdDSA."""
+    """Accepted signature algorithms: of ES256, ES384, RS256, PS256, EdDSA."""
     zone: Zone = "Asia/Shanghai"
-    """The deployment's zone: in it days begin and end."""
+    """The deployment's zone, in which days begin and end."""
     fingerprint_key: HexSecret
-    """Hides bodies in idempotency rows."""
+    """Key of the fingerprints in idempotency rows."""
     cursor_key: HexSecret
     """Signs the cursors of lists."""
     log_level: str = "INFO"
@@ -115,24 +115,24 @@ class ServiceSettings(BaseSettings):
     relay_batch: int = Field(1000, ge=1)
     """Events that the relay publishes at a time."""
     relay_idle_ms: int = Field(25, ge=1)
-    """Milliseconds between two looks into an outbox that held less than `relay_batch` events."""
+    """Milliseconds between two polls of an outbox that held less than `relay_batch` events."""
     instance: str | None = None
-    """The name of this process, another one for each that runs at the same time and the same after a restart: what a process of this
-    name has left behind in a Kafka group is given back at once, instead of after its session has ended."""
+    """Name of this process, unique among those that run and the same after a restart: members that a killed process of this name has left in
+    a Kafka group are removed at once, instead of after the session timeout."""
     close_days: bool = True
-    """Whether a source says that its days are closed. Off for a roll-out until every reader understands it."""
+    """Whether a source publishes `day-closed`. Off in a roll-out until every reader knows the type."""
     rate_per_second: float = Field(2000, gt=0)
-    """Requests that one client may make for long."""
+    """Requests per second of one client, sustained."""
     rate_burst: int = Field(10_000, ge=1)
-    """Requests that one client may make at once."""
+    """Requests of one client in a burst."""
     heartbeat: Path | None = None
-    """A file into which the process writes its monotonic clock once a second: who supervises it sees that it stands still."""
+    """A file into which the process writes its monotonic clock once a second, so that a supervisor notices a frozen process."""
     fault: Annotated[Fault | None, NoDecode, BeforeValidator(_fault)] = None
-    """For tests: what is to go wrong, `<point>:<n>:kill|stop|cancel|raise` (`shared.process.faults`)."""
+    """For tests: a fault to inject, `<point>:<n>:kill|stop|cancel|raise` (`shared.process.faults`)."""
     otlp_endpoint: str | None = Field(
         None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "otlp_endpoint")
     )
-    """Traces are exported if it is set; the exporter itself reads all of OpenTelemetry's standard variables."""
+    """If set, traces are exported; the exporter reads all of OpenTelemetry's standard variables."""
 
     @property
     def topic(self) -> str:
@@ -146,7 +146,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def zone_info(self) -> ZoneInfo:
-        """The zone itself."""
+        """`zone` as an object."""
         return ZoneInfo(self.zone)
 
     @property
@@ -156,7 +156,7 @@ class ServiceSettings(BaseSettings):
 
 
 class MigrationSettings(BaseSettings):
-    """What the role `migrate` is told, and nothing more: it holds the owner's password."""
+    """Settings of the role `migrate`, which holds the owner's password."""
 
     model_config = SettingsConfigDict(env_prefix="PARKUNION_", extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
@@ -166,7 +166,7 @@ class MigrationSettings(BaseSettings):
 
 
 def load(kind: type[S]) -> S:
-    """Read settings from the environment. Raises UnusableSettings, whose text names each variable and what is wrong with it."""
+    """Read settings from the environment. Raises SettingsError, whose text names each variable and what is wrong with it."""
     try:
         return kind()
     except ValidationError as error:
@@ -175,4 +175,4 @@ def load(kind: type[S]) -> S:
             name = str(fault["loc"][0]) if fault["loc"] else ""
             what = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
             faults.append(f"{name if name.isupper() else f'PARKUNION_{name.upper()}'}: {what}")
-        raise UnusableSettings("; ".join(faults)) from None
+        raise SettingsError("; ".join(faults)) from None

@@ -1,4 +1,4 @@
-"""Held streams as operators see them, and their wish to have one tried again, of which the reader hears within about a second."""
+"""Held streams for operators: list them, request a retry (the reader looks for requests once a second), count them for alerts."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ UPDATE held SET retry_wanted = true FROM heads
 WHERE held.generation = $1 AND held.shard = heads.shard AND held.topic = heads.topic AND held."offset" = heads."offset"
     AND heads.kind IN ('refused', 'unreadable')
 """
-STATE = """
-SELECT (SELECT count(*) FROM (SELECT DISTINCT source, subject, CASE WHEN sequence = 0 THEN "offset" END FROM held WHERE generation = $1) AS s),
-    (SELECT max(halted) FROM shards WHERE generation = $1)
+SUMMARY = """
+SELECT (SELECT count(*) FROM (SELECT DISTINCT source, subject, CASE WHEN sequence = 0 THEN "offset" END FROM held WHERE generation = $1) AS s)
+    AS streams, (SELECT max(halted) FROM shards WHERE generation = $1) AS halted
 """
 
 
 class HeldStream(NamedTuple):
     """A stream that stands still. `kind` and `error` are those of the event at `sequence`, where it stands; `waiting` events wait behind it.
 
-    `kind` `early`: something before it never arrived. `place`: of bytes that name no stream, where they are in the log, else empty.
-    `since` = when the first was held, `applied` = the last sequence applied (None: none).
+    `kind` `early`: the event before it never arrived. `place`: where bytes that name no stream are in the log (topic/partition/offset), else
+    empty. `since` = when the first event was held, `applied` = the last sequence applied (None: none).
     """
 
     source: str
@@ -67,7 +67,7 @@ class HeldStream(NamedTuple):
 
 
 class HeldEvent(NamedTuple):
-    """One held event; `event` are its bytes as they came."""
+    """One held event; `event` are the bytes of the log."""
 
     sequence: int
     kind: str
@@ -82,23 +82,16 @@ class HeldEvent(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """What a reader holds: events by kind, streams that stand still, and why it has halted (None: it reads)."""
+class HeldSummary:
+    """What a reader holds: events by kind, streams that stand still, and why the reader has halted (None: it has not)."""
 
     events: dict[str, int]
     streams: int
     halted: str | None = None
 
 
-class State(NamedTuple):
-    """How many streams stand still, and why a reader has halted; None: none has."""
-
-    streams: int
-    halted: str | None
-
-
 async def serving(conn: Connection) -> int:
-    """The generation that answers."""
+    """The serving generation."""
     return int(await conn.fetchval("SELECT id FROM generations WHERE status = 'serving'"))
 
 
@@ -123,13 +116,19 @@ async def events(
 
 
 async def retry(conn: Connection, generation: int, source: str | None = None, subject: str | None = None) -> int:
-    """Ask for the parked heads of these streams (None: of all) to be tried again; of how many. Forks and gaps cannot be tried."""
+    """Request a retry of the parked heads of these streams (None: of all); how many. Forks and gaps cannot be retried."""
     status: str = await conn.execute(RETRY, generation, source, subject)
     return int(status.split()[-1])
 
 
-async def state(conn: Connection, generation: int) -> State:
-    """For figures and alerts."""
-    row = await conn.fetchrow(STATE, generation)
+async def held_counts(conn: Connection, generation: int) -> dict[str, int]:
+    """{kind: how many events are kept and not applied}; kinds: `early`, `unreadable`, `refused`, `fork`, `late`."""
+    rows = await conn.fetch("SELECT kind, count(*) AS n FROM held WHERE generation = $1 GROUP BY kind", generation)
+    return {row["kind"]: row["n"] for row in rows}
+
+
+async def held_summary(conn: Connection, generation: int) -> HeldSummary:
+    """What a generation's reader holds, whichever process it runs in."""
+    row = await conn.fetchrow(SUMMARY, generation)
     assert row is not None, "a statement without FROM has a row"
-    return State(*row)
+    return HeldSummary(await held_counts(conn, generation), row["streams"], row["halted"])

@@ -1,4 +1,4 @@
-"""One life of a consumer: from joining the group until something is lost. What it knows ends with it; the next one reads it again."""
+"""One session of a reader: from joining the group until something is lost. Its state ends with it; the next session loads it again."""
 
 from __future__ import annotations
 
@@ -6,55 +6,47 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from shared.broker.protocol import Broker, BrokerUnavailable, Consumer, Extent, Place, Record, Topic
+from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Place, Record, Topic
 from shared.process import db, faults
 from shared.process.db import Connection
-from shared.reading import owning, store
-from shared.reading.folding import Fenced, Folder
-from shared.sequencing.records import read
+from shared.reading import ownership, store
+from shared.reading.applying import BatchApplier, ShardFencedError
+from shared.reading.config import ReaderConfig
+from shared.sequencing.records import decode_record
 from shared.sequencing.shard import Shard
 
 SLICE = 0.02
+"""Seconds after which decoding yields to the event loop."""
 REPORT_EVERY = 1.0
 WATCH_EVERY = 5.0
 STALLED_AFTER = 15.0
 UNASSIGNED_AFTER = 45.0
 FRESH = 2.5
-LEAST_ROOM = 500
-BATCHES_WAITING = 4
+"""Seconds for which the broker's last answer about the end of a log counts as current."""
+LEAST_PENDING = 500
+PENDING_BATCHES = 4
 
 log = structlog.get_logger(__name__)
 
 
-class Stalled(Exception):
-    """There is lag, the broker answers, and the consumer makes no progress: it must be made anew (aiokafka #1154)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What every life of a reader has in common. `me` is the application_name of its database session."""
-
-    me: str
-    topics: Sequence[str]
-    generation: int
-    batch: int
+class ConsumerStalledError(Exception):
+    """There is lag, the broker answers, and the consumer makes no progress: it must be replaced (aiokafka #1154)."""
 
 
 class Session:
-    """Fetching, folding and watching, side by side, over one database connection of its own."""
+    """Fetches, applies and watches side by side, over one database connection of its own."""
 
-    def __init__(self, setting: Setting, conn: Connection, broker: Broker, group: str, topics: Mapping[str, Topic], folder: Folder) -> None:
-        self._setting = setting
+    def __init__(self, config: ReaderConfig, conn: Connection, broker: Broker, topics: Mapping[str, Topic], applier: BatchApplier) -> None:
+        self._config = config
         self._conn = conn
         self._broker = broker
         self._topics = topics
-        self._folder = folder
-        self._consumer: Consumer = broker.consumer(group, setting.topics, assigned=self._assigned, revoked=self._revoked)
+        self._applier = applier
+        self._consumer: Consumer = broker.consumer(config.group, config.topics, assigned=self._assigned, revoked=self._revoked)
         self.shards: dict[int, Shard] = {}
         self._wanted: frozenset[Place] | None = None
         self._changed_at = time.monotonic()
@@ -65,25 +57,25 @@ class Session:
         self._work = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`, or until something is lost, which is raised."""
+        """Read until `stop`, or until something is lost, which is raised."""
         try:
             await self._consumer.start()
-            await _first(self._fetching(), self._folding(), self._watching(), stop.wait())
-        except owning.Halted as error:
-            await self._tell_halt(str(error))
+            await _first(self._fetch_loop(), self._apply_loop(), self._watch_loop(), stop.wait())
+        except ownership.ReaderHaltedError as error:
+            await self._write_halt(str(error))
             raise
         finally:
-            # Given up before the group gives them to others, so that nobody needs to end our database session.
+            # Give the shards up before the group assigns them to others, so that nobody needs to end our database session.
             try:
                 await self._revoked(frozenset())
             finally:
                 await self._consumer.close()
 
-    async def _tell_halt(self, reason: str) -> None:
-        """So that other processes know; taking a shard over takes it back."""
+    async def _write_halt(self, reason: str) -> None:
+        """For other processes."""
         numbers = {*self.shards, *(partition for _, partition in self._wanted or ())}
         with contextlib.suppress(*db.OUTAGES):
-            await owning.halt(self._conn, self._setting.generation, sorted(numbers), reason)
+            await ownership.halt(self._conn, self._config, sorted(numbers), reason)
 
     async def _assigned(self, places: frozenset[Place]) -> None:
         self._wanted = places
@@ -91,34 +83,34 @@ class Session:
         self._work.set()
 
     async def _revoked(self, _places: frozenset[Place]) -> None:
-        """Every rebalance gives up everything; the batch in hand is finished before."""
+        """Every rebalance gives up all shards, after the batch in hand."""
         async with self._turn:
             numbers = list(self.shards)
             self.shards.clear()
             self._wanted = None
             self._changed_at = time.monotonic()
             for number in numbers:
-                self._folder.reset(number)
+                self._applier.reset(number)
             if numbers:
                 with contextlib.suppress(*db.OUTAGES):
                     async with asyncio.timeout(5):
-                        await owning.give_up(self._conn, self._setting.generation, self._setting.me, numbers)
+                        await ownership.give_up(self._conn, self._config, numbers)
 
-    async def _fetching(self) -> None:
+    async def _fetch_loop(self) -> None:
         while True:
             for records in await self._consumer.fetch(0.5):
-                await self._arrive(records)
+                await self._receive(records)
                 self._work.set()
 
-    async def _arrive(self, records: Sequence[Record]) -> None:
-        """Read records and let them wait. They must follow on what came before, else the consumer is sent back (rules 2 and 3)."""
+    async def _receive(self, records: Sequence[Record]) -> None:
+        """Decode records into `pending`. They must follow on what came before, else the consumer is sent back (rules 2 and 3)."""
         topic, number = records[0].topic, records[0].partition
         shard = self.shards.get(number)
         if shard is None:
             return
         place, expected = (topic, number), shard.arrived(topic)
         if records[0].offset > expected and (topic, expected) not in shard.gaps:
-            shard.gaps.add((topic, expected))  # the second time it is a hole in the log itself, which sequences will tell
+            shard.gaps.add((topic, expected))  # the second time it is a hole in the log itself, which sequences will show
             log.warning("reader.seeks", place=place, expected=expected, got=records[0].offset)
             self._consumer.seek(place, expected)
             return
@@ -126,22 +118,22 @@ class Session:
         for record in records:
             if record.offset < expected:
                 continue
-            shard.pending[topic].append(read(record))
+            shard.pending[topic].append(decode_record(record))
             if time.perf_counter() - started > SLICE:
                 self._work.set()
                 await asyncio.sleep(0)
                 if self.shards.get(number) is not shard:
                     return
                 started = time.perf_counter()
-        if len(shard.pending[topic]) > self._room() and place not in self._paused:
+        if len(shard.pending[topic]) > self._most_pending() and place not in self._paused:
             self._consumer.pause([place])
             self._paused.add(place)
 
-    def _room(self) -> int:
-        """How many records may wait per place, so that all of them together stay within a few batches."""
-        return max(LEAST_ROOM, BATCHES_WAITING * self._setting.batch // max(1, len(self.shards) * len(self._topics)))
+    def _most_pending(self) -> int:
+        """Records that may be pending per place, so that all places together stay within a few batches."""
+        return max(LEAST_PENDING, PENDING_BATCHES * self._config.batch // max(1, len(self.shards) * len(self._topics)))
 
-    async def _folding(self) -> None:
+    async def _apply_loop(self) -> None:
         while True:
             self._work.clear()
             if self._wanted is not None and not self.shards:
@@ -150,80 +142,70 @@ class Session:
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
-                    busy |= shard is not None and await self._fold(shard)
+                    busy |= shard is not None and await self._apply_next(shard)
             if time.monotonic() - self._reported_at > REPORT_EVERY:
                 await self._report()
             if not busy:
-                waiting = any(shard.count() for shard in self.shards.values())
+                pending = any(shard.count() for shard in self.shards.values())
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.05 if waiting else REPORT_EVERY):
+                    async with asyncio.timeout(0.05 if pending else REPORT_EVERY):
                         await self._work.wait()
 
-    async def _take_over(self, numbers: Sequence[int] | None = None) -> None:
-        """Own the shards that the group gave us, or those of `numbers`, and seek to where they stand."""
+    async def _take_over(self) -> None:
+        """Own the shards that the group has assigned, and seek to their positions."""
         async with self._turn:
             places = self._wanted
             if not places:
                 return
-            mine = sorted({partition for _, partition in places})
-            if len(places) != len(mine) * len(self._topics):
-                raise Stalled(f"one partition number was split over instances: {sorted(places)}")
-            # Asked after the consumer began: it tells when a topic is made anew from then on.
-            topics = await self._broker.describe(self._setting.topics)
+            numbers = sorted({partition for _, partition in places})
+            if len(places) != len(numbers) * len(self._topics):
+                raise ConsumerStalledError(f"one partition number was split over instances: {sorted(places)}")
+            # After the consumer's start, which from then on sees when a topic is deleted and created again.
+            topics = await self._broker.describe(self._config.topics)
             if len(topics) < len(self._topics):
-                raise BrokerUnavailable(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
-            extents: dict[Place, Extent] = await self._broker.extents(self._setting.topics)
-            taken = await owning.take_over(
-                self._conn,
-                self._setting.generation,
-                self._setting.me,
-                mine if numbers is None else numbers,
-                topics,
-                extents,
-                self._setting.batch,
-            )
+                raise BrokerUnavailableError(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
+            extents: dict[Place, Extent] = await self._broker.extents(self._config.topics)
+            taken = await ownership.take_over(self._conn, self._config, numbers, topics, extents)
             faults.reached("reader.owned")
             if self._wanted is not places:
                 return
             for shard in taken:
-                self._folder.reset(shard.number)
-                self.shards[shard.number] = shard
-                for topic, offset in shard.next.items():
-                    self._consumer.seek((topic, shard.number), offset)
+                self._begin(shard)
             stale = [place for place in self._paused if place[1] in self.shards]
             self._consumer.resume(stale)
             self._paused.difference_update(stale)
             self._progress_at = time.monotonic()
-            log.info("reader.owns", reader=self._setting.me, shards=sorted(self.shards))
+            log.info("reader.owns", reader=self._config.owner, shards=sorted(self.shards))
 
-    async def _fold(self, shard: Shard) -> bool:
+    def _begin(self, shard: Shard) -> None:
+        """Read a shard from its committed position."""
+        self._applier.reset(shard.number)
+        self.shards[shard.number] = shard
+        for topic, offset in shard.next.items():
+            self._consumer.seek((topic, shard.number), offset)
+
+    async def _apply_next(self, shard: Shard) -> bool:
         try:
-            folded = await self._folder.fold(self._conn, shard, shard.lagging(self._ends(shard)))
-        except Fenced as error:
-            log.warning("reader.fenced", reader=self._setting.me, reason=str(error))
-            await self._look_again(shard.number)
+            applied = await self._applier.apply_next(self._conn, shard, shard.lagging(self._ends(shard)))
+        except ShardFencedError as error:
+            # Another instance moved a shard that the group has assigned to us: load it again.
+            log.warning("reader.fenced", reader=self._config.owner, reason=str(error))
+            self._applier.reset(shard.number)
+            self._begin(await ownership.read_again(self._conn, self._config, self.shards.pop(shard.number)))
             return False
-        if folded:
+        if applied:
             self._progress_at = time.monotonic()
-            ready = [(topic, shard.number) for topic, waiting in shard.pending.items() if len(waiting) <= self._room() // 2]
-            if again := self._paused.intersection(ready):
+            drained = [(topic, shard.number) for topic, pending in shard.pending.items() if len(pending) <= self._most_pending() // 2]
+            if again := self._paused.intersection(drained):
                 self._consumer.resume(again)
                 self._paused -= again
-        return folded
-
-    async def _look_again(self, number: int) -> None:
-        """Another instance moved a shard that the group says is ours: drop everything known of it, read it again, seek."""
-        self._folder.reset(number)
-        found = await owning.read_again(self._conn, self._setting.generation, self.shards.pop(number), self._setting.batch)
-        self.shards[number] = found
-        for topic, offset in found.next.items():
-            self._consumer.seek((topic, number), offset)
+        return applied
 
     def _ends(self, shard: Shard) -> dict[str, int]:
         return {topic: max(end, self._consumer.end((topic, shard.number)) or 0) for topic, end in shard.ends.items()}
 
     async def _report(self) -> None:
-        """Tell in the database how far the logs reach, and when nothing was missing: what answers "how old is this?"."""
+        """Write how far the logs reach and whether nothing is missing: from this the age of the figures is known."""
         self._reported_at = time.monotonic()
         async with self._turn:
             rows = []
@@ -231,25 +213,25 @@ class Session:
                 ends = self._ends(shard)
                 ages = [self._consumer.answered((topic, shard.number)) for topic in shard.next]
                 fresh = not shard.lost and all(age is not None and age < FRESH for age in ages)
-                rows.append(
-                    (shard.number, ends, fresh and not shard.count() and all(shard.next[topic] >= end for topic, end in ends.items()))
-                )
+                complete = not shard.count() and all(shard.next[topic] >= end for topic, end in ends.items())
+                rows.append((shard.number, ends, fresh and complete))
             if rows:
-                await owning.report(self._conn, self._setting.generation, self._setting.me, rows)
-                await self._try_again()
+                await ownership.report(self._conn, self._config, rows)
+                await self._retry_wanted()
 
-    async def _try_again(self) -> None:
-        """Let held events be tried again for which somebody asks (shared/reading/parked.py)."""
-        for number, places in (await store.wanted_again(self._conn, self._setting.generation, self._setting.me)).items():
+    async def _retry_wanted(self) -> None:
+        """Retry the held events for which a retry was requested (shared/reading/parked.py)."""
+        for number, keys in (await store.retries_wanted(self._conn, self._config.generation, self._config.owner)).items():
             if (shard := self.shards.get(number)) is None:
                 continue
-            for at in places:
-                shard.tried.discard(at)
-                shard.refused.pop(at, None)
-            shard.streams = await store.load_streams(self._conn, self._setting.generation, shard)
+            for key in keys:
+                shard.tried.discard(key)
+                shard.refused.pop(key, None)
+            shard.streams = await store.load_streams(self._conn, self._config.generation, shard)
             self._work.set()
 
-    async def _watching(self) -> None:
+    async def _watch_loop(self) -> None:
+        """Commit the group's offsets, and raise ConsumerStalledError if the consumer makes no progress."""
         while True:
             await asyncio.sleep(WATCH_EVERY)
             shards = list(self.shards.values())
@@ -259,8 +241,8 @@ class Session:
             if not unassigned and (not shards or self._turn.locked() or now - self._progress_at < STALLED_AFTER):
                 continue
             try:
-                extents = await self._broker.extents(self._setting.topics)
-            except BrokerUnavailable:
+                extents = await self._broker.extents(self._config.topics)
+            except BrokerUnavailableError:
                 continue
             silent = all(
                 (self._consumer.answered((topic, shard.number)) or STALLED_AFTER) >= STALLED_AFTER
@@ -269,11 +251,11 @@ class Session:
             )
             behind = any(extents[topic, shard.number].end > at for shard in shards for topic, at in shard.next.items())
             if unassigned or silent or (behind and time.monotonic() - self._progress_at > STALLED_AFTER):
-                raise Stalled("no place in the group" if unassigned else "no progress" if behind else "no answers")
+                raise ConsumerStalledError("no place in the group" if unassigned else "no progress" if behind else "no answers")
 
 
 async def _first(*tasks: Coroutine[Any, Any, Any] | Awaitable[Any]) -> None:
-    """Run all until the first one ends, raise what it raised, and leave none behind."""
+    """Run all until the first one ends, cancel the others, and raise what the first one raised."""
     running = [asyncio.ensure_future(task) for task in tasks]
     try:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)

@@ -1,16 +1,17 @@
-"""Every statement by which a reader reads and writes what it knows of a shard (tables: shared/sql/reading.sql); `owning` has those of who reads it."""
+"""The statements by which a reader loads and writes the state of a shard (tables: shared/sql/reading.sql). Those of `ownership` stand there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
 from shared.process.db import Connection, Record
-from shared.sequencing.closed_days import NO_DAY
-from shared.sequencing.records import Received, Stream, received
-from shared.sequencing.restoring import GoneRow, HeldRow, restored
+from shared.sequencing.closed_days import NO_DAY, DayOf
+from shared.sequencing.plan import BatchPlan, ParkedEvent
+from shared.sequencing.records import Received, RecordKey, Stream, decode
+from shared.sequencing.restoring import HeldRow, WithdrawnRow, restore_streams
 from shared.sequencing.shard import Shard
-from shared.sequencing.streams import At, Head, Parked, Sorted, StreamsOfShard, Waiting, Withdrawal
+from shared.sequencing.streams import Head, ShardStreams, WaitingEvent, WithdrawnRange
 
 MOVE = """
 UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()
@@ -37,7 +38,7 @@ SELECT topic, "offset", source, subject, sequence, event_id, kind, known_day,
     CASE WHEN position('event-withdrawn'::bytea in event) > 0 THEN event END AS may_withdraw
 FROM held WHERE generation = $1 AND shard = $2 AND sequence > 0 ORDER BY at
 """
-GONE = """
+UNAPPLIED = """
 SELECT w.source, w.subject, w.sequence, w.first, w.last, w.event_id, w.generation = $1 AS own FROM withdrawn AS w
 WHERE (w.generation <> $1 OR w.shard = $2) AND w.sequence > coalesce((
     SELECT s.sequence FROM seen AS s WHERE s.generation = $1 AND s.shard = $2 AND s.source = w.source AND s.subject = w.subject
@@ -76,78 +77,71 @@ SELECT coalesce(known_day, $3) FROM held WHERE generation = $1 AND shard = $2 AN
 CLOSE = "UPDATE shards SET closings = $3, closed = $4 WHERE generation = $1 AND shard = $2"
 
 
-async def load_streams(conn: Connection, generation: int, shard: Shard) -> StreamsOfShard:
-    """What waits in a shard, read anew; parked heads not yet tried again since the start become ready."""
-    rows = await conn.fetch(WAITING, generation, shard.number)
-    gone = [
-        GoneRow((row["source"], row["subject"]), row["sequence"], Withdrawal(row["first"], row["last"], row["event_id"]), row["own"])
-        for row in await conn.fetch(GONE, generation, shard.number)
+async def load_streams(conn: Connection, generation: int, shard: Shard) -> ShardStreams:
+    """The streams of a shard as its rows have them; parked events not yet tried again since the start become ready."""
+    held = [_held_row(shard.number, row) for row in await conn.fetch(WAITING, generation, shard.number)]
+    unapplied = [
+        WithdrawnRow((row["source"], row["subject"]), row["sequence"], _range(row), row["own"])
+        for row in await conn.fetch(UNAPPLIED, generation, shard.number)
     ]
-    held = [_waiting(shard.number, row) for row in rows]
-    streams = StreamsOfShard()
-    await look_up(conn, generation, shard.number, streams, {row.stream for row in held} | {row.stream for row in gone})
-    found = restored(streams.heads, held, gone, shard.tried, shard.closed)
+    wanted = {row.stream for row in held} | {row.stream for row in unapplied}
+    found = restore_streams(await heads(conn, generation, shard.number, wanted), held, unapplied, shard.tried, shard.closed)
     found.closings = dict(shard.closings)
     return found
 
 
-async def withdrawn(conn: Connection, generation: int) -> dict[Stream, dict[int, Withdrawal]]:
-    """{stream: {sequence of a withdrawal: what it let go}}: as `generation` saw it arrive, or the latest other generation that did."""
-    found: dict[Stream, dict[int, Withdrawal]] = {}
+async def withdrawn(conn: Connection, generation: int) -> dict[Stream, dict[int, WithdrawnRange]]:
+    """{stream: {sequence of a withdrawal: what it dropped}}: as `generation` has accepted it, or else the latest other one."""
+    found: dict[Stream, dict[int, WithdrawnRange]] = {}
     for row in await conn.fetch(WITHDRAWN, generation):
-        known = Withdrawal(row["first"], row["last"], row["event_id"])
-        found.setdefault((row["source"], row["subject"]), {})[row["sequence"]] = known
+        found.setdefault((row["source"], row["subject"]), {})[row["sequence"]] = _range(row)
     return found
 
 
-def _waiting(shard: int, row: Record) -> HeldRow:
-    at, raw = (row["topic"], row["offset"]), row["may_withdraw"]
-    withdraws = received(row["topic"], shard, row["offset"], raw, held=row["kind"]) if raw is not None else None
-    return HeldRow((row["source"], row["subject"]), Waiting(row["event_id"], at, row["kind"], row["known_day"]), row["sequence"], withdraws)
+def _range(row: Record) -> WithdrawnRange:
+    return WithdrawnRange(row["first"], row["last"], row["event_id"])
 
 
-async def look_up(conn: Connection, generation: int, shard: int, streams: StreamsOfShard, wanted: Collection[Stream]) -> None:
-    """Learn the heads of streams."""
-    if not wanted:
-        return
-    rows = await conn.fetch(HEADS, generation, shard, [source for source, _ in wanted], [subject for _, subject in wanted])
-    streams.heads.update(dict.fromkeys(wanted))
-    streams.heads.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
+def _held_row(shard: int, row: Record) -> HeldRow:
+    raw = row["may_withdraw"]
+    withdrawal = decode(row["topic"], shard, row["offset"], raw, held=row["kind"]) if raw is not None else None
+    waiting = WaitingEvent(row["event_id"], (row["topic"], row["offset"]), row["kind"], row["known_day"])
+    return HeldRow((row["source"], row["subject"]), waiting, row["sequence"], withdrawal)
+
+
+async def heads(conn: Connection, generation: int, shard: int, wanted: Collection[Stream]) -> dict[Stream, Head | None]:
+    """The head of each of these streams; None: nothing of it was applied yet."""
+    found: dict[Stream, Head | None] = dict.fromkeys(wanted)
+    if wanted:
+        rows = await conn.fetch(HEADS, generation, shard, *columns_of(wanted))
+        found.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
+    return found
 
 
 async def kept_events(conn: Connection, generation: int, shard: int, wanted: Collection[Stream]) -> dict[Stream, dict[int, Received]]:
-    """The held events of streams, by sequence, read again (a newer release may understand more)."""
+    """{stream: {sequence: held event}}, decoded again: a newer release may understand more."""
     kept: dict[Stream, dict[int, Received]] = {}
     if wanted:
-        rows = await conn.fetch(KEPT, generation, shard, [source for source, _ in wanted], [subject for _, subject in wanted])
-        for row in rows:
-            record = received(row["topic"], shard, row["offset"], row["event"], held=row["kind"])
+        for row in await conn.fetch(KEPT, generation, shard, *columns_of(wanted)):
+            record = decode(row["topic"], shard, row["offset"], row["event"], held=row["kind"])
             kept.setdefault((row["source"], row["subject"]), {})[row["sequence"]] = record
     return kept
 
 
-async def move(
-    conn: Connection, generation: int, shard: int, version: int, next: Mapping[str, int], newest: Mapping[str, datetime]
-) -> bool:
-    """Move the position, if the shard is still at `version`; false: another instance owns it."""
-    status: str = await conn.execute(MOVE, generation, shard, version, dict(next), dict(newest))
+async def move(conn: Connection, generation: int, shard: Shard, next: Mapping[str, int], newest: Mapping[str, datetime]) -> bool:
+    """Move the position if the shard is still at its version; false: another instance has moved it."""
+    status: str = await conn.execute(MOVE, generation, shard.number, shard.version, dict(next), dict(newest))
     return status == "UPDATE 1"
 
 
 async def write(
-    conn: Connection,
-    generation: int,
-    shard: int,
-    plan: Sorted,
-    heads: Mapping[Stream, Head | None],
-    day_of: Callable[[datetime], date] | None = None,
+    conn: Connection, generation: int, shard: int, plan: BatchPlan, changed: Mapping[Stream, Head], day_of: DayOf | None = None
 ) -> None:
-    """Write what became of a batch, in at most four statements. `day_of` tells the known day of what is held; without it no day closes."""
-    if plan.changed:
-        changed = [(*stream, *head) for stream in plan.changed if (head := heads[stream]) is not None]
-        await conn.execute(SEE, generation, shard, *map(list, zip(*changed, strict=True)))
+    """Write a batch's plan, in at most four statements. `changed` = its streams' new heads; without `day_of` held events have no known day."""
+    if changed:
+        await conn.execute(SEE, generation, shard, *columns_of((*stream, *head) for stream, head in changed.items()))
     if plan.accepted:
-        accepted = [(*stream, sequence, *withdrawal) for (stream, sequence), withdrawal in plan.accepted.items()]
+        accepted = [(*stream, sequence, *dropped) for (stream, sequence), dropped in plan.accepted.items()]
         await conn.execute(ACCEPT, generation, shard, *columns_of(accepted))
     if plan.released:
         await conn.execute(RELEASE, generation, shard, *columns_of(plan.released))
@@ -155,8 +149,8 @@ async def write(
         await conn.execute(PARK, generation, shard, *columns_of(held_row(parked, day_of) for parked in plan.park.values()))
 
 
-def held_row(parked: Parked, day_of: Callable[[datetime], date] | None) -> tuple[object, ...]:
-    """A row of `held` from its topic on, as PARK and a rebuild write it."""
+def held_row(parked: ParkedEvent, day_of: DayOf | None) -> tuple[object, ...]:
+    """A row of `held` from `topic` on, in the order of PARK and of a rebuild's COPY."""
     record = parked.record
     known = day_of(record.time) if day_of is not None and record.time is not None else None
     return (
@@ -166,12 +160,12 @@ def held_row(parked: Parked, day_of: Callable[[datetime], date] | None) -> tuple
 
 
 def days_of(stored: Mapping[str, str]) -> dict[str, date]:
-    """{topic: day} as `shards.closings` keeps it."""
+    """{topic: day} of `shards.closings`."""
     return {topic: date.fromisoformat(day) for topic, day in stored.items()}
 
 
 async def oldest_held(conn: Connection, generation: int, shard: int) -> date | None:
-    """The earliest known day of what a shard holds (NO_DAY if one does not tell its day); None: it holds nothing."""
+    """The earliest known day of the held events, NO_DAY if one has none; None: nothing is held."""
     day: date | None = await conn.fetchval(OLDEST_HELD, generation, shard, NO_DAY)
     return day
 
@@ -181,14 +175,14 @@ async def close(conn: Connection, generation: int, shard: int, closings: Mapping
     await conn.execute(CLOSE, generation, shard, dict(closings), closed)
 
 
-def columns_of(rows: Iterable[tuple[object, ...] | At]) -> list[list[object]]:
+def columns_of(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     """Rows as the arrays that `unnest` takes."""
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-async def wanted_again(conn: Connection, generation: int, me: str) -> dict[int, set[At]]:
-    """{shard of ours: held events that somebody asks to be tried again}; asked once."""
-    found: dict[int, set[At]] = {}
-    for row in await conn.fetch(WANTED, generation, me):
+async def retries_wanted(conn: Connection, generation: int, owner: str) -> dict[int, set[RecordKey]]:
+    """{shard of `owner`: held events for which a retry was requested}; clears the requests."""
+    found: dict[int, set[RecordKey]] = {}
+    for row in await conn.fetch(WANTED, generation, owner):
         found.setdefault(row["shard"], set()).add((row["topic"], row["offset"]))
     return found

@@ -1,1 +1,1 @@
-"""The rooms behind the relay: what a log says, recovery on taking the lock, writing a topic again, and comparing a log with its journal."""
+"""From the outbox to the log: the relay, its recovery, republishing a topic, and comparing a log with its journal."""

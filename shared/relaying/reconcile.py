@@ -1,15 +1,15 @@
-"""Compares a service's whole log with its journal by (subject, sequence, event id), and mends what the journal can mend.
+"""Compares a service's whole log with its journal by (subject, sequence, event id), and queues missing events again.
 
-The log is read in a stream into a temporary table of the service's database, and compared there: memory does not grow with it. Nothing
-is locked, no transaction is long, and relay and commands go on: whatever seems missing is looked for once more in what was published
-meanwhile. Missing events are queued in the outbox again; the relay publishes them at the end of the log, and readers, who have held what
-came after them, apply them in sequence.
+The log is copied into a temporary table of the service's database and compared there, so that memory does not grow with it. Nothing is
+locked, no transaction is long, and relay and commands go on: what seems missing is looked up once more in what was published meanwhile.
+The relay publishes missing events at the end of the log, and readers, which hold what came after them, apply them in sequence.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -18,13 +18,13 @@ import msgspec
 from shared.broker.protocol import Broker, Extent, Topic
 from shared.process import db
 from shared.relaying import store
-from shared.relaying.entries import entry
+from shared.relaying.log_entries import log_entry
 from shared.relaying.recovery import Source
 from shared.relaying.store import Marks
 
 SESSION = {"statement_timeout": "0", "transaction_timeout": "0", "work_mem": "128MB"}
 PATIENCE = 3600.0
-"""Seconds that one statement may take."""
+"""Seconds that a statement may take."""
 QUEUE = 5000
 
 TABLES = """
@@ -78,7 +78,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A record of the log that the journal does not know; nothing but its place is known of what is no event of this source."""
+    """A record of the log that the journal does not have; None where the record is no event of this source."""
 
     subject: str | None
     sequence: int | None
@@ -88,7 +88,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class Forked(msgspec.Struct, frozen=True):
-    """A record of the log that is another event than the journal has at that place of the stream."""
+    """A record of the log with the sequence of another event of the journal's stream."""
 
     subject: str
     sequence: int
@@ -100,7 +100,7 @@ class Forked(msgspec.Struct, frozen=True):
 
 
 class LostTail(msgspec.Struct, frozen=True):
-    """A partition that ends before the last event which the broker acknowledged there. `end` is the offset after its last record."""
+    """A partition that ends before `mark`, the offset of the last acknowledged event. `end` is the offset of the *next* record: 42 after 41."""
 
     partition: int
     mark: int
@@ -108,10 +108,10 @@ class LostTail(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """What was found. The lists may be cut (`most`), the counts are whole; `mended` = how many missing events are queued again.
+    """The result. The lists may be cut (`most`), `counts` are complete; `mended` = how many missing events were queued again.
 
-    `made_anew`: the topic is another than the one that was published to, or is gone; `unfinished`: a republish did not end. Neither is
-    mended here: the topic must be republished. `stopped`: why the relay does not publish.
+    `made_anew`: the topic does not have the id that was published to, or is gone; `unfinished`: a republish did not end. Both need a
+    republish. `stopped`: why the relay does not publish.
     """
 
     topic: str
@@ -131,42 +131,42 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def found(self) -> int:
-        """How many faults; duplicates and what waits in the outbox are none."""
+        """How many faults. Duplicates and queued events are none."""
         return sum(self.counts.values()) + len(self.lost_tail) + self.made_anew + self.unfinished
 
 
-class LogChanged(Exception):
-    """The topic was made anew while it was compared. Compare again."""
+class TopicReplacedError(Exception):
+    """The topic was deleted or created again during the comparison. Compare again."""
 
 
-Told = Callable[[int, int], None]
-"""Called with how many records of the log are read, and how many there are."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (records read, records in all)."""
 
 
-async def reconcile(dsn: str, broker: Broker, source: Source, *, told: Told, most: int | None = None) -> Comparison:
-    """Compare, mend, and say what was found, at most `most` of each kind. `dsn` is the service's own role.
+async def reconcile(dsn: str, broker: Broker, source: Source, *, progress: Progress, most: int | None = None) -> Comparison:
+    """Compare, and queue missing events again. Lists at most `most` events of each kind; `dsn` is the service's own role.
 
-    Raises LogChanged, BrokerUnavailable, OffsetLost, or an error of db.OUTAGES.
+    Raises TopicReplacedError, BrokerUnavailableError, OffsetLostError, or an error of db.OUTAGES.
     """
     async with _session(dsn, source) as conn:
         await conn.execute(TABLES)
         state, marks = await store.state(conn), await store.marks(conn)
         topic = (await broker.describe([source.topic])).get(source.topic)
         extents = await _extents(broker, source, topic)
-        await _load(conn, broker, source, extents, told)
+        await _load(conn, broker, source, extents, progress)
         await conn.execute("ANALYZE found_log")
         await conn.execute(SEEM_MISSING)
         if await conn.fetchval("SELECT EXISTS (SELECT FROM found_missing)"):
-            # Published after we asked how far the log reaches, and gone from the outbox: it is in the log by now.
+            # Published since we asked for the extents, and deleted from the outbox: it is in the log now.
             now = await _extents(broker, source, topic)
-            await _load(conn, broker, source, {number: Extent(extents[number].end, now[number].end) for number in now}, told)
+            await _load(conn, broker, source, {number: Extent(extents[number].end, now[number].end) for number in now}, progress)
             await conn.execute(CAME_MEANWHILE)
         await conn.execute(STRANGE)
         await conn.execute(NOT_ONLY_MISSING)
         if (await broker.describe([source.topic])).get(source.topic) != topic:
-            raise LogChanged(source.topic)
+            raise TopicReplacedError(source.topic)
         anew = _made_anew(topic, marks)
-        mended = 0 if anew or state.republishing or topic is None else await _mend(conn, topic.partitions)
+        mended = 0 if anew or state.republishing or topic is None else await _queue_missing(conn, topic.partitions)
         return await _comparison(conn, source, extents, marks, state, anew, mended, most)
 
 
@@ -184,22 +184,22 @@ async def _extents(broker: Broker, source: Source, topic: Topic | None) -> dict[
 
 
 async def _load(
-    conn: asyncpg.Connection[asyncpg.Record], broker: Broker, source: Source, extents: Mapping[int, Extent], told: Told
+    conn: asyncpg.Connection[asyncpg.Record], broker: Broker, source: Source, extents: Mapping[int, Extent], progress: Progress
 ) -> None:
     total, done = sum(extent.end - extent.begin for extent in extents.values()), 0
-    async with aclosing(broker.read({(source.topic, number): extent for number, extent in extents.items()})) as pieces:
-        async for records in pieces:
-            await conn.copy_records_to_table("found_log", records=[entry(record, source.name) for record in records])
+    async with aclosing(broker.read({(source.topic, number): extent for number, extent in extents.items()})) as batches:
+        async for records in batches:
+            await conn.copy_records_to_table("found_log", records=[log_entry(record, source.name) for record in records])
             done += len(records)
-            told(done, total)
+            progress(done, total)
 
 
 def _made_anew(topic: Topic | None, marks: Marks) -> bool:
     return any(mark.topic_id is not None and (topic is None or mark.topic_id != topic.id) for mark in marks.values())
 
 
-async def _mend(conn: asyncpg.Connection[asyncpg.Record], partitions: int) -> int:
-    """Queue what is missing; how many rows."""
+async def _queue_missing(conn: asyncpg.Connection[asyncpg.Record], partitions: int) -> int:
+    """Queue the missing events; how many."""
     after, count = 0, 0
     while rows := await conn.fetch(MISSING_AFTER, after, QUEUE):
         after = rows[-1]["id"]

@@ -1,9 +1,9 @@
-"""The relay: sends what the outbox holds to the service's topic, in the order of the journal, and deletes it when all is acknowledged.
+"""The relay publishes the outbox to the service's topic in the order of the journal, and deletes it when all is acknowledged.
 
-One per service, by an advisory lock on a connection of its own, which is also the one that polls. Having taken the lock it first reads the
-log from its marks (`shared.relaying.recovery`), so that a crash between the acknowledgement and the deletion sends nothing twice; the same
-when its events did not land right behind its marks: somebody else has written to the topic, or it was made anew. Nothing is lost and no
-stream's order is changed (docs/design/ENGINE.md, Relay; invariants I1 and I2).
+One relay per service is active: it holds an advisory lock, on the connection with which it polls. After taking the lock it reads the log from
+its marks (`shared.relaying.recovery`), so that a crash between acknowledgement and deletion sends nothing twice. It does so again if its
+events did not land right behind its marks: another process has written to the topic, or it was created again (docs/design/ENGINE.md, Relay;
+invariants I1 and I2).
 """
 
 from __future__ import annotations
@@ -20,36 +20,37 @@ import asyncpg
 import structlog
 from opentelemetry.trace import SpanKind
 
-from shared.broker.protocol import Broker, BrokerUnavailable, Message, OffsetLost, Producer
+from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer
 from shared.journal.journal import JournalRow, cloud_event
 from shared.process import db, faults
 from shared.process.clock import utc_now
+from shared.process.pause import backoff, pause
 from shared.process.telemetry import commands_reached
 from shared.relaying import store
-from shared.relaying.recovery import Source, Stopped, recover
+from shared.relaying.recovery import RelayStoppedError, Source, recover
 from shared.relaying.store import Mark, Marks
 
 T = TypeVar("T")
 
 SESSION = {**db.BY_KEY, "idle_session_timeout": "10s"}
 PING = 3.0
+"""Seconds between two statements that keep the session alive."""
 LOCK_POLL = 0.5
-LOOK_AGAIN = 1.0
-"""Seconds between two looks whether what stopped the relay is mended."""
+RECOVER_EVERY = 1.0
+"""Seconds between two recoveries while the relay is stopped."""
 LONGEST_BACKOFF = 2.0
 
-AWAY: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailable, OffsetLost)
+OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError)
 
 log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Relays the journal of the database at `dsn` (the service's own role) to `topic`, whose `partitions` are asserted by the service.
+    """Publishes the outbox of the database at `dsn` (the service's own role) to `topic`, which must have `partitions` partitions.
 
-    `source` is the CloudEvents source, `batch` how many events are published at a time, `idle` the seconds between two looks into
-    an outbox that held less than a batch: what is written meanwhile travels together (docs/adr/0008); `producer` is one of the broker's
-    unless given. `leading` is true while this process is the one that relays; `published` counts events; `stopped` says why nothing is
-    published (None: it is).
+    `source` is the CloudEvents source. `batch` = events published at a time; `idle` = seconds between two polls of an outbox that held less
+    than a batch, so that what is written meanwhile travels together (docs/adr/0008). `producer`: the broker's own unless given.
+    `leading`: this process holds the lock. `published` counts events. `stopped`: why nothing is published (None: it is).
     """
 
     def __init__(
@@ -73,13 +74,13 @@ class Relay:
         self._idle = idle
         self._topic_id = ""
         self._marks: Marks = {}
-        self._next_look = 0.0
+        self._next_poll = 0.0
         self.leading = False
         self.published = 0
         self.stopped: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until `stop`. Waits for the lock, and for a database or a broker that is away, by itself. Raises PartitionsDiffer."""
+        """Relay until `stop`; waits for the lock, and through outages of database and broker. Raises PartitionCountError."""
         failures = 0
         try:
             while not stop.is_set():
@@ -93,10 +94,10 @@ class Relay:
                                 while not stop.is_set() and await self._step(conn, stop):
                                     failures = 0
                                 self.leading = False
-                except AWAY as error:
+                except OUTAGES as error:
                     failures += 1
                     log.warning("relay.waits", topic=self._topic, reason=repr(error))
-                    await _pause(stop, min(LONGEST_BACKOFF, 0.1 * 2 ** min(failures, 6)))
+                    await pause(stop, backoff(failures, LONGEST_BACKOFF))
                 finally:
                     self.leading = False
         finally:
@@ -104,7 +105,7 @@ class Relay:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-        """A frozen relay is idle, or idle in a transaction: either way its session ends after 10 s, and with it the lock."""
+        """A frozen relay's session ends after 10 s (idle, or idle in a transaction), and with it the lock."""
         conn = await db.connect(self._dsn, application_name=f"relay {self._topic}"[:63], settings=SESSION)
         try:
             yield conn
@@ -112,52 +113,52 @@ class Relay:
             conn.terminate()
 
     async def _lock(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
-        """Wait to be the one; false if stopped before."""
+        """Wait for the lock; false if stopped before."""
         while not await conn.fetchval(store.TRY_LOCK, store.LOCK + self._topic):
-            await _pause(stop, LOCK_POLL)
+            await pause(stop, LOCK_POLL)
             if stop.is_set():
                 return False
         return True
 
     async def _recovered(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
-        """Know where the log stands, as soon as log and journal tell one history; false if stopped before."""
+        """Recover, again and again while log and journal hold different histories; false if stopped before."""
 
-        async def pinging(work: Awaitable[T]) -> T:
-            return await self._pinging(conn, work, stop)
+        async def keep_alive(work: Awaitable[T]) -> T:
+            return await self._keep_alive(conn, work, stop)
 
         while not stop.is_set():
             try:
-                self._topic_id, self._marks = await recover(conn, self._broker, self._source, pinging)
-            except Stopped as why:
-                self.stopped = str(why)
-                if await store.stop(conn, self.stopped):
+                self._topic_id, self._marks = await recover(conn, self._broker, self._source, keep_alive)
+            except RelayStoppedError as error:
+                self.stopped = str(error)
+                if await store.set_stopped(conn, self.stopped):
                     log.critical("relay.stopped", topic=self._topic, reason=self.stopped, then="run parkunion reconcile")
-                await _pause(stop, LOOK_AGAIN)
+                await pause(stop, RECOVER_EVERY)
             else:
                 self.stopped = None
-                await store.go_on(conn)
+                await store.set_publishing(conn)
                 return True
         return False
 
     async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
-        """Send what waits; false if it did not land where it should, and the log must be looked at."""
-        await _pause(stop, self._next_look - time.monotonic())
-        self._next_look = time.monotonic() + self._idle
+        """Publish a batch; false if it did not land right behind the marks, and recovery is needed."""
+        await pause(stop, self._next_poll - time.monotonic())
+        self._next_poll = time.monotonic() + self._idle
         rows = await store.oldest(conn, self._batch)
         if not rows:
             return True
         if len(rows) == self._batch:
-            self._next_look = 0.0
+            self._next_poll = 0.0
         faults.reached("relay.read")
         began = utc_now()
         messages = [self._message(row) for row in rows]
-        offsets = await self._pinging(conn, self._producer.publish(self._topic, messages), stop)
+        offsets = await self._keep_alive(conn, self._producer.publish(self._topic, messages), stop)
         faults.reached("relay.acked")
-        if not self._followed(messages, offsets):
+        if not self._landed_behind_marks(messages, offsets):
             return False
         last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
         marks = {number: Mark(offset, last[number], self._topic_id) for number, offset in offsets.items() if offset >= 0}
-        await store.sent(conn, [row["id"] for row in rows], marks)
+        await store.delete_sent(conn, [row["id"] for row in rows], marks)
         self._marks.update(marks)
         faults.reached("relay.deleted")
         self.published += len(rows)
@@ -165,8 +166,8 @@ class Relay:
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
         return True
 
-    def _followed(self, messages: Sequence[Message], offsets: Mapping[int, int]) -> bool:
-        """Whether every partition's events lie right behind its mark; where the broker does not say, the next recovery sees."""
+    def _landed_behind_marks(self, messages: Sequence[Message], offsets: Mapping[int, int]) -> bool:
+        """Whether every partition's events lie right behind its mark; false also where the broker does not return offsets."""
         counts = Counter(message.partition for message in messages)
         for number, offset in offsets.items():
             if offset < 0:
@@ -185,8 +186,8 @@ class Relay:
         return Message(partition, event.partition_key.encode(), cloud_event(event, self._source.name))
 
     @staticmethod
-    async def _pinging(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T], stop: asyncio.Event) -> T:
-        """Await `work` and keep the session alive meanwhile. If the session is lost, so is the lock: the work is cancelled."""
+    async def _keep_alive(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T], stop: asyncio.Event) -> T:
+        """Await `work` and keep the session alive. If the session is lost, so is the lock: the work is cancelled."""
         task = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(stop.wait())
         try:
@@ -195,7 +196,7 @@ class Relay:
                 if task.done():
                     break
                 if stopping.done():
-                    raise BrokerUnavailable("stopped before the broker acknowledged")
+                    raise BrokerUnavailableError("stopped before the broker acknowledged")
                 await conn.execute("SELECT 1")
             return await task
         finally:
@@ -206,15 +207,7 @@ class Relay:
                     await task
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    if seconds <= 0:
-        return
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-
-
-async def relaying(conn: db.Connection) -> str:
-    """What a readiness says of the relay, whichever process it runs in: `ok`, or why it has stopped and what to do."""
+async def relay_check(conn: db.Connection) -> str:
+    """The relay's check for /readyz, whichever process it runs in: `ok`, or why it has stopped and what to do."""
     found = await store.state(conn)
     return f"stopped: {found.stopped}; run parkunion reconcile" if found.stopped else "ok"

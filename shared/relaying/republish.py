@@ -1,15 +1,15 @@
-"""Writing a topic again from its journal: the remedy when a log is lost, or holds another history than the journal.
+"""Republishing: writes a topic again from its journal, when the log is lost or holds another history than the journal.
 
-The relay's lock is taken from whoever holds it, the topic is deleted and made anew, and all of the journal goes out in the order of its
-ids. Until the marks are set at the end, `relay_state.republishing` says that the topic is not whole: a crash in between stops the relay,
-and a second run begins afresh. Commands go on meanwhile: what they say stays in the outbox, and is sent by the relay afterwards. Readers
-begin at the new topic's beginning and drop what they know by sequence.
+Takes the relay's lock from its holder, deletes and creates the topic, and publishes the whole journal in the order of its ids. Until the marks
+are set at the end, `relay_state.republishing` is true: a crash in between stops the relay, and a second run begins again. Commands go on
+meanwhile; the relay publishes their events afterwards. Readers begin at the new topic's beginning and drop known events by sequence.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeAlias
 
 import asyncpg
 
@@ -21,8 +21,8 @@ from shared.relaying.recovery import Source
 from shared.relaying.store import Mark, Marks
 
 BATCH = 5000
-QUEUE_FIRST = 0.2
-"""Seconds after which our request for the lock certainly waits in the queue: from then on no try-lock can get before it."""
+QUEUED_WITHIN = 0.2
+"""Seconds after which our request certainly waits in the lock's queue, so that no try-lock can succeed before it."""
 PATIENCE = 600.0
 """Seconds that one statement may take, counting the journal for example."""
 NAME = "republish "
@@ -30,7 +30,7 @@ SESSION = {
     **db.BY_KEY,
     "statement_timeout": "0",
     "transaction_timeout": "0",
-    # One batch is published in it, so a frozen republish loses its session, and the lock with it.
+    # Longer than one batch takes: a frozen republish loses its session, and the lock with it.
     "idle_in_transaction_session_timeout": "60s",
 }
 LOCK = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
@@ -42,35 +42,35 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = c
 END_HOLDER = "SELECT pg_terminate_backend($1)"
 WHOLE = f"SELECT {COLUMNS} FROM journal ORDER BY id"
 
-Told = Callable[[int, int], None]
-"""Called with how many events are published, and how many there are."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (events published, events in all)."""
 
 
-class AlreadyRepublishing(Exception):
+class AlreadyRepublishingError(Exception):
     """The topic is being republished by another process."""
 
 
-async def republish(dsn: str, broker: Broker, source: Source, told: Told) -> int:
-    """Write the topic again; how many events it has. `dsn` is the service's own role; its partitions stay as many as they are.
+async def republish(dsn: str, broker: Broker, source: Source, progress: Progress) -> int:
+    """Write the topic again, with as many partitions as it has; returns how many events. `dsn` is the service's own role.
 
-    Raises AlreadyRepublishing, BrokerUnavailable, or an error of db.OUTAGES: then it must be run again.
+    Raises AlreadyRepublishingError, BrokerUnavailableError, or an error of db.OUTAGES: then it must be run again.
     """
     conn = await db.connect(dsn, application_name=f"{NAME}{source.topic}"[:63], settings=SESSION, command_timeout=PATIENCE)
     producer = broker.producer()
     try:
         await _take_lock(conn, dsn, source.topic)
-        await store.republishing(conn, True)
+        await store.set_republishing(conn, True)
         found = (await broker.describe([source.topic])).get(source.topic)
         partitions = found.partitions if found else source.partitions
         await broker.delete_topic(source.topic)
         await broker.create_topic(source.topic, partitions)
         topic_id = (await broker.describe([source.topic]))[source.topic].id
-        count, queued, marks = await _publish(conn, producer, Source(source.name, source.topic, partitions), topic_id, told)
+        count, queued, marks = await _publish(conn, producer, Source(source.name, source.topic, partitions), topic_id, progress)
         async with conn.transaction():
-            await conn.execute(store.FORGET)
-            await store.sent(conn, queued, marks)
-            await store.republishing(conn, False)
-            await store.go_on(conn)
+            await conn.execute(store.DELETE_MARKS)
+            await store.delete_sent(conn, queued, marks)
+            await store.set_republishing(conn, False)
+            await store.set_publishing(conn)
         return count
     finally:
         await producer.close()
@@ -84,12 +84,12 @@ async def _take_lock(conn: asyncpg.Connection[asyncpg.Record], dsn: str, topic: 
     waiting = asyncio.ensure_future(conn.execute(LOCK, name))
     try:
         while not waiting.done():
-            await asyncio.wait({waiting}, timeout=QUEUE_FIRST)
+            await asyncio.wait({waiting}, timeout=QUEUED_WITHIN)
             if waiting.done():
                 break
             for row in await ending.fetch(HOLDERS, name):
                 if row["application_name"].startswith(NAME):
-                    raise AlreadyRepublishing(topic)
+                    raise AlreadyRepublishingError(topic)
                 await ending.execute(END_HOLDER, row["pid"])
         await waiting
     finally:
@@ -98,26 +98,26 @@ async def _take_lock(conn: asyncpg.Connection[asyncpg.Record], dsn: str, topic: 
 
 
 async def _publish(
-    conn: asyncpg.Connection[asyncpg.Record], producer: Producer, source: Source, topic_id: str, told: Told
+    conn: asyncpg.Connection[asyncpg.Record], producer: Producer, source: Source, topic_id: str, progress: Progress
 ) -> tuple[int, list[int], Marks]:
-    """Publish all that one snapshot of the journal holds: how many events, which of them the outbox held, and the marks."""
+    """Publish one snapshot of the journal: (how many events, the ids that the outbox held, the marks)."""
     count = 0
     marks: Marks = {}
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         total = await conn.fetchval("SELECT count(*) FROM journal")
         queued = [row["id"] for row in await conn.fetch("SELECT id FROM outbox")]
         cursor = await conn.cursor(WHOLE)
-        told(0, total)
+        progress(0, total)
         while rows := await cursor.fetch(BATCH):
             events = [JournalRow(*row) for row in rows]
             messages = [_message(event, source) for event in events]
             offsets = await producer.publish(source.topic, messages)
             faults.reached("republish.half")
             last = {message.partition: event.id for message, event in zip(messages, events, strict=True)}
-            # Where the broker does not say, the relay reads from the mark before it.
+            # Where the broker returns no offset, the relay reads from the mark before it.
             marks.update({number: Mark(offset, last[number], topic_id) for number, offset in offsets.items() if offset >= 0})
             count += len(rows)
-            told(count, total)
+            progress(count, total)
     return count, queued, marks
 
 

@@ -1,4 +1,4 @@
-"""Every statement of the relay (tables: shared/sql/journal.sql and shared/sql/relaying.sql)."""
+"""The statements of the relay (tables: shared/sql/journal.sql and shared/sql/relaying.sql)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
-from shared.broker.protocol import partition_for
+from shared.broker.protocol import DAY, partition_for
 from shared.journal.journal import COLUMNS
 from shared.process.db import Connection, Record
-from shared.relaying.entries import Entry
+from shared.relaying.log_entries import LogEntry
 
 Marks: TypeAlias = dict[int, "Mark"]
 
 
 class Mark(NamedTuple):
-    """The last event published to a partition: its offset in the topic of this id (None: not known) and its place in the journal."""
+    """The last event published to a partition: its offset, its id in the journal, and the id of the topic (None: unknown)."""
 
     offset: int
     journal_id: int
@@ -23,7 +23,7 @@ class Mark(NamedTuple):
 
 
 class State(NamedTuple):
-    """Why the relay has stopped (None: it has not), and whether a republish began and did not end."""
+    """`stopped`: why the relay does not publish (None: it does). `republishing`: a republish has begun and not ended."""
 
     stopped: str | None
     republishing: bool
@@ -34,7 +34,7 @@ LATEST_COMMIT = timedelta(minutes=3)
 """Transactions end within 60 s, and a stream's `recorded_at` is at most a minute ahead of the clock."""
 
 LOCK = "relay "
-"""What the name of the advisory lock begins with; the topic follows."""
+"""Prefix of the advisory lock's name; the topic follows."""
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 OLDEST = f"""
 SELECT {", ".join(f"j.{name}" for name in COLUMNS.split(", "))}, o.partition
@@ -49,14 +49,14 @@ SELECT *, $4 FROM unnest($1::int[], $2::bigint[], $3::bigint[])
 ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset", journal_id = excluded.journal_id, topic_id = excluded.topic_id
 """
 MARKS = 'SELECT partition, "offset", journal_id, topic_id FROM relay_marks'
-FORGET = "DELETE FROM relay_marks"
+DELETE_MARKS = "DELETE FROM relay_marks"
 STATE = "SELECT stopped, republishing FROM relay_state"
 STOP = """
 UPDATE relay_state SET stopped = $1, since = CASE WHEN stopped IS NULL THEN parkunion_now() ELSE since END
 WHERE stopped IS DISTINCT FROM $1
 """
-GO_ON = "UPDATE relay_state SET stopped = NULL, since = NULL WHERE stopped IS NOT NULL"
-REPUBLISHING = "UPDATE relay_state SET republishing = $1"
+RESUME = "UPDATE relay_state SET stopped = NULL, since = NULL WHERE stopped IS NOT NULL"
+SET_REPUBLISHING = "UPDATE relay_state SET republishing = $1"
 KNOWN = """
 SELECT e.n, j.id, j.recorded_at FROM unnest($1::text[], $2::bigint[], $3::uuid[]) WITH ORDINALITY AS e(subject, sequence, event_id, n)
 CROSS JOIN LATERAL (
@@ -75,65 +75,65 @@ async def marks(conn: Connection) -> Marks:
 
 
 async def state(conn: Connection) -> State:
-    """How the relay of this database stands."""
+    """The state of this database's relay."""
     row = await conn.fetchrow(STATE)
     return State(row["stopped"], row["republishing"]) if row is not None else State(None, False)
 
 
-async def stop(conn: Connection, why: str) -> bool:
-    """Say that the relay does not publish; whether that is news."""
-    return str(await conn.execute(STOP, why)) == "UPDATE 1"
+async def set_stopped(conn: Connection, reason: str) -> bool:
+    """Write that the relay does not publish; whether the reason is a new one."""
+    return str(await conn.execute(STOP, reason)) == "UPDATE 1"
 
 
-async def go_on(conn: Connection) -> None:
-    """Say that the relay publishes."""
-    await conn.execute(GO_ON)
+async def set_publishing(conn: Connection) -> None:
+    """Write that the relay publishes."""
+    await conn.execute(RESUME)
 
 
-async def republishing(conn: Connection, begun: bool) -> None:
-    """Say that the topic is being written again, or that it is whole again."""
-    await conn.execute(REPUBLISHING, begun)
+async def set_republishing(conn: Connection, begun: bool) -> None:
+    """Write that a republish has begun, or has ended."""
+    await conn.execute(SET_REPUBLISHING, begun)
 
 
 async def oldest(conn: Connection, limit: int) -> list[Record]:
-    """The first rows of the outbox: the columns of JournalRow, then the partition if it is given."""
+    """The first rows of the outbox: the columns of JournalRow, then the partition (None: the key decides)."""
     return list(await conn.fetch(OLDEST, limit))
 
 
-async def sent(conn: Connection, ids: Sequence[int], last: Mapping[int, Mark]) -> None:
-    """Take what lies in the log out of the outbox, and set the marks."""
+async def delete_sent(conn: Connection, ids: Sequence[int], last: Mapping[int, Mark]) -> None:
+    """Delete from the outbox what the log holds, and set the marks."""
     async with conn.transaction():
-        # Lost in a crash of the database, the log says it again; waiting for the disk here would delay every event behind it.
+        # If a crash of the database loses this, recovery finds it in the log. Waiting for the disk would delay every event behind it.
         await conn.execute("SET LOCAL synchronous_commit = off")
         await conn.execute(DELETE, ids)
-        await mark(conn, last)
+        await set_marks(conn, last)
 
 
-async def mark(conn: Connection, last: Mapping[int, Mark]) -> None:
-    """Set marks."""
+async def set_marks(conn: Connection, last: Mapping[int, Mark]) -> None:
+    """Set the marks of partitions."""
     if last:
         topic_id = next(iter(last.values())).topic_id
         await conn.execute(MARK, list(last), [m.offset for m in last.values()], [m.journal_id for m in last.values()], topic_id)
 
 
-class Known(NamedTuple):
+class KnownEvent(NamedTuple):
     """An event of the journal."""
 
     journal_id: int
     recorded_at: datetime
 
 
-async def known(conn: Connection, entries: Sequence[Entry]) -> list[Known | None]:
-    """Which events of the journal these are, in their order; None: the journal does not know it at that place of that stream."""
-    found: list[Known | None] = [None] * len(entries)
+async def find_known(conn: Connection, entries: Sequence[LogEntry]) -> list[KnownEvent | None]:
+    """The journal's event of each entry; None: the journal has no such event with that sequence of that stream."""
+    found: list[KnownEvent | None] = [None] * len(entries)
     columns = [list(column) for column in zip(*(entry[2:] for entry in entries), strict=True)] or [[], [], []]
     for row in await conn.fetch(KNOWN, *columns):
-        found[row["n"] - 1] = Known(row["id"], row["recorded_at"])
+        found[row["n"] - 1] = KnownEvent(row["id"], row["recorded_at"])
     return found
 
 
-async def reach_back(conn: Connection, last: Known) -> int:
-    """A journal id before which everything was published before `last` was: who commits late has a lower id and goes out later."""
+async def safe_start(conn: Connection, last: KnownEvent) -> int:
+    """A journal id before which everything was published before `last`. A transaction that commits late is published after higher ids."""
     start = last.journal_id
     while rows := await conn.fetch(BEFORE, start, SCAN):
         start = rows[-1]["id"]
@@ -143,7 +143,7 @@ async def reach_back(conn: Connection, last: Known) -> int:
 
 
 async def queue_again(conn: Connection, starts: Mapping[int, int], partitions: int, but: Collection[int]) -> int:
-    """Queue what the journal holds for these partitions from a journal id on, but for some ids; how many rows."""
+    """Queue the journal's events from `starts` = {partition: journal id} on, except the ids `but`; how many rows."""
     at, count = min(starts.values()), 0
     while rows := await conn.fetch(AFTER, at, SCAN):
         at = rows[-1]["id"] + 1
@@ -162,14 +162,10 @@ async def queue_again(conn: Connection, starts: Mapping[int, int], partitions: i
 
 
 async def queue(conn: Connection, rows: Iterable[tuple[int, str, str]], partitions: int) -> int:
-    """Put rows of the journal (id, subject, partition key) into the outbox; how many were not there."""
+    """Put rows of the journal (id, subject, partition key) into the outbox; how many were not in it."""
     listed = list(rows)
     if not listed:
         return 0
-    given = [_given(subject, key, partitions) for _, subject, key in listed]
+    # As `journal.append` writes it: None where the key decides.
+    given = [partition_for(subject, key, partitions) if subject.startswith(f"{DAY}/") else None for _, subject, key in listed]
     return int(str(await conn.execute(QUEUE, [row[0] for row in listed], given)).rpartition(" ")[2])
-
-
-def _given(subject: str, key: str, partitions: int) -> int | None:
-    """The partition of an event if it does not follow from its key."""
-    return partition_for(subject, key, partitions) if subject.startswith("day/") else None

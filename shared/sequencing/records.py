@@ -1,4 +1,4 @@
-"""What arrives from the log, before and after it is read as an event."""
+"""Records of the log as a reader takes them, decoded as events where that is possible."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from shared.sequencing.parked_reasons import coded
 
 Stream: TypeAlias = tuple[str, str]
 """(source, subject)"""
+RecordKey: TypeAlias = tuple[str, int]
+"""(topic, offset): identifies a record within its shard."""
+
+NO_STREAM: Stream = ("", "")
+"""The stream of a record that names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardBatch:
     """What one transaction applies: the events of a shard in fold order.
 
-    `version` is the shard's version after the commit, `next` = {topic: offset} where the shard then stands. `closed` = the shard's closed
-    day before it: none of the events may be known on it or earlier.
+    `version` is the shard's version after the commit. `next` = {topic: the offset of the *next* record to read after the commit}; example: with
+    records 0 to 41 dealt with it is 42. `closed` = the shard's closed day before the batch: no event of it is known on that day or earlier.
     """
 
     generation: int
@@ -36,10 +41,11 @@ class ShardBatch:
 
 @dataclass(slots=True)
 class Received:
-    """One record of the log. `event` is None if it cannot be read (`error` says why); then stream and sequence are what could be skimmed.
+    """One record of the log.
 
-    `raw` is kept for parking; a record that names no stream has the stream ("", "") and stands for itself. `held` is the kind under which
-    the record was kept, if it comes back from the table of held events.
+    `event` is None if it cannot be decoded: then `error` says why, and stream, sequence, id and time are what the envelope shows (NO_STREAM, 0
+    and None if not even that can be read). `raw` is kept for the table `held`. `held` is the kind under which the record was kept, if it comes
+    from that table.
     """
 
     topic: str
@@ -54,11 +60,13 @@ class Received:
     time: datetime | None
     held: str | None = None
 
+    @property
+    def key(self) -> RecordKey:
+        """(topic, offset)"""
+        return self.topic, self.offset
 
-NO_STREAM: Stream = ("", "")
 
-
-class _Skimmed(msgspec.Struct):
+class _EnvelopeStart(msgspec.Struct):
     source: str
     subject: str
     sequence: str
@@ -66,28 +74,29 @@ class _Skimmed(msgspec.Struct):
     time: datetime | None = None
 
 
-_skim = msgspec.json.Decoder(_Skimmed)
+_decode_start = msgspec.json.Decoder(_EnvelopeStart).decode
 
 
-def read(record: Record) -> Received:
-    """Read one record. Never raises: what is no event says so in `error`."""
-    return received(record.topic, record.partition, record.offset, record.value or b"")
+def decode_record(record: Record) -> Received:
+    """Decode one record. Never raises."""
+    return decode(record.topic, record.partition, record.offset, record.value or b"")
 
 
-def received(topic: str, partition: int, offset: int, raw: bytes, *, held: str | None = None) -> Received:
-    """As `read`, for a record in parts."""
+def decode(topic: str, partition: int, offset: int, raw: bytes, *, held: str | None = None) -> Received:
+    """As `decode_record`, for a record in parts."""
     try:
         event = contracts.decode(raw)
     except contracts.UnreadableEvent as error:
-        stream, sequence, event_id, time = _skimmed(raw)
+        stream, sequence, event_id, time = _place_of(raw)
         return Received(topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held)
     stream = (event.source, event.subject)
     return Received(topic, partition, offset, raw, event, None, stream, event.sequence, event.id, event.time, held)
 
 
-def _skimmed(raw: bytes) -> tuple[Stream, int, UUID | None, datetime | None]:
+def _place_of(raw: bytes) -> tuple[Stream, int, UUID | None, datetime | None]:
+    """Stream, sequence, id and time of an event whose type or data cannot be decoded."""
     try:
-        found = _skim.decode(raw)
+        found = _decode_start(raw)
         sequence = int(found.sequence) if found.sequence.isascii() and found.sequence.isdigit() else 0
     except (msgspec.DecodeError, UnicodeDecodeError):
         return NO_STREAM, 0, None, None

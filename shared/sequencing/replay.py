@@ -1,7 +1,7 @@
-"""The log of one shard read again from its beginning, sorted as a reader of this release would have sorted it: no group, no database.
+"""Reads the log of one shard again from its beginning and sorts it as a reader of this release does, without group and database.
 
-What a reader's transaction applies, drops, holds or parks depends on the log alone (`sorting`), so that this gives the same streams and the
-same held events whatever batches, restarts and rebalances the reader had.
+What a reader applies, drops, holds or parks depends on the log alone (`sorting`). So this gives the same streams and the same held events,
+whatever batches, restarts and rebalances the reader had.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from shared.broker.protocol import Broker, Extent, OffsetLost, Record
+from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.contracts import Envelope
-from shared.sequencing.closed_days import NO_DAY, closed_day
-from shared.sequencing.parked_reasons import reason_of
-from shared.sequencing.records import NO_STREAM, Received, Stream, read
+from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
+from shared.sequencing.parked_reasons import reason_for
+from shared.sequencing.plan import LATE, BatchPlan, ParkedEvent
+from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream, decode_record
 from shared.sequencing.shard import merged
-from shared.sequencing.sorting import sort_out
-from shared.sequencing.streams import LATE, At, Parked, Sorted, StreamsOfShard, Withdrawal
+from shared.sequencing.sorting import sort_records
+from shared.sequencing.streams import ShardStreams, WithdrawnRange
 
 BATCH = 10_000
 
@@ -29,35 +30,38 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Replay(Generic[T]):
-    """`async for told in replay.batches(broker)` gives what `understand` makes of the events that apply, in fold order.
+    """`async for decoded in replay.batches(broker)` gives what `decode` returns for the events that apply, in fold order.
 
-    `until` = {topic: offset before which the log is read}. `understand(event)` raises one of `refusals` for an event that a rule refuses, as
-    the reader's `apply` does. Afterwards `streams.heads` are the last events applied and `streams.closings` what the sources have closed, `held` the events kept
-    and not applied, `accepted` the withdrawals, `newest` the greatest time read per topic, `closed` the shard's closed day, `applied` the number
-    of events. `gone` = withdrawals that readers have accepted before (`shared.reading.store.withdrawn`): they hold from the first event on.
+    `until` = {topic: the offset before which the log is read}. `decode(event)` raises one of `refusals` for an event that a rule refuses, as
+    the reader's `apply` does. `withdrawn` = ranges that readers have accepted before (`shared.reading.store.withdrawn`): they hold from the first
+    event on.
+
+    After the last batch: `streams` has the heads and closings, `held` the events kept and not applied, `accepted` the withdrawals, `newest` the
+    greatest time read per topic, `closed` the shard's closed day, `applied` the number of events.
     """
 
     shard: int
     until: Mapping[str, int]
-    understand: Callable[[Envelope], T]
+    decode: Callable[[Envelope], T]
     refusals: tuple[type[Exception], ...]
-    day_of: Callable[[datetime], date]
-    gone: Mapping[Stream, Mapping[int, Withdrawal]] = field(default_factory=dict)
-    streams: StreamsOfShard = field(default_factory=StreamsOfShard)
-    held: dict[At, Parked] = field(default_factory=dict)
+    day_of: DayOf
+    withdrawn: Mapping[Stream, Mapping[int, WithdrawnRange]] = field(default_factory=dict)
+    streams: ShardStreams = field(default_factory=ShardStreams)
+    held: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
-    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
+    accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
     closed: date | None = None
     applied: int = 0
     _kept: dict[Stream, dict[int, Received]] = field(default_factory=dict)
-    _understood: dict[At, T] = field(default_factory=dict)
-    _refused: dict[At, str] = field(default_factory=dict)
+    _decoded: dict[RecordKey, T] = field(default_factory=dict)
+    _refused: dict[RecordKey, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.streams.gone = {stream: dict(known) for stream, known in self.gone.items()}
+        for stream, known in self.withdrawn.items():
+            self.streams.state(stream).withdrawn = dict(known)
 
     async def batches(self, broker: Broker) -> AsyncIterator[list[T]]:
-        """Raises OffsetLost where the log does not hold what is to be read, or BrokerUnavailable."""
+        """Raises OffsetLostError where the log does not hold what is to be read, or BrokerUnavailableError."""
         await self._require_whole(broker)
         sources = {topic: broker.read({(topic, self.shard): Extent(0, end)}) for topic, end in self.until.items() if end}
         pending: dict[str, deque[Received]] = {topic: deque() for topic in sources}
@@ -71,64 +75,59 @@ class Replay(Generic[T]):
                 return
             for record in records:
                 pending[record.topic].popleft()
-            if told := self._sort(records):
-                yield told
+            if decoded := self._sort(records):
+                yield decoded
 
     async def _require_whole(self, broker: Broker) -> None:
         extents = await broker.extents(self.until)
         for topic, end in self.until.items():
             extent = extents[topic, self.shard]
             if end and (extent.begin > 0 or extent.end < end):
-                raise OffsetLost(f"{topic}/{self.shard} holds {extent.begin} to {extent.end}, not 0 to {end}")
+                raise OffsetLostError(f"{topic}/{self.shard} holds {extent.begin} to {extent.end}, not 0 to {end}")
 
     async def _fill(self, source: AsyncIterator[Sequence[Record]], pending: deque[Received]) -> bool:
-        """Let a batch of a topic wait; false: there is no more of it."""
+        """Read a topic on until a batch is pending; false: its end is reached."""
         while len(pending) < BATCH:
             records = await anext(source, None)
             if records is None:
                 return False
-            pending.extend(map(read, records))
+            pending.extend(map(decode_record, records))
         return True
 
     def _sort(self, records: Sequence[Received]) -> list[T]:
-        heads = self.streams.heads
         for record in records:
             if record.stream != NO_STREAM:
-                heads.setdefault(record.stream, None)
+                self.streams.state(record.stream)
             if record.event is not None:
-                self._hear(record, record.event)
-        plan = sort_out(self.streams, records, self._kept, self._refused, sys.maxsize, day_of=self.day_of)
-        told = [self._understood.pop((record.topic, record.offset)) for record in plan.apply]
+                try:
+                    self._decoded[record.key] = self.decode(record.event)
+                except self.refusals as error:
+                    self._refused[record.key] = reason_for(error)
+        plan = sort_records(self.streams, records, self._kept, self._refused, sys.maxsize, day_of=self.day_of)
+        decoded = [self._decoded.pop(record.key) for record in plan.apply]
         self._keep(plan)
         self._close()
-        self.applied += len(told)
-        return told
-
-    def _hear(self, record: Received, event: Envelope) -> None:
-        at = (record.topic, record.offset)
-        try:
-            self._understood[at] = self.understand(event)
-        except self.refusals as error:
-            self._refused[at] = reason_of(error)
+        self.applied += len(decoded)
+        return decoded
 
     def _close(self) -> None:
-        """As the reader closes days, whose closed day never goes back."""
+        """As the reader does; a closed day never opens again."""
         held = [parked.record.time for parked in self.held.values() if parked.kind != LATE]
         days = [self.day_of(time) if time is not None else NO_DAY for time in held]
         found = closed_day(self.streams.closings, self.until, min(days, default=None))
         if found is not None and (self.closed is None or found > self.closed):
             self.closed = found
 
-    def _keep(self, plan: Sorted) -> None:
+    def _keep(self, plan: BatchPlan) -> None:
         self.accepted |= plan.accepted
         for topic, when in plan.newest.items():
             self.newest[topic] = max(when, self.newest.get(topic, when))
-        for at in plan.released:
-            if (parked := self.held.pop(at, None)) is not None:
+        for key in plan.released:
+            if (parked := self.held.pop(key, None)) is not None:
                 self._kept.get(parked.record.stream, {}).pop(parked.record.sequence, None)
-        for at, parked in plan.park.items():
-            self.held[at] = parked
+        for key, parked in plan.park.items():
+            self.held[key] = parked
             if parked.record.stream != NO_STREAM and parked.kind != "fork":
                 kept = replace(parked.record, held=parked.kind)
                 self._kept.setdefault(kept.stream, {})[kept.sequence] = kept
-        self._understood = {at: told for at, told in self._understood.items() if at in self.held}
+        self._decoded = {key: decoded for key, decoded in self._decoded.items() if key in self.held}

@@ -1,4 +1,4 @@
-"""A shard as its reader holds it: its position, what has arrived and waits to be applied, and in which order."""
+"""One shard in its reader's memory: its position, the records that have arrived, and the order in which they are applied."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
 
-from shared.sequencing.records import Received
-from shared.sequencing.streams import At, StreamsOfShard
+from shared.sequencing.records import Received, RecordKey
+from shared.sequencing.streams import ShardStreams
 
 
 @dataclass(slots=True)
 class Shard:
-    """`next` and `version` are as committed; `pending` = {topic: records not yet applied}, `ends` the ends of the logs at the take-over.
+    """One shard in its reader's memory.
 
-    `topic_ids` = {topic: id of the topic that is read}; `lost` = topics of which the log does not hold yet what was read before: they were made
-    anew, or lost their tail. `limit` is how many events the next transaction may apply: halved while a refused event is searched. `refused` = records found so;
-    `tried` = parked records that were tried again since the start. `closings` = {topic: the last day that its source closed here},
-    `closed` = the shard's closed day, both as committed.
+    `next` = {topic: the offset of the *next* record to apply}, `version`, `newest` ({topic: greatest time read}), `closings` ({topic: the last
+    day that its source has closed here}) and `closed` (the shard's closed day) are as committed. `pending` = {topic: records that have arrived and
+    are not applied}; `ends` = the ends of the logs at the take-over. `topic_ids` = {topic: id of the topic that is read}; `lost` = topics whose
+    log does not yet hold again what was read before: they were deleted and created again, or lost their tail. `limit` = how many events the
+    next transaction may apply: halved while a refused event is searched. `refused` = {refused record: reason}; `tried` = parked records that
+    were tried again since the start; `gaps` = (topic, offset) to which the consumer was sent back once.
     """
 
     number: int
@@ -33,18 +35,18 @@ class Shard:
     lost: set[str] = field(default_factory=set)
     closings: dict[str, date] = field(default_factory=dict)
     closed: date | None = None
-    streams: StreamsOfShard = field(default_factory=StreamsOfShard)
-    refused: dict[At, str] = field(default_factory=dict)
-    tried: set[At] = field(default_factory=set)
-    gaps: set[At] = field(default_factory=set)
+    streams: ShardStreams = field(default_factory=ShardStreams)
+    refused: dict[RecordKey, str] = field(default_factory=dict)
+    tried: set[RecordKey] = field(default_factory=set)
+    gaps: set[RecordKey] = field(default_factory=set)
 
     def arrived(self, topic: str) -> int:
-        """The offset that must come next from the log."""
+        """The offset of the *next* record to arrive. Example: 42 if records up to 41 are pending, or if none is and `next` is 42."""
         waiting = self.pending[topic]
         return waiting[-1].offset + 1 if waiting else self.next[topic]
 
     def count(self) -> int:
-        """How many records wait."""
+        """How many records are pending."""
         return sum(map(len, self.pending.values()))
 
     def lagging(self, ends: Mapping[str, int]) -> set[str]:
@@ -53,10 +55,10 @@ class Shard:
 
 
 def merged(pending: Mapping[str, deque[Received]], lagging: Collection[str], limit: int) -> list[Received]:
-    """The next records in the order in which they are applied: by the time they were recorded, never reordered inside a topic.
+    """The next `limit` records in the order in which they are applied: by the time they were recorded, never reordered inside a topic.
 
-    Stops where a topic that still has lag runs out, since what comes next in it may be earlier than the rest. For speed only: one topic
-    that runs days ahead of the other costs three quarters of the fold's time.
+    Stops where a lagging topic runs out of records: its next one may be earlier than the rest. For speed only: one topic that runs days
+    ahead of the other costs three quarters of the fold's time.
     """
     full = [waiting for waiting in pending.values() if waiting]
     if any(not waiting and topic in lagging for topic, waiting in pending.items()) or not full:
@@ -80,5 +82,5 @@ def merged(pending: Mapping[str, deque[Received]], lagging: Collection[str], lim
 
 
 def _when(record: Received) -> float:
-    """What cannot be read is parked at once and holds nothing up."""
+    """A record without a readable time comes first: it is parked at once."""
     return record.time.timestamp() if record.time is not None else 0.0

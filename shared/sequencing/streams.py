@@ -1,19 +1,14 @@
-"""What is known of the streams of a shard, and what becomes of a batch: the words in which `sorting`, `withdrawals` and `lateness` speak."""
+"""What a reader knows of the streams of a shard. `sorting` and `withdrawals` change it; a restart restores it (`restoring`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 from uuid import UUID
 
-from shared.sequencing.records import Received, Stream
-
-At: TypeAlias = tuple[str, int]
-"""(topic, offset): the place of a record in its shard."""
-
-LATE = "late"
-PARKING = frozenset(("unreadable", "refused", "fork", LATE))
+from shared.sequencing.records import RecordKey, Stream
 
 
 class Head(NamedTuple):
@@ -24,25 +19,17 @@ class Head(NamedTuple):
     time: datetime
 
 
-class Waiting(NamedTuple):
-    """A held event that comes after the last one applied; `known` = the day on which it was recorded, None if that cannot be told."""
+class WaitingEvent(NamedTuple):
+    """A held event after the head. `kind` as in `held.kind`; `known` = the day on which it was recorded, None if it has no readable time."""
 
     event_id: UUID | None
-    at: At
+    key: RecordKey
     kind: str
     known: date | None = None
 
 
-class Parked(NamedTuple):
-    """An event to be written to `held`."""
-
-    record: Received
-    kind: str
-    error: str | None
-
-
-class Withdrawal(NamedTuple):
-    """What an `event-withdrawn` lets go: the sequences `first` to `last`, both included, never counted and are absent for good."""
+class WithdrawnRange(NamedTuple):
+    """The sequences `first` to `last`, both included, that the withdrawal `event_id` dropped: they were never applied and never will be."""
 
     first: int
     last: int
@@ -53,53 +40,80 @@ class Withdrawal(NamedTuple):
 
 
 @dataclass(slots=True)
-class StreamsOfShard:
-    """What the sorting knows of a shard. It is changed by `sort_out` and thrown away if the transaction does not commit.
+class StreamState:
+    """One stream. Example: events 1 to 3 were applied, 4 is withdrawn, 6 has arrived: `last` = 3, `next` = 5, `waiting` = {6: …}.
 
-    `heads`: None = the stream is known to be new; a stream not in it must be looked up first. `ready`: streams of which a waiting event may
-    be applied now. `blocked`: streams behind a parked event; `forked`: those of them behind a fork. `gone` = {stream: {sequence of an accepted
-    withdrawal that was not applied yet: what it names}}; `leftover` = held rows of sequences that are gone, and `accepted` = withdrawals that
-    were accepted, both while the streams were loaded and not written yet. `closings` = {topic: the last day that its source has closed}.
+    `head`: None before the first event is applied. `waiting` = {sequence: event}, all after the head. `blocked`: a parked event keeps `next`
+    from being applied; `forked`: that event is a fork, which no withdrawal removes. `withdrawn` = {sequence of an accepted withdrawal that
+    was not applied yet: what it dropped}.
     """
 
-    heads: dict[Stream, Head | None] = field(default_factory=dict)
-    waiting: dict[Stream, dict[int, Waiting]] = field(default_factory=dict)
-    blocked: set[Stream] = field(default_factory=set)
-    forked: set[Stream] = field(default_factory=set)
-    ready: dict[Stream, None] = field(default_factory=dict)
-    gone: dict[Stream, dict[int, Withdrawal]] = field(default_factory=dict)
-    leftover: list[At] = field(default_factory=list)
-    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
-    closings: dict[str, date] = field(default_factory=dict)
+    head: Head | None = None
+    waiting: dict[int, WaitingEvent] = field(default_factory=dict)
+    blocked: bool = False
+    forked: bool = False
+    withdrawn: dict[int, WithdrawnRange] = field(default_factory=dict)
 
-    def following(self, stream: Stream) -> int:
-        """The sequence to be applied next."""
-        head = self.heads.get(stream)
-        following = (head.sequence if head else 0) + 1
-        while withdrawal := self.withdrawn(stream, following):
-            following = withdrawal.last + 1
-        return following
+    @property
+    def last(self) -> int:
+        """The last sequence applied; 0: none."""
+        return self.head.sequence if self.head is not None else 0
 
-    def withdrawn(self, stream: Stream, sequence: int) -> Withdrawal | None:
-        """The accepted withdrawal that names a sequence."""
-        return next((one for one in self.gone.get(stream, {}).values() if sequence in one), None)
+    @property
+    def next(self) -> int:
+        """The sequence to apply next: the first after `last` that is not withdrawn."""
+        sequence = self.last + 1
+        while dropped := self.range_of(sequence):
+            sequence = dropped.last + 1
+        return sequence
+
+    def range_of(self, sequence: int) -> WithdrawnRange | None:
+        """The accepted withdrawal that dropped a sequence."""
+        return next((one for one in self.withdrawn.values() if sequence in one), None) if self.withdrawn else None
+
+    @property
+    def next_waits(self) -> bool:
+        """Whether the next event has arrived and nothing keeps it from being applied."""
+        return bool(self.waiting) and not self.blocked and self.next in self.waiting
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether `head`, which can be read again, is all there is to know."""
+        return not (self.waiting or self.blocked or self.withdrawn)
 
 
 @dataclass(slots=True)
-class Sorted:
-    """What becomes of a batch. Per topic: `taken` = how many records of the log are dealt with, `next` = the offset after the last of them,
-    `newest` = the greatest time among them. `blocking` = streams that are newly parked. `accepted` = withdrawals by (stream, sequence);
-    `withdrawn` = how many records were let go because of one.
+class ShardStreams:
+    """The streams of a shard. `sort_records` changes it; it is thrown away if the transaction does not commit.
+
+    `states`: a stream that is not in it must be looked up before it is sorted. `ready`: streams whose next event waits, in the order in which
+    they became so. `dropped` = held rows of withdrawn events, `accepted` = {(stream, sequence): range} of withdrawals: both were found while
+    the state was restored, and the next batch writes them. `closings` = {topic: the last day that its source has closed}.
     """
 
-    apply: list[Received] = field(default_factory=list)
-    park: dict[At, Parked] = field(default_factory=dict)
-    released: list[At] = field(default_factory=list)
-    changed: dict[Stream, None] = field(default_factory=dict)
-    taken: dict[str, int] = field(default_factory=dict)
-    next: dict[str, int] = field(default_factory=dict)
-    newest: dict[str, datetime] = field(default_factory=dict)
-    blocking: list[Stream] = field(default_factory=list)
-    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
-    duplicates: int = 0
-    withdrawn: int = 0
+    states: dict[Stream, StreamState] = field(default_factory=dict)
+    ready: dict[Stream, None] = field(default_factory=dict)
+    dropped: list[RecordKey] = field(default_factory=list)
+    accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
+    closings: dict[str, date] = field(default_factory=dict)
+
+    def add(self, heads: Mapping[Stream, Head | None]) -> None:
+        """Add streams that were looked up; None: no event of the stream was applied yet."""
+        for stream, head in heads.items():
+            self.states[stream] = StreamState(head)
+
+    def state(self, stream: Stream) -> StreamState:
+        """The state of a stream, a new one if it is unknown."""
+        state = self.states.get(stream)
+        if state is None:
+            state = self.states[stream] = StreamState()
+        return state
+
+    def heads(self, streams: Iterable[Stream] | None = None) -> dict[Stream, Head]:
+        """The heads of these streams, or of all, that have one."""
+        wanted = self.states if streams is None else streams
+        return {stream: head for stream in wanted if (head := self.states[stream].head) is not None}
+
+    def forget_idle(self) -> None:
+        """Drop what can be looked up again."""
+        self.states = {stream: state for stream, state in self.states.items() if not state.holds_nothing}

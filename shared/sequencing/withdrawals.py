@@ -1,76 +1,70 @@
-"""What an `event-withdrawn` lets go, and what it takes back (docs/design/ENGINE.md, Reading 6). Pure.
+"""What an `event-withdrawn` drops, and what it takes back (docs/design/ENGINE.md, Reading 6). Pure.
 
-When it arrives, what it names is divided at the last sequence applied then. What comes after that and was not applied is *gone*: let go
-where it waits, dropped where it still comes, absent at every known day. What was applied has counted, so it stays counted on every day before
-the withdrawal's own: it is taken back by whoever applies the withdrawal, when its turn comes, as by a correction to nothing.
+When it arrives, its range is divided at the last sequence applied. What comes after was never applied and is *dropped*: deleted where it
+waits, ignored where it still arrives, absent at every known day. What was applied has counted, and stays counted on every day before the
+withdrawal's own: the reader's `apply` takes it back when the withdrawal is applied, as by a correction to nothing.
 """
 
 from __future__ import annotations
 
 from shared.contracts.streams import EventWithdrawn
 from shared.sequencing.parked_reasons import coded
+from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received
-from shared.sequencing.streams import Sorted, StreamsOfShard, Withdrawal
+from shared.sequencing.streams import ShardStreams, StreamState, WithdrawnRange
 
 
 def withdrawal_of(record: Received) -> EventWithdrawn | None:
-    """What a record withdraws; None if it is no withdrawal."""
+    """The record's withdrawal; None if it is another event."""
     data = record.event.data if record.event is not None else None
     return data if isinstance(data, EventWithdrawn) else None
 
 
 def refusal(record: Received) -> str | None:
-    """Why a withdrawal is refused: what it names is no range of sequences before its own."""
-    said = withdrawal_of(record)
-    if said is None or 0 < said.first <= said.last < record.sequence:
+    """Why a withdrawal is refused: its range does not lie before its own sequence."""
+    withdrawal = withdrawal_of(record)
+    if withdrawal is None or 0 < withdrawal.first <= withdrawal.last < record.sequence:
         return None
-    return coded("NO_RANGE", f"{said.first}..{said.last}")
+    return coded("NO_RANGE", f"{withdrawal.first}..{withdrawal.last}")
 
 
-def takes_back(streams: StreamsOfShard, record: Received) -> bool:
-    """Whether a withdrawal that arrives names something that was applied before, so that figures of its own known day change."""
-    said = withdrawal_of(record)
-    if said is None or refusal(record) is not None:
+def takes_back(state: StreamState, record: Received) -> bool:
+    """Whether an arriving withdrawal names an event that was applied, so that figures of its own known day change."""
+    withdrawal = withdrawal_of(record)
+    if withdrawal is None or refusal(record) is not None:
         return False
-    known = streams.gone.get(record.stream, {}).get(record.sequence)
-    return said.first <= (min(said.last, _applied(streams, record)) if known is None else known.first - 1)
+    known = state.withdrawn.get(record.sequence)
+    return withdrawal.first <= (min(withdrawal.last, state.last) if known is None else known.first - 1)
 
 
-def accept(streams: StreamsOfShard, record: Received, plan: Sorted) -> None:
-    """If the record is a withdrawal, let go what it names and was not applied, and the stream with it.
+def accept(streams: ShardStreams, record: Received, plan: BatchPlan) -> None:
+    """If the record is a withdrawal, drop what it names and was not applied, and unblock the stream if it stood there.
 
-    Another withdrawal that waits may be among that: what that one let go stays gone. What is known to be gone, since another generation saw
-    the withdrawal arrive, is not divided again: by now more may be applied.
+    It may drop another withdrawal that waits; what that one has dropped stays dropped. A range that another generation has accepted is not
+    divided again: more may be applied by now.
     """
-    said, stream = withdrawal_of(record), record.stream
-    if said is None or record.event is None or refusal(record) is not None:
+    withdrawal = withdrawal_of(record)
+    if withdrawal is None or record.event is None or refusal(record) is not None:
         return
-    withdrawal = streams.gone.get(stream, {}).get(record.sequence)
-    if withdrawal is None:
-        first = max(said.first, _applied(streams, record) + 1)
-        if first > said.last:
+    stream, state = record.stream, streams.states[record.stream]
+    dropped = state.withdrawn.get(record.sequence)
+    if dropped is None:
+        first = max(withdrawal.first, state.last + 1)
+        if first > withdrawal.last:
             return
-        withdrawal = Withdrawal(first, said.last, record.event.id)
-    following = streams.following(stream)
-    streams.gone.setdefault(stream, {})[record.sequence] = withdrawal
-    plan.accepted[stream, record.sequence] = withdrawal
-    waiting = streams.waiting.get(stream, {})
-    for sequence in [sequence for sequence in waiting if sequence in withdrawal]:
-        at = waiting.pop(sequence).at
-        plan.park.pop(at, None)
-        plan.released.append(at)
+        dropped = WithdrawnRange(first, withdrawal.last, record.event.id)
+    stood_at = state.next
+    state.withdrawn[record.sequence] = plan.accepted[stream, record.sequence] = dropped
+    for sequence in [sequence for sequence in state.waiting if sequence in dropped]:
+        key = state.waiting.pop(sequence).key
+        plan.park.pop(key, None)
+        plan.released.append(key)
         plan.withdrawn += 1
-    if not waiting:
-        streams.waiting.pop(stream, None)
+    if not state.waiting:
         streams.ready.pop(stream, None)
-    if following in withdrawal and stream not in streams.forked:
-        streams.blocked.discard(stream)
+    if stood_at in dropped and not state.forked:
+        state.blocked = False
         if stream in plan.blocking:
             plan.blocking.remove(stream)
-        if streams.following(stream) in waiting:
+        if state.next_waits:
             streams.ready[stream] = None
-
-
-def _applied(streams: StreamsOfShard, record: Received) -> int:
-    head = streams.heads[record.stream]
-    return head.sequence if head is not None else 0

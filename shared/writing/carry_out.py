@@ -23,7 +23,7 @@ from shared.process.db import Connection
 from shared.writing import standing
 from shared.writing.commands import CarryOut, Line, Outcome
 from shared.writing.corrections import correct, target_of
-from shared.writing.evolving import evolve
+from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Decision, Fact, World
 from shared.writing.standing import Loaded
 from shared.writing.table import Access, ConcurrentChange, Context, Correct, Needs, Recorded, Table, Withdraw
@@ -94,7 +94,7 @@ async def _load(conn: Connection, table: Table[W, N], context: Context, needs: N
     await _look(conn, table, needs)
     if table.widen is not None:
         await table.widen(conn, needs)
-    world = table.world()
+    world = new_world(table)
     world.heads = await lock(conn, table, needs)
     locked = frozenset(world.heads)
     if table.whole_streams:
@@ -195,8 +195,8 @@ async def record(
 ) -> list[Appended]:
     """Append facts that `world` contains already, and bring the tables up to it. `locked`: streams that this transaction holds.
 
-    Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAhead,
-    journal.EventTooLarge.
+    Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAheadError,
+    journal.EventTooLargeError.
     """
     if not facts:
         return []

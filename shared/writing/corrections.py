@@ -15,7 +15,6 @@ from shared.contracts.streams import FactCorrected
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing import fields
-from shared.writing.evolving import after, evolve
 from shared.writing.facts import Decision, Fact, Standing, World
 from shared.writing.fields import Wrong
 from shared.writing.table import Correct, FactKind, Table
@@ -72,10 +71,10 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
         note_id=command.reason.note_id,
     )
     fact = Fact(target.subject, data, changed.on if changed else target.on)
-    trial = after(table, world, [fact])
+    trial = world.after([fact])
     followed = kind.follow(trial, target, command)
     for one in followed:
-        evolve(table, trial, one)
+        trial.apply(trial, one)
     kind.after(trial, target, command)
     return Decision([fact, *followed])
 

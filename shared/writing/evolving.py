@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from shared.contracts import fact as typed
@@ -36,12 +37,11 @@ def evolve(table: Table[W, Any], world: W, fact: Fact) -> int:
     return sequence
 
 
-def after(table: Table[W, Any], world: W, facts: Iterable[Fact]) -> W:
-    """Another world: this one after these facts."""
-    trial = world.fork()
-    for fact in facts:
-        evolve(table, trial, fact)
-    return trial
+def new_world(table: Table[W, Any]) -> W:
+    """An empty world of the service."""
+    world = table.world()
+    world.apply = partial(evolve, table)
+    return world
 
 
 def _correct(table: Table[W, Any], world: W, fact: Fact, data: FactCorrected) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, Self, TypeVar
@@ -85,6 +85,10 @@ class History:
         return History(self.subject, self.sequence + 1, facts, self.unreadable)
 
 
+def _unbound(_world: Any, _fact: Fact) -> None:
+    raise TypeError("this world was not made by new_world")
+
+
 @dataclass
 class World:
     """The loaded part of a service's state. A service adds tables of its own: dicts, lists and sets of immutable values.
@@ -100,6 +104,16 @@ class World:
     """{event that a correction may name: (stream, rank of the fact that it states)}"""
     today: date | None = None
     """The platform's day in the deployment's zone, under the locks. A service's `load` may set it; otherwise it is asked for."""
+
+    apply: Callable[[Any, Fact], Any] = field(default=_unbound, repr=False, compare=False)
+    """Applies a fact to a world; `shared.writing.evolving.new_world` sets it."""
+
+    def after(self, facts: Iterable[Fact]) -> Self:
+        """Another world: this one after these facts. For rules that must see what their facts lead to."""
+        trial = self.fork()
+        for fact in facts:
+            self.apply(trial, fact)
+        return trial
 
     def history(self, subject: str) -> History:
         """The stream; empty if nothing is recorded or loaded of it."""

@@ -5,8 +5,12 @@ The ETag is compared under the locks of the command, so nothing changes between 
 
 from __future__ import annotations
 
+import hashlib
 import re
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
 
 from shared.problems.errors import Problem, Unprocessable
 
@@ -36,3 +40,8 @@ def require_expected(expected: Expected, etag: str | None) -> None:
     """Raises PRECONDITION_FAILED (412) unless `etag` is among those expected."""
     if expected is not None and etag not in expected:
         raise PreconditionFailed("PRECONDITION_FAILED", field="If-Match")
+
+
+def etag_of(content: Mapping[str, Any]) -> str:
+    """The ETag of a resource by its content, for one whose stream also holds facts about others."""
+    return f'"{hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]}"'

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 
 from shared.contracts.streams import EventWithdrawn
 from shared.problems.errors import Conflict, NotFound, Problem, Unprocessable
-from shared.writing.evolving import evolve
 from shared.writing.facts import Decision, Fact, History, Standing, World
 from shared.writing.table import Table, Withdraw
 
@@ -68,15 +66,14 @@ def _require_in_force(history: History, standing: Standing) -> None:
 
 def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], command: Withdraw) -> list[Fact]:
     """What follows, on a world of its own: the last fact is dropped first, and what follows from it before the next."""
-    trial = world.fork()
-    evolve(table, trial, replace(fact, private=None))
+    trial = world.after([fact])
     followed: list[Fact] = []
     kinds = [(standing, kind) for standing in facts if (kind := table.kind_named(standing.type)) is not None]
     for standing, kind in reversed(kinds):
         kind.before(trial, standing, command)
         kind.drop(trial, standing)
         for one in kind.follow(trial, standing, command):
-            evolve(table, trial, one)
+            trial.apply(trial, one)
             followed.append(one)
     for standing, kind in kinds:
         kind.after(trial, standing, command)

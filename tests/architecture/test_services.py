@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.services import SERVICES, Service, lock_order
-from shared.journal.journal import LAST_PLACE, PLACES
+from shared.journal.journal import LAST_IN_ORDER, LOCK_ORDER
 from shared.process.settings import ServiceSettings
 
 ROOT = Path(__file__).parents[2]
@@ -38,5 +38,5 @@ def test_a_declaration_agrees_with_the_code_of_its_service(service: Service) -> 
 def test_streams_are_locked_in_the_order_of_the_database() -> None:
     text = (ROOT / "shared" / "sql" / "journal.sql").read_text("utf-8")
     places = {kind: int(place) for kind, place in re.findall(r"WHEN '(\w+)' THEN (\d)", text)}
-    assert int(re.search(r"ELSE (\d) END", text)[1]) == LAST_PLACE  # type: ignore[index]
-    assert {kind: places.get(kind, LAST_PLACE) for kind in lock_order(SERVICES.values())} == PLACES
+    assert int(re.search(r"ELSE (\d) END", text)[1]) == LAST_IN_ORDER  # type: ignore[index]
+    assert {kind: places.get(kind, LAST_IN_ORDER) for kind in lock_order(SERVICES.values())} == LOCK_ORDER

@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
-from tests.integration.metrics_room import Room, enterprise
+from tests.integration.metrics.service import Room, enterprise
 
 DISTRICTS = {"青山县": "A", "城北区": "B", "临港区": "C", "滨江区": "D"}
 PARKS = (

@@ -19,7 +19,7 @@ from deploy.local.servers.postgres import PostgresServer
 from shared.process.migrate import migrate
 from tests.browser.city import City, tell_city
 from tests.conftest import Database
-from tests.integration.metrics_house import House, house_of
+from tests.integration.metrics.server import House, house_of
 
 WITHOUT = "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk)"
 WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}

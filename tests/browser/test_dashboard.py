@@ -15,8 +15,8 @@ from shared.contracts.registry import EnterpriseRegistered
 from tests.browser.city import City, join, tell_city
 from tests.browser.conftest import LABELS, Wire, logged_in
 from tests.conftest import Database
-from tests.integration.metrics_house import House, house_of
-from tests.integration.metrics_room import enterprise
+from tests.integration.metrics.server import House, house_of
+from tests.integration.metrics.service import enterprise
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 STREAM = "GET /v1/coverage/stream"

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.city import City
 from tests.browser.conftest import logged_in
-from tests.integration.metrics_house import House
+from tests.integration.metrics.server import House
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 NOT_FIGURES = "a, time, code, .definition, .timeline, .downloads, .title, nav, option, svg, .hidden, tbody th"

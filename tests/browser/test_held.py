@@ -9,8 +9,8 @@ from playwright.async_api import Browser, expect
 from shared import contracts
 from tests.browser.conftest import logged_in
 from tests.browser.test_places import place, settle
-from tests.integration.metrics_house import House
-from tests.kernel.listening import fact
+from tests.dummy_service.reading import fact
+from tests.integration.metrics.server import House
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 HOLD = """

@@ -9,8 +9,8 @@ from playwright.async_api import Browser, expect
 
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
 from tests.browser.conftest import chromium, logged_in
-from tests.integration.metrics_house import House
-from tests.integration.metrics_room import enterprise
+from tests.integration.metrics.server import House
+from tests.integration.metrics.service import enterprise
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 MANY = 320

@@ -21,10 +21,10 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy.local.commands.turning import parse_step, turn
+from deploy.local.commands.clock import advance_databases, parse_step
+from deploy.local.errors import UserError
 from deploy.local.stack import Stack
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
-from deploy.local.trouble import Trouble
 
 LONGEST_FREEZE = 5.0
 """Seconds for which something stands still that nobody replaces."""
@@ -141,8 +141,8 @@ class Disturbances:
             return "no more midnights"
         self._midnights += 1
         try:
-            await turn(self.stack, parse_step("1d"))
-        except Trouble as trouble:
+            await advance_databases(self.stack, parse_step("1d"))
+        except UserError as trouble:
             return f"midnight did not pass: {trouble.line()}"
         return "midnight passed"
 

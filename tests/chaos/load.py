@@ -22,8 +22,8 @@ from typing import Any
 import httpx
 
 from samples.city import Answer, Command
-from samples.city.book import SERVICES, Service
-from tests.chaos.plan import Plan, routed
+from samples.city.command_log import SERVICES, Service
+from tests.chaos.commands import Plan, routed
 
 CLIENTS = 6
 LARGEST_BATCH = 40

@@ -26,14 +26,14 @@ from shared.process import db
 from shared.reading.lag import lag
 from shared.relaying.relay import Relay
 from tests import oracle
+from tests.chaos.checks import one_effect_each
 from tests.chaos.cutting_proxy import CuttingProxy
-from tests.chaos.judging import one_effect_each
 from tests.chaos.load import Outcome
 from tests.conftest import NewDatabase, NewTopics
+from tests.dummy_service.reading import running, until
 from tests.e2e.journals import journal_of
-from tests.integration.metrics_room import Room
-from tests.integration.registry_office import Registry, at_work, settling
-from tests.kernel.listening import running, until
+from tests.integration.metrics.service import Room
+from tests.integration.registry.service import Registry, at_work, settling
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.scenes import CLOSE, FOLLOW, LISTEN, PROJECT, REPUBLISH, SEND, SETTINGS, SPEAK, Scene, Work, do, scene_of
+from tests.chaos.scenarios import CLOSE, FOLLOW, LISTEN, PROJECT, REPUBLISH, SEND, SETTINGS, SPEAK, Scene, Work, do, scene_of
 from tests.conftest import NewDatabase
 
 FEWEST = 12

@@ -18,7 +18,7 @@ import pytest
 
 from shared.process import faults
 from shared.process.faults import POINTS, Action
-from tests.chaos.scenes import (
+from tests.chaos.scenarios import (
     CLOSE,
     FOLLOW,
     LISTEN,

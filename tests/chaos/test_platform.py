@@ -16,8 +16,8 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.process.faults import Action
+from tests.chaos.checks import audited, judge, settle
 from tests.chaos.disturbances import Disturbances
-from tests.chaos.judging import audited, judge, settle
 from tests.chaos.load import Load
 from tests.chaos.takeover import took
 from tests.e2e.platform import Platform, until

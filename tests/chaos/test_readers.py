@@ -24,7 +24,7 @@ from shared.reading.lag import lag
 from tests import oracle
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.histories import history, interleaved, refused
-from tests.integration.metrics_room import Room
+from tests.integration.metrics.service import Room
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from deploy.local.servers.kafka import KafkaServer, create_topics
+from deploy.local.servers.kafka import KafkaServer
 from shared.broker.kafka import KafkaBroker
 from shared.broker.memory import MemoryBroker
-from shared.broker.protocol import Broker, BrokerUnavailable, Consumer, Extent, Message, OffsetLost, Place, Record
+from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Message, OffsetLostError, Place, Record
 from shared.contracts.ids import uuid7
-from tests.kernel.listening import until
+from tests.dummy_service.reading import until
 
 PARTITIONS = 4
 Setup = tuple[Broker, Callable[[int], Awaitable[str]]]
@@ -36,7 +36,7 @@ async def setup(request: pytest.FixtureRequest) -> AsyncIterator[Setup]:
 
     async def create(partitions: int) -> str:
         topic = f"suite-{uuid7()}"
-        await create_topics(server.bootstrap, [topic], partitions)
+        await broker.create_topic(topic, partitions)
         return topic
 
     yield broker, create
@@ -187,7 +187,7 @@ async def test_an_offset_beyond_the_log_is_told(setup: Setup) -> None:
     async def fails() -> bool:
         try:
             await member.consumer.fetch(0.2)
-        except OffsetLost:
+        except OffsetLostError:
             return True
         return False
 
@@ -198,7 +198,7 @@ async def test_an_offset_beyond_the_log_is_told(setup: Setup) -> None:
 async def test_without_a_topic_publishing_fails_clearly_and_goes_on_afterwards(setup: Setup) -> None:
     broker, create = setup
     producer = broker.producer()
-    with pytest.raises(BrokerUnavailable):
+    with pytest.raises(BrokerUnavailableError):
         await asyncio.wait_for(producer.publish(f"none-{uuid7()}", [Message(0, b"k", b"v")]), 60)
     topic = await create(1)
     assert await producer.publish(topic, [Message(0, b"k", b"v")]) == {0: 0}
@@ -224,7 +224,7 @@ async def test_a_log_is_read_from_an_offset_without_a_group(setup: Setup) -> Non
     assert found[topic, 1] == [(499, b"1997")]
     assert [offset for offset, _ in found[topic, 2]] == [3, 4, 5, 6]
     assert found[topic, 3] == []
-    with pytest.raises(OffsetLost):
+    with pytest.raises(OffsetLostError):
         await everything(broker, {(topic, 3): Extent(501, 510)})
     await producer.close()
 
@@ -246,12 +246,12 @@ async def test_a_topic_is_deleted_and_made_anew_under_another_id(setup: Setup) -
     async def published() -> bool:
         try:
             return await producer.publish(topic, [Message(2, b"k", b"new")]) == {2: 0}
-        except BrokerUnavailable:
+        except BrokerUnavailableError:
             return False  # what the client knew of the old topic is given up with this
 
     await until(published)
     assert await broker.extents([topic]) == {(topic, 0): Extent(0, 0), (topic, 1): Extent(0, 0), (topic, 2): Extent(0, 1)}
-    with pytest.raises(BrokerUnavailable):
+    with pytest.raises(BrokerUnavailableError):
         await broker.create_topic(topic, 3)
     await broker.delete_topic(topic)
     await broker.delete_topic(topic)
@@ -278,9 +278,9 @@ async def test_a_reader_is_told_that_its_topic_was_made_anew(setup: Setup) -> No
     async def told() -> bool:
         try:
             await member.consumer.fetch(0.2)
-        except OffsetLost:
+        except OffsetLostError:
             return True
-        except BrokerUnavailable:
+        except BrokerUnavailableError:
             return False
         return False
 

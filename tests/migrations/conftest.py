@@ -1,4 +1,4 @@
-"""Each kept release in turn, and who signs the tokens."""
+"""Each kept release in turn, or those that a test names with `@of(…)`, and who signs the tokens."""
 
 from __future__ import annotations
 

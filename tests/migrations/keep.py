@@ -1,8 +1,10 @@
-"""Keeps what a release leaves behind, so that every later one is tried on it: `python -m tests.migrations.keep 0.1`.
+"""Keeps what a release leaves behind, so that every later one is tried on it: `python -m tests.migrations.keep 0.2`.
 
 Into `tests/migrations/<version>/`: per service `<service>.sql.gz` (schema and rows, as pg_dump writes them), `topics.ndjson.gz` (every record
 of every topic with topic, partition, offset, key and value), `figures.json` (what the coverage API answered), `keys.json` (the keys that
 open the rows: they have never opened anything else) and the release's wheel. The history has one of every command; persons are invented.
+From 0.2 on it has two days: one that is closed, and the next, on which facts that counted are corrected and withdrawn. A generation that was
+built beside the first one serves.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -27,14 +32,16 @@ from deploy.local.servers.postgres import SUPERUSER, binaries
 from deploy.local.supervising.processes import PARTITIONS, SERVICES, TOPICS
 from tests.e2e.platform import SAMPLE, Platform, parkunion, until
 
-CASES = 40
-"""Lines of the sample that are loaded besides."""
+CASES = 20
+"""Lines of the sample that are loaded besides (0.1 has 40)."""
 QUESTIONS: tuple[dict[str, str], ...] = (
     {"by": "district", "as_of": "2021-12-31"},
     {"by": "park", "as_of": "2024-12-31"},
     {"by": "size", "as_of": "2024-12-31"},
     {"by": "industry", "as_of": "2024-06-30", "area": "K1"},
 )
+WAITS: tuple[dict[str, str], ...] = ({"by": "district", "as_of": "2024-12-31"}, {"by": "park", "as_of": "2024-06-30", "area": "K"})
+"""What is asked of durations."""
 DOCUMENTS = (
     {"kind": "resident_id", "number": "11010519491231002X"},
     {"kind": "passport", "number": "E00000001"},
@@ -48,13 +55,17 @@ def keep(folder: Path) -> None:
     folder.mkdir(parents=True)
     _wheel(folder)
     with tempfile.TemporaryDirectory() as place:
-        platform = Platform.start(Path(place) / "stack")
+        platform = Platform.start(Path(place) / "stack", "--test-clock")
         try:
             tell(platform)
-            parkunion("import", "nlrb", _slice(Path(place)), "--data", platform.data, check=False)
+            imported = parkunion("import", "nlrb", _slice(Path(place)), "--data", platform.data, check=False)
+            if imported.returncode != 0:
+                raise SystemExit(f"the sample was not taken whole: {imported.stdout}{imported.stderr}")
             until(platform.settled, "everything is projected")
-            answers = [{"params": params, "rows": platform.ask("metrics", "/v1/coverage", **params).json()["rows"]} for params in QUESTIONS]
-            (folder / "figures.json").write_text(json.dumps(answers, ensure_ascii=False, indent=1) + "\n", "utf-8")
+            parkunion("rebuild", "--switch", "--data", platform.data)
+            advance = partial(parkunion, "clock", "advance", "1d", "--data", platform.data)
+            tell_what_is_taken_back(platform, lambda: turn(platform, lambda: advance().stdout))
+            (folder / "figures.json").write_text(json.dumps(_answers(platform), ensure_ascii=False, indent=1) + "\n", "utf-8")
             status = platform.status()
             for service in SERVICES:
                 _dump(urlsplit(status["postgres"]["dsn"][service]), platform.data / "keys", folder / f"{service}.sql.gz")
@@ -73,21 +84,42 @@ def _slice(place: Path) -> Path:
     return file
 
 
+def _answers(platform: Platform) -> list[dict[str, Any]]:
+    """What is served at the end of the closed day and of the day after it. `known_at` is always named: the clock was turned."""
+    closed = date.fromisoformat(str(closed_day(platform)))
+    found = []
+    for known in (closed, closed + timedelta(days=1)):
+        for path, questions in (("/v1/coverage", QUESTIONS), ("/v1/durations", WAITS)):
+            for question in questions:
+                params = {**question, "known_at": known.isoformat()}
+                answer = platform.ask("metrics", path, **params).raise_for_status().json()
+                final: dict[str, Any] = {"provisional": []} if known == closed else {}
+                if final and answer["provisional"]:
+                    raise SystemExit(f"{path} {params}: {answer['provisional']}")
+                found.append({"path": path, "params": params, "rows": answer["rows"], **final})
+    return found
+
+
+def _accepted(platform: Platform, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a command, which is said again while what it names is not known yet."""
+    answers = []
+
+    def accepted() -> bool:
+        answers.append(platform.say(service, path, body))
+        return answers[-1].status_code != 409
+
+    until(accepted, path)
+    if answers[-1].status_code != 201:
+        raise SystemExit(f"{path}: {answers[-1].text}")
+    content: dict[str, Any] = answers[-1].json()
+    return content
+
+
 def tell(platform: Platform) -> None:
-    """One of every command, and of every correction."""
+    """One of every command of 0.1, and of every correction."""
 
     def say(service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answers = []
-
-        def accepted() -> bool:
-            answers.append(platform.say(service, path, body))
-            return answers[-1].status_code != 409
-
-        until(accepted, path)
-        if answers[-1].status_code != 201:
-            raise SystemExit(f"{path}: {answers[-1].text}")
-        content: dict[str, Any] = answers[-1].json()
-        return content
+        return _accepted(platform, service, path, body)
 
     areas = [("K", "division", None), ("K1", "division", "K"), ("K2", "division", "K")]
     areas += [("K1-P001", "park", "K1"), ("K2-P001", "park", "K2")]
@@ -123,6 +155,72 @@ def tell(platform: Platform) -> None:
     say("membership", f"/v1/unions/{unions[2]}/dissolution", {"on": "2024-08-01", "reason": "merged"})
     say("registry", f"/v1/enterprises/{third}/closure", {"on": "2024-09-30", "reason": "relocated abroad after the lease ended"})
     until(platform.settled, "all is told")
+
+
+def tell_what_is_taken_back(platform: Platform, next_day: Callable[[], object]) -> None:
+    """What 0.2 has besides: withdrawals in both services, of one event and of a range, on the same day and of what a closed day counts.
+
+    It is told of areas that `tell` registers; `next_day` returns when the day is closed.
+    """
+
+    def say(service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return _accepted(platform, service, path, body)
+
+    def withdraw(service: str, made: dict[str, Any], first: int | None = None, **why: str) -> None:
+        last = made["sequence"]
+        say(service, "/v1/withdrawals", {"subject": made["subject"], "from": first or last, "to": last, **why})
+
+    def headcount(firm: str, on: str, workers: int) -> dict[str, Any]:
+        return say("registry", f"/v1/enterprises/{firm}/headcounts", {"on": on, "workers": workers})
+
+    def settle(name: str) -> str:
+        made = say("registry", "/v1/enterprises", {"name": name, "park": "K1-P001", "settled_on": "2023-02-06"})
+        return str(made["id"])
+
+    firm, twice = settle("示例误报厂"), settle("示例重复厂")
+    counted, unsaid = headcount(firm, "2023-10-01", 60), headcount(firm, "2024-02-01", 310)
+    late, foreign = headcount(firm, "2024-03-01", 64), headcount(firm, "2024-04-01", 9000)
+    union = say(
+        "membership", "/v1/unions", {"kind": "enterprise_union", "seat_area": "K1-P001", "approved_on": "2024-02-02", "enterprises": [firm]}
+    )
+    members = [
+        say(
+            "membership",
+            "/v1/members",
+            {
+                "union_id": union["id"],
+                "enterprise_id": firm,
+                "document": {"kind": "sample", "number": f"keep/back/{n}"},
+                "joined_on": "2024-03-01",
+            },
+        )
+        for n in range(3)
+    ]
+    until(platform.settled, "what is taken back is counted")
+    withdraw("registry", foreign, reason="wrong_enterprise")
+    withdraw("membership", members[0], reason="never_was", note="登记到了别人名下")
+    until(platform.settled, "what is taken back on its own day is told")
+
+    next_day()
+    withdraw("registry", unsaid, reason="never_was", note="系统写错")
+    withdraw("registry", headcount(twice, "2023-10-01", 60), first=1, reason="registered twice by the park's own system")
+    withdraw("membership", members[1], reason="never_was")
+    say("registry", "/v1/corrections", {"corrects": late["event_ids"][0], "reason": "typo", "data": {"workers": 46}})
+    say("registry", "/v1/corrections", {"corrects": counted["event_ids"][0], "reason": "typo", "data": None})
+    say("membership", "/v1/corrections", {"corrects": members[2]["event_ids"][0], "reason": "typo", "data": {"joined_on": "2024-04-01"}})
+    until(platform.settled, "what a closed day counts is taken back")
+
+
+def turn(platform: Platform, advance: Callable[[], str]) -> None:
+    """The clock a day on, by a release's `clock advance 1d`, whose output `advance` returns; the day that is left behind is closed then."""
+    today = date.fromisoformat(advance().split()[0])
+    until(lambda: closed_day(platform) == (today - timedelta(days=1)).isoformat(), "the day left behind is closed", 400)
+
+
+def closed_day(platform: Platform) -> str | None:
+    """The last closed day."""
+    found: str | None = platform.ask("metrics", "/readyz").json()["closed_day"]
+    return found
 
 
 def _dump(dsn: SplitResult, keys: Path, file: Path) -> None:

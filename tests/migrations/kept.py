@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from joserfc import jwt
 from joserfc.jwk import ECKey
@@ -28,20 +29,38 @@ from shared.contracts.ids import uuid7
 from tests.conftest import Database
 
 KEPT = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+", path.name))
+KNOWS_DAYS = "0.2"
+"""The first release that closes days, withdraws events, builds generations and answers durations."""
 SERVICES = ("registry", "membership", "metrics")
 TOPICS = ("registry.v1", "membership.v1")
 PREFIX = "parkunion."
 PARTITIONS = 12
 SCOPES = "registry:read registry:write membership:read membership:write metrics:read"
+OPERATOR_SCOPES = f"{SCOPES} registry:operate membership:operate"
+"""Those of withdrawals, too; 0.1 knows none."""
 SECRET = "00" * 32
 NEW = ROOT
 """The program of this release."""
 
 
-def restore(kept: Path, postgres: PostgresServer) -> dict[str, Database]:
-    """Its databases as they were, under names of their own."""
+def of(*releases: str) -> pytest.MarkDecorator:
+    """The test is of these kept releases only."""
+    return pytest.mark.parametrize("kept", [Path(__file__).parent / name for name in releases], indirect=True, ids=releases)
+
+
+def knows_days(kept: Path) -> bool:
+    """Whether it is 0.2 or later."""
+    return _number(kept.name) >= _number(KNOWS_DAYS)
+
+
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(map(int, release.split(".")))
+
+
+def restore(kept: Path, postgres: PostgresServer, *services: str) -> dict[str, Database]:
+    """Its databases as they were, or those of some services, under names of their own."""
     found = {}
-    for service in SERVICES:
+    for service in services or SERVICES:
         name, owner, app = f"kept_{service}_{uuid7().hex[-8:]}", f"{service}_owner", f"{service}_app"
         postgres.create_role(owner)
         postgres.create_role(app)
@@ -77,14 +96,17 @@ def restore_topics(kept: Path, bootstrap: str, prefix: str) -> dict[str, str]:
     return asyncio.run(publish())
 
 
-def point_to(databases: dict[str, Database], postgres: PostgresServer, prefix: str, ids: dict[str, str]) -> None:
-    """Its readers stand in these topics: the same offsets, under other names and ids."""
+def point_to(kept: Path, databases: dict[str, Database], postgres: PostgresServer, prefix: str, ids: dict[str, str]) -> None:
+    """Its readers and relays stand in these topics: the same offsets, under other names and ids."""
     told = json.dumps(ids)
     for service in ("membership", "metrics"):
         assert postgres.execute("SELECT count(*) FROM held", databases[service].name).strip() == "0"
-        renamed = ", ".join(f"{name} = replace({name}::text, '{PREFIX}', '{prefix}')::jsonb" for name in ("next", "newest", "ends"))
+        by_topic = ("next", "newest", "ends", *(["closings"] if knows_days(kept) else []))
+        renamed = ", ".join(f"{name} = replace({name}::text, '{PREFIX}', '{prefix}')::jsonb" for name in by_topic)
         mine = f"(SELECT jsonb_object_agg(key, value) FROM jsonb_each('{told}') AS t WHERE next ? replace(t.key, '{prefix}', '{PREFIX}'))"
         postgres.execute(f"UPDATE shards SET topic_ids = {mine}, owner = NULL, {renamed}", databases[service].name)
+    for service in ("registry", "membership") if knows_days(kept) else ():
+        postgres.execute(f"UPDATE relay_marks SET topic_id = '{ids[f'{prefix}{service}.v1']}'", databases[service].name)
 
 
 def unpack(kept: Path, folder: Path) -> Path:

@@ -6,6 +6,7 @@ balancer would choose them.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -14,12 +15,14 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 
-from deploy.local.supervising.child import end, free_port, spawn
+from deploy.local.child import end, free_port, spawn
 from shared.contracts.ids import uuid7
 from tests.conftest import Database
 from tests.e2e.platform import until
@@ -113,6 +116,24 @@ class Deployment:
         answer: dict[str, Any] = httpx.get(self.addresses[service][-1] + "/readyz", timeout=10, trust_env=False).json()
         return answer
 
+    def closed_day(self) -> date | None:
+        """The last day that metrics has closed."""
+        found: str | None = self.readiness("metrics")["closed_day"]
+        return None if found is None else date.fromisoformat(found)
+
+    def a_day_passes(self) -> None:
+        """Turn the clock of every service's database a day on, as `./parkunion clock advance 1d` does, until one more day is closed."""
+        before = self.closed_day() or date.min
+        asyncio.run(self._turn(timedelta(days=1)))
+        until(lambda: (self.closed_day() or date.min) > before, "one more day is closed", 400)
+
+    async def _turn(self, step: timedelta) -> None:
+        connections = [await asyncpg.connect(database.owner_dsn) for database in self.databases.values()]
+        shift = max([await conn.fetchval("SELECT shift FROM clock_shift") for conn in connections]) + step
+        for conn in connections:
+            await conn.execute("UPDATE clock_shift SET shift = $1", shift)
+            await conn.close()
+
     def settled(self) -> bool:
         """Whether everything that was said has been read by the services whose APIs answer."""
         found = [self.readiness(service) for service in ("registry", "membership", "metrics")]
@@ -142,13 +163,15 @@ class Acknowledged:
 class Load:
     """Clients that found, join, move, correct and close, while `with` lasts; each repeats until it is answered, and sometimes once more.
 
+    With `withdraws` they also say what never was, and withdraw it: the token is an operator's then, and every process knows withdrawals.
     `said` is everything that was acknowledged, `trouble` every answer that no client should get, `repeated` how many commands were sent
     once more, with their key, after they had been answered.
     """
 
-    def __init__(self, deployment: Deployment, token: str, seed: int, clients: int = 2) -> None:
+    def __init__(self, deployment: Deployment, token: str, seed: int, clients: int = 2, *, withdraws: bool = False) -> None:
         self._deployment = deployment
         self._token = token
+        self._withdraws = withdraws
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._live, args=(random.Random(seed + n), n), daemon=True) for n in range(clients)]
         self._threads.append(threading.Thread(target=self._ask, args=(random.Random(seed - 1),), daemon=True))
@@ -189,11 +212,25 @@ class Load:
         def say(service: str, path: str, **body: Any) -> dict[str, Any]:
             return self._say(web, chance, service, path, body)
 
+        def say_what_never_was(service: str, path: str, **body: Any) -> None:
+            made = say(service, path, **body)
+            say(
+                service,
+                "/v1/withdrawals",
+                subject=made["subject"],
+                reason="never_was",
+                **{"from": made["sequence"], "to": made["sequence"]},
+            )
+
         firm = say("registry", "/v1/enterprises", name=f"滚动厂{name}", park="K1-P001", settled_on="2024-01-05")["id"]
         headcount = say("registry", f"/v1/enterprises/{firm}/headcounts", on="2024-02-01", workers=chance.randrange(5, 90))
         union = say("membership", "/v1/unions", kind="enterprise_union", seat_area="K1-P001", approved_on="2024-03-03", enterprises=[firm])[
             "id"
         ]
+        if self._withdraws and chance.random() < 0.4:
+            say_what_never_was("registry", f"/v1/enterprises/{firm}/headcounts", on="2024-02-02", workers=9000)
+            never = {"kind": "sample", "number": f"rolling/{name}/never"}
+            say_what_never_was("membership", "/v1/members", union_id=union, enterprise_id=firm, document=never, joined_on="2024-04-01")
         for n in range(chance.randrange(1, 4)):
             document = {"kind": "sample", "number": f"rolling/{name}/{n}"}
             member = say("membership", "/v1/members", union_id=union, enterprise_id=firm, document=document, joined_on="2024-04-01")["id"]
@@ -223,7 +260,7 @@ class Load:
     def _until_answered(
         self, web: httpx.Client, chance: random.Random, service: str, path: str, body: dict[str, Any], key: str
     ) -> httpx.Response:
-        deadline = time.monotonic() + PATIENCE
+        deadline, refused = time.monotonic() + PATIENCE, ""
         while time.monotonic() < deadline:
             url = chance.choice(self._deployment.addresses[service])
             try:
@@ -235,9 +272,10 @@ class Load:
                     return answer
                 if answer.status_code < 500 and answer.status_code not in (409, 429):
                     raise AssertionError(f"{path}: {answer.status_code} {answer.text}")
+                refused = answer.text
                 self.errors[str(answer.status_code)] += 1
             time.sleep(0.05)
-        raise AssertionError(f"{path} was not taken within {PATIENCE:.0f} s: {dict(self.errors)}")
+        raise AssertionError(f"{path} was not taken within {PATIENCE:.0f} s: {dict(self.errors)} {body} {refused}")
 
     def _ask(self, chance: random.Random) -> None:
         """Somebody looks at the figures all the time; the answer never fails but where a process has just gone."""

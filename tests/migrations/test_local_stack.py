@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from services.metrics.folding.coverage import FOLD_VERSION
 from tests.e2e.platform import Platform, parkunion, until
-from tests.migrations.keep import QUESTIONS, tell
-from tests.migrations.kept import environment_of, program_of, unpack
+from tests.migrations.keep import QUESTIONS, WAITS, closed_day, tell, tell_what_is_taken_back, turn
+from tests.migrations.kept import environment_of, of, program_of, unpack
 
-pytestmark = [pytest.mark.slow, pytest.mark.endurance, pytest.mark.invariant("I8")]
+pytestmark = [pytest.mark.slow, pytest.mark.invariant("I8")]
 
 Old = Callable[..., str]
 
@@ -40,33 +41,77 @@ def old(kept: Path, tmp_path: Path, data: Path) -> Old:
     return run
 
 
+@of("0.2")
 def test_a_folder_of_the_old_release_goes_on_where_it_was(old: Old, data: Path) -> None:
-    old("up", "--detach")
-    platform = Platform(data, old("token").strip())
-    tell(platform)
+    """Its closed day stays closed, its figures of that day final; the generation that it built serves."""
+    platform = begun(old, data)
+    old("rebuild", "--switch")
+    tell_what_is_taken_back(platform, lambda: turn(platform, lambda: old("clock", "advance", "1d")))
+    day = str(closed_day(platform))
+    before, final, waits = figures(platform), figures(platform, known_at=day), durations(platform)
+    assert before != final
+    served = serving(old("generations", "--json"))
+    assert served == {"id": 2, "fold_version": FOLD_VERSION}, "else the figures are folded anew, as those of 0.1"
+    old("down")
+
+    platform = Platform.start(data)
+    assert serving(parkunion("generations", "--json", "--data", data).stdout) == served
+    assert str(closed_day(platform)) >= day
+    assert (figures(platform), figures(platform, known_at=day), durations(platform)) == (before, final, waits)
+    goes_on(platform)
+    assert figures(platform, known_at=day) == final
+
+
+@of("0.1")
+@pytest.mark.endurance
+def test_a_folder_of_the_first_release_is_folded_anew_and_goes_on_where_it_was(old: Old, data: Path) -> None:
+    platform = begun(old, data)
     rows = figures(platform)
-    assert any(row["members"] for answer in rows for row in answer)
     old("down")
 
     platform = Platform.start(data)
     assert figures(platform) == rows, "the old figures are served until the new ones are there"
-    until(lambda: serving(data) == {"id": 2, "fold_version": 2}, "the figures are folded anew", 120)
+    wanted = {"id": 2, "fold_version": FOLD_VERSION}
+    until(lambda: serving(parkunion("generations", "--json", "--data", data).stdout) == wanted, "the figures are folded anew", 120)
     until(platform.settled, "everything is projected")
     assert figures(platform) == rows
+    goes_on(platform)
+
+
+def begun(old: Old, data: Path) -> Platform:
+    """A stack of the old release with one of every command of 0.1."""
+    old("up", "--detach", "--test-clock")
+    platform = Platform(data, old("token").strip())
+    tell(platform)
+    assert any(row["members"] for answer in figures(platform) for row in answer)
+    return platform
+
+
+def goes_on(platform: Platform) -> None:
+    """This release takes commands, closes days, and finds nothing that differs or is held."""
+    data = platform.data
     assert platform.ask("metrics", "/v1/durations").status_code == 200
     firm = {"name": "升级后的厂", "park": "K1-P001", "settled_on": "2024-05-05"}
     platform.say("registry", "/v1/enterprises", firm).raise_for_status()
     until(platform.settled, "what is said afterwards is projected")
-    until(lambda: platform.ask("metrics", "/readyz").json()["closed_day"] is not None, "days are closed", 400)
+    until(lambda: closed_day(platform) is not None, "days are closed", 400)
+    turn(platform, lambda: parkunion("clock", "advance", "1d", "--data", data).stdout)
     assert parkunion("audit", "--data", data).returncode == 0
     assert parkunion("reconcile", "--data", data).returncode == 0
     assert all(service["held"] == 0 for service in platform.status()["services"].values())
 
 
-def figures(platform: Platform) -> list[Any]:
-    return [platform.ask("metrics", "/v1/coverage", **question).raise_for_status().json()["rows"] for question in QUESTIONS]
+def figures(platform: Platform, **known: str) -> list[Any]:
+    answers = [platform.ask("metrics", "/v1/coverage", **question, **known).raise_for_status().json() for question in QUESTIONS]
+    assert not known or all(answer["provisional"] == [] for answer in answers)
+    return [answer["rows"] for answer in answers]
 
 
-def serving(data: Path) -> dict[str, int]:
-    (found,) = [row for row in json.loads(parkunion("generations", "--json", "--data", data).stdout) if row["status"] == "serving"]
+def durations(platform: Platform) -> list[Any]:
+    return [platform.ask("metrics", "/v1/durations", **question).raise_for_status().json()["rows"] for question in WAITS]
+
+
+def serving(listed: str) -> dict[str, int]:
+    """The generation that answers, of what `generations --json` says."""
+    (found,) = [row for row in json.loads(listed) if row["status"] == "serving"]
     return {"id": found["id"], "fold_version": found["fold_version"]}

@@ -6,32 +6,47 @@ import json
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
+from deploy.local.child import free_port
 from deploy.local.servers.postgres import PostgresServer
-from deploy.local.supervising.child import free_port
-from services.membership.documents import Documents, Sealed
+from services.membership.members.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope
 from shared.process.db import create_pool
 from shared.process.migrate import migrate
 from tests.conftest import Database, NewDatabase
-from tests.integration.metrics_house import house_of
-from tests.integration.metrics_room import Room
-from tests.migrations.kept import SECRET, Issuer, environment_of, program_of, records, restore, unpack
+from tests.integration.metrics.server import house_of
+from tests.integration.metrics.service import Room
+from tests.migrations.kept import SECRET, SERVICES, Issuer, environment_of, knows_days, of, program_of, records, restore, unpack
 
 pytestmark = pytest.mark.invariant("I8")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def restored(kept: Path, postgres_server: PostgresServer) -> AsyncIterator[dict[str, Database]]:
-    """Its databases, brought up to this release."""
-    found = restore(kept, postgres_server)
+    """Its databases, brought up to this release; for tests that only read what the release wrote."""
+    async with _brought_up(kept, postgres_server, *SERVICES) as found:
+        yield found
+
+
+@pytest.fixture
+async def registry(kept: Path, postgres_server: PostgresServer) -> AsyncIterator[Database]:
+    """The registry's database alone, brought up to this release, for a test that writes."""
+    async with _brought_up(kept, postgres_server, "registry") as found:
+        yield found["registry"]
+
+
+@asynccontextmanager
+async def _brought_up(kept: Path, postgres_server: PostgresServer, *services: str) -> AsyncIterator[dict[str, Database]]:
+    found = restore(kept, postgres_server, *services)
     for service, database in found.items():
         await migrate(database.owner_dsn, service)
     yield found
@@ -46,18 +61,20 @@ def events(kept: Path) -> list[Envelope]:
 
 def figures(kept: Path) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = json.loads((kept / "figures.json").read_text("utf-8"))
-    assert any(row["members"] for answer in answers for row in answer["rows"])
+    assert any(row["members"] for answer in answers if answer.get("path") != "/v1/durations" for row in answer["rows"])
     return answers
 
 
 async def test_every_record_can_be_read_and_is_what_the_journals_say(kept: Path, restored: dict[str, Database]) -> None:
     told = {(event.source, event.subject, event.sequence): event.id for event in events(kept)}
     assert len(told) == len(records(kept))
-    assert {event.type.split(".")[1] for event in events(kept)} >= {
+    types = {event.type.split(".")[1] for event in events(kept)}
+    assert types >= {
         *("area-registered", "enterprise-registered", "headcount-reported", "enterprise-moved", "enterprise-reclassified"),
         *("enterprise-closed", "union-founded", "coverage-started", "coverage-ended", "union-dissolved", "member-joined", "member-left"),
         "fact-corrected",
     }
+    assert {"event-withdrawn", "day-closed"} <= types or not knows_days(kept)
     journals = {}
     for service in ("registry", "membership"):
         conn = await asyncpg.connect(restored[service].owner_dsn)
@@ -71,15 +88,15 @@ async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: di
     async with house_of(restored["metrics"]) as house, house.client() as client:
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
-            found = (await client.get("/v1/coverage", params=answer["params"])).raise_for_status().json()
+            found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
             assert found["rows"] == answer["rows"], answer["params"]
+            assert "provisional" not in answer or found["provisional"] == answer["provisional"], answer["params"]
 
 
+@of("0.1")
 async def test_figures_that_were_folded_before_there_were_durations_say_that_a_rebuild_is_needed(
     kept: Path, restored: dict[str, Database]
 ) -> None:
-    if kept.name != "0.1":
-        pytest.skip("it has durations")
     async with house_of(restored["metrics"]) as house, house.client() as client:
         for path in ("/v1/durations", "/v1/durations/curve"):
             answer = await client.get(path)
@@ -91,13 +108,14 @@ async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewData
     fresh = await database("metrics")
     pool = await create_pool(fresh.app_dsn, application_name="metrics.tests")
     room = Room(pool)
-    said = events(kept)
+    # The reader keeps what closes a day to itself.
+    said = [event for event in events(kept) if event.type != "parkunion.day-closed.v1"]
     for start in range(0, len(said), 200):
         await room.fold_batch(0, said[start : start + 200])
     async with house_of(fresh) as house, house.client() as client:
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
-            found = (await client.get("/v1/coverage", params=answer["params"])).raise_for_status().json()
+            found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
             assert found["rows"] == answer["rows"], answer["params"]
     pool.terminate()
 
@@ -120,13 +138,11 @@ async def test_the_documents_can_be_opened_with_their_keys(kept: Path, restored:
     assert {("resident_id", "11010519491231002X"), ("passport", "E00000001"), ("sample", "KEEP/1")} <= set(opened)
 
 
-def test_the_old_registry_takes_commands_on_the_new_schema(
-    kept: Path, restored: dict[str, Database], issuer: Issuer, tmp_path: Path
-) -> None:
+def test_the_old_registry_takes_commands_on_the_new_schema(kept: Path, registry: Database, issuer: Issuer, tmp_path: Path) -> None:
     code = unpack(kept, tmp_path)
     port = free_port(None)
     settings = {
-        "DSN": restored["registry"].app_dsn,
+        "DSN": registry.app_dsn,
         "KAFKA": "127.0.0.1:1",
         "PORT": str(port),
         "ISSUER": issuer.name,

@@ -6,7 +6,8 @@ import asyncio
 import json
 import signal
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
+from services.metrics.folding.coverage import FOLD_VERSION
 from services.metrics.folding.measures import MEASURES
 from shared import contracts
 from shared.broker.kafka import KafkaBroker
@@ -24,7 +26,21 @@ from shared.contracts import Envelope
 from shared.contracts.ids import uuid7
 from tests import oracle
 from tests.e2e.platform import until
-from tests.migrations.kept import NEW, PARTITIONS, SERVICES, TOPICS, Issuer, point_to, records, restore, restore_topics, unpack
+from tests.migrations.kept import (
+    NEW,
+    OPERATOR_SCOPES,
+    PARTITIONS,
+    SERVICES,
+    TOPICS,
+    Issuer,
+    knows_days,
+    of,
+    point_to,
+    records,
+    restore,
+    restore_topics,
+    unpack,
+)
 from tests.migrations.rolling import Deployment, Load, Process
 from tests.settings import ChaosSettings
 
@@ -44,7 +60,7 @@ def deployment(
     prefix = f"rolling-{uuid7().hex[-8:]}."
     databases = restore(kept, postgres_server)
     kafka_server.create_topics([prefix + name for name in TOPICS], PARTITIONS)
-    point_to(databases, postgres_server, prefix, restore_topics(kept, kafka_server.bootstrap, prefix))
+    point_to(kept, databases, postgres_server, prefix, restore_topics(kept, kafka_server.bootstrap, prefix))
     found = Deployment(kept, tmp_path, databases, kafka_server.bootstrap, prefix, issuer)
     yield found
     found.stop_all()
@@ -52,17 +68,27 @@ def deployment(
         postgres_server.execute(f'DROP DATABASE "{database.name}" WITH (FORCE)')
 
 
+@of("0.2")
 def test_a_rolling_upgrade_under_load_loses_nothing(kept: Path, deployment: Deployment, tmp_path: Path) -> None:
-    if kept.name != "0.1":
-        pytest.skip("the order is that from 0.1")
+    _upgraded_under_load(kept, deployment, unpack(kept, tmp_path / "old"), _from_0_2)
+
+
+@of("0.1")
+@pytest.mark.endurance
+def test_a_rolling_upgrade_over_two_releases_loses_nothing(kept: Path, deployment: Deployment, tmp_path: Path) -> None:
+    """What it has besides: the figures are folded anew under load, and no day closes before the last old process has gone."""
+    _upgraded_under_load(kept, deployment, unpack(kept, tmp_path / "old"), _from_0_1)
+
+
+def _upgraded_under_load(kept: Path, deployment: Deployment, old: Path, steps: Callable[[Upgrade], None]) -> None:
     seed = ChaosSettings().seed
     print(f"PARKUNION_TEST_SEED={seed}")
-    old = unpack(kept, tmp_path / "old")
     roles = {"registry": ["api", "relay"], "membership": ["api", "relay", "consumer"], "metrics": ["api", "projector"]}
     before = {(service, role): deployment.start(old, service, role) for service in SERVICES for role in roles[service]}
-    with Load(deployment, deployment.issuer.token(), seed) as load:
+    token = deployment.issuer.token(OPERATOR_SCOPES) if knows_days(kept) else deployment.issuer.token()
+    with Load(deployment, token, seed, withdraws=knows_days(kept)) as load:
         load.goes_on()
-        _to_this_release(deployment, load, before, old)
+        steps(Upgrade(deployment, load, before, old))
     until(deployment.settled, "all is told", 120)
     print(f"{len(load.said)} commands, {load.repeated} of them sent again, {load.asked} questions, {dict(load.errors)}")
     assert not load.trouble, load.trouble
@@ -74,12 +100,11 @@ def test_a_rolling_upgrade_under_load_loses_nothing(kept: Path, deployment: Depl
         assert process.child.poll() is None, process.log.read_text()[-2000:]
 
 
+@of("0.1")
 @pytest.mark.endurance
 def test_a_source_that_is_replaced_before_its_readers_holds_them_up_and_loses_nothing(
     kept: Path, deployment: Deployment, tmp_path: Path
 ) -> None:
-    if kept.name != "0.1":
-        pytest.skip("what was new after 0.1")
     old = unpack(kept, tmp_path / "old")
     for service in ("registry", "membership"):
         deployment.migrate(NEW, service)
@@ -103,18 +128,68 @@ def _held(deployment: Deployment) -> list[Any]:
     return asyncio.run(ask())
 
 
-def _to_this_release(deployment: Deployment, load: Load, running: dict[Part, Process], old: Path) -> None:
+@dataclass
+class Upgrade:
+    """Processes that are replaced one after the other, under load, by this release or again by the old one."""
+
+    deployment: Deployment
+    load: Load
+    running: dict[Part, Process]
+    old: Path
+
+    def schema(self) -> None:
+        """The migrations of this release, while the old one runs."""
+        for service in SERVICES:
+            self.deployment.migrate(NEW, service)
+        self.load.goes_on()
+
+    def replace(self, service: str, role: str, code: Path = NEW, number: int = signal.SIGTERM, **settings: str) -> None:
+        """Start the process that follows, then stop the one before."""
+        process = self.deployment.start(code, service, role, **settings)
+        self.load.goes_on()
+        self.deployment.stop(self.running[service, role], number)
+        self.running[service, role] = process
+
+    def nothing_is_held(self) -> None:
+        assert self.deployment.readiness("metrics")["held"] == 0
+
+
+def _from_0_2(upgrade: Upgrade) -> None:
+    """Schema, readers, writers. Each release knows the other's events: days close all the time, and there is a way back from every step."""
+    deployment = upgrade.deployment
+    assert _serving(deployment)["fold_version"] == FOLD_VERSION, "else the figures are folded anew, as from 0.1"
+    upgrade.schema()
+    upgrade.replace("metrics", "projector", number=signal.SIGKILL)
+    upgrade.replace("metrics", "api")
+    upgrade.replace("membership", "consumer", number=signal.SIGKILL)
+    upgrade.replace("registry", "relay", number=signal.SIGKILL)
+    deployment.a_day_passes()
+    upgrade.replace("membership", "relay")
+    upgrade.replace("membership", "api", number=signal.SIGKILL)
+    upgrade.replace("registry", "api")
+    upgrade.nothing_is_held()
+
+    parts = [*upgrade.running]
+    for number in range(ChaosSettings().rounds - 1):
+        print(f"back and forth, {number + 1}")
+        for part in reversed(parts):
+            upgrade.replace(*part, code=upgrade.old)
+        deployment.a_day_passes()
+        upgrade.load.goes_on()
+        upgrade.nothing_is_held()
+        for part in (("metrics", "projector"), ("metrics", "api"), ("membership", "consumer"), ("registry", "relay")):
+            upgrade.replace(*part)
+        for part in (("membership", "relay"), ("membership", "api"), ("registry", "api")):
+            upgrade.replace(*part, number=signal.SIGKILL)
+        upgrade.nothing_is_held()
+    deployment.a_day_passes()
+    upgrade.load.goes_on()
+
+
+def _from_0_1(upgrade: Upgrade) -> None:
     """docs/how-to/upgrade.md, step by step; before days are closed some of it back, and forth again, where rounds are asked for."""
-
-    def replace(service: str, role: str, code: Path = NEW, number: int = signal.SIGTERM, **settings: str) -> None:
-        process = deployment.start(code, service, role, **settings)
-        load.goes_on()
-        deployment.stop(running[service, role], number)
-        running[service, role] = process
-
-    for service in SERVICES:
-        deployment.migrate(NEW, service)
-    load.goes_on()
+    deployment, load, replace = upgrade.deployment, upgrade.load, upgrade.replace
+    upgrade.schema()
     projector = _rebuild_and_switch(deployment)
     replace("metrics", "api")
     replace("membership", "consumer")
@@ -122,26 +197,33 @@ def _to_this_release(deployment: Deployment, load: Load, running: dict[Part, Pro
     replace("membership", "relay", CLOSE_DAYS="false")
     replace("membership", "api", number=signal.SIGKILL)
     replace("registry", "api", number=signal.SIGKILL)
-    assert deployment.readiness("metrics")["held"] == 0
+    upgrade.nothing_is_held()
 
     for number in range(ChaosSettings().rounds - 1):
         print(f"back and forth, {number + 1}")
         for part in (("registry", "api"), ("registry", "relay"), ("membership", "consumer"), ("metrics", "api")):
-            replace(*part, code=old)
+            replace(*part, code=upgrade.old)
         load.goes_on()
         replace("metrics", "api")
         replace("membership", "consumer")
         replace("registry", "relay", CLOSE_DAYS="false")
         replace("registry", "api")
-        assert deployment.readiness("metrics")["held"] == 0
-    assert deployment.readiness("metrics")["closed_day"] is None, "no day closes while somebody would not understand it"
+        upgrade.nothing_is_held()
+    assert deployment.closed_day() is None, "no day closes while somebody would not understand it"
 
-    deployment.stop(running["metrics", "projector"])
-    running["metrics", "projector"] = projector
+    deployment.stop(upgrade.running["metrics", "projector"])
+    upgrade.running["metrics", "projector"] = projector
     replace("registry", "relay")
     replace("membership", "relay")
-    until(lambda: deployment.readiness("metrics")["closed_day"] is not None, "a day is closed", 400)
+    until(lambda: deployment.closed_day() is not None, "a day is closed", 400)
     load.goes_on()
+
+
+def _serving(deployment: Deployment) -> dict[str, Any]:
+    """The generation that answers."""
+    listed = json.loads(deployment.operate(NEW, "generations", "--json").stdout)
+    (found,) = [row for row in listed if row["status"] == "serving"]
+    return dict(found)
 
 
 def _rebuild_and_switch(deployment: Deployment) -> Process:
@@ -177,9 +259,15 @@ async def _nothing_is_lost(kept: Path, deployment: Deployment, load: Load) -> No
     assert {(event.source, event.subject, event.sequence): event.id for event in old}.items() <= {
         key: event.id for key, event in log.items()
     }.items()
-    assert {event.type.split(".")[1] for event in log.values()} > {event.type.split(".")[1] for event in old} >= {"member-joined"}
+    told, told_before = ({event.type.split(".")[1] for event in events} for events in (log.values(), old))
+    assert told == told_before | {"day-closed"}
+    assert told_before >= {"member-joined"}
+    assert knows_days(kept) or told > told_before, "days are closed after the last process of 0.1 has gone"
     closed = {(event.source, event.subject) for event in log.values() if event.type == "parkunion.day-closed.v1"}
     assert len(closed) == 2 * PARTITIONS
+    withdrawn = {event.id for event in log.values() if event.type == "parkunion.event-withdrawn.v1"} - {event.id for event in old}
+    assert bool(withdrawn) == knows_days(kept)
+    assert len(withdrawn) == sum(command.path == "/v1/withdrawals" for command in load.said)
     conn = await asyncpg.connect(deployment.databases["metrics"].owner_dsn)
     assert await conn.fetchval("SELECT count(*) FROM held WHERE generation = (SELECT id FROM generations WHERE status = 'serving')") == 0
     assert await _ledger(conn) == oracle.ledger(log.values())

@@ -1,4 +1,4 @@
-"""`coverage`: the figures, what makes them up, and why they changed, as the API answers them."""
+"""`coverage`: the figures, their composition and their changes, from the API."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rich.table import Table
 
 from deploy.local import stack as stacks
 from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality
+from deploy.local.errors import UserError
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.stack import Stack
-from deploy.local.trouble import Trouble
 
 PAGE = 500
 WIDTH = 160
-"""Columns of a table that no terminal shows."""
+"""Columns of a table if there is no terminal."""
 
 
 class By(StrEnum):
-    """What the rows are."""
+    """The grouping of the rows."""
 
     district = "district"
     park = "park"
@@ -35,7 +35,7 @@ class By(StrEnum):
 
 
 class Format(StrEnum):
-    """How the result is written."""
+    """The output format."""
 
     table = "table"
     csv = "csv"
@@ -64,36 +64,36 @@ def coverage(
     form: Annotated[Format, typer.Option("--format", help="输出格式 / form of the output")] = Format.table,
 ) -> None:
     if explain and changes:
-        raise Trouble("--explain 与 --changes 只能取其一", "say either --explain or --changes", 2)
+        raise UserError("--explain 与 --changes 只能取其一", "say either --explain or --changes", 2)
     if explain and measure is None:
-        raise Trouble("--explain 需要 --measure", "--explain needs --measure", 2)
+        raise UserError("--explain 需要 --measure", "--explain needs --measure", 2)
     if changes and known_from is None:
-        raise Trouble("--changes 需要 --known-from", "--changes needs --known-from", 2)
+        raise UserError("--changes 需要 --known-from", "--changes needs --known-from", 2)
     days = {"--as-of": as_of, "--known-at": known_at, "--known-from": known_from, "--known-to": known_to}
-    for option, said in days.items():
-        _require_day(option, said)
-    asked = {"area": area, "as_of": as_of}
+    for option, day in days.items():
+        _require_day(option, day)
+    common = {"area": area, "as_of": as_of}
     if changes:
         path, more = "/v1/coverage/changes", {"known_from": known_from, "known_to": known_to, "measure": measure}
     else:
         path, more = "/v1/coverage", {"by": by.value if by else None, "known_at": known_at}
     if explain:
         path, more = "/v1/coverage/explain", {**more, "measure": measure, "group": group, "enterprise": enterprise}
-    params = {name: value for name, value in (asked | more).items() if value is not None}
+    params = {name: value for name, value in (common | more).items() if value is not None}
     answer = asyncio.run(_ask(stacks.load(context.obj), path, params))
     _write(answer, form)
 
 
-def _require_day(option: str, said: str | None) -> None:
-    """Trouble (exit 2) unless it is left out or a day of the calendar, written YYYY-MM-DD."""
+def _require_day(option: str, day: str | None) -> None:
+    """Raise UserError (exit 2) unless the day is None or a valid YYYY-MM-DD."""
     try:
-        if said is None or date.fromisoformat(said).isoformat() == said:
+        if day is None or date.fromisoformat(day).isoformat() == day:
             return
-        raise ValueError(said)
+        raise ValueError(day)
     except ValueError as error:
-        raise Trouble(
-            f"{option} 无法识别 {said}:日期须写作 YYYY-MM-DD 且真实存在",
-            f"{option} cannot read {said}: a date is written YYYY-MM-DD and exists in the calendar",
+        raise UserError(
+            f"{option} 无法识别 {day}:日期须写作 YYYY-MM-DD 且真实存在",
+            f"{option} cannot read {day}: a date is written YYYY-MM-DD and exists in the calendar",
             2,
         ) from error
 
@@ -135,7 +135,7 @@ def _write(answer: dict[str, Any], form: Format) -> None:
 
 
 def result_console() -> Console:
-    """Where results go: as wide as the terminal or COLUMNS say, else wide enough for everything."""
+    """The console of results: as wide as the terminal or COLUMNS, else WIDTH."""
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
@@ -143,7 +143,7 @@ def result_console() -> Console:
 
 
 def _table(answer: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
-    """Enterprises, events or changes, with the figures that they add up to."""
+    """Enterprises, events or changes, with their total."""
     figures = {name: answer[name] for name in ("figure", "delta") if name in answer}
     table = Table(caption=f"{msgspec.json.encode(figures).decode()} {finality(answer)}")
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) is not None for row in rows)]

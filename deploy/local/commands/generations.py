@@ -1,7 +1,4 @@
-"""`audit`, `rebuild`, `generations`, `switch`, `rollback`: the figures against the log, and new ones beside them.
-
-The work is the metrics service's own (`python -m services.metrics.operate`), run here with the stack's environment and the owner's role.
-"""
+"""`audit`, `rebuild`, `generations`, `switch`, `rollback`: run `python -m services.metrics.operate` with the stack's environment."""
 
 from __future__ import annotations
 
@@ -14,8 +11,6 @@ from deploy.local import stack as stacks
 from deploy.local.supervising.processes import operate_program, operator_environment
 
 JSON = Annotated[bool, typer.Option("--json", help="JSON")]
-
-
 ZH, EN = "3 没有运行的平台,4 未能完成", "3: no stack runs, 4: it could not be done"
 
 
@@ -58,20 +53,20 @@ def switch(
         int | None, typer.Option(help="接受此报告的差异 / the differences of this report are meant", metavar="REPORT")
     ] = None,
 ) -> None:
-    wanted = [] if generation is None else [str(generation)]
-    _operate(context, "switch", *wanted, *([] if accept is None else ["--accept", str(accept)]))
+    target = [] if generation is None else [str(generation)]
+    _operate(context, "switch", *target, *([] if accept is None else ["--accept", str(accept)]))
 
 
 def rollback(context: typer.Context) -> None:
     _operate(context, "rollback")
 
 
-def _flag(name: str, said: bool) -> list[str]:
-    return [name] if said else []
+def _flag(name: str, given: bool) -> list[str]:
+    return [name] if given else []
 
 
 def _operate(context: typer.Context, *words: str) -> None:
-    """Run the command to its end; its exit code is ours."""
+    """Run the command and exit with its code."""
     stack = stacks.load(context.obj)
     env = operator_environment(stack.dsn("metrics", "owner"), stack.content["kafka"]["bootstrap"])
     done = subprocess.run(operate_program(*words), env=env, cwd="/", stdin=subprocess.DEVNULL, check=False)

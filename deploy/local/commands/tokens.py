@@ -1,4 +1,4 @@
-"""`token` and `dashboard`: how a person or a script gets in."""
+"""`token` and `dashboard`: access for scripts and persons."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from deploy.local import stack as stacks
+from deploy.local.errors import UserError
 from deploy.local.servers.issuer import DEFAULT_TTL, LONGEST_TTL
-from deploy.local.trouble import Trouble
 from shared.contracts.services import SCOPES
 from shared.http.forms import AREA_CODE
 
@@ -31,21 +31,21 @@ def token(
     scopes = _words(scope, "--scope")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         known = " ".join(SCOPES)
-        raise Trouble(f"没有权限 {' '.join(unknown)};可选:{known}", f"no such scope: {' '.join(unknown)}; there are {known}", 2)
+        raise UserError(f"没有权限 {' '.join(unknown)};可选:{known}", f"no such scope: {' '.join(unknown)}; there are {known}", 2)
     if not 1 <= ttl <= LONGEST_TTL:
-        raise Trouble(f"--ttl 须为 1 至 {LONGEST_TTL} 秒", f"--ttl must be 1 to {LONGEST_TTL} seconds", 2)
+        raise UserError(f"--ttl 须为 1 至 {LONGEST_TTL} 秒", f"--ttl must be 1 to {LONGEST_TTL} seconds", 2)
     areas = _words(area, "--area")
     if wrong := [code for code in areas if code != EVERYTHING and not AREA_CODE.fullmatch(code)]:
-        raise Trouble(f"--area 不是区域代码:{wrong[0]}", f"--area is no code of an area: {wrong[0]}", 2)
+        raise UserError(f"--area 不是区域代码:{wrong[0]}", f"--area is no code of an area: {wrong[0]}", 2)
     print(stacks.load(context.obj).token(scopes, areas, ttl))
 
 
-def _words(said: list[str] | None, option: str) -> list[str]:
-    """What an option says, several times or with commas or spaces between. An option that was given must say something: an empty one,
-    such as a variable that is not set, would otherwise grant everything."""
-    found = [word for text in said or [] for word in text.replace(",", " ").split()]
-    if said and (not found or not all(text.strip(" ,") for text in said)):
-        raise Trouble(f"{option} 为空", f"{option} is empty", 2)
+def _words(values: list[str] | None, option: str) -> list[str]:
+    """The values of a repeatable option, also separated by commas or spaces. An empty value, such as an unset variable, is an error: it
+    would otherwise grant everything."""
+    found = [word for text in values or [] for word in text.replace(",", " ").split()]
+    if values and (not found or not all(text.strip(" ,") for text in values)):
+        raise UserError(f"{option} 为空", f"{option} is empty", 2)
     return found
 
 

@@ -1,1 +1,1 @@
-"""Brings records from files to a running stack through the public APIs of its services, and nothing else."""
+"""Imports records from files into a running stack, only through the public APIs of its services."""

@@ -1,21 +1,21 @@
-"""Loads a synthetic city (samples/city): quarter after quarter of what was typed in, the registry's half and membership's side by side."""
+"""Loads a synthetic city (samples/city) quarter by quarter, both services concurrently."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 
-from deploy.local.loading.batches import Refusal, Sender
-from deploy.local.loading.sample import ALREADY_THERE, line
-from samples.city import Answer, City, Command, Unanswered, filled, quarters, waves
+from deploy.local.loading.batches import Refusal, Sender, batch_line
+from deploy.local.loading.records import ALREADY_THERE
+from samples.city import Answer, City, Command, UnresolvedReferenceError, dependency_batches, quarters, with_ids
 from shared.problems.errors import FieldError
 
 QUARTERS_AHEAD = 2
-"""By how many quarters the registry may be ahead of membership, so that figures grow with the years."""
+"""Quarters that the registry may be ahead of membership, so that figures grow with the years."""
 
 
 async def load_city(sender: Sender, city: City) -> None:
-    """Everything in the order of entry, as far as it matters. Raises Trouble; what is in by then is found again at the next run."""
+    """Load all commands in their order, as far as they depend on it. Raises UserError; another run continues."""
     loading = _Loading(sender, city)
     registry = asyncio.create_task(loading.registry())
     try:
@@ -27,7 +27,7 @@ async def load_city(sender: Sender, city: City) -> None:
 
 
 class _Loading:
-    """The state of one load: what was answered so far, and which quarters the registry has."""
+    """The state of one load: the answers so far, and the quarters that the registry has."""
 
     def __init__(self, sender: Sender, city: City) -> None:
         self._sender = sender
@@ -38,7 +38,7 @@ class _Loading:
         self._registered: asyncio.Queue[Exception | None] = asyncio.Queue()
 
     async def registry(self) -> None:
-        """The registry's half; membership hears of each quarter that is done, or why there is no more."""
+        """Load the registry's commands; `membership` gets a None per finished quarter, or the error."""
         try:
             for commands in self._quarters:
                 await self._ahead.acquire()
@@ -48,7 +48,7 @@ class _Loading:
             self._registered.put_nowait(error)
 
     async def membership(self) -> None:
-        """Membership's half, each quarter once the registry has it."""
+        """Load membership's commands, each quarter after the registry's."""
         for commands in self._quarters:
             if (error := await self._registered.get()) is not None:
                 raise error
@@ -56,27 +56,24 @@ class _Loading:
             self._ahead.release()
 
     async def _send(self, commands: Sequence[Command]) -> None:
-        for wave in waves(commands):
-            known = self._known(wave)
-            lines = [line(command.op, command.key, body) for command, body in known]
-            rows = [self._row[command.key] for command, _ in known]
-            answers = (
-                await self._sender.send_mixed(known[0][0].service, [c.op for c, _ in known], lines, rows, ALREADY_THERE) if known else []
-            )
-            for (command, _), answer in zip(known, answers, strict=True):
+        for batch in dependency_batches(commands):
+            resolved = self._resolved(batch)
+            lines = [batch_line(command.op, command.key, body, self._row[command.key]) for command, body in resolved]
+            answers = await self._sender.send(resolved[0][0].service, lines, ALREADY_THERE) if resolved else []
+            for (command, _), answer in zip(resolved, answers, strict=True):
                 if answer is not None and answer.id is not None:
                     self._answers[command.key] = Answer(answer.id, answer.event_ids)
 
-    def _known(self, wave: Sequence[Command]) -> list[tuple[Command, dict[str, object]]]:
-        """The commands with ids in the place of references; one that names what was refused is refused."""
-        known = []
-        for command in wave:
+    def _resolved(self, batch: Sequence[Command]) -> list[tuple[Command, dict[str, object]]]:
+        """The commands with ids in place of references; one that refers to a refused command is refused."""
+        resolved = []
+        for command in batch:
             try:
-                known.append((command, filled(command.body, self._answers)))
-            except Unanswered as unanswered:
-                error = FieldError("NOT_LOADED_BEFORE_IT", None, self._row[command.key], {"what": str(unanswered)})
+                resolved.append((command, with_ids(command.body, self._answers)))
+            except UnresolvedReferenceError as unresolved:
+                error = FieldError("NOT_LOADED_BEFORE_IT", None, self._row[command.key], {"what": str(unresolved)})
                 self._sender.refuse(command.op, [Refusal.of(error, command.op)])
-        return known
+        return resolved
 
 
 def _by_service(commands: Sequence[Command]) -> list[list[Command]]:

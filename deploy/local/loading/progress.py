@@ -1,4 +1,4 @@
-"""How far a load is: a bar on a terminal, a line now and then elsewhere; always on stderr, because results go to stdout."""
+"""The progress of an import: a bar on a terminal, occasional lines elsewhere; on stderr, because results go to stdout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE = 5.0
 
 
 class LoadProgress:
-    """A context in which `tell(op, count)` moves the bar towards `total` lines; `table`, if set, is shown below it."""
+    """A context in which `advance(op, count)` moves the bar towards `total` lines; `table`, if set, is shown below it."""
 
     def __init__(self, title: str, total: int, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
@@ -24,7 +24,7 @@ class LoadProgress:
         self.done: Counter[str] = Counter()
         self._title = title
         self._total = total
-        self._said = time.monotonic()
+        self._printed = time.monotonic()
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=self.console
         )
@@ -40,21 +40,21 @@ class LoadProgress:
         if self._live is not None:
             self._live.stop()
         elif kind is None:
-            self._say()
+            self._print_line()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self._bar
         if self.table is not None:
             yield self.table
 
-    def tell(self, op: str, count: int) -> None:
-        """`count` lines of `op` are settled."""
+    def advance(self, op: str, count: int) -> None:
+        """Count `count` settled lines of `op`."""
         self.done[op] += count
         self._bar.update(self._task, completed=sum(self.done.values()))
-        if self._live is None and time.monotonic() - self._said > PAUSE:
-            self._say()
+        if self._live is None and time.monotonic() - self._printed > PAUSE:
+            self._print_line()
 
-    def _say(self) -> None:
-        self._said = time.monotonic()
+    def _print_line(self) -> None:
+        self._printed = time.monotonic()
         each = ", ".join(f"{op} {count}" for op, count in self.done.items())
         self.console.print(f"{self._title}: {sum(self.done.values())}/{self._total} ({each})", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a command says at the end of an import: the fate of the rows, each refused one by row and field, and what is odd."""
+"""The output at the end of an import: counts, refused rows by row and field, and findings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from deploy.local.coverage_table import harmless
-from deploy.local.loading.batches import Fate, Refusal
-from samples.files import Unusable
+from deploy.local.coverage_table import escape_formula
+from deploy.local.loading.batches import ImportResult, Refusal
+from samples.files import UnusableFileError
 from samples.records import Finding
 
 MOST_SHOWN = 200
@@ -30,34 +30,34 @@ NAMES: Mapping[str, str] = {
     "correction": "更正",
     "row": "行",
 }
-"""{op: what people call it}"""
+"""{op: its Chinese name}"""
 
 
-def unusable_lines(path: Path, error: Unusable) -> Iterator[str]:
+def unusable_lines(path: Path, error: UnusableFileError) -> Iterator[str]:
     """Why a file cannot be used at all."""
-    for wrong in error.errors:
-        yield f"{path}: {_wrong(Refusal.of(wrong, 'row'))}"
+    for field_error in error.errors:
+        yield f"{path}: {_refusal_line(Refusal.of(field_error, 'row'))}"
     yield "未导入任何内容 / nothing was brought in"
 
 
-def fate_lines(fate: Fate) -> Iterator[str]:
-    """What was refused, row by row, then the counts."""
-    shown = sorted(fate.refusals, key=lambda refusal: (refusal.row or 0, refusal.op))[:MOST_SHOWN]
+def result_lines(result: ImportResult) -> Iterator[str]:
+    """The refused rows, then the counts."""
+    shown = sorted(result.refusals, key=lambda refusal: (refusal.row or 0, refusal.op))[:MOST_SHOWN]
     for refusal in shown:
-        yield _wrong(refusal)
-    total = sum(fate.refused.values())
+        yield _refusal_line(refusal)
+    total = sum(result.refused.values())
     if total > len(shown):
         zh, en = (
-            (f"前 {len(shown)} 条", f"first {len(shown)}") if len(fate.refusals) > len(shown) else (f" {len(shown)} 条", str(len(shown)))
+            (f"前 {len(shown)} 条", f"first {len(shown)}") if len(result.refusals) > len(shown) else (f" {len(shown)} 条", str(len(shown)))
         )
         yield f"…… 共 {total} 条未接受;以上为{zh}原因 / {total} were refused; above are the {en} reasons, of which one may concern several"
-    accepted = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in fate.accepted.items() if count) or "0"
-    refused = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in fate.refused.items() if count) or "0"
+    accepted = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in result.accepted.items() if count) or "0"
+    refused = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in result.refused.items() if count) or "0"
     yield f"已在平台中(再次执行不会重复)/ on the platform now (a second run repeats nothing): {accepted}"
     yield f"未接受,其余不受影响 / refused, without effect on the others: {refused}"
 
 
-def _wrong(refusal: Refusal) -> str:
+def _refusal_line(refusal: Refusal) -> str:
     where = [f"第 {refusal.row} 行 line {refusal.row}"] if refusal.row else []
     where += [refusal.op] if refusal.op != "row" else []
     where += [refusal.field] if refusal.field else []
@@ -67,7 +67,7 @@ def _wrong(refusal: Refusal) -> str:
 def finding_lines(
     findings: Iterable[Finding], counts: Mapping[str, int], meanings: Mapping[str, tuple[str, str]], rest: Path
 ) -> Iterator[str]:
-    """All that is odd and was kept, code by code with the case numbers; past MOST_FINDINGS only what `rest` (a CSV file) holds."""
+    """The findings, sorted by code; after MOST_FINDINGS only a reference to `rest` (a CSV file with all)."""
     total = sum(counts.values())
     yield f"异常而保留的记录 / odd, and kept: {total}"
     code = None
@@ -86,4 +86,4 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(Finding._fields)
-        writer.writerows([harmless(value) for value in finding] for finding in findings)
+        writer.writerows([escape_formula(value) for value in finding] for finding in findings)

@@ -1,7 +1,7 @@
-"""The rows of an NDJSON file that is imported: one JSON object a line, a command's body as the API takes it.
+"""The rows of an NDJSON import file: one JSON object per line, the body of a command of the API.
 
-Beside the body a row may have a `key` of its own, by which it is recognised at the next run; else its content is the key. Where an id of
-an enterprise stands, its unified social credit code may stand instead.
+A row may have a `key`, by which a repeat is recognised; otherwise the hash of its content is the key. An enterprise may be given by its
+id or by its unified social credit code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from pydantic import BaseModel, Field, ValidationError
 
-from samples.files import Unusable, lines
+from samples.files import UnusableFileError, lines
 from shared.contracts.membership import UnionKind
 from shared.http.forms import AreaCode, Code, Command, Count, Day, Id, Name
 from shared.problems.errors import FieldError
@@ -32,7 +32,7 @@ Reference = Code
 
 
 class Row(Command):
-    """One row; `op` and `service` say where it goes, `references` which fields name enterprises."""
+    """One row; `op` and `service` are its target, `references` the fields that name enterprises."""
 
     op: ClassVar[str]
     service: ClassVar[str] = "registry"
@@ -54,7 +54,7 @@ class AreaRow(Row):
 
 
 class HeadcountRow(BaseModel, extra="forbid"):
-    """So many workers on that day."""
+    """The number of workers on a day."""
 
     on: Day
     workers: Count
@@ -113,30 +113,32 @@ KINDS: dict[str, type[Row]] = {"areas": AreaRow, "enterprises": EnterpriseRow, "
 """{KIND of the command `import`: its rows}"""
 
 
-class Read:
-    """One row that has its form: its line in the file, its idempotency key, its body for the API, and what comes after it."""
+class ParsedRow:
+    """A valid row: its line in the file, idempotency key, body for the API, and the headcount that follows."""
 
     __slots__ = ("body", "headcount", "key", "number")
 
-    def __init__(self, kind: str, number: int, said: dict[str, Any]) -> None:
-        own = said.pop("key", None)
-        content = msgspec.json.encode(said, order="deterministic")
+    def __init__(self, kind: str, number: int, content: dict[str, Any]) -> None:
+        own = content.pop("key", None)
+        encoded = msgspec.json.encode(content, order="deterministic")
         self.number = number
-        # The content goes into the key only as a hash: it may be personal.
-        self.key = f"{kind}/{own}" if own is not None else f"{kind}/sha256:{hashlib.sha256(content).hexdigest()}"
-        self.headcount: dict[str, Any] | None = said.pop("headcount", None)
-        self.body = said
+        # Only a hash of the content, which may be personal data.
+        self.key = f"{kind}/{own}" if own is not None else f"{kind}/sha256:{hashlib.sha256(encoded).hexdigest()}"
+        self.headcount: dict[str, Any] | None = content.pop("headcount", None)
+        self.body = content
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         yield from lines(path)
-    except Unusable as unusable:
-        raise Unusable(*(replace(error, code=NO_ROWS) if error.code == "NOT_A_TABLE" else error for error in unusable.errors)) from unusable
+    except UnusableFileError as unusable:
+        raise UnusableFileError(
+            *(replace(error, code=NO_ROWS) if error.code == "NOT_A_TABLE" else error for error in unusable.errors)
+        ) from unusable
 
 
-def rows(path: Path, kind: str) -> Iterator[Read | list[FieldError]]:
-    """Every row of the file, or all that is wrong with it. Raises Unusable."""
+def read_rows(path: Path, kind: str) -> Iterator[ParsedRow | list[FieldError]]:
+    """Every row of the file, or its errors. Raises UnusableFileError."""
     form = KINDS[kind]
     for number, text in _lines(path):
         if not text.strip():
@@ -145,36 +147,36 @@ def rows(path: Path, kind: str) -> Iterator[Read | list[FieldError]]:
             yield [FieldError("LINE_TOO_LARGE", None, number, {"most": LONGEST_LINE})]
             continue
         try:
-            said = msgspec.json.decode(text)
-            form.model_validate(said)
+            content = msgspec.json.decode(text)
+            form.model_validate(content)
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             yield [FieldError("BROKEN_JSON", None, number)]
         except ValidationError as error:
             yield problem_of(error.errors(include_url=False, include_input=False), number).errors
         else:
-            yield Read(kind, number, {name: value for name, value in said.items() if value is not None})
+            yield ParsedRow(kind, number, {name: value for name, value in content.items() if value is not None})
 
 
-class Checked:
-    """What the first look at a file finds: `good` rows that come to so many `lines`, `refused` ones for `errors` (at most `most` are kept).
+class CheckedFile:
+    """The result of validating a file: `valid` rows that give `lines` batch lines, and `refused` rows with `errors` (at most `most` are kept).
 
-    Raises Unusable if there is no row at all, or no line is a JSON object.
+    Raises UnusableFileError if there is no row, or no line is a JSON object.
     """
 
     def __init__(self, path: Path, kind: str, most: int = 1000) -> None:
-        self.good = self.lines = self.refused = 0
+        self.valid = self.lines = self.refused = 0
         self.errors: list[FieldError] = []
         broken = 0
-        for row in rows(path, kind):
-            if isinstance(row, Read):
-                self.good += 1
+        for row in read_rows(path, kind):
+            if isinstance(row, ParsedRow):
+                self.valid += 1
                 self.lines += 1 + (row.headcount is not None)
                 continue
             self.refused += 1
             broken += row[0].code in NO_OBJECT
             if len(self.errors) < most:
                 self.errors += row
-        if not self.good and not self.refused:
-            raise Unusable(FieldError("FILE_EMPTY"))
-        if not self.good and broken == self.refused:
-            raise Unusable(FieldError(NO_ROWS, None, self.errors[0].row))
+        if not self.valid and not self.refused:
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
+        if not self.valid and broken == self.refused:
+            raise UnusableFileError(FieldError(NO_ROWS, None, self.errors[0].row))

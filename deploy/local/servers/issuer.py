@@ -1,7 +1,7 @@
 """The local stack's token issuer: OpenID discovery, JWKS, and `POST /token` by client_credentials with private_key_jwt (RFC 7523).
 
-Any OIDC provider takes its place by the settings ISSUER, JWKS_URL and AUDIENCE of the services. It signs with ES256; its own key and the
-key of its one client are made at the first start in DIR/keys (0600). Runs in a thread of the supervisor.
+Any OIDC provider can replace it by the settings ISSUER, JWKS_URL and AUDIENCE of the services. It signs with ES256; its own key and the
+key of its one client are created at the first start in DIR/keys (0600). Runs in a thread of the supervisor.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ DEFAULT_TTL = 3600
 LONGEST_TTL = 31 * 86400
 """Seconds."""
 LEEWAY = 30
-"""Seconds by which clocks may differ."""
+"""Allowed clock difference in seconds."""
 
 
-class Refused(Exception):
+class TokenError(Exception):
     """An OAuth 2 error answer (RFC 6749 §5.2)."""
 
     def __init__(self, error: str, description: str, status: int = 400) -> None:
@@ -46,15 +46,15 @@ def make_key() -> str:
 
 
 def issuer_key(folder: Folder) -> ECKey:
-    return ECKey.import_key(json.loads(folder.kept_key("issuer.json", make_key)))
+    return ECKey.import_key(json.loads(folder.key("issuer.json", make_key)))
 
 
 def client_key(folder: Folder) -> ECKey:
-    return ECKey.import_key(json.loads(folder.kept_key("client.json", make_key)))
+    return ECKey.import_key(json.loads(folder.key("client.json", make_key)))
 
 
 def client_assertion(key: ECKey, audience: str, now: float) -> str:
-    """The client's proof for `POST /token` (RFC 7523 §3), good for one minute and one use."""
+    """The client's proof for `POST /token` (RFC 7523 §3), valid for one minute and one use."""
     claims = {"iss": CLIENT, "sub": CLIENT, "aud": audience, "jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now) + 60}
     return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
 
@@ -97,22 +97,22 @@ class Issuer:
         return {"keys": [{**self._key.as_dict(private=False), "alg": "ES256", "use": "sig"}]}
 
     def token(self, form: dict[str, str]) -> dict[str, Any]:
-        """Answer `POST /token`. Besides RFC 6749: `areas` (codes with spaces between, default `*`) and `ttl` (seconds)."""
+        """The answer of `POST /token`. Beyond RFC 6749: `areas` (codes separated by spaces, default `*`) and `ttl` (seconds)."""
         if form.get("grant_type") != "client_credentials":
-            raise Refused("unsupported_grant_type", "grant_type must be client_credentials")
+            raise TokenError("unsupported_grant_type", "grant_type must be client_credentials")
         client = self._authenticate(form)
         scopes = form.get("scope", "").split() or list(SCOPES)
         if unknown := sorted(set(scopes) - set(SCOPES)):
-            raise Refused("invalid_scope", f"unknown scope: {' '.join(unknown)}")
+            raise TokenError("invalid_scope", f"unknown scope: {' '.join(unknown)}")
         areas = form["areas"].split() if "areas" in form else ["*"]
         if not areas:
-            raise Refused("invalid_request", "areas must name at least one area")
+            raise TokenError("invalid_request", "areas must name at least one area")
         try:
             ttl = int(form.get("ttl", DEFAULT_TTL))
         except ValueError:
             ttl = 0
         if not 1 <= ttl <= LONGEST_TTL:
-            raise Refused("invalid_request", f"ttl must be 1 to {LONGEST_TTL} seconds")
+            raise TokenError("invalid_request", f"ttl must be 1 to {LONGEST_TTL} seconds")
         now = int(time.time())
         claims = {
             "iss": self.url,
@@ -129,9 +129,9 @@ class Issuer:
         return {"access_token": signed, "token_type": "Bearer", "expires_in": ttl, "scope": claims["scope"]}
 
     def _authenticate(self, form: dict[str, str]) -> str:
-        """The client's id by its assertion; each assertion is taken once (RFC 7523 §3)."""
+        """The client id of a valid assertion; each assertion is accepted once (RFC 7523 §3)."""
         if form.get("client_assertion_type") != ASSERTION_TYPE:
-            raise Refused("invalid_client", "client_assertion_type must be jwt-bearer", 401)
+            raise TokenError("invalid_client", "client_assertion_type must be jwt-bearer", 401)
         rules = jwt.JWTClaimsRegistry(
             leeway=LEEWAY,
             iss={"essential": True, "value": CLIENT},
@@ -144,12 +144,12 @@ class Issuer:
             claims = jwt.decode(form.get("client_assertion", ""), self._client_keys, algorithms=["ES256"]).claims
             rules.validate(claims)
         except (JoseError, ValueError) as error:
-            raise Refused("invalid_client", "the client assertion is not valid", 401) from error
+            raise TokenError("invalid_client", "the client assertion is not valid", 401) from error
         with self._lock:
             now = time.time()
             self._used = {jti: until for jti, until in self._used.items() if until > now}
             if claims["jti"] in self._used:
-                raise Refused("invalid_client", "the client assertion was used before", 401)
+                raise TokenError("invalid_client", "the client assertion was used before", 401)
             self._used[claims["jti"]] = float(claims["exp"]) + LEEWAY
         return str(claims["sub"])
 
@@ -177,8 +177,8 @@ class Issuer:
                 form = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode("utf-8", "replace"), keep_blank_values=True))
                 try:
                     self._answer(200, issuer.token(form))
-                except Refused as refused:
-                    self._answer(refused.status, refused.body)
+                except TokenError as error:
+                    self._answer(error.status, error.body)
 
             def _answer(self, status: int, body: dict[str, Any]) -> None:
                 content = json.dumps(body).encode()
@@ -190,6 +190,6 @@ class Issuer:
                 self.wfile.write(content)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Silent: request lines say nothing that is worth a log."""
+                """No request log."""
 
         return Handler

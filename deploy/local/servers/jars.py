@@ -20,8 +20,8 @@ FOLDER = Path(sys.prefix) / "share" / "kafka"
 FETCHERS = 8
 
 
-class JarMismatch(Exception):
-    """A fetched jar has another SHA-256 than the lock says."""
+class JarMismatchError(Exception):
+    """The SHA-256 of a fetched jar is not that of the lock."""
 
 
 def locked() -> dict[str, str]:
@@ -41,7 +41,7 @@ def sha256(path: Path) -> str:
 
 
 def classpath() -> str:
-    """The broker's class path; FileNotFoundError if a jar of the lock is not there."""
+    """The broker's class path. Raises FileNotFoundError if a jar is missing."""
     paths = [jar_path(coordinate) for coordinate in locked()]
     for path in paths:
         if not path.is_file():
@@ -50,7 +50,7 @@ def classpath() -> str:
 
 
 def fetch() -> int:
-    """Fetch the jars of the lock that are missing or damaged; their number."""
+    """Fetch missing and damaged jars; returns their number."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted = {c: d for c, d in locked().items() if not jar_path(c).is_file() or sha256(jar_path(c)) != d}
     if not wanted:
@@ -64,7 +64,7 @@ def fetch() -> int:
 def _fetch_one(context: Any, coordinate: str, digest: str) -> None:
     fetched = Path(context.create_dependency(coordinate).artifact.resolve())
     if sha256(fetched) != digest:
-        raise JarMismatch(f"{coordinate}: SHA-256 is not the one in {LOCK.name}")
+        raise JarMismatchError(f"{coordinate}: SHA-256 is not the one in {LOCK.name}")
     shutil.move(fetched, jar_path(coordinate))
 
 
@@ -75,7 +75,7 @@ def _maven(cache: Path) -> Any:
 
 
 def relock() -> str:
-    """Resolve `COORDINATES` with all they need at run time; the text of a new lock."""
+    """Resolve `COORDINATES` with their run-time dependencies; returns the text of a new lock."""
     with tempfile.TemporaryDirectory() as temporary:
         context = _maven(Path(temporary))
         inputs, transitive = context.resolver.resolve([context.create_dependency(c) for c in COORDINATES])

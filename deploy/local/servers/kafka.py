@@ -1,4 +1,4 @@
-"""A real Kafka 4.1 of our own: one KRaft node (broker and controller) in one folder, on 127.0.0.1.
+"""A real Kafka 4.1: one KRaft node (broker and controller) in one folder, on 127.0.0.1.
 
 server = KafkaServer(folder)
 server.start()
@@ -15,15 +15,14 @@ import shutil
 import signal
 import socket
 import struct
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from deploy.local.child import ServerProcess, StartError, free_port, spawn
 from deploy.local.servers import jars
-from deploy.local.supervising.child import StartFailed, end, free_port, last_lines, spawn, wait_for
 
 HEAP = "256m"
 PROPERTIES = "server.properties"
@@ -45,9 +44,9 @@ SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
     "log.retention.ms": "-1",
     "log.retention.bytes": "-1",
-    # A committed position of a reader that was off for long is still worth having: lag tools read it.
+    # Lag tools read the committed offsets, also of readers that were off for long.
     "offsets.retention.minutes": "525600",
-    # With the default of 9 s a broker that was killed waits as long for its own old session to end.
+    # A restarted broker waits until its previous session ends; the default is 9 s.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
@@ -69,7 +68,7 @@ JAVA_OPTIONS = (
     "-XX:ReservedCodeCacheSize=64m",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
-    # Adapters from the cache do not fit a JVM without the second compiler: it makes its own and says so four times.
+    # Cached adapters do not fit a JVM without the second compiler, which logs that four times.
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:-AOTAdapterCaching",
     "-Djava.awt.headless=true",
@@ -80,7 +79,7 @@ JAVA_OPTIONS = (
 
 
 AOT_CACHE = jars.FOLDER / "kafka.aot"
-"""Loaded and linked classes of an earlier run, made at set-up: the broker starts in half the time. The JVM does without if it is missing."""
+"""Loaded and linked classes of an earlier run, made at set-up; it halves the start time. Optional for the JVM."""
 
 
 def java() -> str:
@@ -89,7 +88,7 @@ def java() -> str:
     return str(JAVA)
 
 
-class KafkaServer:
+class KafkaServer(ServerProcess):
     """One Kafka in `data_dir` (created; survives stop). The ports are free ones unless given."""
 
     name = "kafka"
@@ -100,17 +99,6 @@ class KafkaServer:
         self.controller_port = controller_port
         self.log = log or data_dir / "kafka.log"
         self._jvm_options: tuple[str, ...] = ()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The broker's pid, None if it does not run."""
-        return self._process.pid if self._process and self._process.poll() is None else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """The last exit code, negative for a signal; None while it runs."""
-        return self._process.poll() if self._process else None
 
     @property
     def bootstrap(self) -> str:
@@ -118,7 +106,7 @@ class KafkaServer:
         return f"127.0.0.1:{self.port}"
 
     def start(self, timeout: float = 60.0) -> None:
-        """Start the broker and wait until it answers. StartFailed says why not."""
+        """Start the broker and wait until it answers. Raises StartError."""
         self.prepare()
         self.spawn()
         self.wait_ready(timeout)
@@ -139,7 +127,7 @@ class KafkaServer:
         """Start the broker on the ports of `prepare` without waiting for it."""
         properties = {
             **SETTINGS,
-            # Relative to the folder that it runs in: Java reads this file as Latin-1, and splits the value at commas.
+            # Relative to the working directory: Java reads this file as Latin-1 and splits the value at commas.
             "log.dirs": "topics",
             "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
@@ -153,18 +141,15 @@ class KafkaServer:
         self._process = spawn(program, self.log, env=env, cwd=self.data_dir, death_signal=signal.SIGTERM)
 
     def wait_ready(self, timeout: float = 60.0) -> None:
-        """Wait until the broker answers requests. StartFailed says why it does not."""
-        if not wait_for(lambda: self._process is None or self._process.poll() is not None or self._answers(), timeout) or self.pid is None:
-            raise StartFailed(f"Kafka did not start: {last_lines(self.log)}")
+        """Wait until the broker answers requests. Raises StartError."""
+        self._wait("Kafka", self._answers, timeout)
 
     def stop(self, grace: float = 10.0) -> None:
-        """Controlled shutdown, SIGKILL after `grace` seconds. Nothing if it does not run."""
-        if self._process is not None:
-            end(self._process, signal.SIGTERM, grace)
-            self._process = None
+        """Controlled shutdown, SIGKILL after `grace` seconds. Does nothing if it does not run."""
+        self._stop(signal.SIGTERM, grace)
 
     def create_topics(self, names: Iterable[str], partitions: int = 12) -> None:
-        """Create topics that are kept for ever (retention.ms=-1); those that exist stay as they are. Works inside an event loop, too."""
+        """Create the missing topics, without retention limit. May be called from a running event loop."""
         with ThreadPoolExecutor(1) as thread:
             thread.submit(lambda: asyncio.run(create_topics(self.bootstrap, names, partitions))).result()
 
@@ -192,13 +177,13 @@ async def create_topics(bootstrap: str, names: Iterable[str], partitions: int) -
         for name, code, *message in answer.topic_errors:
             error = for_code(code)
             if code != 0 and error is not TopicAlreadyExistsError:
-                raise StartFailed(f"Kafka did not create the topic {name}: {error.__name__} {' '.join(filter(None, message))}")
+                raise StartError(f"Kafka did not create the topic {name}: {error.__name__} {' '.join(filter(None, message))}")
     finally:
         await client.close()
 
 
 def train() -> None:
-    """Run the broker once and keep its classes for faster starts (about 5 s; at set-up)."""
+    """Run the broker once to write AOT_CACHE (about 5 s; at set-up)."""
     with tempfile.TemporaryDirectory() as folder:
         server = KafkaServer(Path(folder))
         made = Path(folder) / "kafka.aot"

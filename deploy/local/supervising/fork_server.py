@@ -1,8 +1,8 @@
-"""Python processes of a stack are forked from one that has imported everything: each is there at once, and they share what they import.
+"""The fork server: a process that has imported all modules of the services and forks them. They start at once and share memory (ADR 0014).
 
-The supervisor's side is `Nursery`. The program (`python -P -m deploy.local.supervising.fork_server MODULE…`, the modules being those to import) reads
-orders from stdin and tells on stdout what became of them, a JSON line each: an order is {"order", "module", "words", "log", "env"}, what
-is told is {"order", "pid"} and {"ended", "code"}. Processes die with the nursery, and the nursery with the supervisor.
+`ForkServer` is the supervisor's side. The program (`python -P -m deploy.local.supervising.fork_server MODULE…` imports these modules)
+reads JSON lines from stdin, {"request", "module", "arguments", "log", "env"}, and writes JSON lines to stdout: {"request", "pid"} for each
+fork and {"exited", "code"} for each end. Forked processes die with the fork server, and the fork server with the supervisor.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from typing import Any
 
 from setproctitle import setproctitle
 
+from deploy.local.child import ChildProcess, spawn
 from deploy.local.folder import ROOT
-from deploy.local.supervising.child import Running, spawn
-from deploy.local.supervising.guard import die_with_parent
+from deploy.local.guard import die_with_parent
 
-IMPORTS_WITHIN, ANSWERS_WITHIN = 30.0, 6.0
-"""Seconds that a nursery has for its first order, and for every other."""
-TOLD_WITHIN = 1.0
-"""Seconds after the end of a process in which its exit code is told; without one it was killed together with the nursery."""
-
-
-class Silent(Exception):
-    """The nursery does not do what it was told."""
+FIRST_REPLY_TIMEOUT, REPLY_TIMEOUT = 30.0, 6.0
+"""Seconds until the reply to the first request, which waits for the imports, and to any other."""
+EXIT_CODE_TIMEOUT = 1.0
+"""Seconds from the end of a process until its exit code; without one the process was killed together with the fork server."""
 
 
-class Forked:
-    """A process that the nursery made; as much of `subprocess.Popen` as is needed of it."""
+class ForkServerError(Exception):
+    """The fork server did not reply in time."""
+
+
+class ForkedProcess:
+    """A process of the fork server, as a `ChildProcess`."""
 
     def __init__(self, pid: int, codes: dict[int, int]) -> None:
         self.pid = pid
@@ -57,7 +57,7 @@ class Forked:
         """The exit code, negative for a signal; None while it runs."""
         if self._code is None and self._ended(0.0):
             self._code = self._codes.pop(self.pid, None)
-            if self._code is None and self._gone is not None and time.monotonic() - self._gone > TOLD_WITHIN:
+            if self._code is None and self._gone is not None and time.monotonic() - self._gone > EXIT_CODE_TIMEOUT:
                 self._code = -signal.SIGKILL
             if self._code is not None and self._fd >= 0:
                 os.close(self._fd)
@@ -65,7 +65,7 @@ class Forked:
         return self._code
 
     def send_signal(self, number: int) -> None:
-        """To this process and no other, even if it has ended and its pid is another's."""
+        """Signal this process; a reused pid is never hit, because the pidfd names the process itself."""
         if self._fd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._fd, number)
@@ -74,7 +74,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code, when it has ended. Raises subprocess.TimeoutExpired."""
+        """Wait for the exit code. Raises subprocess.TimeoutExpired."""
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         while (code := self.poll()) is None:
             if (left := deadline - time.monotonic()) <= 0:
@@ -89,8 +89,8 @@ class Forked:
         return self._gone is not None
 
 
-class Nursery:
-    """`begin` a process; the nursery itself is started with the first and again after it died. `modules`: what it imports. Not for threads."""
+class ForkServer:
+    """Starts the fork server when needed, and processes in it. `modules`: what it imports. Not thread-safe."""
 
     def __init__(self, modules: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
         self._modules = modules
@@ -98,54 +98,54 @@ class Nursery:
         self._env = env
         self._process: subprocess.Popen[bytes] | None = None
         self._codes: dict[int, int] = {}
-        self._born: dict[int, Future[int]] = {}
-        self._orders = 0
+        self._pids: dict[int, Future[int]] = {}
+        self._requests = 0
         self._imported = False
 
     def open(self) -> None:
-        """Begin to import, if that was not begun before."""
+        """Start the fork server unless it runs; it begins to import at once."""
         if self._process is None or self._process.poll() is not None:
             program = [sys.executable, "-P", "-m", "deploy.local.supervising.fork_server", *self._modules]
             self._imported = False
-            self._process = spawn(program, self._log, env=self._env, cwd=ROOT, talks=True)
-            # Its own: whoever still listens to the one before has nothing to say of these.
-            self._born = {}
-            threading.Thread(target=self._listen, args=(self._process, self._born), daemon=True).start()
+            self._process = spawn(program, self._log, env=self._env, cwd=ROOT, pipes=True)
+            # A new dict: the listener thread of the previous fork server must not complete the new futures.
+            self._pids = {}
+            threading.Thread(target=self._listen, args=(self._process, self._pids), daemon=True).start()
 
-    def begin(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Running:
-        """`python -m module words…` with its output appended to `log` and no other environment than `env`.
+    def start(self, module: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> ChildProcess:
+        """Start `python -m module arguments…` with its output appended to `log` and exactly the environment `env`.
 
-        Forked from the nursery; if that stands still, or this machine has no pidfds, a process of its own.
+        Without a reply of the fork server, or without pidfds on this machine, it is started as a child of its own.
         """
         try:
-            return self.fork(module, words, log, env)
-        except Silent:
-            return spawn([sys.executable, "-P", "-m", module, *words], log, env=env, cwd=ROOT)
+            return self.fork(module, arguments, log, env)
+        except ForkServerError:
+            return spawn([sys.executable, "-P", "-m", module, *arguments], log, env=env, cwd=ROOT)
 
-    def fork(self, module: str, words: Sequence[str], log: Path, env: Mapping[str, str]) -> Forked:
-        """A process of the nursery. Raises Silent, and the nursery has ended then, with all that came from it."""
+    def fork(self, module: str, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> ForkedProcess:
+        """As `start`, but only forked. Raises ForkServerError after killing the fork server and so all its processes."""
         self.open()
-        process, orders = self._process, self._born
+        process, pids = self._process, self._pids
         assert process is not None
         assert process.stdin is not None
-        self._orders += 1
-        born = orders[self._orders] = Future[int]()
-        order = {"order": self._orders, "module": module, "words": list(words), "log": str(log), "env": dict(env)}
+        self._requests += 1
+        pid = pids[self._requests] = Future[int]()
+        request = {"request": self._requests, "module": module, "arguments": list(arguments), "log": str(log), "env": dict(env)}
         try:
-            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-            pid = born.result(ANSWERS_WITHIN if self._imported else IMPORTS_WITHIN)
+            forked = ForkedProcess(pid.result(REPLY_TIMEOUT if self._imported else FIRST_REPLY_TIMEOUT), self._codes)
             self._imported = True
-            return Forked(pid, self._codes)
+            return forked
         except (OSError, TimeoutError) as error:
-            # Frozen or gone: what it made dies with it, and is begun again by whoever keeps it running.
+            # Frozen or dead: its processes die with it, and the supervisor restarts them.
             process.kill()
-            raise Silent(repr(error)) from error
+            raise ForkServerError(repr(error)) from error
         finally:
-            del orders[self._orders]
+            del pids[self._requests]
 
     def close(self) -> None:
-        """End it; what it made should have ended before."""
+        """End the fork server; its processes should have ended before."""
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             with contextlib.suppress(OSError):
@@ -156,48 +156,48 @@ class Nursery:
                 process.kill()
                 process.wait()
 
-    def _listen(self, process: subprocess.Popen[bytes], orders: Mapping[int, Future[int]]) -> None:
+    def _listen(self, process: subprocess.Popen[bytes], pids: Mapping[int, Future[int]]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            told: dict[str, int] = json.loads(line)
-            if "ended" in told:
-                self._codes[told["ended"]] = told["code"]
-            elif born := orders.get(told["order"]):
-                born.set_result(told["pid"])
-        for born in list(orders.values()):
-            if not born.done():
-                born.set_exception(BrokenPipeError("the nursery ended"))
+            reply: dict[str, int] = json.loads(line)
+            if "exited" in reply:
+                self._codes[reply["exited"]] = reply["code"]
+            elif pid := pids.get(reply["request"]):
+                pid.set_result(reply["pid"])
+        for pid in list(pids.values()):
+            if not pid.done():
+                pid.set_exception(BrokenPipeError("the fork server ended"))
 
 
 def main() -> None:
-    """Import, then fork what is ordered until stdin ends. In a forked process: be what was ordered."""
+    """Import, then serve requests until stdin ends. In a forked process: run the requested module."""
     for module in sys.argv[1:]:
-        # What cannot be imported is no reason not to start the others: the process that needs it will say so in its own log.
+        # A failed import must not stop the other processes: the one that needs it reports it in its own log.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
     setproctitle("parkunion nursery")
-    # Never looked at again by the collector, so that its pages stay shared.
+    # Frozen objects are never visited by the collector, so their pages stay shared.
     gc.collect()
     gc.freeze()
-    order = _serve()
-    if order is not None:
-        sys.argv = [order["module"], *order["words"]]
-        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+    request = _serve()
+    if request is not None:
+        sys.argv = [request["module"], *request["arguments"]]
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 def _serve() -> dict[str, Any] | None:
-    """Fork what is ordered. Returns the order in the process that was forked for it, None in the nursery when stdin ends."""
-    nursery = os.getpid()
-    woken, wakes = os.pipe()
-    os.set_blocking(wakes, False)
-    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    """Fork for every request. Returns the request in the forked process, and None in the fork server when stdin ends."""
+    fork_server = os.getpid()
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     rest = b""
     while True:
-        ready, _, _ = select.select([0, woken], [], [])
-        if woken in ready:
-            os.read(woken, 4096)
+        ready, _, _ = select.select([0, wake_read], [], [])
+        if wake_read in ready:
+            os.read(wake_read, 4096)
             _reap()
         if 0 in ready:
             read = os.read(0, 65536)
@@ -205,24 +205,25 @@ def _serve() -> dict[str, Any] | None:
                 return None
             *lines, rest = (rest + read).split(b"\n")
             for line in lines:
-                order: dict[str, Any] = json.loads(line)
+                request: dict[str, Any] = json.loads(line)
                 pid = os.fork()
                 if pid == 0:
                     signal.set_wakeup_fd(-1)
-                    os.close(woken)
-                    os.close(wakes)
-                    _become(order, nursery)
-                    return order
-                _tell(order=order["order"], pid=pid)
+                    os.close(wake_read)
+                    os.close(wake_write)
+                    _set_up_child(request, fork_server)
+                    return request
+                _reply(request=request["request"], pid=pid)
 
 
-def _become(order: Mapping[str, Any], nursery: int) -> None:
+def _set_up_child(request: Mapping[str, Any], fork_server: int) -> None:
+    """Give a forked process its own session, signals, output, environment and title."""
     os.setsid()
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    die_with_parent(nursery, signal.SIGKILL)
-    for fd, path, how in ((0, os.devnull, os.O_RDONLY), (1, order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)):
+    die_with_parent(fork_server, signal.SIGKILL)
+    for fd, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)):
         opened = os.open(path, how, 0o600)
         os.dup2(opened, fd)
         os.close(opened)
@@ -230,8 +231,8 @@ def _become(order: Mapping[str, Any], nursery: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
     os.environ.clear()
-    os.environ.update(order["env"])
-    setproctitle(" ".join((order["module"], *order["words"])))
+    os.environ.update(request["env"])
+    setproctitle(" ".join((request["module"], *request["arguments"])))
 
 
 def _reap() -> None:
@@ -240,11 +241,11 @@ def _reap() -> None:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            _tell(ended=pid, code=os.waitstatus_to_exitcode(status))
+            _reply(exited=pid, code=os.waitstatus_to_exitcode(status))
 
 
-def _tell(**what: int) -> None:
-    os.write(1, json.dumps(what).encode() + b"\n")
+def _reply(**fields: int) -> None:
+    os.write(1, json.dumps(fields).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -9,18 +9,19 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from deploy.local.child import StartError
 from deploy.local.servers.kafka import create_topics
-from deploy.local.supervising.child import StartFailed
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from shared.process.migrate import migrate
 
-PATIENCE = 60.0
-"""Seconds that the servers may take to answer."""
+WAIT_TIMEOUT = 60.0
+"""Seconds until the servers must answer."""
 NOT_YET = (
     OSError,
     asyncpg.CannotConnectNowError,
@@ -30,66 +31,52 @@ NOT_YET = (
 )
 
 
-async def reachable(dsn: str) -> None:
-    """Wait until the database takes this role."""
-    for left in range(int(PATIENCE * 20), -1, -1):
+async def retry(attempt: Callable[[], Awaitable[None]], errors: tuple[type[Exception], ...]) -> None:
+    """Repeat `attempt` while it raises one of `errors`, which is raised after WAIT_TIMEOUT seconds."""
+    deadline = time.monotonic() + WAIT_TIMEOUT
+    while True:
         try:
-            connection = await asyncpg.connect(dsn)
-        except NOT_YET:
-            if left == 0:
+            return await attempt()
+        except errors:
+            if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(0.05)
-        else:
-            await connection.close()
-            return
+        await asyncio.sleep(0.05)
 
 
-async def listening(bootstrap: str) -> None:
-    """Wait until the broker's port takes connections."""
-    host, _, port = bootstrap.rpartition(":")
-    for left in range(int(PATIENCE * 20), -1, -1):
-        try:
-            _, writer = await asyncio.open_connection(host, int(port))
-        except OSError:
-            if left == 0:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
+async def prepare_database(service: str, dsn: str) -> None:
+    """Wait until the database accepts this role, then migrate."""
 
+    async def connect() -> None:
+        await (await asyncpg.connect(dsn)).close()
 
-async def migrated(service: str, dsn: str) -> None:
-    await reachable(dsn)
+    await retry(connect, NOT_YET)
     await migrate(dsn, service)
 
 
-async def topics(bootstrap: str) -> None:
-    """A broker that takes connections may still need a moment until it answers."""
-    await listening(bootstrap)
-    for left in range(int(PATIENCE * 20), -1, -1):
-        try:
-            await create_topics(bootstrap, TOPICS, PARTITIONS)
-        except KafkaError:
-            if left == 0:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            return
+async def prepare_topics(bootstrap: str) -> None:
+    """Wait until the broker accepts connections and answers, then create the topics."""
+    host, _, port = bootstrap.rpartition(":")
+
+    async def connect() -> None:
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
+
+    await retry(connect, (OSError,))
+    await retry(lambda: create_topics(bootstrap, TOPICS, PARTITIONS), (KafkaError,))
 
 
 async def prepare(dsns: Mapping[str, str], bootstrap: str) -> None:
     async with asyncio.TaskGroup() as group:
         for service, dsn in dsns.items():
-            group.create_task(migrated(service, dsn))
-        group.create_task(topics(bootstrap))
+            group.create_task(prepare_database(service, dsn))
+        group.create_task(prepare_topics(bootstrap))
 
 
 def main() -> None:
-    wanted = json.loads(os.environ["PARKUNION_PREPARE"])
+    job = json.loads(os.environ["PARKUNION_PREPARE"])
     try:
-        asyncio.run(prepare(wanted["migrations"], wanted["kafka"]))
-    except* (StartFailed, OSError, asyncpg.PostgresError, KafkaError) as group:
+        asyncio.run(prepare(job["migrations"], job["kafka"]))
+    except* (StartError, OSError, asyncpg.PostgresError, KafkaError) as group:
         sys.exit(" | ".join(f"{type(error).__name__}: {error}" for error in group.exceptions))
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from deploy.local.child import ServerProcess
 from deploy.local.folder import ROOT, Folder
 from deploy.local.servers.issuer import AUDIENCE
-from deploy.local.supervising.child import Running, end
-from deploy.local.supervising.fork_server import Nursery
+from deploy.local.supervising.fork_server import ForkServer
 from shared.contracts import services
 
 SERVICES = tuple(services.SERVICES)
@@ -25,17 +25,17 @@ ZONE = "Asia/Shanghai"
 GRACE = 8.0
 """Seconds a service may take to stop before SIGKILL."""
 FROZEN_AFTER = 7.0
-"""Seconds without a heartbeat, and without any work of the processor, after which a process is killed, and started again."""
+"""Seconds without heartbeat and without CPU use after which a process is killed and restarted."""
 SILENT_AFTER = 60.0
-"""Seconds that a process that works has until its next heartbeat: on a machine with too much to do, nothing is frozen that is only slow."""
+"""Seconds without heartbeat after which a process that uses the CPU is killed; longer, since it may only be slow."""
 LARGEST_LOG = 32 * 2**20
-"""Bytes; a larger log is put aside (one generation) when its process starts."""
+"""Bytes; a larger log is rotated (one old file) when its process starts."""
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
 
 class Addresses(NamedTuple):
-    """Where a service finds what it needs, and the port on which it answers itself."""
+    """Addresses that a service needs, and its own port."""
 
     dsn: str
     kafka: str
@@ -45,19 +45,21 @@ class Addresses(NamedTuple):
 
 
 def base_environment() -> dict[str, str]:
-    """What every Python child gets: no PARKUNION_*, PG* or proxy variable of the caller's, but OTEL_* and PARKUNION_FAULT."""
-    kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("OTEL_") or name == "PARKUNION_FAULT"}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "NO_PROXY": "127.0.0.1,localhost"}
+    """The environment of every Python child: no PARKUNION_*, PG* or proxy variable of the caller, except OTEL_* and PARKUNION_FAULT."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("OTEL_") or name == "PARKUNION_FAULT"
+    }
+    return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "NO_PROXY": "127.0.0.1,localhost"}
 
 
 def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
-    """What `services.metrics.operate` is told."""
+    """The environment of `services.metrics.operate`."""
     settings = {"MIGRATION_DSN": owner_dsn, "KAFKA": kafka, "PARTITIONS": str(PARTITIONS), "ZONE": ZONE}
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
 
 def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str]) -> dict[str, str]:
-    """What a service's processes are told; `label` = {language: whose data this is}."""
+    """The environment of a service's processes; `label` = {language: whose data this is}."""
     keys = {f"{name.upper()}_KEYS": folder.versions(name) for name in services.SERVICES[service].key_rings}
     labels = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
     settings = {
@@ -84,18 +86,17 @@ def operate_program(*words: str) -> list[str]:
 
 
 @dataclass
-class ServiceProcess:
-    """One process of a service."""
+class ServiceProcess(ServerProcess):
+    """One process of a service, with a heartbeat."""
 
     service: str
     roles: Sequence[str]
     env: Mapping[str, str]
     log: Path
-    nursery: Nursery
-    _beaten: float = field(default=0.0, init=False)
-    _working: float = field(default=0.0, init=False)
-    _worked: str = field(default="", init=False)
-    _process: Running | None = field(default=None, init=False)
+    fork_server: ForkServer
+    _last_beat: float = field(default=0.0, init=False)
+    _last_work: float = field(default=0.0, init=False)
+    _cpu: str = field(default="", init=False)
 
     @property
     def name(self) -> str:
@@ -103,74 +104,62 @@ class ServiceProcess:
 
     @property
     def beat(self) -> Path:
-        """Where it writes its heartbeat."""
+        """The file of its heartbeat."""
         return self.log.with_suffix(".beat")
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process and self._process.poll() is None else None
-
-    @property
-    def exit_code(self) -> int | None:
-        """The last exit code, negative for a signal; None while it runs."""
-        return self._process.poll() if self._process else None
-
     def spawn(self) -> None:
-        put_aside(self.log)
+        rotate_log(self.log)
         self.beat.unlink(missing_ok=True)
-        self._beaten = self._working = time.monotonic()
+        self.reset_timeouts(time.monotonic())
         env = {**self.env, "PARKUNION_HEARTBEAT": str(self.beat), "PARKUNION_INSTANCE": self.name}
-        module, words = f"services.{self.service}", ["--role", ",".join(self.roles)]
-        self._process = self.nursery.begin(module, words, self.log, env)
+        self._process = self.fork_server.start(f"services.{self.service}", ["--role", ",".join(self.roles)], self.log, env)
 
     def frozen(self, now: float) -> bool:
-        """Whether it runs and has stood still for too long; `now` by the monotonic clock, which all processes share."""
-        worked = _worked(self.pid)
-        if worked != self._worked:
-            self._worked, self._working = worked, now
-        # Not there yet, or cut short for the next one to be written: then the last one that was read still counts.
+        """Whether it has neither beaten nor used the CPU for too long; `now` by the monotonic clock, which all processes share."""
+        cpu = _cpu_usage(self.pid)
+        if cpu != self._cpu:
+            self._cpu, self._last_work = cpu, now
+        # While the file is missing or being written, the last heartbeat counts.
         with contextlib.suppress(OSError, ValueError):
-            self._beaten = max(self._beaten, float(self.beat.read_text()))
-        return now - self._beaten > SILENT_AFTER or now - max(self._beaten, self._working) > FROZEN_AFTER
+            self._last_beat = max(self._last_beat, float(self.beat.read_text()))
+        return now - self._last_beat > SILENT_AFTER or now - max(self._last_beat, self._last_work) > FROZEN_AFTER
 
-    def give_time(self, now: float) -> None:
-        """It could not beat while the machine itself stood still."""
-        self._beaten = self._working = now
+    def reset_timeouts(self, now: float) -> None:
+        """Count from `now`: after a start, or after the machine was suspended."""
+        self._last_beat = self._last_work = now
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
 
     def stop(self) -> None:
-        if self._process is not None:
-            end(self._process, signal.SIGTERM, GRACE)
-            self._process = None
+        self._stop(signal.SIGTERM, GRACE)
 
 
-def _worked(pid: int | None) -> str:
-    """How much a process has worked so far, as the kernel counts it (nanoseconds on a processor, and more); empty: it is gone."""
+def _cpu_usage(pid: int | None) -> str:
+    """The kernel's scheduler statistics of a process (nanoseconds on a CPU and more); empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/schedstat").read_text()
     except OSError:
         return ""
 
 
-def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int, nursery: Nursery) -> list[ServiceProcess]:
+def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int, fork_server: ForkServer) -> list[ServiceProcess]:
     """The processes of a service; `workers` of those that divide their work."""
     return [
-        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log", nursery)
+        ServiceProcess(service, roles, env, logs / f"{service}.{'+'.join(roles)}{f'-{number}' if number > 1 else ''}.log", fork_server)
         for roles in services.SERVICES[service].processes
         for number in range(1, (workers if services.SERVICES[service].divided in roles else 1) + 1)
     ]
 
 
 def imported(names: Sequence[str]) -> list[str]:
-    """Modules that the nursery imports: nearly all that the processes of these services do."""
+    """Modules that the fork server imports: nearly all that the processes of these services need."""
     shared = ["uvloop", "uvicorn.protocols.http.httptools_impl", "shared.http.parked_routes", "shared.http.web"] if names else []
     own = [f"services.{name}.{module}" for name in names for module in ("app", *services.SERVICES[name].modules)]
     return ["deploy.local.supervising.prepare", *shared, *own]
 
 
-def put_aside(log: Path) -> None:
+def rotate_log(log: Path) -> None:
     if log.is_file() and log.stat().st_size > LARGEST_LOG:
         log.replace(log.with_suffix(".log.1"))

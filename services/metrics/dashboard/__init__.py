@@ -1,16 +1,15 @@
-"""The dashboard: server-rendered pages of coverage, live after. `router` has every address, `by_cookie` knows browsers, `running` draws."""
+"""The dashboard: server-rendered pages, updated live. `router` has its routes, `by_cookie` authenticates browsers, `running` draws charts."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
 from services.metrics.dashboard.charts import running
-from services.metrics.dashboard.routes import curves, downloads, explaining, login
-from services.metrics.dashboard.routes import pages as routes
+from services.metrics.dashboard.routes import downloads, explanations, login, pages
 from services.metrics.dashboard.sessions import by_cookie
 
 __all__ = ["by_cookie", "router", "running"]
 
 router = APIRouter()
-for _part in (login.codes, login.router, routes.router, downloads.router, curves.router, explaining.router):
+for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router):
     router.include_router(_part)

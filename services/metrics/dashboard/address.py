@@ -1,4 +1,4 @@
-"""The address is the view: what a page shows stands in its address, and every link carries on what was chosen."""
+"""The options of a page are parameters of its address, and every link keeps them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ JOINING = {"all": "worker_joining_rate_all", "unionised": "worker_joining_rate_u
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What was chosen: days (None: today), the basis of each rate, the order of the rows, and what the rows are."""
+class ViewOptions:
+    """The options of a page: days (None: today), the basis of each rate, the order of the rows, and what the rows are."""
 
     as_of: date | None = None
     known_at: date | None = None
@@ -33,7 +33,7 @@ class View:
         return JOINING[self.joining]
 
     def query(self, **more: Any) -> dict[str, Any]:
-        """The parameters of an address, without those that are the default."""
+        """The parameters of an address, without defaults."""
         found: dict[str, Any] = {"as_of": self.as_of, "known_at": self.known_at, "rows": self.rows}
         found |= {name: value for name, value in (("founding", self.founding), ("joining", self.joining)) if value != "all"}
         if self.sort != "gap":
@@ -45,11 +45,11 @@ class View:
         return f"{path}?{urlencode(parameters)}" if parameters else path
 
     def area(self, code: str | None, **more: Any) -> str:
-        """The page of an area; None: of everything."""
+        """The page of an area; None: the overview."""
         return self._at(f"/areas/{quote(code)}" if code else "/", **more)
 
-    def with_(self, **changes: Any) -> View:
-        """The same view but for some choices."""
+    def with_(self, **changes: Any) -> ViewOptions:
+        """The same options with changes."""
         return replace(self, **changes)
 
     def part(self, code: str, name: str, **more: Any) -> str:
@@ -61,7 +61,7 @@ class View:
         return self._at(f"/enterprises/{enterprise}", **more)
 
     def explain(self, measure: str, area: str | None = None, **more: Any) -> str:
-        """What a figure means, and what makes it up."""
+        """The page that explains a figure."""
         days = {"as_of": self.as_of, "known_at": self.known_at}
         parameters = {"area": area, "measure": measure, **days, **more}
         return f"/explain?{urlencode({name: value for name, value in parameters.items() if value is not None})}"

@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn by a process beside this one (drawing.py) that is started at need and ends when it is idle."""
+"""Charts as SVG, drawn by a child process (drawing.py) that starts on demand and is killed when idle."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ import structlog
 
 DRAWING = Path(__file__).with_name("drawing.py")
 """Run as a file, so that it does not import the service."""
-IDLE = 120.0
+IDLE_AFTER = 120.0
 DRAW_WITHIN = 30.0
-MOST_KEPT = 64
+MOST_CACHED = 64
 LARGEST = 4 * 2**20
 
 log = structlog.get_logger(__name__)
 
 
 class ChartFailed(Exception):
-    """The chart could not be drawn; its table says the same."""
+    """The chart could not be drawn. Its table shows the same figures."""
 
 
 class Charts:
-    """`await svg(told)` draws what drawing.py's `chart` takes, and keeps the last ones."""
+    """`await svg(spec)` draws a chart, and caches the last ones. `spec`: the input of a function of drawing.py."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, str] = OrderedDict()
+        self._cache: OrderedDict[str, str] = OrderedDict()
         self._lock = asyncio.Lock()
         self._process: Process | None = None
-        self._ending: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
 
-    async def svg(self, told: dict[str, Any]) -> str:
+    async def svg(self, spec: dict[str, Any]) -> str:
         """The SVG. Raises ChartFailed."""
-        key = json.dumps(told)
-        if key not in self._kept:
+        key = json.dumps(spec)
+        if key not in self._cache:
             async with self._lock:
-                if key not in self._kept:
-                    self._kept[key] = await self._draw(key)
-                    while len(self._kept) > MOST_KEPT:
-                        self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+                if key not in self._cache:
+                    self._cache[key] = await self._draw(key)
+                    while len(self._cache) > MOST_CACHED:
+                        self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
 
     async def _draw(self, line: str) -> str:
-        if self._ending is not None:
-            self._ending.cancel()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         try:
             async with asyncio.timeout(DRAW_WITHIN):
                 process = await self._started()
@@ -65,7 +65,7 @@ class Charts:
             self.end()
             log.warning("chart.failed", error=type(error).__name__)
             raise ChartFailed from error
-        self._ending = asyncio.get_running_loop().call_later(IDLE, self.end)
+        self._idle_timer = asyncio.get_running_loop().call_later(IDLE_AFTER, self.end)
         if "svg" not in answer:
             log.warning("chart.failed", error=answer["error"])
             raise ChartFailed
@@ -73,14 +73,14 @@ class Charts:
 
     async def _started(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            # None of the service's variables: it needs no secret.
+            # Without the service's environment, which holds secrets.
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", str(DRAWING), stdin=PIPE, stdout=PIPE, env={"PYTHONUTF8": "1"}, limit=LARGEST
             )
         return self._process
 
     def end(self) -> None:
-        """Nothing is to be drawn now."""
+        """Kill the drawing process."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

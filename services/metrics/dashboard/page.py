@@ -1,4 +1,4 @@
-"""How a page is made and answered: templates, headers that let nothing in from elsewhere, and refusals as pages."""
+"""Renders pages: templates, security headers, and problems as pages."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
-from services.metrics.dashboard.address import View
+from services.metrics.dashboard.address import ViewOptions
 from services.metrics.dashboard.words import Words, chosen
-from services.metrics.figures.freshness import Freshness, Reason
+from services.metrics.figures.freshness import Freshness, StaleReason
 from services.metrics.settings import Settings
 from shared.http.answers import language_of
 from shared.problems.errors import Problem, Unavailable, messages
@@ -27,9 +27,9 @@ from shared.process.db import OUTAGES
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 LANGUAGE_COOKIE = "parkunion_lang"
-EITHER = ".?"
-"""The end of the name of a field that may be of two kinds, as validation says it."""
-A_YEAR = 365 * 24 * 3600
+UNION_SUFFIX = ".?"
+"""The suffix that validation gives to the name of a field of several types."""
+YEAR_SECONDS = 365 * 24 * 3600
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -52,20 +52,20 @@ def _templates() -> Environment:
 
 @cache
 def static_version(name: str) -> str:
-    """A mark that changes with the file, so that browsers may keep it for ever."""
+    """A hash of the file for its address, so that browsers may cache it for ever."""
     return sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 
 def words_of(request: Request) -> Words:
-    """The language of a page: ?lang=, else the cookie, else what the browser prefers."""
+    """The language of a page: `?lang=`, else the cookie, else the browser's preference."""
     settings: Settings = request.app.state.settings
-    wish, remembered = request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)
-    return Words(chosen(wish, remembered, language_of(request)), settings.zone_info)
+    requested, remembered = request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)
+    return Words(chosen(requested, remembered, language_of(request)), settings.zone_info)
 
 
 @dataclass(frozen=True, slots=True)
-class Age:
-    """How old the data is, in words. `old` = it is not of this moment, and `reason` names why."""
+class DataAge:
+    """The age of the data as text. `old`: it is stale; `reason` is the code of why."""
 
     text: str
     old: bool
@@ -73,15 +73,15 @@ class Age:
     reason: str = ""
 
 
-def age_of(freshness: Freshness | None, words: Words) -> Age:
-    """What the head of the page says of the data's age."""
+def age_of(freshness: Freshness | None, words: Words) -> DataAge:
+    """The age that the head of the page shows."""
     if freshness is None:
-        return Age(words.t("age.unknown"), old=True, seconds=0, reason="UNKNOWN")
+        return DataAge(words.t("age.unknown"), old=True, seconds=0, reason="UNKNOWN")
     if freshness.reason is None:
-        return Age(words.t("age.seconds", seconds=f"{freshness.age:.1f}"), old=False, seconds=freshness.age)
+        return DataAge(words.t("age.seconds", seconds=f"{freshness.age:.1f}"), old=False, seconds=freshness.age)
     since = words.minute(freshness.since) if freshness.since else "—"
-    return Age(
-        words.t(f"age.{Reason(freshness.reason).value}", since=since, events=words.number(freshness.lag_events)),
+    return DataAge(
+        words.t(f"age.{StaleReason(freshness.reason).value}", since=since, events=words.number(freshness.lag_events)),
         old=True,
         seconds=freshness.age,
         reason=freshness.reason,
@@ -89,7 +89,7 @@ def age_of(freshness: Freshness | None, words: Words) -> Age:
 
 
 def render(request: Request, template: str, values: Mapping[str, Any], *, status: int = 200, part: bool = False) -> Response:
-    """A page; `part`: a piece of one."""
+    """A page; `part`: a part of one, which sets no cookie."""
     words: Words = values.get("w") or words_of(request)
     settings: Settings = request.app.state.settings
     hub = getattr(request.app.state, "hub", None)
@@ -99,13 +99,13 @@ def render(request: Request, template: str, values: Mapping[str, Any], *, status
         .get_template(template)
         .render(
             {
-                "view": View(),
+                "view": ViewOptions(),
                 **values,
                 "w": words,
                 "t": words.t,
                 "lang": "zh-CN" if words.language == "zh" else "en",
                 "label": label,
-                "reasons": {reason: words.t(f"age.{reason.value}", since="{since}", events="{events}") for reason in Reason},
+                "reasons": {reason: words.t(f"age.{reason.value}", since="{since}", events="{events}") for reason in StaleReason},
                 "age": age_of(hub.freshness if hub else None, words),
                 "here": request.url.path,
                 "other_language": str(request.url.include_query_params(lang=words.other).replace(scheme="", netloc="")),
@@ -117,7 +117,7 @@ def render(request: Request, template: str, values: Mapping[str, Any], *, status
     response.headers["Content-Language"] = words.language
     if not part and request.query_params.get("lang") in ("zh", "en"):
         response.set_cookie(
-            LANGUAGE_COOKIE, words.language, max_age=A_YEAR, path="/", httponly=True, samesite="lax", secure=_is_https(request)
+            LANGUAGE_COOKIE, words.language, max_age=YEAR_SECONDS, path="/", httponly=True, samesite="lax", secure=_is_https(request)
         )
     return response
 
@@ -127,13 +127,13 @@ def _is_https(request: Request) -> bool:
     return (settings.public_url or str(request.base_url)).startswith("https:")
 
 
-def refusal(request: Request, problem: Problem, words: Words | None = None) -> Response:
-    """A refusal as a page: what is wrong, by field, and what to do next."""
+def problem_page(request: Request, problem: Problem, words: Words | None = None) -> Response:
+    """A problem as a page: what is wrong, by field, and what to do next."""
     words = words or words_of(request)
-    # A field that may be of two kinds is refused once for each of them; the first says what is meant.
+    # A field of several types has an error for each of them; the first is the one to show.
     first = {error.field or str(index): error for index, error in reversed([*enumerate(problem.errors)])}
     errors = [
-        ((error.field or "").removesuffix(EITHER), messages(error.code, error.params)[words.language == "en"])
+        ((error.field or "").removesuffix(UNION_SUFFIX), messages(error.code, error.params)[words.language == "en"])
         for error in reversed(first.values())
     ]
     title = problem.as_dict(words.language)["title"]
@@ -144,7 +144,7 @@ def refusal(request: Request, problem: Problem, words: Words | None = None) -> R
 
 
 class PageRoute(APIRoute):
-    """A route for people: its refusals are pages."""
+    """A route of pages: it answers problems as pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -153,10 +153,10 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Problem as problem:
-                return refusal(request, problem)
+                return problem_page(request, problem)
             except RequestValidationError as error:
-                return refusal(request, problem_of(error.errors()))
+                return problem_page(request, problem_of(error.errors()))
             except OUTAGES:
-                return refusal(request, Unavailable("UNAVAILABLE"))
+                return problem_page(request, Unavailable("UNAVAILABLE"))
 
         return as_page

@@ -1,6 +1,6 @@
-"""Sessions of browsers: a bearer token buys a code for one use, the code buys a cookie, and the cookie stands for the token's areas.
+"""Sessions of browsers: a bearer token buys a one-time code, the code a cookie, and the cookie grants the token's areas.
 
-Codes and cookies are random and are kept as hashes only, so that nobody who reads the database can use them.
+Codes and cookies are random and stored as hashes, so that a reader of the database cannot use them.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
-from services.metrics.http.grants import READ
+from services.metrics.http.access import READ
 from shared.http.auth import Areas, Caller
 from shared.process.clock import utc_now
 from shared.process.db import Connection, Pool, Record
 
 COOKIE = "parkunion_session"
-CODE_LASTS = timedelta(minutes=10)
+CODE_LIFETIME = timedelta(minutes=10)
 SECRET_BYTES = 32
-LONGEST = 64
+LONGEST_SECRET = 64
 
 NEW_CODE = "INSERT INTO login_codes (code_hash, client, scopes, areas, expires_at) VALUES ($1, $2, $3, $4, $5)"
-FORGET_CODES = "DELETE FROM login_codes WHERE expires_at <= $1"
+DELETE_EXPIRED_CODES = "DELETE FROM login_codes WHERE expires_at <= $1"
 USE_CODE = "DELETE FROM login_codes WHERE code_hash = $1 AND expires_at > $2 RETURNING client, scopes, areas"
 NEW_SESSION = "INSERT INTO sessions (id_hash, client, scopes, areas, expires_at) VALUES ($1, $2, $3, $4, $5)"
-FORGET_SESSIONS = "DELETE FROM sessions WHERE expires_at <= $1"
+DELETE_EXPIRED_SESSIONS = "DELETE FROM sessions WHERE expires_at <= $1"
 SESSION = "SELECT client, scopes, areas, expires_at FROM sessions WHERE id_hash = $1 AND expires_at > $2"
 
 
@@ -34,21 +34,21 @@ def _hash(secret: str) -> bytes:
 
 
 async def new_code(conn: Connection, caller: Caller) -> str:
-    """A code by which a browser takes the caller's areas, within ten minutes and once. Of the scopes it carries the one to read figures."""
+    """A code that grants a browser the caller's areas, once and within ten minutes. Of the scopes it keeps only READ."""
     code, now = secrets.token_urlsafe(SECRET_BYTES), utc_now()
-    await conn.execute(FORGET_CODES, now)
+    await conn.execute(DELETE_EXPIRED_CODES, now)
     scopes = sorted(caller.scopes & {READ})
-    await conn.execute(NEW_CODE, _hash(code), caller.client, scopes, sorted(caller.areas.codes), now + CODE_LASTS)
+    await conn.execute(NEW_CODE, _hash(code), caller.client, scopes, sorted(caller.areas.codes), now + CODE_LIFETIME)
     return code
 
 
-async def begin(conn: Connection, code: str, hours: float) -> str | None:
-    """The cookie of a new session; None if the code was used, is too old or never was one."""
+async def start_session(conn: Connection, code: str, hours: float) -> str | None:
+    """The cookie of a new session of `hours`; None if the code is unknown, expired or used."""
     now = utc_now()
-    if len(code) > LONGEST or (row := await conn.fetchrow(USE_CODE, _hash(code), now)) is None:
+    if len(code) > LONGEST_SECRET or (row := await conn.fetchrow(USE_CODE, _hash(code), now)) is None:
         return None
     cookie = secrets.token_urlsafe(SECRET_BYTES)
-    await conn.execute(FORGET_SESSIONS, now)
+    await conn.execute(DELETE_EXPIRED_SESSIONS, now)
     await conn.execute(NEW_SESSION, _hash(cookie), row["client"], row["scopes"], row["areas"], now + timedelta(hours=hours))
     return cookie
 
@@ -58,9 +58,9 @@ def _caller(row: Record) -> Caller:
 
 
 async def by_cookie(request: Request) -> Caller | None:
-    """The caller of a request by its session cookie: an authenticator of `shared.http.web.create_app`."""
+    """The caller of a request by its session cookie; an authenticator for `shared.http.web.create_app`."""
     cookie = request.cookies.get(COOKIE, "")
-    if not cookie or len(cookie) > LONGEST:
+    if not cookie or len(cookie) > LONGEST_SECRET:
         return None
     pool: Pool = request.app.state.pool
     async with pool.acquire(timeout=5) as conn:

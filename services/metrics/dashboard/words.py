@@ -1,6 +1,6 @@
-"""The dashboard's words in Chinese and in English, and how numbers, rates, days and instants are written.
+"""The dashboard's texts in Chinese and English, and the formats of numbers, rates, days and instants.
 
-The catalogues are `locale/zh.po` and `locale/en.po`, with the same keys, read when the process starts.
+The catalogues `locale/zh.po` and `locale/en.po` have the same keys and are read once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MINUS = "\N{MINUS SIGN}"
 
 @cache
 def catalogue(language: Language) -> Mapping[str, tuple[str, ...]]:
-    """{key: its text, or the singular and the plural}."""
+    """{key: (text,) or (singular, plural)}."""
     with (LOCALE / f"{language}.po").open("rb") as file:
         messages = read_po(file, locale=language)
     found: dict[str, tuple[str, ...]] = {}
@@ -50,7 +50,7 @@ def tenths(n: int, d: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a page is written with. `zone` is the deployment's."""
+    """Translates and formats for a page in one language. `zone` is the deployment's."""
 
     language: Language
     zone: ZoneInfo
@@ -65,7 +65,7 @@ class Words:
         return text.format(**values)
 
     def number(self, value: int | None) -> str:
-        """A count with its thousands apart."""
+        """A count with separated thousands."""
         return NONE if value is None else format_decimal(value, locale=self.language).replace("-", MINUS)
 
     def signed(self, value: int | None) -> str:
@@ -76,14 +76,14 @@ class Words:
         return f"{sign}{abs(value) // 10}.{abs(value) % 10}"
 
     def rate(self, rate: Rate) -> str:
-        """A rate in percent with one decimal, without its sign."""
+        """A rate in percent with one decimal, without the percent sign."""
         if not rate.d:
             return NONE
         value = tenths(rate.n, rate.d)
         return f"{MINUS if value < 0 else ''}{self.number(abs(value) // 10)}.{abs(value) % 10}"
 
     def whole(self, n: int, d: int) -> str:
-        """A share in whole percent; 100 % only if nothing is missing."""
+        """A share in whole percent; 100 % only if n ≥ d."""
         if not d:
             return NONE
         return f"{n * 100 // d if n < d else tenths(n, d) // 10}%"
@@ -113,38 +113,38 @@ class Words:
         return instant.astimezone(self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
     def definition(self, measure: str) -> Definition:
-        """What a measure means."""
+        """The definition of a measure."""
         return DEFINITIONS[measure]
 
     def name_of(self, measure: str) -> str:
-        """What a measure is called."""
+        """The name of a measure."""
         found = DEFINITIONS[measure]
         return found.name_en if self.language == "en" else found.name_zh
 
     def source(self, source: str) -> str:
-        """Where a rule stands, as definitions say it, in the page's language."""
+        """The source of a rule, translated."""
         if self.language == "en":
             return source
         found = source.replace(PAGE, self.t("source.page")).replace(LAW, self.t("source.law"))
         return ARTICLE.sub(lambda match: self.t("source.article", numbers=match[1].replace(", ", "、")), found).replace("; ", "；")
 
     def label(self, kind: str, code: object) -> str:
-        """What a code of an industry, a size or an ownership is called."""
+        """The name of a code of an industry, a size or an ownership."""
         section = str(code)[:1] if kind == "industry" else str(code)
-        called = label(kind, section, self.language)
-        if called == section:
+        name = label(kind, section, self.language)
+        if name == section:
             return str(code)
-        return called if section == str(code) else f"{called} ({code})"
+        return name if section == str(code) else f"{name} ({code})"
 
     @property
     def other(self) -> Language:
-        """The language that the page is not in."""
+        """The other language."""
         return "en" if self.language == "zh" else "zh"
 
 
-def chosen(wish: str | None, remembered: str | None, preferred: str) -> Language:
-    """The language of a page: asked for, else remembered, else as the browser prefers."""
-    for language in (wish, remembered, preferred):
+def chosen(requested: str | None, remembered: str | None, preferred: str) -> Language:
+    """The language of a page: the requested, else the remembered, else the preferred one."""
+    for language in (requested, remembered, preferred):
         if language in LANGUAGES:
             return language
     return "zh"

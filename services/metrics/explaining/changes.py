@@ -1,26 +1,27 @@
 """Why a figure changed between two days of knowledge: event by event, for the same business day.
 
-Each enterprise's facts are taken in again one by one, in the order in which they were recorded, from the set as known at the end of
-`known_from`; what C becomes after each event, less what it was before, is that event's share. So the shares of all pages add up to the
-difference of the two figures. A change of the area tree has a share of its own, since no enterprise's event made it.
+The events of each enterprise are applied one by one, in the order in which they were recorded, to its set of facts as known at the end of
+`known_from`. An event's share is C after it less C before it, so the shares of all pages add up to the difference of the two figures. A
+change of the area tree has a share of its own: no event of an enterprise made it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from services.metrics.counted import BY_KIND, Attribute, Correction, Move, Withdrawal, kind_of
 from services.metrics.explaining.explain import id_of
-from services.metrics.explaining.history import sets_known
-from services.metrics.figures import statements as figures
+from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, parts, standing
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.facts import CORRECTED, WITHDRAWN, FactSet, kind_of
+from services.metrics.folding.facts import FactSet
 from services.metrics.folding.measures import Vector
-from services.metrics.folding.retelling import told_again
+from services.metrics.folding.recorded import changes_from
 from shared.process.db import Record
 
 CHUNK = 100
@@ -42,10 +43,12 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One share. `kind`: new (occurred after `known_from`), late (occurred by then, known later), correction (or withdrawal), move, or area.
+class Share:
+    """What one event, or one change of the area tree, contributed.
 
-    `event` is the row of `facts`; None where a version of an area was only withdrawn.
+    `kind`: new (occurred after `known_from`), late (occurred by then, known later), correction (or withdrawal), move, or area.
+
+    `event` is the row of `facts`; None where a version of an area was withdrawn and not replaced.
     """
 
     kind: str
@@ -58,25 +61,24 @@ class Change:
 
 
 async def totals(snapshot: Snapshot, window: Window) -> tuple[Vector, Vector]:
-    """The two figures."""
+    """The figures as known at `known_from` and at `known_to`."""
     found = []
     for known in (window.known_from, window.known_to):
         tree = snapshot.areas.at(window.as_of, known)
         parks = None if window.area is None else tree.under(window.area)
-        figure = await figures.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, known, parks)
+        figure = await sql.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, known, parks)
         found.append(sum(figure.values()))
     return found[0], found[1]
 
 
-async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], limit: int) -> tuple[list[Change], bool]:
+async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], limit: int) -> tuple[list[Share], bool]:
     """The next `limit` shares in order of (subject, position), and whether there are more."""
     scope = Scope.of(snapshot.areas.at(window.as_of, window.known_to), window.area)
     found = [share for share in await _of_areas(snapshot, window, scope.tree) if (share.subject, share.position) > after]
     start = after[0]
     while len(found) <= limit:
         subjects = await _subjects(snapshot, window, scope, start)
-        told = [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
-        found += told
+        found += [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
         if len(subjects) < CHUNK:
             break
         start = subjects[-1] + "\x01"
@@ -85,28 +87,28 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
 
 async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str) -> list[str]:
     parks = None if scope.parks is None else list(scope.parks)
-    return await figures.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
+    return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
 
 
-async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Change]:
+async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:
     conn, generation = snapshot.conn, snapshot.generation
-    sets = await sets_known(snapshot, await figures.states_of(conn, generation, subjects), window.known_from)
-    told: defaultdict[str, list[Record]] = defaultdict(list)
-    for row in await figures.facts_between(conn, generation, subjects, window.known_from, window.known_to):
-        told[row["subject"]].append(row)
-    return [share for subject in subjects for share in _replayed(sets[subject], told[subject], window, scope)]
+    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_from)
+    events: defaultdict[str, list[Record]] = defaultdict(list)
+    for row in await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to):
+        events[row["subject"]].append(row)
+    return [share for subject in subjects if subject in sets for share in _replayed(sets[subject], events[subject], window, scope)]
 
 
-def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Change]:
+def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
     known = facts.as_known(window.known_from.toordinal())
     before = _contribution(known, window, scope)
     for position, row in enumerate(rows):
         kind = kind_of(row["type"])
         day = row["known_day"].toordinal()
-        known.add(told_again(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"]))
+        known.add(changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"]))
         after = _contribution(known, window, scope)
         if window.matters(after - before):
-            yield Change(_classified(kind, row, window), row["subject"], None, row, position, before, after)
+            yield Share(_classified(kind, row, window), row["subject"], None, row, position, before, after)
         before = after
 
 
@@ -116,15 +118,17 @@ def _contribution(facts: FactSet, window: Window, scope: Scope) -> Vector:
 
 
 def _classified(kind: str, row: Record, window: Window) -> str:
-    if kind in (CORRECTED, WITHDRAWN):
-        return "correction"
-    if kind == "enterprise-moved":
-        return "move"
-    return "late" if row["occurred_on"] <= window.known_from else "new"
+    match BY_KIND.get(kind):
+        case Correction() | Withdrawal():
+            return "correction"
+        case Attribute(content=content) if content is Move:
+            return "move"
+        case _:
+            return "late" if row["occurred_on"] <= window.known_from else "new"
 
 
-async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Change]:
-    """Parks that came into the area or left it because the tree became known otherwise, with their figures as known before."""
+async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Share]:
+    """Parks that came into the area or left it by a change of the tree that became known, with their figures as known before."""
     if window.area is None:
         return []
     old = snapshot.areas.at(window.as_of, window.known_from)
@@ -132,34 +136,34 @@ async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Chan
     changed = was ^ now
     if not changed:
         return []
-    held = await figures.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, window.known_from, changed)
+    held = await sql.by_key(snapshot.conn, snapshot.generation, "park", window.as_of, window.known_from, changed)
     causes = {park: _cause(snapshot, window, (old, tree), park) for park in changed}
-    told = [cause for cause in causes.values() if cause is not None]
-    subjects = [f"area/{cause['code']}" for cause in told]
-    events = await figures.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in told])
+    known = [cause for cause in causes.values() if cause is not None]
+    subjects = [f"area/{cause['code']}" for cause in known]
+    events = await sql.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
     found = []
     for park, value in sorted((park, value) for park, value in held.items() if park is not None):
         before, after = (value, 0) if park in was else (0, value)
         cause = causes[park]
         if window.matters(after - before):
             event = events.get(cause["event_id"]) if cause is not None else None
-            found.append(Change("area", f"area/{park}", tree.shown(park), event, 0, before, after))
+            found.append(Share("area", f"area/{park}", tree.shown(park), event, 0, before, after))
     return found
 
 
 def _cause(snapshot: Snapshot, window: Window, trees: tuple[Tree, Tree], park: str) -> Record | None:
-    """The last version of the park, or of an area that it lies in, that became known in between."""
+    """The last version of the park, or of an area in which it lies, that became known in the window."""
     codes = dict.fromkeys(code for tree in trees for code in tree.path(park))
-    told = [row for code in codes for row in snapshot.areas.learned(code, window.known_from, window.known_to)]
-    return max(told, key=lambda row: row["recorded_at"], default=None)
+    versions = [row for code in codes for row in snapshot.areas.learned(code, window.known_from, window.known_to)]
+    return max(versions, key=lambda row: row["recorded_at"], default=None)
 
 
-async def _named(snapshot: Snapshot, page: Sequence[Change]) -> list[Change]:
-    ids = [id_of(change.subject) for change in page if change.subject.startswith("enterprise/")]
-    names = await figures.names(snapshot.conn, snapshot.generation, ids)
+async def _named(snapshot: Snapshot, page: Sequence[Share]) -> list[Share]:
+    ids = [id_of(share.subject) for share in page if share.subject.startswith("enterprise/")]
+    names = await sql.names(snapshot.conn, snapshot.generation, ids)
     found = []
-    for change in page:
-        row = names.get(id_of(change.subject)) if change.subject.startswith("enterprise/") else None
-        name = row["name"] if row else change.name
-        found.append(Change(change.kind, change.subject, name, change.event, change.position, change.before, change.after))
+    for share in page:
+        row = names.get(id_of(share.subject)) if share.subject.startswith("enterprise/") else None
+        name = row["name"] if row else share.name
+        found.append(replace(share, name=name))
     return found

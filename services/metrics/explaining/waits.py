@@ -1,6 +1,6 @@
 """Questions about the time to found: how many waited how long, by group, and the enterprises behind it.
 
-In one snapshot with the figures (questions.py). The ledger stores integers alone; curve and median are made here, at the edge.
+Read in one snapshot with the figures (questions.py). The ledger stores integers alone; curve and median are computed here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.metrics.explaining.explain import CHUNK, Contribution, id_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
 from services.metrics.figures.scope import Scope, waited
@@ -26,7 +26,7 @@ from shared.problems.errors import Unavailable
 FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
 
-Reason = Literal["NO_BASE", "NOT_REACHED"]
+NoMedian = Literal["NO_BASE", "NOT_REACHED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Waits:
         """The Kaplan–Meier curve."""
         return curve(self.founded, self.waiting)
 
-    def median(self) -> tuple[Median, Reason | None]:
-        """The median and its interval, and why there is no median."""
+    def median(self) -> tuple[Median, NoMedian | None]:
+        """The median and its interval, and the code of the reason if there is no median."""
         found = median(self.curve())
         if found.days is not None:
             return found, None
@@ -62,7 +62,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rows` by code, without `by` none; `total` of the scope."""
+    """`rows` by code (none without `by`); `total` of the scope."""
 
     rows: Sequence[Waits]
     total: Waits
@@ -80,7 +80,7 @@ async def durations(
     """The waits of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await figures.durations_by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
+    found = await sql.durations_by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
     total = Waits(ALL, tree.shown(area) if area else label(ALL, ALL, language))
     groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
     for key, kind, value, count in found:
@@ -94,9 +94,9 @@ def _days(kind: Kind, value: int, as_of: date) -> int:
     return value if kind == FOUNDED else as_of.toordinal() - EPOCH - value
 
 
-def _group(code: str, name: str, told: Sequence[tuple[Kind, int, int]]) -> Waits:
+def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:
     group = Waits(code, name)
-    for kind, days, count in told:
+    for kind, days, count in counts:
         group.add(kind, days, count)
     return group
 
@@ -108,15 +108,15 @@ async def contributions(
     conn, generation = snapshot.conn, snapshot.generation
     if enterprise is not None:
         subject = f"enterprise/{enterprise}"
-        stored = await figures.states_of(conn, generation, [subject])
+        stored = await sql.states_of(conn, generation, [subject])
         one = _contribution(subject, stored[subject], scope, as_of, known_at) if subject in stored else None
         return await _named(snapshot, [one] if one else []), False
-    rows = await figures.durations_by_key(conn, generation, "park", as_of, known_at, scope.parks)
+    rows = await sql.durations_by_key(conn, generation, "park", as_of, known_at, scope.parks)
     by_place = scope.by in ("district", "park")
     parks = sorted({row["key"] for row in rows if row["key"] and (not by_place or scope.holds((row["key"], None, None, None)))})
     found: list[Contribution] = []
     while len(found) <= limit:
-        states = await figures.states(conn, generation, after, CHUNK, parks)
+        states = await sql.states(conn, generation, after, CHUNK, parks)
         made = (_contribution(row["subject"], row["state"], scope, as_of, known_at) for row in states)
         found += [one for one in made if one is not None]
         if len(states) < CHUNK:
@@ -134,7 +134,7 @@ def _contribution(subject: str, state: bytes, scope: Scope, as_of: date, known_a
 
 
 async def _named(snapshot: Snapshot, page: Sequence[Contribution]) -> list[Contribution]:
-    names = await figures.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in page])
+    names = await sql.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in page])
     return [
         replace(one, name=names[key]["name"], credit_code=names[key]["credit_code"]) if (key := id_of(one.subject)) in names else one
         for one in page

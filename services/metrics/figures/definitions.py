@@ -1,4 +1,4 @@
-"""What each figure means, in Chinese and in English, with its formula and where the rule stands."""
+"""The definition of each figure in Chinese and in English, with its formula and the source of the rule."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether a figure may still change, and why: from the deployment's closed day, what is held, and how fresh the data is.
+"""Whether a figure may still change, and why.
 
 The deployment's closed day is the least over the shards; there is none while a shard has none (docs/design/ENGINE.md, Closing days). A figure
-known at it or before is the same for ever (invariant I4); any other is provisional.
+known at it or before never changes (invariant I4); any other is provisional.
 """
 
 from __future__ import annotations
@@ -10,36 +10,36 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from services.metrics.figures.freshness import Reason
+from services.metrics.figures.freshness import StaleReason
 
 
 class Provisional(StrEnum):
-    """Why a figure may still change; beside these the reasons for which the data is not fresh (`freshness.Reason`)."""
+    """Why a figure may still change, in addition to `freshness.StaleReason`."""
 
     NO_CLOSED_DAYS = "NO_CLOSED_DAYS"
     """No day is closed yet."""
     DAY_NOT_CLOSED = "DAY_NOT_CLOSED"
-    """The day at which it is known is later than the closed day: more may become known on it."""
+    """The figure's known day is later than the closed day."""
     HELD_EVENTS = "HELD_EVENTS"
-    """Something that is known by that day, or does not tell its day, is held and not counted."""
+    """An event that is known by that day, or whose day is unknown, is held and not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finality:
-    """`closed_day` None: none; `oldest_held` = the least known day of what is held (`date.min`: one does not tell it), None: nothing is held;
-    `reason` why the data is not fresh, None while it is."""
+    """`oldest_held`: the least known day of the held events, `date.min` if one has none, None if nothing is held. `reason`: why the data is
+    stale, None while it is fresh."""
 
     closed_day: date | None = None
     oldest_held: date | None = None
-    reason: Reason | None = None
+    reason: StaleReason | None = None
 
     def provisional(self, known_at: date) -> list[str]:
-        """Why figures known at a day may still change; empty: they are the same for ever."""
+        """Why figures known at a day may still change; empty: they are final."""
         if self.closed_day is not None and known_at <= self.closed_day:
             return []
-        found: list[str] = [Provisional.NO_CLOSED_DAYS if self.closed_day is None else Provisional.DAY_NOT_CLOSED]
+        reasons: list[str] = [Provisional.NO_CLOSED_DAYS if self.closed_day is None else Provisional.DAY_NOT_CLOSED]
         if self.oldest_held is not None and self.oldest_held <= known_at:
-            found.append(Provisional.HELD_EVENTS)
+            reasons.append(Provisional.HELD_EVENTS)
         if self.reason is not None:
-            found.append(self.reason)
-        return [str(reason) for reason in found]
+            reasons.append(self.reason)
+        return [str(reason) for reason in reasons]

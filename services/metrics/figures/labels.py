@@ -1,4 +1,4 @@
-"""What codes are called, in Chinese and in English: sections of GB/T 4754-2017, size classes, ownership of GB/T 12402-2000."""
+"""Names of codes in Chinese and in English: sections of GB/T 4754-2017, size classes, ownership of GB/T 12402-2000."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 
 
 def label(table: str, code: str, language: str) -> str:
-    """What a code is called; a code that is in no table is its own name."""
+    """The name of a code; a code that is not in the table is its own name."""
     pair = LABELS.get(table, {}).get(code)
     if pair is None:
         return code

@@ -1,4 +1,4 @@
-"""Questions about coverage: figures as of a business day, as known at a day, in one snapshot with the version vector of the change feed."""
+"""Coverage as of a business day and as known at a day, read in one snapshot with the version vector of the change feed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.finality import Finality
-from services.metrics.figures.freshness import Reason
+from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.labels import label
-from services.metrics.figures.tree import UNKNOWN, Tree, Trees, Versions
-from services.metrics.folding.measures import INDEX, MEASURES, PUBLISHED, RATES, Vector, unpacked
+from services.metrics.figures.scope import counts_of
+from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
+from services.metrics.folding.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
 from shared.http.auth import Areas
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -24,7 +25,7 @@ BY = ("district", "park", "industry", "size", "ownership")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One REPEATABLE READ transaction: what is read in it belongs together. `versions` = {shard: version} of the change feed."""
+    """One REPEATABLE READ transaction on the serving generation. `versions` = {shard: version} of the change feed."""
 
     conn: Connection
     generation: int
@@ -32,19 +33,24 @@ class Snapshot:
     versions: Mapping[int, int]
     asked_at: datetime
     today: date
-    areas: Versions
+    areas: AreaVersions
     finality: Finality
 
     @property
     def version(self) -> str:
-        """`<generation>:<version of shard 0>.<version of shard 1>…`, from which a stream can go on."""
-        shards = range(max(self.versions, default=-1) + 1)
-        return f"{self.generation}:{'.'.join(str(self.versions.get(shard, 0)) for shard in shards)}"
+        """The version vector, from which a stream can resume."""
+        return version_vector(self.generation, self.versions)
+
+
+def version_vector(generation: int, versions: Mapping[int, int]) -> str:
+    """`<generation>:<version of shard 0>.<version of shard 1>…`."""
+    shards = range(max(versions, default=-1) + 1)
+    return f"{generation}:{'.'.join(str(versions.get(shard, 0)) for shard in shards)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rate with what it rests on; `rate` is unrounded, None with the reason NO_BASE when `d` is 0."""
+    """A rate as numerator and denominator; `rate` is unrounded, None with the reason NO_BASE when `d` is 0."""
 
     n: int
     d: int
@@ -60,7 +66,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The figures of one group (`code` = its code, `all` for the total)."""
+    """The figures of one group; `code` is `all` for the total."""
 
     code: str
     name: str
@@ -68,19 +74,19 @@ class Row:
 
     @property
     def measures(self) -> dict[str, int]:
-        """{measure: count}, all of them."""
-        return dict(zip(MEASURES, unpacked(self.figures), strict=True))
+        """{measure: count}."""
+        return counts_of(self.figures)
 
     @property
     def rates(self) -> dict[str, Rate]:
-        """{rate: its numerator and denominator}."""
+        """{name: rate} of all RATES."""
         counts = unpacked(self.figures)
         return {name: Rate(counts[INDEX[n]], counts[INDEX[d]]) for name, (n, d) in RATES.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`rows` by code with empty ones left out, without `by` none; `total` of the scope."""
+class CoverageResult:
+    """`rows` by code without empty ones, none without `by`; `total` of the area."""
 
     as_of: date
     known_at: date
@@ -89,45 +95,51 @@ class Answer:
     rows: Sequence[Row]
     total: Row
 
+    def figures(self, group: str | None) -> Vector:
+        """The figures of one group; None: the total."""
+        if self.by is None or group is None:
+            return self.total.figures
+        return sum(row.figures for row in self.rows if row.code == group)
 
-class Questions:
-    """Opens snapshots over one pool. `shards` = how many there must be for a day to be closed; `fresh()` = why the data is not fresh."""
 
-    def __init__(self, pool: Pool, clock: Clock, shards: int = 0, fresh: Callable[[], Reason | None] = lambda: None) -> None:
+class Snapshots:
+    """Opens snapshots from one pool. `shards`: how many a generation has; `stale_reason()`: why the data is stale, None while it is fresh."""
+
+    def __init__(self, pool: Pool, clock: Clock, shards: int = 0, stale_reason: Callable[[], StaleReason | None] = lambda: None) -> None:
         self._pool = pool
         self._clock = clock
         self._shards = shards
-        self._fresh = fresh
-        self._trees = Trees()
+        self._stale_reason = stale_reason
+        self._trees = AreaVersionsCache()
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
-        """A snapshot of the serving generation. `areas` = whose names row-level security shows; None: nobody's."""
+        """A snapshot of the serving generation. `areas`: those whose names row-level security shows; None: none."""
         async with self._pool.acquire(timeout=10) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             await conn.execute("SELECT set_config('parkunion.areas', $1, true)", areas.setting() if areas else "")
-            row = await figures.serving(conn, self._shards)
+            row = await sql.serving(conn, self._shards)
             versions = {int(shard): version for shard, version in row["versions"].items()}
             today = self._clock.day_of(row["asked_at"])
             known = await self._trees.load(conn, row["id"])
-            # Said from the same snapshot as what is held: that is forgotten as soon as a topic is found made anew.
-            reason = self._fresh() or (Reason.LOG_INCOMPLETE if row["log_lacks"] else None)
+            # From the same snapshot as the held events, which are deleted as soon as a topic is found recreated.
+            reason = self._stale_reason() or (StaleReason.LOG_INCOMPLETE if row["log_incomplete"] else None)
             finality = Finality(row["closed_day"], row["oldest_held"], reason)
             yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality)
 
 
 async def coverage(
     snapshot: Snapshot, *, area: str | None = None, by: str | None = None, as_of: date, known_at: date, language: str = "zh"
-) -> Answer:
-    """The figures of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
+) -> CoverageResult:
+    """The figures of an area (None: of everything), grouped by one of BY. The caller's grant must have been checked."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await figures.by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
+    found = await sql.by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
     sums: defaultdict[str, Vector] = defaultdict(int)
     for key, value in found.items():
         sums[tree.district(key) if by == "district" else key or UNKNOWN] += value
     rows = [Row(code, name_of(by, code, tree, language), value) for code, value in sorted(sums.items()) if not empty(value)] if by else []
     total = Row(ALL, tree.shown(area) if area else label(ALL, ALL, language), sum(found.values()))
-    return Answer(as_of, known_at, area, by, rows, total)
+    return CoverageResult(as_of, known_at, area, by, rows, total)
 
 
 def empty(value: Vector) -> bool:
@@ -136,20 +148,20 @@ def empty(value: Vector) -> bool:
 
 
 def name_of(by: str | None, code: str, tree: Tree, language: str) -> str:
-    """What pages show for a group's code."""
+    """The displayed name of a group."""
     if code == UNKNOWN:
         return label(UNKNOWN, UNKNOWN, language)
     return tree.shown(code) if by in ("district", "park") else label(by or ALL, code, language)
 
 
 def key_of(by: str | None) -> str:
-    """The key of `figures.KEYS` from which the groups of one of BY are summed."""
+    """The key of `sql.KEYS` whose figures the groups of one of BY sum."""
     return "park" if by is None or by == "district" else by
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a trend: {measure: count} of `figures.TREND` as of `day`."""
+    """One point of a trend: {measure: count} of `sql.TREND` as of `day`."""
 
     day: date
     measures: Mapping[str, int]
@@ -161,25 +173,25 @@ class Point:
 
 
 async def series(snapshot: Snapshot, *, parks: Collection[str], days: Sequence[date], known_at: date) -> dict[str, list[Point]]:
-    """{park: its points as of each of `days` (ascending), as known at one day}, in one statement for all parks; parks without facts are left out."""
+    """{park: its points as of each of `days` (ascending)} as known at one day, in one statement; parks without facts are left out."""
     after = [day + timedelta(days=1) for day in days]
-    rows = await figures.series(snapshot.conn, snapshot.generation, days, after, known_at, parks)
-    added: defaultdict[str, list[list[int]]] = defaultdict(lambda: [[0] * len(figures.TREND) for _ in days])
+    rows = await sql.series(snapshot.conn, snapshot.generation, days, after, known_at, parks)
+    increments: defaultdict[str, list[list[int]]] = defaultdict(lambda: [[0] * len(sql.TREND) for _ in days])
     for row in rows:
-        added[row["key"]][row["point"]] = [row[name] for name in figures.TREND]
-    return {park: _points(days, steps) for park, steps in sorted(added.items())}
+        increments[row["key"]][row["point"]] = [row[name] for name in sql.TREND]
+    return {park: _points(days, steps) for park, steps in sorted(increments.items())}
 
 
 def _points(days: Sequence[date], steps: Sequence[Sequence[int]]) -> list[Point]:
-    points, sums = [], [0] * len(figures.TREND)
+    points, sums = [], [0] * len(sql.TREND)
     for day, step in zip(days, steps, strict=True):
         sums = [before + more for before, more in zip(sums, step, strict=True)]
-        points.append(Point(day, dict(zip(figures.TREND, sums, strict=True))))
+        points.append(Point(day, dict(zip(sql.TREND, sums, strict=True))))
     return points
 
 
 def month_ends(until: date, months: int) -> list[date]:
-    """The last days of the `months` - 1 months before that of `until`, and `until` itself, ascending."""
+    """The ends of the `months` - 1 months before that of `until`, and `until` itself, ascending."""
     first = until.replace(day=1)
     ends = [until]
     for _ in range(months - 1):

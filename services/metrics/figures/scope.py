@@ -1,4 +1,4 @@
-"""What a question is about: the parks of an area, and within them one group; and what one set of facts contributes to it."""
+"""The scope of a question (the parks of an area and one group in them), and what one set of facts contributes to it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.folding.coverage import Cell, Segment, at, segments
 from services.metrics.folding.durations import Duration, spans
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import INDEX, RATES, Vector, unpacked
-
-NOWHERE: Cell = (None, None, None, None)
+from services.metrics.folding.measures import INDEX, MEASURES, RATES, Vector, unpacked
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`parks` None = everywhere; `group` None = all groups of `by`."""
+    """`parks` None: all; `group` None: all groups of `by`."""
 
     tree: Tree
     parks: Collection[str] | None = None
@@ -30,7 +28,7 @@ class Scope:
         return cls(tree, None if area is None else tree.under(area), by, group if by else None)
 
     def holds(self, cell: Cell) -> bool:
-        """Whether what stands in a cell counts here."""
+        """Whether the contributions of a cell count in the scope."""
         if self.parks is not None and cell[0] not in self.parks:
             return False
         return self.group is None or self.group == self.group_of(cell)
@@ -52,9 +50,9 @@ class Scope:
 
 
 def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
-    """Where an enterprise or a union stands on a business day, as known at a day, and its contribution: C(F_k, t)."""
+    """(cell, contribution) of an enterprise or union on a business day, as known at a day: C(F_k, t). Cell None: it does not count."""
     day, known = as_of.toordinal(), known_at.toordinal()
-    assert known >= facts.since, "what a state has forgotten is told by services.metrics.explaining.history"
+    assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.fact_sets"
     segment = at(_shape(facts, known), day)
     if segment.cell is None:
         return None, 0
@@ -64,7 +62,7 @@ def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, 
 
 
 def waited(facts: FactSet, as_of: date, known_at: date) -> Duration | None:
-    """How long an enterprise waited for a union, or has waited, on a business day, as known at a day: D(F_k, t)."""
+    """How long an enterprise waited, or has been waiting, for a union on a business day, as known at a day: D(F_k, t)."""
     past = [span for span in spans(_shape(facts, known_at.toordinal())) if span.start <= as_of.toordinal()]
     return past[-1].duration if past else None
 
@@ -77,3 +75,8 @@ def parts(value: Vector, measure: str) -> tuple[int, ...]:
     """One count, or the numerator and denominator of a rate."""
     counts = unpacked(value)
     return tuple(counts[INDEX[name]] for name in RATES.get(measure, (measure,)))
+
+
+def counts_of(value: Vector) -> dict[str, int]:
+    """{measure: count} of a vector."""
+    return dict(zip(MEASURES, unpacked(value), strict=True))

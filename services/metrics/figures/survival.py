@@ -1,7 +1,7 @@
-"""Kaplan–Meier: how many of those who began are still waiting after so many days, when some are not yet done waiting.
+"""Kaplan–Meier: the share that is still waiting after d days, when some have not finished waiting (censored).
 
-Only counts come in. S(d) = Π (1 − founded/at_risk) over the days up to d; those who are still waiting after d days are at risk on day d and
-gone after it. The median is the first day with S ≤ 1/2, compared in integers where floats could err. Its interval of 95 % is where the bands
+The input is counts only. S(d) = Π (1 − founded/at_risk) over the days up to d; those still waiting after d days are at risk on day d and
+not after it. The median is the first day with S ≤ 1/2, compared in integers where floats could err. Its interval of 95 % is where the bands
 of S by the log-log transformation (Greenwood's variance; Kalbfleisch and Prentice, The Statistical Analysis of Failure Time Data, 1.4)
 cross 1/2, as lifelines has it: at S = 0 both bands are 0.
 """
@@ -18,7 +18,7 @@ CLOSE = 1e-9
 
 
 class Step(NamedTuple):
-    """One day of the curve: of `at_risk` so many are founded on it, and so many are known to wait no further than it; S after it."""
+    """One day of the curve: of `at_risk`, `founded` on it and `censored` after it; S and its bands after the day."""
 
     day: int
     at_risk: int
@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 
 class Median(NamedTuple):
-    """Days until half are founded, and the interval of 95 %; None: not reached."""
+    """Days until half are founded, and the interval of 95 %; None where not reached."""
 
     days: int | None
     lower: int | None
@@ -38,7 +38,7 @@ class Median(NamedTuple):
 
 
 def curve(founded: Mapping[int, int], waiting: Mapping[int, int]) -> list[Step]:
-    """The curve of {days until founded: how many} and {days waited so far: how many}, one step for each day on which somebody leaves."""
+    """The curve of {days until founded: count} and {days waited so far: count}, with one step for each day that occurs in them."""
     at_risk = sum(founded.values()) + sum(waiting.values())
     steps, survival, variance = list[Step](), 1.0, 0.0
     for day in sorted(founded.keys() | waiting.keys()):
@@ -59,7 +59,7 @@ def _bands(survival: float, variance: float) -> tuple[float, float]:
 
 
 def median(steps: Sequence[Step]) -> Median:
-    """Where the curve and its bands have come down to one half."""
+    """The first days on which the curve and its bands are at one half or less."""
     lower = next((step.day for step in steps if step.low <= HALF), None)
     upper = next((step.day for step in steps if step.high <= HALF), None)
     return Median(next((step.day for at, step in enumerate(steps) if _is_half(steps, at)), None), lower, upper)

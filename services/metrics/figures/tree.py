@@ -1,7 +1,7 @@
-"""Divisions and parks as of a business day and as known at a day: applied when a question is asked, never folded.
+"""The tree of divisions and parks as of a business day and as known at a day. It is applied to each question and never folded.
 
-For each code the last version (by occurred_on, rank) that occurred and was known by then holds; before its first day, the earliest version
-known. So nothing is dropped from a total because its area is dated later. An area that is not known stands under nothing.
+For each code the last version (by occurred_on, rank) that occurred and was known by then applies; before its first day, the earliest known
+version, so that no total loses figures because an area is dated later. An unknown area has no parent.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from shared.process.db import Connection, Record
 
 UNKNOWN = "unknown"
-MOST_TREES = 32
+MOST_CACHED = 32
 
 
 class Area(NamedTuple):
-    """A division or park; `level` = only a level of the code (市辖区), pages show its parent's name."""
+    """A division or park; `level`: only a level of the code (市辖区), displayed by its parent's name."""
 
     code: str
     name: str
@@ -38,11 +38,11 @@ class Tree:
             self._children[area.parent].append(area.code)
 
     def children(self, code: str | None) -> list[Area]:
-        """The areas directly in one, by code; None: the roots."""
+        """The areas directly in one, ordered by code; None: the roots."""
         return [self.areas[child] for child in sorted(self._children.get(code, ()))]
 
     def under(self, code: str) -> set[str]:
-        """The codes of an area and of all that lies in it."""
+        """The codes of an area and of all areas in it."""
         found, waiting = {code}, [code]
         while waiting:
             for child in self._children.get(waiting.pop(), ()):
@@ -52,7 +52,7 @@ class Tree:
         return found
 
     def path(self, code: str) -> list[str]:
-        """The code and those of the areas that it lies in, outwards."""
+        """The code and those of the areas around it, outwards."""
         found, following = list[str](), code
         while following and following not in found:
             found.append(following)
@@ -61,12 +61,12 @@ class Tree:
         return found
 
     def district(self, park: str | None) -> str:
-        """The division in which a park lies directly."""
+        """The division directly around a park; UNKNOWN if there is none."""
         area = self.areas.get(park or "")
         return area.parent or UNKNOWN if area else UNKNOWN
 
     def shown(self, code: str) -> str:
-        """The name that pages show: a level's is its parent's; a code without an area is its own name."""
+        """The displayed name: a level has its parent's, an unknown code is its own."""
         for step in self.path(code):
             area = self.areas.get(step)
             if area is None:
@@ -76,8 +76,8 @@ class Tree:
         return self.areas[code].name
 
 
-class Versions:
-    """Every version of every area, as one snapshot of the database holds them."""
+class AreaVersions:
+    """Every version of every area in one database snapshot."""
 
     def __init__(self, rows: Sequence[Record]) -> None:
         self._rows: defaultdict[str, list[Record]] = defaultdict(list)
@@ -89,20 +89,20 @@ class Versions:
         return code in self._rows
 
     def at(self, as_of: date, known_at: date) -> Tree:
-        """The tree of one question."""
+        """The tree as of a business day and as known at a day."""
         if (tree := self._trees.get((as_of, known_at))) is None:
             areas = {code: area for code, rows in self._rows.items() if (area := _area(rows, as_of, known_at)) is not None}
             tree = self._trees[as_of, known_at] = Tree(areas)
-            while len(self._trees) > MOST_TREES:
+            while len(self._trees) > MOST_CACHED:
                 del self._trees[next(iter(self._trees))]
         return tree
 
     def latest(self) -> Tree:
-        """The tree of the last versions: by it access is decided."""
+        """The tree of the last versions, which decides access."""
         return self.at(date.max, date.max)
 
     def learned(self, code: str, after: date, until: date) -> list[Record]:
-        """The versions of an area that came to be known in (after, until]."""
+        """The versions of an area that became known in (after, until]."""
         return [row for row in self._rows.get(code, ()) if after < row["known_day"] <= until]
 
 
@@ -115,15 +115,15 @@ def _area(rows: Sequence[Record], as_of: date, known_at: date) -> Area | None:
     return Area(row["code"], row["name"], row["kind"], row["parent"], row["level"])
 
 
-class Trees:
-    """Keeps the versions read last, as long as nothing was added."""
+class AreaVersionsCache:
+    """Keeps the versions read last until one is added or ended."""
 
     def __init__(self) -> None:
-        self._kept: tuple[tuple[int, int, int], Versions] | None = None
+        self._cached: tuple[tuple[int, int, int], AreaVersions] | None = None
 
-    async def load(self, conn: Connection, generation: int) -> Versions:
+    async def load(self, conn: Connection, generation: int) -> AreaVersions:
         """The versions in the snapshot of `conn`."""
-        signature = (generation, *await figures.areas_signature(conn, generation))
-        if self._kept is None or self._kept[0] != signature:
-            self._kept = signature, Versions(await figures.areas(conn, generation))
-        return self._kept[1]
+        signature = (generation, *await sql.areas_signature(conn, generation))
+        if self._cached is None or self._cached[0] != signature:
+            self._cached = signature, AreaVersions(await sql.areas(conn, generation))
+        return self._cached[1]

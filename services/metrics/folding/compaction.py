@@ -1,6 +1,6 @@
-"""When known days close in a shard, what was appended to their open tables is summed and written once into the tables that have a key.
+"""Compaction of closed known days: the rows in the open tables are summed and moved into the tables that have a key.
 
-In the reader's transaction in which the shard's closed day rises, so once per shard and day; the sums of both tables together stay.
+Runs in the reader's transaction that raises the shard's closed day, so once per shard and day. Sums over both tables do not change.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Pair:
     amounts: Sequence[str]
 
     def statement(self, generation: int) -> str:
-        """Moves the known days of shard $1 up to $2; rows that come to nothing are left out, zeros are NULL."""
+        """Move the known days of shard $1 up to $2. Rows whose sums are 0 are left out, zeros are NULL."""
         key, amounts = ", ".join(self.key), ", ".join(self.amounts)
         sums = ", ".join(f"nullif(sum({name}), 0)" for name in self.amounts)
         some = " OR ".join(f"sum({name}) <> 0" for name in self.amounts)
         return f"""
-WITH gone AS (DELETE FROM g{generation}.{self.open} WHERE shard = $1 AND known_day <= $2 RETURNING {key}, {amounts})
+WITH moved AS (DELETE FROM g{generation}.{self.open} WHERE shard = $1 AND known_day <= $2 RETURNING {key}, {amounts})
 INSERT INTO g{generation}.{self.closed} (shard, {key}, {amounts})
-SELECT $1, {key}, {sums} FROM gone GROUP BY {key} HAVING {some} ORDER BY {key}
+SELECT $1, {key}, {sums} FROM moved GROUP BY {key} HAVING {some} ORDER BY {key}
 """
 
 
@@ -41,6 +41,6 @@ PAIRS = (
 
 
 async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:
-    """Close every known day of a shard up to `day`: nothing will be added to them any more."""
+    """Compact every known day of a shard up to `day`. No row of these days will be added later."""
     for pair in PAIRS:
         await conn.execute(pair.statement(generation), shard, day)

@@ -1,31 +1,44 @@
 """C(F, t): what one enterprise, or one union, adds to the figures on business day t, as a step function of its facts.
 
-Pure, and total on any set of facts. It reads the facts and the constants of its `fold_version`, and nothing else: no areas, no settings, no
+Pure, and defined for any set of facts. It depends on the facts and the constants of its `fold_version` alone: no areas, no settings, no
 clock (docs/design/ENGINE.md, Folding; docs/design/DOMAIN.md, "Coverage: exact definitions"). Days are ordinals (`date.toordinal()`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, assert_never
 
 import msgspec
 
+from services.metrics.counted import (
+    AttributeContent,
+    Classification,
+    Closure,
+    CoverageEnd,
+    CoverageStart,
+    Dissolution,
+    Founding,
+    Headcount,
+    Move,
+    Registration,
+)
 from services.metrics.folding.measures import Vector, vector
+from shared.contracts.membership import UnionKind
 
 FOLD_VERSION = 2
 RULE_VERSION = "coverage-2026.1"
 FOREVER = date.max.toordinal() + 1
 
 Cell: TypeAlias = tuple[str | None, str | None, str | None, str | None]
-"""(park, industry, size, ownership); None = unknown."""
+"""(park, industry, size, ownership); None is unknown."""
 
-OWN = frozenset(("enterprise_union",))
-JOINT = frozenset(("joint_union", "park_union"))
-FEDERATION = frozenset(("regional_federation", "industry_federation", "grassroots_federation"))
+OWN = frozenset((UnionKind.ENTERPRISE_UNION,))
+JOINT = frozenset((UnionKind.JOINT_UNION, UnionKind.PARK_UNION))
+FEDERATION = frozenset((UnionKind.REGIONAL_FEDERATION, UnionKind.INDUSTRY_FEDERATION, UnionKind.GRASSROOTS_FEDERATION))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +51,14 @@ class Rules:
 
 
 RULES = {1: Rules(), 2: Rules()}
-"""2 has the constants of 1, and durations beside the ledger."""
+"""{fold_version: its constants}. 2 has the constants of 1, and durations beside the ledger."""
 
 
-class Fact(msgspec.Struct, array_like=True, frozen=True):
-    """One fact that shapes the step function: everything but members.
+class AttributeFact(msgspec.Struct, array_like=True, frozen=True):
+    """One fact that shapes the step function: every counted fact but members. Stored in `states` as an array in this order.
 
-    `kind` is the event's name without prefix and version, `rank` the sequence of the event that said it first, `says` the fields that count.
-    It is part of the set at every known day from `known` until before `until`.
+    `kind` is the event's name without prefix and version, `rank` the sequence of the event that first stated the fact (a correction keeps
+    it). The fact is in the set at every known day from `known` to before `until`.
     """
 
     kind: str
@@ -53,11 +66,11 @@ class Fact(msgspec.Struct, array_like=True, frozen=True):
     rank: int
     known: int
     until: int
-    says: dict[str, Any]
+    content: AttributeContent
 
 
 class Segment(NamedTuple):
-    """The contribution from `start` until the next segment: `base`, and `each` for every member, in `cell` (None: nothing)."""
+    """The contribution from `start` to the next segment: `base`, and `each` for every member, in `cell` (None: no contribution)."""
 
     start: int
     cell: Cell | None
@@ -70,7 +83,7 @@ NOTHING = Segment(0, None, 0, 0)
 
 @dataclass(slots=True)
 class Situation:
-    """What the facts up to a day come to, each attribute by its last fact."""
+    """The attributes of an enterprise or a union on a day, each from the last fact that states it."""
 
     park: str | None = None
     industry: str | None = None
@@ -80,45 +93,45 @@ class Situation:
     closed: bool = False
     reported: int = 0
     workers: int | None = None
-    covering: dict[str, str] = field(default_factory=dict)
+    covering: dict[str, UnionKind] = field(default_factory=dict)
     seat: str | None = None
     dissolved: bool = False
 
-    def take(self, fact: Fact) -> None:
-        """Facts are taken in the order of (occurred, rank), so that the last one wins (docs/adr/0003 says which facts speak of what)."""
-        says = fact.says
-        match fact.kind:
-            case "enterprise-registered":
-                self.settled = fact.occurred
-                self._place(says)
-                self._classify(says)
-            case "enterprise-moved":
-                self._place(says)
-            case "enterprise-reclassified":
-                self._classify(says)
-                self.size = says.get("size")
-            case "headcount-reported":
-                self.reported, self.workers, self.size = fact.occurred, says["workers"], says.get("size")
-            case "enterprise-closed":
+    def apply(self, fact: AttributeFact) -> None:
+        """Apply one fact; facts must come in the order of (occurred, rank). docs/adr/0003: which fact states which attribute."""
+        match fact.content:
+            case Headcount(workers=workers, size=size):
+                self.reported, self.workers, self.size = fact.occurred, workers, size
+            case CoverageStart(union_id=union, kind=kind):
+                self.covering[union] = kind
+            case CoverageEnd(union_id=union):
+                self.covering.pop(union, None)
+            case Registration(park=park, industry=industry, ownership=ownership):
+                self.settled, self.park = fact.occurred, park
+                self._classify(industry, ownership)
+            case Move(park=park):
+                self.park = park
+            case Classification(industry=industry, ownership=ownership, size=size):
+                self._classify(industry, ownership)
+                self.size = size
+            case Closure():
                 self.closed = True
-            case "coverage-started":
-                self.covering[says["union_id"]] = says["kind"]
-            case "coverage-ended":
-                self.covering.pop(says["union_id"], None)
-            case "union-founded":
-                self.seat = says["seat_area"]
-            case "union-dissolved":
+            case Founding(seat_area=area):
+                self.seat = area
+            case Dissolution():
                 self.dissolved = True
+            case content:
+                assert_never(content)
 
-    def _place(self, says: Mapping[str, Any]) -> None:
-        self.park = _said(says, "park", self.park)
-
-    def _classify(self, says: Mapping[str, Any]) -> None:
-        self.industry = _said(says, "industry", self.industry)
-        self.ownership = _said(says, "ownership", self.ownership)
+    def _classify(self, industry: str | None, ownership: str | None) -> None:
+        """An attribute that a fact leaves out stays as it was."""
+        if industry is not None:
+            self.industry = industry
+        if ownership is not None:
+            self.ownership = ownership
 
     def turning_days(self, rules: Rules) -> set[int]:
-        """Days on which the contribution changes although nothing happens."""
+        """The days on which the contribution changes without a further fact."""
         days = set()
         if self.workers is not None:
             days.add(stale_from(self.reported, rules.stale_months))
@@ -127,7 +140,7 @@ class Situation:
         return days
 
     def segment(self, day: int, rules: Rules) -> Segment:
-        """The contribution on `day`, if no further fact has occurred by then."""
+        """The contribution on `day` if no further fact occurs by then."""
         if self.seat is not None:
             return Segment(day, None, 0, 0) if self.dissolved else Segment(day, (self.seat, None, None, None), vector(unions=1), 0)
         if self.settled is None or self.closed:
@@ -141,7 +154,7 @@ class Situation:
         cell = (self.park, self.industry, self.size, self.ownership)
         return Segment(day, cell, base, each)
 
-    def _with_headcount(self, day: int, workers: int, kinds: set[str], rules: Rules) -> Vector:
+    def _with_headcount(self, day: int, workers: int, kinds: set[UnionKind], rules: Rules) -> Vector:
         in_grace = self.settled is not None and day < self.settled + rules.grace_days
         covered = bool(kinds)
         should = workers >= 1 and not in_grace
@@ -164,11 +177,6 @@ class Situation:
         )
 
 
-def _said(says: Mapping[str, Any], name: str, before: str | None) -> str | None:
-    value = says.get(name)
-    return before if value is None else value
-
-
 def stale_from(day: int, months: int) -> int:
     """The first day on which a headcount of `day` is stale: the day after the anniversary (of 29 February: 28 February)."""
     reported = date.fromordinal(day)
@@ -183,14 +191,14 @@ def stale_from(day: int, months: int) -> int:
     raise AssertionError("every month has 28 days")
 
 
-def segments(facts: Iterable[Fact], rules: Rules = RULES[FOLD_VERSION]) -> list[Segment]:
-    """The step function of a set of facts, in order; before the first segment there is nothing, and the last one has no end."""
+def segments(facts: Iterable[AttributeFact], rules: Rules = RULES[FOLD_VERSION]) -> list[Segment]:
+    """The step function of a set of facts, in order. It is empty before the first segment; the last segment has no end."""
     ordered = sorted(facts, key=lambda fact: (fact.occurred, fact.rank))
     days = [(day, list(same)) for day, same in groupby(ordered, key=lambda fact: fact.occurred)]
     situation, found, before = Situation(), list[Segment](), NOTHING
     for index, (day, same) in enumerate(days):
         for fact in same:
-            situation.take(fact)
+            situation.apply(fact)
         end = days[index + 1][0] if index + 1 < len(days) else FOREVER
         turns = sorted(turn for turn in situation.turning_days(rules) if day < turn < end)
         for start in (day, *turns):

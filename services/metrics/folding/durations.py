@@ -29,7 +29,7 @@ _COVERED = vector(covered_units=1)
 class Duration(NamedTuple):
     """One enterprise in `cell`: founded after `value` days, or waiting since the start day `value` (days since 1970-01-01).
 
-    A waiting one's days as of t are t less its start day, so no row is needed for each day that passes.
+    The days waited as of t are t less the start day, so a day that passes needs no row.
     """
 
     cell: Cell
@@ -38,7 +38,7 @@ class Duration(NamedTuple):
 
 
 class Span(NamedTuple):
-    """What holds from `start` until the next span; None: nothing."""
+    """What holds from `start` to the next span; None: nothing."""
 
     start: int
     duration: Duration | None
@@ -49,7 +49,7 @@ Key: TypeAlias = tuple[Cell, int, int, Kind, int]
 
 
 def spans(shape: Sequence[Segment]) -> list[Span]:
-    """D as a step function, in order; before the first span there is nothing, and the last one has no end."""
+    """D as a step function, in order. It is empty before the first span; the last span has no end."""
     found = list[Span]()
     started: int | None = None
     covered: int | None = None

@@ -1,4 +1,4 @@
-"""What an event says to the figures, and the set of facts of one enterprise or union: the state that the projector keeps.
+"""The set of facts of one enterprise or union, with the known days on which each fact was in it: the state that the projector keeps.
 
 Members are counts per (known day, occurred day), never persons. Days are ordinals.
 """
@@ -7,112 +7,112 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from services.metrics.folding.coverage import FOREVER, Fact, Segment, segments
+from services.metrics import counted
+from services.metrics.counted import AttributeContent, Headcount, Kept, Members
+from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
 from shared import contracts
-from shared.contracts import Envelope, UnreadableEvent
-from shared.contracts.streams import FactCorrected
+from shared.contracts import Envelope, Event, UnreadableEvent
+from shared.contracts.streams import FactCorrected, Placed
 from shared.sequencing.parked_reasons import DomainError
 
 MOST_WORKERS = 10**9
 
-FIELDS: dict[str, tuple[str, ...]] = {
-    "enterprise-registered": ("park", "industry", "ownership"),
-    "headcount-reported": ("workers", "size"),
-    "enterprise-moved": ("park",),
-    "enterprise-reclassified": ("industry", "ownership", "size"),
-    "enterprise-closed": (),
-    "coverage-started": ("union_id", "kind"),
-    "coverage-ended": ("union_id", "kind"),
-    "member-joined": (),
-    "member-left": (),
-    "union-founded": ("seat_area",),
-    "union-dissolved": (),
-}
-"""{kind of fact: the fields that count}. Membership ids are not among them."""
-
-MEMBERS = {"member-joined": 1, "member-left": -1}
-CORRECTED = "fact-corrected"
-WITHDRAWN = "event-withdrawn"
-
 
 class RefusedFact(DomainError):
-    """The event is well formed but cannot be counted: it names no fact that metrics knows, or a headcount below 0 or above 10⁹."""
+    """The event is well formed but cannot be applied: it names no fact that metrics knows, or a headcount below 0 or above 10⁹."""
 
 
-class Placed(NamedTuple):
-    """One fact as its event, or the correction of it, states it."""
+class StatedFact(NamedTuple):
+    """One fact as its event, or the correction of it, states it. `rank` is the sequence of the event that first stated it."""
 
     kind: str
     occurred: int
     rank: int
-    says: dict[str, Any]
+    kept: Kept
 
 
-class Change(NamedTuple):
-    """What an event does to the set of facts on its known day: `withdrawn` goes, `placed` comes. A withdrawal is several of them."""
+class FactChange(NamedTuple):
+    """What an event does to the set of facts on its known day: `removed` goes, `added` comes. A withdrawal is several of them."""
 
     known: int
-    withdrawn: Placed | None
-    placed: Placed | None
+    removed: StatedFact | None
+    added: StatedFact | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the change is one of counted facts. A correction does not change a fact's kind."""
+        fact = self.added or self.removed
+        return fact is not None and counted.counts(fact.kept)
 
 
-def kind_of(type_name: str) -> str:
-    """`headcount-reported` of `parkunion.headcount-reported.v1`."""
-    return type_name.split(".")[1]
-
-
-def change(event: Envelope, known: int) -> Change:
-    """Read an event of an enterprise or a union. Raises RefusedFact."""
+def change_of(event: Envelope, known: int) -> FactChange:
+    """Read a fact or a correction about an enterprise or a union. Raises RefusedFact."""
     data = event.data
     if isinstance(data, FactCorrected):
-        return Change(known, _corrected(data, data.withdrawn), _corrected(data, data.replacement) if data.replacement else None)
-    kind = kind_of(event.type)
-    if kind in MEMBERS:
-        return Change(known, None, Placed(kind, event.occurredon.toordinal(), event.sequence, {}))
-    return Change(known, None, _placed(kind, event.occurredon.toordinal(), event.sequence, contracts.plain(data)))
+        added = _corrected(data, data.replacement) if data.replacement else None
+        return FactChange(known, _corrected(data, data.withdrawn), added)
+    return FactChange(known, None, _stated(event.type, event.occurredon.toordinal(), event.sequence, data))
 
 
-def _corrected(data: FactCorrected, content: contracts.streams.Placed) -> Placed:
+def _corrected(correction: FactCorrected, content: Placed) -> StatedFact:
     try:
-        contracts.fact(data.fact, content.data)
+        data = contracts.fact(correction.fact, content.data)
     except UnreadableEvent as error:
         raise RefusedFact("BAD_FACT", str(error)) from error
-    return _placed(kind_of(data.fact), content.occurred_on.toordinal(), data.rank, content.data)
+    return _stated(correction.fact, content.occurred_on.toordinal(), correction.rank, data)
 
 
-def _placed(kind: str, occurred: int, rank: int, data: Mapping[str, Any]) -> Placed:
-    if kind not in FIELDS:
+def _stated(type_name: str, occurred: int, rank: int, data: Event) -> StatedFact:
+    kind, kept = counted.kind_of(type_name), counted.kept_of(data)
+    if kept is None:
         raise RefusedFact("NO_FACT", kind)
-    workers = data.get("workers", 0)
-    if not 0 <= workers <= MOST_WORKERS:
-        raise RefusedFact("HEADCOUNT", str(workers))
-    return Placed(kind, occurred, rank, {name: data[name] for name in FIELDS[kind] if data.get(name) is not None})
+    if isinstance(kept, Headcount) and not 0 <= kept.workers <= MOST_WORKERS:
+        raise RefusedFact("HEADCOUNT", str(kept.workers))
+    return StatedFact(kind, occurred, rank, kept)
 
 
-class _Stored(msgspec.Struct, array_like=True):
-    attributes: list[Fact]
+class _StoredFact(msgspec.Struct, array_like=True):
+    kind: str
+    occurred: int
+    rank: int
+    known: int
+    until: int
+    content: msgspec.Raw
+
+
+class _StoredState(msgspec.Struct, array_like=True):
+    attributes: list[_StoredFact]
+    members: dict[int, dict[int, int]]
+    since: int = 0
+
+
+class _State(msgspec.Struct, array_like=True):
+    attributes: list[AttributeFact]
     members: dict[int, dict[int, int]]
     since: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode = msgspec.msgpack.Decoder(_StoredState).decode
+_decode_content = {
+    kind: msgspec.msgpack.Decoder(row.content).decode for kind, row in counted.BY_KIND.items() if isinstance(row, counted.Attribute)
+}
 
 
 @dataclass(slots=True)
 class FactSet:
-    """The facts of one enterprise or union, those withdrawn included for the known days on which they still held.
+    """The facts of one enterprise or union, removed facts included for the known days on which they still held.
 
     `members` = {known day: {occurred day: net}}, `totals` the same over all known days. `newest` = the greatest known day of the set,
-    `newest_attribute` that of the facts other than members. `shape` = the step function of all facts, as known for ever. What was known
-    before the day `since` is forgotten: the set tells every known day from it on.
+    `newest_attribute` that of the facts other than members. `shape` = the step function of all facts in force. Known days before `since`
+    are forgotten: the set is exact for every known day from `since` on.
     """
 
-    attributes: list[Fact] = field(default_factory=list)
+    attributes: list[AttributeFact] = field(default_factory=list)
     members: dict[int, dict[int, int]] = field(default_factory=dict)
     totals: dict[int, int] = field(default_factory=dict)
     newest: int = 0
@@ -124,17 +124,21 @@ class FactSet:
     def load(cls, stored: bytes) -> FactSet:
         """Read what `dump` wrote."""
         read = _decode(stored)
-        found = cls(read.attributes, read.members, since=read.since)
+        attributes = [
+            AttributeFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _decode_content[fact.kind](fact.content))
+            for fact in read.attributes
+        ]
+        found = cls(attributes, read.members, since=read.since)
         for net in found.members.values():
-            _add(found.totals, net)
+            _add_counts(found.totals, net)
         found.newest_attribute = max(found.attribute_days(), default=0)
         found.newest = max(found.newest_attribute, max(found.members, default=0), found.since)
         found.shape = segments(found.in_force())
         return found
 
     @classmethod
-    def retold(cls, changes: Iterable[Change], members: Mapping[int, int], known: int) -> FactSet:
-        """The set as known at the end of a day, from the events until then: `members` = {occurred day: net} of those that are members."""
+    def rebuilt(cls, changes: Iterable[FactChange], members: Mapping[int, int], known: int) -> FactSet:
+        """The set as known at the end of a day, from the events up to it; `members` = {occurred day: net} of the member facts."""
         found = cls()
         found.add(changes)
         for occurred, net in members.items():
@@ -144,12 +148,12 @@ class FactSet:
 
     def dump(self) -> bytes:
         """The set as msgpack."""
-        return _encode(_Stored(self.attributes, self.members, self.since))
+        return _encode(_State(self.attributes, self.members, self.since))
 
     def compact(self, closed: int) -> None:
-        """Forget the past of the known days up to `closed`, on which nothing more can become known: it changes no row to come.
+        """Forget the past of the closed known days up to `closed`. No later ledger row depends on it.
 
-        What was withdrawn by then goes; what holds is known from the last of those days on, on which something changed.
+        Facts removed by then are dropped. Facts in force become known on the last of those days on which the set changed.
         """
         past = max((day for day in (*self.attribute_days(), *self.members) if day <= closed), default=0)
         if past <= self.since:
@@ -168,7 +172,7 @@ class FactSet:
             if fact.until < FOREVER:
                 yield fact.until
 
-    def in_force(self, known: int = FOREVER - 1) -> list[Fact]:
+    def in_force(self, known: int = FOREVER - 1) -> list[AttributeFact]:
         """The facts other than members that are in the set at a known day."""
         return [fact for fact in self.attributes if fact.known <= known < fact.until]
 
@@ -177,46 +181,48 @@ class FactSet:
         net: dict[int, int] = {}
         for day, counts in self.members.items():
             if day <= known:
-                _add(net, counts)
+                _add_counts(net, counts)
         return net
 
     def as_known(self, known: int) -> FactSet:
-        """The set as it was known at the end of a day, with nothing of its past."""
+        """The set as known at the end of a day, without its past."""
         kept = [msgspec.structs.replace(fact, until=FOREVER) for fact in self.in_force(known)]
         members = self.members_known(known)
         return FactSet(kept, {known: members}, dict(members), known, known, segments(kept))
 
-    def add(self, changes: Iterable[Change]) -> None:
-        """Take in what events say, each stream's in its order."""
+    def add(self, changes: Iterable[FactChange]) -> None:
+        """Apply counted changes, those of a stream in its order."""
         if self.gather(changes):
             self.shape = segments(self.in_force())
 
-    def gather(self, changes: Iterable[Change]) -> bool:
-        """As `add`, but `shape` stays as it was, for who asks for rows by definition only; whether it would be another one."""
+    def gather(self, changes: Iterable[FactChange]) -> bool:
+        """As `add`, but leaves `shape` as it was: `rows_since` does not use it. Returns whether `shape` is out of date."""
         reshaped = False
-        for told in changes:
-            self.newest = max(self.newest, told.known)
-            if told.withdrawn is not None:
-                reshaped |= self._withdraw(told.withdrawn, told.known)
-            if told.placed is not None:
-                reshaped |= self._place(told.placed, told.known)
+        for change in changes:
+            self.newest = max(self.newest, change.known)
+            if change.removed is not None:
+                reshaped |= self._remove(change.removed, change.known)
+            if change.added is not None:
+                reshaped |= self._add(change.added, change.known)
         return reshaped
 
-    def _place(self, placed: Placed, known: int) -> bool:
-        if placed.kind in MEMBERS:
-            self._count(known, placed.occurred, MEMBERS[placed.kind])
+    def _add(self, added: StatedFact, known: int) -> bool:
+        kept = added.kept
+        if isinstance(kept, Members):
+            self._count(known, added.occurred, kept.each)
             return False
+        assert isinstance(kept, AttributeContent), "the caller leaves out what is not counted"
         self.newest_attribute = max(self.newest_attribute, known)
-        self.attributes.append(Fact(placed.kind, placed.occurred, placed.rank, known, FOREVER, placed.says))
+        self.attributes.append(AttributeFact(added.kind, added.occurred, added.rank, known, FOREVER, kept))
         return True
 
-    def _withdraw(self, withdrawn: Placed, known: int) -> bool:
-        if withdrawn.kind in MEMBERS:
-            self._count(known, withdrawn.occurred, -MEMBERS[withdrawn.kind])
+    def _remove(self, removed: StatedFact, known: int) -> bool:
+        if isinstance(removed.kept, Members):
+            self._count(known, removed.occurred, -removed.kept.each)
             return False
         self.newest_attribute = max(self.newest_attribute, known)
         for index, fact in enumerate(self.attributes):
-            if fact.kind == withdrawn.kind and fact.rank == withdrawn.rank and fact.until == FOREVER:
+            if fact.kind == removed.kind and fact.rank == removed.rank and fact.until == FOREVER:
                 if fact.known >= known:
                     del self.attributes[index]
                 else:
@@ -226,11 +232,11 @@ class FactSet:
 
     def _count(self, known: int, occurred: int, net: int) -> None:
         one = {occurred: net}
-        _add(self.members.setdefault(known, {}), one)
-        _add(self.totals, one)
+        _add_counts(self.members.setdefault(known, {}), one)
+        _add_counts(self.totals, one)
 
 
-def _add(counts: dict[int, int], more: Mapping[int, int]) -> None:
+def _add_counts(counts: dict[int, int], more: Mapping[int, int]) -> None:
     for day, net in more.items():
         value = counts.get(day, 0) + net
         if value:

@@ -1,8 +1,8 @@
-"""The change feed: what each batch of a shard changed, told once by NOTIFY, kept for a while for streams that resume.
+"""The change feed: what each batch of a shard changed, announced by NOTIFY and kept for a while for streams that resume.
 
 Channel `metrics_feed`, payload `<generation> <shard> <version>`; row (shard, version) of `g<generation>.change_feed`. The figures of a snapshot
 with version vector v, plus the deltas of the rows of every shard with versions above v[shard], are the figures now. `cells` is empty where only
-names or areas changed.
+names, areas or facts that are not counted changed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from shared.process.db import Connection, Record
 
 CHANNEL = "metrics_feed"
 KEPT = 2000
-"""Versions of a shard that stay; a stream that is further behind is sent everything anew."""
+"""Versions kept per shard; a stream that is further behind is sent everything again."""
 MOST_ROWS = 2000
-"""Rows that a follower takes at once; with more it loads everything anew."""
+"""Rows that a follower reads at once; with more it loads everything again."""
 
-TELL = """
-WITH told AS (
+PUBLISH = """
+WITH published AS (
     INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents) VALUES ($1, $2, $3, $4, $5, $6)
 ), forgotten AS (
     DELETE FROM g{g}.change_feed WHERE shard = $1 AND version <= $9
@@ -75,12 +75,12 @@ class Changed:
 
 
 class TooOld(Exception):
-    """The tables cannot be brought up to date from the feed; they are loaded anew."""
+    """The tables cannot be brought up to date from the feed and must be loaded again."""
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What one look at the feed brought."""
+class NewBatches:
+    """What one read of the feed returned."""
 
     asked_at: datetime
     newest: datetime | None
@@ -98,7 +98,7 @@ def summed(rows: Rows, ids: Mapping[Cell, int]) -> dict[tuple[int, int], Vector]
     return {key: value for key, value in sums.items() if value}
 
 
-async def tell(
+async def publish(
     conn: Connection,
     generation: int,
     shard: int,
@@ -107,17 +107,19 @@ async def tell(
     oldest: datetime,
     traces: Sequence[str],
 ) -> None:
-    """Write one row and wake those who listen, when the transaction commits."""
+    """Write one row; the listeners of CHANNEL are notified when the transaction commits."""
     written = _encode([(cell, effective, unpacked(value)) for (cell, effective), value in deltas.items()])
     cells = sorted({cell for cell, _ in deltas})
     payload = f"{generation} {shard} {version}"
-    await conn.fetchval(TELL.format(g=generation), shard, version, cells, written, oldest, list(traces), CHANNEL, payload, version - KEPT)
+    await conn.fetchval(
+        PUBLISH.format(g=generation), shard, version, cells, written, oldest, list(traces), CHANNEL, payload, version - KEPT
+    )
 
 
 async def since(conn: Connection, generation: int, versions: Mapping[int, int], limit: int = 1000) -> list[Changed] | None:
-    """What has changed after a version vector, oldest first; None: some of it is no longer kept, so read everything anew.
+    """What changed after a version vector, oldest first. None: some of it is no longer kept, so the caller must read everything again.
 
-    A shard that is not in `versions` is not told; pass 0 for shards that had no row.
+    Shards that are not in `versions` are left out; pass 0 for a shard without a row.
     """
     last = {row["shard"]: row["last"] for row in await conn.fetch(LAST.format(g=generation))}
     if any(last.get(shard, 0) - KEPT > version for shard, version in versions.items()):
@@ -126,15 +128,17 @@ async def since(conn: Connection, generation: int, versions: Mapping[int, int], 
     return [changed(row) for row in rows]
 
 
-async def news(conn: Connection, generation: int, versions: Mapping[int, int]) -> News:
-    """What the feed holds above `versions` of the serving generation, in one snapshot. Raises TooOld if another one serves by now, or the feed
-    no longer reaches back, or holds too much."""
+async def batches_above(conn: Connection, generation: int, versions: Mapping[int, int]) -> NewBatches:
+    """What the feed holds above `versions` of the serving generation, in one snapshot.
+
+    Raises TooOld if another generation serves by now, or the feed no longer reaches back, or it holds MOST_ROWS or more.
+    """
     rows = await conn.fetch(ABOVE.format(g=generation), generation, list(versions), list(versions.values()))
     head = rows[0]
     if head["serving"] != generation or head["lost"] or len(rows) >= MOST_ROWS:
         raise TooOld
-    told, ended = head["signature"]
-    return News(head["asked_at"], head["newest"], (told, ended), [changed(row) for row in rows if row["version"] is not None])
+    stated, ended = head["signature"]
+    return NewBatches(head["asked_at"], head["newest"], (stated, ended), [changed(row) for row in rows if row["version"] is not None])
 
 
 def changed(row: Record) -> Changed:

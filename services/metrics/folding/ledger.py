@@ -1,9 +1,9 @@
 """The ledger: for each known day k of a set of facts, the steps in t of C(F_k) − C(F_k−), and of D(F_k) − D(F_k−), at known day k.
 
-That is the definition (docs/design/ENGINE.md, Folding; invariant I3), computed by `rows_since`. `fold` reaches the same rows from the new
-facts alone wherever that is exact: members are linear in C, so new members need only the known days of the *other* facts to be behind
-them; other facts need all known days to be behind them. What arrives later than that has the rows of its known day and after computed anew.
-(Durations, D, do not depend on members at all, so both ways hold for them.)
+That is the definition (docs/design/ENGINE.md, Folding; invariant I3), computed by `rows_since`. `fold` computes the same rows from the new
+changes alone where that is exact. C is linear in members, so a change of members needs a known day not before those of the *other* facts;
+any other change needs a known day not before those of all facts. For a change that is later than that, the rows of its known day and of
+every known day after it are computed again. (D does not depend on members, so both ways hold for durations.)
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeAlias
 
+from services.metrics.counted import Members
 from services.metrics.folding import durations
 from services.metrics.folding.coverage import NOTHING, Cell, Segment, segments
 from services.metrics.folding.durations import add_durations
-from services.metrics.folding.facts import MEMBERS, Change, FactSet
+from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.measures import Vector
 
 Key: TypeAlias = tuple[Cell, int, int]
@@ -28,30 +29,30 @@ Figures: TypeAlias = defaultdict[Key, Vector]
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of the ledger (`figures`) and of `durations`. Rows that are all zero may be among them and mean nothing."""
+    """Rows of the ledger (`figures`) and of `durations`. Rows that are all zero may be among them; they mean nothing."""
 
     figures: Figures = field(default_factory=lambda: defaultdict(int))
     durations: dict[durations.Key, int] = field(default_factory=dict)
 
     def cells(self) -> set[Cell]:
-        """The cells of the rows that mean something."""
+        """The cells of the rows that are not all zero."""
         named = {cell for (cell, _, _), deltas in self.figures.items() if deltas}
         return named | {cell for (cell, *_), count in self.durations.items() if count}
 
     def add(self, other: Rows, sign: int = 1) -> None:
-        """Add other rows to these, or take them away."""
+        """Add other rows to these; `sign` -1 subtracts them."""
         for key, deltas in other.figures.items():
             self.figures[key] += sign * deltas
         for duration, count in other.durations.items():
             self.durations[duration] = self.durations.get(duration, 0) + sign * count
 
 
-def fold(facts: FactSet, changes: Iterable[Change], rows: Rows) -> None:
-    """Take new events of one subject into its facts and add to `rows` what they change in the ledger and in the durations."""
-    waiting = sorted(changes, key=lambda told: told.known)
+def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows) -> None:
+    """Apply new changes of one subject to its facts and add to `rows` what they change in the ledger and in the durations."""
+    waiting = sorted(changes, key=lambda change: change.known)
     while waiting:
         known = waiting[0].known
-        end = next((i for i, told in enumerate(waiting) if told.known != known), len(waiting))
+        end = next((i for i, change in enumerate(waiting) if change.known != known), len(waiting))
         group, rest = waiting[:end], waiting[end:]
         if known >= facts.newest or (known >= facts.newest_attribute and all(map(_only_members, group))):
             _fold_ahead(facts, group, known, rows)
@@ -61,22 +62,22 @@ def fold(facts: FactSet, changes: Iterable[Change], rows: Rows) -> None:
             return
 
 
-def _only_members(told: Change) -> bool:
-    return all(placed is None or placed.kind in MEMBERS for placed in (told.withdrawn, told.placed))
+def _only_members(change: FactChange) -> bool:
+    return all(fact is None or isinstance(fact.kept, Members) for fact in (change.removed, change.added))
 
 
-def _fold_ahead(facts: FactSet, group: Sequence[Change], known: int, rows: Rows) -> None:
+def _fold_ahead(facts: FactSet, group: Sequence[FactChange], known: int, rows: Rows) -> None:
     before, counted = facts.shape, dict(facts.members.get(known, {}))
     facts.add(group)
     after = facts.members.get(known, {})
-    news = {day: after.get(day, 0) - counted.get(day, 0) for day in after.keys() | counted.keys()}
-    add_members(before, news, known, rows.figures)
+    added = {day: after.get(day, 0) - counted.get(day, 0) for day in after.keys() | counted.keys()}
+    add_members(before, added, known, rows.figures)
     if facts.shape is not before:
         add_difference(before, facts.shape, facts.totals, known, rows.figures)
         add_durations(before, facts.shape, known, rows.durations)
 
 
-def _fold_behind(facts: FactSet, late: Sequence[Change], since: int, rows: Rows) -> None:
+def _fold_behind(facts: FactSet, late: Sequence[FactChange], since: int, rows: Rows) -> None:
     before = rows_since(facts, since)
     facts.add(late)
     rows.add(rows_since(facts, since))
@@ -90,9 +91,9 @@ def rows_since(facts: FactSet, since: int) -> Rows:
     shape = segments(facts.in_force(since - 1))
     members = facts.members_known(since - 1)
     for known in sorted(turned | {day for day in facts.members if day >= since}):
-        news = facts.members.get(known, {})
-        add_members(shape, news, known, rows.figures)
-        for day, net in news.items():
+        added = facts.members.get(known, {})
+        add_members(shape, added, known, rows.figures)
+        for day, net in added.items():
             members[day] = members.get(day, 0) + net
         if known in turned:
             following = segments(facts.in_force(known))
@@ -102,10 +103,10 @@ def rows_since(facts: FactSet, since: int) -> Rows:
     return rows
 
 
-def add_members(shape: Sequence[Segment], news: Mapping[int, int], known: int, rows: Figures) -> None:
-    """The steps of so many more members from each day on, everything else being as in `shape`. `news` = {occurred day: net}."""
+def add_members(shape: Sequence[Segment], added: Mapping[int, int], known: int, rows: Figures) -> None:
+    """Add the steps of more (or fewer) members, all else as in `shape`. `added` = {occurred day: net}."""
     starts = [segment.start for segment in shape]
-    for day, net in news.items():
+    for day, net in added.items():
         if not net:
             continue
         index = bisect_right(starts, day)
@@ -124,7 +125,7 @@ def add_members(shape: Sequence[Segment], news: Mapping[int, int], known: int, r
 
 
 def add_difference(before: Sequence[Segment], after: Sequence[Segment], members: Mapping[int, int], known: int, rows: Figures) -> None:
-    """The steps of C with shape `after` less those with shape `before`, both with the same members."""
+    """Add the steps of C with shape `after` less those with shape `before`, with the same members."""
     same = 0
     for old, new in zip(before, after, strict=False):
         if old != new:
@@ -141,7 +142,7 @@ def add_difference(before: Sequence[Segment], after: Sequence[Segment], members:
 
 
 def _add_steps(shape: Sequence[Segment], since: int, days: list[int], sums: list[int], sign: int, known: int, rows: Figures) -> None:
-    """The steps of a shape from the day `since` on; what comes before is the same in the shape that this one is compared with."""
+    """Add the steps of a shape from the day `since` on; both shapes that are compared are the same before it."""
 
     def members_on(day: int) -> int:
         index = bisect_right(days, day)

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.metrics.counted import kind_of
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.facts import kind_of
 from services.metrics.folding.ledger import Rows
 from services.metrics.folding.measures import MEASURES, unpacked
-from services.metrics.folding.retelling import Said
+from services.metrics.folding.recorded import RecordedFact
 from shared.process.db import Connection, Pool
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
@@ -54,7 +54,7 @@ FEW = 2
 
 
 class FactRow(NamedTuple):
-    """One event, as `facts` keeps it."""
+    """One row of `facts`."""
 
     shard: int
     subject: str
@@ -90,7 +90,7 @@ AREA_COLUMNS = tuple(AreaRow.__dataclass_fields__)
 
 
 class NameRow(NamedTuple):
-    """What is new about an enterprise: `name` None leaves name and code as they are."""
+    """A change of an enterprise's row. `name` None leaves name and code as they are."""
 
     id: UUID
     name: str | None
@@ -109,13 +109,13 @@ async def keep_states(conn: Connection, generation: int, shard: int, dumped: Map
 
 
 async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
-    """Ids of cells, new ones made. In a transaction of its own: an id that is known is then true whatever becomes of the batch."""
+    """Ids of cells; new ones are made. In its own transaction, so that an id stays valid if the batch is rolled back."""
     async with pool.acquire(timeout=10) as conn, conn.transaction():
         return await cell_ids_within(conn, generation, wanted)
 
 
 async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
-    """As `cell_ids`, in the transaction of `conn`: the ids are true if it commits."""
+    """As `cell_ids`, in the transaction of `conn`: the ids are valid if it commits."""
     if not wanted:
         return {}
     columns = [list(column) for column in zip(*wanted, strict=True)]
@@ -125,7 +125,7 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
 
 
 async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> int:
-    """Append rows of ledger and durations that are not all zero; measures of 0 are written as NULL. Returns how many."""
+    """Append the rows of ledger and durations that are not all zero; a measure of 0 is written as NULL. Returns how many."""
     figures = [
         (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
         for (cell, effective, known), deltas in rows.figures.items()
@@ -147,7 +147,7 @@ async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow])
 
 
 async def append_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    """Append rows by COPY, a few by a prepared statement: COPY is parsed and planned each time, and for one row costs more than twice."""
+    """Append rows by COPY, few rows by a prepared statement: for one row COPY, which is planned each time, costs more than twice as much."""
     if len(rows) > FEW:
         await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=rows)
         return
@@ -156,14 +156,14 @@ async def append_rows(conn: Connection, generation: int, table: str, columns: Se
         await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
 
 
-async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[tuple[int, Said]]:
-    """What the events `first` to `last` of a stream said, as far as they counted."""
+async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[tuple[int, RecordedFact]]:
+    """The applied events `first` to `last` of a stream, by sequence."""
     rows = await conn.fetch(NAMED.format(g=generation), subject, source, first, last)
-    return [(row["sequence"], Said(kind_of(row["type"]), row["occurred_on"], row["says"])) for row in rows]
+    return [(row["sequence"], RecordedFact(kind_of(row["type"]), row["occurred_on"], row["says"])) for row in rows]
 
 
 async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:
-    """The version of an area that stands for one fact is no longer told from `known` on."""
+    """End the version of an area that one fact states: it does not hold from the known day `known` on."""
     await conn.execute(END_AREA.format(g=generation), code, rank, known)
 
 
@@ -174,13 +174,13 @@ async def keep_areas(conn: Connection, generation: int, rows: Iterable[AreaRow])
 
 
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
-    """Write the directory's rows."""
+    """Write rows of `enterprises`."""
     await conn.fetchval(SEE_ALL)
     await conn.execute(KEEP_NAMES.format(g=generation), shard, *_columns(rows))
 
 
 async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
-    """Remember (park, subject)."""
+    """Add (park, subject)."""
     await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *_columns(sorted(places)))
 
 

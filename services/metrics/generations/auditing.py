@@ -1,7 +1,7 @@
-"""The log folded again to exactly the served positions, and every row compared (docs/design/ENGINE.md, Generations).
+"""Folds the log again to exactly the served positions and compares every row (docs/design/ENGINE.md, Generations).
 
-Everything served is read in one REPEATABLE READ transaction, positions and rows, so an audit holds nothing up and nothing disturbs it. One
-shard at a time is in memory.
+Positions and rows are read in one REPEATABLE READ transaction, so an audit blocks nothing and sees no change. One shard is in memory at a
+time.
 """
 
 from __future__ import annotations
@@ -9,40 +9,37 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
 from services.metrics.folding.store import FactRow
-from services.metrics.generations import comparing, served
-from services.metrics.generations import store as generations
+from services.metrics.generations import comparing, lifecycle, served
+from services.metrics.generations.lifecycle import Position
 from services.metrics.generations.refold import Refolded, refold
-from services.metrics.generations.store import Position
 from shared.broker.protocol import Broker, Topic
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.reading.store import withdrawn
 
-MOST_TOLD = 10_000
-"""Differing rows that a report lists; all are counted."""
+MOST_LISTED = 10_000
+"""Differing rows that a report lists; it counts all of them."""
 
 PARKED = """
 SELECT source, subject, min(sequence) AS sequence, count(*) AS events, string_agg(DISTINCT kind, ',' ORDER BY kind) AS kinds
 FROM held WHERE generation = $1 GROUP BY source, subject ORDER BY source, subject
 """
-
-
-SHORTER = """
+EVENTS_APPLIED = """
 SELECT s.shard, sum(s.sequence)::bigint - coalesce((
     SELECT sum(w.last - w.first + 1) FROM (SELECT DISTINCT source, subject, first, last FROM withdrawn WHERE shard = s.shard) w
 ), 0)::bigint AS events FROM seen s WHERE s.generation = $1 GROUP BY s.shard
 """
-"""How many events a shard has applied at least: each is in the log once or more. What was withdrawn need not have been there."""
+"""The least number of events that the log of each shard must hold: those applied, without withdrawn ones, which may never have been in it."""
 
 
 class LogDiffers(Exception):
-    """The log is not the one that the positions speak of: in Chinese and in English. `code` for programs."""
+    """The log is not the one that the positions refer to; the text is in Chinese and in English. `code` is for programs."""
 
     code = "LOG_DIFFERS"
 
@@ -51,8 +48,7 @@ class LogDiffers(Exception):
 
 
 class LogLost(LogDiffers):
-    """The log no longer holds what was folded, and must have it again before anything can be compared: what is not there, and what else may
-    be done."""
+    """The log no longer holds what was folded; it must be published again before a comparison. The text says what is missing."""
 
     code = "LOG_LOST"
 
@@ -65,7 +61,7 @@ class LogLost(LogDiffers):
 
 
 class LogNotRead(LogDiffers):
-    """The log was written again, and the projector has not come to where it was."""
+    """The log was published again, and the projector has not yet read it up to its former position."""
 
     code = "LOG_NOT_READ"
 
@@ -77,8 +73,8 @@ class LogNotRead(LogDiffers):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The log that is folded: `topics` by name with their ids, `partitions` of each."""
+class EventLog:
+    """The log to fold: its topics by name, each with `partitions` partitions."""
 
     broker: Broker
     topics: Mapping[str, Topic]
@@ -88,7 +84,7 @@ class Source:
 
 @dataclass(slots=True)
 class Report:
-    """What a comparison came to. `vector` = {shard: {topic: offset before which the log was folded}}."""
+    """The result of a comparison. `vector` = {shard: {topic: offset before which the log was folded}}."""
 
     generation: int
     fold_version: int
@@ -102,40 +98,30 @@ class Report:
     seconds: float = 0.0
 
     def body(self) -> dict[str, Any]:
-        """As it is printed and stored, without its id."""
-        return {
-            "generation": self.generation,
-            "fold_version": self.fold_version,
-            "at": self.at,
-            "vector": {str(shard): dict(offsets) for shard, offsets in self.vector.items()},
-            "rows": self.rows,
-            "events": self.events,
-            "differences": self.differences,
-            "different": self.different,
-            "parked": self.parked,
-            "seconds": round(self.seconds, 2),
-        }
+        """The report as printed and stored, without its id."""
+        vector = {str(shard): dict(offsets) for shard, offsets in self.vector.items()}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"vector": vector, "seconds": round(self.seconds, 2)}
 
 
-class Loading:
-    """What becomes of a shard while it is folded; this one does nothing with it."""
+class ShardSink:
+    """Receives a shard while it is folded; this one discards it."""
 
     async def facts(self, rows: Sequence[FactRow]) -> None:
-        """Rows of `facts`, in parts."""
+        """Take a part of the rows of `facts`."""
 
     async def done(self, refolded: Refolded) -> None:
-        """Everything else."""
+        """Take the folded shard, after the last rows of `facts`."""
 
 
 @asynccontextmanager
 async def snapshot(conn: Connection) -> AsyncIterator[None]:
-    """One REPEATABLE READ transaction that only reads."""
+    """A read-only REPEATABLE READ transaction."""
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         yield
 
 
-async def log_of(broker: Broker, topics: Sequence[str], partitions: int, clock: Clock) -> Source:
-    """The log as it is now. Raises LogDiffers if it is another or not whole, BrokerUnavailable if it does not answer."""
+async def open_log(broker: Broker, topics: Sequence[str], partitions: int, clock: Clock) -> EventLog:
+    """The log as it is now. Raises LogLost or LogDiffers if it is not whole or has other partitions, BrokerUnavailableError if it does not answer."""
     found = await broker.describe(topics)
     if lost := sorted(set(topics) - found.keys()):
         raise LogLost(f"没有主题 {', '.join(lost)}", f"there is no topic {', '.join(lost)}")
@@ -144,44 +130,45 @@ async def log_of(broker: Broker, topics: Sequence[str], partitions: int, clock: 
     for (topic, partition), extent in (await broker.extents(topics)).items():
         if extent.begin:
             raise LogLost(f"{topic}/{partition} 从 {extent.begin} 开始", f"{topic}/{partition} begins at {extent.begin}")
-    return Source(broker, found, partitions, clock)
+    return EventLog(broker, found, partitions, clock)
 
 
-async def ends_of(source: Source) -> dict[int, Mapping[str, int]]:
-    """{shard: {topic: the end of the log now}}"""
-    extents = await source.broker.extents(source.topics)
-    return {shard: {topic: extents[topic, shard].end for topic in source.topics} for shard in range(source.partitions)}
+async def log_ends(event_log: EventLog) -> dict[int, Mapping[str, int]]:
+    """{shard: {topic: offset of the end of the log now}}"""
+    extents = await event_log.broker.extents(event_log.topics)
+    return {shard: {topic: extents[topic, shard].end for topic in event_log.topics} for shard in range(event_log.partitions)}
 
 
-async def vector_of(source: Source, positions: Mapping[int, Position]) -> dict[int, Mapping[str, int]]:
-    """Where a generation stands. Raises LogLost if its offsets mean nothing: a topic was made anew, and what was read of the one before was not
-    read again of this one (a reader says so in `topic_ids`), or the log ends before them."""
-    for place in positions.values():
-        for topic, found in source.topics.items():
-            if place.topic_ids.get(topic, found.id) != found.id:
+async def served_vector(event_log: EventLog, positions: Mapping[int, Position]) -> dict[int, Mapping[str, int]]:
+    """The positions of a generation as a vector. Raises LogLost if they are not valid for this log: it ends before them, or a topic was recreated
+    and the reader has not yet read the new one up to its former position (see `topic_ids`)."""
+    for position in positions.values():
+        for topic, found in event_log.topics.items():
+            if position.topic_ids.get(topic, found.id) != found.id:
                 raise LogLost(f"主题 {topic} 已重建或丢失末尾", f"the topic {topic} was made anew, or lost its tail")
-    nowhere = Position({}, {})
+    start = Position({}, {})
     vector: dict[int, Mapping[str, int]] = {
-        shard: {topic: positions.get(shard, nowhere).next.get(topic, 0) for topic in source.topics} for shard in range(source.partitions)
+        shard: {topic: positions.get(shard, start).next.get(topic, 0) for topic in event_log.topics}
+        for shard in range(event_log.partitions)
     }
-    # Asked after the positions were read: meanwhile the log can only have grown.
-    ends = await ends_of(source)
+    # Read after the positions: the log can only have grown since.
+    ends = await log_ends(event_log)
     for shard, offsets in vector.items():
-        for topic, at in offsets.items():
-            if (end := ends[shard][topic]) < at:
-                raise LogLost(f"{topic}/{shard} 止于 {end},已读到 {at}", f"{topic}/{shard} ends at {end}, and was read up to {at}")
+        for topic, offset in offsets.items():
+            if (end := ends[shard][topic]) < offset:
+                raise LogLost(f"{topic}/{shard} 止于 {end},已读到 {offset}", f"{topic}/{shard} ends at {end}, and was read up to {offset}")
     return vector
 
 
-async def whole_log(conn: Connection, source: Source, generation: int) -> dict[int, Mapping[str, int]]:
-    """The ends of a log that was made anew since `generation` read it. Raises LogLost if it holds fewer events than that has applied."""
-    ends = await ends_of(source)
-    for row in await conn.fetch(SHORTER, generation):
-        there = sum(ends.get(row["shard"], {}).values())
-        if there < (applied := row["events"]):
+async def recreated_log_ends(conn: Connection, event_log: EventLog, generation: int) -> dict[int, Mapping[str, int]]:
+    """The ends of a log that was recreated since `generation` read it. Raises LogLost if it holds fewer events than the generation applied."""
+    ends = await log_ends(event_log)
+    for row in await conn.fetch(EVENTS_APPLIED, generation):
+        present = sum(ends.get(row["shard"], {}).values())
+        if present < (applied := row["events"]):
             raise LogLost(
-                f"分区 {row['shard']} 有 {there} 个事件,已计入 {applied} 个",
-                f"partition {row['shard']} holds {there} events, {applied} were applied",
+                f"分区 {row['shard']} 有 {present} 个事件,已计入 {applied} 个",
+                f"partition {row['shard']} holds {present} events, {applied} were applied",
                 else_zh=";流水本身就只有这些时:rebuild --as-it-is",
                 else_en="; if the journals hold no more: rebuild --as-it-is",
             )
@@ -189,19 +176,22 @@ async def whole_log(conn: Connection, source: Source, generation: int) -> dict[i
 
 
 async def compare(
-    conn: Connection, source: Source, generation: int, vector: Mapping[int, Mapping[str, int]], loading: Callable[[], Loading] = Loading
+    conn: Connection,
+    event_log: EventLog,
+    generation: int,
+    vector: Mapping[int, Mapping[str, int]],
+    new_sink: Callable[[], ShardSink] = ShardSink,
 ) -> Report:
-    """Fold every shard to `vector` and compare it with what `conn`'s snapshot serves. `loading()` gets each shard as it is folded."""
+    """Fold every shard up to `vector` and compare it with the rows in `conn`'s snapshot. `new_sink()` makes the receiver of each shard."""
     began = time.monotonic()
-    at = await source.clock.now(conn)
+    at = await event_log.clock.now(conn)
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
     gone = await withdrawn(conn, generation)
     for shard, until in vector.items():
-        load = loading()
-        refolded = await refold(source.broker, shard, until, gone, source.clock, load.facts)
-        await load.done(refolded)
-        report.rows += sum(1 for value in refolded.rows.figures.values() if value)
-        report.rows += sum(1 for value in refolded.rows.durations.values() if value)
+        sink = new_sink()
+        refolded = await refold(event_log.broker, shard, until, gone, event_log.clock, sink.facts)
+        await sink.done(refolded)
+        report.rows += sum(1 for rows in (refolded.rows.figures, refolded.rows.durations) for value in rows.values() if value)
         report.events += refolded.events
         ledger = await served.ledger(conn, generation, shard)
         _add(report, comparing.ledger_differences(ledger, refolded))
@@ -217,27 +207,27 @@ async def compare(
 def _add(report: Report, differences: Iterable[comparing.Difference]) -> None:
     for difference in differences:
         report.differences += 1
-        if len(report.different) < MOST_TOLD:
+        if len(report.different) < MOST_LISTED:
             report.different.append(difference)
 
 
-async def audit(conn: Connection, keeping: Connection, source: Source) -> tuple[int, Report]:
-    """Compare the serving generation with the log; the report's id and the report. `keeping` is a second connection, which stores it.
+async def audit(conn: Connection, writing: Connection, event_log: EventLog) -> tuple[int, Report]:
+    """Compare the serving generation with the log; returns (the report's id, the report). `writing` is a second connection, which stores it.
 
-    Raises LogLost if the log no longer holds what was folded, LogNotRead if it does so again; LogDiffers if another fold_version than this release's is serving: its rows
-    follow other rules.
+    Raises LogLost if the log no longer holds what was folded, LogNotRead if it does again but was not read yet, and LogDiffers if the serving
+    generation has another fold_version than this release.
     """
     async with snapshot(conn):
-        generation, fold_version = await generations.serving(conn)
+        generation, fold_version = await lifecycle.serving(conn)
         if fold_version != coverage.FOLD_VERSION:
             raise LogDiffers(
                 f"正在服务的第 {generation} 代按规则版本 {fold_version} 计算,本版本为 {coverage.FOLD_VERSION};请执行 rebuild",
                 f"generation {generation} was folded by version {fold_version}, this release folds {coverage.FOLD_VERSION}; rebuild",
             )
         try:
-            vector = await vector_of(source, await generations.positions(conn, generation))
+            vector = await served_vector(event_log, await lifecycle.positions(conn, generation))
         except LogLost:
-            await whole_log(conn, source, generation)
+            await recreated_log_ends(conn, event_log, generation)
             raise LogNotRead from None
-        report = await compare(conn, source, generation, vector)
-    return await generations.keep_report(keeping, generation, "audit", report.differences, report.body()), report
+        report = await compare(conn, event_log, generation, vector)
+    return await lifecycle.store_report(writing, generation, "audit", report.differences, report.body()), report

@@ -1,10 +1,10 @@
-"""Which rows of a shard are not as the log says, each with its key, both values and the enterprises behind it. Pure."""
+"""Finds the rows of a shard that differ from a refold: each with its key, both values and the enterprises behind it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.metrics.folding import durations
@@ -16,73 +16,69 @@ from services.metrics.generations.served import Contents
 
 Difference = dict[str, Any]
 CELL = ("park", "industry", "size", "ownership")
-
-
-def cell_body(cell: Cell) -> dict[str, str | None]:
-    """A cell by its four codes."""
-    return dict(zip(CELL, cell, strict=True))
+K = TypeVar("K", Key, durations.Key)
 
 
 def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iterator[Difference]:
-    """The rows of the ledger that differ, by key; measures that are 0 on both sides are left out."""
+    """Differing rows of the ledger, by key, without measures that are 0 on both sides."""
     figures = refolded.rows.figures
-    differing = {key for key in served.keys() | figures.keys() if served.get(key, 0) != figures.get(key, 0)}
-    if not differing:
-        return
-    behind = refolded.behind(differing)
-    for key in sorted(differing, key=lambda key: (key[2], key[1], repr(key[0]))):
-        cell, effective, known = key
+    for key, enterprises in _differing(served, figures, refolded, lambda key: repr(key[0])):
         both = [dict(zip(MEASURES, unpacked(rows.get(key, 0)), strict=True)) for rows in (served, figures)]
-        told = [name for name in MEASURES if any(values[name] for values in both)]
-        yield {
-            "table": "ledger",
-            "shard": refolded.shard,
-            "cell": cell_body(cell),
-            "effective_day": date.fromordinal(effective),
-            "known_day": date.fromordinal(known),
-            "served": {name: both[0][name] for name in told},
-            "refolded": {name: both[1][name] for name in told},
-            "enterprises": behind[key],
-        }
+        names = [name for name in MEASURES if any(values[name] for values in both)]
+        left, right = ({name: values[name] for name in names} for values in both)
+        yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, "enterprises": enterprises}
 
 
 def duration_differences(served: Mapping[durations.Key, int], refolded: Refolded) -> Iterator[Difference]:
-    """The rows of the durations that differ, by key."""
+    """Differing rows of the durations, by key."""
     counts = refolded.rows.durations
-    differing = {key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)}
-    behind = refolded.behind(differing) if differing else {}
-    for key in sorted(differing, key=lambda key: (key[2], key[1], repr(key))):
-        cell, effective, known, kind, value = key
+    for key, enterprises in _differing(served, counts, refolded, repr):
         yield {
-            "table": "durations",
-            "shard": refolded.shard,
-            "cell": cell_body(cell),
-            "effective_day": date.fromordinal(effective),
-            "known_day": date.fromordinal(known),
-            "kind": kind,
-            "value": value,
+            **_key_columns("durations", refolded.shard, *key[:3]),
+            "kind": key[3],
+            "value": key[4],
             "served": {"count": served.get(key, 0)},
             "refolded": {"count": counts.get(key, 0)},
-            "enterprises": behind[key],
+            "enterprises": enterprises,
         }
 
 
+def _differing(
+    served: Mapping[K, int], expected: Mapping[K, int], refolded: Refolded, order: Callable[[K], str]
+) -> Iterator[tuple[K, list[str]]]:
+    """(key, enterprises behind it) of the differing rows, by known day, effective day and `order`."""
+    keys = {key for key in served.keys() | expected.keys() if served.get(key, 0) != expected.get(key, 0)}
+    behind = refolded.behind(keys) if keys else {}
+    for key in sorted(keys, key=lambda key: (key[2], key[1], order(key))):
+        yield key, behind[key]
+
+
+def _key_columns(table: str, shard: int, cell: Cell, effective: int, known: int) -> Difference:
+    return {
+        "table": table,
+        "shard": shard,
+        "cell": dict(zip(CELL, cell, strict=True)),
+        "effective_day": date.fromordinal(effective),
+        "known_day": date.fromordinal(known),
+    }
+
+
 def other_differences(served: Mapping[str, Contents], refolded: Mapping[str, Contents], shard: int) -> Iterator[Difference]:
-    """The rows of the other tables that differ, by table and key."""
+    """Differing rows of the other tables, by table and key."""
     for table, expected in refolded.items():
         found = served[table]
         for key in sorted((key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)), key=repr):
             yield {
                 "table": table,
                 "shard": shard,
-                "key": _written_key(table, key),
-                "served": _written(found.get(key)),
-                "refolded": _written(expected.get(key)),
+                "key": _key_body(table, key),
+                "served": _value_body(found.get(key)),
+                "refolded": _value_body(expected.get(key)),
                 "enterprises": _subjects(table, key, found.get(key) or expected.get(key)),
             }
 
 
-def _written_key(table: str, key: Any) -> Any:
+def _key_body(table: str, key: Any) -> Any:
     match table:
         case "areas_facts" | "enterprises":
             return str(UUID(int=key))
@@ -92,17 +88,17 @@ def _written_key(table: str, key: Any) -> Any:
             return list(key)
 
 
-def _written(value: Any) -> Any:
-    """As a report shows it: what JSON cannot say exactly is said as text."""
+def _value_body(value: Any) -> Any:
+    """A value as JSON; text where JSON would lose precision."""
     match value:
         case None | bool() | str():
             return value
         case int():
             return value if abs(value) < 2**53 else f"{value:032x}"
         case dict():
-            return {str(key): _written(one) for key, one in value.items()}
+            return {str(key): _value_body(one) for key, one in value.items()}
         case list() | tuple():
-            return [_written(one) for one in value]
+            return [_value_body(one) for one in value]
         case _:
             return str(value)
 

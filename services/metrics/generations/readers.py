@@ -1,7 +1,7 @@
-"""Who is fed: every generation of this release's fold_version that is built and not of no more use, each by a reader of its own.
+"""Runs one reader per active generation of this release's fold_version.
 
-The readers share nothing but the process: positions, caches, database sessions and groups are the generation's. One that fails is started
-again; only the serving one's failure ends the process, as it did before there were others.
+Readers share only the process: each has its own positions, caches, database sessions and consumer group. A failed reader is restarted; the
+failure of the serving generation's reader ends the process.
 """
 
 from __future__ import annotations
@@ -10,105 +10,105 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from services.metrics.folding.projector import Projector
-from services.metrics.generations import store as generations
+from services.metrics.generations import lifecycle
 from services.metrics.settings import Settings
 from shared.broker.protocol import Broker
 from shared.process import db
 from shared.process.db import Pool
-from shared.process.telemetry import described
+from shared.process.logs import described
 from shared.reading.reader import Reader
 
-LOOK_EVERY = 1.0
-AGAIN_AFTER = 5.0
-"""Seconds before a reader that failed is started again."""
+POLL_EVERY = 1.0
+RESTART_AFTER = 5.0
+"""Seconds before a failed reader is restarted."""
 READER_CONNECTIONS = 3
-END_WITHIN = 3.0
+STOP_WITHIN = 3.0
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Fed:
-    """The reader of one generation at work."""
+class RunningReader:
+    """The task of one generation's reader, and the event that stops it."""
 
     task: asyncio.Task[None]
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stop: asyncio.Event
 
 
-class Feeding:
-    """`run(stop)` keeps one reader per generation that is to be fed, until `stop`; `broker()` makes the way to the log for each."""
+class GenerationReaders:
+    """`run(stop)` keeps one reader per active generation; `broker()` makes a broker client for each."""
 
     def __init__(self, settings: Settings, broker: Callable[[], Broker]) -> None:
         self._settings = settings
         self._broker = broker
-        self._readers: dict[int, Fed] = {}
+        self._readers: dict[int, RunningReader] = {}
         self._not_before: dict[int, float] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Raises what ended the reader of the serving generation."""
+        """Raises the error that ended the serving generation's reader."""
         pool = await db.create_pool(self._settings.dsn, application_name="metrics.projector", max_size=1)
         try:
             while not stop.is_set():
                 with contextlib.suppress(*db.OUTAGES):
-                    await self._look(pool)
+                    await self._reconcile(pool)
                 await self._wait(stop)
         finally:
-            await asyncio.gather(*(self._let_go(generation) for generation in list(self._readers)), return_exceptions=True)
+            await asyncio.gather(*(self._stop_reader(generation) for generation in list(self._readers)), return_exceptions=True)
             pool.terminate()
 
-    async def _look(self, pool: Pool) -> None:
-        """Start the readers that are missing, and end those whose generation is fed no longer."""
+    async def _reconcile(self, pool: Pool) -> None:
+        """Start the missing readers and stop those of generations that are no longer active."""
         async with pool.acquire(timeout=5) as conn:
-            wanted = await generations.fed(conn)
-        for generation in list(self._readers):
-            reader = self._readers[generation]
+            active = await lifecycle.active(conn)
+        for generation, reader in list(self._readers.items()):
             if reader.task.done():
-                self._ended(generation, serving=wanted.get(generation) == "serving")
-            elif generation not in wanted:
+                self._handle_ended(generation, serving=active.get(generation) == "serving")
+            elif generation not in active:
                 log.info("feeding.ends", generation=generation)
-                await self._let_go(generation)
-        for generation in wanted:
+                await self._stop_reader(generation)
+        for generation in active:
             if generation not in self._readers and time.monotonic() >= self._not_before.get(generation, 0.0):
                 log.info("feeding.begins", generation=generation)
                 stop = asyncio.Event()
-                self._readers[generation] = Fed(asyncio.create_task(self._feed(generation, stop)), stop)
+                self._readers[generation] = RunningReader(asyncio.create_task(self._run_reader(generation, stop)), stop)
 
-    def _ended(self, generation: int, *, serving: bool) -> None:
+    def _handle_ended(self, generation: int, *, serving: bool) -> None:
         task = self._readers.pop(generation).task
         error = task.exception() if not task.cancelled() else None
         if serving and error is not None:
             raise error
-        self._not_before[generation] = time.monotonic() + AGAIN_AFTER
+        self._not_before[generation] = time.monotonic() + RESTART_AFTER
         log.error("feeding.failed", generation=generation, error=described(error) if error else None)
 
     async def _wait(self, stop: asyncio.Event) -> None:
-        """For the next look, for a reader that ends, or for `stop`."""
+        """Until the next poll, the end of a reader, or `stop`."""
         stopping = asyncio.ensure_future(stop.wait())
         try:
-            await asyncio.wait([stopping, *(fed.task for fed in self._readers.values())], timeout=LOOK_EVERY, return_when="FIRST_COMPLETED")
+            tasks = [reader.task for reader in self._readers.values()]
+            await asyncio.wait([stopping, *tasks], timeout=POLL_EVERY, return_when="FIRST_COMPLETED")
         finally:
             stopping.cancel()
 
-    async def _let_go(self, generation: int) -> None:
-        fed = self._readers.pop(generation)
-        fed.stop.set()
-        await asyncio.wait([fed.task], timeout=END_WITHIN)
-        if not fed.task.done():
-            fed.task.cancel()
+    async def _stop_reader(self, generation: int) -> None:
+        reader = self._readers.pop(generation)
+        reader.stop.set()
+        await asyncio.wait([reader.task], timeout=STOP_WITHIN)
+        if not reader.task.done():
+            reader.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await fed.task
+            await reader.task
 
-    async def _feed(self, generation: int, stop: asyncio.Event) -> None:
+    async def _run_reader(self, generation: int, stop: asyncio.Event) -> None:
         settings = self._settings
         broker = self._broker()
         pool = await db.create_pool(settings.dsn, application_name="metrics.projector", by_key=True, max_size=READER_CONNECTIONS)
         try:
-            work = Projector(pool, settings.clock, generation)
+            projector = Projector(pool, settings.clock, generation)
             reader = Reader(
                 pool,
                 broker,
@@ -116,11 +116,11 @@ class Feeding:
                 topics=settings.topics,
                 partitions=settings.partitions,
                 generation=generation,
-                apply=work.apply,
-                on_reset=work.on_reset,
-                after_commit=work.after_commit,
+                apply=projector.apply,
+                on_reset=projector.on_reset,
+                after_commit=projector.after_commit,
                 clock=settings.clock,
-                on_closed=work.on_closed,
+                on_closed=projector.on_closed,
                 batch=settings.fold_batch,
             )
             await reader.run(stop)

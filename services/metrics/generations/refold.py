@@ -1,8 +1,8 @@
-"""One shard of a generation folded anew, in memory, from the log alone: what audit and rebuild compare with, and what a rebuild loads.
+"""One shard of a generation folded again in memory from the log alone: what audit and rebuild compare with, and what a rebuild loads.
 
-The events are read from offset 0 and sorted as the reader does (`shared.sequencing.replay`), and say what they say to the projector (`news`).
-The rows are those of the *definition* (`ledger.rows_since` from the first day on), not those of the fast ways by which the projector reaches
-them: so an audit finds an error of the fast ways, too, and each enterprise is computed once instead of once per batch.
+Events are read from offset 0 and sorted as by the reader (`shared.sequencing.replay`); their effects are those of the projector
+(`folding.effects`). The rows are computed by *definition* (`ledger.rows_since` from the first day on), not by the projector's fast path:
+so an audit also finds errors of the fast path, and each enterprise is computed once instead of once per batch.
 """
 
 from __future__ import annotations
@@ -17,38 +17,39 @@ from uuid import UUID
 import msgspec
 
 from services.metrics.folding import durations
-from services.metrics.folding.facts import FactSet, RefusedFact, kind_of
+from services.metrics.folding.effects import BatchEffects, Effect, effect_of, effect_of_withdrawal, recorded_fact
+from services.metrics.folding.facts import FactSet, RefusedFact
 from services.metrics.folding.ledger import Key, Rows, rows_since
-from services.metrics.folding.news import Heard, News, hear, name_row, take_back
-from services.metrics.folding.retelling import Memory, Said
+from services.metrics.folding.recorded import RecordedFacts
 from services.metrics.folding.store import AreaRow, FactRow, NameRow
 from shared.broker.protocol import Broker
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
-from shared.sequencing.records import Stream
+from shared.sequencing.plan import ParkedEvent
+from shared.sequencing.records import RecordKey, Stream
 from shared.sequencing.replay import Replay
-from shared.sequencing.streams import At, Head, Parked, Withdrawal
+from shared.sequencing.streams import Head, WithdrawnRange
 
 K = TypeVar("K", Key, durations.Key)
 
 MOST_BEHIND = 100
-"""Enterprises that are named behind one differing row."""
+"""Enterprises that a report names for one differing row."""
 MASK = 2**64 - 1
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 
-Gone = Mapping[Stream, Mapping[int, Withdrawal]]
-Facts = Callable[[Sequence[FactRow]], Awaitable[None]]
+Gone = Mapping[Stream, Mapping[int, WithdrawnRange]]
+KeepFacts = Callable[[Sequence[FactRow]], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Refolded:
-    """A shard as the log says it is, before the offsets `next`.
+    """A shard according to the log, before the offsets `next`.
 
-    `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. `held`, `heads` and `newest` are the
-    reader's: events kept and not applied, the last event applied of each stream, the greatest time read per topic; and so are `accepted`
-    (withdrawals), `closings` and `closed` (days).
+    `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. As the reader keeps them: `held` =
+    events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
+    withdrawals, `closings` = days closed per topic, `closed` = the shard's closed day.
     """
 
     shard: int
@@ -61,16 +62,16 @@ class Refolded:
     names: list[NameRow] = field(default_factory=list)
     placements: set[tuple[str, str]] = field(default_factory=set)
     heads: dict[Stream, Head] = field(default_factory=dict)
-    held: dict[At, Parked] = field(default_factory=dict)
+    held: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
-    accepted: dict[tuple[Stream, int], Withdrawal] = field(default_factory=dict)
+    accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
     closings: dict[str, date] = field(default_factory=dict)
     closed: date | None = None
 
     def behind(self, keys: Collection[K]) -> dict[K, list[str]]:
-        """The subjects whose own steps touch each of these rows, of the ledger or of the durations.
+        """The subjects whose own steps touch each of these rows of the ledger or of the durations.
 
-        A row that no subject touches is served by mistake: then those who learned something that day and were ever in its park.
+        A row that no subject touches is served by mistake: for it, the subjects with facts of that known day that were ever in its park.
         """
         wanted, found = set(keys), dict[K, list[str]]()
         for subject, facts in self.sets.items():
@@ -81,62 +82,62 @@ class Refolded:
         for park, subject in self.placements:
             near[park].append(subject)
         for key in wanted - found.keys():
-            found[key] = [subject for subject in near[key[0][0]] if _learned(self.sets[subject], key[2])]
+            found[key] = [subject for subject in near[key[0][0]] if _has_facts_of(self.sets[subject], key[2])]
         return {key: sorted(subjects)[:MOST_BEHIND] for key, subjects in found.items()}
 
 
-def _learned(facts: FactSet, known: int) -> bool:
+def _has_facts_of(facts: FactSet, known: int) -> bool:
     return known in facts.members or known in facts.attribute_days()
 
 
-async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gone, clock: Clock, told: Facts) -> Refolded:
-    """Fold a shard from the beginning of the log to before the offsets `until`; `told` gets the rows of `facts` as they come.
+async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gone, clock: Clock, keep_facts: KeepFacts) -> Refolded:
+    """Fold a shard from the beginning of the log to before the offsets `until`; `keep_facts` gets the rows of `facts` in parts.
 
     `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`).
 
-    Raises OffsetLost if the log no longer begins at 0 or ends before `until`, BrokerUnavailable if it does not answer.
+    Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
 
-    def understand(event: Envelope) -> Heard | Envelope | None:
-        return event if isinstance(event.data, EventWithdrawn) else hear(event, shard, clock.day_of(event.time))
+    def understand(event: Envelope) -> Effect | Envelope | None:
+        return event if isinstance(event.data, EventWithdrawn) else effect_of(event, shard, clock.day_of(event.time))
 
     replay = Replay(shard, until, understand, (RefusedFact,), clock.day_of, gone)
-    found, news, memory = Refolded(shard, dict(until)), News(), Memory()
+    found, effects, recorded = Refolded(shard, dict(until)), BatchEffects(), RecordedFacts()
     sets = defaultdict[str, FactSet](FactSet)
     async for batch in replay.batches(broker):
         for one in batch:
-            heard = _take_back(one, shard, clock, memory) if isinstance(one, Envelope) else one
-            if heard is not None:
-                news.take(heard)
-                row = heard.fact
-                memory.keep((row.source, row.subject), row.sequence, Said(kind_of(row.type), row.occurred_on, row.says))
-        for subject, changes in news.changes.items():
+            effect = _of_withdrawal(one, shard, clock, recorded) if isinstance(one, Envelope) else one
+            if effect is not None:
+                effects.add(effect)
+                row = effect.fact
+                recorded.keep((row.source, row.subject), row.sequence, recorded_fact(row))
+        for subject, changes in effects.changes.items():
             sets[subject].gather(changes)
-        await told(news.facts)
-        for row in news.facts:
+        await keep_facts(effects.facts)
+        for row in effects.facts:
             found.facts[row.subject] = digested(found.facts.get(row.subject, 0), row)
-        news.changes.clear()
-        news.facts.clear()
+        effects.changes.clear()
+        effects.facts.clear()
     for facts in sets.values():
         found.rows.add(rows_since(facts, 0))
     found.sets = dict(sets)
-    found.events, found.areas, found.placements = replay.applied, news.areas, news.placements
-    found.names = [name_row(subject, news.names.get(subject), sets[subject]) for subject in sorted(news.moved)]
-    found.heads = {stream: head for stream, head in replay.streams.heads.items() if head is not None}
+    found.events, found.areas, found.placements = replay.applied, effects.areas, effects.placements
+    found.names = effects.name_rows(sets)
+    found.heads = replay.streams.heads()
     found.held, found.newest = replay.held, replay.newest
     found.accepted, found.closings, found.closed = replay.accepted, replay.streams.closings, replay.closed
     return found
 
 
-def _take_back(event: Envelope, shard: int, clock: Clock, memory: Memory) -> Heard | None:
-    said = event.data
-    assert isinstance(said, EventWithdrawn), "nothing else is left until its turn comes"
-    named = memory.named((event.source, event.subject), said.first, said.last)
-    return take_back(event, shard, clock.day_of(event.time), named)
+def _of_withdrawal(event: Envelope, shard: int, clock: Clock, recorded: RecordedFacts) -> Effect | None:
+    data = event.data
+    assert isinstance(data, EventWithdrawn), "every other event was read as it came"
+    named = recorded.named((event.source, event.subject), data.first, data.last)
+    return effect_of_withdrawal(event, shard, clock.day_of(event.time), named)
 
 
 def digested(before: int, row: FactRow) -> int:
-    """A number that stands for a set of rows of `facts` in this process, one more row added; the order does not matter."""
+    """The digest of a set of rows of `facts` with one more row. The order of rows does not matter; the digest is valid in this process."""
     event: UUID = row.event_id
     attributes = (row.source, row.sequence, event.int, row.type, row.occurred_on, row.known_day, row.recorded_at, _json(row.says))
     return (before + hash(attributes)) & MASK

@@ -1,4 +1,4 @@
-"""What operators read of audits, rebuilds and generations, in Chinese and in English."""
+"""Prints audits, rebuilds and generations for operators, in Chinese and in English."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 MOST_SHOWN = 20
-"""Differing rows that are printed; `--json` has the others."""
+"""Differing rows that are printed; `--json` has all that are listed."""
 
 
 def print_audit(body: dict[str, Any]) -> None:
@@ -18,7 +18,7 @@ def print_audit(body: dict[str, Any]) -> None:
 
 
 def print_rebuild(body: dict[str, Any]) -> None:
-    """Print a rebuild and what to do next."""
+    """Print a rebuild and the next step."""
     made, served, number = body["generation"], body["compared_with"], body["id"]
     _print_basis(body, served)
     _print_differences(body)
@@ -73,7 +73,7 @@ def _values(values: Any) -> str:
 
 
 def print_upgrade(before: int, old: int, made: int, new: int, report: int, differences: int) -> None:
-    """Print what an upgrade did."""
+    """Print the result of an upgrade."""
     print(
         f"规则版本由 {old} 升为 {new}:已由第 {before} 代重建为第 {made} 代并切换(报告 {report},差异 {differences:,} 行)"
         f" / fold_version {old} became {new}: generation {before} was rebuilt as {made} and switched (report {report}, {_rows_differ(differences)})"
@@ -81,7 +81,7 @@ def print_upgrade(before: int, old: int, made: int, new: int, report: int, diffe
 
 
 def print_switch(before: int, now: int) -> None:
-    """Print which generation answers now."""
+    """Print which generation serves after a switch."""
     print(
         f"现由第 {now} 代服务;第 {before} 代继续更新 24 小时,可用 rollback 退回"
         f" / generation {now} serves now; {before} is fed for 24 hours more, rollback goes back to it"
@@ -89,18 +89,18 @@ def print_switch(before: int, now: int) -> None:
 
 
 def print_rollback(before: int, now: int) -> None:
-    """Print which generation answers again."""
+    """Print which generation serves after a rollback."""
     print(
         f"现由第 {now} 代服务,其数字未重新核对,请执行 audit;再次 rollback 可回到第 {before} 代"
         f" / generation {now} serves now; its figures were not compared anew: run audit; rollback again goes back to {before}"
     )
 
 
-def print_generations(found: Sequence[dict[str, Any]]) -> None:
+def print_generations(generations: Sequence[dict[str, Any]]) -> None:
     """Print the generations as a table."""
     print("代/id\t规则/fold_version\t状态/status\t行/rows\t落后/lag\t建立/created\t报告/report")
-    for one in found:
+    for one in generations:
         report = one["report"]
-        told = "-" if report is None else f"{report['id']} ({report['differences']}{' ✓' if report['accepted'] else ''})"
+        result = "-" if report is None else f"{report['id']} ({report['differences']}{' ✓' if report['accepted'] else ''})"
         status = one["status"] + ("" if one["fed"] else " (不再更新/not fed)") + ("" if one["built"] else " (未建成/not built)")
-        print(f"{one['id']}\t{one['fold_version']}\t{status}\t{one['rows']}\t{one['lag']}\t{one['created']:%Y-%m-%d %H:%M}\t{told}")
+        print(f"{one['id']}\t{one['fold_version']}\t{status}\t{one['rows']}\t{one['lag']}\t{one['created']:%Y-%m-%d %H:%M}\t{result}")

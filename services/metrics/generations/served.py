@@ -1,10 +1,11 @@
-"""One shard of a generation as its tables hold it, in the form in which a refold gives it: every statement by which an audit reads."""
+"""Reads one shard of a generation from its tables, in the form of a refold; every statement by which an audit reads."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from services.metrics.folding.coverage import Fact
+from services.metrics.counted import says_of
+from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.durations import Key as DurationKey
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.ledger import Key
@@ -54,9 +55,9 @@ HELD = 'SELECT topic, "offset", kind, source, subject, sequence FROM held WHERE 
 
 
 async def count(conn: Connection, generation: int) -> int:
-    """How many rows ledger and durations have, as an audit counts them: rows of one key are one, and none if they come to nothing.
+    """Number of rows of ledger and durations as an audit counts them: one per key, none where the sum is zero.
 
-    A known day that is closed in a shard has no row in the open tables, so only those need to be summed.
+    Only the open tables need summing: they hold no row of a closed day.
     """
     any_measure = " OR ".join(f"sum({name}) <> 0" for name in MEASURES)
     found: int = await conn.fetchval(COUNT.format(g=generation, any_measure=any_measure))
@@ -64,7 +65,7 @@ async def count(conn: Connection, generation: int) -> int:
 
 
 async def ledger(conn: Connection, generation: int, shard: int) -> dict[Key, Vector]:
-    """{(cell, effective day, known day): sums of both tables}, zeros left out."""
+    """{(cell, effective day, known day): sums over both tables}, without zeros."""
     statement = LEDGER.format(g=generation, measures=", ".join(MEASURES), sums=SUMS)
     found: dict[Key, Vector] = {}
     async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
@@ -76,7 +77,7 @@ async def ledger(conn: Connection, generation: int, shard: int) -> dict[Key, Vec
 
 
 async def durations(conn: Connection, generation: int, shard: int) -> dict[DurationKey, int]:
-    """{(cell, effective day, known day, kind, value): count of both tables}, zeros left out."""
+    """{(cell, effective day, known day, kind, value): count over both tables}, without zeros."""
     found: dict[DurationKey, int] = {}
     async for row in conn.cursor(DURATIONS.format(g=generation), shard, prefetch=PREFETCH):
         if row["count"]:
@@ -86,14 +87,14 @@ async def durations(conn: Connection, generation: int, shard: int) -> dict[Durat
 
 
 async def contents(conn: Connection, generation: int, shard: int) -> dict[str, Contents]:
-    """{table: its rows}, all tables but the ledger."""
+    """{table: its rows} of all tables but ledger and durations."""
     facts: dict[str, int] = {}
     statement = FACTS.format(g=generation, columns=", ".join(FactRow._fields))
     async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
         fact = FactRow(*row)
         facts[fact.subject] = digested(facts.get(fact.subject, 0), fact)
     states = {
-        row["subject"]: essence(FactSet.load(row["state"]))
+        row["subject"]: content_of(FactSet.load(row["state"]))
         async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH)
     }
     areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
@@ -111,14 +112,14 @@ async def contents(conn: Connection, generation: int, shard: int) -> dict[str, C
 
 
 def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Contents]:
-    """The same of a refold. A state that has forgotten its past is compared with one that forgets as much."""
+    """The same from a refold. Its states are compacted as far as the served ones, so that both can be compared."""
     for subject, served in contents["states"].items():
         if (facts := refolded.sets.get(subject)) is not None:
             facts.compact(served[0])
     rows = [{name: getattr(row, name) for name in AREA_COLUMNS} for row in refolded.areas]
     return {
         "facts": dict(refolded.facts),
-        "states": {subject: essence(facts) for subject, facts in refolded.sets.items()},
+        "states": {subject: content_of(facts) for subject, facts in refolded.sets.items()},
         "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
         "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
         "placements": dict.fromkeys(refolded.placements, True),
@@ -131,11 +132,11 @@ def _plain(row: Any) -> tuple[Any, ...]:
     return tuple(row[name] for name in AREA_COLUMNS if name != "event_id")
 
 
-def essence(facts: FactSet) -> tuple[int, list[tuple[Any, ...]], dict[int, dict[int, int]]]:
-    """What a set holds, whatever the order in which it came, and since when."""
-    attributes = sorted((_essential(fact) for fact in facts.attributes), key=repr)
+def content_of(facts: FactSet) -> tuple[int, list[tuple[Any, ...]], dict[int, dict[int, int]]]:
+    """The content of a set of facts, independent of the order of arrival, and the day since which it holds it."""
+    attributes = sorted((_fact_key(fact) for fact in facts.attributes), key=repr)
     return facts.since, attributes, {known: net for known, net in facts.members.items() if net}
 
 
-def _essential(fact: Fact) -> tuple[Any, ...]:
-    return (fact.kind, fact.occurred, fact.rank, fact.known, fact.until, sorted(fact.says.items()))
+def _fact_key(fact: AttributeFact) -> tuple[Any, ...]:
+    return (fact.kind, fact.occurred, fact.rank, fact.known, fact.until, sorted(says_of(fact.content).items()))

@@ -1,24 +1,29 @@
-"""How answers are written: plain values in the fields of the models of `schemas`, which document them."""
+"""Builds the bodies of answers as plain values; the models of `schemas` document them."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Any
 
-from services.metrics.explaining.changes import Change
+from starlette.responses import Response
+
+from services.metrics.explaining.changes import Share
 from services.metrics.explaining.explain import Behind, Contribution
 from services.metrics.explaining.waits import Waits
-from services.metrics.figures.questions import Answer, Rate, Row, Snapshot
+from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapshot
 from services.metrics.figures.scope import parts
 from services.metrics.figures.survival import Step
 from services.metrics.figures.tree import Area, Tree
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.folding.measures import INDEX, MEASURES, PUBLISHED, RATES, Vector, unpacked
+from shared.http.answers import json_response
 from shared.process.db import Record
+
+VERSION_HEADER = "X-Parkunion-Version"
 
 
 def basis(snapshot: Snapshot, **days: date) -> dict[str, Any]:
-    """The fields of `Basis`, with the days of the question: figures are as final as the latest day at which they are known."""
+    """The fields of `Basis`, with the days of the question; finality is that of the latest known day."""
     known = max(day for name, day in days.items() if name.startswith("known"))
     finality = snapshot.finality
     return {
@@ -30,7 +35,12 @@ def basis(snapshot: Snapshot, **days: date) -> dict[str, Any]:
     }
 
 
-def coverage_body(snapshot: Snapshot, answer: Answer) -> dict[str, Any]:
+def page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
+    """An answer with the snapshot's version vector in its header."""
+    return json_response(body, headers={VERSION_HEADER: snapshot.version, "Vary": "Accept-Language"})
+
+
+def coverage_body(snapshot: Snapshot, answer: CoverageResult) -> dict[str, Any]:
     """The fields of `CoverageAnswer`."""
     rows = [row_body(row) for row in (*answer.rows, answer.total)]
     return {**basis(snapshot, as_of=answer.as_of, known_at=answer.known_at), "rows": rows}
@@ -58,34 +68,23 @@ def figure_body(value: Vector, measure: str) -> Any:
     return rate_body(Rate(*amount)) if measure in RATES else amount[0]
 
 
-def contribution_body(found: Contribution) -> dict[str, Any]:
+def contribution_body(contribution: Contribution) -> dict[str, Any]:
     """The fields of `ContributionAnswer`."""
-    park, industry, size, ownership = found.cell
-    value = found.value
+    value = contribution.value
     return {
-        "id": found.subject.partition("/")[2],
-        "subject": found.subject,
-        "name": found.name,
-        "credit_code": found.credit_code,
-        "park": park,
-        "industry": industry,
-        "size": size,
-        "ownership": ownership,
+        "id": contribution.subject.partition("/")[2],
+        "subject": contribution.subject,
+        "name": contribution.name,
+        "credit_code": contribution.credit_code,
+        **dict(zip(("park", "industry", "size", "ownership"), contribution.cell, strict=True)),
         "contribution": value[0] if len(value) == 1 else {"n": value[0], "d": value[1]},
     }
 
 
 def event_body(row: Record) -> dict[str, Any]:
-    """The fields of `EventAnswer`, of a row of `facts`."""
-    return {
-        "id": row["event_id"],
-        "type": row["type"],
-        "source": row["source"],
-        "subject": row["subject"],
-        "sequence": row["sequence"],
-        "occurred_on": row["occurred_on"],
-        "recorded_at": row["recorded_at"],
-    }
+    """The fields of `EventAnswer` from a row of `facts`."""
+    columns = ("type", "source", "subject", "sequence", "occurred_on", "recorded_at")
+    return {"id": row["event_id"], **{name: row[name] for name in columns}}
 
 
 def behind_body(behind: Behind) -> dict[str, Any]:
@@ -93,7 +92,7 @@ def behind_body(behind: Behind) -> dict[str, Any]:
     return {**event_body(behind.row), "in_force": behind.in_force, "says": behind.row["says"]}
 
 
-def share_body(change: Change, measure: str | None) -> dict[str, Any]:
+def share_body(change: Share, measure: str | None) -> dict[str, Any]:
     """The fields of `ShareAnswer`."""
     event = event_body(change.event) if change.event is not None else None
     before, after = counts_of(change.before, measure), counts_of(change.after, measure)
@@ -106,7 +105,7 @@ def share_body(change: Change, measure: str | None) -> dict[str, Any]:
 
 
 def counts_of(value: Vector, measure: str | None) -> dict[str, int]:
-    """{measure: count}: all of them, or those that one measure or rate is made of."""
+    """{measure: count} of all measures, or of those that make up one measure or rate."""
     names = MEASURES if measure is None else RATES.get(measure, (measure,))
     counts = unpacked(value)
     return {name: counts[INDEX[name]] for name in names}
@@ -127,15 +126,15 @@ def area_body(tree: Tree, area: Area) -> dict[str, Any]:
 def waits_body(row: Waits) -> dict[str, Any]:
     """The fields of `WaitsAnswer`."""
     founded, waiting = row.numbers
-    found, reason = row.median()
+    median, reason = row.median()
     return {
         "area": row.code,
         "name": row.name or row.code,
         "founded": founded,
         "waiting": waiting,
-        "median": found.days,
-        "median_lower": found.lower,
-        "median_upper": found.upper,
+        "median": median.days,
+        "median_lower": median.lower,
+        "median_upper": median.upper,
         "reason": reason,
     }
 

@@ -1,9 +1,9 @@
-"""The routes of the figures: parse, ask in one snapshot, answer. (Dashboard and stream have rooms of their own.)"""
+"""The routes of coverage, areas and definitions: each parses, reads in one snapshot, and answers."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NamedTuple, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -12,10 +12,11 @@ from starlette.responses import Response
 from services.metrics.explaining import changes, explain
 from services.metrics.figures import questions
 from services.metrics.figures.definitions import DEFINITIONS
-from services.metrics.figures.questions import Questions, Snapshot
+from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope
 from services.metrics.folding.coverage import RULE_VERSION
-from services.metrics.folding.measures import INDEX, RATES
+from services.metrics.folding.measures import RATES
+from services.metrics.http.access import READ, day_or_today, days_of, granted_snapshot, require_measure, snapshots_of
 from services.metrics.http.bodies import (
     area_body,
     basis,
@@ -24,9 +25,9 @@ from services.metrics.http.bodies import (
     counts_of,
     coverage_body,
     figure_body,
+    page,
     share_body,
 )
-from services.metrics.http.grants import READ, require_granted
 from services.metrics.http.schemas import (
     After,
     Area,
@@ -47,38 +48,21 @@ from shared.http.pages import Cursors
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 
-VERSION_HEADER = "X-Parkunion-Version"
-YEARS_AHEAD = 10
-
 router = APIRouter(prefix="/v1")
 
 
-def questions_of(request: Request) -> Questions:
-    """What answers here."""
-    return cast(Questions, request.app.state.questions)
+class Figure(NamedTuple):
+    """The figure to explain, in the order of the parameters of `explain`."""
+
+    snapshot: Snapshot
+    scope: Scope
+    measure: str
+    as_of: date
+    known_at: date
 
 
 def _cursors(request: Request) -> Cursors:
     return cast(Cursors, request.app.state.cursors)
-
-
-def day_or_today(snapshot: Snapshot, day: date | None, field: str) -> date:
-    """The day asked for, today by default. Raises DATE_OUT_OF_RANGE for more than ten years ahead."""
-    today = snapshot.today
-    latest = today.replace(year=today.year + YEARS_AHEAD, day=min(today.day, 28))
-    if day is not None and day > latest:
-        raise Unprocessable("DATE_OUT_OF_RANGE", field=field, params={"earliest": EARLIEST, "latest": latest})
-    return day or today
-
-
-def require_measure(measure: str | None) -> None:
-    """Raises NOT_ONE_OF (422)."""
-    if measure is not None and measure not in INDEX and measure not in RATES:
-        raise Unprocessable("NOT_ONE_OF", field="measure", params={"expected": ", ".join((*INDEX, *RATES))})
-
-
-def _page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
-    return json_response(body, headers={VERSION_HEADER: snapshot.version, "Vary": "Accept-Language"})
 
 
 @router.get("/coverage", response_model=CoverageAnswer, tags=["coverage"])
@@ -91,18 +75,10 @@ async def coverage(
     known_at: KnownAt = None,
 ) -> Response:
     """The coverage of an area: counts, and rates with numerator and denominator; `by` groups, the total is always the last row."""
-    caller.require(READ)
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, area)
-        answer = await questions.coverage(
-            snapshot,
-            area=area,
-            by=by,
-            as_of=day_or_today(snapshot, as_of, "as_of"),
-            known_at=day_or_today(snapshot, known_at, "known_at"),
-            language=language_of(request),
-        )
-        return _page(snapshot, coverage_body(snapshot, answer))
+    async with granted_snapshot(request, caller, area) as snapshot:
+        day, known = days_of(snapshot, as_of, known_at)
+        answer = await questions.coverage(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
+        return page(snapshot, coverage_body(snapshot, answer))
 
 
 @router.get("/coverage/explain", response_model=ExplainAnswer, response_model_exclude_none=True, tags=["coverage"])
@@ -124,11 +100,9 @@ async def explain_figure(
     require_measure(measure)
     if group is not None and by is None:
         raise Unprocessable("FIELD_REQUIRED", field="by")
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, area)
-        day, known = day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
+    async with granted_snapshot(request, caller, area) as snapshot:
+        day, known = days_of(snapshot, as_of, known_at)
         answer = await questions.coverage(snapshot, area=area, by=by, as_of=day, known_at=known)
-        chosen = [answer.total] if by is None or group is None else [row for row in answer.rows if row.code == group]
         scope = Scope.of(snapshot.areas.at(day, known), area, by, group)
         body = {
             **basis(snapshot, as_of=day, known_at=known),
@@ -136,44 +110,34 @@ async def explain_figure(
             "by": by,
             "group": scope.group,
             "measure": measure,
-            "figure": figure_body(sum(row.figures for row in chosen), measure),
+            "figure": figure_body(answer.figures(group), measure),
         }
-        cursors = _cursors(request)
+        figure, cursors = Figure(snapshot, scope, measure, day, known), _cursors(request)
         if enterprise is None:
-            listed = await _contributors(snapshot, scope, measure, day, known, cursors, after, limit)
+            listed = await _contributors(figure, cursors, after, limit)
         else:
-            listed = await _events(snapshot, scope, measure, day, known, enterprise, cursors, after, limit)
-        return _page(snapshot, {**body, **listed})
+            listed = await _events(figure, enterprise, cursors, after, limit)
+        return page(snapshot, {**body, **listed})
 
 
-async def _contributors(
-    snapshot: Snapshot, scope: Scope, measure: str, day: date, known: date, cursors: Cursors, after: str | None, limit: int
-) -> dict[str, Any]:
+async def _contributors(figure: Figure, cursors: Cursors, after: str | None, limit: int) -> dict[str, Any]:
     start = cursors.decode(after, tuple[str])[0] if after else ""
-    found, more = await explain.contributions(snapshot, scope, measure, day, known, start, limit)
+    found, more = await explain.contributions(*figure, start, limit)
     return {"items": [contribution_body(one) for one in found], "next": cursors.encode([found[-1].subject]) if more else None}
 
 
-async def _events(
-    snapshot: Snapshot,
-    scope: Scope,
-    measure: str,
-    day: date,
-    known: date,
-    enterprise: UUID,
-    cursors: Cursors,
-    after: str | None,
-    limit: int,
-) -> dict[str, Any]:
-    subject = f"{'union' if measure == 'unions' else 'enterprise'}/{enterprise}"
-    found = await explain.one(snapshot, scope, measure, day, known, subject)
-    if found is None:
+async def _events(figure: Figure, enterprise: UUID, cursors: Cursors, after: str | None, limit: int) -> dict[str, Any]:
+    subject = f"{'union' if figure.measure == 'unions' else 'enterprise'}/{enterprise}"
+    contribution = await explain.one(*figure, subject)
+    if contribution is None:
         raise NotFound("UNKNOWN_ENTERPRISE", field="enterprise", params={"enterprise": str(enterprise)})
     start = cursors.decode(after, tuple[datetime, str, int]) if after else explain.FIRST
-    events, more = await explain.events(snapshot, scope, measure, day, known, subject, start, limit)
-    last = events[-1].row if more else None
-    following = cursors.encode([last["recorded_at"].isoformat(), last["source"], last["sequence"]]) if last is not None else None
-    return {"items": [contribution_body(found)], "events": [behind_body(behind) for behind in events], "next": following}
+    events, more = await explain.events(*figure, subject, start, limit)
+    following = None
+    if more:
+        last = events[-1].row
+        following = cursors.encode([last["recorded_at"].isoformat(), last["source"], last["sequence"]])
+    return {"items": [contribution_body(contribution)], "events": [behind_body(behind) for behind in events], "next": following}
 
 
 @router.get("/coverage/changes", response_model=ChangesAnswer, tags=["coverage"])
@@ -191,8 +155,7 @@ async def explain_change(
     """Why the figures of a business day changed between two days of knowledge: each event with its share; the shares add up."""
     caller.require(READ)
     require_measure(measure)
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, area)
+    async with granted_snapshot(request, caller, area) as snapshot:
         until = day_or_today(snapshot, known_to, "known_to")
         if known_from > until:
             raise Unprocessable("DATE_OUT_OF_RANGE", field="known_from", params={"earliest": EARLIEST, "latest": f"known_to ({until})"})
@@ -211,19 +174,17 @@ async def explain_change(
             "items": [share_body(change, measure) for change in found],
             "next": cursors.encode([found[-1].subject, found[-1].position]) if more else None,
         }
-        return _page(snapshot, body)
+        return page(snapshot, body)
 
 
 @router.get("/areas", response_model=AreasAnswer, tags=["areas"])
 async def areas(request: Request, caller: CallerOf, parent: Area = None) -> Response:
     """The areas directly in `parent` (left out: the roots), as of today, and the path to it."""
-    caller.require(READ)
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, parent, "parent")
+    async with granted_snapshot(request, caller, parent, "parent") as snapshot:
         tree = snapshot.areas.at(snapshot.today, snapshot.today)
         path = [tree.areas[code] for code in reversed(tree.path(parent)) if code in tree.areas] if parent else []
         body = {"path": [area_body(tree, area) for area in path], "items": [area_body(tree, area) for area in tree.children(parent)]}
-        return _page(snapshot, body)
+        return page(snapshot, body)
 
 
 @router.get("/definitions", response_model=DefinitionsAnswer, tags=["coverage"])
@@ -231,5 +192,5 @@ async def definitions(request: Request, caller: CallerOf) -> Response:
     """What each figure means, its formula and the source of its rule."""
     caller.require(READ)
     items = [{"measure": name, **definition._asdict(), "rate": name in RATES} for name, definition in DEFINITIONS.items()]
-    async with questions_of(request).snapshot() as snapshot:
+    async with snapshots_of(request).snapshot() as snapshot:
         return json_response({"rule_version": RULE_VERSION, "fold_version": snapshot.fold_version, "items": items})

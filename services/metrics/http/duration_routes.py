@@ -1,20 +1,18 @@
-"""The routes of the time to found: medians by group, and the Kaplan–Meier curve of one scope."""
+"""The routes of the time to found: medians by group, and the Kaplan–Meier curve of an area or group."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import waits
 from services.metrics.explaining.waits import Waits, require_durations
-from services.metrics.figures.questions import Snapshot
-from services.metrics.http.bodies import basis, step_body, waits_body
-from services.metrics.http.coverage_routes import VERSION_HEADER, day_or_today, questions_of
-from services.metrics.http.grants import READ, require_granted
+from services.metrics.http.access import READ, days_of, granted_snapshot
+from services.metrics.http.bodies import basis, page, step_body, waits_body
 from services.metrics.http.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt
-from shared.http.answers import json_response, language_of
+from shared.http.answers import language_of
 from shared.http.web import CallerOf
 from shared.problems.errors import Unprocessable
 
@@ -31,14 +29,12 @@ async def durations(
     known_at: KnownAt = None,
 ) -> Response:
     """How long enterprises waited from their start to their first union: how many, and the median with those that are waiting still."""
-    caller.require(READ)
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, area)
+    async with granted_snapshot(request, caller, area) as snapshot:
         require_durations(snapshot)
-        day, known = day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
+        day, known = days_of(snapshot, as_of, known_at)
         answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
         rows = [waits_body(row) for row in (*answer.rows, answer.total)]
-        return _page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows})
+        return page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows})
 
 
 @router.get("/curve", response_model=CurveAnswer)
@@ -55,10 +51,9 @@ async def curve(
     caller.require(READ)
     if (group is None) != (by is None):
         raise Unprocessable("FIELD_REQUIRED", field="by" if by is None else "group")
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, area)
+    async with granted_snapshot(request, caller, area) as snapshot:
         require_durations(snapshot)
-        day, known = day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
+        day, known = days_of(snapshot, as_of, known_at)
         answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
         row = answer.total if group is None else next((row for row in answer.rows if row.code == group), Waits(group))
         body = {
@@ -69,8 +64,4 @@ async def curve(
             "row": waits_body(row),
             "steps": [step_body(step) for step in row.curve()],
         }
-        return _page(snapshot, body)
-
-
-def _page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
-    return json_response(body, headers={VERSION_HEADER: snapshot.version, "Vary": "Accept-Language"})
+        return page(snapshot, body)

@@ -1,6 +1,6 @@
-"""`GET /v1/coverage/stream`: the answer of `GET /v1/coverage`, and from then on every change of it, as server-sent events.
+"""`GET /v1/coverage/stream`: the answer of `GET /v1/coverage` and then every change of it, as server-sent events.
 
-The id of an event is the version vector of its figures; a client that sends it back (Last-Event-ID) is told what has changed since.
+The id of an event is the version vector of its figures; a client that sends it back (Last-Event-ID) receives what has changed since.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from starlette.types import Receive, Scope, Send
 from services.metrics.figures.questions import Snapshot
 from services.metrics.folding import feed
 from services.metrics.folding.coverage import RULE_VERSION
+from services.metrics.http.access import day_or_today, granted_snapshot, snapshots_of
 from services.metrics.http.bodies import row_body
-from services.metrics.http.coverage_routes import day_or_today, questions_of
-from services.metrics.http.grants import READ, require_granted
 from services.metrics.http.schemas import Area, AsOf, By
 from services.metrics.live.hub import Hub
-from services.metrics.live.subscribers import Question, Subscriber, Update
+from services.metrics.live.subscribers import StreamQuery, Subscriber, Update
 from services.metrics.settings import Settings
 from shared.http.answers import json_response, language_of
 from shared.http.auth import Caller
@@ -33,22 +32,22 @@ from shared.process.clock import utc_now
 
 HEARTBEAT = 15.0
 SEND_WITHIN = 30.0
-"""Seconds that a client may take to accept an event; a slower one is dropped and may resume."""
+"""Seconds that a client may take to accept an event; a slower one is disconnected and may resume."""
 RETRY = b"retry: 1000\n\n"
 LONGEST_ID = 4096
 NO_VERSION = 2**63
-"""Versions are bigints: an id with a larger one is none of ours."""
+"""Versions are bigints, so an id with a larger one is not ours."""
 MOST_ENCODED = 64
-MOST_TOLD = 1000
-"""Changes that are looked through for a client that resumes; behind more it is sent everything."""
+MOST_CHANGES = 1000
+"""The most changes that are read for a client that resumes; with more it receives everything."""
 
 router = APIRouter(prefix="/v1")
 
 
 @asynccontextmanager
 async def running(settings: Settings, stopping: asyncio.Event | None = None) -> AsyncIterator[Hub]:
-    """The process's hub, following the change feed. `stopping`: set by the process's signal; the web server waits for open streams before it
-    leaves this context, so they must end by the signal."""
+    """The process's hub while it follows the change feed. `stopping` is set by the process's signal: the web server waits for open streams
+    before it leaves this context, so the signal must end them."""
     hub, stop = Hub(settings.dsn, settings.clock, settings.kafka, settings.partitions), stopping or asyncio.Event()
     task = asyncio.create_task(hub.run(stop))
     try:
@@ -72,41 +71,39 @@ async def stream(
     last_event_header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID)] = None,
 ) -> Response:
     """Events `coverage` (rows that changed, the total among them; all rows if `full`) and `age` (of the data, and why)."""
-    caller.require(READ)
     hub: Hub = request.app.state.hub
-    async with questions_of(request).snapshot(caller.areas) as snapshot:
-        require_granted(snapshot, caller, area)
+    async with granted_snapshot(request, caller, area) as snapshot:
         if as_of is not None:
             day_or_today(snapshot, as_of, "as_of")
-    subscriber = await hub.subscribe(Question(area, by, as_of, language_of(request)))
+    subscriber = await hub.subscribe(StreamQuery(area, by, as_of, language_of(request)))
     known: set[str] | None = None
     if sent := last_event_header or last_event_id:
         try:
-            async with questions_of(request).snapshot(caller.areas) as snapshot:
+            async with snapshots_of(request).snapshot(caller.areas) as snapshot:
                 known = await _changed_since(hub, snapshot, subscriber, sent, as_of or day)
         except BaseException:
             hub.leave(subscriber)
             raise
     if known is None:
-        subscriber.want_everything()
+        subscriber.mark_all()
     else:
-        subscriber.touch(known, None)
-    subscriber.tell_age()
+        subscriber.mark_groups(known, None)
+    subscriber.mark_age()
     return EventStream(hub, subscriber, caller)
 
 
 async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, sent: str, day: Any) -> set[str] | None:
-    """The groups that changed after the client's version vector; None: it must be sent everything."""
+    """The groups that changed after the client's version vector; None: the client needs everything."""
     versions = _versions(sent, hub.generation)
     view = subscriber.channel.view
     if versions is None or snapshot.generation != hub.generation:
         return None
     if day != view.table.as_of and (day is not None or all(versions.get(shard, 0) <= version for shard, version in hub.loaded.items())):
-        # Midnight may lie between: the figures of the new day differ although nothing happened.
+        # Midnight may have passed: the figures of a new day differ without any event.
         return None
     since = {shard: versions.get(shard, 0) for shard in hub.versions.keys() | versions.keys()}
-    changes = await feed.since(snapshot.conn, hub.generation, since, MOST_TOLD)
-    if changes is None or len(changes) >= MOST_TOLD or any(not changed.cells for changed in changes):
+    changes = await feed.since(snapshot.conn, hub.generation, since, MOST_CHANGES)
+    if changes is None or len(changes) >= MOST_CHANGES or any(not changed.cells for changed in changes):
         return None
     cells = {cell for changed in changes for cell in changed.cells} & view.table.cells.keys()
     groups = {group for cell in cells if (group := view.group(cell)) is not None}
@@ -114,17 +111,17 @@ async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, s
 
 
 def _versions(sent: str, generation: int) -> dict[int, int] | None:
-    """The version vector of an event's id; None if it is not one of this generation."""
-    made_by, _, versions = sent.partition(":")
+    """{shard: version} of an event's id; None if it is not of this generation."""
+    id_generation, _, versions = sent.partition(":")
     try:
         found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
     except ValueError:
         return None
-    return found if made_by == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
+    return found if id_generation == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
 
 
 class EventStream(Response):
-    """The open answer. It ends when the client goes, its token expires, the service stops, or an event is not accepted in time."""
+    """The open answer. It ends when the client disconnects, its token expires, the service stops, or an event is not accepted in time."""
 
     media_type = "text/event-stream"
 
@@ -134,10 +131,10 @@ class EventStream(Response):
         self._hub = hub
         self._subscriber = subscriber
         self._expires_at = caller.expires_at
-        self._greet = True
+        self._first = True
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        gone = asyncio.create_task(self._gone(receive))
+        disconnect = asyncio.create_task(self._watch_disconnect(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             with contextlib.suppress(TimeoutError, OSError):
@@ -146,10 +143,10 @@ class EventStream(Response):
                     await self._send(send, await self._next())
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            gone.cancel()
+            disconnect.cancel()
             self._hub.leave(self._subscriber)
 
-    async def _gone(self, receive: Receive) -> None:
+    async def _watch_disconnect(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self._subscriber.close()
@@ -161,15 +158,15 @@ class EventStream(Response):
 
     async def _next(self) -> bytes:
         left = self._expires_at - utc_now().timestamp()
-        update = await self._subscriber.due(min(HEARTBEAT, max(0.0, left)))
+        update = await self._subscriber.next_update(min(HEARTBEAT, max(0.0, left)))
         if left <= HEARTBEAT and utc_now().timestamp() >= self._expires_at:
             self._subscriber.close()
             return b'event: end\ndata: {"reason":"TOKEN_EXPIRED"}\n\n'
         if update is None:
             return b": \n\n"
-        figures = self._coverage(update) if update.rows is not None or self._greet else b""
-        self._greet = False
-        return figures + (self._age() if update.tell_age else b"")
+        figures = self._coverage(update) if update.rows is not None or self._first else b""
+        self._first = False
+        return figures + (self._age() if update.send_age else b"")
 
     def _coverage(self, update: Update) -> bytes:
         rows, hub, encoded = update.rows or (), self._hub, self._subscriber.channel.encoded

@@ -1,7 +1,6 @@
-"""Who listens to the figures of one question: what has changed for them since they were last sent something, never a queue.
+"""Subscribers to the figures of one query. Each has the set of groups that changed since its last update, not a queue.
 
-A slow client does not fill memory: it has a set of changed groups, which grows no larger than the answer, and is sent their rows as they are
-when it can take them.
+So a slow client uses no more memory than one answer, and receives the rows as they are when it can take them.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Any, NamedTuple
 
 from services.metrics.figures.questions import Row
 from services.metrics.folding.measures import Vector
-from services.metrics.live.live import Table, View
+from services.metrics.live.tables import CoverageTable, CoverageView
 
 
-class Question(NamedTuple):
-    """What a stream shows; `as_of` None = today, whatever day that is."""
+class StreamQuery(NamedTuple):
+    """What a stream shows; `as_of` None: today, also after midnight."""
 
     area: str | None
     by: str | None
@@ -28,17 +27,17 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What is due to a subscriber. `rows` None: no figures; `full`: they are all there are. `age` = seconds since the oldest was recorded."""
+    """One update of a subscriber. `rows` None: no figures; `full`: all rows. `age`: seconds since the oldest change was recorded."""
 
     rows: tuple[Row, ...] | None
     full: bool
     as_of: date
     age: float | None
-    tell_age: bool
+    send_age: bool
 
 
 class Subscriber:
-    """One stream: `await due(seconds)` waits for something to send."""
+    """One stream; `await next_update(seconds)` waits for an update."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -47,32 +46,32 @@ class Subscriber:
         self._groups = set[str]()
         self._full = False
         self._age: float | None = None
-        self._tell_age = False
+        self._send_age = False
 
-    def touch(self, groups: Collection[str], age: float | None) -> None:
-        """These groups have changed."""
+    def mark_groups(self, groups: Collection[str], age: float | None) -> None:
+        """Include these groups in the next update."""
         self._groups |= set(groups)
         if age is not None:
             self._age = max(age, self._age or 0.0)
         self._wake.set()
 
-    def want_everything(self) -> None:
-        """All rows are to be sent."""
+    def mark_all(self) -> None:
+        """Include all rows in the next update."""
         self._full = True
         self._wake.set()
 
-    def tell_age(self) -> None:
-        """The age of the data is to be sent."""
-        self._tell_age = True
+    def mark_age(self) -> None:
+        """Include the age of the data in the next update."""
+        self._send_age = True
         self._wake.set()
 
     def close(self) -> None:
-        """The stream ends."""
+        """End the stream."""
         self.closed = True
         self._wake.set()
 
-    async def due(self, seconds: float) -> Update | None:
-        """What is to be sent now; None if nothing was for so long, or the stream ends."""
+    async def next_update(self, seconds: float) -> Update | None:
+        """The next update; None after `seconds` without one, or when the stream ends."""
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
@@ -81,61 +80,61 @@ class Subscriber:
         self._wake.clear()
         if self.closed:
             return None
-        groups, full, age, tell_age = self._groups, self._full, self._age, self._tell_age
-        self._groups, self._full, self._age, self._tell_age = set(), False, None, False
+        groups, full, age, send_age = self._groups, self._full, self._age, self._send_age
+        self._groups, self._full, self._age, self._send_age = set(), False, None, False
         view = self.channel.view
         rows = tuple(view.rows(None if full else groups)) if full or groups else None
-        return Update(rows, full, view.table.as_of, age, tell_age)
+        return Update(rows, full, view.table.as_of, age, send_age)
 
 
 class Channel:
-    """All subscribers to one question, and the view that they share."""
+    """All subscribers to one query, with their shared view."""
 
-    def __init__(self, question: Question, table: Table) -> None:
-        self.question = question
+    def __init__(self, query: StreamQuery, table: CoverageTable) -> None:
+        self.query = query
         self.view = self._view(table)
         self.subscribers = set[Subscriber]()
         self.encoded: dict[tuple[Any, ...], bytes] = {}
-        """Events made last, which most subscribers are sent alike."""
+        """Encoded events of the present figures, shared by subscribers."""
 
-    def _view(self, table: Table) -> View:
-        return View(table, self.question.area, self.question.by, self.question.language)
+    def _view(self, table: CoverageTable) -> CoverageView:
+        return CoverageView(table, self.query.area, self.query.by, self.query.language)
 
     def subscribe(self) -> Subscriber:
-        """A new subscriber, to whom nothing is due yet."""
+        """Add a subscriber without a pending update."""
         subscriber = Subscriber(self)
         self.subscribers.add(subscriber)
         return subscriber
 
-    def change(self, news: Mapping[int, Vector], age: float) -> None:
-        """Cells have changed."""
-        if groups := self.view.add(news):
-            self._touch(groups, age)
+    def change(self, changed: Mapping[int, Vector], age: float) -> None:
+        """Apply {cell id: change}; `age` in seconds since the oldest change was recorded."""
+        if groups := self.view.add(changed):
+            self._mark_groups(groups, age)
 
-    def regroup(self, table: Table) -> None:
-        """The areas have changed."""
+    def regroup(self, table: CoverageTable) -> None:
+        """Group the cells again after a change of the areas."""
         before, self.view = self.view, self._view(table)
         if groups := self.view.differs_from(before):
-            self._touch(groups, None)
+            self._mark_groups(groups, None)
 
-    def reload(self, table: Table) -> None:
-        """The table was loaded anew."""
+    def reload(self, table: CoverageTable) -> None:
+        """Show a newly loaded table."""
         self.view = self._view(table)
         self.encoded.clear()
         for subscriber in self.subscribers:
-            subscriber.want_everything()
+            subscriber.mark_all()
 
-    def _touch(self, groups: Collection[str], age: float | None) -> None:
+    def _mark_groups(self, groups: Collection[str], age: float | None) -> None:
         self.encoded.clear()
         for subscriber in self.subscribers:
-            subscriber.touch(groups, age)
+            subscriber.mark_groups(groups, age)
 
-    def tell_age(self) -> None:
-        """The age of the data is due to everybody."""
+    def mark_age(self) -> None:
+        """Include the age of the data in everyone's next update."""
         for subscriber in self.subscribers:
-            subscriber.tell_age()
+            subscriber.mark_age()
 
     def close(self) -> None:
-        """All streams end."""
+        """End all streams."""
         for subscriber in list(self.subscribers):
             subscriber.close()

@@ -8,19 +8,20 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.membership.domain.closing import follow_closure
-from services.membership.domain.state import Fact, World
+from services.membership.unions.closures import follow_closure
+from services.membership.world import World
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, UnionDissolved, UnionKind
 from shared.contracts.streams import FactCorrected
-from tests.unit.membership.worlds import A, B, C, close, cover, day, dissolve, found, settle_ids, world
+from shared.writing.facts import Fact
+from tests.unit.membership.worlds import A, B, C, close, cover, day, dissolve, found, settle_ids, take, world
 
 OWN = UnionKind.ENTERPRISE_UNION
 
 
 def closed(made: World, enterprise: object, on: str | None) -> list[Fact]:
     event = close(made, enterprise, day(on) if on else None)  # type: ignore[arg-type]
-    facts = follow_closure(made, enterprise, event)  # type: ignore[arg-type]
+    facts = take(made, follow_closure(made, enterprise, event))  # type: ignore[arg-type]
     settle_ids(made)
     assert all(fact.cause_id == event for fact in facts)
     return facts

@@ -7,28 +7,36 @@ from uuid import UUID
 
 import pytest
 
-from services.membership.domain import corrections
-from services.membership.domain.commands import Correct
-from services.membership.domain.corrections import Target
-from services.membership.domain.state import Fact, World
+from services.membership.facts import TABLE
+from services.membership.world import World
 from shared.contracts import Event, plain, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.streams import FactCorrected, Placed
 from shared.journal.reasons import Reason
 from shared.problems.errors import Problem
-from tests.unit.membership.worlds import ANN, TODAY, A, B, cover, day, dissolve, found, join, leave, settle_ids, world
+from shared.writing import corrections
+from shared.writing.facts import Fact, History, Standing
+from shared.writing.table import Correct
+from tests.unit.membership.worlds import ANN, TODAY, A, B, cover, day, dissolve, found, join, leave, settle_ids, take, world
 
 OWN, JOINT = UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION
 
 
 def correct(made: World, subject: str, rank: int, said: Event, on: str, data: dict[str, Any] | None) -> tuple[World, list[Fact]]:
     event = uuid7()
-    trial = made.copy()
-    target = Target(subject, rank, type_of(said), event, Placed(day(on), plain(said)))
-    facts = corrections.correct(trial, Correct(event, Reason("typo"), data), target, TODAY)
+    trial = naming(made, event, Standing(subject, rank, type_of(said), day(on), said, event))
+    facts = take(trial, corrections.correct(TABLE, trial, Correct(event, Reason("typo"), data), TODAY).facts)
     settle_ids(trial)
     return trial, facts
+
+
+def naming(made: World, event: UUID, fact: Standing) -> World:
+    """A copy of the world that knows the fact which the event states."""
+    trial = made.fork()
+    trial.histories = {fact.subject: History(fact.subject, fact.rank, {fact.rank: fact})}
+    trial.events = {event: (fact.subject, fact.rank)}
+    return trial
 
 
 def started(union: UUID, kind: UnionKind = JOINT) -> CoverageStarted:
@@ -143,12 +151,13 @@ def test_the_end_of_coverage_is_not_withdrawn_from_a_union_that_has_ended() -> N
 def test_a_fact_is_corrected_by_its_latest_event_and_not_after_it_was_withdrawn() -> None:
     made = world()
     union = found(made, A)
-    target = Target(f"enterprise/{A}", 1, type_of(started(union)), uuid7(), Placed(day("2021-01-01"), plain(started(union))))
+    target = Standing(f"enterprise/{A}", 1, type_of(started(union)), day("2021-01-01"), started(union), uuid7())
+    earlier = uuid7()
     with pytest.raises(Problem) as refused:
-        corrections.correct(made, Correct(uuid7(), Reason("typo"), None), target, TODAY)
-    assert (refused.value.code, refused.value.errors[0].params) == ("ALREADY_CORRECTED", {"latest": str(target.latest)})
-    gone = Target(target.subject, 1, target.fact, uuid7(), None)
-    assert gone.latest is not None
+        corrections.correct(TABLE, naming(made, earlier, target), Correct(earlier, Reason("typo"), None), TODAY)
+    assert (refused.value.code, refused.value.errors[0].params) == ("ALREADY_CORRECTED", {"latest": str(target.event_id)})
+    gone = Standing(target.subject, 1, target.type, target.on, None, uuid7())
+    assert gone.event_id is not None
     with pytest.raises(Problem) as refused:
-        corrections.correct(made, Correct(gone.latest, Reason("typo"), None), gone, TODAY)
+        corrections.correct(TABLE, naming(made, gone.event_id, gone), Correct(gone.event_id, Reason("typo"), None), TODAY)
     assert refused.value.code == "FACT_WITHDRAWN"

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.membership.documents import Documents, Sealed, Undecipherable, UnknownKey, check_character, masked, normalised
+from services.membership.members.documents import Documents, Sealed, Undecipherable, UnknownKey, check_character, masked, normalised
 from shared.problems.errors import Problem
 
 KEY1, KEY2 = bytes(range(32)), bytes(range(32, 64))

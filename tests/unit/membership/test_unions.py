@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from services.membership.domain import coverage, unions
-from services.membership.domain.commands import Found
+from services.membership.unions import coverage
+from services.membership.unions import rules as unions
+from services.membership.unions.commands import Found
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionDissolved, UnionFounded, UnionKind
 from shared.problems.errors import Problem

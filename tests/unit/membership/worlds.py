@@ -7,14 +7,19 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from services.membership.domain import coverage, members, unions
-from services.membership.domain.commands import Cover, Dissolve, Found, Join, Leave
-from services.membership.domain.evolve import evolve
-from services.membership.domain.state import Fact, PersonNo, World
+from services.membership.facts import TABLE
+from services.membership.members import rules as members
+from services.membership.members.commands import Join, Leave
+from services.membership.unions import coverage
+from services.membership.unions import rules as unions
+from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.world import PersonNo, World
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.directory.known import Enterprise, EnterpriseId
 from shared.journal.reasons import Reason
+from shared.writing.evolving import evolve, new_world
+from shared.writing.facts import Fact
 
 TODAY = date(2025, 6, 1)
 A, B, C = (UUID(int=n) for n in (0xA, 0xB, 0xC))
@@ -28,7 +33,8 @@ def day(text: str) -> date:
 
 def world() -> World:
     """Three enterprises settled in 2020."""
-    made = World(areas={"P": ["P", "D"], "Q": ["Q", "D"], "D": ["D"]})
+    made = new_world(TABLE)
+    made.areas = {"P": ["P", "D"], "Q": ["Q", "D"], "D": ["D"]}
     made.enterprises = {e: Enterprise(EnterpriseId(e), "P", date(2020, 1, 1)) for e in (A, B, C)}
     made.coverage = {e: [] for e in (A, B, C)}
     return made
@@ -41,11 +47,11 @@ def close(made: World, enterprise: UUID, on: date | None, event: UUID | None = N
     return event
 
 
-def take(made: World, facts: Iterable[Fact], person: PersonNo | None = None) -> list[Fact]:
+def take(made: World, facts: Iterable[Fact]) -> list[Fact]:
     """The facts happen, and get event ids as the journal gives them."""
     facts = list(facts)
     for fact in facts:
-        evolve(made, fact, person)
+        evolve(TABLE, made, fact)
     return facts
 
 
@@ -84,7 +90,7 @@ def dissolve(made: World, union_id: UUID, on: str, reason: str = "merged") -> li
 def join(made: World, union_id: UUID, enterprise: UUID, person: PersonNo, on: str) -> UUID:
     """A person joins."""
     membership_id = uuid7()
-    take(made, members.join(made, Join(union_id, enterprise, "sample", "x", day(on)), person, membership_id), person)
+    take(made, members.join(made, Join(union_id, enterprise, "sample", "x", day(on)), person, membership_id))
     return membership_id
 
 

@@ -18,7 +18,7 @@ from shared.contracts.registry import AreaKind
 from shared.contracts.streams import FactCorrected
 from shared.journal.reasons import Reason
 from shared.writing import corrections
-from shared.writing.evolving import evolve
+from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Decision, Fact, History
 from shared.writing.table import Correct
 
@@ -52,7 +52,7 @@ def area(world: World, code: str, parent: str | None, kind: AreaKind = AreaKind.
 
 
 def a_world() -> World:
-    world = World()
+    world = new_world(TABLE)
     area(world, "R", None)
     for n in "12":
         area(world, f"D{n}", "R")

@@ -1,6 +1,6 @@
-"""Figures that pages show beside the published ones, made of them: what is missing, how complete headcounts are, and the two lags.
+"""Figures derived from the published ones, which pages show beside them: units without a union, completeness of headcounts, the two lags.
 
-Each is explained as a published figure is: by its definition, and by the enterprises that make it up, whose amounts add up to it.
+Each has a definition and a list of enterprises whose amounts add up to it, as published figures have.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from datetime import date
 from uuid import UUID
 
 from services.metrics.explaining.explain import CHUNK, Contribution, id_of
-from services.metrics.explaining.history import sets_known, sets_of
-from services.metrics.figures import statements as figures
+from services.metrics.explaining.fact_sets import sets_known, sets_of
+from services.metrics.figures import sql
 from services.metrics.figures.definitions import PAGE
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, standing
+from services.metrics.figures.scope import Scope, counts_of, standing
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import MEASURES, Vector, unpacked
 
 Amounts = tuple[int, ...]
 Counts = Mapping[str, int]
@@ -26,8 +25,8 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """`of` makes one count, or the numerator and denominator of a share, of an enterprise's or a group's counts. `columns` name them: keys of
-    definitions or of the catalogue. `over_a_year`: the amounts are those of the day less those of twelve months before."""
+    """`of` computes one count, or the numerator and denominator of a share, from the counts of an enterprise or a group. `columns` name these
+    amounts: keys of definitions or of the catalogue. `over_a_year`: the amounts of the day less those of twelve months before."""
 
     of: Callable[[Counts], Amounts]
     columns: tuple[str, ...]
@@ -60,14 +59,9 @@ DERIVED: Mapping[str, Derived] = {
 }
 
 
-def counts_of(value: Vector) -> dict[str, int]:
-    """{measure: count} of a vector."""
-    return dict(zip(MEASURES, unpacked(value), strict=True))
-
-
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """Which figure, where and when; `before` only for figures over a year."""
+class DerivedQuery:
+    """A derived figure in a scope on a day; `before`: twelve months earlier, only for figures over a year."""
 
     derived: Derived
     scope: Scope
@@ -76,7 +70,7 @@ class Asking:
     before: date | None = None
 
     def of(self, subject: str, facts: FactSet) -> Contribution | None:
-        """What one set of facts adds, and where it stands: on the day, or what is gone by then, before. None: it has no place here."""
+        """The contribution of one set of facts; None if it lies outside the scope on the day, and before. Its cell is the later of the two."""
         cell, amounts = self._on(facts, self.as_of)
         if self.before is not None:
             cell_before, amounts_before = self._on(facts, self.before)
@@ -92,19 +86,19 @@ class Asking:
 
 
 async def contributions(
-    snapshot: Snapshot, asking: Asking, after: str, limit: int, enterprise: UUID | None = None
+    snapshot: Snapshot, query: DerivedQuery, after: str, limit: int, enterprise: UUID | None = None
 ) -> tuple[list[Contribution], bool]:
-    """The next `limit` contributors in order of subject after `after`, and whether there are more; or that of one enterprise."""
-    conn, generation, parks = snapshot.conn, snapshot.generation, await _parks(snapshot, asking)
+    """The next `limit` contributors after a subject, in order of subject, and whether there are more; or the one `enterprise`."""
+    conn, generation, parks = snapshot.conn, snapshot.generation, await _parks(snapshot, query)
     if enterprise is not None:
         subject = f"enterprise/{enterprise}"
-        sets = await sets_known(snapshot, await figures.states_of(conn, generation, [subject]), asking.known_at)
-        one = asking.of(subject, sets[subject]) if subject in sets else None
+        sets = await sets_known(snapshot, await sql.states_of(conn, generation, [subject]), query.known_at)
+        one = query.of(subject, sets[subject]) if subject in sets else None
         return await _named(snapshot, [one] if one else []), False
     found: list[Contribution] = []
     while len(found) <= limit:
-        rows = await figures.states(conn, generation, after, CHUNK, parks)
-        made = (asking.of(subject, facts) for subject, facts in (await sets_of(snapshot, rows, asking.known_at)).items())
+        rows = await sql.states(conn, generation, after, CHUNK, parks)
+        made = (query.of(subject, facts) for subject, facts in (await sets_of(snapshot, rows, query.known_at)).items())
         found += [one for one in made if one is not None and any(one.value)]
         if len(rows) < CHUNK:
             break
@@ -113,23 +107,23 @@ async def contributions(
 
 
 async def _named(snapshot: Snapshot, page: Sequence[Contribution]) -> list[Contribution]:
-    names = await figures.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in page])
+    names = await sql.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in page])
     return [
         replace(one, name=names[key]["name"], credit_code=names[key]["credit_code"]) if (key := id_of(one.subject)) in names else one
         for one in page
     ]
 
 
-async def _parks(snapshot: Snapshot, asking: Asking) -> list[str] | None:
-    """The parks in which there is something to find. Over a year changes of one park may cancel out, so none is left out."""
-    scope = asking.scope
-    if asking.before is not None:
+async def _parks(snapshot: Snapshot, query: DerivedQuery) -> list[str] | None:
+    """The parks that can have contributors. Over a year the changes in a park may cancel out, so all of the scope."""
+    scope = query.scope
+    if query.before is not None:
         return None if scope.parks is None else list(scope.parks)
-    found = await figures.by_key(snapshot.conn, snapshot.generation, "park", asking.as_of, asking.known_at, scope.parks)
+    found = await sql.by_key(snapshot.conn, snapshot.generation, "park", query.as_of, query.known_at, scope.parks)
     return [
         park
         for park, value in found.items()
         if park is not None
-        and any(asking.derived.of(counts_of(value)))
+        and any(query.derived.of(counts_of(value)))
         and (scope.by not in ("district", "park") or scope.holds((park, None, None, None)))
     ]

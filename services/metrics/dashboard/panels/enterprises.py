@@ -1,4 +1,4 @@
-"""The enterprises of a park with what each adds to the figures, and one enterprise with everything that was ever said of it."""
+"""The enterprises of a park with what each adds to the figures, and one enterprise with the timeline of its facts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from services.metrics.counted import BY_KIND, FIELDS, Correction, Withdrawal, kind_of
+from services.metrics.dashboard.words import Words, catalogue
 from services.metrics.explaining.explain import FIRST, id_of
-from services.metrics.explaining.history import sets_known, sets_of
-from services.metrics.figures import statements as figures
+from services.metrics.explaining.fact_sets import sets_known, sets_of
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import Scope, standing
-from services.metrics.folding.facts import CORRECTED, FIELDS, WITHDRAWN, kind_of
+from services.metrics.figures.tree import Tree
 from services.metrics.folding.measures import MEASURES, unpacked
 
 MOST_STATES = 10_000
@@ -24,7 +26,7 @@ SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Enterprise:
-    """What one enterprise adds as of a day, and where it stands."""
+    """What one enterprise adds as of a day, and its park."""
 
     id: UUID
     name: str | None
@@ -43,9 +45,9 @@ class Enterprise:
 
 
 async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, after: UUID | None) -> tuple[list[Enterprise], UUID | None]:
-    """A hundred enterprises that operate in a park, those that have no union first, and the last one's id if there are more."""
+    """The next SHOWN enterprises that operate in a park, those without a union first, and the id of the last one if there are more."""
     scope = Scope(snapshot.areas.at(as_of, known_at), {park})
-    rows = await figures.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
+    rows = await sql.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
     found = []
     for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
         cell, value = standing(facts, as_of, known_at)
@@ -55,7 +57,7 @@ async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, af
     found.sort(key=lambda enterprise: enterprise.key)
     start = next((index + 1 for index, enterprise in enumerate(found) if enterprise.id == after), 0) if after else 0
     page = found[start : start + SHOWN]
-    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
+    names = await sql.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
     shown = [
         Enterprise(e.id, names[e.id]["name"], names[e.id]["credit_code"], e.park, e.counts) if e.id in names else e
         for e in page
@@ -64,17 +66,17 @@ async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, af
 
 
 async def park_of(snapshot: Snapshot, enterprise: UUID) -> str | None:
-    """The park of an enterprise by its last fact; None if there is no such enterprise. Reads past the caller's areas, to decide access."""
+    """The park of an enterprise by its last fact; None if there is no such enterprise. Ignores the caller's areas: access is decided by it."""
     await snapshot.conn.execute("SELECT set_config('parkunion.areas', '*', true)")
-    row = (await figures.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
+    row = (await sql.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
     return row["park"] if row else None
 
 
 async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> Enterprise | None:
     """An enterprise as of a day; None if it is not known."""
     subject = f"enterprise/{enterprise}"
-    states = await figures.states_of(snapshot.conn, snapshot.generation, [subject])
-    names = await figures.names(snapshot.conn, snapshot.generation, [enterprise])
+    states = await sql.states_of(snapshot.conn, snapshot.generation, [subject])
+    names = await sql.names(snapshot.conn, snapshot.generation, [enterprise])
     if subject not in states or enterprise not in names:
         return None
     cell, value = standing((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
@@ -85,9 +87,9 @@ async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's, of a correction that of what it corrects.
+    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's; of a correction, that of the corrected fact.
 
-    A withdrawal is a correction to nothing: a line for each kind of fact that it takes back.
+    A withdrawal has a line for each kind of fact that it withdraws.
     """
 
     recorded_at: datetime
@@ -98,12 +100,16 @@ class Entry:
     correction: bool
     in_force: bool
 
+    def texts(self, words: Words, tree: Tree) -> list[str]:
+        """The fields of the fact as the page shows them; ids are left out."""
+        return [_text(words, tree, name, value) for name, value in self.says.items() if not name.endswith("_id")]
+
 
 async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> list[Entry]:
-    """Everything that was said of an enterprise by `known_at` and occurred by `as_of`, the latest business date first."""
+    """The facts of an enterprise known by `known_at` that occurred by `as_of`, counted or not, the latest business date first."""
     subject = f"enterprise/{enterprise}"
-    rows = await figures.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
-    corrected = await figures.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+    rows = await sql.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
+    corrected = await sql.corrections(snapshot.conn, snapshot.generation, subject, known_at)
     entries: list[Entry] = []
     for entry in (entry for row in rows for entry in _entries(row, corrected)):
         last = entries[-1] if entries else None
@@ -116,20 +122,34 @@ async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: 
     return sorted(entries, key=lambda entry: (entry.occurred_on, entry.recorded_at), reverse=True)
 
 
+def _text(words: Words, tree: Tree, name: str, value: Any) -> str:
+    """A code has a text of its own, `says.<field>.<code>`, or is the value in the field's text, `says.<field>`."""
+    match name:
+        case "kind":
+            return words.t(f"kind.{value}")
+        case "workers":
+            value = words.number(value)
+        case "park":
+            value = tree.shown(value)
+        case "size" | "industry" | "ownership":
+            value = words.label(name, value)
+    key = f"says.{name}.{value}"
+    return words.t(key) if key in catalogue(words.language) else words.t(f"says.{name}", value=value)
+
+
 def _entries(row: Any, corrected: Mapping[tuple[str, int], int]) -> Iterator[Entry]:
-    kind, says, rank = kind_of(row["type"]), row["says"] or {}, row["sequence"]
-    if kind == WITHDRAWN:
-        for fact, count in Counter(one["fact"] for one in says["withdrawn"]).items():
-            yield Entry(row["recorded_at"], row["occurred_on"], fact, count, {}, True, False)
-        return
-    if kind != CORRECTED:
-        yield Entry(row["recorded_at"], row["occurred_on"], kind, 1, says, False, (row["source"], rank) not in corrected)
-        return
-    withdrawn, replacement = says["withdrawn"], says["replacement"]
-    in_force = corrected.get((row["source"], withdrawn["rank"])) == row["sequence"]
-    yield Entry(
-        row["recorded_at"], row["occurred_on"], withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force
-    )  # fmt: skip
+    kind, says, sequence = kind_of(row["type"]), row["says"] or {}, row["sequence"]
+    recorded_at, occurred_on = row["recorded_at"], row["occurred_on"]
+    match BY_KIND[kind]:
+        case Withdrawal():
+            for fact, count in Counter(one["fact"] for one in says["withdrawn"]).items():
+                yield Entry(recorded_at, occurred_on, fact, count, {}, True, False)
+        case Correction():
+            withdrawn, replacement = says["withdrawn"], says["replacement"]
+            in_force = corrected.get((row["source"], withdrawn["rank"])) == sequence
+            yield Entry(recorded_at, occurred_on, withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force)
+        case _:
+            yield Entry(recorded_at, occurred_on, kind, 1, says, False, (row["source"], sequence) not in corrected)
 
 
 def _same(last: Entry, entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""What is held back: streams that stand still, so that nothing later of them counts. Each caller is shown those of the own areas."""
+"""The held streams: nothing after their parked event counts. A caller sees those of its own areas."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from datetime import datetime
 from uuid import UUID
 
 from services.metrics.explaining.explain import id_of
-from services.metrics.figures import statements as figures
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.tree import Tree
 from shared.http.auth import Caller
+from shared.process.db import Record
 from shared.reading import parked
-from shared.sequencing.parked_reasons import Told, told
+from shared.sequencing.parked_reasons import ParkedReason, parse_reason
 
 MOST_STREAMS = 1000
 ENTERPRISE = "enterprise/"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One stream that stands still at `sequence`. `enterprise` and `name`: whose it is, if it is an enterprise's that is known.
+class HeldRow:
+    """One stream, held at `sequence`. `enterprise` and `name`: its enterprise, if known.
 
-    `next`: what is to be done, by the kind; `placeless` for bytes that name no stream.
+    `next`: the key of what to do next, by the kind; `placeless` for bytes that name no stream.
     """
 
     subject: str
@@ -34,54 +35,57 @@ class Line:
     sequence: int
     waiting: int
     since: datetime
-    reason: Told | None
+    reason: ParkedReason | None
     tried_at: datetime | None
     next: str
 
 
-async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | None = None) -> list[Line]:
-    """The held streams that a caller may see: those of enterprises in the own areas; with every area also those that lie in none.
+async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | None = None) -> list[HeldRow]:
+    """The held streams that a caller may see: those of enterprises in its areas; with every area also those outside any.
 
     `area`: only those of enterprises in it. The snapshot must be the caller's: row-level security decides which enterprises it shows.
     """
-    found = await parked.streams(snapshot.conn, snapshot.generation, limit=MOST_STREAMS)
-    if not found:
+    streams = await parked.streams(snapshot.conn, snapshot.generation, limit=MOST_STREAMS)
+    if not streams:
         return []
-    ids = [key for one in found if (key := _enterprise(one.subject)) is not None]
-    names = await figures.names(snapshot.conn, snapshot.generation, ids)
+    ids = {stream.subject: _enterprise(stream.subject) for stream in streams}
+    names = await sql.names(snapshot.conn, snapshot.generation, [key for key in ids.values() if key is not None])
     inside = None if area is None else tree.under(area)
-    lines = []
-    for one in found:
-        key = _enterprise(one.subject)
+    found = []
+    for stream in streams:
+        key = ids[stream.subject]
         row = names.get(key) if key is not None else None
-        if (row is None and not (caller.areas.everything and area is None)) or (inside is not None and row and row["park"] not in inside):
+        if row is None and not (caller.areas.everything and area is None):
             continue
-        lines.append(
-            Line(
-                one.subject or one.place,
-                one.source,
-                row["id"] if row else None,
-                row["name"] if row else None,
-                tree.shown(row["park"]) if row and row["park"] else "",
-                one.kind,
-                one.sequence,
-                one.waiting,
-                one.since,
-                told(one.error),
-                one.tried_at,
-                one.kind if one.subject else "placeless",
-            )
-        )
-    return sorted(lines, key=lambda line: line.since)
+        if row is None or inside is None or row["park"] in inside:
+            found.append(_held_stream(stream, row, tree))
+    return sorted(found, key=lambda stream: stream.since)
+
+
+def _held_stream(stream: parked.HeldStream, row: Record | None, tree: Tree) -> HeldRow:
+    return HeldRow(
+        subject=stream.subject or stream.place,
+        source=stream.source,
+        enterprise=row["id"] if row else None,
+        name=row["name"] if row else None,
+        park=tree.shown(row["park"]) if row and row["park"] else "",
+        kind=stream.kind,
+        sequence=stream.sequence,
+        waiting=stream.waiting,
+        since=stream.since,
+        reason=parse_reason(stream.error),
+        tried_at=stream.tried_at,
+        next=stream.kind if stream.subject else "placeless",
+    )
 
 
 async def of_enterprise(snapshot: Snapshot, enterprise: UUID) -> bool:
-    """Whether a stream of the enterprise stands still."""
+    """Whether a stream of the enterprise is held."""
     return bool(await parked.streams(snapshot.conn, snapshot.generation, subject=f"{ENTERPRISE}{enterprise}", limit=1))
 
 
 def _enterprise(subject: str) -> UUID | None:
-    """Whose stream it is; an event that cannot be read may name anything."""
+    """The enterprise of a stream, if it has one. An unreadable event may name any subject."""
     try:
         return id_of(subject) if subject.startswith(ENTERPRISE) else None
     except ValueError:

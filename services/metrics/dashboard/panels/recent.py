@@ -1,15 +1,17 @@
-"""What has just happened: the newest facts of an area, those of one enterprise and minute together, without any person."""
+"""The newest facts of an area ("Just happened"). Facts of one enterprise, kind and minute are one line; no person is named."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining.explain import id_of
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.tree import Tree
+from shared.process.db import Record
 
 SHOWN = 8
 LOOKED_AT = 3000
@@ -22,7 +24,7 @@ FROM ({facts}) f GROUP BY subject, type, date_trunc('minute', recorded_at) ORDER
 NEWEST = """
 SELECT subject, type, recorded_at, sequence, says FROM g{g}.facts WHERE NOT starts_with(subject, 'area/') ORDER BY recorded_at DESC LIMIT {looked_at}
 """
-"""What is said of areas is no news of enterprises and unions."""
+"""Facts about areas are left out."""
 NEWEST_WITHIN = """
 SELECT n.* FROM ({newest}) n WHERE EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = n.subject AND p.park = ANY ($1::text[]))
 """
@@ -30,16 +32,15 @@ OF_PARK = """
 SELECT f.subject, f.type, f.recorded_at, f.sequence, f.says FROM g{g}.placements p JOIN g{g}.facts f USING (subject)
 WHERE p.park = ANY ($1::text[]) ORDER BY f.recorded_at DESC LIMIT {looked_at}
 """
-HEADCOUNT_BEFORE = """
-SELECT says->'workers' FROM g{g}.facts WHERE subject = $1 AND type = 'parkunion.headcount-reported.v1' AND sequence < $2
-ORDER BY sequence DESC LIMIT 1
+NUMBER_BEFORE = """
+SELECT says->$4 FROM g{g}.facts WHERE subject = $1 AND type = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT 1
 """
 NAMES = "SELECT id, name, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """One line: when, what, where, and what it comes to."""
+    """One line: time, kind of fact, place, enterprise, and the amount or a word for it."""
 
     at: datetime
     kind: str
@@ -50,7 +51,7 @@ class Happened:
 
 
 async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words: Words) -> list[Happened]:
-    """The newest facts, newest first. Names are those that row-level security shows."""
+    """The newest facts, newest first. Only names that row-level security shows are given."""
     g = snapshot.generation
     newest = NEWEST.format(g=g, looked_at=LOOKED_AT)
     found = tree.areas.get(area) if area else None
@@ -68,8 +69,8 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
         enterprise = names.get(id_of(row["subject"]))
         says: dict[str, Any] = row["says"] or {}
         park = (enterprise["park"] if enterprise else says.get("seat_area")) or ""
-        kind = row["type"].split(".")[1]
-        amount = await _amount(snapshot, kind, row["subject"], row["sequence"], row["count"], says, words)
+        kind = kind_of(row["type"])
+        amount = await _amount(snapshot, row, says, words)
         lines.append(
             Happened(
                 row["at"], kind, tree.shown(park) if park else "", str(enterprise["id"]) if enterprise else None,
@@ -79,18 +80,23 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
     return lines
 
 
-async def _amount(snapshot: Snapshot, kind: str, subject: str, sequence: int, count: int, says: dict[str, Any], words: Words) -> str:
-    match kind:
-        case "member-joined":
-            return f"+{words.number(count)}"
-        case "member-left":
-            return words.number(-count)
-        case "headcount-reported":
-            before = await snapshot.conn.fetchval(HEADCOUNT_BEFORE.format(g=snapshot.generation), subject, sequence)
-            now = words.number(says["workers"])
+async def _amount(snapshot: Snapshot, line: Record, says: dict[str, Any], words: Words) -> str:
+    kind = kind_of(line["type"])
+    match BY_KIND[kind]:
+        case Members(each=each):
+            return f"+{words.number(line['count'])}" if each > 0 else words.number(-line["count"])
+        case Attribute(number=str() as field):
+            statement = NUMBER_BEFORE.format(g=snapshot.generation)
+            before = await snapshot.conn.fetchval(statement, line["subject"], line["type"], line["sequence"], field)
+            now = words.number(says[field])
             return now if before is None else f"{words.number(before)} → {now}"
-        case "fact-corrected":
+        case Attribute() | NotCounted():
+            return words.t(f"amount.{kind}")
+        case Correction():
             return words.t(f"happened.{says['withdrawn']['fact']}")
-        case "event-withdrawn":
+        case Withdrawal():
             return " · ".join(words.t(f"happened.{fact}") for fact in dict.fromkeys(one["fact"] for one in says["withdrawn"]))
-    return words.t(f"amount.{kind}")
+        case Area() | DayClosing():
+            return ""
+        case row:
+            assert_never(row)

@@ -1,4 +1,4 @@
-"""The trend of an area: its points month by month, as the chart, its table twin and its download show them."""
+"""The trend of an area month by month, for the chart, its table and its downloads."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from services.metrics.dashboard.address import View
-from services.metrics.dashboard.panels.view import MONTHS_OF_TREND, forecast, summed
+from services.metrics.dashboard.address import ViewOptions
 from services.metrics.dashboard.words import Words, tenths
 from services.metrics.figures import questions
 from services.metrics.figures.questions import Point, Row, Snapshot
-from services.metrics.figures.statements import TREND
-from services.metrics.figures.tree import Tree
+from services.metrics.figures.sql import TREND
+from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.folding.measures import PUBLISHED, RATES
 from services.metrics.settings import Target
+
+MONTHS_OF_SPARK = 13
+MONTHS_OF_TREND = 24
+FURTHEST_MONTHS = 60
 
 Series = Mapping[str, Sequence[Point]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Two years of an area, by month; `of_parks` is what it is summed from."""
+    """Two years of an area by month; `of_parks` are the series that `points` sums."""
 
     days: Sequence[date]
     points: Sequence[Point]
@@ -32,22 +35,59 @@ class Trend:
 
 
 async def trend(snapshot: Snapshot, tree: Tree, area: str | None, as_of: date, known_at: date) -> Trend:
-    """The trend of the parks that lie in an area now; None = everywhere."""
+    """The trend of the parks that lie in an area as of `as_of`; None: all parks."""
     days = questions.month_ends(as_of, MONTHS_OF_TREND + 1)
     parks = tree.under(area) if area else set(tree.areas)
-    found = await questions.series(snapshot, parks=parks, days=days, known_at=known_at)
-    return Trend(days, summed(found, days, TREND), found)
+    series = await questions.series(snapshot, parks=parks, days=days, known_at=known_at)
+    return Trend(days, summed(series, days), series)
 
 
-def percent(point: Point, measure: str) -> float | None:
-    """A point in percent with one decimal; None without a base."""
+def summed(series: Series, days: Sequence[date]) -> list[Point]:
+    """One series of several parks: sums of numerators and denominators, never means of rates."""
+    totals = [dict.fromkeys(TREND, 0) for _ in days]
+    for points in series.values():
+        for total, point in zip(totals, points, strict=True):
+            for name in TREND:
+                total[name] += point.measures[name]
+    return [Point(day, total) for day, total in zip(days, totals, strict=True)]
+
+
+def by_row(found: Trend, rows: str, tree: Tree) -> dict[str, list[Point]]:
+    """{code of a row: its points of the last thirteen months}, by park or by district."""
+    days = found.days[-MONTHS_OF_SPARK:]
+    groups: dict[str, dict[str, Sequence[Point]]] = {}
+    for park, points in found.of_parks.items():
+        groups.setdefault(park if rows == "park" else tree.district(park), {})[park] = points[-MONTHS_OF_SPARK:]
+    return {code: summed(parks, days) for code, parks in groups.items() if code != UNKNOWN}
+
+
+def forecast(points: Sequence[Point], measure: str, percent: int) -> date | None:
+    """The month in which the target is met at the pace of the last twelve months; None if it is met, never met or too far ahead."""
+    recent = points[-MONTHS_OF_SPARK:]
+    first, last = recent[0].rate(measure), recent[-1].rate(measure)
+    if not first.d or not last.d or 100 * last.n > percent * last.d:
+        return None
+    then, now = first.n / first.d, last.n / last.d
+    if now <= then:
+        return None
+    months = -(-(percent / 100 - now) * (len(recent) - 1) // (now - then))
+    if months > FURTHEST_MONTHS:
+        return None
+    day = recent[-1].day.replace(day=1)
+    for _ in range(max(1, int(months))):
+        day = (day + timedelta(days=32)).replace(day=1)
+    return day
+
+
+def _percent(point: Point, measure: str) -> float:
+    """A point with a base in percent with one decimal."""
     rate = point.rate(measure)
-    return tenths(rate.n, rate.d) / 10 if rate.d else None
+    return tenths(rate.n, rate.d) / 10
 
 
-def told(found: Trend, measure: str, target: Target | None, words: Words) -> dict[str, Any]:
-    """What drawing.py draws: the months with a base, the target, and when it is met at the present pace."""
-    points = [(point.day.isoformat(), percent(point, measure)) for point in found.points if point.rate(measure).d]
+def chart_spec(found: Trend, measure: str, target: Target | None, words: Words) -> dict[str, Any]:
+    """The input of `drawing.trend`: the months with a base, the target, and when it is met at the present pace."""
+    points = [(point.day.isoformat(), _percent(point, measure)) for point in found.points if point.rate(measure).d]
     first, last = found.days[0], found.days[-1]
     met = forecast(found.points, measure, target.percent) if target and points else None
     until = max(last, met) if met else last
@@ -59,7 +99,7 @@ def told(found: Trend, measure: str, target: Target | None, words: Words) -> dic
         "points": points,
         "from": first.isoformat(),
         "until": until.isoformat(),
-        "ticks": [day.isoformat() for day in (found.days[0], found.days[len(found.days) // 2], last, *([met] if met else []))],
+        "ticks": [day.isoformat() for day in (first, found.days[len(found.days) // 2], last, *([met] if met else []))],
         "target": float(target.percent) if target else None,
         "target_label": label,
         "forecast": ahead,
@@ -67,28 +107,28 @@ def told(found: Trend, measure: str, target: Target | None, words: Words) -> dic
     }
 
 
-def csv_of(found: Trend, view: View, head: Mapping[str, Any]) -> str:
-    """The trend as CSV; every line carries what its figures rest on."""
-    names = ["month_end", *TREND, view.founding_rate, view.joining_rate, *head]
-    lines = [",".join(names)]
+def csv_of(found: Trend, view: ViewOptions, basis: Mapping[str, Any]) -> str:
+    """The trend as CSV; every line repeats the basis of its figures."""
+    lines = [",".join(["month_end", *TREND, view.founding_rate, view.joining_rate, *basis])]
     for point in found.points:
         rates = [point.rate(view.founding_rate).rate, point.rate(view.joining_rate).rate]
-        values = [point.day, *(point.measures[name] for name in TREND), *("" if rate is None else rate for rate in rates), *head.values()]
+        values = [point.day, *(point.measures[name] for name in TREND), *("" if rate is None else rate for rate in rates), *basis.values()]
         lines.append(",".join(str(value) for value in values))
     return "\r\n".join(lines) + "\r\n"
 
 
-def csv_of_rows(rows: Sequence[Row], head: Mapping[str, Any]) -> str:
-    """Rows of coverage as CSV; every line carries what its figures rest on."""
+def csv_of_rows(rows: Sequence[Row], basis: Mapping[str, Any]) -> str:
+    """Rows of coverage as CSV; every line repeats the basis of its figures."""
     with io.StringIO(newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["area", "name", *PUBLISHED, *RATES, *head])
+        writer.writerow(["area", "name", *PUBLISHED, *RATES, *basis])
         for row in rows:
             rates = ["" if rate.rate is None else rate.rate for rate in row.rates.values()]
-            writer.writerow([row.code, _plain(row.name), *(row.measures[name] for name in PUBLISHED), *rates, *head.values()])
+            counts = row.measures
+            writer.writerow([row.code, _no_formula(row.name), *(counts[name] for name in PUBLISHED), *rates, *basis.values()])
         return file.getvalue()
 
 
-def _plain(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+def _no_formula(text: str) -> str:
+    """The text, quoted if a spreadsheet would take it for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

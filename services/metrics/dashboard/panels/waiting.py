@@ -1,4 +1,4 @@
-"""The time to found of an area as its panel, the chart, its table twin and its download show it."""
+"""The time to found of an area, for its panel, the chart, the chart's table and its download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining import waits
-from services.metrics.explaining.waits import FIRST_FOLD_VERSION, Reason, Waits
+from services.metrics.explaining.waits import FIRST_FOLD_VERSION, NoMedian, Waits
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.survival import Median, Step
 
@@ -19,7 +19,7 @@ MOST_POINTS = 400
 
 
 class Mark(NamedTuple):
-    """One row of the table twin: of `at_risk` still observed on `day`, so many founded by then, and the share that is waiting in percent."""
+    """One row of the chart's table: `at_risk` still observed on `day`, `founded` by then, and the waiting share in percent."""
 
     day: int
     at_risk: int
@@ -29,28 +29,28 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What an area's page shows of its waits."""
+    """The waits of an area as its page shows them."""
 
     waits: Waits
     steps: Sequence[Step]
     median: Median
-    reason: Reason | None
+    reason: NoMedian | None
 
     @property
     def marks(self) -> list[Mark]:
-        """The curve after a month, a quarter, half a year and every year, as far as anybody was observed."""
+        """The curve after a month, a quarter, half a year and every year, up to the last day observed."""
         last = self.steps[-1].day if self.steps else -1
         days = [day for day in (*MARKS, *range(2 * YEAR, last + 1, YEAR)) if day <= last]
         return [self._mark(day) for day in days]
 
     def _mark(self, day: int) -> Mark:
         past = [step for step in self.steps if step.day <= day]
-        left = next((step.at_risk for step in self.steps if step.day >= day), 0)
-        return Mark(day, left, sum(step.founded for step in past), percent(past[-1].survival if past else 1.0))
+        at_risk = next((step.at_risk for step in self.steps if step.day >= day), 0)
+        return Mark(day, at_risk, sum(step.founded for step in past), percent(past[-1].survival if past else 1.0))
 
 
 async def panel(snapshot: Snapshot, area: str | None, as_of: date, known_at: date) -> Panel | None:
-    """The panel of an area; None for a generation that has no durations yet."""
+    """The panel of an area; None for a generation without durations."""
     if snapshot.fold_version < FIRST_FOLD_VERSION:
         return None
     found = (await waits.durations(snapshot, area=area, as_of=as_of, known_at=known_at)).total
@@ -58,13 +58,13 @@ async def panel(snapshot: Snapshot, area: str | None, as_of: date, known_at: dat
 
 
 def percent(share: float) -> str:
-    """In percent with one decimal, rounded half up."""
+    """A share in percent with one decimal, rounded half up."""
     tenths = int(share * 1000 + 0.5 + 1e-9)
     return f"{tenths // 10}.{tenths % 10}"
 
 
-def told(found: Panel, words: Words) -> dict[str, Any]:
-    """What drawing.py draws: the share still waiting, from day 0 on, thinned to what can be seen."""
+def chart_spec(found: Panel, words: Words) -> dict[str, Any]:
+    """The input of `drawing.survival`: the share still waiting from day 0 on, thinned to about MOST_POINTS points."""
     width = max((found.steps[-1].day if found.steps else 0) // MOST_POINTS, 1)
     last = {step.day // width: (step.day, round(100 * step.survival, 2)) for step in found.steps}
     return {
@@ -75,10 +75,10 @@ def told(found: Panel, words: Words) -> dict[str, Any]:
     }
 
 
-def csv_of(found: Panel, head: Mapping[str, Any]) -> str:
-    """Every step of the curve as CSV; every line carries what its figures rest on."""
-    lines = [",".join(["day", "at_risk", "founded", "censored", "survival", "survival_low", "survival_high", *head])]
+def csv_of(found: Panel, basis: Mapping[str, Any]) -> str:
+    """Every step of the curve as CSV; every line repeats the basis of its figures."""
+    lines = [",".join(["day", "at_risk", "founded", "censored", "survival", "survival_low", "survival_high", *basis])]
     for step in found.steps:
         shares = [f"{share:.6f}" for share in (step.survival, step.low, step.high)]
-        lines.append(",".join(str(value) for value in (*step[:4], *shares, *head.values())))
+        lines.append(",".join(str(value) for value in (*step[:4], *shares, *basis.values())))
     return "\r\n".join(lines) + "\r\n"

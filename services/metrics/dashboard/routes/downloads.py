@@ -1,4 +1,4 @@
-"""The downloads of an area: the chart of its rate and the figures behind it, and all rows of its table."""
+"""The downloads of an area: its two charts as SVG, the figures of each as CSV, and all rows of its table as CSV."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from starlette.responses import Response
 
 from services.metrics.dashboard.charts import ChartFailed, Charts
 from services.metrics.dashboard.page import HEADERS, PageRoute
-from services.metrics.dashboard.panels import trends
-from services.metrics.dashboard.panels.view import target_of
-from services.metrics.dashboard.routes.asking import ViewOf, asking, rows_of
+from services.metrics.dashboard.panels import trends, waiting
+from services.metrics.dashboard.panels.rates import target_of
+from services.metrics.dashboard.panels.waiting import Panel
+from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, page_context, rows_of
+from services.metrics.explaining.waits import require_durations
 from shared.http.forms import AreaCode
 from shared.http.web import CallerOf
-from shared.problems.errors import Unavailable
+from shared.problems.errors import NotFound, Unavailable
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -22,44 +24,69 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/areas/{area}/trend.svg")
 async def trend_svg(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode, download: bool = False) -> Response:
     """The chart of an area's unit founding rate."""
-    async with asking(request, caller, view, area) as asked:
-        found = await trends.trend(asked.snapshot, asked.tree, area, asked.as_of, asked.known_at)
-        target = target_of(asked.settings.targets, "unit_founding_rate", view.founding)
-        told = trends.told(found, view.founding_rate, target, asked.words)
-        stands_for = " ".join(f"{name}={value}" for name, value in asked.head.items())
-    return await drawn(request, told, f"{area} {view.founding_rate} {stands_for}", f"{area}-{view.founding_rate}.svg", attachment=download)
+    async with page_context(request, caller, view, area) as page:
+        found = await trends.trend(page.snapshot, page.tree, area, page.as_of, page.known_at)
+        target = target_of(page.settings.targets, "unit_founding_rate", view.founding)
+        spec = trends.chart_spec(found, view.founding_rate, target, page.words)
+    return await _svg(page, spec, area, view.founding_rate, attachment=download)
 
 
-async def drawn(request: Request, told: dict[str, Any], says: str, name: str, *, attachment: bool) -> Response:
-    """A chart as an answer; `says` = what it rests on, kept in the file. Raises UNAVAILABLE (503)."""
-    charts: Charts = request.app.state.charts
-    try:
-        svg = await charts.svg(told)
-    except ChartFailed:
-        raise Unavailable("UNAVAILABLE") from None
-    body = svg.replace(">", f"><desc>{says}</desc>", 1)
-    return Response(body, headers=download_headers(name, attachment=attachment), media_type="image/svg+xml")
+@router.get("/areas/{area}/waiting.svg")
+async def waiting_svg(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode, download: bool = False) -> Response:
+    """The chart of the share that is still waiting for a union after so many days."""
+    async with page_context(request, caller, view, area) as page:
+        spec = waiting.chart_spec(await _panel(page, area), page.words)
+    return await _svg(page, spec, area, "time_to_found", attachment=download)
 
 
 @router.get("/areas/{area}/trend.csv")
 async def trend_csv(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode) -> Response:
-    """The chart's figures."""
-    async with asking(request, caller, view, area) as asked:
-        found = await trends.trend(asked.snapshot, asked.tree, area, asked.as_of, asked.known_at)
-        text = trends.csv_of(found, view, {"area": area, **asked.head})
-    return Response("\ufeff" + text, headers=download_headers(f"{area}-trend.csv"), media_type="text/csv")
+    """The figures of the trend's chart."""
+    async with page_context(request, caller, view, area) as page:
+        found = await trends.trend(page.snapshot, page.tree, area, page.as_of, page.known_at)
+        return _csv(trends.csv_of(found, view, {"area": area, **page.basis}), f"{area}-trend.csv")
+
+
+@router.get("/areas/{area}/waiting.csv")
+async def waiting_csv(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode) -> Response:
+    """The steps of the survival curve."""
+    async with page_context(request, caller, view, area) as page:
+        return _csv(waiting.csv_of(await _panel(page, area), {"area": area, **page.basis}), f"{area}-time_to_found.csv")
 
 
 @router.get("/areas/{area}/coverage.csv")
 async def coverage_csv(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode) -> Response:
-    """All rows of the table, without pages."""
-    async with asking(request, caller, view, area) as asked:
-        answer, _ = await rows_of(asked, area)
-        text = trends.csv_of_rows([*answer.rows, answer.total], asked.head)
-    return Response("\ufeff" + text, headers=download_headers(f"{area}-coverage.csv"), media_type="text/csv")
+    """All rows of the table, without paging."""
+    async with page_context(request, caller, view, area) as page:
+        result, _ = await rows_of(page, area)
+        return _csv(trends.csv_of_rows([*result.rows, result.total], page.basis), f"{area}-coverage.csv")
 
 
-def download_headers(name: str, *, attachment: bool = True) -> dict[str, str]:
-    """The headers of a file that a browser keeps, or shows by itself."""
-    found = {**HEADERS, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return {**found, "Content-Disposition": f'attachment; filename="{name}"'} if attachment else found
+async def _panel(page: PageContext, area: str) -> Panel:
+    require_durations(page.snapshot)
+    found = await waiting.panel(page.snapshot, area, page.as_of, page.known_at)
+    if found is None:
+        raise NotFound("NOT_FOUND")
+    return found
+
+
+async def _svg(page: PageContext, spec: dict[str, Any], area: str, measure: str, *, attachment: bool) -> Response:
+    """A chart; its description repeats the basis of its figures. Raises UNAVAILABLE (503)."""
+    charts: Charts = page.request.app.state.charts
+    try:
+        svg = await charts.svg(spec)
+    except ChartFailed:
+        raise Unavailable("UNAVAILABLE") from None
+    description = " ".join([area, measure, *(f"{name}={value}" for name, value in page.basis.items())])
+    body = svg.replace(">", f"><desc>{description}</desc>", 1)
+    return Response(body, headers=_headers(f"{area}-{measure}.svg", attachment=attachment), media_type="image/svg+xml")
+
+
+def _csv(text: str, name: str) -> Response:
+    return Response("\ufeff" + text, headers=_headers(name, attachment=True), media_type="text/csv")
+
+
+def _headers(name: str, *, attachment: bool) -> dict[str, str]:
+    """The headers of a file that a browser saves (`attachment`) or displays by itself."""
+    headers = {**HEADERS, "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return {**headers, "Content-Disposition": f'attachment; filename="{name}"'} if attachment else headers

@@ -1,16 +1,16 @@
-"""The way in: a code for one use from a bearer token, a cookie from the code. And the files that pages are made of."""
+"""Login of browsers (a bearer token buys a one-time code, the code a session cookie), and the static files."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from services.metrics.dashboard import sessions
-from services.metrics.dashboard.page import A_YEAR, HEADERS, STATIC, PageRoute, refusal
-from services.metrics.dashboard.schemas import LoginCode
-from services.metrics.http.grants import READ
+from services.metrics.dashboard.page import HEADERS, STATIC, YEAR_SECONDS, PageRoute, problem_page
+from services.metrics.http.access import READ
 from services.metrics.settings import Settings
 from shared.http.answers import json_response
 from shared.http.web import CallerOf
@@ -23,8 +23,14 @@ codes = APIRouter(prefix="/v1")
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
+class LoginCode(BaseModel):
+    """An address that opens the dashboard in a browser, within ten minutes and once."""
+
+    url: str
+
+
 def base_of(request: Request) -> str:
-    """Where browsers reach this service."""
+    """The URL under which browsers reach this service."""
     settings: Settings = request.app.state.settings
     return (settings.public_url or str(request.base_url)).rstrip("/")
 
@@ -43,13 +49,13 @@ async def new_code(request: Request, caller: CallerOf) -> Response:
 
 @router.get("/login")
 async def login(request: Request, code: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """Use a code: the browser gets a cookie and goes to the overview."""
+    """Use a code: sets the session cookie and redirects to the overview."""
     settings: Settings = request.app.state.settings
     pool: Pool = request.app.state.pool
     async with pool.acquire(timeout=5) as conn:
-        cookie = await sessions.begin(conn, code, settings.session_hours)
+        cookie = await sessions.start_session(conn, code, settings.session_hours)
     if cookie is None:
-        return refusal(request, Unauthorised("LOGIN_CODE_USED"))
+        return problem_page(request, Unauthorised("LOGIN_CODE_USED"))
     response = RedirectResponse("/", 303, headers={**HEADERS, "Referrer-Policy": "no-referrer"})
     response.set_cookie(
         sessions.COOKIE, cookie, max_age=int(settings.session_hours * 3600), path="/", httponly=True, samesite="strict", secure=base_of(request).startswith("https:")
@@ -59,6 +65,6 @@ async def login(request: Request, code: Annotated[str, Query(max_length=200)] = 
 
 @router.get("/static/{name}")
 async def static(name: Literal["dashboard.css", "dashboard.js", "icon.svg"]) -> Response:
-    """Style and script; their addresses change with their content."""
-    headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable"}
+    """Style, script and icon; their addresses change with their content."""
+    headers = {"Cache-Control": f"public, max-age={YEAR_SECONDS}, immutable"}
     return Response((STATIC / name).read_bytes(), headers=headers, media_type=TYPES[name])

@@ -1,0 +1,191 @@
+"""`up`, `down`, `status`, `logs`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import stack as stacks
+from deploy.local.child import POLL, end, last_lines
+from deploy.local.errors import NotRunningError, UserError
+from deploy.local.folder import ROOT, Folder, folder_of
+from deploy.local.status import Status, failing_checks, status_of
+from deploy.local.supervising.processes import GRACE, PARTITIONS
+from deploy.local.supervising.supervisor import Supervisor
+
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 3 * GRACE + 10
+"""Seconds."""
+TAIL = 200
+"""Lines that `logs` shows of each log."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command(help="启动平台 / start the stack")(up)
+    app.command(help="停止平台 / stop the stack")(down)
+    app.command(help="平台状态 / what runs, and how far behind it is")(status)
+    app.command(help="查看日志 / show the logs")(logs)
+
+
+def up(
+    context: typer.Context,
+    detach: Annotated[bool, typer.Option("--detach", help="就绪后返回 / return when it is ready")] = False,
+    test_clock: Annotated[bool, typer.Option("--test-clock", help="允许拨动时钟 / let `clock advance` turn the clock")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", help="投影进程数,分担各分片 / projector processes, which divide the shards", metavar="N")
+    ] = 1,
+) -> None:
+    if not 1 <= workers <= PARTITIONS:
+        raise UserError(f"--workers 须为 1 至 {PARTITIONS}", f"--workers must be 1 to {PARTITIONS}", 2)
+    data = folder_of(context.obj)
+    if detach:
+        _detach(data, ["--workers", str(workers), *(["--test-clock"] if test_clock else [])])
+        stack = stacks.load(data)
+        _print_addresses(stack)
+        for service in stack.services:
+            if message := stacks.incomplete_log(stack.readiness(service)):
+                print(stacks.incomplete_log_line(service, message), file=sys.stderr)
+        return
+    asyncio.run(Supervisor(data, test_clock, workers=workers).run(on_ready=lambda: _print_addresses(stacks.load(data))))
+
+
+def _detach(data: Path, options: list[str]) -> None:
+    folder = Folder(data)
+    folder.prepare()
+    # Checked here too: the child's message would go to the log of the running stack.
+    folder.lock()
+    folder.unlock()
+    log = folder.logs / "supervisor.log"
+    program = [sys.executable, "-P", "-m", "deploy.local", "--data", str(data), "up", *options]
+    with log.open("ab") as output:
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        child = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=env, start_new_session=True)
+    deadline = time.monotonic() + START_TIMEOUT
+    stack = stacks.Stack(data)
+    try:
+        while not (stack.content.get("ready") and (supervisor := stack.supervisor()) and supervisor.pid == child.pid):
+            if child.poll() is not None:
+                raise UserError(*_both(last_lines(log, 1)))
+            if time.monotonic() > deadline:
+                raise UserError(f"平台未能就绪;日志在 {folder.logs}", f"the stack did not become ready; logs are in {folder.logs}")
+            time.sleep(POLL)
+    except BaseException:
+        end(child, signal.SIGTERM, STOP_TIMEOUT)
+        raise
+
+
+def _both(line: str) -> tuple[str, str]:
+    zh, _, en = line.partition(" / ")
+    return zh, en or zh
+
+
+def _print_addresses(stack: stacks.Stack) -> None:
+    for service in stack.services:
+        print(f"{service}\t{stack.url(service)}/docs")
+    print(f"dashboard\t{stack.dashboard()}", flush=True)
+
+
+def down(context: typer.Context) -> None:
+    stack = stacks.load(context.obj)
+    supervisor = stack.supervisor()
+    if supervisor is None:
+        raise NotRunningError(stack.data)
+    if not supervisor.end(signal.SIGTERM, STOP_TIMEOUT):
+        raise UserError(f"监管进程 {supervisor.pid} 未能停止", f"the supervisor {supervisor.pid} did not stop")
+    print(f"已停止 / stopped: {stack.data}", file=sys.stderr)
+
+
+def status(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
+    stack = stacks.load(context.obj)
+    found = status_of(stack)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _print_status(found, failing_checks(stack))
+
+
+def _print_status(found: Status, failing: list[str]) -> None:
+    table = Table("服务 / service", "进程 / processes", "就绪 / ready", "落后 / lag", "outbox", "held")
+    for name, service in found["services"].items():
+        processes = " ".join(f"{role}:{','.join(map(str, pids)) or '-'}" for role, pids in service["roles"].items())
+        lag = "-" if service["lag_events"] is None else f"{service['lag_events']} ({service['lag_seconds']:.1f} s)"
+        ready = "✓" if service["ready"] else "✗"
+        table.add_row(name, processes, ready, lag, _figure(service["outbox"]), _figure(service["held"]))
+    console = Console()
+    console.print(table)
+    for line in failing:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    console.print(
+        f"PostgreSQL {found['postgres']['pid']} · Kafka {found['kafka']['pid']} ({found['kafka']['bootstrap']}) · {found['today']}"
+    )
+    for name, address in [
+        *((name, f"{service['url']}/docs") for name, service in found["services"].items()),
+        ("dashboard", found["dashboard"]),
+    ]:
+        console.print(f"{name}: {address}", soft_wrap=True)
+
+
+def _figure(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def logs(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(help="registry, membership, metrics, postgres, kafka, supervisor")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="持续输出 / go on with new lines")] = False,
+) -> None:
+    data = folder_of(context.obj)
+    folder = Folder(data)
+    if not folder.stack.is_file():
+        raise NotRunningError(data)
+    files = sorted(folder.logs.glob("*.log"))
+    if service is not None:
+        names = sorted({file.name.split(".")[0] for file in files})
+        files = [file for file in files if file.name.split(".")[0] == service]
+        if not files:
+            raise UserError(f"没有 {service} 的日志;可选:{' '.join(names)}", f"no log of {service}; there are: {' '.join(names)}", 2)
+    positions = {file: _tail(file, prefix=len(files) > 1) for file in files}
+    while follow:
+        for file, position in positions.items():
+            positions[file] = _more(file, position, prefix=len(files) > 1)
+        sys.stdout.flush()
+        time.sleep(0.2)
+
+
+def _tail(file: Path, prefix: bool) -> int:
+    """Print the last lines of a log; returns the position of the end."""
+    content = file.read_bytes()
+    _print_lines(file, content.splitlines()[-TAIL:], prefix)
+    return len(content)
+
+
+def _more(file: Path, position: int, prefix: bool) -> int:
+    """Print the new whole lines; returns the next position. Begins again if the log was rotated."""
+    size = file.stat().st_size if file.is_file() else 0
+    if size < position:
+        position = 0
+    if size == position:
+        return position
+    with file.open("rb") as opened:
+        opened.seek(position)
+        content = opened.read(size - position)
+    whole = content[: content.rfind(b"\n") + 1]
+    _print_lines(file, whole.splitlines(), prefix)
+    return position + len(whole)
+
+
+def _print_lines(file: Path, lines: list[bytes], prefix: bool) -> None:
+    for line in lines:
+        text = line.decode("utf-8", "replace")
+        print(f"{file.stem}: {text}" if prefix else text)

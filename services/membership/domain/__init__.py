@@ -1,1 +1,0 @@
-"""The rules of membership, pure: states, commands, decisions `(world, command, today) -> [facts]` and `evolve(world, fact)`."""

@@ -1,0 +1,80 @@
+"""Who may carry out which command. Each function raises AREA_NOT_GRANTED (403), PRECONDITION_FAILED (412), STREAM_UNREADABLE (409), or
+that what the command names is unknown."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from services.membership.members.commands import Join, Leave, Transfer
+from services.membership.needs import resource_of
+from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.world import World, enterprise_subject, union_subject
+from shared.writing.facts import Standing
+from shared.writing.table import Access, Correct
+
+
+def found(world: World, command: Found, access: Access) -> None:
+    """The seat and every unit must be granted."""
+    access.area(world, command.seat_area, "seat_area")
+    for enterprise_id in command.enterprises:
+        _enterprise(world, access, enterprise_id, "enterprises")
+
+
+def cover(world: World, command: Cover, access: Access) -> None:
+    """The union's seat and the unit must be granted."""
+    _union(world, access, command.union_id)
+    access.resource(world, union_subject(command.union_id), world.etags.get(command.union_id))
+    _enterprise(world, access, command.enterprise_id, "enterprise_id")
+
+
+def dissolve(world: World, command: Dissolve, access: Access) -> None:
+    """The union's seat must be granted."""
+    _union(world, access, command.union_id)
+    access.resource(world, union_subject(command.union_id), world.etags.get(command.union_id))
+
+
+def join(world: World, command: Join, access: Access) -> None:
+    """The enterprise must be granted."""
+    _enterprise(world, access, command.enterprise_id, "enterprise_id")
+
+
+def leave(world: World, command: Leave, access: Access) -> None:
+    """The member's enterprise must be granted."""
+    _member(world, access, command.membership_id)
+
+
+def transfer(world: World, command: Transfer, access: Access) -> None:
+    """Both enterprises must be granted."""
+    _member(world, access, command.membership_id)
+    _enterprise(world, access, command.enterprise_id, "enterprise_id")
+
+
+def correct(world: World, fact: Standing, command: Correct, access: Access) -> None:
+    """The union's seat or the enterprise must be granted; if it was withdrawn, every area. So must a new seat."""
+    kind, _, key = fact.subject.partition("/")
+    if kind == "union" and UUID(key) in world.unions:
+        _union(world, access, UUID(key))
+    elif kind == "enterprise" and UUID(key) in world.enterprises:
+        _enterprise(world, access, UUID(key), "corrects")
+    else:
+        access.area(world, None, "corrects")
+    if command.data and isinstance(seat := command.data.get("seat_area"), str):
+        access.area(world, seat, "data.seat_area")
+    access.resource(world, fact.subject, world.etags.get(resource_of(fact.subject, fact.data)))
+
+
+def _union(world: World, access: Access, union_id: UUID) -> None:
+    access.area(world, world.union(union_id).seat_area, "union_id")
+
+
+def _enterprise(world: World, access: Access, enterprise_id: UUID, field: str) -> None:
+    access.area(world, world.enterprise(enterprise_id, field).park, field)
+    world.require_readable(enterprise_subject(enterprise_id))
+
+
+def _member(world: World, access: Access, membership_id: UUID) -> None:
+    member = world.membership(membership_id)
+    # If the registry has withdrawn the enterprise, every area is needed.
+    at = world.enterprises.get(member.enterprise_id)
+    access.area(world, at.park if at else None, "member_id")
+    access.resource(world, enterprise_subject(member.enterprise_id), world.etags.get(membership_id))

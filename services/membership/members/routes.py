@@ -1,0 +1,36 @@
+"""Reads of members."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.membership.members import people, store
+from services.membership.members.documents import masked
+from services.membership.reads import READ, require_resource, with_etag
+from shared.http.auth import Areas
+from shared.http.forms import Id
+from shared.http.json_bodies import JsonRoute
+from shared.http.web import CallerOf
+from shared.problems.errors import NotFound
+from shared.process import db
+from shared.writing.preconditions import etag_of
+
+router = APIRouter(prefix="/v1", route_class=JsonRoute)
+
+
+@router.get("/members/{member_id}", tags=["members"])
+async def get_member(request: Request, caller: CallerOf, member_id: Id) -> Response:
+    """A membership, with the document masked: positions 7 to 14 are hidden."""
+    caller.require(READ)
+    async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+        await require_resource(conn, caller, await store.park_of(conn, member_id))
+        found = await store.one(conn, member_id)
+        sealed = await people.document_of(conn, member_id)
+    if found is None:
+        raise NotFound("NOT_FOUND")
+    document = None
+    if sealed is not None:
+        person_id, kind, number = sealed
+        document = {"kind": kind, "number": masked(request.app.state.context.documents.open(person_id, number))}
+    return with_etag(request, {**found, "document": document}, etag_of(found))

@@ -1,0 +1,181 @@
+"""A person is a member at one union at a time: joins once, transfers freely (Trade Union Law 2021, art. 13)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from services.membership.members.commands import Join, Leave, Transfer
+from services.membership.unions import coverage
+from services.membership.world import TRANSFER, Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
+from shared.contracts.ids import uuid7
+from shared.contracts.membership import MemberJoined, MemberLeft
+from shared.directory.known import EnterpriseId
+from shared.problems.errors import Conflict, NotFound, Unprocessable
+from shared.writing.facts import Decision, Fact, Standing
+from shared.writing.table import Revision
+
+
+def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> list[Fact]:
+    """A person joins at an enterprise that the union covers that day.
+
+    Raises NOT_COVERED, UNKNOWN_* (422), ALREADY_MEMBER (409), which names no person.
+    """
+    world.enterprise(command.enterprise_id)
+    require_covered(world, command.union_id, command.enterprise_id, command.joined_on, "joined_on")
+    require_member_nowhere(world, person, command.joined_on, None, "joined_on")
+    data = MemberJoined(membership_id=membership_id, enterprise_id=command.enterprise_id, union_id=command.union_id)
+    return [Fact(enterprise_subject(command.enterprise_id), data, command.joined_on, private=person)]
+
+
+def leave(world: World, command: Leave) -> list[Fact]:
+    """The member leaves. Raises UNKNOWN_MEMBER (404), ALREADY_LEFT (409), BEFORE_JOINING (422)."""
+    _require_still_member(world, command.membership_id, command.on)
+    return [_left(world, command.membership_id, command.on, command.reason.code, command.reason.note_id)]
+
+
+def transfer(world: World, command: Transfer, membership_id: UUID, transfer_id: UUID) -> list[Fact]:
+    """The member leaves here and joins there on the same day: two facts, one `transfer_id`.
+
+    Raises what `leave` and `join` raise, and SAME_MEMBERSHIP (422).
+    """
+    member = world.membership(command.membership_id)
+    _require_still_member(world, member.id, command.on)
+    if (member.enterprise_id, member.union_id) == (command.enterprise_id, command.union_id):
+        raise Unprocessable("SAME_MEMBERSHIP", field="union_id")
+    world.enterprise(command.enterprise_id)
+    require_covered(world, command.union_id, command.enterprise_id, command.on, "on")
+    require_member_nowhere(world, member.person, command.on, None, "on", but_for=member.id)
+    joined = MemberJoined(
+        membership_id=membership_id,
+        enterprise_id=command.enterprise_id,
+        union_id=command.union_id,
+        reason=TRANSFER,
+        transfer_id=transfer_id,
+    )
+    return [
+        _left(world, member.id, command.on, TRANSFER, transfer_id=transfer_id),
+        Fact(enterprise_subject(command.enterprise_id), joined, command.on, private=member.person),
+    ]
+
+
+def require_covered(world: World, union_id: UUID, enterprise_id: UUID, on: date, field: str) -> None:
+    """Only who works at a unit that the union covers that day can be its member there."""
+    world.union(union_id)
+    if not coverage.covers(world, union_id, enterprise_id, on):
+        raise Unprocessable(
+            "NOT_COVERED", field=field, params={"union": str(union_id), "enterprise": str(enterprise_id), "on": on.isoformat()}
+        )
+
+
+def require_member_nowhere(
+    world: World, person: PersonNo, start: date, end: date | None, field: str, *, but_for: UUID | None = None
+) -> None:
+    """Raises ALREADY_MEMBER (409) if the person has another membership on any day of start ≤ t < end."""
+    for other in world.of_person.get(person, ()):
+        if other != but_for and world.memberships[other].overlaps(start, end):
+            raise Conflict("ALREADY_MEMBER", field=field)
+
+
+def _require_still_member(world: World, membership_id: UUID, on: date) -> None:
+    member = world.membership(membership_id)
+    if member.left_on is not None:
+        raise Conflict("ALREADY_LEFT", field="member_id", params={"on": member.left_on.isoformat()})
+    if member.joined_on is not None and on < member.joined_on:
+        raise Unprocessable("BEFORE_JOINING", field="on", params={"joined_on": member.joined_on.isoformat()})
+
+
+def _left(world: World, membership_id: UUID, on: date, reason: str, note_id: UUID | None = None, transfer_id: UUID | None = None) -> Fact:
+    member = world.membership(membership_id)
+    data = MemberLeft(
+        membership_id=member.id,
+        enterprise_id=member.enterprise_id,
+        union_id=member.union_id,
+        reason=reason,
+        transfer_id=transfer_id,
+        note_id=note_id,
+    )
+    return Fact(enterprise_subject(member.enterprise_id), data, on)
+
+
+def decide_join(world: World, command: Join, _today: date) -> Decision:
+    """A new membership. Warns of a date before the enterprise settled."""
+    joiner = world.joiners[command.document_kind, command.document_number]
+    membership_id = uuid7()
+    facts = join(world, command, joiner.person, membership_id)
+    return Decision(facts, str(membership_id), warnings=coverage.settled(world, command.enterprise_id, command.joined_on))
+
+
+def decide_leave(world: World, command: Leave, _today: date) -> Decision:
+    """The membership ends."""
+    return Decision(leave(world, command), str(command.membership_id))
+
+
+def decide_transfer(world: World, command: Transfer, _today: date) -> Decision:
+    """The answer is the new membership."""
+    membership_id = uuid7()
+    facts = transfer(world, command, membership_id, uuid7())
+    warnings = coverage.settled(world, command.enterprise_id, command.on)
+    return Decision(facts, str(membership_id), facts[1].subject, warnings)
+
+
+def put_joined(world: World, fact: Standing, person: PersonNo | None) -> None:
+    """The membership begins as given; `person` is who joins, None in a correction."""
+    data = fact.data
+    assert isinstance(data, MemberJoined)
+    if person is None:
+        _change(world, replace(world.memberships[data.membership_id], joined_on=fact.on))
+        return
+    membership_id = MembershipId(data.membership_id)
+    made = Membership(membership_id, person, EnterpriseId(data.enterprise_id), UnionId(data.union_id), fact.on, fact.rank)
+    _change(world, made)
+    world.of_person[person] = [*world.of_person.get(person, ()), membership_id]
+
+
+def drop_joined(world: World, fact: Standing) -> None:
+    """The joining never was; the row stays, without a beginning."""
+    assert isinstance(fact.data, MemberJoined)
+    _change(world, replace(world.memberships[fact.data.membership_id], joined_on=None))
+
+
+def put_left(world: World, fact: Standing, _private: object) -> None:
+    """The membership ends as given."""
+    assert isinstance(fact.data, MemberLeft)
+    _change(world, replace(world.memberships[fact.data.membership_id], left_on=fact.on, left_rank=fact.rank))
+
+
+def drop_left(world: World, fact: Standing) -> None:
+    """The membership has no end."""
+    assert isinstance(fact.data, MemberLeft)
+    _change(world, replace(world.memberships[fact.data.membership_id], left_on=None, left_rank=None))
+
+
+def _change(world: World, membership: Membership) -> None:
+    world.memberships[membership.id] = membership
+    world.touched_memberships.add(membership.id)
+
+
+def require_member(world: World, fact: Standing, _command: Revision) -> None:
+    """The membership of the fact must exist for the fact to be changed. Raises UNKNOWN_MEMBER (404)."""
+    assert isinstance(fact.data, MemberJoined | MemberLeft)
+    if fact.data.membership_id not in world.memberships:
+        raise NotFound("UNKNOWN_MEMBER", field="corrects", params={"member": str(fact.data.membership_id)})
+
+
+def require_whole(world: World, fact: Standing, _command: Revision) -> None:
+    """What must hold of the membership after a correction, as after any command.
+
+    Raises ALREADY_LEFT, BEFORE_JOINING, ALREADY_MEMBER (409), NOT_COVERED (422).
+    """
+    assert isinstance(fact.data, MemberJoined | MemberLeft)
+    member = world.memberships[fact.data.membership_id]
+    if member.joined_on is None:
+        if member.left_on is not None:
+            raise Conflict("ALREADY_LEFT", field="corrects", params={"on": member.left_on.isoformat()})
+        return
+    if member.left_on is not None and member.left_on < member.joined_on:
+        raise Conflict("BEFORE_JOINING", field="data", params={"joined_on": member.joined_on.isoformat()})
+    if isinstance(fact.data, MemberJoined):
+        require_covered(world, member.union_id, member.enterprise_id, member.joined_on, "data.joined_on")
+    require_member_nowhere(world, member.person, member.joined_on, member.left_on, "data", but_for=member.id)

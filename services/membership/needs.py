@@ -1,0 +1,146 @@
+"""What the commands of membership need, by command and by the fact that a correction or withdrawal names. No database here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.membership.members.commands import Join, Leave, Transfer
+from services.membership.members.documents import Documents, normalised
+from services.membership.unions.commands import Cover, Dissolve, Found
+from shared.contracts import Event
+from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
+from shared.process.clock import Clock
+from shared.writing import table
+from shared.writing.facts import Standing
+from shared.writing.table import Correct
+
+Hashes = list[tuple[int, bytes]]
+"""(key version, hash) of a document under every key, the newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What commands need besides a connection. `registry_topic` and `partitions` locate how far the registry was read."""
+
+    clock: Clock
+    documents: Documents
+    fingerprint_key: bytes
+    registry_topic: str
+    partitions: int
+
+
+@dataclass
+class Needs(table.Needs):
+    """Ids of rows to load. `wide`: unions whose whole coverage is needed; `ending`: those of them whose units' streams get facts.
+
+    `told`: enterprises of which this service has recorded something: their streams exist even if the registry has withdrawn them.
+    """
+
+    documents: Documents | None = None
+    enterprises: set[UUID] = field(default_factory=set)
+    told: set[UUID] = field(default_factory=set)
+    unions: set[UUID] = field(default_factory=set)
+    changed: set[UUID] = field(default_factory=set)
+    """Unions that change: their streams are locked."""
+    wide: set[UUID] = field(default_factory=set)
+    ending: set[UUID] = field(default_factory=set)
+    covering: set[tuple[UUID, UUID]] = field(default_factory=set)
+    """(union, enterprise) of coverage that begins or ends."""
+    memberships: set[UUID] = field(default_factory=set)
+    persons: set[int] = field(default_factory=set)
+    """Persons of the memberships."""
+    areas: set[str] = field(default_factory=set)
+    joining: dict[tuple[str, str], tuple[str, Hashes]] = field(default_factory=dict, repr=False)
+    """{(kind, number) as the caller sent it: (normalised number, its hashes)}"""
+
+
+def needs_of(context: Context) -> Needs:
+    """Nothing yet."""
+    return Needs(documents=context.documents)
+
+
+def found(needs: Needs, command: Found) -> None:
+    """The units, the seat and the parent."""
+    needs.enterprises.update(command.enterprises)
+    needs.areas.add(command.seat_area)
+    if command.parent_union_id:
+        needs.unions.add(command.parent_union_id)
+
+
+def cover(needs: Needs, command: Cover) -> None:
+    """The union and the unit."""
+    needs.enterprises.add(command.enterprise_id)
+    needs.changed.add(command.union_id)
+    needs.covering.add((command.union_id, command.enterprise_id))
+
+
+def dissolve(needs: Needs, command: Dissolve) -> None:
+    """The union and all its units."""
+    needs.changed.add(command.union_id)
+    needs.wide.add(command.union_id)
+    needs.ending.add(command.union_id)
+
+
+def join(needs: Needs, command: Join) -> None:
+    """The union, the enterprise and the person. Raises INVALID_DOCUMENT (422)."""
+    needs.enterprises.add(command.enterprise_id)
+    needs.unions.add(command.union_id)
+    assert needs.documents is not None
+    number = normalised(command.document_kind, command.document_number)
+    hashes = needs.documents.hashes(command.document_kind, number)
+    needs.joining[command.document_kind, command.document_number] = (number, hashes)
+
+
+def leave(needs: Needs, command: Leave) -> None:
+    """The membership, and by it its enterprise and person."""
+    needs.memberships.add(command.membership_id)
+
+
+def transfer(needs: Needs, command: Transfer) -> None:
+    """The membership, and where it goes."""
+    needs.memberships.add(command.membership_id)
+    needs.enterprises.add(command.enterprise_id)
+    needs.unions.add(command.union_id)
+
+
+def correction(needs: Needs, command: Correct) -> None:
+    """The new seat, if one is given."""
+    if command.data and isinstance(seat := command.data.get("seat_area"), str):
+        needs.areas.add(seat)
+
+
+def stream(needs: Needs, subject: str) -> None:
+    """The resource whose stream gets a correction or withdrawal: a union with all its units, or an enterprise."""
+    kind, _, key = subject.partition("/")
+    if kind == "union":
+        needs.changed.add(UUID(key))
+        needs.wide.add(UUID(key))
+    else:
+        needs.enterprises.add(UUID(key))
+        needs.told.add(UUID(key))
+
+
+def founded(needs: Needs, fact: Standing) -> None:
+    """The seat."""
+    assert isinstance(fact.data, UnionFounded)
+    needs.areas.add(fact.data.seat_area)
+
+
+def covered(needs: Needs, fact: Standing) -> None:
+    """The union."""
+    assert isinstance(fact.data, CoverageStarted | CoverageEnded)
+    needs.changed.add(fact.data.union_id)
+
+
+def member(needs: Needs, fact: Standing) -> None:
+    """The membership and its union."""
+    assert isinstance(fact.data, MemberJoined | MemberLeft)
+    needs.memberships.add(fact.data.membership_id)
+    needs.unions.add(fact.data.union_id)
+
+
+def resource_of(subject: str, data: Event | None) -> UUID:
+    """Whose ETag a correction compares: the membership that the fact is about, else the union, else what the stream is of."""
+    found_id = getattr(data, "membership_id", None) or getattr(data, "union_id", None)
+    return found_id or UUID(subject.partition("/")[2])

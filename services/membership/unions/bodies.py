@@ -1,0 +1,64 @@
+"""The bodies that callers send about unions."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.unions.rules import MOST_ENTERPRISES
+from shared.contracts.membership import UnionKind
+from shared.http.forms import AreaCode, Day, Id, Name, Text
+from shared.http.forms import Command as Form
+from shared.journal.reasons import reason_of
+
+
+class UnionBody(Form):
+    """A union approved by the next higher union. `enterprises` are the units that it covers from `approved_on` on."""
+
+    kind: UnionKind
+    name: Name | None = None
+    parent_union_id: Id | None = None
+    seat_area: AreaCode
+    approved_on: Day
+    enterprises: list[Id] = Field(default_factory=list, max_length=MOST_ENTERPRISES)
+
+    def command(self) -> Found:
+        """The command."""
+        return Found(self.kind, self.name, self.parent_union_id, self.seat_area, self.approved_on, tuple(self.enterprises))
+
+
+class CoverageBody(Form):
+    """The union begins (`"started": true`) or ceases (`"ended": true`) to cover the enterprise; `action` says the same in one word.
+
+    `false` says nothing, as if it were left out."""
+
+    enterprise_id: Id
+    on: Day
+    started: StrictBool | None = None
+    ended: StrictBool | None = None
+    action: Literal["started", "ended"] | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> CoverageBody:
+        if len({"started" if self.started else None, "ended" if self.ended else None, self.action} - {None}) != 1:
+            raise PydanticCustomError("STARTED_OR_ENDED", "say either started or ended")
+        return self
+
+    def of(self, union_id: UUID) -> Cover:
+        """The command."""
+        return Cover(union_id, self.enterprise_id, self.on, started=self.started is True or self.action == "started")
+
+
+class DissolutionBody(Form):
+    """The union ends. `reason` is a code, or a text that stays with the service."""
+
+    on: Day
+    reason: Text
+
+    def of(self, union_id: UUID) -> Dissolve:
+        """The command."""
+        return Dissolve(union_id, self.on, reason_of(self.reason))

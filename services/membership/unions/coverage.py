@@ -1,0 +1,238 @@
+"""Whom a union covers, and when: a step function made of starts and ends, in order of (date, rank)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from msgspec import structs
+
+from services.membership.unions.commands import Cover
+from services.membership.world import (
+    COVERAGE_ENDED,
+    ENTERPRISE_CLOSED,
+    UNION_DISSOLVED,
+    CoverageFact,
+    Union,
+    UnionId,
+    World,
+    enterprise_subject,
+)
+from shared.contracts import plain, type_of
+from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionKind
+from shared.contracts.streams import FactCorrected, Placed
+from shared.directory.known import EnterpriseId
+from shared.journal.reasons import Reason
+from shared.problems.errors import Conflict, NotFound, Unprocessable
+from shared.writing.corrections import already_corrected
+from shared.writing.facts import Fact, Standing
+from shared.writing.table import Correct, Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One union covers one enterprise, started ≤ t < ended."""
+
+    enterprise_id: EnterpriseId
+    union_id: UnionId
+    started_on: date
+    ended_on: date | None
+
+
+def periods(facts: Iterable[CoverageFact]) -> list[Period]:
+    """The periods that one (union, enterprise) pair's facts make, in order. Raises COVERAGE_ORDER (409) unless starts and ends alternate."""
+    made: list[Period] = []
+    for fact in sorted(facts, key=lambda fact: (fact.on, fact.rank)):
+        active = bool(made) and made[-1].ended_on is None
+        if fact.started == active:
+            raise Conflict("COVERAGE_ORDER", field="on", params={"on": fact.on.isoformat()})
+        if fact.started:
+            made.append(Period(fact.enterprise_id, fact.union_id, fact.on, None))
+        else:
+            made[-1] = Period(fact.enterprise_id, fact.union_id, made[-1].started_on, fact.on)
+    return made
+
+
+def facts_between(world: World, union_id: UUID, enterprise_id: UUID) -> list[CoverageFact]:
+    """The facts of one union about one enterprise, in order of (date, rank)."""
+    return [fact for fact in world.coverage.get(enterprise_id, ()) if fact.union_id == union_id]
+
+
+def covers(world: World, union_id: UUID, enterprise_id: UUID, day: date) -> bool:
+    """Whether the union covers the enterprise on a day."""
+    active = False
+    for fact in world.coverage.get(enterprise_id, ()):
+        if fact.on > day:
+            break
+        if fact.union_id == union_id:
+            active = fact.started
+    return active
+
+
+def active(world: World, union_id: UUID, enterprise_id: UUID) -> CoverageFact | None:
+    """The start of the coverage that has no end yet."""
+    own = facts_between(world, union_id, enterprise_id)
+    return own[-1] if own and own[-1].started else None
+
+
+def require_free_for_own_union(world: World, enterprise_id: UUID, union_id: UUID, start: date, end: date | None) -> None:
+    """An enterprise has at most one own union at a time. Raises ALREADY_COVERED (409)."""
+    others = {f.union_id for f in world.coverage.get(enterprise_id, ()) if f.kind == UnionKind.ENTERPRISE_UNION and f.union_id != union_id}
+    for other in others:
+        for period in periods(facts_between(world, other, enterprise_id)):
+            if (end is None or period.started_on < end) and (period.ended_on is None or start < period.ended_on):
+                raise Conflict("ALREADY_COVERED", field="enterprise_id", params={"enterprise": str(enterprise_id), "union": str(other)})
+
+
+def start(world: World, union: Union, enterprise_id: UUID, on: date, field: str = "enterprise_id") -> Fact:
+    """The union covers the enterprise from `on`; the enterprise must be known, free for it, and not closed by then."""
+    enterprise = world.enterprise(enterprise_id, field)
+    if enterprise.closed_on is not None and on >= enterprise.closed_on:
+        raise Unprocessable(
+            "ENTERPRISE_CLOSED", field=field, params={"enterprise": str(enterprise_id), "closed_on": enterprise.closed_on.isoformat()}
+        )
+    data = CoverageStarted(enterprise_id=enterprise_id, union_id=union.id, kind=union.kind)
+    if union.kind == UnionKind.ENTERPRISE_UNION:
+        require_free_for_own_union(world, enterprise_id, union.id, on, None)
+    return Fact(enterprise_subject(enterprise_id), data, on)
+
+
+def end(union: Union, enterprise_id: UUID, on: date, reason: str, note_id: UUID | None = None, cause_id: UUID | None = None) -> Fact:
+    """The union no longer covers the enterprise from `on`."""
+    data = CoverageEnded(enterprise_id=enterprise_id, union_id=union.id, kind=union.kind, reason=reason, note_id=note_id)
+    return Fact(enterprise_subject(enterprise_id), data, on, cause_id)
+
+
+def change(world: World, command: Cover) -> list[Fact]:
+    """A union takes an enterprise in, or lets it go.
+
+    Raises ALREADY_DISSOLVED, ALREADY_COVERED, COVERAGE_ORDER (409), BEFORE_FOUNDING, ENTERPRISE_CLOSED, NOT_COVERED, ONE_UNIT_ONLY (422).
+    """
+    union = world.union(command.union_id)
+    if union.dissolved is not None:
+        raise Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": union.dissolved.on.isoformat()})
+    world.enterprise(command.enterprise_id)
+    before = active(world, union.id, command.enterprise_id)
+    if not command.started:
+        if before is None or command.on < before.on:
+            raise Unprocessable("NOT_COVERED", field="on", params={"enterprise": str(command.enterprise_id), "on": command.on.isoformat()})
+        return [end(union, command.enterprise_id, command.on, COVERAGE_ENDED)]
+    if before is not None:
+        raise Conflict("ALREADY_COVERED", field="enterprise_id", params={"enterprise": str(command.enterprise_id), "union": str(union.id)})
+    if command.on < union.founded_on:
+        raise Unprocessable("BEFORE_FOUNDING", field="on", params={"founded_on": union.founded_on.isoformat()})
+    own = facts_between(world, union.id, command.enterprise_id)
+    if own and command.on < own[-1].on:
+        raise Conflict("COVERAGE_ORDER", field="on", params={"on": own[-1].on.isoformat()})
+    if union.kind == UnionKind.ENTERPRISE_UNION and any(f.enterprise_id != command.enterprise_id for f in world.coverage_of(union.id)):
+        raise Unprocessable("ONE_UNIT_ONLY", field="enterprise_id", params={"union": str(union.id)})
+    return [start(world, union, command.enterprise_id, command.on)]
+
+
+def settled(world: World, enterprise_id: UUID, on: date) -> list[str]:
+    """The warning that a date lies before the enterprise settled."""
+    return ["BEFORE_SETTLED"] if on < world.enterprises[enterprise_id].settled_on else []
+
+
+def put(world: World, fact: Standing, _private: object) -> None:
+    """A start or an end of coverage holds."""
+    data = fact.data
+    assert isinstance(data, CoverageStarted | CoverageEnded)
+    reason, note_id = (data.reason, data.note_id) if isinstance(data, CoverageEnded) else (None, None)
+    new = CoverageFact(
+        EnterpriseId(data.enterprise_id),
+        UnionId(data.union_id),
+        data.kind,
+        fact.rank,
+        fact.on,
+        started=isinstance(data, CoverageStarted),
+        reason=reason,
+        note_id=note_id,
+    )
+    facts = [other for other in world.coverage.get(new.enterprise_id, ()) if other.rank != new.rank]
+    facts.append(new)
+    facts.sort(key=lambda one: (one.on, one.rank))
+    world.coverage[new.enterprise_id] = facts
+    world.touched_coverage.add((new.enterprise_id, new.rank))
+
+
+def drop(world: World, fact: Standing) -> None:
+    """A start or an end of coverage holds no longer."""
+    assert isinstance(fact.data, CoverageStarted | CoverageEnded)
+    enterprise_id = fact.data.enterprise_id
+    world.coverage[enterprise_id] = [other for other in world.coverage[enterprise_id] if other.rank != fact.rank]
+    world.touched_coverage.add((enterprise_id, fact.rank))
+
+
+def require_union(world: World, fact: Standing, _command: Revision) -> None:
+    """The union of the fact must exist for the fact to be changed. Raises UNKNOWN_UNION (404)."""
+    union_id: UUID = fact.data.union_id  # type: ignore[union-attr]
+    if union_id not in world.unions:
+        raise NotFound("UNKNOWN_UNION", field="corrects", params={"union": str(union_id)})
+
+
+def follow_start(world: World, fact: Standing, command: Revision) -> list[Fact]:
+    """With a start that holds no longer goes the end that the service itself recorded for it: no command could remove that."""
+    assert isinstance(fact.data, CoverageStarted)
+    if isinstance(command, Correct) and command.data is not None:
+        return []
+    followed: list[Fact] = []
+    active = False
+    for other in facts_between(world, fact.data.union_id, fact.data.enterprise_id):
+        if not other.started and not active and other.reason in (ENTERPRISE_CLOSED, UNION_DISSOLVED):
+            followed.append(corrected_end(other, None, command.reason))
+        active = other.started
+    return followed
+
+
+def corrected_end(end: CoverageFact, on: date | None, reason: Reason, *, ends_by: str | None = None, cause_id: UUID | None = None) -> Fact:
+    """The correction of an end of coverage: another date, or (`on` None) no end. `ends_by`: another reason of the end itself.
+
+    Raises ALREADY_CORRECTED (409) if this transaction records the end.
+    """
+    if end.event_id is None:
+        raise already_corrected(None)
+    before = CoverageEnded(
+        enterprise_id=end.enterprise_id, union_id=end.union_id, kind=end.kind, reason=end.reason or "", note_id=end.note_id
+    )
+    data = FactCorrected(
+        corrects=end.event_id,
+        fact=type_of(before),
+        rank=end.rank,
+        reason=reason.code,
+        withdrawn=Placed(end.on, plain(before)),
+        replacement=Placed(on, plain(before if ends_by is None else structs.replace(before, reason=ends_by))) if on else None,
+        note_id=reason.note_id,
+    )
+    return Fact(enterprise_subject(end.enterprise_id), data, on or end.on, cause_id)
+
+
+def require_whole(world: World, fact: Standing, _command: Revision) -> None:
+    """What must hold of the coverage after a correction, as after any command."""
+    assert isinstance(fact.data, CoverageStarted | CoverageEnded)
+    require_whole_coverage(world, fact.data.union_id, fact.data.enterprise_id)
+
+
+def require_whole_coverage(world: World, union_id: UUID, enterprise_id: UUID) -> None:
+    """Raises COVERAGE_ORDER, BEFORE_FOUNDING, ALREADY_DISSOLVED, ALREADY_COVERED (409), ENTERPRISE_CLOSED (422)."""
+    union = world.unions[union_id]
+    for period in periods(facts_between(world, union_id, enterprise_id)):
+        if period.started_on < union.founded_on:
+            raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
+        if union.dissolved is not None and (period.ended_on is None or period.ended_on > union.dissolved.on):
+            raise Conflict("ALREADY_DISSOLVED", field="data", params={"union": str(union_id), "on": union.dissolved.on.isoformat()})
+        _require_end_with_closure(world, period)
+        if union.kind == UnionKind.ENTERPRISE_UNION:
+            require_free_for_own_union(world, enterprise_id, union_id, period.started_on, period.ended_on)
+
+
+def _require_end_with_closure(world: World, period: Period) -> None:
+    """An enterprise that closed is covered no longer. Raises ENTERPRISE_CLOSED (422)."""
+    enterprise = world.enterprises.get(period.enterprise_id)
+    if enterprise is None or enterprise.closed_on is None:
+        return
+    if period.ended_on is None or period.ended_on > max(enterprise.closed_on, period.started_on):
+        params = {"enterprise": str(enterprise.id), "closed_on": enterprise.closed_on.isoformat()}
+        raise Unprocessable("ENTERPRISE_CLOSED", field="corrects", params=params)

@@ -1,0 +1,60 @@
+"""Reads of unions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from services.membership.reads import READ, require_granted, require_resource, with_etag
+from services.membership.unions import store
+from shared.directory.store import area_path
+from shared.http.answers import json_response
+from shared.http.auth import Areas
+from shared.http.forms import AreaCode, Id, Text
+from shared.http.json_bodies import JsonRoute
+from shared.http.pages import Cursors
+from shared.http.web import CallerOf
+from shared.problems.errors import NotFound, Unprocessable
+from shared.process import db
+from shared.writing.preconditions import etag_of
+from shared.writing.routes import Limit
+
+router = APIRouter(prefix="/v1", route_class=JsonRoute)
+
+
+@router.get("/unions", tags=["unions"])
+async def list_unions(
+    request: Request,
+    caller: CallerOf,
+    q: Annotated[Text | None, Query(description="Part of the name")] = None,
+    area: Annotated[AreaCode | None, Query(description="Seat in this area; needed with a token for some areas only")] = None,
+    limit: Limit = 100,
+    after: str | None = None,
+) -> Response:
+    """Unions by age."""
+    caller.require(READ)
+    cursors: Cursors = request.app.state.cursors
+    last = UUID(cursors.decode(after, tuple[str])[0]) if after else None
+    async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+        await require_granted(conn, caller, area, "area")
+        if area and await area_path(conn, area) is None:
+            raise Unprocessable("UNKNOWN_AREA", field="area", params={"area": area})
+    async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
+        rows = await store.listed(conn, q, area, last, limit + 1)
+    items = rows[:limit]
+    return json_response({"items": items, "next": cursors.encode([items[-1]["id"]]) if len(rows) > limit else None})
+
+
+@router.get("/unions/{union_id}", tags=["unions"])
+async def get_union(request: Request, caller: CallerOf, union_id: Id) -> Response:
+    """A union with the enterprises that it covers or covered."""
+    caller.require(READ)
+    async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+        await require_resource(conn, caller, await store.seat_of(conn, union_id))
+        found = await store.one(conn, union_id)
+    if found is None:
+        raise NotFound("NOT_FOUND")
+    return with_etag(request, found, etag_of(found))

@@ -1,0 +1,192 @@
+"""How a union comes to be and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from uuid import UUID
+
+from services.membership.unions import coverage
+from services.membership.unions.closures import after_closures, dissolved
+from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.world import (
+    LAST_UNIT_CLOSED,
+    UNION_DISSOLVED,
+    Dissolution,
+    Union,
+    UnionId,
+    World,
+    enterprise_subject,
+    union_subject,
+)
+from shared.contracts.ids import uuid7
+from shared.contracts.membership import UnionDissolved, UnionFounded, UnionKind
+from shared.problems.errors import Conflict, Unprocessable
+from shared.writing.facts import Decision, Fact, Standing
+from shared.writing.table import Correct, Revision
+
+MOST_ENTERPRISES = 10_000
+NEEDS_UNITS = frozenset({UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION})
+
+
+def found(world: World, command: Found, union_id: UUID) -> list[Fact]:
+    """The next higher union approved: the union exists from the date of the reply (Trade Union Law 2021, art. 12), and covers its units.
+
+    `union-founded` first, then `coverage-started` per enterprise in the order given.
+    Raises TOO_MANY, NO_ENTERPRISES, ONE_UNIT_ONLY, DUPLICATE_ENTERPRISE, UNKNOWN_*, ENTERPRISE_CLOSED (422), ALREADY_COVERED (409).
+    """
+    _require_right_number(command)
+    if command.parent_union_id is not None:
+        world.union(command.parent_union_id, "parent_union_id")
+    world.require_area(command.seat_area, "seat_area")
+    union = Union(UnionId(union_id), command.kind, command.seat_area, command.approved_on, command.name)
+    data = UnionFounded(
+        union_id=union_id,
+        kind=command.kind,
+        seat_area=command.seat_area,
+        name=command.name,
+        parent_union_id=command.parent_union_id,
+    )
+    units = [coverage.start(world, union, enterprise, command.approved_on, "enterprises") for enterprise in command.enterprises]
+    return [Fact(union_subject(union_id), data, command.approved_on), *units]
+
+
+def _require_right_number(command: Found) -> None:
+    units = len(command.enterprises)
+    if units > MOST_ENTERPRISES:
+        raise Unprocessable("TOO_MANY", field="enterprises", params={"most": MOST_ENTERPRISES, "given": units})
+    if not units and command.kind in NEEDS_UNITS:
+        raise Unprocessable("NO_ENTERPRISES", field="enterprises", params={"kind": command.kind.value})
+    if units > 1 and command.kind == UnionKind.ENTERPRISE_UNION:
+        raise Unprocessable("ONE_UNIT_ONLY", field="enterprises", params={"union": ""})
+    if len(set(command.enterprises)) != units:
+        raise Unprocessable("DUPLICATE_ENTERPRISE", field="enterprises")
+
+
+def dissolve(world: World, command: Dissolve) -> list[Fact]:
+    """The union ends on a date, and with it its coverage of every unit that it still covers.
+
+    The union's whole coverage must be loaded. Raises ALREADY_DISSOLVED (409), BEFORE_FOUNDING, BEFORE_COVERAGE (422).
+    """
+    union = world.union(command.union_id)
+    if union.dissolved is not None:
+        raise Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": union.dissolved.on.isoformat()})
+    require_end_after_all(world, union, command.on)
+    return [
+        dissolved(union.id, command.on, command.reason),
+        *(
+            coverage.end(union, enterprise, command.on, UNION_DISSOLVED)
+            for enterprise in sorted({fact.enterprise_id for fact in world.coverage_of(union.id)})
+            if coverage.active(world, union.id, enterprise)
+        ),
+    ]
+
+
+def require_end_after_all(world: World, union: Union, on: date) -> None:
+    """A union does not end before it began, nor before it began or ceased to cover a unit."""
+    if on < union.founded_on:
+        raise Unprocessable("BEFORE_FOUNDING", field="on", params={"founded_on": union.founded_on.isoformat()})
+    latest = max((fact.on for fact in world.coverage_of(union.id) if fact.reason != UNION_DISSOLVED), default=on)
+    if on < latest:
+        raise Unprocessable("BEFORE_COVERAGE", field="on", params={"on": latest.isoformat()})
+
+
+def decide_found(world: World, command: Found, _today: date) -> Decision:
+    """A new union; it ends at once with units that have closed. Warns of a date before a unit settled."""
+    union_id = uuid7()
+    facts = found(world, command, union_id)
+    warnings = {code for enterprise in command.enterprises for code in coverage.settled(world, enterprise, command.approved_on)}
+    return Decision(after_closures(world, facts, command.enterprises), str(union_id), union_subject(union_id), sorted(warnings))
+
+
+def decide_cover(world: World, command: Cover, _today: date) -> Decision:
+    """Coverage begins or ends; what begins at an enterprise that has closed ends at once."""
+    facts = coverage.change(world, command)
+    warnings = coverage.settled(world, command.enterprise_id, command.on) if command.started else []
+    facts = after_closures(world, facts, [command.enterprise_id])
+    return Decision(facts, str(command.union_id), enterprise_subject(command.enterprise_id), warnings)
+
+
+def decide_dissolve(world: World, command: Dissolve, _today: date) -> Decision:
+    """The union ends."""
+    return Decision(dissolve(world, command), str(command.union_id), union_subject(command.union_id))
+
+
+def put_founded(world: World, fact: Standing, _private: object) -> None:
+    """The union exists as given."""
+    data = fact.data
+    assert isinstance(data, UnionFounded)
+    before = world.unions.get(data.union_id)
+    parent = UnionId(data.parent_union_id) if data.parent_union_id else None
+    world.unions[data.union_id] = Union(
+        UnionId(data.union_id), data.kind, data.seat_area, fact.on, data.name, parent, before.dissolved if before else None
+    )
+    world.touched_unions.add(data.union_id)
+
+
+def drop_founded(world: World, fact: Standing) -> None:
+    """There is no such union."""
+    assert isinstance(fact.data, UnionFounded)
+    del world.unions[fact.data.union_id]
+    world.touched_unions.add(fact.data.union_id)
+
+
+def put_dissolved(world: World, fact: Standing, _private: object) -> None:
+    """The union ends as given."""
+    assert isinstance(fact.data, UnionDissolved)
+    _end(world, fact.data.union_id, Dissolution(fact.on, fact.rank, fact.data.reason, fact.data.note_id))
+
+
+def drop_dissolved(world: World, fact: Standing) -> None:
+    """The union has no end."""
+    assert isinstance(fact.data, UnionDissolved)
+    _end(world, fact.data.union_id, None)
+
+
+def _end(world: World, union_id: UUID, end: Dissolution | None) -> None:
+    world.unions[union_id] = replace(world.unions[union_id], dissolved=end)
+    world.touched_unions.add(union_id)
+
+
+def complete_founded(world: World, fact: Standing, _changes: Mapping[str, object]) -> UnionFounded:
+    """The seat must be a known area. Raises NOT_YET_KNOWN (409), UNKNOWN_AREA (422)."""
+    assert isinstance(fact.data, UnionFounded)
+    world.require_area(fact.data.seat_area, "data.seat_area")
+    return fact.data
+
+
+def require_own_dissolution(world: World, fact: Standing, command: Revision) -> None:
+    """A dissolution that follows from closures is corrected with them. Raises RESERVED_REASON (422), UNKNOWN_UNION (404)."""
+    assert isinstance(fact.data, UnionDissolved)
+    if isinstance(command, Correct) and fact.data.reason == LAST_UNIT_CLOSED:
+        raise Unprocessable("RESERVED_REASON", field="corrects", params={"reason": fact.data.reason})
+    coverage.require_union(world, fact, command)
+
+
+def follow_dissolution(world: World, fact: Standing, command: Revision) -> list[Fact]:
+    """The ends of coverage that came with a dissolution go where it goes."""
+    assert isinstance(fact.data, UnionDissolved)
+    union = world.unions[fact.data.union_id]
+    on = union.dissolved.on if union.dissolved else None
+    ends = [end for end in world.coverage_of(union.id) if not end.started and end.reason == UNION_DISSOLVED]
+    return [coverage.corrected_end(end, on, command.reason) for end in ends]
+
+
+def require_whole(world: World, fact: Standing, _command: Revision) -> None:
+    """What must hold of the union after a correction, as after any command. Raises STILL_COVERS, BEFORE_FOUNDING, … (409)."""
+    assert isinstance(fact.data, UnionFounded | UnionDissolved)
+    union_id = fact.data.union_id
+    facts = world.coverage_of(union_id)
+    union = world.unions.get(union_id)
+    if union is None:
+        if facts:
+            raise Conflict("STILL_COVERS", field="corrects", params={"union": str(union_id)})
+        return
+    first = min((one.on for one in facts), default=union.founded_on)
+    if first < union.founded_on:
+        raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
+    if union.dissolved is not None:
+        require_end_after_all(world, union, union.dissolved.on)
+    for enterprise_id in {one.enterprise_id for one in facts}:
+        coverage.require_whole_coverage(world, union_id, enterprise_id)

@@ -1,0 +1,222 @@
+"""What each type of fact is to the figures: one row for every contract.
+
+The fold, the explanations, the changes, the lists of recent facts and the timelines are driven by `ROWS`. A fact that counts has a row
+`Attribute` or `Members`; `NotCounted` is kept for the timeline of its subject and changes no figure (docs/how-to/add-a-fact.md).
+The classes derived from `Content` are the fields that are kept of a fact: their order is that of the stored states, and no field may
+identify a person. A counted field that is new, gone or renamed needs a new fold_version (docs/how-to/change-a-rule.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, TypeAlias, assert_never
+
+import msgspec
+
+from shared.contracts import TYPES, Event, membership, registry, streams
+from shared.contracts.membership import UnionKind, VisitPurpose
+
+
+class Content(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of one fact, as JSON in `facts.says` and as msgpack in `states`; None is unknown and not written."""
+
+
+class InPark(Content, frozen=True):
+    """A fact that says in which park an enterprise is."""
+
+    park: str
+
+
+class Registration(InPark, frozen=True):
+    industry: str | None = None
+    ownership: str | None = None
+
+
+class Headcount(Content, frozen=True):
+    workers: int
+    size: str | None = None
+
+
+class Move(InPark, frozen=True):
+    pass
+
+
+class Classification(Content, frozen=True):
+    industry: str | None = None
+    ownership: str | None = None
+    size: str | None = None
+
+
+class Closure(Content, frozen=True):
+    pass
+
+
+class CoverageStart(Content, frozen=True):
+    union_id: str
+    kind: UnionKind
+
+
+class CoverageEnd(Content, frozen=True):
+    union_id: str
+    kind: UnionKind
+
+
+class Founding(Content, frozen=True):
+    seat_area: str
+
+
+class Dissolution(Content, frozen=True):
+    pass
+
+
+class Visit(Content, frozen=True):
+    purpose: VisitPurpose
+    outcome: str | None = None
+
+
+AttributeContent: TypeAlias = (
+    Registration | Headcount | Move | Classification | Closure | CoverageStart | CoverageEnd | Founding | Dissolution
+)
+"""The facts that shape the step function of their subject (`folding.coverage`)."""
+
+
+class Aspect(Enum):
+    """The part of the figures that a fact changes; an explanation lists the facts of the aspects of its measure."""
+
+    LIFE = auto()
+    CLASS = auto()
+    HEADCOUNT = auto()
+    COVERAGE = auto()
+    MEMBERS = auto()
+    UNION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """Shapes the step function. `number`: the field that lists of recent facts show with its previous value."""
+
+    content: type[AttributeContent]
+    aspect: Aspect
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Adds `each` to the members from its business date on; nothing else of it is kept."""
+
+    each: int
+    aspect: Aspect = Aspect.MEMBERS
+
+
+@dataclass(frozen=True, slots=True)
+class NotCounted:
+    """Is kept for the timeline and changes no figure."""
+
+    content: type[Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Is a version of a division or park, on a stream `area/<code>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Replaces or removes one earlier fact of its stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Removes earlier facts of its stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayClosing:
+    """Is for the reader alone: it closes known days."""
+
+
+Row: TypeAlias = Attribute | Members | NotCounted | Area | Correction | Withdrawal | DayClosing
+
+ROWS: Mapping[type[Event], Row] = {
+    registry.AreaRegistered: Area(),
+    registry.EnterpriseRegistered: Attribute(Registration, Aspect.LIFE),
+    registry.HeadcountReported: Attribute(Headcount, Aspect.HEADCOUNT, number="workers"),
+    registry.EnterpriseMoved: Attribute(Move, Aspect.LIFE),
+    registry.EnterpriseReclassified: Attribute(Classification, Aspect.CLASS),
+    registry.EnterpriseClosed: Attribute(Closure, Aspect.LIFE),
+    membership.CoverageStarted: Attribute(CoverageStart, Aspect.COVERAGE),
+    membership.CoverageEnded: Attribute(CoverageEnd, Aspect.COVERAGE),
+    membership.MemberJoined: Members(+1),
+    membership.MemberLeft: Members(-1),
+    membership.UnionFounded: Attribute(Founding, Aspect.UNION),
+    membership.UnionDissolved: Attribute(Dissolution, Aspect.UNION),
+    membership.VisitMade: NotCounted(Visit),
+    streams.FactCorrected: Correction(),
+    streams.EventWithdrawn: Withdrawal(),
+    streams.DayClosed: DayClosing(),
+}
+
+
+def kind_of(type_name: str) -> str:
+    """`headcount-reported` of `parkunion.headcount-reported.v1`."""
+    return type_name.split(".")[1]
+
+
+BY_KIND: Mapping[str, Row] = {kind_of(name): ROWS[contract] for name, contract in TYPES.items() if contract in ROWS}
+"""{kind: row}"""
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    kind: () if isinstance(row, Members) else row.content.__struct_fields__
+    for kind, row in BY_KIND.items()
+    if isinstance(row, Attribute | Members | NotCounted)
+}
+"""{kind of fact about an enterprise or a union: the fields that are kept of it}"""
+
+MEMBERS: Mapping[str, int] = {kind: row.each for kind, row in BY_KIND.items() if isinstance(row, Members)}
+"""{kind: what one such fact adds to the members}"""
+
+
+def kinds_of(*aspects: Aspect) -> tuple[str, ...]:
+    """The kinds of counted facts of some aspects."""
+    return tuple(kind for kind, row in BY_KIND.items() if isinstance(row, Attribute | Members) and row.aspect in aspects)
+
+
+Kept: TypeAlias = Content | Members
+"""What is kept of a fact about an enterprise or a union: fields, or, of a member, only what it adds."""
+
+
+def counts(kept: Kept) -> bool:
+    """Whether a fact changes figures."""
+    return isinstance(kept, Members | AttributeContent)
+
+
+def kept_of(contract: Event) -> Kept | None:
+    """What is kept of a fact; None: it is none about an enterprise or a union."""
+    match ROWS[type(contract)]:
+        case Members() as members:
+            return members
+        case Attribute(content=content) | NotCounted(content=content):
+            return msgspec.convert(msgspec.to_builtins(contract), content)
+        case Area() | Correction() | Withdrawal() | DayClosing():
+            return None
+        case row:
+            assert_never(row)
+
+
+def kept_from(kind: str, says: Mapping[str, Any] | None) -> Kept:
+    """As `kept_of`, from the JSON of `facts.says`. `kind` must be one of FIELDS."""
+    row = BY_KIND[kind]
+    if isinstance(row, Members):
+        return row
+    assert isinstance(row, Attribute | NotCounted), kind
+    return msgspec.convert(says or {}, row.content)
+
+
+def says_of(kept: Kept) -> dict[str, Any]:
+    """The JSON of `facts.says`."""
+    if isinstance(kept, Members):
+        return {}
+    says: dict[str, Any] = msgspec.to_builtins(kept)
+    return says

@@ -1,0 +1,242 @@
+"""Every statement that reads a generation for an answer: figures from the ledger, the facts behind them, areas and names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from services.metrics.figures.freshness import CLOSED_DAY, LOG_INCOMPLETE_SQL, OLDEST_HELD
+from services.metrics.folding.measures import MEASURES, Vector, packed
+from shared.process.db import Connection, Record
+from shared.reading.ownership import LOST
+
+SERVING = f"""
+SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
+    coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
+    {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held,
+    {LOG_INCOMPLETE_SQL.format(generation="g.id", lost=LOST)} AS log_incomplete
+FROM generations g WHERE g.status = 'serving'
+"""
+SIGNATURE = "SELECT count(*) AS versions, count(known_until) AS ended FROM g{g}.areas_facts"
+AREAS = """
+SELECT code, name, kind, parent, level, occurred_on, known_day, known_until, event_id, recorded_at, rank
+FROM g{g}.areas_facts ORDER BY code, occurred_on, rank, known_day
+"""
+ROWS = """
+SELECT {columns} FROM g{g}.ledger WHERE effective_day <= $1 AND known_day <= $2 {scope}
+UNION ALL SELECT {columns} FROM g{g}.ledger_open WHERE effective_day <= $1 AND known_day <= $2 {scope}
+"""
+IN_SCOPE = "AND cell = ANY (ARRAY(SELECT id FROM g{g}.cells WHERE park = ANY ($3::text[])))"
+KEYS = {"park": "c.park", "industry": "left(c.industry, 1)", "size": "c.size", "ownership": "c.ownership"}
+SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in MEASURES)
+FIGURES = (
+    "SELECT {key} AS key, {sums} FROM (SELECT cell, {sums} FROM ({rows}) l GROUP BY cell) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1"
+)
+DURATIONS_ROWS = """
+SELECT cell, kind, value, count FROM g{g}.durations WHERE effective_day <= $1 AND known_day <= $2 {scope}
+UNION ALL SELECT cell, kind, value, count FROM g{g}.durations_open WHERE effective_day <= $1 AND known_day <= $2 {scope}
+"""
+DURATIONS = """
+SELECT {key} AS key, kind, value, sum(count)::bigint AS count FROM (
+    SELECT cell, kind, value, sum(count) AS count FROM ({rows}) d GROUP BY 1, 2, 3 HAVING sum(count) <> 0
+) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1, 2, 3 HAVING sum(count) <> 0
+"""
+TREND = (
+    "units",
+    "should_organise_all",
+    "covered_all",
+    "should_organise_ge25",
+    "covered_ge25",
+    "workers",
+    "members",
+    "workers_unionised",
+    "members_unionised",
+)
+"""The measures of a series."""
+TREND_SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in TREND)
+SERIES = """
+SELECT c.park AS key, point, {sums} FROM (
+    SELECT cell, width_bucket(effective_day, $4::date[]) AS point, {sums} FROM ({rows}) l GROUP BY 1, 2
+) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1, 2
+"""
+STATES_ALL = "SELECT subject, state FROM g{g}.states WHERE subject > $1 ORDER BY subject LIMIT $2"
+STATES_IN = """
+SELECT subject, state FROM g{g}.states
+WHERE subject = ANY (ARRAY(SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($3::text[]) AND subject > $1 ORDER BY subject LIMIT $2))
+ORDER BY subject
+"""
+STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
+NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
+LEARNED = """
+SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
+AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
+ORDER BY subject LIMIT $4
+"""
+FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says"
+FACTS_BETWEEN = f"""
+SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
+ORDER BY subject, recorded_at, source, sequence
+"""
+FACTS_KNOWN = """
+SELECT subject, type, occurred_on, sequence, known_day, says FROM g{g}.facts
+WHERE subject = ANY ($1::text[]) AND known_day <= $2 AND NOT split_part(type, '.', 2) = ANY ($3::text[]) ORDER BY subject, source, sequence
+"""
+MEMBERS_KNOWN = """
+SELECT subject, occurred_on, sum(m.each)::int AS net
+FROM g{g}.facts JOIN unnest($3::text[], $4::int[]) AS m(kind, each) ON m.kind = split_part(type, '.', 2)
+WHERE subject = ANY ($1::text[]) AND known_day <= $2 GROUP BY 1, 2
+"""
+FACTS_BY_ID = f"SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND event_id = ANY ($2::uuid[])"
+FACTS_OF = f"""
+SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = $1 AND known_day <= $3
+AND (CASE WHEN type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1')
+     THEN EXISTS (SELECT FROM jsonb_path_query(says, '$.withdrawn[*]') AS w(one) WHERE w.one->>'fact' = ANY ($4::text[]))
+     ELSE occurred_on <= $2 AND split_part(type, '.', 2) = ANY ($4::text[]) END)
+AND (recorded_at, source, sequence) > ($5, $6, $7)
+ORDER BY recorded_at, source, sequence LIMIT $8
+"""
+CORRECTIONS = """
+SELECT source, w.rank::bigint AS rank, max(sequence) AS latest FROM g{g}.facts
+CROSS JOIN LATERAL jsonb_path_query(says, '$.withdrawn[*].rank') AS w(rank)
+WHERE subject = $1 AND known_day <= $2 AND type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1') GROUP BY 1, 2
+"""
+"""A correction withdraws one fact, a withdrawal several; the JSON path reads both."""
+
+
+@cache
+def _sql(statement: str, generation: int, **parts: str) -> str:
+    return statement.format(g=generation, **parts)
+
+
+@cache
+def _figures_sql(generation: int, key: str, scoped: bool) -> str:
+    scope = IN_SCOPE.format(g=generation) if scoped else ""
+    columns = ", ".join(("cell", *MEASURES))
+    return FIGURES.format(g=generation, key=key, sums=SUMS, rows=ROWS.format(g=generation, columns=columns, scope=scope))
+
+
+async def serving(conn: Connection, shards: int = 0) -> Record:
+    """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held, log_incomplete) of the serving generation.
+
+    `shards`: how many shards it has. Raises NoServingGeneration.
+    """
+    row = await conn.fetchrow(SERVING, shards)
+    if row is None:
+        raise NoServingGeneration("no generation is serving")
+    return row
+
+
+class NoServingGeneration(Exception):
+    """The database has no serving generation; it was not migrated."""
+
+
+async def areas_signature(conn: Connection, generation: int) -> tuple[int, int]:
+    """Two counts; at least one of them changes when a version of an area is added or ended."""
+    row = await conn.fetchrow(_sql(SIGNATURE, generation))
+    return (row["versions"], row["ended"]) if row else (0, 0)
+
+
+async def areas(conn: Connection, generation: int) -> list[Record]:
+    """Every version of every area, ordered by (code, occurred_on, rank)."""
+    return await conn.fetch(_sql(AREAS, generation))
+
+
+async def by_key(
+    conn: Connection, generation: int, by: str, as_of: date, known_at: date, parks: Collection[str] | None
+) -> dict[str | None, Vector]:
+    """{key: figures}; `by` is a key of KEYS, `parks` None means all."""
+    sql = _figures_sql(generation, KEYS[by], parks is not None)
+    return {row[0]: packed(tuple(row)[1:]) for row in await conn.fetch(sql, *_arguments(as_of, known_at, parks))}
+
+
+def _arguments(as_of: date, known_at: date, parks: Collection[str] | None) -> list[Any]:
+    return [as_of, known_at] if parks is None else [as_of, known_at, list(parks)]
+
+
+async def durations_by_key(
+    conn: Connection, generation: int, by: str, as_of: date, known_at: date, parks: Collection[str] | None
+) -> list[Record]:
+    """Rows (key, kind, value, count) of the enterprises that are founded or waiting; arguments as for `by_key`."""
+    scope = "" if parks is None else IN_SCOPE.format(g=generation)
+    rows = DURATIONS_ROWS.format(g=generation, scope=scope)
+    return await conn.fetch(DURATIONS.format(g=generation, key=KEYS[by], rows=rows), *_arguments(as_of, known_at, parks))
+
+
+async def series(
+    conn: Connection, generation: int, days: Sequence[date], after: Sequence[date], known_at: date, parks: Collection[str]
+) -> list[Record]:
+    """Rows (key = park, point = index in `days`, increments of TREND); `days` ascend, `after` are the days after them."""
+    columns = ", ".join(("cell", "effective_day", *TREND))
+    rows = ROWS.format(g=generation, columns=columns, scope=IN_SCOPE.format(g=generation))
+    return await conn.fetch(SERIES.format(g=generation, sums=TREND_SUMS, rows=rows), days[-1], known_at, list(parks), list(after))
+
+
+async def states(conn: Connection, generation: int, after: str, limit: int, parks: Collection[str] | None) -> list[Record]:
+    """The next `limit` rows (subject, state) after a subject; `parks`: only of subjects that were ever placed in one of them."""
+    if parks is None:
+        return await conn.fetch(_sql(STATES_ALL, generation), after, limit)
+    return await conn.fetch(_sql(STATES_IN, generation), after, limit, list(parks))
+
+
+async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, bytes]:
+    """{subject: stored set of facts}."""
+    return {row["subject"]: row["state"] for row in await conn.fetch(_sql(STATES_OF, generation), subjects)}
+
+
+async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
+    """{id: directory row}, as far as row-level security shows them."""
+    return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
+
+
+async def learned(
+    conn: Connection, generation: int, known_from: date, known_to: date, start: str, limit: int, parks: Collection[str] | None
+) -> list[str]:
+    """Subjects about which a fact became known in (known_from, known_to], from `start` on."""
+    scope = None if parks is None else list(parks)
+    rows = await conn.fetch(_sql(LEARNED, generation), known_from, known_to, start, limit, scope)
+    return [row["subject"] for row in rows]
+
+
+async def facts_between(conn: Connection, generation: int, subjects: Sequence[str], known_from: date, known_to: date) -> list[Record]:
+    """Events that became known in (known_from, known_to], by subject, in the order of recording."""
+    return await conn.fetch(_sql(FACTS_BETWEEN, generation), subjects, known_from, known_to)
+
+
+async def facts_known(conn: Connection, generation: int, subjects: Sequence[str], known_at: date, without: Collection[str]) -> list[Record]:
+    """Events known by a day, by subject and in the order of their streams, except those of the kinds `without`."""
+    return await conn.fetch(_sql(FACTS_KNOWN, generation), subjects, known_at, without)
+
+
+async def members_known(
+    conn: Connection, generation: int, subjects: Sequence[str], known_at: date, kinds: Mapping[str, int]
+) -> list[Record]:
+    """Rows (subject, occurred_on, net) over the events known by a day; `kinds` = {kind: what each event adds}."""
+    return await conn.fetch(_sql(MEMBERS_KNOWN, generation), subjects, known_at, list(kinds), list(kinds.values()))
+
+
+async def facts_by_id(conn: Connection, generation: int, subjects: Sequence[str], events: Sequence[UUID]) -> dict[UUID, Record]:
+    """{id: event} of some subjects."""
+    return {row["event_id"]: row for row in await conn.fetch(_sql(FACTS_BY_ID, generation), subjects, events)}
+
+
+async def facts_of(
+    conn: Connection,
+    generation: int,
+    subject: str,
+    as_of: date,
+    known_at: date,
+    kinds: Collection[str],
+    after: tuple[datetime, str, int],
+    limit: int,
+) -> list[Record]:
+    """Events of one subject of some kinds, with their corrections and withdrawals, in the order of recording."""
+    return await conn.fetch(_sql(FACTS_OF, generation), subject, as_of, known_at, list(kinds), *after, limit)
+
+
+async def corrections(conn: Connection, generation: int, subject: str, known_at: date) -> dict[tuple[str, int], int]:
+    """{(source, rank): sequence of the last correction or withdrawal} of one subject."""
+    rows: list[Any] = await conn.fetch(_sql(CORRECTIONS, generation), subject, known_at)
+    return {(row["source"], row["rank"]): row["latest"] for row in rows}

@@ -1,0 +1,194 @@
+"""What events change in the tables of a generation: read one by one, collected by batch. Pure; shared by projector and refold."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.metrics.counted import ROWS, DayClosing, Founding, InPark, Withdrawal, kind_of
+from services.metrics.folding.facts import FactChange, FactSet, RefusedFact, StatedFact
+from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
+from services.metrics.folding.store import AreaRow, FactRow, NameRow
+from shared import contracts
+from shared.contracts import Envelope, UnreadableEvent
+from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
+from shared.contracts.streams import EventWithdrawn, FactCorrected, Placed
+
+AREA = "area/"
+
+
+class Effect(NamedTuple):
+    """What one event changes; `fact` is its row of `facts`.
+
+    Of an enterprise or a union: `changes` of its set of facts (none if the event is not counted), `places` = the parks that it names,
+    `moved` = whether it may change where the enterprise is, `registration` = its name. Of an area: `area` = the new version, `ends` = ranks
+    of the facts whose versions end.
+    """
+
+    fact: FactRow
+    changes: tuple[FactChange, ...] = ()
+    places: tuple[str, ...] = ()
+    moved: bool = False
+    registration: EnterpriseRegistered | None = None
+    area: AreaRow | None = None
+    ends: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class BatchEffects:
+    """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject."""
+
+    changes: defaultdict[str, list[FactChange]] = field(default_factory=lambda: defaultdict(list))
+    facts: list[FactRow] = field(default_factory=list)
+    areas: list[AreaRow] = field(default_factory=list)
+    ended: list[tuple[str, int, date]] = field(default_factory=list)
+    registrations: dict[str, EnterpriseRegistered] = field(default_factory=dict)
+    placements: set[tuple[str, str]] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+
+    def add(self, effect: Effect) -> None:
+        """Add what one event changes; events of a subject in the order of their stream."""
+        self.facts.append(effect.fact)
+        subject = effect.fact.subject
+        if effect.changes:
+            self.changes[subject] += effect.changes
+        if effect.places:
+            self.placements.update((place, subject) for place in effect.places)
+        if effect.moved:
+            self.moved.add(subject)
+        if effect.registration is not None:
+            self.registrations[subject] = effect.registration
+        for rank in effect.ends:
+            self._end(subject.removeprefix(AREA), rank, effect.fact.known_day)
+        if effect.area is not None:
+            self.areas.append(effect.area)
+
+    def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
+        """The events of this batch that a withdrawal names."""
+        return [
+            (row.sequence, recorded_fact(row))
+            for row in self.facts
+            if (row.source, row.subject) == (event.source, event.subject) and withdrawal.first <= row.sequence <= withdrawal.last
+        ]
+
+    def name_rows(self, sets: dict[str, FactSet]) -> list[NameRow]:
+        """The rows of `enterprises` that the batch may change. `sets`: the facts after the batch, by subject."""
+        return [_name_row(subject, self.registrations.get(subject), sets[subject]) for subject in sorted(self.moved)]
+
+    def _end(self, code: str, rank: int, known: date) -> None:
+        ending = [row for row in self.areas if row.code == code and row.rank == rank and row.known_until is None]
+        for row in ending:
+            row.known_until = known
+        if not ending:
+            self.ended.append((code, rank, known))
+
+
+def recorded_fact(row: FactRow) -> RecordedFact:
+    """What a withdrawal that names this row needs of it."""
+    return RecordedFact(kind_of(row.type), row.occurred_on, row.says)
+
+
+def effect_of(event: Envelope, shard: int, known: date) -> Effect | None:
+    """Read an event of an enterprise, a union or an area that became known on a day. None: it changes nothing by itself.
+
+    The effect of a withdrawal depends on the events applied before it (`effect_of_withdrawal`). Raises RefusedFact.
+    """
+    if isinstance(ROWS[type(event.data)], DayClosing | Withdrawal):
+        return None
+    effect = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
+    _require_storable(effect)
+    return effect
+
+
+def effect_of_withdrawal(event: Envelope, shard: int, known: date, named: Iterable[tuple[int, RecordedFact]]) -> Effect | None:
+    """What a withdrawal changes; `named` = the applied events that it names. None: nothing."""
+    found = withdrawn(named, known.toordinal())
+    if found is None:
+        return None
+    fact = _fact_row(shard, event, known, found.says)
+    if event.subject.startswith(AREA) and found.says:
+        return Effect(fact, ends=tuple(one["rank"] for one in found.says["withdrawn"]))
+    return Effect(fact, found.changes, moved=any(isinstance(one.kept, InPark) for one in found.facts))
+
+
+def _require_storable(effect: Effect) -> None:
+    """PostgreSQL stores no text with U+0000: refused here, so that a fold in memory refuses what the projector's tables would."""
+    registration, area = effect.registration, effect.area
+    texts: list[Any] = [effect.fact.subject, effect.fact.source, *effect.places]
+    if registration is not None:
+        texts += [registration.name, registration.credit_code]
+    if area is not None:
+        texts += [area.code, area.name, area.parent]
+    if any(text is not None and "\x00" in text for text in texts) or (effect.fact.says and _holds_nul(effect.fact.says)):
+        raise RefusedFact("NUL_CHARACTER")
+
+
+def _holds_nul(says: Any) -> bool:
+    if isinstance(says, dict):
+        return any(map(_holds_nul, says.values()))
+    return isinstance(says, str) and "\x00" in says
+
+
+def _of_subject(event: Envelope, shard: int, known: date) -> Effect:
+    found = recorded(event, known.toordinal())
+    fact = _fact_row(shard, event, known, found.says)
+    if found.says is None:
+        return Effect(fact, found.changes)
+    places = tuple(place for one in found.facts if (place := _place(one)))
+    moved = any(isinstance(one.kept, InPark) for one in found.facts)
+    return Effect(fact, found.changes, places, moved, _registration(event.data))
+
+
+def _place(fact: StatedFact) -> str | None:
+    match fact.kept:
+        case InPark(park=park):
+            return park
+        case Founding(seat_area=area):
+            return area
+        case _:
+            return None
+
+
+def _registration(data: contracts.Event) -> EnterpriseRegistered | None:
+    if isinstance(data, FactCorrected) and data.replacement is not None:
+        data = contracts.fact(data.fact, data.replacement.data)
+    return data if isinstance(data, EnterpriseRegistered) else None
+
+
+def _of_area(event: Envelope, shard: int, known: date) -> Effect:
+    """A version of a division or park, kept beside the figures and never folded into them."""
+    fact = _fact_row(shard, event, known, contracts.plain(event.data))
+    data, rank, on = event.data, event.sequence, event.occurredon
+    ends: tuple[int, ...] = ()
+    if isinstance(data, FactCorrected):
+        rank, ends = data.rank, (data.rank,)
+        if data.replacement is None:
+            return Effect(fact, ends=ends)
+        on, data = data.replacement.occurred_on, _corrected_area(data.fact, data.replacement)
+    if not isinstance(data, AreaRegistered):
+        raise RefusedFact("NO_FACT", kind_of(event.type))
+    row = AreaRow(shard, data.code, rank, event.id, on, known, None, event.time, data.name, str(data.kind), data.parent, data.level)
+    return Effect(fact, area=row, ends=ends)
+
+
+def _fact_row(shard: int, event: Envelope, known: date, says: dict[str, Any] | None) -> FactRow:
+    return FactRow(shard, event.subject, event.source, event.sequence, event.id, event.type, event.occurredon, known, event.time, says)
+
+
+def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
+    try:
+        return contracts.fact(fact, replacement.data)
+    except UnreadableEvent as error:
+        raise RefusedFact("BAD_FACT", str(error)) from error
+
+
+def _name_row(subject: str, registration: EnterpriseRegistered | None, facts: FactSet) -> NameRow:
+    """The park is that of the last fact that names one, whatever the day."""
+    placing = [(fact.occurred, fact.rank, fact.content.park) for fact in facts.in_force() if isinstance(fact.content, InPark)]
+    park = max(placing)[2] if placing else None
+    name, code = (registration.name, registration.credit_code) if registration else (None, None)
+    return NameRow(UUID(subject.partition("/")[2]), name, code, park)

@@ -1,0 +1,212 @@
+"""One transaction of one shard: sort the records, move the position, apply the events, write. The only place where events take effect."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from datetime import date, datetime
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+
+from shared.broker.protocol import BrokerUnavailableError
+from shared.journal.journal import ClockAheadError
+from shared.process import db, faults
+from shared.process.db import Connection
+from shared.reading import ownership, store
+from shared.reading.config import ReaderConfig
+from shared.reading.ownership import ReaderHaltedError
+from shared.sequencing.closed_days import closed_day
+from shared.sequencing.parked_reasons import reason_for
+from shared.sequencing.plan import PARKED_KINDS, BatchPlan
+from shared.sequencing.records import NO_STREAM, Received, ShardBatch
+from shared.sequencing.shard import Shard, merged
+from shared.sequencing.sorting import sort_records
+from shared.sequencing.withdrawals import withdrawal_of
+
+MOST_PARKED = 20
+WITHIN = 60.0
+"""Seconds in which at most MOST_PARKED streams may be newly parked."""
+MOST_STATES = 50_000
+"""Streams of a shard that are kept in memory."""
+PATIENCE = 1.0
+"""Seconds for which a topic without records delays the others."""
+
+Closed: TypeAlias = tuple[dict[str, date], date | None]
+"""(closings, closed day) of a shard after a batch."""
+
+log = structlog.get_logger(__name__)
+
+
+class TooManyParkedError(ReaderHaltedError):
+    """More than 20 streams were newly parked within a minute: the program is at fault, not the events."""
+
+
+class ShardFencedError(Exception):
+    """Another instance has moved the shard: the state in memory is stale."""
+
+
+class _RefusedError(Exception):
+    """`apply` refused an event of the batch."""
+
+    def __init__(self, plan: BatchPlan, reason: str) -> None:
+        super().__init__(reason)
+        self.plan = plan
+        self.reason = reason
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error of `apply` says nothing about the events: the batch is then tried again, and nothing is parked."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] not in ("22", "23", "P0")
+    return isinstance(error, (*db.OUTAGES, BrokerUnavailableError, ClockAheadError, MemoryError)) or getattr(error, "status", None) == 503
+
+
+class BatchApplier:
+    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn."""
+
+    def __init__(self, config: ReaderConfig) -> None:
+        self._config = config
+        self.counts: Counter[str] = Counter()
+        self._parked_at: deque[float] = deque()
+        self._starved: dict[int, float] = {}
+
+    def reset(self, shard: int) -> None:
+        """Drop everything kept of a shard."""
+        self._starved.pop(shard, None)
+        self._config.on_reset(shard)
+
+    async def apply_next(self, conn: Connection, shard: Shard, lagging: set[str]) -> bool:
+        """Apply the next batch of a shard; false if nothing may be applied now. `lagging` = topics of which the log holds more.
+
+        Raises ShardFencedError, TooManyParkedError, or the database's error: then nothing was applied and `shard` must be thrown away.
+        """
+        records = self._next_records(shard, lagging)
+        if not records and not shard.streams.ready:
+            return False
+        try:
+            plan, batch, closed = await self._transaction(conn, shard, records)
+        except (_RefusedError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+            self._config.on_reset(shard.number)
+            if isinstance(error, _RefusedError):
+                _narrow(shard, error.plan, error.reason)
+            shard.streams = await store.load_streams(conn, self._config.generation, shard)
+            return True
+        self._committed(shard, plan, batch)
+        shard.closings, shard.closed = closed
+        return True
+
+    def _next_records(self, shard: Shard, lagging: set[str]) -> list[Received]:
+        """In merged order, which is for speed only: a lagging topic that has no records for PATIENCE is not waited for any longer."""
+        records = merged(shard.pending, lagging, self._config.batch)
+        if records or not shard.count():
+            self._starved.pop(shard.number, None)
+            return records
+        since = self._starved.setdefault(shard.number, time.monotonic())
+        return merged(shard.pending, (), self._config.batch) if time.monotonic() - since > PATIENCE else []
+
+    async def _transaction(self, conn: Connection, shard: Shard, records: list[Received]) -> tuple[BatchPlan, ShardBatch, Closed]:
+        generation, streams = self._config.generation, shard.streams
+        async with conn.transaction():
+            wanted = {record.stream for record in records} - {NO_STREAM}
+            streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
+            # A withdrawal may unblock its stream.
+            reopened = {record.stream for record in records if withdrawal_of(record) is not None}
+            behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
+            kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
+            plan = sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
+            self._require_few_parked(plan)
+            position = {**shard.next, **plan.next}
+            if not await store.move(conn, generation, shard, position, _newest(shard, plan)):
+                raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
+            if found := _found_again(shard, plan):
+                await ownership.found_again(conn, generation, shard, found)
+            faults.reached("batch.moved")
+            events = [record.event for record in plan.apply if record.event is not None]
+            batch = ShardBatch(generation, shard.number, shard.version + 1, events, position, shard.closed)
+            if events:
+                try:
+                    await self._config.apply(conn, batch)
+                except Exception as error:
+                    if is_outage(error):
+                        raise
+                    raise _RefusedError(plan, reason_for(error)) from error
+            faults.reached("batch.applied")
+            await store.write(conn, generation, shard.number, plan, streams.heads(plan.changed), self._config.day_of)
+            closed = await self._close(conn, shard)
+            faults.reached("batch.before_commit")
+        faults.reached("batch.committed")
+        return plan, batch, closed
+
+    async def _close(self, conn: Connection, shard: Shard) -> Closed:
+        """Close the days that all sources have closed and of which nothing is held. A closed day stays closed."""
+        closings, closed = dict(shard.streams.closings), shard.closed
+        may_close = closed_day(closings, shard.pending, None)
+        if may_close is not None and (closed is None or may_close > closed):
+            held = await store.oldest_held(conn, self._config.generation, shard.number)
+            found = closed_day(closings, shard.pending, held)
+            if found is not None and (closed is None or found > closed):
+                closed = found
+                if self._config.on_closed is not None:
+                    await self._config.on_closed(conn, shard.number, found)
+                log.info("reader.closed", shard=shard.number, day=found.isoformat())
+        if (closings, closed) != (shard.closings, shard.closed):
+            await store.close(conn, self._config.generation, shard.number, closings, closed)
+        return closings, closed
+
+    def _require_few_parked(self, plan: BatchPlan) -> None:
+        now = time.monotonic()
+        while self._parked_at and now - self._parked_at[0] > WITHIN:
+            self._parked_at.popleft()
+        if len(self._parked_at) + len(plan.blocking) > MOST_PARKED:
+            reasons = sorted({parked.error or parked.kind for parked in plan.park.values() if parked.kind in PARKED_KINDS})
+            raise TooManyParkedError(f"more than {MOST_PARKED} streams were parked within a minute: {'; '.join(reasons[:3])}")
+
+    def _committed(self, shard: Shard, plan: BatchPlan, batch: ShardBatch) -> None:
+        """Update memory only after the commit."""
+        shard.lost -= _found_again(shard, plan)
+        shard.newest = _newest(shard, plan)
+        shard.version, shard.next = batch.version, dict(batch.next)
+        for topic, count in plan.taken.items():
+            pending = shard.pending[topic]
+            for _ in range(count):
+                pending.popleft()
+        shard.limit = min(self._config.batch, shard.limit * 2)
+        for key in (*plan.park, *plan.released):
+            if shard.refused.pop(key, None) is not None:
+                shard.limit = self._config.batch
+        for key, parked in plan.park.items():
+            if parked.kind in PARKED_KINDS:
+                # An early event has not been tried: when the streams are loaded again it may be the next.
+                shard.tried.add(key)
+                record = parked.record
+                log.error("reader.parked", kind=parked.kind, stream=record.stream, sequence=record.sequence, at=key, error=parked.error)
+        shard.tried.difference_update(plan.released)
+        self._parked_at.extend([time.monotonic()] * len(plan.blocking))
+        self.counts.update(applied=len(plan.apply), duplicates=plan.duplicates, parked=len(plan.park), withdrawn=plan.withdrawn)
+        if len(shard.streams.states) > MOST_STATES:
+            shard.streams.forget_idle()
+        if batch.events:
+            self._config.after_commit(batch)
+
+
+def _narrow(shard: Shard, plan: BatchPlan, reason: str) -> None:
+    """Search the refused event: halve the batch, until the event is the only one."""
+    if len(plan.apply) > 1:
+        shard.limit = len(plan.apply) // 2
+    else:
+        shard.refused[plan.apply[0].key] = reason
+
+
+def _found_again(shard: Shard, plan: BatchPlan) -> set[str]:
+    """Lost topics of which the log holds again, after the batch, all that was read before: the latest time ever read is reached."""
+    return {topic for topic in shard.lost & plan.newest.keys() if plan.newest[topic] >= shard.newest[topic]}
+
+
+def _newest(shard: Shard, plan: BatchPlan) -> dict[str, datetime]:
+    """{topic: greatest time read} after the batch."""
+    newest = dict(shard.newest)
+    for topic, when in plan.newest.items():
+        newest[topic] = max(when, newest.get(topic, when))
+    return newest

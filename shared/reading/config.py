@@ -1,0 +1,41 @@
+"""What a reader is configured with; the same through all its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+from shared.process.db import Connection
+from shared.sequencing.closed_days import DayOf
+from shared.sequencing.records import ShardBatch
+
+Apply: TypeAlias = Callable[[Connection, ShardBatch], Awaitable[None]]
+OnClosed: TypeAlias = Callable[[Connection, int, date], Awaitable[None]]
+"""(connection in the batch's transaction, shard, its new closed day)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderConfig:
+    """`owner` is the application_name of the reader's database session, `batch` the most events of a transaction.
+
+    The callbacks and `day_of` (None: no clock) are those of `Reader`.
+    """
+
+    owner: str
+    group: str
+    topics: Sequence[str]
+    partitions: int
+    generation: int
+    batch: int
+    apply: Apply
+    on_reset: Callable[[int], None]
+    after_commit: Callable[[ShardBatch], None]
+    day_of: DayOf | None = None
+    on_closed: OnClosed | None = None
+
+    @property
+    def late_day_of(self) -> DayOf | None:
+        """The known day by which lateness is judged; None: nothing is late for a reader without closed figures."""
+        return self.day_of if self.on_closed is not None else None

@@ -1,0 +1,84 @@
+"""Set-up: one line with the remedy for whatever is missing, and nothing to do (so no network) when it was done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.local import setup
+from deploy.local.folder import ROOT
+from deploy.local.servers import jars
+
+OUTPUTS = {
+    "no network": ("error: Request failed after 3 retries\n  cause: dns error: failed to lookup address", "网络", "network"),
+    "disk full": ("OSError: [Errno 28] No space left on device", "磁盘已满", "disk"),
+    "changed package": ("error: Hash mismatch for `asyncpg==0.32.0`", "SHA-256", "SHA-256"),
+    "changed jar": ("deploy.local.servers.jars.JarMismatch: org.apache.kafka:kafka_2.13:4.1.0", "SHA-256", "SHA-256"),
+    "something else": ("Traceback\nValueError: nobody thought of this", "失败", "nobody thought of this"),
+}
+
+
+@pytest.mark.parametrize(("output", "zh", "en"), OUTPUTS.values(), ids=OUTPUTS.keys())
+def test_a_failed_step_is_one_line_with_the_remedy_in_both_languages(output: str, zh: str, en: str) -> None:
+    line = str(setup.failure("packages", output))
+    chinese, english = line.split(" / ", 1)
+    assert "\n" not in line
+    assert zh in chinese
+    assert en in english
+
+
+def test_a_python_too_old_is_named_with_the_remedy(tmp_path: Path) -> None:
+    for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
+        old = tmp_path / name
+        old.write_text("#!/bin/sh\nexit 1\n")
+        old.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    answer = subprocess.run(["/bin/sh", str(ROOT / "deploy/local/setup.sh")], capture_output=True, text=True, env=env, check=False)
+    assert answer.returncode == 1
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert "3.11" in answer.stderr
+
+
+def test_once_set_up_nothing_is_run_or_said() -> None:
+    assert setup.is_current()
+    env = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "PIP_NO_INDEX": "1"}
+    answer = subprocess.run([str(ROOT / "deploy/local/setup.sh")], capture_output=True, text=True, env=env, check=True)
+    assert (answer.stdout, answer.stderr) == ("", "")
+
+
+def test_a_changed_lock_asks_for_a_new_set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    changed = tmp_path / "requirements.lock"
+    changed.write_text("other==1\n")
+    monkeypatch.setattr(setup, "LOCK", changed)
+    assert not setup.is_current()
+
+
+def test_a_full_disk_is_seen_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "NEEDED", 2**62)
+    with pytest.raises(setup.SetupError, match="disk"):
+        setup.make_environment()
+
+
+def test_a_python_without_venv_is_told_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(setup.SetupError, match=r"apt-get install python3\.\d+-venv"):
+        setup.make_environment()
+
+
+def test_the_installed_jars_are_the_locked_ones() -> None:
+    for coordinate, digest in jars.locked().items():
+        assert hashlib.sha256(jars.jar_path(coordinate).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("lock", [setup.LOCK, setup.UV_LOCK, setup.JARS_LOCK])
+def test_locks_pin_by_hash_and_name_no_address(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    pinned = re.findall(r"^[A-Za-z0-9][^\s=]*(?:==|:[^\s]+:)", text, re.MULTILINE)
+    assert pinned
+    assert len(re.findall(r"\b[0-9a-f]{64}\b", text)) >= len(pinned)

@@ -1,0 +1,109 @@
+"""What a withdrawal took back, as the questions and the pages tell it: the withdrawal is the event behind its rows."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from services.metrics.dashboard.panels import enterprises, recent
+from services.metrics.dashboard.words import Language, Words
+from services.metrics.explaining import explain
+from services.metrics.explaining.changes import Window, shares, totals
+from services.metrics.figures.scope import Scope
+from services.metrics.folding.measures import MEASURES, unpacked
+from shared.contracts import Envelope, membership
+from shared.contracts.ids import uuid7
+from shared.contracts.membership import MemberJoined
+from shared.contracts.registry import AreaKind, AreaRegistered, HeadcountReported
+from shared.contracts.streams import EventWithdrawn
+from tests.integration.metrics.http.test_coverage import city, client, room, settle  # noqa: F401
+from tests.integration.metrics.service import CLOCK, Room
+
+AS_OF = date(2024, 6, 1)
+
+
+def withdrawn(room: Room, event: Envelope, last: int | None = None) -> Envelope:  # noqa: F811
+    said = EventWithdrawn(first=event.sequence, last=last or event.sequence, reason="never_was")
+    return room.say(event.subject, said, "2024-06-05", corrects=event)
+
+
+def counts(figures: int) -> dict[str, int]:
+    return dict(zip(MEASURES, unpacked(figures), strict=True))
+
+
+async def figures(room: Room, known_at: date) -> dict[str, int]:  # noqa: F811
+    async with room.ask() as snapshot:
+        return counts((await totals(snapshot, Window(None, AS_OF, known_at, known_at)))[1])
+
+
+async def test_a_figure_and_its_change_lead_to_the_withdrawal(room: Room, client: Any) -> None:  # noqa: F811
+    city(room)
+    made = settle(room, "D1-P001", 30, 2)
+    subject = f"enterprise/{made}"
+    wrong = room.say(subject, HeadcountReported(workers=300), "2024-05-01")
+    await room.fold()
+    before, after = room.today, room.next_day(1)
+    assert (await figures(room, before))["workers"] == 300
+    told = withdrawn(room, wrong)
+    await room.fold()
+    assert (await figures(room, after))["workers"] == 30
+    assert (await figures(room, before))["workers"] == 300, "as it was known then"
+    body = await client.ok("coverage/explain", measure="workers", enterprise=made, as_of=AS_OF, known_at=after)
+    assert [(event["type"].split(".")[1], event["in_force"]) for event in body["events"]] == [
+        ("enterprise-registered", True),
+        ("headcount-reported", True),
+        ("headcount-reported", False),
+        ("event-withdrawn", False),
+    ]
+    assert body["events"][-1]["id"] == str(told.id)
+    early = await client.ok("coverage/explain", measure="workers", enterprise=made, as_of=AS_OF, known_at=before)
+    assert [event["in_force"] for event in early["events"]] == [True, True, True]
+    body = await client.ok("coverage/changes", as_of=AS_OF, known_from=before, known_to=after)
+    assert [(item["kind"], item["event"]["id"], item["measures"]["workers"]["delta"]) for item in body["items"]] == [
+        ("correction", str(told.id), -270)
+    ]
+    async with room.ask() as snapshot:
+        tree = snapshot.areas.at(AS_OF, after)
+        languages: tuple[tuple[Language, str], ...] = (("zh", "用工人数"), ("en", "Headcount"))
+        for language, amount in languages:
+            (newest, *_) = await recent.just_happened(snapshot, tree, None, Words(language, CLOCK.zone))
+            assert (newest.kind, newest.enterprise, newest.amount) == ("event-withdrawn", str(made), amount)
+
+
+async def test_members_of_several_lines_are_taken_back_and_the_timeline_says_how_many(room: Room) -> None:  # noqa: F811
+    city(room)
+    made = settle(room, "D1-P001", 30)
+    subject = f"enterprise/{made}"
+    joined = [
+        room.say(subject, MemberJoined(membership_id=uuid7(), enterprise_id=made, union_id=uuid7()), f"2024-03-0{n}") for n in (1, 2, 3)
+    ]
+    await room.fold(2)
+    before, after = room.today, room.next_day(1)
+    withdrawn(room, joined[0], joined[1].sequence)
+    await room.fold()
+    await room.close(before)
+    assert [(await figures(room, day))["members"] for day in (before, after)] == [3, 1]
+    async with room.ask() as snapshot:
+        lines = await enterprises.timeline(snapshot, made, AS_OF, after)
+        scope = Scope.of(snapshot.areas.at(AS_OF, after), None)
+        told, _ = await explain.events(snapshot, scope, "members", AS_OF, after, subject, explain.FIRST, 100)
+        found, _ = await shares(snapshot, Window(None, AS_OF, before, after), ("", 0), 100)
+    assert [(line.kind, line.count, line.correction, line.in_force) for line in lines if line.kind == "member-joined"] == [
+        ("member-joined", 2, True, False),
+        ("member-joined", 1, False, True),
+        ("member-joined", 1, False, False),
+        ("member-joined", 1, False, False),
+    ]
+    assert [one.in_force for one in told if one.row["source"] == membership.SOURCE] == [False, False, True, False]
+    assert [(one.kind, counts(one.before)["members"], counts(one.after)["members"]) for one in found] == [("correction", 3, 1)]
+
+
+async def test_a_version_of_an_area_that_is_withdrawn_is_told_no_longer_from_the_withdrawals_day_on(room: Room) -> None:  # noqa: F811
+    city(room)
+    extra = room.say("area/X", AreaRegistered(code="X", name="误", kind=AreaKind.DIVISION, parent="C", level=False), "1900-01-01")
+    await room.fold()
+    before, after = room.today, room.next_day(1)
+    withdrawn(room, extra)
+    await room.fold()
+    async with room.ask() as snapshot:
+        assert [("X" in snapshot.areas.at(AS_OF, day).areas) for day in (before, after)] == [True, False]

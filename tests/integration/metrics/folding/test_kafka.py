@@ -1,0 +1,78 @@
+"""Events on a real Kafka come out as figures, also when the projector is stopped and another goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+from deploy.local.servers.kafka import KafkaServer
+from services.metrics import app
+from services.metrics.settings import Settings
+from shared.broker.kafka import KafkaBroker
+from shared.broker.protocol import Message, partition_of
+from shared.contracts import Envelope, encode, membership
+from shared.process.db import create_pool
+from shared.reading.lag import lag
+from tests import oracle
+from tests.conftest import Database, NewDatabase, NewTopics
+from tests.histories import history, interleaved
+from tests.integration.metrics.service import Room
+
+PARTITIONS = 4
+DEADLINE = 30
+
+
+@pytest.fixture
+async def metrics(database: NewDatabase) -> Database:
+    return await database("metrics")
+
+
+@pytest.fixture
+async def room(metrics: Database) -> AsyncIterator[Room]:
+    pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
+    yield Room(pool)
+    pool.terminate()
+
+
+async def publish(kafka: KafkaBroker, prefix: str, events: Iterable[Envelope]) -> None:
+    producer = kafka.producer()
+    for event in events:
+        topic = f"{prefix}{'membership' if event.source == membership.SOURCE else 'registry'}.v1"
+        key = event.partitionkey.encode()
+        await producer.publish(topic, [Message(partition_of(event.partitionkey, PARTITIONS), key, encode(event))])
+    await producer.close()
+
+
+@pytest.mark.invariant("I1")
+async def test_a_projector_that_is_stopped_is_followed_by_one_that_goes_on(
+    kafka: KafkaBroker, kafka_server: KafkaServer, metrics: Database, room: Room, new_topics: NewTopics, topic_prefix: str
+) -> None:
+    await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    settings = Settings(
+        dsn=metrics.app_dsn,
+        kafka=kafka_server.bootstrap,
+        partitions=PARTITIONS,
+        topic_prefix=topic_prefix,
+        issuer="https://issuer.test",
+        jwks_url="https://issuer.test/jwks",
+        fingerprint_key=bytes(32),
+        cursor_key=bytes(32),
+        fold_batch=17,
+    )
+    events = interleaved(history(7, enterprises=20, length=20), 7)
+    half = len(events) // 2
+    for part in (events[:half], events[half:]):
+        await publish(kafka, topic_prefix, part)
+        stop = asyncio.Event()
+        projector = asyncio.ensure_future(app.roles(settings)["projector"](stop))
+        async with asyncio.timeout(DEADLINE):
+            while (await lag(room.pool, kafka, 1, settings.topics)).events or not await room.pool.fetchval("SELECT count(*) FROM shards"):
+                await asyncio.sleep(0.05)
+        stop.set()
+        await projector
+    assert await room.ledger() == oracle.ledger(events)
+    assert await room.pool.fetchval("SELECT count(*) FROM g1.facts") == len(events)
+    async with room.ask() as snapshot:
+        assert set(snapshot.versions) == set(range(PARTITIONS))

@@ -1,0 +1,355 @@
+"""The stream serves what GET /v1/coverage serves, and every change of it, to whom it may be shown, without ever piling up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from shared.contracts.registry import EnterpriseMoved, HeadcountReported
+from tests.browser.city import City, join, tell_city
+from tests.conftest import Database, NewDatabase
+from tests.dummy_service.reading import until
+from tests.histories import history, interleaved
+from tests.integration.metrics.server import House, house_of
+from tests.integration.metrics.service import Room
+
+ADDED = ("full", "version", "newest", "age_ms")
+
+
+class Follower:
+    """One open stream: `figures` are the rows as told so far."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.aiter_lines()
+        self.figures: dict[str, Any] = {}
+        self.version = ""
+        self.last: dict[str, Any] = {}
+
+    async def event(self) -> tuple[str, dict[str, Any], str | None]:
+        """The next event: name, data, id."""
+        name, data, event_id = "", "", None
+        async for line in self._lines:
+            field, _, value = line.partition(": ")
+            match field:
+                case "event":
+                    name = value
+                case "data":
+                    data = value
+                case "id":
+                    event_id = value
+                case "" if name:
+                    return name, json.loads(data), event_id
+        raise EOFError
+
+    async def coverage(self) -> dict[str, Any]:
+        """The next figures, taken in."""
+        async with asyncio.timeout(10):
+            while True:
+                name, data, event_id = await self.event()
+                if name == "coverage":
+                    assert event_id == data["version"]
+                    self.figures = ({} if data["full"] else self.figures) | {row["area"]: row for row in data["rows"]}
+                    self.version, self.last = data["version"], data
+                    return data
+
+    async def until(self, version: str) -> None:
+        """Take in figures up to a version vector."""
+        while not reached(self.version, version):
+            await self.coverage()
+
+
+def reached(version: str, wanted: str) -> bool:
+    made, _, vector = version.partition(":")
+    other, _, needed = wanted.partition(":")
+    return made == other and all(int(a) >= int(b) for a, b in zip(vector.split("."), needed.split("."), strict=True))
+
+
+@asynccontextmanager
+async def following(house: House, *areas: str, claims: dict[str, Any] | None = None, **params: Any) -> AsyncIterator[Follower]:
+    async with house.client(*areas, **(claims or {})) as http, http.stream("GET", "/v1/coverage/stream", params=params) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Follower(answer)
+
+
+@pytest.fixture
+async def house(database: NewDatabase) -> AsyncIterator[House]:
+    async with house_of(await database("metrics")) as made:
+        yield made
+
+
+@pytest.fixture
+async def city(house: House) -> City:
+    return await tell_city(house.room, scale=40)
+
+
+async def served(house: House, **params: Any) -> dict[str, Any]:
+    async with house.client() as http:
+        answer = await http.get("/v1/coverage", params=params)
+    assert answer.status_code == 200
+    return {"version": answer.headers["x-parkunion-version"], **answer.json()}
+
+
+def figures(body: dict[str, Any]) -> dict[str, Any]:
+    return {row["area"]: row for row in body["rows"]}
+
+
+async def test_the_first_event_is_the_answer_of_coverage(house: House, city: City) -> None:
+    questions: tuple[dict[str, Any], ...] = (
+        {},
+        {"by": "park"},
+        {"by": "district", "area": "C01"},
+        {"by": "size"},
+        {"by": "park", "as_of": "2026-01-31"},
+    )
+
+    async def fresh() -> bool:
+        return "KAFKA_UNREACHABLE" not in (await served(house))["provisional"]
+
+    await until(fresh)
+    for params in questions:
+        wanted = await served(house, **params)
+        async with following(house, **params) as stream:
+            first = await stream.coverage()
+        assert first["full"]
+        assert {name: value for name, value in first.items() if name not in ADDED} == {
+            name: value for name, value in wanted.items() if name != "version"
+        }
+        assert first["version"] == wanted["version"]
+
+
+async def test_a_day_that_closes_is_told_to_open_streams(house: House, city: City) -> None:
+    async with following(house) as stream:
+        first = await stream.coverage()
+        assert (first["closed_day"], first["provisional"]) == (None, ["NO_CLOSED_DAYS"])
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        async with asyncio.timeout(10):
+            while True:
+                name, data, _ = await stream.event()
+                if name == "age" and data["closed_day"] == "2026-01-02":
+                    break
+    async with following(house) as stream:
+        first = await stream.coverage()
+    assert (first["closed_day"], first["provisional"]) == ("2026-01-02", ["DAY_NOT_CLOSED"])
+
+
+async def test_changes_bring_only_the_rows_that_changed_and_the_total(house: House, city: City) -> None:
+    park = next(park for park, listed in city.enterprises.items() if any(key in city.unions for key in listed))
+    other = next(code for code in city.enterprises if code != park)
+    key = next(key for key in city.enterprises[park] if key in city.unions)
+    async with following(house, by="park") as stream:
+        await stream.coverage()
+        before = stream.figures[park]["members"]
+        join(house.room, city, key, 3, "2026-02-02")
+        await house.room.fold()
+        told = await stream.coverage()
+        assert ([row["area"] for row in told["rows"]], told["full"]) == ([park, "all"], False)
+        assert stream.figures[park]["members"] == before + 3
+        assert told["age_ms"] is not None
+        house.room.say(f"enterprise/{key}", EnterpriseMoved(park=other, district=other[:4]), "2026-03-03")
+        await house.room.fold()
+        assert {row["area"] for row in (await stream.coverage())["rows"]} == {park, other, "all"}
+    assert stream.figures == figures(await served(house, by="park")) | {
+        code: row for code, row in stream.figures.items() if not any(row[name] for name in ("units", "members", "workers"))
+    }
+
+
+@pytest.mark.invariant("I3")
+@pytest.mark.parametrize("seed", range(3))
+async def test_figures_pushed_equal_those_asked_for_at_the_same_version(house: House, seed: int) -> None:
+    events = interleaved(history(seed, enterprises=8, length=25), seed)
+    questions: tuple[dict[str, Any], ...] = ({"by": "park"}, {"by": "industry"}, {"by": "district", "as_of": "2024-03-01"})
+    await house.room.fold_batch(0, events[:20])
+    for params in questions:
+        async with following(house, **params) as stream:
+            start = 20
+            for size in (1, 3, 30, 7, 500):
+                await house.room.fold_batch(0, events[start : start + size])
+                start += size
+            wanted = await served(house, **params)
+            async with asyncio.timeout(10):
+                while {code: row for code, row in stream.figures.items() if any_count(row)} != figures(wanted):
+                    await stream.coverage()
+            assert reached(wanted["version"], stream.version)
+        events = events[start:] + events[:0]
+        if len(events) < 50:
+            break
+
+
+def any_count(row: dict[str, Any]) -> bool:
+    return row["area"] == "all" or any(isinstance(value, int) and value for value in row.values())
+
+
+async def test_a_stream_that_resumes_is_told_what_changed_meanwhile(house: House, city: City) -> None:
+    park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
+    async with following(house, by="park") as stream:
+        first = await stream.coverage()
+    join(house.room, city, key, 1, "2026-02-02")
+    await house.room.fold()
+    wanted = figures(await served(house, by="park"))
+    async with following(house, by="park", last_event_id=first["version"], day=first["as_of"]) as stream:
+        told = await stream.coverage()
+        if not told["rows"]:
+            told = await stream.coverage()
+    assert not told["full"]
+    assert figures(told) == {code: wanted[code] for code in (park, "all")}
+    for foreign in ("7:" + first["version"].partition(":")[2], "nonsense", "1:x.y", f"1:{2**63}"):
+        async with following(house, by="park", last_event_id=foreign) as stream:
+            assert (await stream.coverage())["full"]
+
+
+async def test_a_stream_far_behind_is_sent_everything(house: House, city: City) -> None:
+    owner = await house.room.pool.acquire()
+    await owner.execute("DELETE FROM g1.change_feed")
+    await owner.execute(
+        "INSERT INTO g1.change_feed (shard, version, cells, deltas, oldest, traceparents) VALUES (0, 9000, '{}', '\\x90', parkunion_now(), '{}')"
+    )
+    await house.room.pool.release(owner)
+    async with following(house, by="park", last_event_id="1:1", day=str(house.hub.today)) as stream:
+        assert (await stream.coverage())["full"]
+
+
+@pytest.mark.invariant("I6")
+async def test_areas_and_scopes_limit_the_stream(house: House, city: City) -> None:
+    for areas, scope, params, status in (
+        (("C01A",), "metrics:read", {"area": "C01B"}, 403),
+        (("C01A",), "metrics:read", {}, 403),
+        (("C01A",), "metrics:read", {"area": "C01"}, 403),
+        (("*",), "registry:read", {}, 403),
+        (("*",), "metrics:read", {"area": "NOWHERE"}, 404),
+        (("*",), "metrics:read", {"by": "nothing"}, 422),
+    ):
+        async with house.client(*areas, scope=scope) as http:
+            answer = await http.get("/v1/coverage/stream", params=params)
+            assert answer.status_code == status, params
+    async with httpx.AsyncClient(base_url=house.url) as http:
+        assert (await http.get("/v1/coverage/stream")).status_code == 401
+    async with following(house, "C01A", area="C01A", by="park") as stream:
+        assert {row["area"][:4] for row in (await stream.coverage())["rows"]} == {"C01A", "all"}
+
+
+async def test_the_stream_ends_with_its_token(house: House) -> None:
+    # The verifier's leeway for clocks is 30 s.
+    async with following(house, claims={"lasts": -28}) as stream, asyncio.timeout(15):
+        while True:
+            name, data, _ = await stream.event()
+            if name == "end":
+                assert data == {"reason": "TOKEN_EXPIRED"}
+                break
+        with pytest.raises(EOFError):
+            await stream.event()
+
+
+async def test_another_name_of_an_area_reaches_the_stream(house: House, city: City) -> None:
+    park = next(iter(city.enterprises))
+    async with following(house, by="park") as stream:
+        await stream.coverage()
+        house.room.area(park, "C01B", name="新名", on="2020-01-01")
+        await house.room.fold()
+        await stream.coverage()
+        assert stream.figures[park]["name"] == "新名"
+
+
+async def test_a_broken_connection_is_made_again_and_nothing_is_missed(house: House, city: City, house_owner: str) -> None:
+    key = next(key for listed in city.enterprises.values() for key in listed)
+    async with following(house, by="park") as stream:
+        await stream.coverage()
+        admin = await asyncpg.connect(house_owner)
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'metrics.stream'")
+        await admin.close()
+        house.room.say(f"enterprise/{key}", HeadcountReported(workers=777), "2026-05-05")
+        await house.room.fold()
+        wanted = figures(await served(house, by="park"))
+        async with asyncio.timeout(15):
+            while stream.figures["all"] != wanted["all"]:
+                await stream.coverage()
+
+
+@pytest.fixture
+def house_owner(house: House, postgres_server: Any) -> str:
+    return str(postgres_server.dsn())
+
+
+async def test_midnight_brings_the_figures_of_the_new_day(house: House, database: NewDatabase, city: City) -> None:
+    async with following(house, by="park") as stream:
+        first = await stream.coverage()
+        moved = await move_clock(house)
+        async with asyncio.timeout(15):
+            while (told := await stream.coverage())["as_of"] == first["as_of"]:
+                pass
+        assert told["full"]
+        assert told["as_of"] > first["as_of"]
+        assert moved
+
+
+async def move_clock(house: House) -> bool:
+    """A day passes: the clock is the owner's to move, so the hub is told so by its own clock."""
+    clock = house.hub._clock
+    original = clock.day_of
+
+    def tomorrow(instant: Any) -> Any:
+        from datetime import timedelta
+
+        return original(instant) + timedelta(days=1)
+
+    clock.day_of = tomorrow  # type: ignore[method-assign]
+    return True
+
+
+async def test_a_slow_client_gathers_no_queue(house: House, city: City) -> None:
+    park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
+    async with following(house, by="park") as stream:
+        await stream.coverage()
+        before = stream.figures[park]["members"]
+        (channel,) = house.hub._channels.values()
+        (subscriber,) = channel.subscribers
+        for _ in range(30):
+            join(house.room, city, key, 1, "2026-02-02")
+            await house.room.fold()
+        assert len(subscriber._groups) <= 2
+        async with asyncio.timeout(10):
+            while stream.figures[park]["members"] < before + 30:
+                await stream.coverage()
+    async with asyncio.timeout(5):
+        while house.hub.subscribers:
+            await asyncio.sleep(0.02)
+    assert not house.hub._channels
+
+
+_ = (Database, Room)
+
+
+async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(house: House, city: City) -> None:
+    async with house.client() as http:
+        opened = (await http.post("/v1/login-codes")).json()["url"]
+    async with httpx.AsyncClient(base_url=house.url, timeout=30, follow_redirects=True) as browser:
+        await browser.get(opened)
+
+        async def page(**params: str) -> str:
+            return (await browser.get("/areas/C01", params={"lang": "en", **params})).text
+
+        assert '<b id="closed">—</b>' in await page()
+        assert 'data-provisional="NO_CLOSED_DAYS"' in await page()
+        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        assert '<b id="closed">2026-01-02</b>' in await page()
+        final = await page(known_at="2026-01-02")
+        assert "Final: the day as known is closed" in final
+        assert "data-provisional" not in final
+        assert 'data-provisional="DAY_NOT_CLOSED"' in await page(known_at="2026-01-03")
+        assert "所知之日尚未结账" in await page(known_at="2026-01-03", lang="zh")
+        line = (await browser.get("/areas/C01/coverage.csv", params={"known_at": "2026-01-03"})).text.splitlines()
+        assert line[0].endswith("closed_day,provisional")
+        assert line[1].endswith("2026-01-02,DAY_NOT_CLOSED")
+
+        async def told() -> bool:
+            return "2026-01-02" in (await browser.get("/age")).text
+
+        await until(told)

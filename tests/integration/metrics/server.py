@@ -1,0 +1,100 @@
+"""The metrics API as a process runs it: a real server with stream and dashboard, tokens of its own issuer, events told to its projector."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from services.metrics.app import api
+from services.metrics.live.hub import Hub
+from services.metrics.settings import Settings
+from shared.http.tokens import Verifier
+from shared.process.db import create_pool
+from tests.conftest import Database
+from tests.integration.metrics.service import Room
+
+ISSUER = "https://issuer.test"
+KEY = ECKey.generate_key("P-256", auto_kid=True)
+
+
+@dataclass
+class House:
+    """`url` answers; `room` tells; `token()` opens."""
+
+    url: str
+    room: Room
+    hub: Hub
+
+    def token(self, *areas: str, scope: str = "metrics:read", lasts: float = 600) -> str:
+        claims = {
+            "iss": ISSUER, "aud": "parkunion", "sub": "tester", "exp": int(time.time() + lasts), "scope": scope, "areas": list(areas or ("*",))
+        }  # fmt: skip
+        return jwt.encode({"alg": "ES256", "kid": KEY.kid}, claims, KEY)
+
+    def client(self, *areas: str, **claims: Any) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self.token(*areas, **claims)}", "Accept-Language": "en"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10)
+
+
+def settings_of(database: Database, **changes: Any) -> Settings:
+    told: dict[str, Any] = {
+        "dsn": database.app_dsn,
+        "kafka": "127.0.0.1:1",
+        "partitions": 12,
+        "issuer": ISSUER,
+        "jwks_url": f"{ISSUER}/jwks",
+        "fingerprint_key": bytes(32),
+        "cursor_key": bytes(32),
+        **changes,
+    }
+    return Settings(**told)
+
+
+async def _keys() -> dict[str, Any]:
+    return {"keys": [KEY.as_dict(private=False)]}
+
+
+@asynccontextmanager
+async def house_of(database: Database, *, fresh: bool = True, **changes: Any) -> AsyncIterator[House]:
+    """A running house; `fresh`: its reader says every second that nothing is missing, as one with a quiet log does."""
+    settings = settings_of(database, **changes)
+    app = api(settings)
+    app.state.verifier = Verifier(settings, _keys)
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
+    )
+    # Signals are the test runner's.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    serving = asyncio.create_task(server.serve())
+    pool = await create_pool(database.app_dsn, application_name="metrics.tests")
+    beating = asyncio.create_task(_beat(Room(pool))) if fresh else None
+    try:
+        async with asyncio.timeout(20):
+            while not server.started:
+                await asyncio.sleep(0.01)
+            while not app.state.hub.today.year > 1:
+                await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield House(f"http://127.0.0.1:{port}", Room(pool), app.state.hub)
+    finally:
+        if beating is not None:
+            beating.cancel()
+        server.should_exit = True
+        await serving
+        pool.terminate()
+
+
+async def _beat(room: Room) -> None:
+    while True:
+        await room.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+        await asyncio.sleep(0.5)

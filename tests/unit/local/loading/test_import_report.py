@@ -1,0 +1,109 @@
+"""What people and programs read of figures and imports: rounded in one place only, narrow enough, nothing a spreadsheet would carry out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality, percent
+from deploy.local.loading.batches import ImportResult, Refusal
+from deploy.local.loading.report import finding_lines, result_lines, unusable_lines, write_findings
+from samples.files import UnusableFileError
+from samples.records import Finding
+from shared.problems.errors import FieldError
+
+
+def rate(n: int, d: int) -> dict[str, Any]:
+    return {"n": n, "d": d, "rate": n / d if d else None, "reason": None if d else "NO_BASE"}
+
+
+def row(area: str, name: str, units: int = 3783) -> dict[str, Any]:
+    founding = {"unit_founding_rate_all": rate(2342, 3777), "unit_founding_rate_ge25": rate(0, 0)}
+    joining = {"worker_joining_rate_all": rate(74890, 252414), "worker_joining_rate_unionised": rate(74890, 137089)}
+    return {"area": area, "name": name, "units": units, "workers": 252414, "members": 74890, **founding, **joining}
+
+
+def answer(*rows: dict[str, Any]) -> dict[str, Any]:
+    return {"as_of": "2021-12-31", "known_at": "2026-11-24", "provisional": ["NO_CLOSED_DAYS"], "rows": [*rows, row("all", "全部")]}
+
+
+def shown(table: Any, width: int) -> str:
+    output = io.StringIO()
+    Console(file=output, width=width).print(table)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "text"), [(2342, 3777, "62.0 % 2342/3777"), (1, 2000, "0.1 % 1/2000"), (1, 1, "100.0 % 1/1"), (0, 0, "— 0/0")]
+)
+def test_rates_are_rounded_half_up_and_keep_numerator_and_denominator(n: int, d: int, text: str) -> None:
+    assert percent(rate(n, d)) == text
+
+
+def test_the_table_fits_80_columns_and_says_everything_there(tmp_path: Path) -> None:
+    text = shown(coverage_table(answer(row("MA-CAMBRIDGE", "Cambridge")), width=80), 80)
+    for said in ("MA-CAMBRIDGE", "3783", "62.0 % 2342/3777", "— 0/0", "252414", "74890", "29.7 % 74890/252414", "54.6 %", "NO_CLOSED_DAYS"):
+        assert said in text
+    assert "…" not in text
+
+
+def test_of_many_rows_those_with_most_units_are_shown_and_always_the_total() -> None:
+    rows = [row(f"R{n}", f"R{n}", units=n) for n in range(50)]
+    text = shown(coverage_table(answer(*rows), most=2), 160)
+    assert [code for code in ("R48", "R49", "all") if code in text] == ["R48", "R49", "all"]
+    assert "R47" not in text
+
+
+def test_csv_has_a_column_for_each_part_of_a_rate_and_carries_no_formula() -> None:
+    [found] = csv.DictReader(io.StringIO(comma_separated([row("P1", '=HYPERLINK("x")')])))
+    assert found["name"] == '\'=HYPERLINK("x")'
+    assert (found["unit_founding_rate_all_n"], found["unit_founding_rate_all_d"]) == ("2342", "3777")
+    assert (found["unit_founding_rate_ge25_rate"], found["unit_founding_rate_ge25_reason"]) == ("", "NO_BASE")
+    assert float(found["unit_founding_rate_all_rate"]) == 2342 / 3777
+
+
+def test_refusals_are_listed_by_row_in_both_languages_and_the_fate_of_the_others_is_said() -> None:
+    result = ImportResult()
+    result.accepted.update(enterprise=7)
+    result.refuse([Refusal.of(FieldError("UNKNOWN_PARK", "park", 9, {"park": "X"}), "enterprise")], "enterprise")
+    result.refuse([Refusal.of(FieldError("BROKEN_JSON", None, 4), "row")], "row", 3)
+    first, second, more, accepted, refused = result_lines(result)
+    assert "line 4" in first
+    assert "第 9 行 line 9 · enterprise · park · UNKNOWN_PARK: 没有园区 X。 / There is no park X." in second
+    assert "4 were refused" in more
+    assert "enterprise 7" in accepted
+    assert "enterprise 1" in refused
+    assert "row 3" in refused
+
+
+def test_an_unusable_file_is_said_with_all_that_is_wrong_and_that_nothing_was_brought_in() -> None:
+    error = UnusableFileError(FieldError("MISSING_COLUMN", "A", 1, {"column": "A"}), FieldError("MISSING_COLUMN", "B", 1, {"column": "B"}))
+    *wrong, last = unusable_lines(Path("file.csv"), error)
+    assert [line.split(": ")[1] for line in wrong] == ["第 1 行 line 1 · A · MISSING_COLUMN", "第 1 行 line 1 · B · MISSING_COLUMN"]
+    assert "nothing was brought in" in last
+
+
+def test_findings_are_listed_with_case_and_code_and_written_in_full(tmp_path: Path) -> None:
+    findings = [Finding("01-RC-1", "OTHER_SPELLING", 3, "=1+1"), Finding("01-RC-2", "OTHER_SPELLING", 4, "")]
+    lines = list(finding_lines(findings, {"OTHER_SPELLING": 2}, {"OTHER_SPELLING": ("甲", "other")}, tmp_path / "rest"))
+    assert lines[1:] == [
+        "OTHER_SPELLING (2) 甲 / other",
+        "  01-RC-1  OTHER_SPELLING  第 3 行 line 3  =1+1",
+        "  01-RC-2  OTHER_SPELLING  第 4 行 line 4",
+    ]
+    write_findings(tmp_path / "findings.csv", findings)
+    assert "01-RC-1,OTHER_SPELLING,3,'=1+1" in (tmp_path / "findings.csv").read_text("utf-8")
+
+
+def test_tables_and_lines_say_whether_figures_may_change() -> None:
+    open_day = {**answer(), "closed_day": "2026-11-23"}
+    assert "DAY" not in finality({**open_day, "provisional": []})
+    assert "final" in finality({**open_day, "provisional": []})
+    assert "NO_CLOSED_DAYS" in finality(answer())
+    [line] = csv.DictReader(io.StringIO(comma_separated([{**row("P1", "a"), **basis(open_day)}])))
+    assert (line["known_at"], line["closed_day"], line["provisional"]) == ("2026-11-24", "2026-11-23", "NO_CLOSED_DAYS")

@@ -1,0 +1,128 @@
+"""NDJSON files: each row by its form, keys by which a repeat is told, and files that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.loading.rows import LONGEST_LINE, CheckedFile, ParsedRow, read_rows
+from samples.files import UnusableFileError
+from shared.problems.catalogue import CODES
+
+ENTERPRISE = {"name": "示例机械厂", "park": "D-P001", "settled_on": "2025-03-01"}
+MEMBER = {
+    "union_id": "01a20b8b-986b-7614-beb0-72ffb26119b8",
+    "enterprise_id": "91330203MA2AAAAA0U",
+    "document": {"kind": "permit", "number": "SECRET-1"},
+    "joined_on": "2025-05-06",
+}
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(*lines: dict[str, Any] | str, encoding: str = "utf-8", end: str = "\n") -> Path:
+        path = tmp_path / "rows.ndjson"
+        texts = (line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
+        path.write_bytes("".join(text + end for text in texts).encode(encoding))
+        return path
+
+    return write
+
+
+def errors_of(path: Path, kind: str) -> list[tuple[int | None, str | None, str]]:
+    found = CheckedFile(path, kind).errors
+    assert all(error.code in CODES for error in found)
+    return [(error.row, error.field, error.code) for error in found]
+
+
+def good_of(path: Path, kind: str) -> list[ParsedRow]:
+    return [row for row in read_rows(path, kind) if isinstance(row, ParsedRow)]
+
+
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("gb18030", "\n")])
+def test_a_row_is_the_body_of_the_route_in_any_encoding_and_line_end(write: Write, encoding: str, end: str) -> None:
+    path = write({"key": "A-1", **ENTERPRISE, "headcount": {"on": "2025-04-01", "workers": 40}}, "", ENTERPRISE, encoding=encoding, end=end)
+    first, second = good_of(path, "enterprises")
+    assert (first.number, first.key, first.body) == (1, "enterprises/A-1", ENTERPRISE)
+    assert first.headcount == {"on": "2025-04-01", "workers": 40}
+    assert (second.number, second.body, second.headcount) == (3, ENTERPRISE, None)
+
+
+def test_without_a_key_the_content_is_the_key_and_only_its_hash_leaves_the_file(write: Write) -> None:
+    other_order = dict(reversed(MEMBER.items()))
+    first, second, third = good_of(write(MEMBER, other_order, {**MEMBER, "joined_on": "2025-05-07"}), "members")
+    assert first.key == second.key != third.key
+    assert "SECRET" not in first.key
+
+
+def test_every_wrong_field_is_told_by_row_and_the_other_rows_are_good(write: Write) -> None:
+    path = write(
+        ENTERPRISE,
+        {**ENTERPRISE, "settled_on": "2025-13-01", "name": ""},
+        {**ENTERPRISE, "headcount": {"on": "2025-04-01", "workers": -4}},
+        {**ENTERPRISE, "headcount": {"on": "2025-04-01", "workers": "many"}},
+        {**ENTERPRISE, "colour": "red"},
+        {"name": "x"},
+        "{broken",
+        '["no", "object"]',
+        {**ENTERPRISE, "name": "x" * LONGEST_LINE},
+        {**ENTERPRISE, "key": "with blank"},
+    )
+    found = errors_of(path, "enterprises")
+    assert [(row, field) for row, field, _ in found] == [
+        (2, "name"),
+        (2, "settled_on"),
+        (3, "headcount.workers"),
+        (4, "headcount.workers"),
+        (5, "colour"),
+        (6, "park"),
+        (6, "settled_on"),
+        (7, None),
+        (8, None),
+        (9, None),
+        (10, "key"),
+    ]
+    assert {code for row, _, code in found if row in (2, 3, 7, 9)} == {
+        "EMPTY",
+        "INVALID_DATE",
+        "BELOW_ZERO",
+        "BROKEN_JSON",
+        "LINE_TOO_LARGE",
+    }
+    checked = CheckedFile(path, "enterprises")
+    assert (checked.valid, checked.refused) == (1, 9)
+
+
+def test_a_wrong_document_is_told_without_its_number(write: Write) -> None:
+    path = write(MEMBER, {**MEMBER, "document": {"kind": "permit", "number": ["SECRET-2"]}})
+    [error] = CheckedFile(path, "members").errors
+    assert (error.row, error.field) == (2, "document.number")
+    assert "SECRET" not in json.dumps(error.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ("", "FILE_EMPTY"),
+        ("\n \n", "FILE_EMPTY"),
+        ("# a text\nno json\n", "NOT_NDJSON"),
+        ("PK\x03\x04", "NOT_NDJSON"),
+        ('[{"name": "x"}]', "NOT_NDJSON"),
+    ],
+)
+def test_files_without_any_row_are_refused_as_a_whole(write: Write, content: str, code: str) -> None:
+    with pytest.raises(UnusableFileError) as refused:
+        CheckedFile(write(content, end=""), "unions")
+    assert [error.code for error in refused.value.errors] == [code]
+
+
+def test_errors_are_counted_and_only_so_many_kept(write: Write) -> None:
+    checked = CheckedFile(write(*["{}"] * 50), "areas", most=3)
+    assert checked.refused == 50
+    assert {error.row for error in checked.errors} == {1}
+    assert len(checked.errors) == 3
