@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from deploy.local.servers.postgres import PostgresServer
-from services.registry.app import Context
 from services.registry.facts import TABLE
+from services.registry.needs import Context
 from shared.http.auth import Areas
 from shared.journal.idempotency import Result
 from shared.journal.journal import Actor

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.registry.needs import Context
 from services.registry.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.registry import SOURCE
 from shared.journal.day_closing import DayCloser
 from shared.process import db
-from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.relaying.relay import Relay, relay_check
 
@@ -23,22 +22,10 @@ if TYPE_CHECKING:
     from shared.http.operations import Readiness
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What commands need besides a connection. `fingerprint_key` hides bodies in idempotency rows."""
-
-    clock: Clock
-    fingerprint_key: bytes
-
-
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.registry.areas.routes import router as areas
-    from services.registry.enterprises.routes import router as enterprises
-    from services.registry.facts import TABLE
-    from services.registry.reading import EVENTS
+    from services.registry.routes import routers
     from shared.http.web import create_app
-    from shared.writing.routes import writing_router
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,8 +38,7 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool)
 
-    routers = [writing_router(TABLE, EVENTS), enterprises, areas]
-    app = create_app(settings, title="parkunion registry", routers=routers, lifespan=lifespan, readiness=readiness)
+    app = create_app(settings, title="parkunion registry", routers=routers(), lifespan=lifespan, readiness=readiness)
     app.state.context = Context(settings.clock, settings.fingerprint_key)
     return app
 

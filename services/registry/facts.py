@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from services.registry import fields as shared_fields
-from services.registry import loading
+from services.registry import grants, loading, needs
 from services.registry.areas import rules as areas
 from services.registry.areas.area import RegisterArea
 from services.registry.areas.bodies import AreaBody
+from services.registry.bodies import area_code, name
 from services.registry.enterprises import corrections, fields
 from services.registry.enterprises import rules as enterprises
 from services.registry.enterprises.bodies import ClassificationBody, ClosureBody, EnterpriseBody, HeadcountBody, MoveBody
 from services.registry.enterprises.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
-from services.registry.world import Needs, World
+from services.registry.needs import Needs
+from services.registry.world import World
 from shared.contracts.registry import (
     SOURCE,
     AreaRegistered,
@@ -24,11 +24,10 @@ from shared.contracts.registry import (
     EnterpriseRegistered,
     HeadcountReported,
 )
-from shared.writing.facts import Standing
 from shared.writing.fields import optional
-from shared.writing.table import Access, CommandKind, Correct, Corrections, FactKind, Field, Locks, Table, named_streams
+from shared.writing.table import CommandKind, Corrections, FactKind, Field, Locks, Table, named_streams
 
-PARK = Field("park", shared_fields.area_code)
+PARK = Field("park", area_code)
 INDUSTRY = Field("industry", fields.industry)
 OWNERSHIP = Field("ownership", fields.ownership)
 
@@ -38,7 +37,7 @@ FACTS: list[FactKind[World]] = [
         put=areas.put,
         drop=areas.drop,
         date="valid_from",
-        fields={"name": Field("name", shared_fields.name), "parent": Field("parent", optional(shared_fields.area_code))},
+        fields={"name": Field("name", name), "parent": Field("parent", optional(area_code))},
         before=areas.require_unused,
         complete=areas.complete,
     ),
@@ -48,7 +47,7 @@ FACTS: list[FactKind[World]] = [
         drop=enterprises.drop,
         date=corrections.SETTLED_ON,
         fields={
-            "name": Field("name", shared_fields.name),
+            "name": Field("name", name),
             "credit_code": Field("credit_code", fields.credit_code),
             "park": PARK,
             "industry": INDUSTRY,
@@ -105,8 +104,8 @@ COMMANDS: list[CommandKind[Any, World]] = [
         body=AreaBody,
         command=AreaBody.command,
         kind=RegisterArea,
-        needs=areas.needs,
-        permit=areas.permit,
+        needs=needs.register_area,
+        permit=grants.register_area,
         decide=areas.register,
     ),
     CommandKind(
@@ -118,8 +117,8 @@ COMMANDS: list[CommandKind[Any, World]] = [
         body=EnterpriseBody,
         command=EnterpriseBody.command,
         kind=RegisterEnterprise,
-        needs=enterprises.needs_registration,
-        permit=enterprises.permit_registration,
+        needs=needs.register_enterprise,
+        permit=grants.register_enterprise,
         decide=enterprises.register,
     ),
     CommandKind(
@@ -131,8 +130,8 @@ COMMANDS: list[CommandKind[Any, World]] = [
         body=HeadcountBody,
         command=HeadcountBody.of,
         kind=ReportHeadcount,
-        needs=enterprises.needs_change,
-        permit=enterprises.permit_change,
+        needs=needs.change,
+        permit=grants.change,
         decide=enterprises.report,
     ),
     CommandKind(
@@ -144,8 +143,8 @@ COMMANDS: list[CommandKind[Any, World]] = [
         body=MoveBody,
         command=MoveBody.of,
         kind=Move,
-        needs=enterprises.needs_move,
-        permit=enterprises.permit_move,
+        needs=needs.move,
+        permit=grants.move,
         decide=enterprises.move,
     ),
     CommandKind(
@@ -157,8 +156,8 @@ COMMANDS: list[CommandKind[Any, World]] = [
         body=ClassificationBody,
         command=ClassificationBody.of,
         kind=Reclassify,
-        needs=enterprises.needs_change,
-        permit=enterprises.permit_change,
+        needs=needs.change,
+        permit=grants.change,
         decide=enterprises.reclassify,
     ),
     CommandKind(
@@ -170,39 +169,11 @@ COMMANDS: list[CommandKind[Any, World]] = [
         body=ClosureBody,
         command=ClosureBody.of,
         kind=Close,
-        needs=enterprises.needs_change,
-        permit=enterprises.permit_change,
+        needs=needs.change,
+        permit=grants.change,
         decide=enterprises.close,
     ),
 ]
-
-
-def permit_correction(world: World, standing: Standing, command: Correct, access: Access) -> None:
-    """The area of the fact must be granted, and those that the correction names. A fact of a withdrawn enterprise needs every area."""
-    kind, _, key = standing.subject.partition("/")
-    enterprise = world.enterprises.get(UUID(key)) if kind == "enterprise" else None
-    access.area(world, key if kind == "area" else enterprise.park if enterprise else None, "corrects")
-    access.resource(world, standing.subject, world.history(standing.subject).etag)
-    data = command.data or {}
-    for name in ("park", "parent"):
-        if name in data and (data[name] is None or isinstance(data[name], str)):
-            access.area(world, data[name], f"data.{name}")
-
-
-def needs_correction(needs: Needs, command: Correct) -> None:
-    """The areas and the credit code that the changed fields name, if they are of the right form."""
-    data = command.data or {}
-    needs.areas |= {value for name in ("park", "parent") if isinstance(value := data.get(name), str)}
-    if isinstance(code := data.get("credit_code"), str):
-        needs.credit_codes.add(code.upper())
-
-
-def needs_stream(needs: Needs, subject: str) -> None:
-    """The tree of areas; of an area that is corrected or withdrawn, all that lies in it."""
-    kind, _, key = subject.partition("/")
-    needs.tree = True
-    if kind == "area":
-        needs.changed_areas.add(key)
 
 
 TABLE: Table[World, Needs] = Table(
@@ -210,9 +181,9 @@ TABLE: Table[World, Needs] = Table(
     source=SOURCE,
     facts=FACTS,
     commands=COMMANDS,
-    corrections=Corrections(permit=permit_correction, needs=needs_correction, stream=needs_stream),
+    corrections=Corrections(permit=grants.correct, needs=needs.correction, stream=needs.stream),
     world=World,
-    needs=lambda _context: Needs(),
+    needs=needs.needs_of,
     widen=loading.lock_tree,
     locks=[Locks(wanted=named_streams)],
     load=loading.load,

@@ -12,7 +12,8 @@ from uuid import UUID
 from services.registry.areas import store as areas
 from services.registry.enterprises import store as enterprises
 from services.registry.enterprises.enterprise import enterprise_of
-from services.registry.world import Needs, World
+from services.registry.needs import Needs
+from services.registry.world import World
 from shared.contracts import Event
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
 from shared.contracts.streams import EventWithdrawn, FactCorrected

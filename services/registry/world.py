@@ -1,4 +1,4 @@
-"""The loaded part of the registry's state, and what commands need of it."""
+"""The loaded part of the registry's state, which decisions read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.registry.enterprises.enterprise import Enterprise
 from shared.contracts.registry import AreaKind
 from shared.http.auth import Areas
 from shared.problems.errors import NotFound, Unprocessable
-from shared.writing import facts, table
+from shared.writing import facts
 
 
 @dataclass
@@ -50,17 +50,3 @@ class World(facts.World):
         known = self.areas.get(code) if code is not None else None
         path: Sequence[str] | None = known.path if known else None if code is None else (code,)
         areas.require(code, path, field)
-
-
-@dataclass
-class Needs(table.Needs):
-    """`names` = (park, name key) of new enterprises. `changed_areas`: areas that are corrected or withdrawn.
-
-    `tree`: a correction or withdrawal, which relies on areas although it may name none.
-    """
-
-    areas: set[str] = field(default_factory=set)
-    credit_codes: set[str] = field(default_factory=set)
-    names: set[tuple[str, str]] = field(default_factory=set)
-    changed_areas: set[str] = field(default_factory=set)
-    tree: bool = False

@@ -20,7 +20,8 @@ from starlette.responses import Response
 from shared.http.answers import Created, created, created_body, json_response, language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
-from shared.http.forms import Command, IdempotencyKey
+from shared.http.forms import Command
+from shared.http.headers import IdempotencyKey
 from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import describe
 from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
-from shared.http.forms import Data, Id, IdempotencyKey, IfMatch, Text, Withdrawal
+from shared.http.forms import Data, Id, Text, Withdrawal
+from shared.http.headers import IdempotencyKey, IfMatch
 from shared.http.json_bodies import JsonRoute
 from shared.http.pages import Cursors
 from shared.http.web import CallerOf, actor_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.registry.areas.area import RegisterArea
-from services.registry.body_types import AreaCode, Name, Parent, ValidFrom
+from services.registry.bodies import AreaCode, Name, Parent, ValidFrom
 from shared.contracts.registry import AreaKind
 from shared.http.forms import Command
 

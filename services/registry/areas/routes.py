@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.registry.areas import store
-from services.registry.reading import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
+from services.registry.reads import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
 from shared.http.auth import Areas
 from shared.http.forms import AreaCode
 from shared.http.web import CallerOf

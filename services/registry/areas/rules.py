@@ -10,26 +10,15 @@ from typing import Any
 from msgspec import structs
 
 from services.registry.areas.area import Area, RegisterArea, area_subject
-from services.registry.world import Needs, World
+from services.registry.world import World
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.problems.days import EARLIEST, require_day
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import Decision, Fact, Standing
-from shared.writing.table import Access, Correct, Revision
+from shared.writing.table import Correct, Revision
 
 LEVEL_NAMES = frozenset({"市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划"})
 """Names of GB/T 2260 that are levels of the code and name no place."""
-
-
-def needs(needs: Needs, command: RegisterArea) -> None:
-    """The stream, the area and its parent."""
-    needs.streams.add(area_subject(command.code))
-    needs.areas |= {command.code, command.parent or command.code}
-
-
-def permit(world: World, command: RegisterArea, access: Access) -> None:
-    """The parent must be granted; a root needs every area."""
-    access.area(world, command.parent, "parent")
 
 
 def register(world: World, command: RegisterArea, today: date) -> Decision:

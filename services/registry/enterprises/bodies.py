@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import WithJsonSchema
 
-from services.registry.body_types import AreaCode, Day, Name, anchored, read, text
+from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
 from services.registry.enterprises.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from shared.contracts.ids import uuid7

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services.registry.enterprises import store
 from services.registry.enterprises.enterprise import enterprise_of, enterprise_subject
-from services.registry.reading import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
+from services.registry.reads import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, HeadcountReported
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id

@@ -12,25 +12,11 @@ from services.registry.enterprises.commands import Change, Close, Move, Reclassi
 from services.registry.enterprises.enterprise import Enterprise, enterprise_of, enterprise_subject
 from services.registry.enterprises.size import SIZE_RULE, size_class
 from services.registry.naming import name_key
-from services.registry.world import Needs, World
+from services.registry.world import World
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import Decision, Fact, History, Standing
-from shared.writing.table import Access
-
-
-def needs_registration(needs: Needs, command: RegisterEnterprise) -> None:
-    """The park, and what must be unique: the credit code, and the name in the park."""
-    needs.areas.add(command.park)
-    needs.names.add((command.park, name_key(command.name)))
-    if command.credit_code:
-        needs.credit_codes.add(command.credit_code)
-
-
-def permit_registration(world: World, command: RegisterEnterprise, access: Access) -> None:
-    """The park must be granted."""
-    access.area(world, command.park, "park")
 
 
 def register(world: World, command: RegisterEnterprise, today: date) -> Decision:
@@ -53,31 +39,6 @@ def register(world: World, command: RegisterEnterprise, today: date) -> Decision
     fact = Fact(enterprise_subject(command.enterprise_id), data, command.settled_on)
     warnings = warnings_of_name(world, command.name, command.park, command.enterprise_id)
     return Decision([fact], id=str(command.enterprise_id), warnings=warnings)
-
-
-def needs_change(needs: Needs, command: Change) -> None:
-    """The enterprise's stream."""
-    needs.streams.add(enterprise_subject(command.enterprise_id))
-
-
-def needs_move(needs: Needs, command: Move) -> None:
-    """The enterprise's stream, and the park."""
-    needs_change(needs, command)
-    needs.areas.add(command.park)
-
-
-def permit_change(world: World, command: Change, access: Access) -> None:
-    """The enterprise's park must be granted. Raises UNKNOWN_ENTERPRISE (404), and what `Access.resource` does."""
-    enterprise = world.enterprise(command.enterprise_id)
-    access.area(world, enterprise.park, "enterprise_id")
-    subject = enterprise_subject(enterprise.id)
-    access.resource(world, subject, world.history(subject).etag)
-
-
-def permit_move(world: World, command: Move, access: Access) -> None:
-    """Both parks must be granted."""
-    permit_change(world, command, access)
-    access.area(world, command.park, "park")
 
 
 def report(world: World, command: ReportHeadcount, today: date) -> Decision:
