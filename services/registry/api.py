@@ -20,9 +20,9 @@ from services.registry.schemas import (
 )
 from shared.http.answers import Created, created
 from shared.http.forms import Command as Form
-from shared.http.forms import Id, IdempotencyKey, IfMatch, Withdrawal
+from shared.http.forms import Id, Withdrawal
 from shared.http.json_bodies import JsonRoute
-from shared.http.web import CallerOf, actor_of
+from shared.http.web import CallerOf, IdempotencyKey, IfMatch, actor_of
 from shared.journal import idempotency
 from shared.writing import commands
 from shared.writing.batch import Line as BatchLine
