@@ -27,7 +27,7 @@ from shared.process.db import Pool, create_pool
 from shared.process.migrate import migrate
 from tests.settings import ChaosSettings, ServerSettings
 
-TOGETHER = ("tests/e2e/city",)
+TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/stack")
 """Folders whose tests share one stack."""
 APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""

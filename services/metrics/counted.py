@@ -16,11 +16,13 @@ from typing import Any, TypeAlias, assert_never
 import msgspec
 
 from shared.contracts import TYPES, Event, membership, registry, streams
-from shared.contracts.membership import UnionKind, VisitPurpose
 
 
 class Content(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of one fact, as JSON in `facts.says` and as msgpack in `states`; None is unknown and not written."""
+    """What is kept of one fact, as JSON in `facts.says` and as msgpack in `states`.
+
+    Values are those of the fact as JSON: ids and codes are text. None is unknown and is not written.
+    """
 
 
 class InPark(Content, frozen=True):
@@ -55,12 +57,12 @@ class Closure(Content, frozen=True):
 
 class CoverageStart(Content, frozen=True):
     union_id: str
-    kind: UnionKind
+    kind: str
 
 
 class CoverageEnd(Content, frozen=True):
     union_id: str
-    kind: UnionKind
+    kind: str
 
 
 class Founding(Content, frozen=True):
@@ -71,8 +73,12 @@ class Dissolution(Content, frozen=True):
     pass
 
 
-class Visit(Content, frozen=True):
-    purpose: VisitPurpose
+class Uncounted(Content, frozen=True):
+    """What is kept of a fact that is not counted."""
+
+
+class Visit(Uncounted, frozen=True):
+    purpose: str
     outcome: str | None = None
 
 
@@ -114,7 +120,7 @@ class Members:
 class NotCounted:
     """Is kept for the timeline and changes no figure."""
 
-    content: type[Content]
+    content: type[Uncounted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +189,13 @@ def kinds_of(*aspects: Aspect) -> tuple[str, ...]:
     return tuple(kind for kind, row in BY_KIND.items() if isinstance(row, Attribute | Members) and row.aspect in aspects)
 
 
-Kept: TypeAlias = Content | Members
+Kept: TypeAlias = Members | AttributeContent | Uncounted
 """What is kept of a fact about an enterprise or a union: fields, or, of a member, only what it adds."""
 
 
 def counts(kept: Kept) -> bool:
     """Whether a fact changes figures."""
-    return isinstance(kept, Members | AttributeContent)
+    return not isinstance(kept, Uncounted)
 
 
 def kept_of(contract: Event) -> Kept | None:
@@ -198,7 +204,7 @@ def kept_of(contract: Event) -> Kept | None:
         case Members() as members:
             return members
         case Attribute(content=content) | NotCounted(content=content):
-            return msgspec.convert(msgspec.to_builtins(contract), content)
+            return content(*map(msgspec.to_builtins(contract).get, content.__struct_fields__))
         case Area() | Correction() | Withdrawal() | DayClosing():
             return None
         case row:

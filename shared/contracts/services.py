@@ -77,7 +77,7 @@ _ALL = (
         reads=("registry",),
         verbs=("read", "write", "operate"),
         processes=(("api",), ("relay", "consumer")),
-        modules=("api",),
+        modules=("routes",),
         key_rings=("encryption", "hash"),
         fault_lines=("events_in.py",),
     ),

@@ -73,13 +73,14 @@ def test_the_environment_is_read_by_settings_alone() -> None:
     assert not offenders
 
 
-def test_only_bodies_and_settings_know_pydantic_models() -> None:
+def test_only_bodies_routes_and_settings_know_pydantic_models() -> None:
     offenders = [
         path
         for path, text in sources()
         if path.startswith("services/")
         and re.search(r"^from pydantic import", text, re.MULTILINE)
-        and Path(path).name not in {"api.py", "bodies.py", "schemas.py", "settings.py"}
+        and Path(path).name not in {"api.py", "bodies.py", "routes.py", "schemas.py", "settings.py"}
+        and Path(path).parent.name != "routes"
     ]
     assert not offenders
 

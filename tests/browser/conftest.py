@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import asyncpg
-import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext
 
 from deploy.local.servers.postgres import PostgresServer
 from shared.process.migrate import migrate
+from tests.browser.chromium import one_chromium, windows_closed_after_a_test  # noqa: F401
 from tests.browser.city import City, tell_city
 from tests.conftest import Database
 from tests.integration.metrics.server import House, house_of
 
-WITHOUT = "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk)"
 WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}
 LABELS = {"zh": "合成数据", "en": "Invented data"}
 
@@ -120,33 +117,6 @@ async def wire(house: House) -> AsyncIterator[Wire]:
     yield wire
     wire.cut()
     server.close()
-
-
-def chromium() -> str:
-    """Where Chromium is. Without one the test is skipped, and where a browser is due (CI) it fails; both say what to do."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI", "").lower() not in ("", "0", "false") or os.environ.get("PARKUNION_NEED_BROWSER"):
-            pytest.fail(WITHOUT)
-        pytest.skip(WITHOUT)
-    return path
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chrome() -> AsyncIterator[Browser]:
-    path = chromium()
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(chrome: Browser) -> AsyncIterator[Browser]:
-    """The shared browser; the windows that a test opened are closed after it."""
-    yield chrome
-    for context in chrome.contexts:
-        await context.close()
 
 
 async def logged_in(

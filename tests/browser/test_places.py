@@ -8,7 +8,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
-from tests.browser.conftest import chromium, logged_in
+from tests.browser.chromium import chromium
+from tests.browser.conftest import logged_in
 from tests.integration.metrics.server import House
 from tests.integration.metrics.service import enterprise
 

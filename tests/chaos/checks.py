@@ -1,6 +1,6 @@
-"""What must be true of a stack whatever was done to it: every judgement of the chaos suite in one place.
+"""What must be true of a stack after any disturbance: every check of the chaos suite.
 
-`settle` first: nothing is judged before everything said has arrived everywhere.
+Call `settle` first: checks need every event to have arrived everywhere.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from tests.integration.metrics.service import Room
 
 K = TypeVar("K")
 OUTAGE = 120.0
-"""Seconds within which everything has arrived when nothing is broken any more."""
+"""Seconds after the last disturbance within which everything has arrived."""
 Streams = dict[str, list[tuple[int, str]]]
 """{subject: (sequence, event id) in order}"""
 
 
 def settle(platform: Platform) -> None:
-    """Wait until everything said is projected and every process is there."""
-    until(platform.settled, "everything said is projected", seconds=OUTAGE)
+    """Wait until every event is projected and every process runs."""
+    until(platform.settled, "every event is projected", seconds=OUTAGE)
 
 
-async def judge(platform: Platform, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
-    """All that must be true after a load with these answers; a line for people. Raises AssertionError."""
-    said = await journals(platform)
-    one_effect_each(said, outcomes)
-    await log_is_journal(platform, said)
-    await membership_has_learned(platform, said)
-    await ledger_is_the_oracles(platform, said)
+async def check_all(platform: Platform, outcomes: Mapping[str, Sequence[Outcome]]) -> str:
+    """All checks after a load with these answers; a line that sums up. Raises AssertionError."""
+    events = await journals(platform)
+    one_effect_each(events, outcomes)
+    await log_is_journal(platform, events)
+    await membership_has_learned(platform, events)
+    await ledger_is_the_oracles(platform, events)
     nothing_is_held(platform)
-    told = audited(platform)
-    return f"{len(outcomes)} keys, {len(said)} events, {told}"
+    report = audited(platform)
+    return f"{len(outcomes)} keys, {len(events)} events, {report}"
 
 
-def one_effect_each(said: Sequence[Envelope], outcomes: Mapping[str, Sequence[Outcome]]) -> None:
-    """Every key has one answer, its events are in the journal once, and nothing is there that no client was told of."""
-    told: dict[str, str] = {}
+def one_effect_each(events: Sequence[Envelope], outcomes: Mapping[str, Sequence[Outcome]]) -> None:
+    """Every key has one answer, its events are in the journal once, and no other event of the API is there."""
+    acknowledged: dict[str, str] = {}
     for key, answers in outcomes.items():
         done = {answer for answer in answers if answer.status == 201}
         assert len(done) <= 1, f"{key} has several answers: {done}"
@@ -59,13 +59,13 @@ def one_effect_each(said: Sequence[Envelope], outcomes: Mapping[str, Sequence[Ou
             first = next(n for n, answer in enumerate(answers) if answer.status == 201)
             assert all(answer.status == 201 for answer in answers[first:]), f"{key} was done and then refused: {answers}"
         for event in {event for answer in done for event in answer.events}:
-            assert event not in told, f"{event} is the answer of {key} and of {told[event]}"
-            told[event] = key
-    ids = [str(event.id) for event in said]
+            assert event not in acknowledged, f"{event} is the answer of {key} and of {acknowledged[event]}"
+            acknowledged[event] = key
+    ids = [str(event.id) for event in events]
     assert len(ids) == len(set(ids)), "an event id stands in the journals twice"
-    lost = told.keys() - set(ids)
-    assert not lost, f"{len(lost)} acknowledged events are in no journal: {[(event, told[event]) for event in sorted(lost)[:5]]}"
-    unasked = [event for event in said if event.origin == "api" and event.actor != closing.ACTOR.id and str(event.id) not in told]
+    lost = acknowledged.keys() - set(ids)
+    assert not lost, f"{len(lost)} acknowledged events are in no journal: {[(event, acknowledged[event]) for event in sorted(lost)[:5]]}"
+    unasked = [event for event in events if event.origin == "api" and event.actor != closing.ACTOR.id and str(event.id) not in acknowledged]
     assert not unasked, f"{len(unasked)} events are in a journal and in no answer: {unasked[:5]}"
 
 
@@ -77,8 +77,8 @@ def streams_of(events: Sequence[Envelope]) -> Streams:
     return {subject: sorted(own) for subject, own in found.items()}
 
 
-async def log_is_journal(platform: Platform, said: Sequence[Envelope]) -> None:
-    """By subject, the log tells what the journal tells, in sequence if what comes again is left out; `reconcile` says so, too."""
+async def log_is_journal(platform: Platform, events: Sequence[Envelope]) -> None:
+    """By subject, the log has the events of the journal, in sequence if repeats are left out; `reconcile` finds the same."""
     broker = KafkaBroker(Stack(platform.data).content["kafka"]["bootstrap"])
     try:
         for (service, source), topic in zip(SOURCES.items(), TOPICS, strict=True):
@@ -90,7 +90,7 @@ async def log_is_journal(platform: Platform, said: Sequence[Envelope]) -> None:
                     for event in (decode(record.value) for record in records):
                         logged[event.subject].append((event.sequence, str(event.id)))
             found = {subject: list(dict.fromkeys(own)) for subject, own in logged.items()}
-            assert found == streams_of([event for event in said if event.source == source]), f"log and journal of {service} differ"
+            assert found == streams_of([event for event in events if event.source == source]), f"log and journal of {service} differ"
     finally:
         await broker.close()
     done = parkunion("reconcile", "--json", "--data", platform.data, check=False)
@@ -106,10 +106,10 @@ async def _pool(platform: Platform, service: str) -> AsyncIterator[Pool]:
         pool.terminate()
 
 
-async def membership_has_learned(platform: Platform, said: Sequence[Envelope]) -> None:
-    """Its reader has passed the last event of every stream of the registry."""
+async def membership_has_learned(platform: Platform, events: Sequence[Envelope]) -> None:
+    """Membership has applied the last event of every stream of the registry."""
     wanted: dict[str, int] = defaultdict(int)
-    for event in said:
+    for event in events:
         if event.source == SOURCES["registry"]:
             wanted[event.subject] = max(wanted[event.subject], event.sequence)
     async with _pool(platform, "membership") as pool:
@@ -117,14 +117,14 @@ async def membership_has_learned(platform: Platform, said: Sequence[Envelope]) -
     assert {row["subject"]: row["sequence"] for row in rows} == dict(wanted)
 
 
-async def ledger_is_the_oracles(platform: Platform, said: Sequence[Envelope]) -> None:
+async def ledger_is_the_oracles(platform: Platform, events: Sequence[Envelope]) -> None:
     """Ledger and durations by SQL are those of the definition (I3), over `PARTITIONS` shards."""
     async with _pool(platform, "metrics") as pool:
         room = Room(pool)
         ledger, durations = await room.ledger(), await room.durations()
         assert await pool.fetchval("SELECT count(*) FROM shards WHERE generation = 1") == PARTITIONS
-    _equal(ledger, oracle.ledger(said), "ledger")
-    _equal(durations, oracle.durations(said), "durations")
+    _equal(ledger, oracle.ledger(events), "ledger")
+    _equal(durations, oracle.durations(events), "durations")
 
 
 def _equal(found: Mapping[K, object], wanted: Mapping[K, object], what: str) -> None:
@@ -134,13 +134,13 @@ def _equal(found: Mapping[K, object], wanted: Mapping[K, object], what: str) -> 
 
 
 def nothing_is_held(platform: Platform) -> None:
-    """No stream stands still."""
+    """No stream is held."""
     done = parkunion("parked", "list", "--data", platform.data, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def audited(platform: Platform) -> str:
-    """`audit` finds nothing; what it said in short."""
+    """`audit` finds no difference; its report in short."""
     done = parkunion("audit", "--json", "--data", platform.data, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""What the load says: synthetic cities (samples/city) one after the other, handed out as soon as all that a command rests on is answered."""
+"""Commands of the load: synthetic cities (samples/city) in turn; a command is ready once all commands that it needs are answered."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from samples.city.command_log import SERVICES, Service, key_of
 LAST_DAY = date(2025, 6, 30)
 FIRMS, YEARS = 40, 2
 FEWEST_READY = 200
-"""With fewer commands ready the next city is begun."""
+"""With fewer commands ready the next city starts."""
 PATHS: Mapping[str, tuple[str, str | None]] = {
     "area": ("/v1/areas", None),
     "enterprise": ("/v1/enterprises", None),
@@ -32,17 +32,17 @@ PATHS: Mapping[str, tuple[str, str | None]] = {
     "transfer": ("/v1/members/{}/transfer", "member_id"),
     "withdrawal": ("/v1/withdrawals", None),
 }
-"""{op: its route, and the field of the batch's body that stands in the route}; a withdrawal is no line of a batch"""
+"""{op: (route, field of the batch's body that is part of the route)}; a withdrawal is no line of a batch"""
 
 
 def routed(op: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(path, body) of the single command that a batch's line says."""
+    """(path, body) of the single command that equals a batch's line."""
     path, field = PATHS[op]
     return path.format(body.get(field) if field else ""), {name: value for name, value in body.items() if name != field}
 
 
-class Plan:
-    """Commands by what they rest on: the things that they name, and the last command before them about the same thing."""
+class CommandQueue:
+    """Commands that wait for the commands they need: those of the ids that they name, and the last one before about the same stream."""
 
     def __init__(self, seed: int) -> None:
         self._seeds = count(seed % 2**32)
@@ -52,26 +52,26 @@ class Plan:
         self._waits: dict[str, int] = {}
         self._behind: dict[str, list[Command]] = defaultdict(list)
         self._ready: dict[Service, list[Command]] = {service: [] for service in SERVICES}
-        self.unanswered = 0
-        """Commands that were never sent, since what they name was refused."""
+        self.never_sent = 0
+        """Commands that were not sent, since a command they need was refused."""
 
     def take(self, service: Service, most: int) -> list[tuple[Command, dict[str, Any]]]:
-        """Up to `most` commands that may be sent now, with ids in the place of references. No two of them rest on each other."""
+        """Up to `most` commands that may be sent now, with ids for references. None of them needs another."""
         if sum(map(len, self._ready.values())) < FEWEST_READY:
-            self._begin_a_city()
+            self._start_a_city()
         taken = self._ready[service][:most]
         del self._ready[service][:most]
         return list(self._filled(taken))
 
     def settle(self, key: str, answer: Answer | None) -> None:
-        """The command was answered; None: refused. What rests on it may be sent."""
+        """The command was answered (None: refused). Commands that need it may be sent."""
         self._settled.add(key)
         if answer is not None:
             self._answers[key] = answer
         for command in self._behind.pop(key, []):
             self._waits[command.key] -= 1
             if not self._waits[command.key]:
-                # First what follows: so a city is told to its end, and not only the beginning of many.
+                # At the front, so that a city is finished before many are started.
                 self._ready[command.service].insert(0, command)
 
     def _filled(self, commands: list[Command]) -> Iterator[tuple[Command, dict[str, Any]]]:
@@ -79,19 +79,19 @@ class Plan:
             try:
                 yield command, with_ids(command.body, self._answers)
             except UnresolvedReferenceError:
-                self.unanswered += 1
+                self.never_sent += 1
                 self.settle(command.key, None)
 
-    def _begin_a_city(self) -> None:
+    def _start_a_city(self) -> None:
         for command in City(Scenario(LAST_DAY, FIRMS, YEARS, next(self._seeds))).commands:
             if command.key in self._last:
                 continue  # areas are the same in all cities
-            rests_on = {key_of(reference) for reference in references(command.body)}
-            rests_on |= {self._last[name] for name in command.order_keys if name in self._last}
-            rests_on |= {f"{AREA_KEYS}/{command.body[field]}" for field in ("park", "seat_area") if field in command.body}
+            needs = {key_of(reference) for reference in references(command.body)}
+            needs |= {self._last[name] for name in command.order_keys if name in self._last}
+            needs |= {f"{AREA_KEYS}/{command.body[field]}" for field in ("park", "seat_area") if field in command.body}
             for name in (command.key, *command.order_keys):
                 self._last[name] = command.key
-            waits = [key for key in rests_on if key not in self._settled]
+            waits = [key for key in needs if key not in self._settled]
             self._waits[command.key] = len(waits)
             for key in waits:
                 self._behind[key].append(command)

@@ -1,8 +1,7 @@
-"""Everything that can be pulled out of a running stack, pulled at random: processes killed and frozen, servers too, and midnights that pass.
+"""Disturbances of a running stack, at random: processes and servers are killed and stopped, days end, events are published twice.
 
-What a reader must hold (gaps, unreadable events) is not put into the topics of a stack: a relay stops at an event in its topic that its
-journal does not know, by design, and so would the whole run. `test_readers.py` has those, with the real PostgreSQL and the real Kafka.
-Events that come twice are another thing: `say_again` publishes real ones once more, byte by byte, as `1 2 3 2 3`.
+Gaps and unreadable events are not put into the topics of a stack: by design, a relay stops at an event in its topic that its journal does
+not know, and so would the whole run. `test_readers.py` has those, with the real PostgreSQL and the real Kafka.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from deploy.local.stack import Stack
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
 
 LONGEST_FREEZE = 5.0
-"""Seconds for which something stands still that nobody replaces."""
+"""Seconds for which a process is stopped that is not replaced."""
 MOST_MIDNIGHTS = 20
 """Idempotency keys are kept for 30 days."""
 
-Blow: TypeAlias = Callable[[], Awaitable[str]]
+Disturbance: TypeAlias = Callable[[], Awaitable[str]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Process:
 
 @dataclass
 class Disturbances:
-    """Strikes `stack` at intervals of `pauses` seconds; `done` tells what and when (seconds from the first)."""
+    """Disturbs `stack` at intervals of `pauses` seconds; `done` lists (seconds from the start, what)."""
 
     stack: Stack
     chance: random.Random
@@ -54,33 +53,33 @@ class Disturbances:
     _midnights: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`."""
-        blows: list[tuple[int, Blow]] = [
+        """Disturb until `stop`."""
+        choices: list[tuple[int, Disturbance]] = [
             (8, self.kill_a_process),
             (3, self.freeze_a_process),
             (3, self.freeze_a_process_for_ever),
             (1, self.kill_all_processes),
-            (1, self.freeze_the_nursery_for_ever),
+            (1, self.freeze_the_fork_server_for_ever),
             (1, self.kill_postgres),
             (1, self.kill_a_backend),
             (2, self.freeze_a_backend),
             (1, self.freeze_postgres),
             (1, self.kill_kafka),
             (2, self.freeze_kafka),
-            (2, self.say_again),
+            (2, self.publish_again),
             (2, self.pass_midnight),
         ]
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self.chance.uniform(*self.pauses))
                 return
-            (blow,) = self.chance.choices([blow for _, blow in blows], [weight for weight, _ in blows])
+            (disturb,) = self.chance.choices([disturb for _, disturb in choices], [weight for weight, _ in choices])
             at = time.monotonic() - self.began
             with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                self.done.append((at, await blow()))
+                self.done.append((at, await disturb()))
 
     def processes(self, *names: str) -> list[Process]:
-        """The processes of services, as far as they are there; all, or those called so (`registry.api`)."""
+        """The running processes of services: all, or those of these names (`registry.api`)."""
         found = []
         for service, content in self.stack.content["services"].items():
             for role, pids in content["roles"].items():
@@ -102,15 +101,15 @@ class Disturbances:
         return f"froze {process.name} {process.pid} for ever"
 
     async def kill_all_processes(self) -> str:
-        """All at once, with the nursery that they come from."""
-        nursery = self._nursery()
-        nursery.kill()
-        return f"killed the nursery {nursery.pid} and all that came from it"
+        """Kill the fork server and thereby every process of the services."""
+        fork_server = self._fork_server()
+        fork_server.kill()
+        return f"killed the fork server {fork_server.pid} and all its processes"
 
-    async def freeze_the_nursery_for_ever(self) -> str:
-        nursery = self._nursery()
-        nursery.suspend()
-        return f"froze the nursery {nursery.pid} for ever"
+    async def freeze_the_fork_server_for_ever(self) -> str:
+        fork_server = self._fork_server()
+        fork_server.suspend()
+        return f"froze the fork server {fork_server.pid} for ever"
 
     async def kill_postgres(self) -> str:
         os.kill(self._pid("postgres"), signal.SIGKILL)
@@ -136,7 +135,7 @@ class Disturbances:
         return await self._freeze("Kafka", [self._pid("kafka")])
 
     async def pass_midnight(self) -> str:
-        """The next day begins: sources close the one before while everything goes on."""
+        """Advance the clock by a day: sources close the day before under load."""
         if self._midnights == MOST_MIDNIGHTS:
             return "no more midnights"
         self._midnights += 1
@@ -146,15 +145,15 @@ class Disturbances:
             return f"midnight did not pass: {trouble.line()}"
         return "midnight passed"
 
-    async def say_again(self) -> str:
-        """The last events of a partition come once more, byte by byte and in their order, as from a producer that resends."""
+    async def publish_again(self) -> str:
+        """Publish the last events of a partition again, byte by byte and in order (`1 2 3 2 3`), as a producer that retries."""
         place = TopicPartition(self.chance.choice(TOPICS), self.chance.randrange(PARTITIONS))
         try:
             async with asyncio.timeout(5):
-                count = await say_again(self.stack.content["kafka"]["bootstrap"], place, self.chance.randint(1, 4))
+                count = await publish_again(self.stack.content["kafka"]["bootstrap"], place, self.chance.randint(1, 4))
         except (TimeoutError, KafkaError):
-            return "nothing was said again: Kafka does not answer"
-        return f"said {count} again in {place.topic}/{place.partition}"
+            return "nothing was published again: Kafka does not answer"
+        return f"published {count} again in {place.topic}/{place.partition}"
 
     async def _freeze(self, what: str, pids: list[int]) -> str:
         lasts = self.chance.uniform(0.3, LONGEST_FREEZE)
@@ -180,21 +179,21 @@ class Disturbances:
             raise ProcessLookupError("none is there at the moment")
         return self.chance.choice(found)
 
-    def _nursery(self) -> psutil.Process:
+    def _fork_server(self) -> psutil.Process:
         found = psutil.Process(self._any_process().pid).parent()
         if found is None or "nursery" not in _words(found):
-            raise ProcessLookupError("nursery")
+            raise ProcessLookupError("fork server")
         return found
 
     def _backends(self) -> list[psutil.Process]:
-        """PostgreSQL's processes for sessions of ours."""
+        """PostgreSQL's backends of the services' sessions."""
         found = [child for child in psutil.Process(self._pid("postgres")).children() if "parkunion_" in _words(child)]
         if not found:
             raise ProcessLookupError("backend")
         return found
 
-    def told(self) -> Iterator[str]:
-        """Lines for people."""
+    def lines(self) -> Iterator[str]:
+        """One line per disturbance."""
         return (f"  {at:6.1f} s  {what}" for at, what in self.done)
 
 
@@ -205,8 +204,8 @@ def _words(process: psutil.Process) -> str:
         return ""
 
 
-async def say_again(bootstrap: str, place: TopicPartition, most: int) -> int:
-    """Publish the last records of a partition once more; how many."""
+async def publish_again(bootstrap: str, place: TopicPartition, most: int) -> int:
+    """Publish the last records of a partition again; how many."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
     try:

@@ -1,4 +1,4 @@
-"""The memory broker with its log in a file, so that what was published outlives the process that is killed, and others see it."""
+"""The memory broker with its log in a file: publications outlive a killed process, and other processes see them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from shared.broker.protocol import Message
 
 
 class FileBroker(MemoryBroker):
-    """As MemoryBroker. Every publication, and every topic made anew, is one line of `file`, written by one call to the kernel.
+    """A MemoryBroker. Every publication and every recreated topic is one line of `file`, written by one system call.
 
-    Lines of other processes are read before each look at a topic and each publication.
+    Lines of other processes are read before each access to a topic and before each publication.
     """
 
     def __init__(self, file: Path, topics: Iterable[str], partitions: int, largest: int = 50) -> None:

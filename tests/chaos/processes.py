@@ -1,4 +1,4 @@
-"""Small pieces of the platform's work, each in a process of its own that may be told to die at a line. Started by a fork server."""
+"""Jobs of the platform, each in a process of its own that may get a fault (shared/process/faults.py). Started by a fork server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.chaos.file_broker import FileBroker
 from tests.dummy_service.reading import SOURCE, write_effects
 
 PARTITIONS = 2
-KERNEL = ["kernel.v1"]
+DUMMY = ["kernel.v1"]
 REGISTRY = ["parkunion.registry.v1"]
 BOTH = [*REGISTRY, "parkunion.membership.v1"]
 ACTOR = journal.Actor("tester", "api")
@@ -40,15 +40,15 @@ SOURCES = {registry.SOURCE: BOTH[0], membership.SOURCE: BOTH[1]}
 Job = Callable[[str, Path, list[str]], Awaitable[None]]
 
 
-async def speak(dsn: str, _log: Path, subjects: list[str]) -> None:
-    """One command per pair of streams, each under its key: what a client does who got no answer and asks again."""
+async def run_commands(dsn: str, _log: Path, subjects: list[str]) -> None:
+    """One command per pair of streams, under its idempotency key, as a client that got no answer repeats it."""
     pool = await db.create_pool(dsn, application_name="chaos.api", by_key=True, min_size=1, max_size=2)
     for both in zip(subjects[::2], subjects[1::2], strict=True):
-        await db.run_command(pool, partial(_say, subjects=both), areas=None)
+        await db.run_command(pool, partial(_append_once, subjects=both), areas=None)
     pool.terminate()
 
 
-async def _say(conn: Connection, subjects: tuple[str, str]) -> None:
+async def _append_once(conn: Connection, subjects: tuple[str, str]) -> None:
     key = " ".join(subjects)
     claims = await idempotency.claim(conn, "client", [(key, key.encode())])
     if claims[key] is None:
@@ -58,11 +58,11 @@ async def _say(conn: Connection, subjects: tuple[str, str]) -> None:
         await idempotency.record(conn, "client", {key: Result(key, subjects[0], written[0].sequence, [fact.event_id for fact in written])})
 
 
-async def send(dsn: str, log: Path, _subjects: list[str]) -> None:
+async def send_outbox(dsn: str, log: Path, _subjects: list[str]) -> None:
     """Relay until the outbox is empty."""
     pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
-    broker = FileBroker(log, KERNEL, PARTITIONS)
-    relay = Relay(dsn, broker, SOURCE, KERNEL[0], PARTITIONS, batch=3, idle=0.005)
+    broker = FileBroker(log, DUMMY, PARTITIONS)
+    relay = Relay(dsn, broker, SOURCE, DUMMY[0], PARTITIONS, batch=3, idle=0.005)
 
     async def empty() -> bool:
         return relay.leading and not await pool.fetchval("SELECT EXISTS (SELECT FROM outbox)")
@@ -71,17 +71,17 @@ async def send(dsn: str, log: Path, _subjects: list[str]) -> None:
     pool.terminate()
 
 
-async def listen(dsn: str, log: Path, _subjects: list[str]) -> None:
-    """Read the kernel's topic to its end, writing down every event."""
+async def read_topic(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Read the dummy service's topic to its end; every event becomes a row of `effects`."""
     pool = await db.create_pool(dsn, application_name="chaos.reader", by_key=True, max_size=2)
-    broker = FileBroker(log, KERNEL, PARTITIONS, largest=4)
-    reader = Reader(pool, broker, name="kernel", topics=KERNEL, partitions=PARTITIONS, apply=write_effects, batch=5)
-    await _until(reader.run, lambda: _at_the_end(pool, broker, KERNEL))
+    broker = FileBroker(log, DUMMY, PARTITIONS, largest=4)
+    reader = Reader(pool, broker, name="kernel", topics=DUMMY, partitions=PARTITIONS, apply=write_effects, batch=5)
+    await _until(reader.run, lambda: _at_the_end(pool, broker, DUMMY))
     pool.terminate()
 
 
-async def follow(dsn: str, log: Path, _subjects: list[str]) -> None:
-    """Membership's consumer, to the end of the registry's topic."""
+async def consume(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Run membership's consumer to the end of the registry's topic."""
     pool = await db.create_pool(dsn, application_name="chaos.consumer", by_key=True, max_size=2)
     broker = FileBroker(log, REGISTRY, PARTITIONS, largest=4)
     reader = Reader(pool, broker, name="membership", topics=REGISTRY, partitions=PARTITIONS, apply=events_in.apply, batch=5)
@@ -90,32 +90,32 @@ async def follow(dsn: str, log: Path, _subjects: list[str]) -> None:
 
 
 async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
-    """The projector, to the end of both topics."""
+    """Run the projector to the end of both topics."""
     pool = await db.create_pool(dsn, application_name="chaos.projector", by_key=True, max_size=3)
     broker = FileBroker(log, BOTH, PARTITIONS, largest=4)
-    work = Projector(pool, CLOCK)
+    projector = Projector(pool, CLOCK)
     reader = Reader(
         pool,
         broker,
         name="metrics",
         topics=BOTH,
         partitions=PARTITIONS,
-        apply=work.apply,
-        on_reset=work.on_reset,
-        after_commit=work.after_commit,
+        apply=projector.apply,
+        on_reset=projector.on_reset,
+        after_commit=projector.after_commit,
         batch=7,
     )
 
     async def done() -> bool:
-        # What a withdrawal sets free is applied after its place in the log was read.
+        # Events released by a withdrawal are applied after its offset was read.
         return await _at_the_end(pool, broker, BOTH) and not await pool.fetchval("SELECT EXISTS (SELECT FROM held)")
 
     await _until(reader.run, done)
     pool.terminate()
 
 
-async def close(dsn: str, log: Path, _subjects: list[str]) -> None:
-    """Close the day before; the outbox is empty."""
+async def close_day(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Close the day before, then empty the outbox."""
     pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
     closer = DayCloser(dsn, CLOCK, PARTITIONS)
 
@@ -124,14 +124,14 @@ async def close(dsn: str, log: Path, _subjects: list[str]) -> None:
         return row is not None and row["said"] is not None and bool(row["said"] >= due(row["now"], CLOCK))
 
     await _until(closer.run, closed)
-    await send(dsn, log, [])
+    await send_outbox(dsn, log, [])
     pool.terminate()
 
 
-async def write_again(dsn: str, log: Path, _subjects: list[str]) -> None:
-    """The whole topic, made anew from the journal; then what waits."""
-    await republish(dsn, FileBroker(log, KERNEL, PARTITIONS), Source(SOURCE, KERNEL[0], PARTITIONS), lambda _done, _total: None)
-    await send(dsn, log, [])
+async def republish_topic(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Publish the whole topic again from the journal, then empty the outbox."""
+    await republish(dsn, FileBroker(log, DUMMY, PARTITIONS), Source(SOURCE, DUMMY[0], PARTITIONS), lambda _done, _total: None)
+    await send_outbox(dsn, log, [])
 
 
 async def _until(run: Callable[[asyncio.Event], Awaitable[None]], done: Callable[[], Awaitable[bool]]) -> None:
@@ -153,23 +153,23 @@ async def _at_the_end(pool: Pool, broker: FileBroker, topics: list[str]) -> bool
 
 
 JOBS: dict[str, Job] = {
-    "speak": speak,
-    "send": send,
-    "listen": listen,
-    "follow": follow,
+    "run_commands": run_commands,
+    "send_outbox": send_outbox,
+    "read_topic": read_topic,
+    "consume": consume,
     "project": project,
-    "close": close,
-    "republish": write_again,
+    "close_day": close_day,
+    "republish": republish_topic,
 }
 
 
-def do(name: str, dsn: str, log: str, subjects: list[str], fault: str | None, rooms: tuple[str, ...] = faults.LINES) -> None:
-    """The whole process; exit 0 when the job is done. `rooms` are those whose lines the point `line` counts."""
-    faults.LINES = rooms
+def main(name: str, dsn: str, log: str, subjects: list[str], fault: str | None, modules: tuple[str, ...] = faults.LINES) -> None:
+    """The whole process; exit 0 when the job is done. The fault point `line` counts the lines of `modules`."""
+    faults.LINES = modules
     faults.arm(Fault.parse(fault) if fault else None)
     asyncio.run(_bounded(JOBS[name](dsn, Path(log), subjects)))
 
 
-async def _bounded(work: Awaitable[None]) -> None:
+async def _bounded(job: Awaitable[None]) -> None:
     async with asyncio.timeout(2 * PATIENCE):
-        await work
+        await job

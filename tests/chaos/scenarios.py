@@ -25,7 +25,7 @@ from shared.process.faults import LINES
 from tests import oracle
 from tests.chaos import processes
 from tests.chaos.file_broker import FileBroker
-from tests.chaos.processes import KERNEL, PARTITIONS, SOURCES
+from tests.chaos.processes import DUMMY, PARTITIONS, SOURCES
 from tests.conftest import Database, NewDatabase
 from tests.dummy_service.reading import effects, fact, messages
 from tests.histories import history, interleaved, refused
@@ -38,30 +38,30 @@ FIRST_DAY = datetime(2026, 3, 9, 4, tzinfo=UTC)
 
 
 @dataclass
-class Scene:
-    """A database, a log and what has been asked for so far; each round adds to it."""
+class Environment:
+    """A database, a log and the events published so far; each round adds to them."""
 
     database: Database
     pool: Pool
     log: Path
     chance: random.Random
-    said: list[Envelope] = field(default_factory=list)
+    published: list[Envelope] = field(default_factory=list)
     days: int = 0
 
-    def begin(self, work: Work, subjects: list[str], fault: str | None = None) -> ForkServerProcess:
-        """A job in a process of its own."""
-        arguments = (work.job, self.database.app_dsn, str(self.log), subjects, fault, work.rooms)
-        process = FORKS.Process(target=processes.do, args=arguments)
+    def begin(self, scenario: Scenario, subjects: list[str], fault: str | None = None) -> ForkServerProcess:
+        """Start the job in a process of its own."""
+        arguments = (scenario.job, self.database.app_dsn, str(self.log), subjects, fault, scenario.modules)
+        process = FORKS.Process(target=processes.main, args=arguments)
         process.start()
         return process
 
-    def run(self, work: Work, subjects: list[str], fault: str | None = None) -> int:
-        """Do a job to its end; its exit code, negative for a signal."""
-        return ended(self.begin(work, subjects, fault), f"{work.job} with {fault}")
+    def run(self, scenario: Scenario, subjects: list[str], fault: str | None = None) -> int:
+        """Run the job to its end; its exit code, negative for a signal."""
+        return exit_code_of(self.begin(scenario, subjects, fault), f"{scenario.job} with {fault}")
 
 
-def ended(process: ForkServerProcess, what: str) -> int:
-    """The exit code of a process, when it has ended."""
+def exit_code_of(process: ForkServerProcess, what: str) -> int:
+    """Wait until the process ends; its exit code."""
     process.join(4 * processes.PATIENCE)
     if process.exitcode is None:
         process.kill()
@@ -69,8 +69,8 @@ def ended(process: ForkServerProcess, what: str) -> int:
     return process.exitcode
 
 
-def stands_still(process: ForkServerProcess) -> bool:
-    """Wait until it has ended (false) or stands still (true)."""
+def is_stopped(process: ForkServerProcess) -> bool:
+    """Wait until the process ends (False) or is stopped by SIGSTOP (True)."""
     deadline = time.monotonic() + 4 * processes.PATIENCE
     while process.exitcode is None and time.monotonic() < deadline:
         try:
@@ -82,51 +82,52 @@ def stands_still(process: ForkServerProcess) -> bool:
     return False
 
 
-async def scene_of(database: NewDatabase, service: str, log: Path) -> Scene:
-    """A new one; the seed is printed."""
+async def new_environment(database: NewDatabase, service: str, log: Path) -> Environment:
+    """A fresh database of a service; prints the seed."""
     made = await database(service)
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed}")
     pool = await db.create_pool(made.app_dsn, application_name="chaos.judge", max_size=2)
-    return Scene(made, pool, log, random.Random(SETTINGS.seed))
+    return Environment(made, pool, log, random.Random(SETTINGS.seed))
 
 
 @dataclass(frozen=True)
-class Work:
-    """A job on a service's database: `prepare` gives it something to do and says of what, `judge` looks at that; `judge_all` at the end.
+class Scenario:
+    """A job with its input and its checks.
 
-    `rooms`: what of faults.LINES it is there for; so every line is struck by one job.
+    `prepare` makes input and returns its subjects, `check` asserts the result for these subjects, `check_all` for the whole database at the
+    end. `modules` are those of faults.LINES that this job covers, so that every line is covered by one job.
     """
 
     job: str
     service: str
-    rooms: tuple[str, ...]
-    prepare: Callable[[Scene], Awaitable[list[str]]]
-    judge: Callable[[Scene, list[str]], Awaitable[None]]
-    judge_all: Callable[[Scene], Awaitable[None]] | None = None
+    modules: tuple[str, ...]
+    prepare: Callable[[Environment], Awaitable[list[str]]]
+    check: Callable[[Environment, list[str]], Awaitable[None]]
+    check_all: Callable[[Environment], Awaitable[None]] | None = None
 
 
-async def _new_subjects(_: Scene) -> list[str]:
+async def _new_subjects(_: Environment) -> list[str]:
     return [f"enterprise/{uuid7()}" for _ in range(4)]
 
 
-async def _recorded_once(scene: Scene, subjects: list[str]) -> None:
-    rows = await scene.pool.fetch("SELECT subject, sequence FROM journal WHERE subject = ANY($1)", subjects)
+async def _recorded_once(env: Environment, subjects: list[str]) -> None:
+    rows = await env.pool.fetch("SELECT subject, sequence FROM journal WHERE subject = ANY($1)", subjects)
     assert sorted(map(tuple, rows)) == sorted((subject, 1) for subject in subjects)
-    left = await scene.pool.fetchval("SELECT count(*) FROM journal WHERE id NOT IN (SELECT id FROM outbox)")
+    left = await env.pool.fetchval("SELECT count(*) FROM journal WHERE id NOT IN (SELECT id FROM outbox)")
     assert left == 0, "what is in the journal is in the outbox"
 
 
-async def _recorded(scene: Scene) -> list[str]:
-    subjects = await _new_subjects(scene)
-    await processes.speak(scene.database.app_dsn, scene.log, subjects)
-    await processes.speak(scene.database.app_dsn, scene.log, [subjects[1], subjects[3]])
+async def _recorded(env: Environment) -> list[str]:
+    subjects = await _new_subjects(env)
+    await processes.run_commands(env.database.app_dsn, env.log, subjects)
+    await processes.run_commands(env.database.app_dsn, env.log, [subjects[1], subjects[3]])
     return subjects
 
 
-async def _sent(scene: Scene, _: list[str]) -> None:
-    written = await scene.pool.fetch("SELECT subject, sequence, event_id FROM journal ORDER BY subject, sequence")
-    broker = FileBroker(scene.log, KERNEL, PARTITIONS)
-    sent = [decode(record.value or b"") for log in broker.logs[KERNEL[0]].partitions for record in log]
+async def _sent(env: Environment, _: list[str]) -> None:
+    written = await env.pool.fetch("SELECT subject, sequence, event_id FROM journal ORDER BY subject, sequence")
+    broker = FileBroker(env.log, DUMMY, PARTITIONS)
+    sent = [decode(record.value or b"") for log in broker.logs[DUMMY[0]].partitions for record in log]
     firsts = list(dict.fromkeys((event.subject, event.sequence, event.id) for event in sent))
     assert sorted(firsts) == sorted(map(tuple, written))
     streams: dict[str, list[int]] = {}
@@ -135,32 +136,32 @@ async def _sent(scene: Scene, _: list[str]) -> None:
     assert all(found == list(range(1, len(found) + 1)) for found in streams.values())
 
 
-async def _told_to_the_kernel(scene: Scene) -> list[str]:
+async def _published_to_dummy(env: Environment) -> list[str]:
     subjects = [f"enterprise/{uuid7()}" for _ in range(3)]
     events = [fact(subject, sequence) for subject in subjects for sequence in range(1, 6)]
     twice = events[3:5] + events[1:3]
     early = [events[n] for n in (*range(8), 9, 8, *range(10, 15))]
-    FileBroker(scene.log, KERNEL, PARTITIONS).write(KERNEL[0], messages([*early, *twice], PARTITIONS))
+    FileBroker(env.log, DUMMY, PARTITIONS).write(DUMMY[0], messages([*early, *twice], PARTITIONS))
     return subjects
 
 
-async def _applied(scene: Scene, subjects: list[str]) -> None:
-    applied = {subject: sequences for (_, subject), sequences in (await effects(scene.pool)).items()}
+async def _applied(env: Environment, subjects: list[str]) -> None:
+    applied = {subject: sequences for (_, subject), sequences in (await effects(env.pool)).items()}
     assert {subject: applied[subject] for subject in subjects} == {subject: [1, 2, 3, 4, 5] for subject in subjects}
-    assert await scene.pool.fetchval("SELECT count(*) FROM held") == 0
+    assert await env.pool.fetchval("SELECT count(*) FROM held") == 0
 
 
-def _told(topics: list[str]) -> Callable[[Scene], Awaitable[list[str]]]:
-    """Each round a history of its own, published in an order of its own; where all of it is read, with mistakes and withdrawals."""
+def _published(topics: list[str]) -> Callable[[Environment], Awaitable[list[str]]]:
+    """Publishes a random history in a random order each round; with mistakes and withdrawals where both topics are read."""
 
-    async def prepare(scene: Scene) -> list[str]:
+    async def prepare(env: Environment) -> list[str]:
         events = interleaved(
-            history(scene.chance.getrandbits(32), enterprises=2, length=6, mistakes=topics == processes.BOTH), scene.chance.getrandbits(32)
+            history(env.chance.getrandbits(32), enterprises=2, length=6, mistakes=topics == processes.BOTH), env.chance.getrandbits(32)
         )
-        broker = FileBroker(scene.log, topics, PARTITIONS)
+        broker = FileBroker(env.log, topics, PARTITIONS)
         for event in events:
             if SOURCES[event.source] in topics:
-                scene.said.append(event)
+                env.published.append(event)
                 place = partition_of(event.partitionkey, PARTITIONS)
                 broker.write(SOURCES[event.source], [Message(place, event.partitionkey.encode(), encode(event))])
         return sorted({event.subject for event in events if SOURCES[event.source] in topics})
@@ -168,59 +169,66 @@ def _told(topics: list[str]) -> Callable[[Scene], Awaitable[list[str]]]:
     return prepare
 
 
-async def _seen(scene: Scene, subjects: list[str]) -> None:
-    rows = await scene.pool.fetch("SELECT source, subject, sequence FROM seen WHERE subject = ANY($1)", subjects)
+async def _seen(env: Environment, subjects: list[str]) -> None:
+    rows = await env.pool.fetch("SELECT source, subject, sequence FROM seen WHERE subject = ANY($1)", subjects)
     wanted: dict[tuple[str, str], int] = {}
-    for event in scene.said:
+    for event in env.published:
         if event.subject in subjects:
             wanted[event.source, event.subject] = max(event.sequence, wanted.get((event.source, event.subject), 0))
     assert {(row["source"], row["subject"]): row["sequence"] for row in rows} == wanted
-    assert await scene.pool.fetchval("SELECT count(*) FROM held") == 0
+    assert await env.pool.fetchval("SELECT count(*) FROM held") == 0
 
 
-async def _ledger(scene: Scene) -> None:
+async def _ledger(env: Environment) -> None:
     sums = ", ".join(f"sum({name})::bigint AS {name}" for name in MEASURES)
-    rows = await scene.pool.fetch(
+    rows = await env.pool.fetch(
         f"SELECT park, industry, size, ownership, effective_day, known_day, {sums} FROM (TABLE g1.ledger UNION ALL TABLE g1.ledger_open) l "
         "JOIN g1.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6"
     )
     found = {((r[0], r[1], r[2], r[3]), r[4], r[5]): {name: r[name] for name in MEASURES if r[name]} for r in rows}
-    wanted = {key: dict(row) for key, row in oracle.ledger(oracle.counted(scene.said, refused)).items()}
+    wanted = {key: dict(row) for key, row in oracle.ledger(oracle.counted(env.published, refused)).items()}
     assert {key: row for key, row in found.items() if row} == wanted
 
 
-async def _next_day(scene: Scene) -> list[str]:
-    """Something is recorded and sent, and midnight passes."""
-    subjects = await _recorded(scene)
-    await processes.send(scene.database.app_dsn, scene.log, [])
-    scene.days += 1
-    owner = await asyncpg.connect(scene.database.owner_dsn)
+async def _next_day(env: Environment) -> list[str]:
+    """Record and send some events, then advance the clock by a day."""
+    subjects = await _recorded(env)
+    await processes.send_outbox(env.database.app_dsn, env.log, [])
+    env.days += 1
+    owner = await asyncpg.connect(env.database.owner_dsn)
     try:
-        instant = FIRST_DAY + timedelta(days=scene.days)
+        instant = FIRST_DAY + timedelta(days=env.days)
         await owner.execute("UPDATE clock_shift SET shift = $1::timestamptz - clock_timestamp()", instant)
     finally:
         await owner.close()
     return subjects
 
 
-async def _closed_once(scene: Scene, _: list[str]) -> None:
-    day = (FIRST_DAY + timedelta(days=scene.days - 1)).date()
-    rows = await scene.pool.fetch("SELECT partition_key FROM journal WHERE type = 'parkunion.day-closed.v1' AND occurred_on = $1", day)
+async def _closed_once(env: Environment, _: list[str]) -> None:
+    day = (FIRST_DAY + timedelta(days=env.days - 1)).date()
+    rows = await env.pool.fetch("SELECT partition_key FROM journal WHERE type = 'parkunion.day-closed.v1' AND occurred_on = $1", day)
     assert sorted(row["partition_key"] for row in rows) == [str(partition) for partition in range(PARTITIONS)]
-    assert await scene.pool.fetchval("SELECT (day, said) = ($1, $1) FROM days_closed", day)
+    assert await env.pool.fetchval("SELECT (day, said) = ($1, $1) FROM days_closed", day)
 
 
-SPEAK = Work("speak", "kernel", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
-SEND = Work("send", "kernel", ("shared/relaying/",), _recorded, _sent)
-LISTEN = Work("listen", "kernel", ("shared/sequencing/", "shared/reading/"), _told_to_the_kernel, _applied)
-FOLLOW = Work("follow", "membership", ("shared/directory/events.py", "services/membership/events_in.py"), _told(processes.REGISTRY), _seen)
-PROJECT = Work(
-    "project", "metrics", tuple(room for room in LINES if room.startswith("services/metrics/")), _told(processes.BOTH), _seen, _ledger
+RUN_COMMANDS = Scenario("run_commands", "kernel", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
+SEND_OUTBOX = Scenario("send_outbox", "kernel", ("shared/relaying/",), _recorded, _sent)
+READ_TOPIC = Scenario("read_topic", "kernel", ("shared/sequencing/", "shared/reading/"), _published_to_dummy, _applied)
+CONSUME = Scenario(
+    "consume", "membership", ("shared/directory/events.py", "services/membership/events_in.py"), _published(processes.REGISTRY), _seen
 )
-CLOSE = Work("close", "kernel", ("shared/journal/day_closing.py",), _next_day, _closed_once)
-REPUBLISH = Work("republish", "kernel", ("shared/relaying/republish.py",), _recorded, _sent)
+PROJECT = Scenario(
+    "project",
+    "metrics",
+    tuple(module for module in LINES if module.startswith("services/metrics/")),
+    _published(processes.BOTH),
+    _seen,
+    _ledger,
+)
+CLOSE_DAY = Scenario("close_day", "kernel", ("shared/journal/day_closing.py",), _next_day, _closed_once)
+REPUBLISH = Scenario("republish", "kernel", ("shared/relaying/republish.py",), _recorded, _sent)
 
 
-async def do(scene: Scene, work: Work, subjects: list[str], fault: str | None = None) -> int:
-    """The job in a process of its own; its exit code."""
-    return await asyncio.to_thread(scene.run, work, subjects, fault)
+async def run_job(env: Environment, scenario: Scenario, subjects: list[str], fault: str | None = None) -> int:
+    """Run the job in a process of its own; its exit code."""
+    return await asyncio.to_thread(env.run, scenario, subjects, fault)

@@ -1,7 +1,7 @@
-"""How long the way from a command to its figure is broken by one blow: each process killed once, frozen once, and its successor waited for.
+"""How long commands do not reach the figures after one process is killed or stopped; each process in turn.
 
-`took` of a blow is the seconds from it until a command said after it was answered, learned by membership and projected in every shard, and
-all three APIs say that they are ready.
+The time runs from the signal until a command sent after it was answered, read by membership and projected in every shard, and all three
+APIs are ready.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ LOOK = 0.02
 DAY = "2025-07-01"
 
 
-async def took(platform: Platform, disturbances: Disturbances, enterprises: list[str]) -> dict[str, float]:
-    """{"killed metrics.projector": seconds, …}; `enterprises` lie in all shards, and nothing else happens meanwhile."""
+async def recovery_times(platform: Platform, disturbances: Disturbances, enterprises: list[str]) -> dict[str, float]:
+    """{"killed metrics.projector": seconds, …}; `enterprises` lie in all shards, and there is no other load."""
     found: dict[str, float] = {}
-    way = _Way(platform, enterprises)
-    found["nothing"] = await way.open_after(lambda: None)
+    probe = _Probe(platform, enterprises)
+    found["nothing"] = await probe.recovered_after(lambda: None)
     for how, number in (("killed", signal.SIGKILL), ("froze", signal.SIGSTOP)):
         for kind in KINDS:
             process = disturbances.processes(kind)[0]
-            found[f"{how} {kind}"] = await way.open_after(lambda pid=process.pid, number=number: os.kill(pid, number))  # type: ignore[misc]
+            found[f"{how} {kind}"] = await probe.recovered_after(lambda pid=process.pid, number=number: os.kill(pid, number))  # type: ignore[misc]
     for server in ("postgres", "kafka"):
         pid = int(disturbances.stack.content[server]["pid"])
-        found[f"killed {server}"] = await way.open_after(lambda pid=pid: os.kill(pid, signal.SIGKILL))  # type: ignore[misc]
-    await way.close()
+        found[f"killed {server}"] = await probe.recovered_after(lambda pid=pid: os.kill(pid, signal.SIGKILL))  # type: ignore[misc]
+    await probe.close()
     return found
 
 
-class _Way:
-    """From a command to its figure."""
+class _Probe:
+    """Sends a command and waits until it is projected."""
 
     def __init__(self, platform: Platform, enterprises: list[str]) -> None:
         self._stack = Stack(platform.data)
@@ -57,27 +57,27 @@ class _Way:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def open_after(self, blow: Callable[[], None]) -> float:
+    async def recovered_after(self, disturb: Callable[[], None]) -> float:
         began = time.monotonic()
-        blow()
-        events = await self._patiently(self._say(str(uuid4())), began)
+        disturb()
+        events = await self._until_true(self._send(str(uuid4())), began)
         for query, service in (
             ("SELECT count(*) FROM seen WHERE event_id = ANY($1)", "membership"),
             ("SELECT count(*) FROM g1.facts WHERE event_id = ANY($1)", "metrics"),
         ):
-            await self._patiently(self._arrived(service, query, [UUID(event) for event in events]), began)
+            await self._until_true(self._arrived(service, query, [UUID(event) for event in events]), began)
         for service in self._stack.services:
-            await self._patiently(self._ready(service), began)
+            await self._until_true(self._ready(service), began)
         return time.monotonic() - began
 
-    def _say(self, key: str) -> Callable[[], Awaitable[list[str]]]:
+    def _send(self, key: str) -> Callable[[], Awaitable[list[str]]]:
         lines = [
             {"op": "headcount", "key": f"{key}/{enterprise}", "body": {"enterprise_id": enterprise, "on": DAY, "workers": 7}}
             for enterprise in self._enterprises
         ]
         content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
-        async def say() -> list[str]:
+        async def send() -> list[str]:
             answer = await self._http.post(
                 self._stack.url("registry") + "/v1/batch", content=content, headers={"Content-Type": "application/x-ndjson"}
             )
@@ -85,7 +85,7 @@ class _Way:
                 return []
             return [json.loads(line)["event_ids"][0] for line in answer.content.splitlines()]
 
-        return say
+        return send
 
     def _arrived(self, service: str, query: str, events: list[UUID]) -> Callable[[], Awaitable[bool]]:
         async def arrived() -> bool:
@@ -103,7 +103,7 @@ class _Way:
 
         return ready
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]], began: float) -> T:
+    async def _until_true(self, ask: Callable[[], Awaitable[T]], began: float) -> T:
         while True:
             with contextlib.suppress(httpx.TransportError, asyncpg.PostgresError, OSError, TimeoutError):
                 if answer := await ask():

@@ -1,6 +1,6 @@
-"""Connections to PostgreSQL cut at the worst moment: COMMIT was sent, its answer is lost; half of the time it happened, half of it not.
+"""Connections to PostgreSQL are cut after COMMIT was sent and before its answer arrived; half of these commits happen, half do not.
 
-The registry's API, its relay and a projector, each behind a proxy that cuts; clients repeat what they were not answered under its key.
+The registry's API, its relay and a projector each use such a proxy; clients repeat unanswered commands under their keys.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.chaos.load import Outcome
 from tests.conftest import NewDatabase, NewTopics
 from tests.dummy_service.reading import running, until
 from tests.e2e.journals import journal_of
+from tests.integration.client import settings_of
 from tests.integration.metrics.service import Room
 from tests.integration.registry.service import Registry, at_work, settling
 from tests.settings import ChaosSettings
@@ -59,10 +60,10 @@ async def cutting(dsn: str, seed: str) -> AsyncIterator[CuttingProxy]:
 
 
 class Client:
-    """Says commands about its own enterprises until each is answered, and now and then says one again."""
+    """Sends commands about its own enterprises until each is answered, and sometimes repeats one."""
 
-    def __init__(self, office: Registry, number: int, outcomes: dict[str, list[Outcome]]) -> None:
-        self._office = office
+    def __init__(self, registry: Registry, number: int, outcomes: dict[str, list[Outcome]]) -> None:
+        self._registry = registry
         self._number = number
         self._chance = random.Random(f"{SETTINGS.seed}/{number}")
         self._outcomes = outcomes
@@ -75,15 +76,15 @@ class Client:
             if enterprises and self._chance.random() < 0.7:
                 path = f"/v1/enterprises/{self._chance.choice(enterprises)}/headcounts"
                 body = {"on": f"2024-{self._chance.randint(1, 12):02d}-01", "workers": self._chance.randint(0, 60)}
-            made = await self._say(path, body, key)
+            made = await self._send(path, body, key)
             if path == "/v1/enterprises":
                 enterprises.append(made.id)
             if self._chance.random() < 0.1:
-                await self._say(path, body, key)
+                await self._send(path, body, key)
 
-    async def _say(self, path: str, body: Any, key: str) -> Outcome:
+    async def _send(self, path: str, body: Any, key: str) -> Outcome:
         while True:
-            status, answer = await self._office.post(path, body, Idempotency_Key=key)
+            status, answer = await self._registry.post(path, body, Idempotency_Key=key)
             if status != 503:
                 outcome = Outcome.of(status, answer)
                 self._outcomes[key].append(outcome)
@@ -106,15 +107,12 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
         cutting(metrics.app_dsn, f"{SETTINGS.seed}/metrics") as behind,
     ):
         pool = await db.create_pool(through(registers.app_dsn, before.port), application_name="registry.api", by_key=True, min_size=1)
-        settings = MetricsSettings(
+        settings = settings_of(
+            MetricsSettings,
             dsn=through(metrics.app_dsn, behind.port),
             kafka=kafka_server.bootstrap,
             partitions=PARTITIONS,
             topic_prefix=topic_prefix,
-            issuer="https://issuer.test",
-            jwks_url="https://issuer.test/jwks",
-            fingerprint_key=bytes(32),
-            cursor_key=bytes(32),
         )
         relay = Relay(through(registers.app_dsn, before.port), kafka, registry.SOURCE, topic, PARTITIONS, batch=5)
         stop = asyncio.Event()
@@ -157,10 +155,10 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
     look.terminate()
 
 
-async def _areas(office: Registry, outcomes: dict[str, list[Outcome]]) -> None:
+async def _areas(registry: Registry, outcomes: dict[str, list[Outcome]]) -> None:
     for code, kind, parent in (("D1", "division", None), ("D1-P001", "park", "D1")):
         body = {"code": code, "name": code, "kind": kind, "parent": parent}
         while not outcomes[code]:
-            status, answer = await office.post("/v1/areas", body, Idempotency_Key=code)
+            status, answer = await registry.post("/v1/areas", body, Idempotency_Key=code)
             if status != 503:
                 outcomes[code].append(Outcome.of(status, answer))

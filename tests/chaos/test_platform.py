@@ -1,4 +1,4 @@
-"""A whole stack under load, its processes killed and frozen at random and at a fault point: afterwards everything is there, once, and equal.
+"""A whole stack under load while its processes are killed and stopped, at random and at a fault point; afterwards no event is lost or double.
 
 `PARKUNION_TEST_CHAOS_SECONDS` says how long (`make chaos`: ten minutes), `PARKUNION_TEST_SEED` makes the same choices again.
 """
@@ -16,10 +16,10 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.process.faults import Action
-from tests.chaos.checks import audited, judge, settle
+from tests.chaos.checks import audited, check_all, settle
 from tests.chaos.disturbances import Disturbances
 from tests.chaos.load import Load
-from tests.chaos.takeover import took
+from tests.chaos.takeover import recovery_times
 from tests.e2e.platform import Platform, until
 from tests.settings import ChaosSettings
 
@@ -30,7 +30,7 @@ POINTS = {
     **dict.fromkeys(("relay.read", "relay.acked", "relay.deleted"), 200),
     **dict.fromkeys(("batch.moved", "batch.applied", "batch.before_commit", "batch.committed"), 200),
 }
-"""Fault points that every process comes by again and again, and how often it does before it is struck: enough for some work in between."""
+"""{fault point that every process passes often: how many times before the fault, so that some work happens in between}"""
 
 
 def chosen_fault() -> str:
@@ -67,30 +67,32 @@ async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once
             enough.set()
         await load.repeat_everything()
     finally:
-        print("\n".join(disturbances.told()), flush=True)
+        print("\n".join(disturbances.lines()), flush=True)
         await load.close()
-        _tell(load)
+        _report(load)
     await asyncio.to_thread(settle, platform)
-    print(await judge(platform, load.outcomes), flush=True)
+    print(await check_all(platform, load.outcomes), flush=True)
     assert any(outcome.status == 201 for outcomes in load.outcomes.values() for outcome in outcomes)
     if SETTINGS.every_line:
-        for what, seconds in (await took(platform, disturbances, await asyncio.to_thread(_open_enterprises, platform, load, 60))).items():
+        for what, seconds in (
+            await recovery_times(platform, disturbances, await asyncio.to_thread(_open_enterprises, platform, load, 60))
+        ).items():
             print(f"{seconds:6.2f} s from {what} until commands count again", flush=True)
         await asyncio.to_thread(settle, platform)
         audited(platform)
 
 
 def _open_enterprises(platform: Platform, load: Load, count: int) -> list[str]:
-    """Some that were registered and are there, and open, whatever was said of them since."""
-    made = (load.outcomes[key][-1] for key, said in load.said.items() if said.op == "enterprise" and load.outcomes[key])
+    """Ids of enterprises that are registered and not closed."""
+    made = (load.outcomes[key][-1] for key, request in load.requests.items() if request.op == "enterprise" and load.outcomes[key])
     asked = ((outcome.id, platform.ask("registry", f"/v1/enterprises/{outcome.id}")) for outcome in made if outcome.status == 201)
     return list(islice((one for one, answer in asked if answer.status_code == 200 and answer.json()["closed_on"] is None), count))
 
 
-def _tell(load: Load) -> None:
-    """What came of the load, for people."""
+def _report(load: Load) -> None:
+    """Print the outcomes of the load."""
     last = {key: outcomes[-1] for key, outcomes in load.outcomes.items() if outcomes}
-    ops = Counter(load.said[key].op for key, outcome in last.items() if outcome.status == 201)
+    ops = Counter(load.requests[key].op for key, outcome in last.items() if outcome.status == 201)
     refused = Counter(outcome.code for outcome in last.values() if outcome.status != 201)
-    print(f"done: {ops.total()} {dict(ops)}", f"refused: {dict(refused)}, never sent: {load.plan.unanswered}", sep="\n", flush=True)
-    print(f"instead of an answer: {dict(load.troubles)}; slowest {load.longest:.1f} s", flush=True)
+    print(f"done: {ops.total()} {dict(ops)}", f"refused: {dict(refused)}, never sent: {load.queue.never_sent}", sep="\n", flush=True)
+    print(f"instead of an answer: {dict(load.failures)}; slowest {load.longest:.1f} s", flush=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -19,12 +19,12 @@ from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, encode, membership
-from shared.process.db import create_pool
 from shared.reading.lag import lag
 from tests import oracle
-from tests.conftest import Database, NewDatabase, NewTopics
+from tests.conftest import Database, NewTopics
 from tests.histories import history, interleaved, refused
-from tests.integration.metrics.service import Room
+from tests.integration.client import settings_of
+from tests.integration.metrics.service import Room, metrics_of_a_test, room_of_a_test  # noqa: F401
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()
@@ -35,18 +35,6 @@ DEADLINE = 120
 """Seconds until everything published has been dealt with."""
 MOST_AT_ONCE = 25
 """Records between two changes of who reads."""
-
-
-@pytest.fixture
-async def metrics(database: NewDatabase) -> Database:
-    return await database("metrics")
-
-
-@pytest.fixture
-async def room(metrics: Database) -> AsyncIterator[Room]:
-    pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
-    yield Room(pool)
-    pool.terminate()
 
 
 def told_wrongly(events: Sequence[Envelope], chance: random.Random) -> Iterator[Envelope]:
@@ -77,7 +65,7 @@ def message(event: Envelope, chance: random.Random) -> Message:
 
 
 class Projectors:
-    """Up to READERS projectors, of which now and then one joins, one ends in order and one is cut off."""
+    """Up to READERS projectors, which join, stop and are cancelled at random."""
 
     def __init__(self, settings: Settings, chance: random.Random) -> None:
         self._settings = settings
@@ -89,7 +77,7 @@ class Projectors:
         self._at_work.append((stop, asyncio.ensure_future(app.roles(self._settings)["projector"](stop))))
 
     async def change(self) -> None:
-        """Somebody comes or goes. Raises what a projector ended of."""
+        """One projector joins or leaves. Raises the error of a projector that ended."""
         for _, task in self._at_work:
             if task.done():
                 task.result()
@@ -132,17 +120,7 @@ async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_defini
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed} [{number}]")
     chance = random.Random(f"{SETTINGS.seed}/{number}")
     await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    settings = Settings(
-        dsn=metrics.app_dsn,
-        kafka=kafka_server.bootstrap,
-        partitions=PARTITIONS,
-        topic_prefix=topic_prefix,
-        issuer="https://issuer.test",
-        jwks_url="https://issuer.test/jwks",
-        fingerprint_key=bytes(32),
-        cursor_key=bytes(32),
-        fold_batch=7,
-    )
+    settings = settings_of(Settings, metrics, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=7)
     events = interleaved(history(chance.getrandbits(32), ENTERPRISES, LENGTH, mistakes=True), chance.getrandbits(32))
     arrived: list[Envelope] = []
     projectors, producer = Projectors(settings, chance), kafka.producer()

@@ -105,6 +105,19 @@ class Platform:
         headers["Authorization"] = f"Bearer {token or self.token}"
         return httpx.post(self.url(service) + path, json=body, headers=headers, timeout=30, trust_env=False)
 
+    def accepted(self, service: str, path: str, body: Any) -> dict[str, Any]:
+        """The answer of a command that succeeds; 409 is tried again, since a service learns from the others a little later."""
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            answers.append(self.say(service, path, body))
+            return answers[-1].status_code != 409
+
+        until(answered, f"{path} accepted")
+        assert answers[-1].status_code == 201, answers[-1].text
+        content: dict[str, Any] = answers[-1].json()
+        return content
+
     def settled(self) -> bool:
         """Whether everything said has been projected."""
         services = self.status()["services"].values()

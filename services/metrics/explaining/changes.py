@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from services.metrics.counted import BY_KIND, Attribute, Correction, Move, Withdrawal, kind_of
-from services.metrics.explaining.explain import id_of
+from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, parts, standing
+from services.metrics.figures.scope import Scope, contribution_on, parts
 from services.metrics.figures.tree import Tree
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.measures import Vector
@@ -113,7 +113,7 @@ def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Sco
 
 
 def _contribution(facts: FactSet, window: Window, scope: Scope) -> Vector:
-    cell, value = standing(facts, window.as_of, date.max)
+    cell, value = contribution_on(facts, window.as_of, date.max)
     return value if cell is not None and scope.holds(cell) else 0
 
 
@@ -147,7 +147,7 @@ async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Shar
         cause = causes[park]
         if window.matters(after - before):
             event = events.get(cause["event_id"]) if cause is not None else None
-            found.append(Share("area", f"area/{park}", tree.shown(park), event, 0, before, after))
+            found.append(Share("area", f"area/{park}", tree.display_name(park), event, 0, before, after))
     return found
 
 

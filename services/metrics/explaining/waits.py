@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from services.metrics.explaining.explain import CHUNK, Contribution, id_of
+from services.metrics.explaining.contributors import Contribution, contributor, contributors
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
-from services.metrics.figures.scope import Scope, waited
+from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.folding.durations import EPOCH, FOUNDED, Kind
@@ -81,7 +81,7 @@ async def durations(
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
     found = await sql.durations_by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
-    total = Waits(ALL, tree.shown(area) if area else label(ALL, ALL, language))
+    total = Waits(ALL, tree.display_name(area) if area else label(ALL, ALL, language))
     groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
     for key, kind, value, count in found:
         days = _days(kind, value, as_of)
@@ -105,37 +105,16 @@ async def contributions(
     snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, after: str, limit: int, enterprise: UUID | None = None
 ) -> tuple[list[Contribution], bool]:
     """The next `limit` enterprises in order of subject after `after`, and whether there are more; or one. Values: (founded, waiting, days)."""
-    conn, generation = snapshot.conn, snapshot.generation
+
+    def contribute(subject: str, facts: FactSet) -> Contribution | None:
+        found = time_to_found_on(facts, as_of, known_at)
+        if found is None or not scope.holds(found.cell):
+            return None
+        founded = found.kind == FOUNDED
+        return Contribution(subject, found.cell, (int(founded), int(not founded), _days(found.kind, found.value, as_of)))
+
     if enterprise is not None:
-        subject = f"enterprise/{enterprise}"
-        stored = await sql.states_of(conn, generation, [subject])
-        one = _contribution(subject, stored[subject], scope, as_of, known_at) if subject in stored else None
-        return await _named(snapshot, [one] if one else []), False
-    rows = await sql.durations_by_key(conn, generation, "park", as_of, known_at, scope.parks)
-    by_place = scope.by in ("district", "park")
-    parks = sorted({row["key"] for row in rows if row["key"] and (not by_place or scope.holds((row["key"], None, None, None)))})
-    found: list[Contribution] = []
-    while len(found) <= limit:
-        states = await sql.states(conn, generation, after, CHUNK, parks)
-        made = (_contribution(row["subject"], row["state"], scope, as_of, known_at) for row in states)
-        found += [one for one in made if one is not None]
-        if len(states) < CHUNK:
-            break
-        after = states[-1]["subject"]
-    return await _named(snapshot, found[:limit]), len(found) > limit
-
-
-def _contribution(subject: str, state: bytes, scope: Scope, as_of: date, known_at: date) -> Contribution | None:
-    found = waited(FactSet.load(state), as_of, known_at)
-    if found is None or not scope.holds(found.cell):
-        return None
-    founded = found.kind == FOUNDED
-    return Contribution(subject, None, None, found.cell, (int(founded), int(not founded), _days(found.kind, found.value, as_of)))
-
-
-async def _named(snapshot: Snapshot, page: Sequence[Contribution]) -> list[Contribution]:
-    names = await sql.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in page])
-    return [
-        replace(one, name=names[key]["name"], credit_code=names[key]["credit_code"]) if (key := id_of(one.subject)) in names else one
-        for one in page
-    ]
+        return await contributor(snapshot, contribute, known_at, f"enterprise/{enterprise}"), False
+    rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
+    parks = sorted({row["key"] for row in rows if row["key"] and scope.may_hold(row["key"])})
+    return await contributors(snapshot, contribute, known_at, parks, after, limit)

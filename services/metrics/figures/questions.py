@@ -138,7 +138,7 @@ async def coverage(
     for key, value in found.items():
         sums[tree.district(key) if by == "district" else key or UNKNOWN] += value
     rows = [Row(code, name_of(by, code, tree, language), value) for code, value in sorted(sums.items()) if not empty(value)] if by else []
-    total = Row(ALL, tree.shown(area) if area else label(ALL, ALL, language), sum(found.values()))
+    total = Row(ALL, tree.display_name(area) if area else label(ALL, ALL, language), sum(found.values()))
     return CoverageResult(as_of, known_at, area, by, rows, total)
 
 
@@ -151,7 +151,7 @@ def name_of(by: str | None, code: str, tree: Tree, language: str) -> str:
     """The displayed name of a group."""
     if code == UNKNOWN:
         return label(UNKNOWN, UNKNOWN, language)
-    return tree.shown(code) if by in ("district", "park") else label(by or ALL, code, language)
+    return tree.display_name(code) if by in ("district", "park") else label(by or ALL, code, language)
 
 
 def key_of(by: str | None) -> str:

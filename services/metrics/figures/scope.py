@@ -33,6 +33,10 @@ class Scope:
             return False
         return self.group is None or self.group == self.group_of(cell)
 
+    def may_hold(self, park: str) -> bool:
+        """Whether cells of a park can count in the scope."""
+        return self.by not in ("district", "park") or self.holds((park, None, None, None))
+
     def group_of(self, cell: Cell) -> str:
         """The code of the cell's row."""
         park, industry, size, ownership = cell
@@ -49,7 +53,7 @@ class Scope:
                 return ownership or UNKNOWN
 
 
-def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
+def contribution_on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
     """(cell, contribution) of an enterprise or union on a business day, as known at a day: C(F_k, t). Cell None: it does not count."""
     day, known = as_of.toordinal(), known_at.toordinal()
     assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.fact_sets"
@@ -61,7 +65,7 @@ def standing(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, 
     return segment.cell, segment.base + members * segment.each
 
 
-def waited(facts: FactSet, as_of: date, known_at: date) -> Duration | None:
+def time_to_found_on(facts: FactSet, as_of: date, known_at: date) -> Duration | None:
     """How long an enterprise waited, or has been waiting, for a union on a business day, as known at a day: D(F_k, t)."""
     past = [span for span in spans(_shape(facts, known_at.toordinal())) if span.start <= as_of.toordinal()]
     return past[-1].duration if past else None

@@ -65,7 +65,7 @@ class Tree:
         area = self.areas.get(park or "")
         return area.parent or UNKNOWN if area else UNKNOWN
 
-    def shown(self, code: str) -> str:
+    def display_name(self, code: str) -> str:
         """The displayed name: a level has its parent's, an unknown code is its own."""
         for step in self.path(code):
             area = self.areas.get(step)

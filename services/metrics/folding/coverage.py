@@ -27,7 +27,6 @@ from services.metrics.counted import (
     Registration,
 )
 from services.metrics.folding.measures import Vector, vector
-from shared.contracts.membership import UnionKind
 
 FOLD_VERSION = 2
 RULE_VERSION = "coverage-2026.1"
@@ -36,9 +35,9 @@ FOREVER = date.max.toordinal() + 1
 Cell: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 """(park, industry, size, ownership); None is unknown."""
 
-OWN = frozenset((UnionKind.ENTERPRISE_UNION,))
-JOINT = frozenset((UnionKind.JOINT_UNION, UnionKind.PARK_UNION))
-FEDERATION = frozenset((UnionKind.REGIONAL_FEDERATION, UnionKind.INDUSTRY_FEDERATION, UnionKind.GRASSROOTS_FEDERATION))
+OWN = frozenset(("enterprise_union",))
+JOINT = frozenset(("joint_union", "park_union"))
+FEDERATION = frozenset(("regional_federation", "industry_federation", "grassroots_federation"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Situation:
     closed: bool = False
     reported: int = 0
     workers: int | None = None
-    covering: dict[str, UnionKind] = field(default_factory=dict)
+    covering: dict[str, str] = field(default_factory=dict)
     seat: str | None = None
     dissolved: bool = False
 
@@ -154,7 +153,7 @@ class Situation:
         cell = (self.park, self.industry, self.size, self.ownership)
         return Segment(day, cell, base, each)
 
-    def _with_headcount(self, day: int, workers: int, kinds: set[UnionKind], rules: Rules) -> Vector:
+    def _with_headcount(self, day: int, workers: int, kinds: set[str], rules: Rules) -> Vector:
         in_grace = self.settled is not None and day < self.settled + rules.grace_days
         covered = bool(kinds)
         should = workers >= 1 and not in_grace

@@ -9,14 +9,14 @@ from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import ROWS, DayClosing, Founding, InPark, Withdrawal, kind_of
-from services.metrics.folding.facts import FactChange, FactSet, RefusedFact, StatedFact
+from services.metrics.counted import Founding, InPark, kind_of
+from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.folding.store import AreaRow, FactRow, NameRow
 from shared import contracts
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
-from shared.contracts.streams import EventWithdrawn, FactCorrected, Placed
+from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 
 AREA = "area/"
 
@@ -97,7 +97,7 @@ def effect_of(event: Envelope, shard: int, known: date) -> Effect | None:
 
     The effect of a withdrawal depends on the events applied before it (`effect_of_withdrawal`). Raises RefusedFact.
     """
-    if isinstance(ROWS[type(event.data)], DayClosing | Withdrawal):
+    if isinstance(event.data, DayClosed | EventWithdrawn):
         return None
     effect = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
     _require_storable(effect)
@@ -138,19 +138,9 @@ def _of_subject(event: Envelope, shard: int, known: date) -> Effect:
     fact = _fact_row(shard, event, known, found.says)
     if found.says is None:
         return Effect(fact, found.changes)
-    places = tuple(place for one in found.facts if (place := _place(one)))
-    moved = any(isinstance(one.kept, InPark) for one in found.facts)
-    return Effect(fact, found.changes, places, moved, _registration(event.data))
-
-
-def _place(fact: StatedFact) -> str | None:
-    match fact.kept:
-        case InPark(park=park):
-            return park
-        case Founding(seat_area=area):
-            return area
-        case _:
-            return None
+    parks = [one.kept.park for one in found.facts if isinstance(one.kept, InPark)]
+    seats = [one.kept.seat_area for one in found.facts if isinstance(one.kept, Founding)]
+    return Effect(fact, found.changes, tuple(filter(None, parks + seats)), bool(parks), _registration(event.data))
 
 
 def _registration(data: contracts.Event) -> EnterpriseRegistered | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.metrics import counted
-from services.metrics.counted import AttributeContent, Headcount, Kept, Members
+from services.metrics.counted import Headcount, Kept, Members, Uncounted
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
 from shared import contracts
 from shared.contracts import Envelope, Event, UnreadableEvent
@@ -52,10 +52,10 @@ class FactChange(NamedTuple):
 def change_of(event: Envelope, known: int) -> FactChange:
     """Read a fact or a correction about an enterprise or a union. Raises RefusedFact."""
     data = event.data
-    if isinstance(data, FactCorrected):
-        added = _corrected(data, data.replacement) if data.replacement else None
-        return FactChange(known, _corrected(data, data.withdrawn), added)
-    return FactChange(known, None, _stated(event.type, event.occurredon.toordinal(), event.sequence, data))
+    if not isinstance(data, FactCorrected):
+        return FactChange(known, None, _stated(event.type, event.occurredon.toordinal(), event.sequence, data))
+    added = _corrected(data, data.replacement) if data.replacement else None
+    return FactChange(known, _corrected(data, data.withdrawn), added)
 
 
 def _corrected(correction: FactCorrected, content: Placed) -> StatedFact:
@@ -211,7 +211,7 @@ class FactSet:
         if isinstance(kept, Members):
             self._count(known, added.occurred, kept.each)
             return False
-        assert isinstance(kept, AttributeContent), "the caller leaves out what is not counted"
+        assert not isinstance(kept, Uncounted), "the caller leaves out what is not counted"
         self.newest_attribute = max(self.newest_attribute, known)
         self.attributes.append(AttributeFact(added.kind, added.occurred, added.rank, known, FOREVER, kept))
         return True

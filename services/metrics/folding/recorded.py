@@ -30,7 +30,6 @@ from services.metrics.counted import (
 )
 from services.metrics.folding.facts import FactChange, StatedFact, change_of
 from shared.contracts import Envelope
-from shared.contracts.streams import FactCorrected
 
 Stream = tuple[str, str]
 """(source, subject)"""
@@ -58,12 +57,11 @@ class Recorded(NamedTuple):
 def recorded(event: Envelope, known: int) -> Recorded:
     """Read a fact or a correction. Raises RefusedFact."""
     change = change_of(event, known)
-    if isinstance(event.data, FactCorrected):
-        says: dict[str, Any] | None = {"withdrawn": _json_from(change.removed), "replacement": _json_from(change.added)}
-    else:
-        says = (says_of(change.added.kept) or None) if change.added else None
+    changes = (change,) if change.counts else ()
+    if change.removed is None and change.added is not None:
+        return Recorded(says_of(change.added.kept) or None, (change.added,), changes)
     facts = tuple(fact for fact in (change.removed, change.added) if fact is not None)
-    return Recorded(says, facts, (change,) if change.counts else ())
+    return Recorded({"withdrawn": _json_from(change.removed), "replacement": _json_from(change.added)}, facts, changes)
 
 
 def withdrawn(named: Iterable[tuple[int, RecordedFact]], known: int) -> Recorded | None:

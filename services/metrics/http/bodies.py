@@ -8,7 +8,8 @@ from typing import Any
 from starlette.responses import Response
 
 from services.metrics.explaining.changes import Share
-from services.metrics.explaining.explain import Behind, Contribution
+from services.metrics.explaining.contributors import Contribution
+from services.metrics.explaining.explain import Behind
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapshot
 from services.metrics.figures.scope import parts
@@ -115,7 +116,7 @@ def area_body(tree: Tree, area: Area) -> dict[str, Any]:
     """The fields of `AreaAnswer`."""
     return {
         "code": area.code,
-        "name": tree.shown(area.code),
+        "name": tree.display_name(area.code),
         "kind": area.kind,
         "parent": area.parent,
         "level": area.level,

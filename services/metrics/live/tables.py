@@ -110,7 +110,7 @@ class CoverageView:
 
     def _row(self, code: str) -> Row:
         if code == ALL:
-            name = self._tree.shown(self.area) if self.area else label(ALL, ALL, self.language)
+            name = self._tree.display_name(self.area) if self.area else label(ALL, ALL, self.language)
         else:
             name = name_of(self.by, code, self._tree, self.language)
         return Row(code, name, self._sums.get(code, 0))

@@ -43,20 +43,6 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
         collector.server.shutdown()
 
 
-def _said(platform: Platform, service: str, path: str, body: object) -> dict[str, str]:
-    answers = []
-
-    def accepted() -> bool:
-        answer = platform.say(service, path, body)
-        answers.append(answer)
-        return answer.status_code != 409
-
-    until(accepted, f"{path} accepted")
-    assert answers[-1].status_code == 201, answers[-1].text
-    content: dict[str, str] = answers[-1].json()
-    return content
-
-
 def _build(platform: Platform, collector: Collector) -> City:
     for code, kind, parent in (
         ("C", "division", None),
@@ -65,18 +51,17 @@ def _build(platform: Platform, collector: Collector) -> City:
         ("C1-P001", "park", "C1"),
         ("C2-P001", "park", "C2"),
     ):
-        _said(platform, "registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
+        platform.accepted("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
     first, second = (
-        _said(platform, "registry", "/v1/enterprises", {"name": f"示例厂{park}", "park": park, "settled_on": "2024-01-02"})
+        platform.accepted("registry", "/v1/enterprises", {"name": f"示例厂{park}", "park": park, "settled_on": "2024-01-02"})
         for park in ("C1-P001", "C2-P001")
     )
-    headcount = _said(platform, "registry", f"/v1/enterprises/{first['id']}/headcounts", {"on": "2024-02-01", "workers": 40})
+    headcount = platform.accepted("registry", f"/v1/enterprises/{first['id']}/headcounts", {"on": "2024-02-01", "workers": 40})
     founded = {"kind": "enterprise_union", "seat_area": "C1-P001", "approved_on": "2024-03-03", "enterprises": [first["id"]]}
-    union = _said(platform, "membership", "/v1/unions", founded)
+    union = platform.accepted("membership", "/v1/unions", founded)
     documents = ({"kind": "resident_id", "number": RESIDENT_ID}, {"kind": "passport", "number": "E00000001"})
     members = [
-        _said(
-            platform,
+        platform.accepted(
             "membership",
             "/v1/members",
             {"union_id": union["id"], "enterprise_id": first["id"], "document": document, "joined_on": "2024-03-04"},

@@ -21,22 +21,9 @@ def figures(data: Path, known_at: date) -> dict[str, Any]:
     return answer
 
 
-def accepted(platform: Platform, service: str, path: str, body: Any) -> dict[str, Any]:
-    answers = []
-
-    def done() -> bool:
-        answers.append(platform.say(service, path, body))
-        return answers[-1].status_code != 409
-
-    until(done, f"{path} accepted")
-    assert answers[-1].status_code == 201, answers[-1].text
-    content: dict[str, Any] = answers[-1].json()
-    return content
-
-
 def settle(platform: Platform, name: str) -> str:
-    made = accepted(platform, "registry", "/v1/enterprises", {"name": name, "park": "T-P001", "settled_on": "2024-01-02"})
-    accepted(platform, "registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 40})
+    made = platform.accepted("registry", "/v1/enterprises", {"name": name, "park": "T-P001", "settled_on": "2024-01-02"})
+    platform.accepted("registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 40})
     return str(made["id"])
 
 
@@ -48,8 +35,8 @@ def closed_day(platform: Platform) -> str | None:
 @pytest.mark.invariant("I4")
 def test_the_day_left_behind_closes_and_its_figures_stay(city: City) -> None:
     turning = city.platform
-    accepted(turning, "registry", "/v1/areas", {"code": "T", "name": "示例市", "kind": "division", "parent": None})
-    accepted(turning, "registry", "/v1/areas", {"code": "T-P001", "name": "示例园", "kind": "park", "parent": "T"})
+    turning.accepted("registry", "/v1/areas", {"code": "T", "name": "示例市", "kind": "division", "parent": None})
+    turning.accepted("registry", "/v1/areas", {"code": "T-P001", "name": "示例园", "kind": "park", "parent": "T"})
     first = settle(turning, "第一厂")
     until(turning.settled, "everything projected")
     day = date.fromisoformat(parkunion("clock", "advance", "1m", "--data", turning.data).stdout.split()[0])
@@ -66,7 +53,7 @@ def test_the_day_left_behind_closes_and_its_figures_stay(city: City) -> None:
     assert turning.ask("metrics", "/readyz").json()["closed_day_age_days"] == 1
 
     settle(turning, "第二厂")
-    accepted(turning, "registry", f"/v1/enterprises/{first}/headcounts", {"on": "2024-02-01", "workers": 90})
+    turning.accepted("registry", f"/v1/enterprises/{first}/headcounts", {"on": "2024-02-01", "workers": 90})
     until(turning.settled, "everything projected")
     parkunion("clock", "advance", "1d", "--data", turning.data)
     until(lambda: closed_day(turning) == (day + timedelta(days=1)).isoformat(), "the next day is closed", seconds=90)
@@ -80,13 +67,13 @@ def test_the_day_left_behind_closes_and_its_figures_stay(city: City) -> None:
 def test_a_fact_that_counted_is_withdrawn_and_nothing_stands_still(city: City) -> None:
     """Through the API: the figure goes back, nothing is held, the next day closes, the audit finds no difference."""
     turning = city.platform
-    accepted(turning, "registry", "/v1/areas", {"code": "W", "name": "示例市", "kind": "division", "parent": None})
-    accepted(turning, "registry", "/v1/areas", {"code": "W-P001", "name": "示例园", "kind": "park", "parent": "W"})
-    made = accepted(turning, "registry", "/v1/enterprises", {"name": "第三厂", "park": "W-P001", "settled_on": "2024-01-02"})
-    wrong = accepted(turning, "registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 900})
+    turning.accepted("registry", "/v1/areas", {"code": "W", "name": "示例市", "kind": "division", "parent": None})
+    turning.accepted("registry", "/v1/areas", {"code": "W-P001", "name": "示例园", "kind": "park", "parent": "W"})
+    made = turning.accepted("registry", "/v1/enterprises", {"name": "第三厂", "park": "W-P001", "settled_on": "2024-01-02"})
+    wrong = turning.accepted("registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 900})
     until(lambda: turning.figures(area="W", by="park")["W-P001"]["workers"] == 900, "it counts")
     body = {"subject": wrong["subject"], "from": wrong["sequence"], "to": wrong["sequence"], "reason": "never_was"}
-    accepted(turning, "registry", "/v1/withdrawals", body)
+    turning.accepted("registry", "/v1/withdrawals", body)
     until(lambda: turning.figures(area="W", by="park")["W-P001"]["workers"] == 0, "it counts no longer")
     assert parkunion("parked", "list", "--data", turning.data, check=False).returncode == 0
     day = date.fromisoformat(parkunion("clock", "advance", "1m", "--data", turning.data).stdout.split()[0])

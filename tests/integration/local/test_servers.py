@@ -94,19 +94,15 @@ async def test_a_failing_statement_puts_no_value_of_it_into_the_log(postgres: Po
 
 
 @pytest.mark.invariant("I1")
-def test_postgres_killed_and_started_again_has_what_it_acknowledged(tmp_path: Path) -> None:
-    server = PostgresServer(tmp_path / "postgres")
-    server.start()
-    server.execute("CREATE TABLE facts (n int); INSERT INTO facts VALUES (42);")
-    port, pid = server.port, server.pid
+def test_postgres_killed_and_started_again_has_what_it_acknowledged(postgres: PostgresServer) -> None:
+    postgres.execute("CREATE TABLE facts (n int); INSERT INTO facts VALUES (42);")
+    port, pid = postgres.port, postgres.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert wait_for(lambda: server.pid is None, 5)
-    server.start()
-    found = server.execute("SELECT n FROM facts")
-    server.stop()
-    assert found.strip() == "42"
-    assert server.port == port
+    assert wait_for(lambda: postgres.pid is None, 5)
+    postgres.start()
+    assert postgres.execute("SELECT n FROM facts").strip() == "42"
+    assert postgres.port == port
 
 
 def test_postgres_says_why_it_does_not_start(tmp_path: Path) -> None:

@@ -11,10 +11,13 @@ import sys
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import pytest_asyncio
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -33,14 +36,38 @@ asyncio.run(Supervisor(Path(sys.argv[1]), services=()).run())
 """
 
 
-@pytest.fixture
-async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
-    """PostgreSQL, Kafka and the issuer, without the services."""
-    running = Supervisor(tmp_path / "stack", services=())
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def supervisor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Supervisor]:
+    """PostgreSQL, Kafka and the issuer, without the services; one for the tests that leave it running."""
+    running = Supervisor(tmp_path_factory.mktemp("supervisor") / "stack", services=())
     await running.start()
     await running.wait_ready()
     yield running
     await running.stop()
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A stack with a label and a table, started and stopped once: its folder, its processes, its stack file."""
+
+    folder: Path
+    processes: list[ProcessIdentity]
+    content: dict[str, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    folder = tmp_path_factory.mktemp("stopped")
+    first = Supervisor(folder, services=(), label={"en": "Sample data"})
+    await first.start()
+    stack = load(folder)
+    found = Stopped(folder, children(stack), stack.content)
+    first.postgres.execute("CREATE TABLE kept (n int)")
+    await first.stop()
+    return found
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -88,51 +115,45 @@ async def test_two_stacks_run_at_the_same_time_on_ports_of_their_own(supervisor:
     assert mine["issuer"] != other["issuer"]
 
 
-async def test_a_stop_leaves_nothing_and_a_start_goes_on_where_it_was(tmp_path: Path) -> None:
-    first = Supervisor(tmp_path, services=())
-    await first.start()
-    stack = load(tmp_path)
-    known, before = children(stack), stack.content
-    first.postgres.execute("CREATE TABLE kept (n int)")
-    await first.stop()
-    assert len(known) == 2
-    assert not any(child.alive() for child in known)
+async def test_a_stop_leaves_nothing_and_a_start_goes_on_where_it_was(stopped: Stopped) -> None:
+    assert len(stopped.processes) == 2
+    assert not any(child.alive() for child in stopped.processes)
     with pytest.raises(NotRunningError):
-        load(tmp_path)
-    second = Supervisor(tmp_path, services=())
+        load(stopped.folder)
+    second = Supervisor(stopped.folder, services=())
     await second.start()
-    after = load(tmp_path).content
-    second.postgres.execute("SELECT n FROM kept")
-    await second.stop()
+    try:
+        after, before = load(stopped.folder).content, stopped.content
+        second.postgres.execute("SELECT n FROM kept")
+        assert second.label == {"en": "Sample data"}
+    finally:
+        await second.stop()
     assert (before["kafka"]["bootstrap"], before["issuer"]) == (after["kafka"]["bootstrap"], after["issuer"])
 
 
-async def test_a_port_that_another_took_is_replaced(tmp_path: Path) -> None:
-    first = Supervisor(tmp_path, services=())
-    await first.start()
-    taken = load(tmp_path).content["issuer"]
-    await first.stop()
+async def test_a_port_that_another_took_is_replaced(stopped: Stopped) -> None:
+    taken = stopped.content["issuer"]
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", urllib.parse.urlsplit(taken).port)
-    second = Supervisor(tmp_path, services=())
+    second = Supervisor(stopped.folder, services=())
     await second.start()
-    now = load(tmp_path).content["issuer"]
+    now = load(stopped.folder).content["issuer"]
     await second.stop()
     server.close()
     assert now != taken
 
 
 @pytest.mark.invariant("I1")
-async def test_a_killed_supervisor_takes_its_children_with_it_and_the_next_start_works(tmp_path: Path) -> None:
-    process = start_another(tmp_path)
-    stack = Stack(tmp_path)
+async def test_a_killed_supervisor_takes_its_children_with_it_and_the_next_start_works(stopped: Stopped) -> None:
+    process = start_another(stopped.folder)
+    stack = Stack(stopped.folder)
     await until(lambda: bool(stack.content.get("ready")), 60)
     known = children(stack)
     process.kill()
     process.wait()
     await until(lambda: not any(child.alive() for child in known))
     with pytest.raises(NotRunningError):
-        load(tmp_path)
-    again = Supervisor(tmp_path, services=())
+        load(stopped.folder)
+    again = Supervisor(stopped.folder, services=())
     await again.start()
     await again.wait_ready()
     await again.stop()
@@ -147,7 +168,7 @@ async def test_sigterm_stops_all_while_it_starts(tmp_path: Path) -> None:
     await until(lambda: not any(child.is_running() for child in started))
 
 
-def test_the_keys_are_ours_alone(tmp_path: Path) -> None:
+async def test_the_keys_are_ours_alone(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "stack")
     folder.prepare()
     encryption, keyed_hash = folder.versions("encryption"), folder.versions("hash")
@@ -214,15 +235,3 @@ async def test_a_broken_stack_file_is_no_stack(tmp_path: Path) -> None:
     (tmp_path / "stack.json").write_text("{")
     with pytest.raises(NotRunningError):
         load(tmp_path)
-
-
-async def test_whose_data_it_is_stays_with_the_folder(tmp_path: Path) -> None:
-    labelled = Supervisor(tmp_path, services=(), label={"en": "Sample data"})
-    await labelled.start()
-    await labelled.stop()
-    again = Supervisor(tmp_path, services=())
-    await again.start()
-    try:
-        assert again.label == {"en": "Sample data"}
-    finally:
-        await again.stop()

@@ -7,63 +7,24 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from services.membership.app import api
 from services.membership.settings import Settings
 from shared.contracts.ids import uuid7
-from shared.http.auth import Areas, Caller
-from shared.http.tokens import caller as token_caller
+from shared.http.auth import Areas
 from shared.process import db
+from tests.integration.client import Client, settings_of
 from tests.integration.membership.service import DOCUMENT, Office, office_of_a_test  # noqa: F401
 
 EVERY = frozenset({"membership:read", "membership:write"})
 
 
-class Client:
-    """Requests as a caller that a test can change."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
-        self.caller = Caller("tester", EVERY, Areas.all())
-
-    def be(self, *areas: str, scopes: frozenset[str] = EVERY) -> None:
-        self.caller = Caller("tester", scopes, Areas.of(areas))
-
-    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
-        answer = await self.http.post(path, json=body, headers=headers)
-        return answer.status_code, answer.json()
-
-    async def get(self, path: str, **params: Any) -> tuple[int, dict[str, Any]]:
-        answer = await self.http.get(path, params=params)
-        return answer.status_code, answer.json()
-
-    async def batch(self, *lines: Any) -> list[dict[str, Any]]:
-        content = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
-        answer = await self.http.post("/v1/batch", content=content, headers={"Content-Type": "application/x-ndjson"})
-        assert answer.status_code == 200, answer.text
-        return [json.loads(line) for line in answer.text.splitlines()]
-
-
 @pytest.fixture
 async def client(office: Office) -> AsyncIterator[Client]:
-    settings = Settings(
-        dsn="postgresql://unused",
-        kafka="unused:1",
-        partitions=12,
-        issuer="https://issuer.test",
-        jwks_url="https://issuer.test/jwks",
-        fingerprint_key=bytes(32),
-        cursor_key=bytes(32),
-        encryption_keys={1: bytes(32)},
-        hash_keys={1: bytes(range(32))},
-    )
-    app = api(settings)
+    app = api(settings_of(Settings))
     app.state.pool = office.pool
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://membership") as http:
-        made = Client(http)
-        app.dependency_overrides[token_caller] = lambda: made.caller
+    async with Client.of(app, *EVERY) as made:
         yield made
 
 

@@ -25,6 +25,7 @@ from shared.problems.errors import Problem
 from shared.process import db
 from shared.process.clock import utc_now
 from tests.conftest import NewDatabase, NewTopics
+from tests.integration.client import settings_of
 from tests.integration.membership.service import DOCUMENT, Office
 
 PARTITIONS = 4
@@ -98,20 +99,9 @@ async def town(
     database: NewDatabase, kafka_server: KafkaServer, kafka: KafkaBroker, new_topics: NewTopics, topic_prefix: str
 ) -> AsyncIterator[Town]:
     await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    dsn = (await database("membership")).app_dsn
-    settings = Settings(
-        dsn=dsn,
-        kafka=kafka_server.bootstrap,
-        partitions=PARTITIONS,
-        topic_prefix=topic_prefix,
-        issuer="https://issuer.test",
-        jwks_url="https://issuer.test/jwks",
-        fingerprint_key=bytes(32),
-        cursor_key=bytes(32),
-        encryption_keys={1: bytes(32)},
-        hash_keys={1: bytes(range(32))},
-    )
-    pool = await db.create_pool(dsn, application_name="membership.tests")
+    made = await database("membership")
+    settings = settings_of(Settings, made, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix)
+    pool = await db.create_pool(made.app_dsn, application_name="membership.tests")
     yield Town(Office(pool, context_of(settings)), kafka, settings)
     pool.terminate()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.integration.client import Client
 from tests.integration.membership.service import Office, office_of_a_test  # noqa: F401
-from tests.integration.membership.test_api import Client, client, founding, joining  # noqa: F401
+from tests.integration.membership.test_api import client, founding, joining  # noqa: F401
 
 
 async def test_a_precondition_that_does_not_hold_is_412_on_every_route_about_a_union_or_a_member(client: Client, office: Office) -> None:  # noqa: F811

@@ -20,7 +20,7 @@ from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, encode, membership
 from shared.process import db
 from tests.conftest import Database
-from tests.integration.metrics.server import settings_of
+from tests.integration.client import settings_of
 from tests.integration.metrics.service import CLOCK
 
 PARTITIONS = 3
@@ -36,7 +36,7 @@ class Log:
     broker: MemoryBroker = field(default_factory=lambda: MemoryBroker(seed=5))
 
     def __post_init__(self) -> None:
-        self.settings: Settings = settings_of(self.database, partitions=PARTITIONS, fold_batch=40)
+        self.settings: Settings = settings_of(Settings, self.database, partitions=PARTITIONS, fold_batch=40)
         for topic in self.settings.topics:
             self.broker.create(topic, PARTITIONS)
 

@@ -21,9 +21,9 @@ from services.metrics.settings import Settings
 from shared.http.tokens import Verifier
 from shared.process.db import create_pool
 from tests.conftest import Database
+from tests.integration.client import ISSUER, settings_of
 from tests.integration.metrics.service import Room
 
-ISSUER = "https://issuer.test"
 KEY = ECKey.generate_key("P-256", auto_kid=True)
 
 
@@ -46,20 +46,6 @@ class House:
         return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10)
 
 
-def settings_of(database: Database, **changes: Any) -> Settings:
-    told: dict[str, Any] = {
-        "dsn": database.app_dsn,
-        "kafka": "127.0.0.1:1",
-        "partitions": 12,
-        "issuer": ISSUER,
-        "jwks_url": f"{ISSUER}/jwks",
-        "fingerprint_key": bytes(32),
-        "cursor_key": bytes(32),
-        **changes,
-    }
-    return Settings(**told)
-
-
 async def _keys() -> dict[str, Any]:
     return {"keys": [KEY.as_dict(private=False)]}
 
@@ -67,7 +53,7 @@ async def _keys() -> dict[str, Any]:
 @asynccontextmanager
 async def house_of(database: Database, *, fresh: bool = True, **changes: Any) -> AsyncIterator[House]:
     """A running house; `fresh`: its reader says every second that nothing is missing, as one with a quiet log does."""
-    settings = settings_of(database, **changes)
+    settings = settings_of(Settings, database, **changes)
     app = api(settings)
     app.state.verifier = Verifier(settings, _keys)
     server = uvicorn.Server(

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from services.metrics.figures.questions import Snapshot, Snapshots
 from services.metrics.folding.measures import MEASURES
 from services.metrics.folding.projector import Projector
@@ -18,9 +20,10 @@ from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.contracts.streams import FactCorrected, Placed
 from shared.http.auth import Areas
 from shared.process.clock import Clock
-from shared.process.db import Pool
+from shared.process.db import Pool, create_pool
 from shared.sequencing.records import ShardBatch
 from tests import oracle
+from tests.conftest import Database, NewDatabase
 
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 MEMBERSHIP = {*membership.TYPES.values()}
@@ -157,3 +160,17 @@ def enterprise() -> tuple[UUID, str]:
     """A new id and its subject."""
     made = uuid7()
     return made, f"enterprise/{made}"
+
+
+@pytest.fixture(name="metrics")
+async def metrics_of_a_test(database: NewDatabase) -> Database:
+    """A fresh database of metrics."""
+    return await database("metrics")
+
+
+@pytest.fixture(name="room")
+async def room_of_a_test(metrics: Database) -> AsyncIterator[Room]:
+    """Metrics on that database."""
+    pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
+    yield Room(pool)
+    pool.terminate()

@@ -14,22 +14,14 @@ from shared.broker.protocol import PartitionCountError, partition_for
 from shared.contracts import decode
 from shared.process import db
 from tests.conftest import Database, NewDatabase, NewTopics
+from tests.integration.client import settings_of
 from tests.integration.registry.service import at_work, settling
 
 PARTITIONS = 4
 
 
-def settings_of(made: Database, kafka_server: KafkaServer, prefix: str, partitions: int = PARTITIONS) -> Settings:
-    return Settings(
-        dsn=made.app_dsn,
-        kafka=kafka_server.bootstrap,
-        partitions=partitions,
-        topic_prefix=prefix,
-        issuer="https://issuer.test",
-        jwks_url="https://issuer.test/jwks",
-        fingerprint_key=bytes(32),
-        cursor_key=bytes(32),
-    )
+def relay_settings(made: Database, kafka_server: KafkaServer, prefix: str, partitions: int = PARTITIONS) -> Settings:
+    return settings_of(Settings, made, kafka=kafka_server.bootstrap, partitions=partitions, topic_prefix=prefix)
 
 
 @pytest.mark.invariant("I2")
@@ -40,7 +32,7 @@ async def test_every_event_reaches_its_partition_in_sequence(
     made = await database("registry")
     pool = await db.create_pool(made.app_dsn, application_name="registry.tests")
     stop = asyncio.Event()
-    relay = asyncio.ensure_future(roles(settings_of(made, kafka_server, topic_prefix))["relay"](stop))
+    relay = asyncio.ensure_future(roles(relay_settings(made, kafka_server, topic_prefix))["relay"](stop))
     async with at_work(pool) as registry:
         await registry.areas()
         for n in range(3):
@@ -79,4 +71,4 @@ async def test_a_topic_with_other_partitions_is_refused(
     await new_topics("registry.v1", partitions=2)
     made = await database("registry")
     with pytest.raises(PartitionCountError):
-        await asyncio.wait_for(roles(settings_of(made, kafka_server, topic_prefix))["relay"](asyncio.Event()), 20)
+        await asyncio.wait_for(roles(relay_settings(made, kafka_server, topic_prefix))["relay"](asyncio.Event()), 20)

@@ -5,17 +5,16 @@ Each has a definition and a list of enterprises whose amounts add up to it, as p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from services.metrics.explaining.explain import CHUNK, Contribution, id_of
-from services.metrics.explaining.fact_sets import sets_known, sets_of
+from services.metrics.explaining.contributors import Contribution, contributor, contributors
 from services.metrics.figures import sql
 from services.metrics.figures.definitions import PAGE
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, counts_of, standing
+from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.facts import FactSet
 
@@ -76,10 +75,10 @@ class DerivedQuery:
             cell_before, amounts_before = self._on(facts, self.before)
             cell = cell or cell_before
             amounts = tuple(now - then for now, then in zip(amounts, amounts_before, strict=True))
-        return Contribution(subject, None, None, cell, amounts) if cell else None
+        return Contribution(subject, cell, amounts) if cell else None
 
     def _on(self, facts: FactSet, day: date) -> tuple[Cell | None, Amounts]:
-        cell, value = standing(facts, day, self.known_at)
+        cell, value = contribution_on(facts, day, self.known_at)
         if cell is None or not self.scope.holds(cell):
             return None, self.derived.of(counts_of(0))
         return cell, self.derived.of(counts_of(value))
@@ -89,29 +88,9 @@ async def contributions(
     snapshot: Snapshot, query: DerivedQuery, after: str, limit: int, enterprise: UUID | None = None
 ) -> tuple[list[Contribution], bool]:
     """The next `limit` contributors after a subject, in order of subject, and whether there are more; or the one `enterprise`."""
-    conn, generation, parks = snapshot.conn, snapshot.generation, await _parks(snapshot, query)
     if enterprise is not None:
-        subject = f"enterprise/{enterprise}"
-        sets = await sets_known(snapshot, await sql.states_of(conn, generation, [subject]), query.known_at)
-        one = query.of(subject, sets[subject]) if subject in sets else None
-        return await _named(snapshot, [one] if one else []), False
-    found: list[Contribution] = []
-    while len(found) <= limit:
-        rows = await sql.states(conn, generation, after, CHUNK, parks)
-        made = (query.of(subject, facts) for subject, facts in (await sets_of(snapshot, rows, query.known_at)).items())
-        found += [one for one in made if one is not None and any(one.value)]
-        if len(rows) < CHUNK:
-            break
-        after = rows[-1]["subject"]
-    return await _named(snapshot, found[:limit]), len(found) > limit
-
-
-async def _named(snapshot: Snapshot, page: Sequence[Contribution]) -> list[Contribution]:
-    names = await sql.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in page])
-    return [
-        replace(one, name=names[key]["name"], credit_code=names[key]["credit_code"]) if (key := id_of(one.subject)) in names else one
-        for one in page
-    ]
+        return await contributor(snapshot, query.of, query.known_at, f"enterprise/{enterprise}"), False
+    return await contributors(snapshot, query.of, query.known_at, await _parks(snapshot, query), after, limit)
 
 
 async def _parks(snapshot: Snapshot, query: DerivedQuery) -> list[str] | None:
@@ -120,10 +99,4 @@ async def _parks(snapshot: Snapshot, query: DerivedQuery) -> list[str] | None:
     if query.before is not None:
         return None if scope.parks is None else list(scope.parks)
     found = await sql.by_key(snapshot.conn, snapshot.generation, "park", query.as_of, query.known_at, scope.parks)
-    return [
-        park
-        for park, value in found.items()
-        if park is not None
-        and any(query.derived.of(counts_of(value)))
-        and (scope.by not in ("district", "park") or scope.holds((park, None, None, None)))
-    ]
+    return [park for park, value in found.items() if park is not None and any(query.derived.of(counts_of(value))) and scope.may_hold(park)]

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from services.metrics.counted import BY_KIND, FIELDS, Correction, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words, catalogue
-from services.metrics.explaining.explain import FIRST, id_of
+from services.metrics.explaining.contributors import id_of
+from services.metrics.explaining.explain import FIRST
 from services.metrics.explaining.fact_sets import sets_known, sets_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
-from services.metrics.figures.scope import Scope, standing
+from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.measures import MEASURES, unpacked
 
 MOST_STATES = 10_000
 MOST_FACTS = 5000
@@ -50,8 +50,8 @@ async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, af
     rows = await sql.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
     found = []
     for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
-        cell, value = standing(facts, as_of, known_at)
-        counts = dict(zip(MEASURES, unpacked(value), strict=True))
+        cell, value = contribution_on(facts, as_of, known_at)
+        counts = counts_of(value)
         if cell is not None and scope.holds(cell) and counts["units"]:
             found.append(Enterprise(id_of(subject), None, None, cell[0], counts))
     found.sort(key=lambda enterprise: enterprise.key)
@@ -79,8 +79,8 @@ async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date)
     names = await sql.names(snapshot.conn, snapshot.generation, [enterprise])
     if subject not in states or enterprise not in names:
         return None
-    cell, value = standing((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
-    counts = dict(zip(MEASURES, unpacked(value), strict=True))
+    cell, value = contribution_on((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
+    counts = counts_of(value)
     row = names[enterprise]
     return Enterprise(enterprise, row["name"], row["credit_code"], cell[0] if cell else None, counts)
 
@@ -130,7 +130,7 @@ def _text(words: Words, tree: Tree, name: str, value: Any) -> str:
         case "workers":
             value = words.number(value)
         case "park":
-            value = tree.shown(value)
+            value = tree.display_name(value)
         case "size" | "industry" | "ownership":
             value = words.label(name, value)
     key = f"says.{name}.{value}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.metrics.explaining.explain import id_of
+from services.metrics.explaining.contributors import id_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.tree import Tree
@@ -68,7 +68,7 @@ def _held_stream(stream: parked.HeldStream, row: Record | None, tree: Tree) -> H
         source=stream.source,
         enterprise=row["id"] if row else None,
         name=row["name"] if row else None,
-        park=tree.shown(row["park"]) if row and row["park"] else "",
+        park=tree.display_name(row["park"]) if row and row["park"] else "",
         kind=stream.kind,
         sequence=stream.sequence,
         waiting=stream.waiting,

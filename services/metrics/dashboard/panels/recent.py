@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words
-from services.metrics.explaining.explain import id_of
+from services.metrics.explaining.contributors import id_of
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.tree import Tree
 from shared.process.db import Record
@@ -73,7 +73,7 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
         amount = await _amount(snapshot, row, says, words)
         lines.append(
             Happened(
-                row["at"], kind, tree.shown(park) if park else "", str(enterprise["id"]) if enterprise else None,
+                row["at"], kind, tree.display_name(park) if park else "", str(enterprise["id"]) if enterprise else None,
                 (enterprise["name"] if enterprise else None) or "", amount,
             )
         )  # fmt: skip

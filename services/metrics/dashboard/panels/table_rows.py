@@ -65,8 +65,8 @@ def table_rows(rows: Sequence[Row], view: ViewOptions, targets: Sequence[Target]
 
 def _table_row(row: Row, view: ViewOptions, targets: Sequence[Target], tree: Tree, area: str) -> TableRow:
     found = tree.areas.get(row.code)
-    within = tree.shown(found.parent) if found and found.parent else ""
-    within = within if within not in (row.name, tree.shown(area)) else ""
+    within = tree.display_name(found.parent) if found and found.parent else ""
+    within = within if within not in (row.name, tree.display_name(area)) else ""
     return TableRow(row.code, row.name, within, *rate_figures(row, view, targets), completeness(row.measures))
 
 

@@ -17,7 +17,7 @@ from services.metrics.dashboard.panels.rates import lags
 from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, cursors_of, page_context
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining import explain, waits
-from services.metrics.explaining.explain import Contribution
+from services.metrics.explaining.contributors import Contribution
 from services.metrics.explaining.waits import Waits, require_durations
 from services.metrics.figures import questions
 from services.metrics.figures.scope import Scope, counts_of, parts

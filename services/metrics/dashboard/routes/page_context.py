@@ -95,7 +95,7 @@ class PageContext:
             found = self.tree.areas.get(code)
             if found is not None and not found.level and (self.caller.areas.everything or self.caller.areas.inside(self.tree.path(code))):
                 steps.append((code, found.name))
-        return steps or [(area, self.tree.shown(area))]
+        return steps or [(area, self.tree.display_name(area))]
 
     def values(self, **more: Any) -> dict[str, Any]:
         """The values that every page's template takes, and `more`."""

@@ -38,7 +38,7 @@ async def overview(request: Request, caller: CallerOf, view: ViewOf) -> Response
         if len(roots) != 1:
             words = words_of(request)
             count = len(await held.of_caller(snapshot, caller, tree))
-            values = {"w": words, "view": view, "roots": [(code, tree.shown(code)) for code in roots], "held": count}
+            values = {"w": words, "view": view, "roots": [(code, tree.display_name(code)) for code in roots], "held": count}
             return render(request, "start.html", values)
     return RedirectResponse(view.area(roots[0], lang=request.query_params.get("lang")), 303, headers=dict(HEADERS))
 
@@ -53,7 +53,7 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
         founding, joining = rate_figures(total, view, page.settings.targets)
         values = page.values(
             area=area,
-            name=page.tree.shown(area),
+            name=page.tree.display_name(area),
             path=page.path(area),
             counts=total.measures,
             founding=founding,

@@ -16,13 +16,13 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined
 from shared.contracts.registry import AreaKind, AreaRegistered, HeadcountReported
 from shared.contracts.streams import EventWithdrawn
-from tests.integration.metrics.http.test_coverage import city, client, room, settle  # noqa: F401
-from tests.integration.metrics.service import CLOCK, Room
+from tests.integration.metrics.http.test_coverage import city, client, settle  # noqa: F401
+from tests.integration.metrics.service import CLOCK, Room, metrics_of_a_test, room_of_a_test  # noqa: F401
 
 AS_OF = date(2024, 6, 1)
 
 
-def withdrawn(room: Room, event: Envelope, last: int | None = None) -> Envelope:  # noqa: F811
+def withdrawn(room: Room, event: Envelope, last: int | None = None) -> Envelope:
     said = EventWithdrawn(first=event.sequence, last=last or event.sequence, reason="never_was")
     return room.say(event.subject, said, "2024-06-05", corrects=event)
 
@@ -31,7 +31,7 @@ def counts(figures: int) -> dict[str, int]:
     return dict(zip(MEASURES, unpacked(figures), strict=True))
 
 
-async def figures(room: Room, known_at: date) -> dict[str, int]:  # noqa: F811
+async def figures(room: Room, known_at: date) -> dict[str, int]:
     async with room.ask() as snapshot:
         return counts((await totals(snapshot, Window(None, AS_OF, known_at, known_at)))[1])
 
@@ -70,7 +70,7 @@ async def test_a_figure_and_its_change_lead_to_the_withdrawal(room: Room, client
             assert (newest.kind, newest.enterprise, newest.amount) == ("event-withdrawn", str(made), amount)
 
 
-async def test_members_of_several_lines_are_taken_back_and_the_timeline_says_how_many(room: Room) -> None:  # noqa: F811
+async def test_members_of_several_lines_are_taken_back_and_the_timeline_says_how_many(room: Room) -> None:
     city(room)
     made = settle(room, "D1-P001", 30)
     subject = f"enterprise/{made}"
@@ -98,7 +98,7 @@ async def test_members_of_several_lines_are_taken_back_and_the_timeline_says_how
     assert [(one.kind, counts(one.before)["members"], counts(one.after)["members"]) for one in found] == [("correction", 3, 1)]
 
 
-async def test_a_version_of_an_area_that_is_withdrawn_is_told_no_longer_from_the_withdrawals_day_on(room: Room) -> None:  # noqa: F811
+async def test_a_version_of_an_area_that_is_withdrawn_is_told_no_longer_from_the_withdrawals_day_on(room: Room) -> None:
     city(room)
     extra = room.say("area/X", AreaRegistered(code="X", name="误", kind=AreaKind.DIVISION, parent="C", level=False), "1900-01-01")
     await room.fold()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,14 +21,7 @@ from shared.process.db import create_pool
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused
-from tests.integration.metrics.service import CLOCK, Room, enterprise
-
-
-@pytest.fixture
-async def room(database: NewDatabase) -> AsyncIterator[Room]:
-    pool = await create_pool((await database("metrics")).app_dsn, application_name="metrics.tests")
-    yield Room(pool)
-    pool.terminate()
+from tests.integration.metrics.service import CLOCK, Room, enterprise, metrics_of_a_test, room_of_a_test  # noqa: F401
 
 
 async def told(room: Room, events: list[Envelope], seed: int, *, close: bool) -> None:

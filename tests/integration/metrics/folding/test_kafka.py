@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 import pytest
 
@@ -13,27 +13,15 @@ from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, encode, membership
-from shared.process.db import create_pool
 from shared.reading.lag import lag
 from tests import oracle
-from tests.conftest import Database, NewDatabase, NewTopics
+from tests.conftest import Database, NewTopics
 from tests.histories import history, interleaved
-from tests.integration.metrics.service import Room
+from tests.integration.client import settings_of
+from tests.integration.metrics.service import Room, metrics_of_a_test, room_of_a_test  # noqa: F401
 
 PARTITIONS = 4
 DEADLINE = 30
-
-
-@pytest.fixture
-async def metrics(database: NewDatabase) -> Database:
-    return await database("metrics")
-
-
-@pytest.fixture
-async def room(metrics: Database) -> AsyncIterator[Room]:
-    pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
-    yield Room(pool)
-    pool.terminate()
 
 
 async def publish(kafka: KafkaBroker, prefix: str, events: Iterable[Envelope]) -> None:
@@ -50,17 +38,7 @@ async def test_a_projector_that_is_stopped_is_followed_by_one_that_goes_on(
     kafka: KafkaBroker, kafka_server: KafkaServer, metrics: Database, room: Room, new_topics: NewTopics, topic_prefix: str
 ) -> None:
     await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    settings = Settings(
-        dsn=metrics.app_dsn,
-        kafka=kafka_server.bootstrap,
-        partitions=PARTITIONS,
-        topic_prefix=topic_prefix,
-        issuer="https://issuer.test",
-        jwks_url="https://issuer.test/jwks",
-        fingerprint_key=bytes(32),
-        cursor_key=bytes(32),
-        fold_batch=17,
-    )
+    settings = settings_of(Settings, metrics, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=17)
     events = interleaved(history(7, enterprises=20, length=20), 7)
     half = len(events) // 2
     for part in (events[:half], events[half:]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,19 +12,10 @@ from services.metrics.folding import feed
 from services.metrics.folding.measures import unpacked
 from services.metrics.folding.projector import Projector
 from shared.http.auth import Areas
-from shared.process.db import create_pool
 from shared.sequencing.records import ShardBatch
 from tests import oracle
-from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused
-from tests.integration.metrics.service import CLOCK, Room
-
-
-@pytest.fixture
-async def room(database: NewDatabase) -> AsyncIterator[Room]:
-    pool = await create_pool((await database("metrics")).app_dsn, application_name="metrics.tests")
-    yield Room(pool)
-    pool.terminate()
+from tests.integration.metrics.service import CLOCK, Room, metrics_of_a_test, room_of_a_test  # noqa: F401
 
 
 @pytest.mark.invariant("I3")

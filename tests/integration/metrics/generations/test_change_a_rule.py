@@ -21,14 +21,15 @@ from services.metrics import app
 from services.metrics.folding import coverage
 from services.metrics.generations import lifecycle
 from services.metrics.generations.lifecycle import GenerationRefused
+from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts import Envelope
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
 from shared.process import db
 from shared.process.db import create_pool
 from tests.conftest import Database, NewDatabase, NewTopics
+from tests.integration.client import settings_of
 from tests.integration.metrics.folding.test_kafka import PARTITIONS, publish
-from tests.integration.metrics.server import settings_of
 from tests.integration.metrics.service import Room, enterprise
 
 ROOT = Path(__file__).parents[4]
@@ -51,7 +52,7 @@ def said(room: Room) -> tuple[str, list[Envelope]]:
 @asynccontextmanager
 async def projecting(metrics: Database, kafka: KafkaServer, prefix: str) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    settings = settings_of(metrics, kafka=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=prefix)
+    settings = settings_of(Settings, metrics, kafka=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=prefix)
     task = asyncio.ensure_future(app.roles(settings)["projector"](stop))
     try:
         yield

@@ -10,7 +10,6 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from services.metrics.app import _readiness
@@ -22,33 +21,23 @@ from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
-from shared.http.auth import Areas, Caller
 from shared.http.pages import Cursors
-from shared.http.tokens import caller as token_caller
 from shared.http.web import create_app
 from shared.process.clock import utc_now
-from shared.process.db import create_pool
 from tests import oracle
-from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused
-from tests.integration.metrics.service import CLOCK, Room, enterprise
+from tests.integration import client as http
+from tests.integration.client import settings_of
+from tests.integration.metrics.service import CLOCK, Room, enterprise, metrics_of_a_test, room_of_a_test  # noqa: F401
 
 AS_OF = "2024-06-01"
 
 
-class Client:
-    """Requests as a caller that a test can change."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
-        self.caller = Caller("tester", frozenset({"metrics:read"}), Areas.all())
-
-    def be(self, *areas: str, scope: str = "metrics:read") -> None:
-        self.caller = Caller("tester", frozenset({scope}), Areas.of(areas))
+class Client(http.Client):
+    """Questions under `/v1/`."""
 
     async def get(self, path: str, **params: Any) -> tuple[int, dict[str, Any]]:
-        answer = await self.http.get(f"/v1/{path}", params=params)
-        return answer.status_code, answer.json()
+        return await super().get(f"/v1/{path}", **params)
 
     async def ok(self, path: str, **params: Any) -> dict[str, Any]:
         status, body = await self.get(path, **params)
@@ -68,23 +57,8 @@ class Client:
 
 
 @pytest.fixture
-async def room(database: NewDatabase) -> AsyncIterator[Room]:
-    pool = await create_pool((await database("metrics")).app_dsn, application_name="metrics.tests")
-    yield Room(pool)
-    pool.terminate()
-
-
-@pytest.fixture
 async def client(room: Room) -> AsyncIterator[Client]:
-    settings = Settings(
-        dsn="postgresql://unused",
-        kafka="unused:1",
-        partitions=12,
-        issuer="https://issuer.test",
-        jwks_url="https://issuer.test/jwks",
-        fingerprint_key=bytes(32),
-        cursor_key=bytes(32),
-    )
+    settings = settings_of(Settings)
     app = create_app(
         settings,
         title="figures alone",
@@ -93,9 +67,7 @@ async def client(room: Room) -> AsyncIterator[Client]:
         readiness=lambda: _readiness(room.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
     app.state.questions, app.state.cursors = room.questions, Cursors(settings.cursor_key, "metrics")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metrics") as http:
-        made = Client(http)
-        app.dependency_overrides[token_caller] = lambda: made.caller
+    async with Client.of(app, "metrics:read") as made:
         yield made
 
 
@@ -348,7 +320,7 @@ async def test_a_token_for_one_district_gets_403_for_all_others_on_every_route(r
         assert (await client.get("areas", **parent))[0] == 403
     assert (await client.get("coverage/explain", measure="units", area="D1", enterprise=made))[0] == 404
     assert (await client.get("coverage", area="D1-P001"))[0] == 200
-    client.be("*", scope="registry:read")
+    client.be("*", scopes=frozenset({"registry:read"}))
     for path, params in [*paths, ("areas", {}), ("definitions", {})]:
         status, problem = await client.get(path, **params)
         assert (status, problem["code"]) == (403, "SCOPE_MISSING"), path

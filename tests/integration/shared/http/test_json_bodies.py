@@ -7,8 +7,9 @@ import json
 import httpx
 import pytest
 
+from tests.integration.client import Client
 from tests.integration.membership.service import Office, office_of_a_test  # noqa: F401
-from tests.integration.membership.test_api import Client, client  # noqa: F401
+from tests.integration.membership.test_api import client  # noqa: F401
 from tests.integration.registry.service import Registry, registry_of_a_test, settling  # noqa: F401
 
 TYPE = {"Content-Type": "application/json"}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metrics.counted import BY_KIND, FIELDS, Attribute
-from services.metrics.figures.scope import standing
+from services.metrics.figures.scope import contribution_on
 from services.metrics.folding.coverage import FOREVER, RULES, AttributeFact, Cell, Rules, at, segments, stale_from
 from services.metrics.folding.facts import FactSet, RefusedFact, change_of
 from services.metrics.folding.measures import MEASURES, packed, unpacked, vector
@@ -163,7 +163,7 @@ def test_a_contribution_is_the_oracles_on_any_day_as_known_on_any_day(seed: int,
     for own in oracle.by_subject(streams).values():
         facts = FactSet()
         facts.add(change_of(event, oracle.known_day(event).toordinal()) for event in own)
-        cell, value = standing(facts, t, k)
+        cell, value = contribution_on(facts, t, k)
         expected = oracle.contribution(oracle.facts_known(own, k), t)
         found = {name: count for name, count in zip(MEASURES, unpacked(value), strict=True) if count}
         assert (cell, found) == ((expected[0], dict(expected[1])) if expected else (None, {}))

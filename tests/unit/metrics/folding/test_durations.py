@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from services.metrics.figures.scope import waited
+from services.metrics.figures.scope import time_to_found_on
 from services.metrics.folding.coverage import FOREVER, RULES, Rules, segments
 from services.metrics.folding.durations import EPOCH, spans
 from services.metrics.folding.facts import FactSet, change_of
@@ -107,6 +107,6 @@ def test_the_wait_of_any_day_as_known_at_any_day_is_the_oracles(seed: int) -> No
         facts.add([change_of(event, oracle.known_day(event).toordinal())])
     for known in sorted({oracle.known_day(event) for event in events}):
         for t in sorted({event.occurredon for event in events}):
-            found = waited(facts, t, known)
+            found = time_to_found_on(facts, t, known)
             days = None if found is None else found.value if found.kind == "founded" else t.toordinal() - EPOCH - found.value
             assert ([] if found is None else [(found.cell, found.kind, days)]) == oracle.waits(events, t, known)

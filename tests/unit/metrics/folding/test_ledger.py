@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metrics.counted import Headcount, Move, kind_of
-from services.metrics.figures.scope import standing
+from services.metrics.figures.scope import contribution_on
 from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.ledger import Rows, fold, rows_since
 from services.metrics.folding.measures import MEASURES, unpacked
@@ -140,7 +140,7 @@ def test_states_that_forget_closed_days_give_the_ledger_of_the_definition(seed: 
             known = date.fromordinal(max(facts.since, 1)) + timedelta(days=random_.randint(0, 60))
             as_of = date(2023, 1, 1) + timedelta(days=random_.randint(0, 900))
             expected = oracle.contribution(oracle.facts_known(own, min(known, last)), as_of)
-            cell, value = standing(facts, as_of, known)
+            cell, value = contribution_on(facts, as_of, known)
             found = Counter({name: count for name, count in zip(MEASURES, unpacked(value), strict=True) if count})
             assert (cell, found) == (expected or (None, Counter()))
 

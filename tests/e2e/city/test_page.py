@@ -16,11 +16,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import chromium
+from tests.browser.chromium import chromium, one_chromium, windows_closed_after_a_test  # noqa: F401
+from tests.e2e.city.conftest import City
 from tests.e2e.platform import Platform, parkunion, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-PARK = "C1-P001"
+PARK = "B1-P001"
 STOPS_WITHIN = 5.0
 """Seconds that a process may take to end in order (shared/process/serve.py)."""
 STREAMS = 20
@@ -28,46 +29,33 @@ STREAMS = 20
 
 @dataclass
 class Works:
-    """A stack with one park, one enterprise of forty workers, and its union."""
+    """The stack with a division of its own: one park, one enterprise of forty workers, and its union."""
 
     platform: Platform
     enterprise: str = ""
     union: str = ""
     documents: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def say(self, service: str, path: str, body: object) -> dict[str, str]:
-        """Say it until the other service has heard of what it names."""
-        answers: list[httpx.Response] = []
-
-        def accepted() -> bool:
-            answers.append(self.platform.say(service, path, body))
-            return answers[-1].status_code != 409
-
-        until(accepted, f"{path} accepted")
-        assert answers[-1].status_code == 201, answers[-1].text
-        told: dict[str, str] = answers[-1].json()
-        return told
-
     def found(self) -> None:
         """What stands before the first test."""
-        for code, kind, parent in (("C", "division", None), ("C1", "division", "C"), (PARK, "park", "C1")):
-            self.say("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
+        for code, kind, parent in (("B", "division", None), ("B1", "division", "B"), (PARK, "park", "B1")):
+            self.platform.accepted("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent})
         body = {"name": "示例厂", "park": PARK, "settled_on": "2024-01-02"}
-        self.enterprise = self.say("registry", "/v1/enterprises", body)["id"]
-        self.say("registry", f"/v1/enterprises/{self.enterprise}/headcounts", {"on": "2024-02-01", "workers": 40})
+        self.enterprise = self.platform.accepted("registry", "/v1/enterprises", body)["id"]
+        self.platform.accepted("registry", f"/v1/enterprises/{self.enterprise}/headcounts", {"on": "2024-02-01", "workers": 40})
         union = {"kind": "enterprise_union", "seat_area": PARK, "approved_on": "2024-03-03", "enterprises": [self.enterprise]}
-        self.union = self.say("membership", "/v1/unions", union)["id"]
-        until(lambda: self.platform.figures(area="C")["all"]["covered_all"] == 1, "everything projected")
+        self.union = self.platform.accepted("membership", "/v1/unions", union)["id"]
+        until(lambda: self.platform.figures(area="B")["all"]["covered_all"] == 1, "everything projected")
 
     def join(self) -> None:
         """One more worker joins."""
         document = {"kind": "passport", "number": f"E{next(self.documents):08d}"}
         member = {"union_id": self.union, "enterprise_id": self.enterprise, "document": document, "joined_on": "2024-03-04"}
-        self.say("membership", "/v1/members", member)
+        self.platform.accepted("membership", "/v1/members", member)
 
     def members(self) -> int:
         """As the API has it."""
-        found: int = self.platform.figures(area="C")["all"]["members"]
+        found: int = self.platform.figures(area="B")["all"]["members"]
         return found
 
     def process(self, role: str) -> int:
@@ -83,15 +71,11 @@ class Works:
 
 
 @pytest.fixture(scope="module")
-def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+def works(city: City) -> Works:
     chromium()
-    platform = Platform.start(tmp_path_factory.mktemp("browser") / "stack")
-    try:
-        made = Works(platform)
-        made.found()
-        yield made
-    finally:
-        platform.stop()
+    made = Works(city.platform)
+    made.found()
+    return made
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -101,7 +85,7 @@ async def page(browser: Browser, works: Works) -> Page:
     context = await browser.new_context(base_url=works.platform.url("metrics"), locale="en-GB")
     page = await context.new_page()
     await page.goto(address)
-    await page.goto("/areas/C?rows=park")
+    await page.goto("/areas/B?rows=park")
     await page.evaluate("window.same = true")
     await expect(page.locator("#live[data-connected]")).to_be_attached()
     return page
@@ -189,7 +173,7 @@ async def test_the_page_says_that_nobody_reads_the_log(works: Works, page: Page)
         works.join()
         stale = page.locator("#age[data-stale=PROJECTOR_STOPPED]")
         await expect(stale).to_contain_text("the projector is not running", timeout=30_000)
-        assert 'data-stale="PROJECTOR_STOPPED"' in await (await page.request.get("/areas/C")).text()
+        assert 'data-stale="PROJECTOR_STOPPED"' in await (await page.request.get("/areas/B")).text()
         await expect(number(page)).to_have_text(str(before))
     finally:
         os.kill(supervisor, signal.SIGCONT)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.platform import Platform, asked, parkunion, rows_of_the_sample, until
-from tests.oracle_nlrb import COUNTS, expected
-
-AS_OF = "2021-12-31"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "stack"
-    parkunion("down", "--data", tmp_path / "stack", check=False)
+from tests.e2e.demo_city.conftest import LAST_DAY, SCENARIO, Done, by_area, counts
+from tests.e2e.journals import journals
+from tests.e2e.platform import Platform, asked, parkunion, until
 
 
 def reconcile(folder: Path, code: int) -> dict[str, Any]:
@@ -29,19 +22,17 @@ def reconcile(folder: Path, code: int) -> dict[str, Any]:
     return content
 
 
-def counts(platform: Platform) -> dict[str, dict[str, Any]]:
-    return {area: {name: row[name] for name in COUNTS} for area, row in platform.figures(by="district", as_of=AS_OF).items()}
+def figures(platform: Platform) -> dict[str, dict[str, Any]]:
+    return counts(platform.figures(by="park", as_of=LAST_DAY))
 
 
 @pytest.mark.slow
 @pytest.mark.invariant("I1")
-def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp_path: Path) -> None:
-    platform = Platform.start(folder)
-    sample = rows_of_the_sample(tmp_path / "sample.csv", every=40)
-    parkunion("import", "nlrb", sample, "--data", folder, check=False)
+def test_a_broker_whose_folder_was_wiped_gets_everything_again(done: Done) -> None:
+    platform, folder = done.platform, done.platform.data
+    wanted = by_area(asyncio.run(journals(platform)), SCENARIO.last_day, len("330203-P001"))
     until(platform.settled, "settled")
-    wanted = expected(sample, AS_OF)
-    assert counts(platform) == wanted
+    assert figures(platform) == wanted
     whole = reconcile(folder, 0)
     assert whole["found"] == 0
     assert all(found["journal"] == found["log"] > 0 for found in whole["services"].values())
@@ -64,7 +55,7 @@ def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp
     assert "relay republish" in compared.stderr
     said = platform.say("registry", "/v1/areas", {"code": "D", "name": "示例区", "kind": "division", "parent": None})
     assert said.status_code == 201
-    assert counts(platform) == wanted
+    assert figures(platform) == wanted
 
     for service in ("registry", "membership"):
         assert asked("relay", "republish", service, "--data", folder).returncode == 0
@@ -72,17 +63,17 @@ def test_a_broker_whose_folder_was_wiped_gets_everything_again(folder: Path, tmp
     until(platform.settled, "settled again")
     again = reconcile(folder, 0)
     assert again["services"]["registry"]["log"] == whole["services"]["registry"]["log"] + 1
-    assert counts(platform) == wanted
+    assert figures(platform) == wanted
     assert platform.say("registry", "/v1/areas", {"code": "D1", "name": "示例园", "kind": "park", "parent": "D"}).status_code == 201
     body = {"name": "示例企业", "park": "D1", "settled_on": "2021-01-02"}
     assert platform.say("registry", "/v1/enterprises", body).status_code == 201
-    until(lambda: platform.figures(area="D", as_of=AS_OF)["all"]["units"] == 1, "new events flow")
+    until(lambda: platform.figures(area="D", as_of=LAST_DAY)["all"]["units"] == 1, "new events flow")
     until(platform.settled, "settled")
     assert all(service["held"] == 0 for service in platform.status()["services"].values())
     assert parkunion("audit", "--data", folder).returncode == 0
 
 
-def test_commands_say_what_is_wrong(folder: Path) -> None:
-    none = asked("reconcile", "--data", folder)
+def test_commands_say_what_is_wrong(tmp_path: Path) -> None:
+    none = asked("reconcile", "--data", tmp_path / "stack")
     assert none.returncode == 3
     assert " / " in none.stderr
