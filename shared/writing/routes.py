@@ -122,7 +122,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
     parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
     parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
     endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    endpoint.__name__, endpoint.__doc__ = command.name, command.doc
+    endpoint.__name__, endpoint.__doc__ = command.name, command.doc or command.body.__doc__
     router.add_api_route(command.path, endpoint, methods=["POST"], status_code=201, response_model=Created, tags=list(command.tags))
 
 
