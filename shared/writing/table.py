@@ -127,10 +127,12 @@ class FactKind(Generic[W]):
     """A kind of fact. Effects on the state go by (stream, rank): a correction puts another content in the same place."""
 
     contract: type[Event]
-    put: Callable[[W, Standing, Any], None]
+    put: Callable[[W, Standing, Any], None] = nothing
     """The fact holds as given, new or in place of an earlier content. The last argument is `Fact.private` of a new fact, else None."""
-    drop: Callable[[W, Standing], None]
+    drop: Callable[[W, Standing], None] = nothing
     """The fact, given as it held, holds no longer."""
+    listed: bool = False
+    """Whether the table `standing_facts` keeps it as it stands (`shared/writing/listing.py`). Not with `whole_streams`."""
     date: str = "on"
     """The name of its date in the command. A correction may also call it `occurred_on`."""
     fields: Mapping[str, Field] = field(default_factory=dict)
