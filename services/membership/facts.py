@@ -13,8 +13,20 @@ from services.membership.unions import coverage
 from services.membership.unions import rules as unions
 from services.membership.unions.bodies import CoverageBody, DissolutionBody, UnionBody
 from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.visits import rules as visits
+from services.membership.visits.bodies import VisitBody
+from services.membership.visits.rules import MakeVisit
 from services.membership.world import RESERVED_REASONS, World
-from shared.contracts.membership import SOURCE, CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded
+from shared.contracts.membership import (
+    SOURCE,
+    CoverageEnded,
+    CoverageStarted,
+    MemberJoined,
+    MemberLeft,
+    UnionDissolved,
+    UnionFounded,
+    VisitMade,
+)
 from shared.writing.fields import optional, text
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Table
 
@@ -78,6 +90,12 @@ FACTS: tuple[FactKind[World], ...] = (
         needs=needs.member,
         before=members.require_member,
         after=members.require_whole,
+    ),
+    FactKind(
+        contract=VisitMade,
+        listed=True,
+        date="visited_on",
+        fields={"purpose": Field("purpose", visits.read_purpose), "outcome": Field("outcome", optional(text(re.compile(visits.OUTCOME))))},
     ),
 )
 
@@ -167,6 +185,20 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
         permit=grants.transfer,
         decide=members.decide_transfer,
         date="on",
+    ),
+    CommandKind(
+        op="visit",
+        name="make_visit",
+        doc="An organiser visited an enterprise.",
+        path="/visits",
+        tags=["visits"],
+        body=VisitBody,
+        command=VisitBody.command,
+        kind=MakeVisit,
+        needs=visits.needs,
+        permit=visits.permit,
+        decide=visits.decide,
+        date="visited_on",
     ),
 )
 
