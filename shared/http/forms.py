@@ -1,4 +1,7 @@
-"""Field types of request bodies and parameters, for pydantic. Their errors carry the catalogue's codes (shared/problems/validation.py)."""
+"""Field types of request bodies and parameters, for pydantic. Their errors carry the catalogue's codes (shared/problems/validation.py).
+
+Imports no web framework: background roles load the table of a service, and with it the bodies of its commands.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from datetime import date
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import Header
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -114,23 +116,6 @@ AreaCode: TypeAlias = Annotated[
 """The code of a division or park."""
 Data: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain)]
 """A JSON object that is validated later, such as a correction's `data`."""
-IdempotencyKey: TypeAlias = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same body is done once and answered with the first result (30 days).",
-    ),
-]
-"""The header that identifies a repeated command."""
-IfMatch: TypeAlias = Annotated[
-    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
-]
-"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
-
-
 Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
 """The sequence of an event in its stream, from 1."""
 

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import asyncpg
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Header
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.answers import Created, created, created_body, json_response, language_of, problem_response
+from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
-from shared.http.forms import Command, IdempotencyKey
 from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import describe
 from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of
@@ -33,23 +32,6 @@ from shared.process import db
 from shared.process.logs import described
 from shared.process.settings import ServiceSettings
 from shared.process.telemetry import traceparent_now
-
-__all__ = [
-    "MIB",
-    "Authenticator",
-    "CallerOf",
-    "Command",
-    "Created",
-    "IdempotencyKey",
-    "Readiness",
-    "actor_of",
-    "create_app",
-    "created",
-    "created_body",
-    "json_response",
-    "language_of",
-    "problem_response",
-]
 
 BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
@@ -82,6 +64,21 @@ async def _with_known_parameters(request: Request, caller: Annotated[Caller, Dep
 
 CallerOf = Annotated[Caller, Depends(_with_known_parameters)]
 """The verified caller, for a route's signature."""
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same body is done once and answered with the first result (30 days).",
+    ),
+]
+"""The header that identifies a repeated command."""
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
+]
+"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
 
 
 def create_app(

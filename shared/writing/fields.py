@@ -45,3 +45,12 @@ def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
 def optional(reader: Reader) -> Reader:
     """null, or what `reader` reads."""
     return lambda value: None if value is None else reader(value)
+
+
+def whole_number(value: Any) -> int:
+    """A whole number from 0 on. Raises NOT_A_WHOLE_NUMBER, BELOW_ZERO."""
+    if type(value) is not int:
+        raise Wrong("NOT_A_WHOLE_NUMBER")
+    if value < 0:
+        raise Wrong("BELOW_ZERO")
+    return value

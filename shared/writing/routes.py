@@ -15,9 +15,9 @@ from starlette.responses import Response
 from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
-from shared.http.forms import Data, Id, IdempotencyKey, IfMatch, Text, Withdrawal
-from shared.http.json_bodies import JsonRoute
+from shared.http.forms import Data, Id, Text, Withdrawal
 from shared.http.pages import Cursors
+from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.reasons import reason_of
@@ -122,7 +122,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
     parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
     parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
     endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    endpoint.__name__, endpoint.__doc__ = command.name, command.doc
+    endpoint.__name__, endpoint.__doc__ = command.name, command.doc or command.body.__doc__
     router.add_api_route(command.path, endpoint, methods=["POST"], status_code=201, response_model=Created, tags=list(command.tags))
 
 
