@@ -26,8 +26,9 @@ from shared.contracts.membership import (
     UnionDissolved,
     UnionFounded,
     VisitMade,
+    VisitPurpose,
 )
-from shared.writing.fields import optional, text
+from shared.writing.fields import one_of, optional, text
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Table
 
 NAME = Field("name", optional(text(re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"))))
@@ -95,7 +96,7 @@ FACTS: tuple[FactKind[World], ...] = (
         contract=VisitMade,
         listed=True,
         date="visited_on",
-        fields={"purpose": Field("purpose", visits.read_purpose), "outcome": Field("outcome", optional(text(re.compile(visits.OUTCOME))))},
+        fields={"purpose": Field("purpose", one_of(VisitPurpose)), "outcome": Field("outcome", optional(text(re.compile(visits.OUTCOME))))},
     ),
 )
 

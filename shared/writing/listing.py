@@ -8,11 +8,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from shared.contracts import plain, type_of
+from shared.contracts import TYPES, Event, plain, type_of
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.process.db import Connection
 from shared.writing.facts import Fact
-from shared.writing.table import TYPE_NAMES, Table
+from shared.writing.table import Table
 
 PUT = """
 INSERT INTO standing_facts (subject, type, rank, event_id, occurred_on, data)
@@ -42,7 +42,7 @@ class Listed:
 
 async def put(conn: Connection, table: Table[Any, Any], facts: Sequence[tuple[Fact, int, UUID]]) -> None:
     """Bring the table up to these facts: (fact, its sequence, its event), in the order in which they were recorded."""
-    types = [TYPE_NAMES[kind.contract] for kind in table.facts if kind.listed]
+    types = table.listed_types
     if not types:
         return
     standing: dict[tuple[str, str, int], tuple[UUID, date, dict[str, Any]]] = {}
@@ -70,7 +70,8 @@ async def put(conn: Connection, table: Table[Any, Any], facts: Sequence[tuple[Fa
         await conn.execute(PUT, *map(list, zip(*places, strict=True)), *map(list, zip(*rows, strict=True)))
 
 
-async def listed(conn: Connection, subject: str, type_name: str, after: int, limit: int) -> list[Listed]:
+async def listed(conn: Connection, subject: str, contract: type[Event], after: int, limit: int) -> list[Listed]:
     """The facts of one kind on one stream with a rank above `after`, in the order in which they were first recorded."""
+    type_name = next(name for name, struct in TYPES.items() if struct is contract)
     rows = await conn.fetch(LISTED, subject, type_name, after, limit)
     return [Listed(row["rank"], row["event_id"], row["occurred_on"], row["data"]) for row in rows]

@@ -303,6 +303,11 @@ class Table(Generic[W, N]):
         """The row of a fact. Raises KeyError."""
         return self._kinds[type(data)]
 
+    @property
+    def listed_types(self) -> list[str]:
+        """The CloudEvents types that the table `standing_facts` keeps."""
+        return [name for name, kind in self._by_name.items() if kind.listed]
+
     def kind_named(self, type_name: str) -> FactKind[W] | None:
         """The row of a CloudEvents type; None for one that is no fact of this service."""
         return self._by_name.get(type_name)

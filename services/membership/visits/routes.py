@@ -15,14 +15,13 @@ from shared.directory.store import enterprises
 from shared.http.answers import json_response
 from shared.http.auth import Areas
 from shared.http.forms import Id
-from shared.http.json_bodies import JsonRoute
 from shared.http.pages import Cursors
+from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.process import db
 from shared.writing import listing
 from shared.writing.listing import Listed
 from shared.writing.routes import Limit
-from shared.writing.table import TYPE_NAMES
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 
@@ -43,7 +42,7 @@ async def list_visits(
         found = (await enterprises(conn, [enterprise])).get(enterprise)
         await require_resource(conn, caller, found.park if found else None)
     async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
-        rows = await listing.listed(conn, enterprise_subject(enterprise), TYPE_NAMES[VisitMade], last, limit + 1)
+        rows = await listing.listed(conn, enterprise_subject(enterprise), VisitMade, last, limit + 1)
     items = rows[:limit]
     following = cursors.encode([items[-1].rank]) if len(rows) > limit else None
     return json_response({"items": [_item(enterprise, row) for row in items], "next": following})

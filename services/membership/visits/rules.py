@@ -12,7 +12,6 @@ from services.membership.world import World, enterprise_subject
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.writing.facts import Decision, Fact
-from shared.writing.fields import Wrong
 from shared.writing.table import Access
 
 OUTCOME = r"[A-Za-z0-9_.-]{1,64}"
@@ -42,11 +41,3 @@ def decide(_world: World, command: MakeVisit, _today: date) -> Decision:
     """One fact on the enterprise's stream. A visit before the settlement or after the closure is possible."""
     data = VisitMade(visit_id=uuid7(), enterprise_id=command.enterprise_id, purpose=command.purpose, outcome=command.outcome)
     return Decision([Fact(enterprise_subject(command.enterprise_id), data, command.visited_on)], str(data.visit_id))
-
-
-def read_purpose(value: object) -> VisitPurpose:
-    """A purpose in a correction. Raises INVALID_VALUE."""
-    try:
-        return VisitPurpose(value)
-    except ValueError:
-        raise Wrong("INVALID_VALUE") from None
