@@ -16,11 +16,11 @@ from shared.http.auth import Areas
 from shared.http.forms import Command as Body
 from shared.http.forms import Id, Text
 from shared.journal.reasons import Reason, reason_of
+from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.writing.facts import Decision, Fact, Standing, World
 from shared.writing.fields import Reader
-from shared.writing.preconditions import Expected, require_expected
 
 C = TypeVar("C")
 N = TypeVar("N", bound="Needs")
