@@ -18,6 +18,8 @@ _codec = Codec(TYPES)
 decode = _codec.decode
 encode = _codec.encode
 type_of = _codec.type_of
+add_types = _codec.add
+"""Makes the types of a service known that `SERVICES` does not list. Called by its program before it imports the service's modules."""
 
 
 def fact(type_name: str, data: dict[str, Any]) -> Event:
@@ -34,4 +36,17 @@ def plain(data: Event) -> dict[str, Any]:
     return result
 
 
-__all__ = ["MAX_EVENT_BYTES", "TYPES", "Envelope", "Event", "UnreadableEvent", "decode", "encode", "fact", "plain", "type_of", "write"]
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "TYPES",
+    "Envelope",
+    "Event",
+    "UnreadableEvent",
+    "add_types",
+    "decode",
+    "encode",
+    "fact",
+    "plain",
+    "type_of",
+    "write",
+]

@@ -5,6 +5,7 @@ Source of the attributes: CloudEvents 1.0 (structured JSON) and docs/design/ARCH
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -74,6 +75,12 @@ class Codec:
         self.types = types
         self.names = {struct: name for name, struct in types.items()}
         self._data = {name: msgspec.json.Decoder(struct) for name, struct in types.items()}
+
+    def add(self, types: Mapping[str, type[Event]]) -> None:
+        """Know these types too."""
+        self.types.update(types)
+        self.names.update((struct, name) for name, struct in types.items())
+        self._data.update((name, msgspec.json.Decoder(struct)) for name, struct in types.items())
 
     def type_of(self, data: Event) -> str:
         """The CloudEvents `type` of a fact. Raises KeyError for a struct that is no contract."""

@@ -1,4 +1,7 @@
-"""Field types of request bodies and parameters, for pydantic. Their errors carry the catalogue's codes (shared/problems/validation.py)."""
+"""Field types of request bodies and parameters, for pydantic. Their errors carry the catalogue's codes (shared/problems/validation.py).
+
+Imports no web framework: background roles load the table of a service, and with it the bodies of its commands.
+"""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import asyncpg
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Header
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -64,6 +64,21 @@ async def _with_known_parameters(request: Request, caller: Annotated[Caller, Dep
 
 CallerOf = Annotated[Caller, Depends(_with_known_parameters)]
 """The verified caller, for a route's signature."""
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same body is done once and answered with the first result (30 days).",
+    ),
+]
+"""The header that identifies a repeated command."""
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
+]
+"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
 
 
 def create_app(

@@ -51,11 +51,15 @@ class StartupError(Exception):
     """Why the process cannot start, in one line."""
 
 
-def run(service: str, roles: Sequence[str] | None = None) -> NoReturn:
-    """Run until a signal, then exit: 0 in order, 1 after a crash, 2 if it cannot start. `roles` None: those of the command line."""
+def run(service: str, roles: Sequence[str] | None = None, *, package: str | None = None) -> NoReturn:
+    """Run until a signal, then exit: 0 in order, 1 after a crash, 2 if it cannot start. `roles` None: those of the command line.
+
+    `package`: the package of the service, `services.<service>` by default.
+    """
+    package = package or f"services.{service}"
     try:
-        wanted = list(roles) if roles is not None else _from_command_line(service)
-        code = _migrate(service) if MIGRATE in wanted else _serve(service, wanted)
+        wanted = list(roles) if roles is not None else _from_command_line(package)
+        code = _migrate(service, package) if MIGRATE in wanted else _serve(service, package, wanted)
     except (StartupError, SettingsError) as error:
         print(f"{service}: {error}", file=sys.stderr)
         code = 2
@@ -64,27 +68,28 @@ def run(service: str, roles: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
-def _from_command_line(service: str) -> list[str]:
-    parser = argparse.ArgumentParser(prog=f"python -m services.{service}")
+def _from_command_line(package: str) -> list[str]:
+    parser = argparse.ArgumentParser(prog=f"python -m {package}")
     parser.add_argument(
         "--role", default="", help="roles with commas between: api, the background ones, or migrate; default: all but migrate"
     )
     return [name.strip() for name in parser.parse_args().role.split(",") if name.strip()]
 
 
-def _migrate(service: str) -> int:
+def _migrate(service: str, package: str) -> int:
     """The role `migrate`: updates the schema, as its owner."""
-    from shared.process.migrate import migrate
+    from shared.process.migrate import ROOT, migrate
 
     settings = settings_module.load(MigrationSettings)
-    for name in asyncio.run(migrate(settings.migration_dsn.get_secret_value(), service)):
+    folder = ROOT.joinpath(*package.split("."), "migrations")
+    for name in asyncio.run(migrate(settings.migration_dsn.get_secret_value(), service, folder=folder)):
         print(name)
     return 0
 
 
-def _serve(service: str, wanted: Sequence[str]) -> int:
-    settings = settings_module.load(_settings_of(service))
-    wiring: ModuleType = importlib.import_module(f"services.{service}.app")
+def _serve(service: str, package: str, wanted: Sequence[str]) -> int:
+    settings = settings_module.load(_settings_of(package))
+    wiring: ModuleType = importlib.import_module(f"{package}.app")
     background: Mapping[str, Role] = wiring.roles(settings)
     known = [API, *background]
     if unknown := sorted(set(wanted) - set(known)):
@@ -102,9 +107,9 @@ def _serve(service: str, wanted: Sequence[str]) -> int:
     return uvloop.run(work)
 
 
-def _settings_of(service: str) -> type[ServiceSettings]:
+def _settings_of(package: str) -> type[ServiceSettings]:
     """The class in the service's settings.py that extends ServiceSettings."""
-    module = importlib.import_module(f"services.{service}.settings")
+    module = importlib.import_module(f"{package}.settings")
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, ServiceSettings)]
     return next((kind for kind in kinds if kind.__module__ == module.__name__), ServiceSettings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 Reader: TypeAlias = Callable[[Any], Any]
@@ -45,3 +46,24 @@ def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
 def optional(reader: Reader) -> Reader:
     """null, or what `reader` reads."""
     return lambda value: None if value is None else reader(value)
+
+
+def whole_number(value: Any) -> int:
+    """A whole number from 0 on. Raises NOT_A_WHOLE_NUMBER, BELOW_ZERO."""
+    if type(value) is not int:
+        raise Wrong("NOT_A_WHOLE_NUMBER")
+    if value < 0:
+        raise Wrong("BELOW_ZERO")
+    return value
+
+
+def one_of(codes: type[StrEnum]) -> Reader:
+    """A code of a closed list. Raises INVALID_VALUE."""
+
+    def read(value: Any) -> StrEnum:
+        try:
+            return codes(value)
+        except ValueError:
+            raise Wrong("INVALID_VALUE") from None
+
+    return read

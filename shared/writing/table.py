@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
 from uuid import UUID
 
 import asyncpg
@@ -13,19 +13,18 @@ from pydantic import BaseModel, create_model
 
 from shared.contracts import TYPES, Event
 from shared.http.auth import Areas
-from shared.http.forms import Id
-from shared.journal.reasons import Reason
+from shared.http.forms import Command as Body
+from shared.http.forms import Id, Text
+from shared.journal.reasons import Reason, reason_of
+from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.writing.facts import Decision, Fact, Standing, World
 from shared.writing.fields import Reader
-from shared.writing.preconditions import Expected, require_expected
 
 C = TypeVar("C")
 N = TypeVar("N", bound="Needs")
 W = TypeVar("W", bound=World)
-
-TYPE_NAMES = {contract: name for name, contract in TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +126,12 @@ class FactKind(Generic[W]):
     """A kind of fact. Effects on the state go by (stream, rank): a correction puts another content in the same place."""
 
     contract: type[Event]
-    put: Callable[[W, Standing, Any], None]
+    put: Callable[[W, Standing, Any], None] = nothing
     """The fact holds as given, new or in place of an earlier content. The last argument is `Fact.private` of a new fact, else None."""
-    drop: Callable[[W, Standing], None]
+    drop: Callable[[W, Standing], None] = nothing
     """The fact, given as it held, holds no longer."""
+    listed: bool = False
+    """Whether the table `standing_facts` keeps it as it stands (`shared/writing/listing.py`). Not with `whole_streams`."""
     date: str = "on"
     """The name of its date in the command. A correction may also call it `occurred_on`."""
     fields: Mapping[str, Field] = field(default_factory=dict)
@@ -148,6 +149,17 @@ class FactKind(Generic[W]):
     """Refuses a correction or withdrawal by the world after it and what follows."""
 
 
+def _body_of(kind: type[Any], path_id: str | None) -> type[BaseModel]:
+    """The model of the body of a command that is declared once, as a dataclass."""
+    types = get_type_hints(kind, include_extras=True)
+    given: dict[str, Any] = {
+        item.name: (Text if types[item.name] is Reason else types[item.name], ... if item.default is MISSING else item.default)
+        for item in fields(kind)
+        if item.name != path_id
+    }
+    return create_model(f"{kind.__name__}Body", __base__=Body, __doc__=kind.__doc__, **given)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandKind(Generic[C, W]):
     """A command: `POST /v1<path>` and the `op` of a batch."""
@@ -155,15 +167,11 @@ class CommandKind(Generic[C, W]):
     op: str
     name: str
     """Names the route: its operation id and its summary."""
-    doc: str
-    """The description in the OpenAPI document."""
     path: str
     """With one `{<id>}` if the command is about something that exists. In a batch that id is a field of the body."""
     tags: Sequence[str]
-    body: type[BaseModel]
-    command: Callable[..., C]
-    """`(body)` or, with an id in the path, `(body, id)` → the command."""
     kind: type[C]
+    """A frozen dataclass."""
     needs: Callable[[Any, C], None]
     """Adds to Needs. May raise a Problem, which refuses the line."""
     permit: Callable[[W, C, Access], None]
@@ -176,6 +184,16 @@ class CommandKind(Generic[C, W]):
     """Codes that only the service itself gives as a `reason`."""
     scope: str | None = None
     """None: the service's scope for writing."""
+    doc: str | None = None
+    """The description in the OpenAPI document; None: the docstring of the body."""
+    body: type[BaseModel] = BaseModel
+    """Left out: made of the fields of `kind`, whose types are those of `shared.http.forms`, without the path's id. A Reason is a text there."""
+    command: Callable[..., C] | None = None
+    """`(body)` or, with an id in the path, `(body, id)` → the command. None: `kind` has the fields of the body and the id."""
+
+    def __post_init__(self) -> None:
+        if self.body is BaseModel:
+            object.__setattr__(self, "body", _body_of(self.kind, self.path_id))
 
     @property
     def path_id(self) -> str | None:
@@ -191,9 +209,14 @@ class CommandKind(Generic[C, W]):
 
     def of(self, body: BaseModel, path_id: UUID | None = None) -> C:
         """The command of a route's body, or (without an id) of a batch's."""
-        if self.path_id is None:
-            return self.command(body)
-        return self.command(body, getattr(body, self.path_id) if path_id is None else path_id)
+        ids = {} if self.path_id is None else {self.path_id: getattr(body, self.path_id) if path_id is None else path_id}
+        if self.command is not None:
+            return self.command(body, *ids.values())
+        values = {name: getattr(body, name) for name in self.body.model_fields}
+        if "reason" in values:
+            values["reason"] = reason_of(values["reason"])
+        made: C = self.kind(**ids, **values)
+        return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +293,8 @@ class Table(Generic[W, N]):
 
     def __post_init__(self) -> None:
         self._kinds = {kind.contract: kind for kind in self.facts}
-        self._by_name = {TYPE_NAMES[kind.contract]: kind for kind in self.facts}
+        names = {contract: name for name, contract in TYPES.items()}
+        self._by_name = {names[kind.contract]: kind for kind in self.facts}
         self._commands = {command.kind: command for command in self.commands}
         self.ops: dict[str, CommandKind[Any, W]] = {command.op: command for command in self.commands}
         """{op of a batch's line: its command}, without corrections."""
@@ -278,6 +302,11 @@ class Table(Generic[W, N]):
     def kind_of(self, data: Event) -> FactKind[W]:
         """The row of a fact. Raises KeyError."""
         return self._kinds[type(data)]
+
+    @property
+    def listed_types(self) -> list[str]:
+        """The CloudEvents types that the table `standing_facts` keeps."""
+        return [name for name, kind in self._by_name.items() if kind.listed]
 
     def kind_named(self, type_name: str) -> FactKind[W] | None:
         """The row of a CloudEvents type; None for one that is no fact of this service."""

@@ -1,0 +1,70 @@
+"""The web application of a service that writes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from shared.broker.kafka import KafkaBroker
+from shared.http.operations import Readiness
+from shared.http.pages import Cursors
+from shared.http.web import create_app
+from shared.process import db
+from shared.process.db import Pool
+from shared.process.settings import ServiceSettings
+from shared.reading.lag import lag
+from shared.reading.parked import held_summary
+from shared.relaying.relay import relay_check
+from shared.writing.table import Context
+
+GENERATION = 1
+
+
+def writing_api(settings: ServiceSettings, routers: Sequence[APIRouter], context: Context) -> FastAPI:
+    """The application with these routes. They find `pool`, `context` and `cursors` in `app.state`."""
+    name = settings.declared.name
+    broker = KafkaBroker(settings.kafka) if settings.declared.reads else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.pool = await db.create_pool(settings.dsn, application_name=f"{name}.api", by_key=True, max_size=settings.pool_size)
+        try:
+            yield
+        finally:
+            if broker is not None:
+                await broker.close()
+            await app.state.pool.close()
+
+    async def readiness() -> Readiness:
+        return await _readiness(app.state.pool, broker, settings.topics)
+
+    app = create_app(settings, title=f"parkunion {name}", routers=routers, lifespan=lifespan, readiness=readiness)
+    app.state.context = context
+    app.state.cursors = Cursors(settings.cursor_key, name)
+    return app
+
+
+async def _readiness(pool: Pool, broker: KafkaBroker | None, topics: Sequence[str]) -> Readiness:
+    """Ready when the database answers: commands need nothing else. The backlogs of reader and relay are given beside it.
+
+    `broker` is None for a service that reads nothing.
+    """
+    # In this order: what follows from an event of another service is in the outbox before that event counts as read.
+    behind = await lag(pool, broker, GENERATION, topics) if broker is not None else None
+    async with pool.acquire() as conn:
+        outbox = await conn.fetchval("SELECT count(*) FROM outbox")
+        checks = {"database": "ok", "relay": await relay_check(conn)}
+        if behind is None:
+            return Readiness(ready=True, outbox=outbox, checks=checks)
+        held = await held_summary(conn, GENERATION)
+    return Readiness(
+        ready=True,
+        lag_events=behind.events,
+        lag_seconds=behind.seconds,
+        outbox=outbox,
+        held=sum(held.events.values()),
+        checks=checks,
+        parked=held,
+    )

@@ -1,0 +1,53 @@
+"""Reads by grant: of a resource, and of the events of an enterprise."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from shared.directory.store import area_path, enterprises
+from shared.http.answers import json_response
+from shared.http.auth import Caller
+from shared.problems.errors import Unprocessable
+from shared.process.db import Connection
+from shared.service.enterprises import enterprise_of
+from shared.writing.routes import EventsRoute
+
+Subject = Annotated[str, Query(max_length=80, description="enterprise/<id>")]
+
+
+async def require_granted(conn: Connection, caller: Caller, code: str | None, field: str | None = None) -> None:
+    """Raises AREA_NOT_GRANTED (403) unless the area lies inside the caller's; None, above every root, needs all areas."""
+    if not caller.areas.everything:
+        caller.require_area(code, await area_path(conn, code) if code else None, field)
+
+
+async def require_stream(conn: Connection, caller: Caller, subject: str) -> None:
+    """The stream of an enterprise is read with a grant for its park; of one that was withdrawn, with every area.
+
+    Raises AREA_NOT_GRANTED (403), INVALID_ID (422).
+    """
+    enterprise_id = enterprise_of(subject)
+    if enterprise_id is None:
+        raise Unprocessable("INVALID_ID", field="subject")
+    await require_enterprise(conn, caller, enterprise_id, "subject")
+
+
+async def require_enterprise(conn: Connection, caller: Caller, enterprise_id: UUID, field: str | None = None) -> None:
+    """Raises AREA_NOT_GRANTED (403) unless the park of the enterprise is granted; of one that is not known, every area."""
+    found = (await enterprises(conn, [enterprise_id])).get(enterprise_id)
+    await require_granted(conn, caller, found.park if found else None, field)
+
+
+EVENTS = EventsRoute(subject=Subject, permit=require_stream, cursors=lambda request: request.app.state.cursors)
+"""`GET /v1/events` of a service whose facts stand on the streams of enterprises."""
+
+
+def with_etag(request: Request, found: dict[str, Any], etag: str) -> Response:
+    """The resource, or 304 if the caller has it already."""
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={"ETag": etag})
+    return json_response(found, headers={"ETag": etag})

@@ -1,0 +1,64 @@
+"""The background roles of a service that writes: the relay, with the closing of days, and the consumer of other services' events."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from functools import partial
+
+from shared.broker.kafka import KafkaBroker
+from shared.journal.day_closing import DayCloser
+from shared.process import db
+from shared.process.serve import Role
+from shared.process.settings import ServiceSettings
+from shared.reading.config import Apply
+from shared.reading.reader import Reader
+from shared.relaying.relay import Relay
+
+READER_CONNECTIONS = 3
+READER_BATCH = 1000
+"""Events of a transaction: so many closures, with all that follows from them, still fit well into its 60 s."""
+
+
+def background_roles(settings: ServiceSettings, apply: Apply | None = None) -> dict[str, Role]:
+    """{name: role}: `relay`, and `consumer` with what the service does with the events that it reads. Each runs until its event is set."""
+    roles: dict[str, Role] = {"relay": partial(relay, settings)}
+    if apply is not None:
+        roles["consumer"] = partial(consume, settings, apply)
+    return roles
+
+
+async def relay(settings: ServiceSettings, stop: asyncio.Event) -> None:
+    """Publish the service's events, and close its days."""
+    contracts = settings.declared.contracts
+    assert contracts is not None, "a service without contracts publishes nothing"
+    broker = KafkaBroker(settings.kafka)
+    idle = settings.relay_idle_ms / 1000
+    try:
+        work = Relay(settings.dsn, broker, contracts.SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
+        async with DayCloser(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
+            await work.run(stop)
+    finally:
+        await broker.close()
+
+
+async def consume(settings: ServiceSettings, apply: Apply, stop: asyncio.Event) -> None:
+    """Apply the events of the topics that the service reads."""
+    name = settings.declared.name
+    broker = KafkaBroker(settings.kafka, settings.instance)
+    pool = await db.create_pool(settings.dsn, application_name=f"{name}.consumer", by_key=True, max_size=READER_CONNECTIONS)
+    try:
+        reader = Reader(
+            pool,
+            broker,
+            name=f"{settings.topic_prefix}{name}",
+            topics=settings.topics,
+            partitions=settings.partitions,
+            apply=apply,
+            clock=settings.clock,
+            batch=READER_BATCH,
+        )
+        await reader.run(stop)
+    finally:
+        await broker.close()
+        await pool.close()
