@@ -31,7 +31,7 @@ TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/st
 """Folders whose tests share one stack."""
 APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""
-KERNEL_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
+DUMMY_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
 
 @pytest.fixture
 async def database(postgres_server: PostgresServer) -> AsyncIterator[NewDatabase]:
-    """`await database("registry")` copies a migrated template of that service, which is made once per worker; `kernel` is the tests' own."""
+    """`await database("registry")` copies a migrated template of that service, which is made once per worker; `dummy` is tests/dummy_service."""
     made: list[str] = []
 
     async def administer(statement: str) -> None:
@@ -124,7 +124,7 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[NewDatabase
             postgres_server.create_role(owner)
             postgres_server.create_role(app)
             postgres_server.create_database(template, owner)
-            await migrate(postgres_server.dsn(template, owner), service, folder=KERNEL_MIGRATIONS if service == "kernel" else None)
+            await migrate(postgres_server.dsn(template, owner), service, folder=DUMMY_MIGRATIONS if service == "dummy" else None)
         name = f"{service}_{uuid7().hex[-12:]}"
         await administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
         made.append(name)
@@ -136,15 +136,15 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[NewDatabase
 
 
 @pytest.fixture
-async def kernel(database: NewDatabase) -> Database:
-    """A fresh database of the tests' own service."""
-    return await database("kernel")
+async def dummy(database: NewDatabase) -> Database:
+    """A fresh database of the dummy service."""
+    return await database("dummy")
 
 
 @pytest.fixture
-async def pool(kernel: Database) -> AsyncIterator[Pool]:
-    """A pool of the kernel database, with the role that the running service has."""
-    pool = await create_pool(kernel.app_dsn, application_name="kernel.tests")
+async def pool(dummy: Database) -> AsyncIterator[Pool]:
+    """A pool of the dummy service's database, with the role of a running service."""
+    pool = await create_pool(dummy.app_dsn, application_name="dummy.tests")
     yield pool
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(5):

@@ -51,7 +51,7 @@ class _Stream:
     in_force: dict[int, tuple[str, Placed, UUID]] = field(default_factory=dict)
     mistakes: list[int] = field(default_factory=list)
 
-    def say(self, data: Event, on: date) -> None:
+    def append(self, data: Event, on: date) -> None:
         """Append one fact, now and then a day or more after the one before."""
         if self.random.random() < 0.35:
             self.time += timedelta(days=self.random.randint(1, 40))
@@ -84,7 +84,7 @@ class _Stream:
     def mistake(self, day: date) -> None:
         """Something that the figures refuse; it is withdrawn later."""
         self.mistakes.append(len(self.events) + 1)
-        self.say(HeadcountReported(workers=-self.random.randint(1, 9)), day)
+        self.append(HeadcountReported(workers=-self.random.randint(1, 9)), day)
 
     def withdraw(self, day: date) -> None:
         """Withdraw one mistake, or the run of them of which it is one."""
@@ -92,7 +92,7 @@ class _Stream:
         while first - 1 in self.mistakes:
             first -= 1
             self.mistakes.remove(first)
-        self.say(EventWithdrawn(first=first, last=last, reason="unreadable"), day)
+        self.append(EventWithdrawn(first=first, last=last, reason="unreadable"), day)
 
     def take_back(self, day: date) -> None:
         """Withdraw a fact that nothing has corrected, whether or not it has counted, and perhaps what stands next to it."""
@@ -106,7 +106,7 @@ class _Stream:
         for rank in range(first, last + 1):
             self.in_force.pop(rank, None)
         self.mistakes = [rank for rank in self.mistakes if not first <= rank <= last]
-        self.say(EventWithdrawn(first=first, last=last, reason="never_was"), day)
+        self.append(EventWithdrawn(first=first, last=last, reason="never_was"), day)
 
     def correct(self, day: date) -> None:
         """Correct one fact in force: another date, other values, or nothing in its place."""
@@ -120,7 +120,9 @@ class _Stream:
             if "park" in data:
                 data["park"] = self.random.choice(PARKS)
             replacement = Placed(occurred_on=day if self.random.random() < 0.6 else withdrawn.occurred_on, data=data)
-        self.say(FactCorrected(corrects=event_id, fact=fact, rank=rank, reason="typo", withdrawn=withdrawn, replacement=replacement), day)
+        self.append(
+            FactCorrected(corrects=event_id, fact=fact, rank=rank, reason="typo", withdrawn=withdrawn, replacement=replacement), day
+        )
 
 
 def _registry_fact(random_: random.Random, enterprise: UUID) -> Event:
@@ -173,9 +175,9 @@ def history(
 
     for union, kind in unions.items():
         own = stream(membership.SOURCE, f"union/{union}")
-        own.say(UnionFounded(union_id=union, kind=kind, seat_area=random_.choice(PARKS)), day())
+        own.append(UnionFounded(union_id=union, kind=kind, seat_area=random_.choice(PARKS)), day())
         if random_.random() < 0.4:
-            own.say(UnionDissolved(union_id=union, reason="last_unit"), day())
+            own.append(UnionDissolved(union_id=union, reason="last_unit"), day())
         if mistakes and random_.random() < 0.3:
             own.take_back(day())
     for _ in range(enterprises):
@@ -185,23 +187,25 @@ def history(
         settled = EnterpriseRegistered(
             enterprise_id=enterprise, name="示例企业", park=random_.choice(PARKS), district="D", industry=random_.choice((None, "B"))
         )
-        place.say(settled, day())
+        place.append(settled, day())
         for _ in range(random_.randint(0, length)):
             if mistakes:
                 _err(place, day)
             if random_.random() < 0.2 and place.in_force:
                 place.correct(day())
             else:
-                place.say(_registry_fact(random_, enterprise), day())
+                place.append(_registry_fact(random_, enterprise), day())
         for _ in range(random_.randint(0, length)):
             if mistakes:
                 _err(people, day)
             if random_.random() < 0.2 and people.in_force:
                 people.correct(day())
             elif visits and random_.random() < 0.5:
-                people.say(VisitMade(visit_id=_uuid(random_), enterprise_id=enterprise, purpose=random_.choice(list(VisitPurpose))), day())
+                people.append(
+                    VisitMade(visit_id=_uuid(random_), enterprise_id=enterprise, purpose=random_.choice(list(VisitPurpose))), day()
+                )
             else:
-                people.say(_membership_fact(random_, enterprise, unions), day())
+                people.append(_membership_fact(random_, enterprise, unions), day())
         for own in (place, people):
             while own.mistakes:
                 own.withdraw(day())

@@ -18,8 +18,8 @@ LONGEST_FILE = 420
 
 def sources() -> Iterator[tuple[str, str]]:
     """(path from the root, text) of every Python file that runs in production."""
-    for room in ("shared", "services", "deploy", "samples"):
-        for path in sorted((ROOT / room).rglob("*.py")):
+    for metrics in ("shared", "services", "deploy", "samples"):
+        for path in sorted((ROOT / metrics).rglob("*.py")):
             yield str(path.relative_to(ROOT)), path.read_text("utf-8")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageStarted, MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
-from tests.integration.metrics.service import Room, enterprise
+from tests.integration.metrics.service import Metrics, enterprise
 
 DISTRICTS = {"青山县": "A", "城北区": "B", "临港区": "C", "滨江区": "D"}
 PARKS = (
@@ -39,58 +39,58 @@ class City:
     unions: dict[UUID, UUID] = field(default_factory=dict)
 
 
-async def tell_city(room: Room, scale: int = 10) -> City:
+async def build_city(metrics: Metrics, scale: int = 10) -> City:
     """Tell the city, each park with one in `scale` of its enterprises, as if typed in within the last hours."""
     random_, city = random.Random(7), City()
     now = datetime.now(UTC)
-    room.known = now - timedelta(seconds=60_000 // scale + 600)
-    _area(room, "C01", "示例市", AreaKind.DIVISION, None)
+    metrics.known = now - timedelta(seconds=60_000 // scale + 600)
+    _area(metrics, "C01", "示例市", AreaKind.DIVISION, None)
     for name, code in DISTRICTS.items():
-        _area(room, f"C01{code}", name, AreaKind.DIVISION, "C01")
+        _area(metrics, f"C01{code}", name, AreaKind.DIVISION, "C01")
     for number, (name, district, should, covered, joined) in enumerate(PARKS, 1):
         park = f"C01{district}-P{number:03d}"
-        _area(room, park, name, AreaKind.PARK, f"C01{district}")
+        _area(metrics, park, name, AreaKind.PARK, f"C01{district}")
         founding = covered * max(2, round(should / scale)) // should
         city.enterprises[park] = [
-            _enterprise(room, city, park, index < founding, joined, random_, now) for index in range(max(2, round(should / scale)))
+            _enterprise(metrics, city, park, index < founding, joined, random_, now) for index in range(max(2, round(should / scale)))
         ]
-    await room.fold(size=2000)
+    await metrics.fold(size=2000)
     return city
 
 
-def _area(room: Room, code: str, name: str, kind: AreaKind, parent: str | None) -> None:
-    room.say(f"area/{code}", AreaRegistered(code=code, name=name, kind=kind, parent=parent), "1900-01-01")
+def _area(metrics: Metrics, code: str, name: str, kind: AreaKind, parent: str | None) -> None:
+    metrics.append(f"area/{code}", AreaRegistered(code=code, name=name, kind=kind, parent=parent), "1900-01-01")
 
 
-def _enterprise(room: Room, city: City, park: str, founds: bool, joined: int, random_: random.Random, now: datetime) -> UUID:
+def _enterprise(metrics: Metrics, city: City, park: str, founds: bool, joined: int, random_: random.Random, now: datetime) -> UUID:
     key, subject = enterprise()
     name = random_.choice(NAMES) + random_.choice(TRADES)
     settled = (now - timedelta(days=random_.choice((1100, 1000, 900, 800, random_.randint(20, 700))))).date().isoformat()
-    room.say(subject, EnterpriseRegistered(enterprise_id=key, name=name, park=park, district=park.partition("-")[0]), settled)
+    metrics.append(subject, EnterpriseRegistered(enterprise_id=key, name=name, park=park, district=park.partition("-")[0]), settled)
     if random_.random() < 0.98:
         workers = random_.randint(5, 14)
         for counted, days in ((workers - 1, 1200), (workers, random_.randint(20, 350))):
-            room.say(subject, HeadcountReported(workers=counted, size="small"), (now - timedelta(days=days)).date().isoformat())
-        _members(room, city, key, subject, park, founds, workers * joined // 100, random_, now)
+            metrics.append(subject, HeadcountReported(workers=counted, size="small"), (now - timedelta(days=days)).date().isoformat())
+        _members(metrics, city, key, subject, park, founds, workers * joined // 100, random_, now)
     return key
 
 
 def _members(
-    room: Room, city: City, key: UUID, subject: str, park: str, founds: bool, members: int, random_: random.Random, now: datetime
+    metrics: Metrics, city: City, key: UUID, subject: str, park: str, founds: bool, members: int, random_: random.Random, now: datetime
 ) -> None:
     if not founds:
         return
     founded = (now - timedelta(days=int(random_.triangular(1, 1100, 500)))).date().isoformat()
     union = city.unions[key] = uuid7()
-    room.say(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), founded)
-    room.say(subject, CoverageStarted(enterprise_id=key, union_id=union, kind=UnionKind.ENTERPRISE_UNION), founded)
-    join(room, city, key, members, founded)
+    metrics.append(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), founded)
+    metrics.append(subject, CoverageStarted(enterprise_id=key, union_id=union, kind=UnionKind.ENTERPRISE_UNION), founded)
+    join(metrics, city, key, members, founded)
 
 
-def join(room: Room, city: City, key: UUID, members: int, on: str) -> None:
+def join(metrics: Metrics, city: City, key: UUID, members: int, on: str) -> None:
     """So many persons join at an enterprise."""
     for _ in range(members):
-        room.say(f"enterprise/{key}", MemberJoined(membership_id=uuid7(), enterprise_id=key, union_id=city.unions[key]), on)
+        metrics.append(f"enterprise/{key}", MemberJoined(membership_id=uuid7(), enterprise_id=key, union_id=city.unions[key]), on)
 
 
 def parks_of(city: City) -> Sequence[str]:

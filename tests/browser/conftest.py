@@ -15,9 +15,9 @@ from playwright.async_api import Browser, BrowserContext
 from deploy.local.servers.postgres import PostgresServer
 from shared.process.migrate import migrate
 from tests.browser.chromium import one_chromium, windows_closed_after_a_test  # noqa: F401
-from tests.browser.city import City, tell_city
+from tests.browser.city import City, build_city
 from tests.conftest import Database
-from tests.integration.metrics.server import House, house_of
+from tests.integration.metrics.server import MetricsServer, server_of
 
 WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}
 LABELS = {"zh": "合成数据", "en": "Invented data"}
@@ -79,8 +79,8 @@ class Wire:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def houses(postgres_server: PostgresServer) -> AsyncIterator[list[Database]]:
-    """Two empty databases of metrics, for the houses that are shared."""
+async def databases(postgres_server: PostgresServer) -> AsyncIterator[list[Database]]:
+    """Two empty databases of metrics, for the servers that are shared."""
     for role in ("metrics_owner", "metrics_app"):
         if role not in postgres_server.execute("SELECT rolname FROM pg_roles").split():
             postgres_server.create_role(role)
@@ -98,35 +98,35 @@ async def houses(postgres_server: PostgresServer) -> AsyncIterator[list[Database
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def house(houses: list[Database]) -> AsyncIterator[House]:
-    """The house that all share; each test that tells it something does so of a place of its own."""
-    async with house_of(houses[0], data_label_zh=LABELS["zh"], data_label_en=LABELS["en"]) as made:
+async def server(databases: list[Database]) -> AsyncIterator[MetricsServer]:
+    """The server that all tests share; a test that adds events does so in areas of its own."""
+    async with server_of(databases[0], data_label_zh=LABELS["zh"], data_label_en=LABELS["en"]) as made:
         yield made
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def city(house: House) -> City:
-    return await tell_city(house.room, scale=40)
+async def city(server: MetricsServer) -> City:
+    return await build_city(server.metrics, scale=40)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def wire(house: House) -> AsyncIterator[Wire]:
-    wire = Wire(urlsplit(house.url).port or 0)
-    server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
-    wire.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def wire(server: MetricsServer) -> AsyncIterator[Wire]:
+    wire = Wire(urlsplit(server.url).port or 0)
+    listener = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
+    wire.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     yield wire
     wire.cut()
-    server.close()
+    listener.close()
 
 
 async def logged_in(
-    browser: Browser, house: House, *areas: str, url: str = "", language: str = "zh", width: str = "wide"
+    browser: Browser, server: MetricsServer, *areas: str, url: str = "", language: str = "zh", width: str = "wide"
 ) -> BrowserContext:
     """A browser window that came in by a one-time code of a token for `areas`."""
-    async with house.client(*areas) as http:
+    async with server.client(*areas) as http:
         code = (await http.post("/v1/login-codes")).json()["url"].partition("/login")[2]
     wide, high = WIDTHS[width]
-    base = url or house.url
+    base = url or server.url
     context = await browser.new_context(
         base_url=base, viewport={"width": wide, "height": high}, locale="zh-CN" if language == "zh" else "en-GB"
     )

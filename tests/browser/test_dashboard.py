@@ -12,10 +12,10 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, Page, expect
 
 from shared.contracts.registry import EnterpriseRegistered
-from tests.browser.city import City, join, tell_city
+from tests.browser.city import City, build_city, join
 from tests.browser.conftest import LABELS, Wire, logged_in
 from tests.conftest import Database
-from tests.integration.metrics.server import House, house_of
+from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import enterprise
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -23,8 +23,8 @@ STREAM = "GET /v1/coverage/stream"
 HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>\'"&amp;'
 
 
-async def rows_of(house: House, **params: str) -> dict[str, dict[str, Any]]:
-    async with house.client() as http:
+async def rows_of(server: MetricsServer, **params: str) -> dict[str, dict[str, Any]]:
+    async with server.client() as http:
         answer = await http.get("/v1/coverage", params=params)
     return {row["area"]: row for row in answer.json()["rows"]}
 
@@ -55,10 +55,10 @@ def pages_of(city: City) -> tuple[str, ...]:
     return ("/areas/C01", f"/areas/{park}", f"/enterprises/{key}", explanation, lag, "/age", "/areas/NOWHERE", "/login?code=used")
 
 
-async def test_every_number_on_a_page_is_the_apis(browser: Browser, house: House, city: City) -> None:
-    page = (await logged_in(browser, house, language="en")).pages[0]
+async def test_every_number_on_a_page_is_the_apis(browser: Browser, server: MetricsServer, city: City) -> None:
+    page = (await logged_in(browser, server, language="en")).pages[0]
     for by in ("park", "district"):
-        served = await rows_of(house, area="C01", by=by)
+        served = await rows_of(server, area="C01", by=by)
         await page.goto(f"/areas/C01?rows={by}")
         numbers = await shown(page)
         assert {row for row, *_ in numbers} == {"all" if code == "all" else code for code in served}
@@ -67,29 +67,31 @@ async def test_every_number_on_a_page_is_the_apis(browser: Browser, house: House
             assert text == (percent(told) if kind == "rate" else f"{told:,}"), (by, row, measure)
     for park in list(city.enterprises)[::4]:
         await page.goto(f"/areas/{park}")
-        total = (await rows_of(house, area=park))["all"]
+        total = (await rows_of(server, area=park))["all"]
         for _, kind, measure, text in await shown(page):
             assert text == (percent(total[measure]) if kind == "rate" else f"{total[measure]:,}"), (park, measure)
 
 
-async def test_a_member_appears_without_reload_and_after_a_broken_line(browser: Browser, house: House, city: City, wire: Wire) -> None:
-    page = (await logged_in(browser, house, url=wire.url, language="en")).pages[0]
+async def test_a_member_appears_without_reload_and_after_a_broken_line(
+    browser: Browser, server: MetricsServer, city: City, wire: Wire
+) -> None:
+    page = (await logged_in(browser, server, url=wire.url, language="en")).pages[0]
     await page.goto("/areas/C01?rows=park")
     await page.evaluate("window.same = true")
     await expect(page.locator("#live[data-connected]")).to_be_attached()
     park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
     number = page.locator('.headline [data-count="members"]')
-    before = (await rows_of(house, area="C01"))["all"]["members"]
-    join(house.room, city, key, 2, "2026-02-02")
-    await house.room.fold()
+    before = (await rows_of(server, area="C01"))["all"]["members"]
+    join(server.metrics, city, key, 2, "2026-02-02")
+    await server.metrics.fold()
     await expect(number).to_have_text(f"{before + 2:,}")
-    row = (await rows_of(house, area="C01", by="park"))[park]
+    row = (await rows_of(server, area="C01", by="park"))[park]
     await expect(page.locator(f'tr[data-row="{park}"] [data-rate^="worker"]')).to_have_text(percent(row["worker_joining_rate_all"]))
     seen = await page.get_attribute("#live", "data-shown")
     wire.cut()
     await expect(page.locator("#age[data-stale=DISCONNECTED]")).to_have_text("Disconnected, trying again")
-    join(house.room, city, key, 3, "2026-02-03")
-    await house.room.fold()
+    join(server.metrics, city, key, 3, "2026-02-03")
+    await server.metrics.fold()
     wire.mend()
     await expect(number).to_have_text(f"{before + 5:,}", timeout=15_000)
     await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=10_000)
@@ -102,26 +104,26 @@ async def test_a_member_appears_without_reload_and_after_a_broken_line(browser: 
     async with asyncio.timeout(15):
         while not any(head.startswith(STREAM) for head in wire.refused):
             await asyncio.sleep(0.05)
-    join(house.room, city, key, 1, "2026-02-04")
-    await house.room.fold()
+    join(server.metrics, city, key, 1, "2026-02-04")
+    await server.metrics.fold()
     wire.mend()
     await expect(number).to_have_text(f"{before + 6:,}", timeout=15_000)
     assert await page.evaluate("window.same")
 
 
-async def test_the_page_says_how_old_its_data_is(browser: Browser, houses: list[Database]) -> None:
-    async with house_of(houses[1], fresh=False) as house:
-        await tell_city(house.room, scale=80)
-        page = (await logged_in(browser, house, language="en")).pages[0]
-        await house.room.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+async def test_the_page_says_how_old_its_data_is(browser: Browser, databases: list[Database]) -> None:
+    async with server_of(databases[1], fresh=False) as server:
+        await build_city(server.metrics, scale=80)
+        page = (await logged_in(browser, server, language="en")).pages[0]
+        await server.metrics.pool.execute("UPDATE shards SET current_at = parkunion_now()")
         await page.goto("/areas/C01")
         await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago")
-        await house.room.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 hour'")
+        await server.metrics.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 hour'")
         await expect(page.locator("#age[data-stale=KAFKA_UNREACHABLE]")).to_contain_text("Kafka unreachable since", timeout=15_000)
         assert 'data-stale="KAFKA_UNREACHABLE"' in await (await page.request.get("/areas/C01")).text()
         # And until when days are closed, as soon as another one is.
         await expect(page.locator("#closed")).to_have_text("—")
-        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        await server.metrics.close_everywhere(date(2026, 1, 2), shards=12)
         await expect(page.locator("#closed")).to_have_text("2026-01-02", timeout=15_000)
         text = await (await page.request.get("/areas/C01?known_at=2026-01-02&lang=en")).text()
         assert "Final: the day as known is closed" in text
@@ -140,8 +142,10 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, houses: list[
         pytest.param("en", "wide", marks=pytest.mark.endurance),
     ],
 )
-async def test_pages_are_accessible_and_fit_their_width(browser: Browser, house: House, city: City, language: str, width: str) -> None:
-    page = (await logged_in(browser, house, language=language, width=width)).pages[0]
+async def test_pages_are_accessible_and_fit_their_width(
+    browser: Browser, server: MetricsServer, city: City, language: str, width: str
+) -> None:
+    page = (await logged_in(browser, server, language=language, width=width)).pages[0]
     script = AXE_FILE_PATH.read_text(encoding="utf-8")
     for address in pages_of(city):
         await page.goto(address)
@@ -155,8 +159,8 @@ async def test_pages_are_accessible_and_fit_their_width(browser: Browser, house:
         assert found == [], address
 
 
-async def test_a_figure_is_explained_by_keyboard(browser: Browser, house: House, city: City) -> None:
-    page = (await logged_in(browser, house, language="en")).pages[0]
+async def test_a_figure_is_explained_by_keyboard(browser: Browser, server: MetricsServer, city: City) -> None:
+    page = (await logged_in(browser, server, language="en")).pages[0]
     await page.goto("/areas/C01")
     for _ in range(40):
         await page.keyboard.press("Tab")
@@ -169,15 +173,15 @@ async def test_a_figure_is_explained_by_keyboard(browser: Browser, house: House,
     assert await page.locator("table.list tbody tr").count() > 0
 
 
-async def test_names_are_text_and_nothing_else(browser: Browser, house: House, city: City) -> None:
+async def test_names_are_text_and_nothing_else(browser: Browser, server: MetricsServer, city: City) -> None:
     park = "C02A-P001"
     for code, parent, name in (("C02", None, "乙市"), ("C02A", "C02", "乙区"), (park, "C02A", HOSTILE)):
-        house.room.area(code, parent, name=name)
+        server.metrics.area(code, parent, name=name)
     key, subject = enterprise()
     registered = EnterpriseRegistered(enterprise_id=key, name=HOSTILE + "長" * 150, park=park, district="C02A")
-    house.room.say(subject, registered, "2026-01-05")
-    await house.room.fold()
-    page = (await logged_in(browser, house, language="en", width="phone")).pages[0]
+    server.metrics.append(subject, registered, "2026-01-05")
+    await server.metrics.fold()
+    page = (await logged_in(browser, server, language="en", width="phone")).pages[0]
     for address in ("/areas/C02?rows=park", f"/areas/{park}", f"/enterprises/{key}", f"/explain?measure=units&area={park}"):
         await page.goto(address)
         await page.wait_for_load_state("load")
@@ -186,8 +190,8 @@ async def test_names_are_text_and_nothing_else(browser: Browser, house: House, c
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
 
 
-async def test_refusals_are_pages_in_the_chosen_language(house: House, city: City) -> None:
-    async with house.client("C01A") as http:
+async def test_refusals_are_pages_in_the_chosen_language(server: MetricsServer, city: City) -> None:
+    async with server.client("C01A") as http:
         for lang in ("zh", "en"):
             for address, status, word in (
                 ("/areas/C01B?", 403, ""),
@@ -204,10 +208,10 @@ async def test_refusals_are_pages_in_the_chosen_language(house: House, city: Cit
                 assert word in answer.text.partition("<main")[2], address
 
 
-async def test_a_code_is_used_once_and_its_cookie_is_for_this_site_only(house: House, city: City) -> None:
-    async with house.client("C01A") as http:
+async def test_a_code_is_used_once_and_its_cookie_is_for_this_site_only(server: MetricsServer, city: City) -> None:
+    async with server.client("C01A") as http:
         address = (await http.post("/v1/login-codes")).json()["url"]
-    async with httpx.AsyncClient(base_url=house.url) as stranger:
+    async with httpx.AsyncClient(base_url=server.url) as stranger:
         first = await stranger.get(address + "&next=//elsewhere.test", follow_redirects=False)
         assert (first.status_code, first.headers["location"]) == (303, "/")
         cookie = first.headers["set-cookie"].lower()
@@ -215,7 +219,7 @@ async def test_a_code_is_used_once_and_its_cookie_is_for_this_site_only(house: H
         assert "samesite=strict" in cookie
         assert (await stranger.get("/areas/C01A")).status_code == 200
         assert (await stranger.get("/areas/C01B")).status_code == 403
-    async with httpx.AsyncClient(base_url=house.url) as other:
+    async with httpx.AsyncClient(base_url=server.url) as other:
         assert (await other.get(address)).status_code == 401
         assert (await other.get("/areas/C01A")).status_code == 401
         page = await other.get("//elsewhere.test/?lang=en")

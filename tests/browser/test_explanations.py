@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.city import City
 from tests.browser.conftest import logged_in
-from tests.integration.metrics.server import House
+from tests.integration.metrics.server import MetricsServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 NOT_FIGURES = "a, time, code, .definition, .timeline, .downloads, .title, nav, option, svg, .hidden, tbody th"
@@ -28,8 +28,8 @@ async def unlinked(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-async def test_every_number_is_a_link(browser: Browser, house: House, city: City, language: str) -> None:
-    page = (await logged_in(browser, house, language=language)).pages[0]
+async def test_every_number_is_a_link(browser: Browser, server: MetricsServer, city: City, language: str) -> None:
+    page = (await logged_in(browser, server, language=language)).pages[0]
     park = next(iter(city.enterprises))
     key = next(iter(city.unions))
     for address in ("/areas/C01", f"/areas/{park}", f"/enterprises/{key}"):
@@ -47,8 +47,8 @@ async def links(page: Page, *selectors: str) -> list[tuple[str, str]]:
     return [(text, address) for text, address in found if address.startswith("/explain?")]
 
 
-async def test_the_explanation_says_the_number_that_was_clicked(browser: Browser, house: House, city: City) -> None:
-    page = (await logged_in(browser, house, language="en")).pages[0]
+async def test_the_explanation_says_the_number_that_was_clicked(browser: Browser, server: MetricsServer, city: City) -> None:
+    page = (await logged_in(browser, server, language="en")).pages[0]
     park, listed = next(iter(city.enterprises.items()))
     clicked: list[tuple[str, str]] = []
     await page.goto("/areas/C01?rows=park")
@@ -77,8 +77,8 @@ async def test_the_explanation_says_the_number_that_was_clicked(browser: Browser
 @pytest.mark.parametrize(
     "measure", ["units_without_union_all", "units_headcount_unknown", "headcount_completeness", "founding_lag", "joining_lag"]
 )
-async def test_what_is_listed_adds_up(browser: Browser, house: House, city: City, measure: str) -> None:
-    page = (await logged_in(browser, house, language="en")).pages[0]
+async def test_what_is_listed_adds_up(browser: Browser, server: MetricsServer, city: City, measure: str) -> None:
+    page = (await logged_in(browser, server, language="en")).pages[0]
     await page.goto(f"/explain?measure={measure}&area=C01")
     big = await page.inner_text(".big")
     under = [
@@ -107,10 +107,10 @@ async def test_what_is_listed_adds_up(browser: Browser, house: House, city: City
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_time_to_found_is_told_with_those_who_wait_and_the_list_behind_it(
-    browser: Browser, house: House, city: City, language: str
+    browser: Browser, server: MetricsServer, city: City, language: str
 ) -> None:
-    page = (await logged_in(browser, house, language=language)).pages[0]
-    async with house.client() as client:
+    page = (await logged_in(browser, server, language=language)).pages[0]
+    async with server.client() as client:
         row = (await client.get("/v1/durations", params={"area": "C01"})).json()["rows"][-1]
     await page.goto("/areas/C01")
     panel = page.locator("section[aria-labelledby=waits-title]")

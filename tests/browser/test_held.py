@@ -10,7 +10,7 @@ from shared import contracts
 from tests.browser.conftest import logged_in
 from tests.browser.test_places import place, settle
 from tests.dummy_service.reading import fact
-from tests.integration.metrics.server import House
+from tests.integration.metrics.server import MetricsServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 HOLD = """
@@ -19,26 +19,26 @@ VALUES (1, 0, 'held', $1, '/services/registry', $2, $3, $4, $5, $6, $7)
 """
 
 
-async def held_city(house: House) -> str:
+async def held_city(server: MetricsServer) -> str:
     """A city in which an enterprise's stream stands still at its third event."""
-    place(house, "C08", None, "辛市")
-    place(house, "C08A", "C08", "辛区")
-    place(house, "C08A-P1", "C08A", "辛园", park=True)
-    key = settle(house, "C08A-P1", "C08A")
-    await house.room.fold()
+    place(server, "C08", None, "辛市")
+    place(server, "C08A", "C08", "辛区")
+    place(server, "C08A-P1", "C08A", "辛园", park=True)
+    key = settle(server, "C08A-P1", "C08A")
+    await server.metrics.fold()
     for sequence, kind, error in ((3, "refused", "HEADCOUNT: -1"), (4, "early", None), (5, "early", None)):
         event = fact(f"enterprise/{key}", sequence, source="/services/registry")
-        await house.room.pool.execute(HOLD, sequence, event.subject, sequence, event.id, kind, error, contracts.encode(event))
+        await server.metrics.pool.execute(HOLD, sequence, event.subject, sequence, event.id, kind, error, contracts.encode(event))
     return key
 
 
 @pytest.mark.parametrize(("language", "width"), [("zh", "wide"), ("en", "phone")])
 async def test_what_is_held_is_found_from_the_area_and_says_what_to_do_next(
-    browser: Browser, house: House, language: str, width: str
+    browser: Browser, server: MetricsServer, language: str, width: str
 ) -> None:
-    key = await held_city(house)
+    key = await held_city(server)
     try:
-        page = (await logged_in(browser, house, "C08", language=language, width=width)).pages[0]
+        page = (await logged_in(browser, server, "C08", language=language, width=width)).pages[0]
         await page.goto("/areas/C08")
         link = page.locator("main a[href='/held']")
         await link.focus()
@@ -57,8 +57,8 @@ async def test_what_is_held_is_found_from_the_area_and_says_what_to_do_next(
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**/enterprises/{key}*")
         await expect(page.locator("main .notice a[href='/held']")).to_be_visible()
-        other = (await logged_in(browser, house, "C09", language=language, width=width)).pages[0]
+        other = (await logged_in(browser, server, "C09", language=language, width=width)).pages[0]
         await other.goto("/held")
         await expect(other.locator("[data-held]")).to_have_count(0)
     finally:
-        await house.room.pool.execute("DELETE FROM held WHERE topic = 'held'")
+        await server.metrics.pool.execute("DELETE FROM held WHERE topic = 'held'")

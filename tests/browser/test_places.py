@@ -10,35 +10,35 @@ from playwright.async_api import Browser, expect
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
 from tests.browser.chromium import chromium
 from tests.browser.conftest import logged_in
-from tests.integration.metrics.server import House
+from tests.integration.metrics.server import MetricsServer
 from tests.integration.metrics.service import enterprise
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 MANY = 320
 
 
-def settle(house: House, park: str, district: str, workers: int = 3) -> str:
+def settle(server: MetricsServer, park: str, district: str, workers: int = 3) -> str:
     """One enterprise in a park."""
     key, subject = enterprise()
-    house.room.say(subject, EnterpriseRegistered(enterprise_id=key, name=f"企业{park}", park=park, district=district), "2025-01-05")
-    house.room.say(subject, HeadcountReported(workers=workers, size="micro"), "2025-01-06")
+    server.metrics.append(subject, EnterpriseRegistered(enterprise_id=key, name=f"企业{park}", park=park, district=district), "2025-01-05")
+    server.metrics.append(subject, HeadcountReported(workers=workers, size="micro"), "2025-01-06")
     return str(key)
 
 
-def place(house: House, code: str, parent: str | None, name: str, *, park: bool = False, level: bool = False) -> None:
+def place(server: MetricsServer, code: str, parent: str | None, name: str, *, park: bool = False, level: bool = False) -> None:
     """A division or a park."""
     kind = AreaKind.PARK if park else AreaKind.DIVISION
-    house.room.say(f"area/{code}", AreaRegistered(code=code, name=name, kind=kind, parent=parent, level=level), "1900-01-01")
+    server.metrics.append(f"area/{code}", AreaRegistered(code=code, name=name, kind=kind, parent=parent, level=level), "1900-01-01")
 
 
-async def test_very_many_parks_come_a_hundred_at_a_time_and_none_is_lost(browser: Browser, house: House) -> None:
-    place(house, "C03", None, "丙市")
-    place(house, "C03A", "C03", "丙区")
+async def test_very_many_parks_come_a_hundred_at_a_time_and_none_is_lost(browser: Browser, server: MetricsServer) -> None:
+    place(server, "C03", None, "丙市")
+    place(server, "C03A", "C03", "丙区")
     for number in range(MANY):
-        place(house, f"C03A-P{number:03d}", "C03A", f"园区{number:03d}", park=True)
-        settle(house, f"C03A-P{number:03d}", "C03A")
-    await house.room.fold(size=2000)
-    page = (await logged_in(browser, house, language="en", width="phone")).pages[0]
+        place(server, f"C03A-P{number:03d}", "C03A", f"园区{number:03d}", park=True)
+        settle(server, f"C03A-P{number:03d}", "C03A")
+    await server.metrics.fold(size=2000)
+    page = (await logged_in(browser, server, language="en", width="phone")).pages[0]
     await page.goto("/areas/C03?rows=park")
     found: list[str] = []
     while True:
@@ -55,18 +55,18 @@ async def test_very_many_parks_come_a_hundred_at_a_time_and_none_is_lost(browser
     assert sum(line.startswith("C03A-P") for line in csv.splitlines()) == MANY
 
 
-async def test_codes_with_dots_and_dashes_lead_to_their_pages(browser: Browser, house: House) -> None:
+async def test_codes_with_dots_and_dashes_lead_to_their_pages(browser: Browser, server: MetricsServer) -> None:
     district, park = "C04.a-1", "C04.a-1-P.02"
-    place(house, "C04", None, "丁市")
-    place(house, district, "C04", "丁区")
-    place(house, park, district, "丁园", park=True)
-    settle(house, park, district)
-    await house.room.fold()
-    page = (await logged_in(browser, house, language="en")).pages[0]
+    place(server, "C04", None, "丁市")
+    place(server, district, "C04", "丁区")
+    place(server, park, district, "丁园", park=True)
+    settle(server, park, district)
+    await server.metrics.fold()
+    page = (await logged_in(browser, server, language="en")).pages[0]
     await page.goto("/areas/C04?rows=park")
     await expect(page.locator("#live[data-connected]")).to_be_attached()
-    settle(house, park, district)
-    await house.room.fold()
+    settle(server, park, district)
+    await server.metrics.fold()
     await expect(page.locator(f'tr[data-row="{park}"] [data-count=should_organise_all]')).to_have_text("2")
     await page.locator(f'tr[data-row="{park}"] [data-count=should_organise_all]').click()
     await expect(page.locator(".big")).to_have_text("2")
@@ -80,13 +80,13 @@ async def test_codes_with_dots_and_dashes_lead_to_their_pages(browser: Browser, 
     await expect(page.locator("h1")).to_contain_text(f"企业{park}")
 
 
-async def test_a_level_of_the_code_is_never_a_name(browser: Browser, house: House) -> None:
-    place(house, "C05", None, "戊市")
-    place(house, "C0501", "C05", "市辖区", level=True)
-    place(house, "C0501-P001", "C0501", "戊园", park=True)
-    key = settle(house, "C0501-P001", "C0501")
-    await house.room.fold()
-    page = (await logged_in(browser, house, "C05")).pages[0]
+async def test_a_level_of_the_code_is_never_a_name(browser: Browser, server: MetricsServer) -> None:
+    place(server, "C05", None, "戊市")
+    place(server, "C0501", "C05", "市辖区", level=True)
+    place(server, "C0501-P001", "C0501", "戊园", park=True)
+    key = settle(server, "C0501-P001", "C0501")
+    await server.metrics.fold()
+    page = (await logged_in(browser, server, "C05")).pages[0]
     explanation = "/explain?measure=units&area=C05&by=district&group=C0501"
     for address in (
         "/areas/C05?rows=district",

@@ -23,7 +23,7 @@ from tests import oracle
 from tests.chaos.load import Outcome
 from tests.e2e.journals import SOURCES, journals
 from tests.e2e.platform import Platform, parkunion, until
-from tests.integration.metrics.service import Room
+from tests.integration.metrics.service import Metrics
 
 K = TypeVar("K")
 OUTAGE = 120.0
@@ -120,8 +120,8 @@ async def membership_has_learned(platform: Platform, events: Sequence[Envelope])
 async def ledger_is_the_oracles(platform: Platform, events: Sequence[Envelope]) -> None:
     """Ledger and durations by SQL are those of the definition (I3), over `PARTITIONS` shards."""
     async with _pool(platform, "metrics") as pool:
-        room = Room(pool)
-        ledger, durations = await room.ledger(), await room.durations()
+        metrics = Metrics(pool)
+        ledger, durations = await metrics.ledger(), await metrics.durations()
         assert await pool.fetchval("SELECT count(*) FROM shards WHERE generation = 1") == PARTITIONS
     _equal(ledger, oracle.ledger(events), "ledger")
     _equal(durations, oracle.durations(events), "durations")

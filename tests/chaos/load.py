@@ -116,10 +116,10 @@ class Load:
         fine = [key for key in self.requests if key not in self.failed]
         again = [*self.failed, *self._chance.sample(fine, min(len(fine), max(200, len(self.failed))))]
         alone = [self.requests[key] for key in again if self.requests[key].alone]
-        room = asyncio.Semaphore(CLIENTS)
+        free = asyncio.Semaphore(CLIENTS)
 
         async def one(requests: list[Request]) -> None:
-            async with room:
+            async with free:
                 await self._send(requests)
 
         async with asyncio.TaskGroup() as clients:

@@ -29,7 +29,7 @@ from tests.chaos.file_broker import FileBroker
 from tests.dummy_service.reading import SOURCE, write_effects
 
 PARTITIONS = 2
-DUMMY = ["kernel.v1"]
+DUMMY = ["dummy.v1"]
 REGISTRY = ["parkunion.registry.v1"]
 BOTH = [*REGISTRY, "parkunion.membership.v1"]
 ACTOR = journal.Actor("tester", "api")
@@ -75,7 +75,7 @@ async def read_topic(dsn: str, log: Path, _subjects: list[str]) -> None:
     """Read the dummy service's topic to its end; every event becomes a row of `effects`."""
     pool = await db.create_pool(dsn, application_name="chaos.reader", by_key=True, max_size=2)
     broker = FileBroker(log, DUMMY, PARTITIONS, largest=4)
-    reader = Reader(pool, broker, name="kernel", topics=DUMMY, partitions=PARTITIONS, apply=write_effects, batch=5)
+    reader = Reader(pool, broker, name="dummy", topics=DUMMY, partitions=PARTITIONS, apply=write_effects, batch=5)
     await _until(reader.run, lambda: _at_the_end(pool, broker, DUMMY))
     pool.terminate()
 

@@ -211,9 +211,9 @@ async def _closed_once(env: Environment, _: list[str]) -> None:
     assert await env.pool.fetchval("SELECT (day, said) = ($1, $1) FROM days_closed", day)
 
 
-RUN_COMMANDS = Scenario("run_commands", "kernel", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
-SEND_OUTBOX = Scenario("send_outbox", "kernel", ("shared/relaying/",), _recorded, _sent)
-READ_TOPIC = Scenario("read_topic", "kernel", ("shared/sequencing/", "shared/reading/"), _published_to_dummy, _applied)
+RUN_COMMANDS = Scenario("run_commands", "dummy", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
+SEND_OUTBOX = Scenario("send_outbox", "dummy", ("shared/relaying/",), _recorded, _sent)
+READ_TOPIC = Scenario("read_topic", "dummy", ("shared/sequencing/", "shared/reading/"), _published_to_dummy, _applied)
 CONSUME = Scenario(
     "consume", "membership", ("shared/directory/events.py", "services/membership/events_in.py"), _published(processes.REGISTRY), _seen
 )
@@ -225,8 +225,8 @@ PROJECT = Scenario(
     _seen,
     _ledger,
 )
-CLOSE_DAY = Scenario("close_day", "kernel", ("shared/journal/day_closing.py",), _next_day, _closed_once)
-REPUBLISH = Scenario("republish", "kernel", ("shared/relaying/republish.py",), _recorded, _sent)
+CLOSE_DAY = Scenario("close_day", "dummy", ("shared/journal/day_closing.py",), _next_day, _closed_once)
+REPUBLISH = Scenario("republish", "dummy", ("shared/relaying/republish.py",), _recorded, _sent)
 
 
 async def run_job(env: Environment, scenario: Scenario, subjects: list[str], fault: str | None = None) -> int:

@@ -33,7 +33,7 @@ from tests.conftest import NewDatabase, NewTopics
 from tests.dummy_service.reading import running, until
 from tests.e2e.journals import journal_of
 from tests.integration.client import settings_of
-from tests.integration.metrics.service import Room
+from tests.integration.metrics.service import Metrics
 from tests.integration.registry.service import Registry, at_work, settling
 from tests.settings import ChaosSettings
 
@@ -99,17 +99,17 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
 ) -> None:
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed}")
     topic, _ = await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    registers, metrics = await database("registry"), await database("metrics")
+    registers, metrics_database = await database("registry"), await database("metrics")
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
-    look = await db.create_pool(metrics.app_dsn, application_name="chaos.judge", max_size=2)
+    look = await db.create_pool(metrics_database.app_dsn, application_name="chaos.judge", max_size=2)
     async with (
         cutting(registers.app_dsn, f"{SETTINGS.seed}/registry") as before,
-        cutting(metrics.app_dsn, f"{SETTINGS.seed}/metrics") as behind,
+        cutting(metrics_database.app_dsn, f"{SETTINGS.seed}/metrics") as behind,
     ):
         pool = await db.create_pool(through(registers.app_dsn, before.port), application_name="registry.api", by_key=True, min_size=1)
         settings = settings_of(
             MetricsSettings,
-            dsn=through(metrics.app_dsn, behind.port),
+            dsn=through(metrics_database.app_dsn, behind.port),
             kafka=kafka_server.bootstrap,
             partitions=PARTITIONS,
             topic_prefix=topic_prefix,
@@ -118,11 +118,11 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
         stop = asyncio.Event()
         projecting = asyncio.ensure_future(metrics_app.roles(settings)["projector"](stop))
         try:
-            async with at_work(pool) as office, running(relay):
-                await _areas(office, outcomes)
+            async with at_work(pool) as api, running(relay):
+                await _areas(api, outcomes)
                 async with asyncio.TaskGroup() as clients:
                     for number in range(CLIENTS):
-                        clients.create_task(Client(office, number, outcomes).run())
+                        clients.create_task(Client(api, number, outcomes).run())
                 before.cutting = False
 
                 async def sent() -> bool:
@@ -147,9 +147,9 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
     said = await journal_of(conn, registry.SOURCE)
     await conn.close()
     one_effect_each(said, outcomes)
-    room = Room(look)
-    assert await room.ledger() == oracle.ledger(said)
-    assert await room.durations() == oracle.durations(said)
+    metrics = Metrics(look)
+    assert await metrics.ledger() == oracle.ledger(said)
+    assert await metrics.durations() == oracle.durations(said)
     assert await look.fetchval("SELECT count(*) FROM g1.facts") == len(said)
     assert len({partition_of(event.partitionkey, PARTITIONS) for event in said}) > 1
     look.terminate()

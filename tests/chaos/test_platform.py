@@ -85,7 +85,7 @@ async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once
 def _open_enterprises(platform: Platform, load: Load, count: int) -> list[str]:
     """Ids of enterprises that are registered and not closed."""
     made = (load.outcomes[key][-1] for key, request in load.requests.items() if request.op == "enterprise" and load.outcomes[key])
-    asked = ((outcome.id, platform.ask("registry", f"/v1/enterprises/{outcome.id}")) for outcome in made if outcome.status == 201)
+    asked = ((outcome.id, platform.get("registry", f"/v1/enterprises/{outcome.id}")) for outcome in made if outcome.status == 201)
     return list(islice((one for one, answer in asked if answer.status_code == 200 and answer.json()["closed_on"] is None), count))
 
 

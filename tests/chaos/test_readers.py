@@ -24,7 +24,7 @@ from tests import oracle
 from tests.conftest import Database, NewTopics
 from tests.histories import history, interleaved, refused
 from tests.integration.client import settings_of
-from tests.integration.metrics.service import Room, metrics_of_a_test, room_of_a_test  # noqa: F401
+from tests.integration.metrics.service import Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()
@@ -111,8 +111,8 @@ class Projectors:
 async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_definition_of_a_topic_told_wrongly(
     kafka: KafkaBroker,
     kafka_server: KafkaServer,
-    metrics: Database,
-    room: Room,
+    metrics_database: Database,
+    metrics: Metrics,
     new_topics: NewTopics,
     topic_prefix: str,
     number: int,
@@ -120,7 +120,9 @@ async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_defini
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed} [{number}]")
     chance = random.Random(f"{SETTINGS.seed}/{number}")
     await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    settings = settings_of(Settings, metrics, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=7)
+    settings = settings_of(
+        Settings, metrics_database, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=7
+    )
     events = interleaved(history(chance.getrandbits(32), ENTERPRISES, LENGTH, mistakes=True), chance.getrandbits(32))
     arrived: list[Envelope] = []
     projectors, producer = Projectors(settings, chance), kafka.producer()
@@ -140,15 +142,15 @@ async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_defini
         await projectors.all_join()
         async with asyncio.timeout(DEADLINE):
             while (
-                await room.pool.fetchval("SELECT count(*) FROM shards") < PARTITIONS
-                or (await lag(room.pool, kafka, 1, settings.topics)).events
+                await metrics.pool.fetchval("SELECT count(*) FROM shards") < PARTITIONS
+                or (await lag(metrics.pool, kafka, 1, settings.topics)).events
             ):
                 await asyncio.sleep(0.05)
     finally:
         await producer.close()
         await projectors.all_leave()
-    assert [tuple(row) for row in await room.pool.fetch("SELECT subject, sequence, kind, error FROM held")] == []
+    assert [tuple(row) for row in await metrics.pool.fetch("SELECT subject, sequence, kind, error FROM held")] == []
     counted = oracle.counted(arrived, refused)
-    assert await room.ledger() == oracle.ledger(counted)
-    assert await room.durations() == oracle.durations(counted)
+    assert await metrics.ledger() == oracle.ledger(counted)
+    assert await metrics.durations() == oracle.durations(counted)
     assert sum(map(refused, events)) > 0

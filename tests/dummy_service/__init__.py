@@ -1,1 +1,1 @@
-"""A service of the tests' own, which does nothing but speak and listen: it shows what the kernel in `shared` promises to any service."""
+"""A service of the tests without a domain: it records, publishes and reads events with the code of `shared`."""

@@ -1,4 +1,4 @@
-"""A reader whose work is to write down what it was given, and the events to give it."""
+"""The dummy service's reader, which stores every event in `effects`, and events for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.reading.reader import Reader
 from shared.sequencing.parked_reasons import DomainError
 from shared.sequencing.records import ShardBatch
 
-SOURCE = "/services/kernel"
+SOURCE = "/services/dummy"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 POISON = 13_13_13
 """A number of workers that `write_effects` refuses."""
@@ -42,7 +42,7 @@ def fact(subject: str, sequence: int, *, source: str = SOURCE, workers: int | No
 
 
 def message(event: contracts.Envelope, partitions: int) -> Message:
-    """The event on its way to its partition."""
+    """The event as a record of its partition."""
     return Message(partition_of(event.partitionkey, partitions), event.partitionkey.encode(), contracts.encode(event))
 
 
@@ -51,7 +51,7 @@ def messages(events: Iterable[contracts.Envelope], partitions: int) -> list[Mess
 
 
 async def write_effects(conn: Connection, batch: ShardBatch) -> None:
-    """Write down the events; refuse a batch with a poisoned one in it."""
+    """Store the events in `effects`; DomainError if one is poisoned."""
     rows = [event for event in batch.events if isinstance(event.data, HeadcountReported)]
     if any(isinstance(event.data, HeadcountReported) and event.data.workers == POISON for event in rows):
         raise DomainError("poisoned")
@@ -77,12 +77,12 @@ async def effects(pool: Pool) -> dict[tuple[str, str], list[int]]:
 
 
 async def held_kinds(pool: Pool) -> dict[tuple[str, int], str]:
-    """{(subject, sequence): kind} of what is held."""
+    """{(subject, sequence): kind} of held events."""
     return {(row["subject"], row["sequence"]): row["kind"] for row in await pool.fetch("SELECT * FROM held")}
 
 
 async def until(condition: Callable[[], Awaitable[Any]], timeout: float = 20.0) -> Any:
-    """Poll until the condition holds, and return what it said."""
+    """Poll until the condition is truthy, and return its value."""
     deadline = time.monotonic() + timeout
     while not (answer := await condition()):
         assert time.monotonic() < deadline, "the condition did not come true in time"
@@ -91,12 +91,12 @@ async def until(condition: Callable[[], Awaitable[Any]], timeout: float = 20.0) 
 
 
 def new_reader(pool: Pool, broker: Broker, topics: list[str], partitions: int, **options: Any) -> Reader:
-    return Reader(pool, broker, name="kernel", topics=topics, partitions=partitions, **{"apply": write_effects, **options})
+    return Reader(pool, broker, name="dummy", topics=topics, partitions=partitions, **{"apply": write_effects, **options})
 
 
 @asynccontextmanager
 async def running(*readers: Any) -> AsyncIterator[None]:
-    """Readers (or relays) at work inside the block, ended in order after it."""
+    """Run readers (or relays) inside the block; stop them after it."""
     stop = asyncio.Event()
     tasks = [asyncio.create_task(reader.run(stop)) for reader in readers]
     try:
@@ -110,7 +110,7 @@ async def running(*readers: Any) -> AsyncIterator[None]:
 
 
 async def drained(pool: Pool, broker: Broker, topics: list[str]) -> bool:
-    """Whether every record of the topics was dealt with."""
+    """Whether every record of the topics was read."""
     extents = await broker.extents(topics)
     rows = {row["shard"]: row["next"] for row in await pool.fetch("SELECT shard, next FROM shards")}
     return all(rows.get(shard, {}).get(topic, 0) >= extent.end for (topic, shard), extent in extents.items())

@@ -24,8 +24,8 @@ async def main(dsn: str, bootstrap: str, topic: str, partitions: int, batches: i
         if not left:
             os.kill(os.getpid(), signal.Signals[end])
 
-    pool = await create_pool(dsn, application_name="kernel.slow")
-    await Reader(pool, KafkaBroker(bootstrap), name="kernel", topics=[topic], partitions=partitions, apply=apply, batch=7).run(
+    pool = await create_pool(dsn, application_name="dummy.slow")
+    await Reader(pool, KafkaBroker(bootstrap), name="dummy", topics=[topic], partitions=partitions, apply=apply, batch=7).run(
         asyncio.Event()
     )
 

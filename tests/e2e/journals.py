@@ -1,4 +1,4 @@
-"""Everything that was ever said on a running stack, read from the journals of its services."""
+"""Every event of a running stack, read from the journals of its services."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCES = {"registry": registry.SOURCE, "membership": membership.SOURCE}
 
 
 async def journals(platform: Platform) -> list[Envelope]:
-    """Every event that was ever said."""
+    """The events of all journals."""
     events = []
     for service, source in SOURCES.items():
         conn = await asyncpg.connect(platform.status()["postgres"]["dsn"][service])

@@ -1,4 +1,4 @@
-"""A whole stack driven from outside, as its users do: by the `parkunion` command and the public APIs."""
+"""A whole stack, used as its users do: by the `parkunion` command and the public APIs."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 def parkunion(
     *words: str | Path, check: bool = True, timeout: float = 300, fault: str | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command; its output as text. `fault` strikes the processes that it starts (shared/process/faults.py)."""
+    """Run the command; its output as text. `fault` is armed in the processes that it starts (shared/process/faults.py)."""
     env = {name: value for name, value in os.environ.items() if name != "PARKUNION_DATA"} | dict(environment or {})
     env |= {"PARKUNION_FAULT": fault} if fault else {}
     command = [str(ROOT / "parkunion"), *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=check)
 
 
-def asked(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """The same command inside this process, for the many whose answer is all that matters. Not within an event loop."""
-    said, told, before = io.StringIO(), io.StringIO(), sys.argv
+def run_in_process(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command inside this process, which is faster; not within an event loop."""
+    output, errors, before = io.StringIO(), io.StringIO(), sys.argv
     sys.argv = ["parkunion", *map(str, words)]
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(told), pytest.raises(SystemExit) as left:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), pytest.raises(SystemExit) as exited:
             main()
     finally:
         sys.argv = before
-    code = left.value.code or 0
-    return subprocess.CompletedProcess(words, code if isinstance(code, int) else 1, said.getvalue(), told.getvalue())
+    code = exited.value.code or 0
+    return subprocess.CompletedProcess(words, code if isinstance(code, int) else 1, output.getvalue(), errors.getvalue())
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
@@ -86,7 +86,7 @@ class Platform:
         parkunion("down", "--data", self.data, check=False)
 
     def status(self) -> dict[str, Any]:
-        """What `status --json` says, without a process for each question; in a thread, for it has a loop of its own."""
+        """The answer of `status --json` without a process for each call; in a thread, since it runs an event loop."""
         with ThreadPoolExecutor(1) as thread:
             return dict(thread.submit(status_of, Stack(self.data)).result())
 
@@ -95,12 +95,12 @@ class Platform:
         stack = json.loads((self.data / "stack.json").read_text("utf-8"))
         return str(stack["services"][service]["url"])
 
-    def ask(self, service: str, path: str, token: str | None = None, **params: str) -> httpx.Response:
+    def get(self, service: str, path: str, token: str | None = None, **params: str) -> httpx.Response:
         """GET."""
         headers = {"Authorization": f"Bearer {token or self.token}"}
         return httpx.get(self.url(service) + path, params=params, headers=headers, timeout=30, trust_env=False)
 
-    def say(self, service: str, path: str, body: Any, token: str | None = None, **headers: str) -> httpx.Response:
+    def post(self, service: str, path: str, body: Any, token: str | None = None, **headers: str) -> httpx.Response:
         """POST."""
         headers["Authorization"] = f"Bearer {token or self.token}"
         return httpx.post(self.url(service) + path, json=body, headers=headers, timeout=30, trust_env=False)
@@ -110,7 +110,7 @@ class Platform:
         answers: list[httpx.Response] = []
 
         def answered() -> bool:
-            answers.append(self.say(service, path, body))
+            answers.append(self.post(service, path, body))
             return answers[-1].status_code != 409
 
         until(answered, f"{path} accepted")
@@ -119,18 +119,18 @@ class Platform:
         return content
 
     def settled(self) -> bool:
-        """Whether everything said has been projected."""
+        """Whether every event has been projected."""
         services = self.status()["services"].values()
         return all(service["ready"] and service["outbox"] == 0 and service["lag_events"] == 0 for service in services)
 
     def figures(self, **params: str) -> dict[str, dict[str, Any]]:
         """{area: row} of the coverage answer."""
-        answer = self.ask("metrics", "/v1/coverage", **params)
+        answer = self.get("metrics", "/v1/coverage", **params)
         assert answer.status_code == 200, answer.text
         return {row["area"]: row for row in answer.json()["rows"]}
 
     def divided(self, workers: int) -> bool:
-        """Whether all shards are owned, by so many projectors whose database sessions are there."""
+        """Whether all shards are owned, by this number of projectors that have database sessions."""
         with ThreadPoolExecutor(1) as thread:
             owned = thread.submit(asyncio.run, _owned(Stack(self.data).dsn("metrics"))).result()
         return len(owned) == workers and sum(owned) == PARTITIONS

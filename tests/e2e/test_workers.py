@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.folder import ROOT
-from tests.e2e.platform import Platform, asked, rows_of_the_sample, until
+from tests.e2e.platform import Platform, rows_of_the_sample, run_in_process, until
 from tests.oracle_nlrb import COUNTS, expected
 
 WORKERS = 5
@@ -53,6 +53,6 @@ def test_five_projectors_divide_the_shards_and_killed_or_frozen_ones_change_no_f
 
 @pytest.mark.parametrize("number", ["0", "13", "many"])
 def test_a_number_of_workers_that_makes_no_sense_is_refused(number: str, tmp_path: Path) -> None:
-    refused = asked("up", "--workers", number, "--data", tmp_path)
+    refused = run_in_process("up", "--workers", number, "--data", tmp_path)
     assert refused.returncode == 2
     assert "--workers" in refused.stderr

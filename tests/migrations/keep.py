@@ -92,7 +92,7 @@ def _answers(platform: Platform) -> list[dict[str, Any]]:
         for path, questions in (("/v1/coverage", QUESTIONS), ("/v1/durations", WAITS)):
             for question in questions:
                 params = {**question, "known_at": known.isoformat()}
-                answer = platform.ask("metrics", path, **params).raise_for_status().json()
+                answer = platform.get("metrics", path, **params).raise_for_status().json()
                 final: dict[str, Any] = {"provisional": []} if known == closed else {}
                 if final and answer["provisional"]:
                     raise SystemExit(f"{path} {params}: {answer['provisional']}")
@@ -105,7 +105,7 @@ def _accepted(platform: Platform, service: str, path: str, body: dict[str, Any])
     answers = []
 
     def accepted() -> bool:
-        answers.append(platform.say(service, path, body))
+        answers.append(platform.post(service, path, body))
         return answers[-1].status_code != 409
 
     until(accepted, path)
@@ -219,7 +219,7 @@ def turn(platform: Platform, advance: Callable[[], str]) -> None:
 
 def closed_day(platform: Platform) -> str | None:
     """The last closed day."""
-    found: str | None = platform.ask("metrics", "/readyz").json()["closed_day"]
+    found: str | None = platform.get("metrics", "/readyz").json()["closed_day"]
     return found
 
 

@@ -90,9 +90,9 @@ def begun(old: Old, data: Path) -> Platform:
 def goes_on(platform: Platform) -> None:
     """This release takes commands, closes days, and finds nothing that differs or is held."""
     data = platform.data
-    assert platform.ask("metrics", "/v1/durations").status_code == 200
+    assert platform.get("metrics", "/v1/durations").status_code == 200
     firm = {"name": "升级后的厂", "park": "K1-P001", "settled_on": "2024-05-05"}
-    platform.say("registry", "/v1/enterprises", firm).raise_for_status()
+    platform.post("registry", "/v1/enterprises", firm).raise_for_status()
     until(platform.settled, "what is said afterwards is projected")
     until(lambda: closed_day(platform) is not None, "days are closed", 400)
     turn(platform, lambda: parkunion("clock", "advance", "1d", "--data", data).stdout)
@@ -102,13 +102,13 @@ def goes_on(platform: Platform) -> None:
 
 
 def figures(platform: Platform, **known: str) -> list[Any]:
-    answers = [platform.ask("metrics", "/v1/coverage", **question, **known).raise_for_status().json() for question in QUESTIONS]
+    answers = [platform.get("metrics", "/v1/coverage", **question, **known).raise_for_status().json() for question in QUESTIONS]
     assert not known or all(answer["provisional"] == [] for answer in answers)
     return [answer["rows"] for answer in answers]
 
 
 def durations(platform: Platform) -> list[Any]:
-    return [platform.ask("metrics", "/v1/durations", **question).raise_for_status().json()["rows"] for question in WAITS]
+    return [platform.get("metrics", "/v1/durations", **question).raise_for_status().json()["rows"] for question in WAITS]
 
 
 def serving(listed: str) -> dict[str, int]:

@@ -23,8 +23,8 @@ from shared.contracts import Envelope
 from shared.process.db import create_pool
 from shared.process.migrate import migrate
 from tests.conftest import Database, NewDatabase
-from tests.integration.metrics.server import house_of
-from tests.integration.metrics.service import Room
+from tests.integration.metrics.server import server_of
+from tests.integration.metrics.service import Metrics
 from tests.migrations.kept import SECRET, SERVICES, Issuer, environment_of, knows_days, of, program_of, records, restore, unpack
 
 pytestmark = pytest.mark.invariant("I8")
@@ -85,7 +85,7 @@ async def test_every_record_can_be_read_and_is_what_the_journals_say(kept: Path,
 
 
 async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: dict[str, Database]) -> None:
-    async with house_of(restored["metrics"]) as house, house.client() as client:
+    async with server_of(restored["metrics"]) as server, server.client() as client:
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
@@ -97,7 +97,7 @@ async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: di
 async def test_figures_that_were_folded_before_there_were_durations_say_that_a_rebuild_is_needed(
     kept: Path, restored: dict[str, Database]
 ) -> None:
-    async with house_of(restored["metrics"]) as house, house.client() as client:
+    async with server_of(restored["metrics"]) as server, server.client() as client:
         for path in ("/v1/durations", "/v1/durations/curve"):
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["code"]) == (503, "REBUILD_NEEDED")
@@ -107,12 +107,12 @@ async def test_figures_that_were_folded_before_there_were_durations_say_that_a_r
 async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewDatabase) -> None:
     fresh = await database("metrics")
     pool = await create_pool(fresh.app_dsn, application_name="metrics.tests")
-    room = Room(pool)
+    metrics = Metrics(pool)
     # The reader keeps what closes a day to itself.
     said = [event for event in events(kept) if event.type != "parkunion.day-closed.v1"]
     for start in range(0, len(said), 200):
-        await room.fold_batch(0, said[start : start + 200])
-    async with house_of(fresh) as house, house.client() as client:
+        await metrics.fold_batch(0, said[start : start + 200])
+    async with server_of(fresh) as server, server.client() as client:
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()

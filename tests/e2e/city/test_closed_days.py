@@ -28,7 +28,7 @@ def settle(platform: Platform, name: str) -> str:
 
 
 def closed_day(platform: Platform) -> str | None:
-    found: str | None = platform.ask("metrics", "/readyz").json()["closed_day"]
+    found: str | None = platform.get("metrics", "/readyz").json()["closed_day"]
     return found
 
 
@@ -50,7 +50,7 @@ def test_the_day_left_behind_closes_and_its_figures_stay(city: City) -> None:
     final = figures(turning.data, day)
     assert final["provisional"] == []
     assert final["rows"] == before["rows"]
-    assert turning.ask("metrics", "/readyz").json()["closed_day_age_days"] == 1
+    assert turning.get("metrics", "/readyz").json()["closed_day_age_days"] == 1
 
     settle(turning, "第二厂")
     turning.accepted("registry", f"/v1/enterprises/{first}/headcounts", {"on": "2024-02-01", "workers": 90})

@@ -51,7 +51,7 @@ def test_every_reading_route_refuses_another_area(city: City, stranger: str) -> 
         ("metrics", "/explain", {"area": "C1", "measure": "members"}),
     ]
     answers = {
-        f"{service} {path} {params}": city.platform.ask(service, path, stranger, **params).status_code for service, path, params in routes
+        f"{service} {path} {params}": city.platform.get(service, path, stranger, **params).status_code for service, path, params in routes
     }
     assert {route: status for route, status in answers.items() if status != 403} == {}
 
@@ -79,14 +79,16 @@ def test_every_command_refuses_another_area(city: City, stranger: str) -> None:
         ("membership", f"/v1/members/{city.member}/leave", {**day, "reason": "x"}),
         ("membership", f"/v1/members/{city.member}/transfer", {**day, "union_id": union, "enterprise_id": one}),
     ]
-    answers = {f"{service} {path} {body}": city.platform.say(service, path, body, stranger).status_code for service, path, body in commands}
+    answers = {
+        f"{service} {path} {body}": city.platform.post(service, path, body, stranger).status_code for service, path, body in commands
+    }
     assert {command: status for command, status in answers.items() if status != 403} == {}
 
 
 def test_their_own_district_stays_open_to_them(city: City, stranger: str) -> None:
-    assert city.platform.ask("registry", f"/v1/enterprises/{city.other_enterprise}", stranger).status_code == 200
-    assert city.platform.ask("metrics", "/v1/coverage", stranger, area="C2").json()["rows"][0]["units"] == 1
-    listed = city.platform.ask("registry", "/v1/enterprises", stranger, area="C2").json()["items"]
+    assert city.platform.get("registry", f"/v1/enterprises/{city.other_enterprise}", stranger).status_code == 200
+    assert city.platform.get("metrics", "/v1/coverage", stranger, area="C2").json()["rows"][0]["units"] == 1
+    listed = city.platform.get("registry", "/v1/enterprises", stranger, area="C2").json()["items"]
     assert [item["id"] for item in listed] == [city.other_enterprise]
 
 

@@ -76,9 +76,9 @@ def test_a_process_that_stands_still_is_replaced_and_work_goes_on(city: City, se
     assert not psutil.pid_exists(before)
     until(platform.settled, "it works")
     code = f"F-{service}-{role}"
-    answer = platform.say("registry", "/v1/areas", {"code": code, "name": "示例", "kind": "division", "parent": None})
+    answer = platform.post("registry", "/v1/areas", {"code": code, "name": "示例", "kind": "division", "parent": None})
     assert answer.status_code == 201
-    until(lambda: platform.ask("metrics", "/v1/coverage", area=code).status_code == 200, "the new area is known to metrics")
+    until(lambda: platform.get("metrics", "/v1/coverage", area=code).status_code == 200, "the new area is known to metrics")
 
 
 def pids(platform: Platform, service: str, role: str) -> list[int]:
@@ -93,14 +93,14 @@ def test_commands_go_on_while_kafka_stands_still_and_the_page_says_how_old_it_is
         {"code": "D", "name": "示例区", "kind": "division", "parent": None},
         {"code": "D-P001", "name": "示例园", "kind": "park", "parent": "D"},
     ):
-        assert platform.say("registry", "/v1/areas", body).status_code == 201
+        assert platform.post("registry", "/v1/areas", body).status_code == 201
     until(platform.settled, "areas projected")
     broker = platform.status()["kafka"]["pid"]
     os.kill(broker, signal.SIGSTOP)
     try:
         names = [f"示例企业{n}" for n in range(5)]
         for name in names:
-            answer = platform.say("registry", "/v1/enterprises", {"name": name, "park": "D-P001", "settled_on": "2024-01-02"})
+            answer = platform.post("registry", "/v1/enterprises", {"name": name, "park": "D-P001", "settled_on": "2024-01-02"})
             assert answer.status_code == 201
         assert platform.figures(area="D")["all"]["units"] == 0
         until(lambda: platform.status()["services"]["registry"]["outbox"] == 5, "the outbox grows and is shown")

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from tests.e2e.city.conftest import City
-from tests.e2e.platform import asked, parkunion, until
+from tests.e2e.platform import parkunion, run_in_process, until
 
 SAY_UNREADABLE = """
 WITH s AS (
@@ -36,7 +36,7 @@ async def say_unreadable(city: City, enterprise: str) -> int:
 
 def parked(city: City, *words: str) -> tuple[int, dict[str, Any]]:
     """(exit code, what `parked … --json` says)"""
-    done = asked("parked", *words, "--json", "--data", city.platform.data)
+    done = run_in_process("parked", *words, "--json", "--data", city.platform.data)
     return done.returncode, json.loads(done.stdout) if done.stdout else {}
 
 
@@ -54,11 +54,11 @@ def test_a_held_stream_is_found_withdrawn_and_gone_on_with(city: City) -> None:
     code, tried = parked(city, "retry", subject)
     assert (code, tried["asked"], len(tried["items"])) == (1, 2, 2)
     assert all(one["tried_at"] for one in tried["items"])
-    assert asked("parked", "show", "enterprise/nobody", "--data", platform.data).returncode == 1
+    assert run_in_process("parked", "show", "enterprise/nobody", "--data", platform.data).returncode == 1
     assert parkunion("parked", "retry", "--data", platform.data, check=False).returncode == 2
     body = {"subject": subject, "from": sequence, "to": sequence, "reason": "unknown_type"}
-    assert platform.say("registry", "/v1/withdrawals", body).status_code == 201
-    said = platform.say("registry", f"/v1/enterprises/{city.enterprise}/headcounts", {"on": "2024-04-01", "workers": 44})
+    assert platform.post("registry", "/v1/withdrawals", body).status_code == 201
+    said = platform.post("registry", f"/v1/enterprises/{city.enterprise}/headcounts", {"on": "2024-04-01", "workers": 44})
     assert said.status_code == 201, said.text
     until(lambda: parked(city, "list")[0] == 0, "nothing is held")
     until(lambda: platform.figures(area="C1", by="park")["C1-P001"]["workers"] == 44, "what came after it counts")

@@ -44,7 +44,7 @@ def files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def test_no_document_number_is_in_topics_logs_metrics_spans_or_errors(city: City) -> None:
     platform = city.platform
-    refused = platform.say(
+    refused = platform.post(
         "membership",
         "/v1/members",
         {
@@ -54,7 +54,7 @@ def test_no_document_number_is_in_topics_logs_metrics_spans_or_errors(city: City
             "joined_on": "2024-03-05",
         },
     )
-    wrong = platform.say(
+    wrong = platform.post(
         "membership",
         "/v1/members",
         {
@@ -68,8 +68,8 @@ def test_no_document_number_is_in_topics_logs_metrics_spans_or_errors(city: City
     assert wrong.status_code == 422
     places = {
         "topics": asyncio.run(topics(platform.status()["kafka"]["bootstrap"])),
-        "answers": refused.content + wrong.content + platform.ask("membership", f"/v1/members/{city.member}").content,
-        **{f"{name} /metrics": platform.ask(name, "/metrics").content for name in ("registry", "membership", "metrics")},
+        "answers": refused.content + wrong.content + platform.get("membership", f"/v1/members/{city.member}").content,
+        **{f"{name} /metrics": platform.get(name, "/metrics").content for name in ("registry", "membership", "metrics")},
         "spans": bytes(city.collector.raw),
         **dict(files_of(platform.data / "logs")),
     }

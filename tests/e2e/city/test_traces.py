@@ -13,7 +13,7 @@ NAME = "示例不可入追踪厂"
 def test_one_trace_from_the_command_to_the_projection(city: City) -> None:
     collector = city.collector
     body = {"name": NAME, "park": "C1-P001", "settled_on": "2024-01-02"}
-    answer = city.platform.say("registry", "/v1/enterprises", body, traceparent=PARENT)
+    answer = city.platform.post("registry", "/v1/enterprises", body, traceparent=PARENT)
     assert answer.status_code == 201
     assert answer.headers["traceparent"].split("-")[1] == TRACE
 

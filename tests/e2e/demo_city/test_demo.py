@@ -15,7 +15,7 @@ from shared import contracts
 from shared.contracts import membership, registry
 from tests.e2e.demo_city.conftest import LAST_DAY, SCENARIO, WORDS, Done, by_area, counts
 from tests.e2e.journals import SOURCES, journals
-from tests.e2e.platform import Platform, asked, parkunion, until
+from tests.e2e.platform import Platform, parkunion, run_in_process, until
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_pages_table_and_areas_say_that_it_is_synthetic_and_what_is_odd_is_liste
 
 @pytest.mark.slow
 def test_another_sample_is_not_brought_into_its_folder(done: Done) -> None:
-    run = asked("demo", "--exit", "--data", done.platform.data)
+    run = run_in_process("demo", "--exit", "--data", done.platform.data)
     assert run.returncode == 2
     assert "another sample" in run.stderr
 
@@ -93,7 +93,7 @@ def test_another_sample_is_not_brought_into_its_folder(done: Done) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line_in_both_languages(words: tuple[str, ...], tmp_path: Path) -> None:
-    run = asked("demo", *words, "--data", tmp_path / "stack")
+    run = run_in_process("demo", *words, "--data", tmp_path / "stack")
     assert run.returncode == 2
     assert run.stdout == ""
     assert len(run.stderr.splitlines()) == 1

@@ -15,7 +15,7 @@ from deploy.local.child import ProcessIdentity
 from deploy.local.commands.clock import parse_step
 from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, write_private
-from tests.e2e.platform import asked
+from tests.e2e.platform import run_in_process
 
 
 def parkunion(*words: str | Path, cwd: Path | None = None, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def parkunion(*words: str | Path, cwd: Path | None = None, timeout: float = 120,
 )
 def test_without_a_stack_every_command_says_so_in_one_line(words: list[str], tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
-        answer = asked(*words, "--data", folder)
+        answer = run_in_process(*words, "--data", folder)
         assert answer.returncode == 3
         assert answer.stdout == ""
         assert len(answer.stderr.strip().splitlines()) == 1

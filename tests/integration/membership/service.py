@@ -1,4 +1,4 @@
-"""A membership service at work in a test: its commands on a real database, and the registry's news told to it directly."""
+"""Membership in a test, on a real database and without HTTP and Kafka: commands, and events of the registry given to its reader's handler."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def command(op: str, body: dict[str, Any]) -> Any:
     return command_of(TABLE, op, MODELS[op].model_validate(body))
 
 
-class Office:
+class Membership:
     """`do(op, **body)` is one command of a caller with all areas; it returns the result or raises the problem."""
 
     def __init__(self, pool: Pool, context: Context = CONTEXT) -> None:
@@ -68,15 +68,15 @@ class Office:
             raise outcome
         return outcome
 
-    async def tell(self, *said: tuple[str, Event, str]) -> list[Envelope]:
-        """The registry said (subject, fact, date): one batch of the reader."""
+    async def receive(self, *said: tuple[str, Event, str]) -> list[Envelope]:
+        """Events of the registry, (subject, fact, date) each, in one batch of the reader."""
         events = [self.event(*item) for item in said]
         async with self.pool.acquire() as conn, conn.transaction():
             await events_in.apply(conn, ShardBatch(1, 0, 1, events, {}))
         return events
 
     def event(self, subject: str, data: Event, on: str) -> Envelope:
-        """The next fact of a stream of the registry's."""
+        """The next event of a stream of the registry."""
         self.sequences[subject] = self.sequences.get(subject, 0) + 1
         return Envelope(
             id=uuid7(),
@@ -95,7 +95,7 @@ class Office:
     async def areas(self) -> None:
         """A root ROOT with two divisions D1 and D2, in each a park: P1, P2."""
         tree = {"ROOT": None, "D1": "ROOT", "D2": "ROOT", "P1": "D1", "P2": "D2"}
-        await self.tell(
+        await self.receive(
             *(
                 (
                     f"area/{code}",
@@ -110,19 +110,19 @@ class Office:
         """An enterprise that membership knows."""
         enterprise = uuid7()
         data = EnterpriseRegistered(enterprise_id=enterprise, name="示例", park=park, district="D" + park[1:])
-        await self.tell((f"enterprise/{enterprise}", data, settled_on))
+        await self.receive((f"enterprise/{enterprise}", data, settled_on))
         return enterprise
 
     async def close(self, enterprise: UUID, on: str) -> Envelope:
         """The registry closes an enterprise."""
-        return (await self.tell((f"enterprise/{enterprise}", EnterpriseClosed(reason="bankrupt"), on)))[0]
+        return (await self.receive((f"enterprise/{enterprise}", EnterpriseClosed(reason="bankrupt"), on)))[0]
 
     async def withdraw(self, enterprise: UUID, settled_on: str = "2020-01-01") -> None:
         """The registry withdraws the registration of an enterprise."""
         data = EnterpriseRegistered(enterprise_id=enterprise, name="示例", park="P1", district="D1")
         withdrawn = Placed(date.fromisoformat(settled_on), plain(data))
         corrected = FactCorrected(corrects=uuid7(), fact=type_of(data), rank=1, reason="typo", withdrawn=withdrawn)
-        await self.tell((f"enterprise/{enterprise}", corrected, settled_on))
+        await self.receive((f"enterprise/{enterprise}", corrected, settled_on))
 
     async def correct_closure(self, closure: Envelope, on: str | None) -> Envelope:
         """The registry corrects a closure: another date, or None for no closure."""
@@ -135,7 +135,7 @@ class Office:
             withdrawn=Placed(closure.occurredon, content),
             replacement=Placed(date.fromisoformat(on), content) if on else None,
         )
-        return (await self.tell((closure.subject, data, on or closure.occurredon.isoformat())))[0]
+        return (await self.receive((closure.subject, data, on or closure.occurredon.isoformat())))[0]
 
     async def union(self, *enterprises: UUID, kind: str = "enterprise_union", on: str = "2021-01-01", seat: str = "P1") -> UUID:
         """A union that covers these enterprises."""
@@ -158,11 +158,11 @@ class Office:
             return int(await conn.fetchval(f"SELECT count(*) FROM {table}"))
 
 
-@pytest.fixture(name="office")
-async def office_of_a_test(database: NewDatabase) -> AsyncIterator[Office]:
+@pytest.fixture(name="membership")
+async def membership_of_a_test(database: NewDatabase) -> AsyncIterator[Membership]:
     """A fresh database, with areas."""
     pool = await db.create_pool((await database("membership")).app_dsn, application_name="membership.tests")
-    made = Office(pool)
+    made = Membership(pool)
     await made.areas()
     yield made
     pool.terminate()

@@ -15,15 +15,15 @@ from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
 from shared.process import db
 from tests.integration.client import Client, settings_of
-from tests.integration.membership.service import DOCUMENT, Office, office_of_a_test  # noqa: F401
+from tests.integration.membership.service import DOCUMENT, Membership, membership_of_a_test  # noqa: F401
 
 EVERY = frozenset({"membership:read", "membership:write"})
 
 
-@pytest.fixture
-async def client(office: Office) -> AsyncIterator[Client]:
+@pytest.fixture(name="client")
+async def client_of_a_test(membership: Membership) -> AsyncIterator[Client]:
     app = api(settings_of(Settings))
-    app.state.pool = office.pool
+    app.state.pool = membership.pool
     async with Client.of(app, *EVERY) as made:
         yield made
 
@@ -36,8 +36,8 @@ def joining(union: str, enterprise: UUID, number: str = DOCUMENT, kind: str = "r
     return {"union_id": union, "enterprise_id": str(enterprise), "document": {"kind": kind, "number": number}, "joined_on": on}
 
 
-async def test_every_write_route_answers_201_with_its_events(client: Client, office: Office) -> None:
-    a, b = await office.enterprise(), await office.enterprise()
+async def test_every_write_route_answers_201_with_its_events(client: Client, membership: Membership) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
     status, union = await client.post("/v1/unions", founding(a, name="联合工会"))
     assert (status, set(union), len(union["event_ids"])) == (201, {"id", "subject", "sequence", "event_ids"}, 2)
     path = f"/v1/unions/{union['id']}"
@@ -57,15 +57,15 @@ async def test_every_write_route_answers_201_with_its_events(client: Client, off
     assert (await client.post(f"{path}/dissolution", {"on": "2022-01-01", "reason": "merged"}))[0] == 201
 
 
-async def test_warnings_are_in_both_languages(client: Client, office: Office) -> None:
-    _, union = await client.post("/v1/unions", founding(await office.enterprise(settled_on="2022-01-01")))
+async def test_warnings_are_in_both_languages(client: Client, membership: Membership) -> None:
+    _, union = await client.post("/v1/unions", founding(await membership.enterprise(settled_on="2022-01-01")))
     assert [warning["code"] for warning in union["warnings"]] == ["BEFORE_SETTLED"]
     assert union["warnings"][0]["message_zh"]
 
 
 @pytest.mark.invariant("I7")
-async def test_bad_input_names_the_field(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_bad_input_names_the_field(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     _, union = await client.post("/v1/unions", founding(a))
     coverage = f"/v1/unions/{union['id']}/coverage"
     good = joining(union["id"], a)
@@ -99,14 +99,14 @@ async def test_bad_input_names_the_field(client: Client, office: Office) -> None
         assert "110105194912310021" not in json.dumps(problem)
 
 
-async def test_an_idempotency_key_does_a_command_once(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_an_idempotency_key_does_a_command_once(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     headers = {"Idempotency-Key": "founding-1"}
     first = await client.post("/v1/unions", founding(a), **headers)
     assert await client.post("/v1/unions", founding(a), **headers) == first
     status, problem = await client.post("/v1/unions", founding(a, name="x"), **headers)
     assert (status, problem["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
-    assert await office.count("unions") == 1
+    assert await membership.count("unions") == 1
 
 
 async def test_not_yet_known_says_when_to_come_back(client: Client) -> None:
@@ -114,8 +114,8 @@ async def test_not_yet_known_says_when_to_come_back(client: Client) -> None:
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (409, "NOT_YET_KNOWN", "1")
 
 
-async def test_a_batch_answers_line_by_line(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_a_batch_answers_line_by_line(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     _, union = await client.post("/v1/unions", founding(a))
     member = {"op": "member", "key": "m1", "body": joining(union["id"], a)}
     answers = await client.batch(
@@ -132,8 +132,8 @@ async def test_a_batch_answers_line_by_line(client: Client, office: Office) -> N
     assert again[0] == answers[0]
 
 
-async def test_unions_are_listed_found_and_paged(client: Client, office: Office) -> None:
-    enterprises = [await office.enterprise() for _ in range(5)]
+async def test_unions_are_listed_found_and_paged(client: Client, membership: Membership) -> None:
+    enterprises = [await membership.enterprise() for _ in range(5)]
     ids = [(await client.post("/v1/unions", founding(e, name=f"Works {n} 工会")))[1]["id"] for n, e in enumerate(enterprises)]
     _, page = await client.get("/v1/unions", limit=2)
     seen = [item["id"] for item in page["items"]]
@@ -158,20 +158,20 @@ async def test_unions_are_listed_found_and_paged(client: Client, office: Office)
     assert (await client.get(f"/v1/unions/{uuid7()}"))[0] == 404
 
 
-async def test_a_member_is_shown_without_a_name_and_with_a_masked_document(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_a_member_is_shown_without_a_name_and_with_a_masked_document(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     _, union = await client.post("/v1/unions", founding(a))
     _, member = await client.post("/v1/members", joining(union["id"], a))
     status, shown = await client.get(f"/v1/members/{member['id']}")
     assert status == 200
     assert shown["document"] == {"kind": "resident_id", "number": "110105********002X"}
     assert set(shown) == {"id", "union_id", "enterprise_id", "joined_on", "left_on", "subject", "document"}
-    await office.pool.execute("DELETE FROM persons")
+    await membership.pool.execute("DELETE FROM persons")
     assert (await client.get(f"/v1/members/{member['id']}"))[1]["document"] is None
 
 
-async def test_the_journal_of_a_stream_is_paged(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_the_journal_of_a_stream_is_paged(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     _, union = await client.post("/v1/unions", founding(a))
     for n in range(3):
         await client.post("/v1/members", joining(union["id"], a, str(n), "sample"))
@@ -187,8 +187,8 @@ async def test_the_journal_of_a_stream_is_paged(client: Client, office: Office) 
 
 
 @pytest.mark.invariant("I6")
-async def test_a_token_for_one_area_gets_403_for_another_on_every_route(client: Client, office: Office) -> None:
-    here, there = await office.enterprise("P1"), await office.enterprise("P2")
+async def test_a_token_for_one_area_gets_403_for_another_on_every_route(client: Client, membership: Membership) -> None:
+    here, there = await membership.enterprise("P1"), await membership.enterprise("P2")
     _, mine = await client.post("/v1/unions", founding(here))
     _, other = await client.post("/v1/unions", founding(there, seat_area="P2"))
     _, member = await client.post("/v1/members", joining(other["id"], there))
@@ -221,19 +221,21 @@ async def test_a_token_for_one_area_gets_403_for_another_on_every_route(client: 
 
 
 @pytest.mark.invariant("I6")
-async def test_row_level_security_shows_nothing_without_areas_and_only_granted_rows_with_them(client: Client, office: Office) -> None:
-    here, there = await office.enterprise("P1"), await office.enterprise("P2")
+async def test_row_level_security_shows_nothing_without_areas_and_only_granted_rows_with_them(
+    client: Client, membership: Membership
+) -> None:
+    here, there = await membership.enterprise("P1"), await membership.enterprise("P2")
     for enterprise, seat in ((here, "P1"), (there, "P2")):
         _, union = await client.post("/v1/unions", founding(enterprise, seat_area=seat))
         await client.post("/v1/members", joining(union["id"], enterprise, seat, "sample"))
     for areas, rows in ((None, 0), (Areas(), 0), (Areas.of(["D1"]), 1), (Areas.of(["D1", "P2"]), 2), (Areas.of(["ROOT"]), 2)):
-        async with db.transaction(office.pool, areas=areas) as conn:
+        async with db.transaction(membership.pool, areas=areas) as conn:
             assert await conn.fetchval("SELECT count(*) FROM unions") == rows
             assert await conn.fetchval("SELECT count(*) FROM memberships") == rows
 
 
-async def test_scopes_are_needed_and_checked_again_on_a_repeat(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_scopes_are_needed_and_checked_again_on_a_repeat(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     await client.post("/v1/unions", founding(a), **{"Idempotency-Key": "k"})
     client.be("*", scopes=frozenset({"membership:read"}))
     status, problem = await client.post("/v1/unions", founding(a), **{"Idempotency-Key": "k"})
@@ -242,8 +244,8 @@ async def test_scopes_are_needed_and_checked_again_on_a_repeat(client: Client, o
     assert (await client.get("/v1/unions"))[0] == 403
 
 
-async def test_operations_are_there_and_know_no_person(client: Client, office: Office) -> None:
-    a = await office.enterprise()
+async def test_operations_are_there_and_know_no_person(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
     _, union = await client.post("/v1/unions", founding(a))
     await client.post("/v1/members", joining(union["id"], a))
     ready = (await client.http.get("/readyz")).json()

@@ -12,133 +12,133 @@ from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, Enterpr
 from shared.http.auth import Areas
 from shared.problems.errors import Problem
 from shared.process import db
-from tests.integration.membership.service import Office, office_of_a_test  # noqa: F401
+from tests.integration.membership.service import Membership, membership_of_a_test  # noqa: F401
 
 
-async def test_closing_one_unit_of_a_joint_union_ends_only_its_coverage(office: Office) -> None:
-    a, b = await office.enterprise(), await office.enterprise()
-    union = await office.union(a, b, kind="joint_union")
-    member = await office.member(union, a)
-    closure = await office.close(a, "2022-03-01")
-    kind, on, data = (await office.said(f"enterprise/{a}"))[-1]
+async def test_closing_one_unit_of_a_joint_union_ends_only_its_coverage(membership: Membership) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
+    union = await membership.union(a, b, kind="joint_union")
+    member = await membership.member(union, a)
+    closure = await membership.close(a, "2022-03-01")
+    kind, on, data = (await membership.said(f"enterprise/{a}"))[-1]
     assert (kind, on, data["reason"]) == ("coverage-ended", "2022-03-01", "enterprise_closed")
-    row = await office.pool.fetchrow("SELECT cause_id, origin, actor FROM journal ORDER BY id DESC LIMIT 1")
+    row = await membership.pool.fetchrow("SELECT cause_id, origin, actor FROM journal ORDER BY id DESC LIMIT 1")
     assert row is not None
     assert tuple(row) == (closure.id, f"event:{closure.id}", "registrar")
-    assert len(await office.said(f"union/{union}")) == 1
-    assert len(await office.said(f"enterprise/{b}")) == 1
-    other = await office.enterprise()
-    moved = await office.do("transfer", member_id=member, on="2022-04-01", union_id=await office.union(other), enterprise_id=other)
+    assert len(await membership.said(f"union/{union}")) == 1
+    assert len(await membership.said(f"enterprise/{b}")) == 1
+    other = await membership.enterprise()
+    moved = await membership.do("transfer", member_id=member, on="2022-04-01", union_id=await membership.union(other), enterprise_id=other)
     assert moved.id
 
 
-async def test_the_last_unit_takes_its_union_with_it(office: Office) -> None:
-    a, b = await office.enterprise(), await office.enterprise()
-    union = await office.union(a, b, kind="joint_union")
-    await office.close(a, "2022-06-01")
-    await office.close(b, "2022-03-01")
-    assert (await office.said(f"union/{union}"))[-1][:2] == ("union-dissolved", "2022-06-01")
+async def test_the_last_unit_takes_its_union_with_it(membership: Membership) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
+    union = await membership.union(a, b, kind="joint_union")
+    await membership.close(a, "2022-06-01")
+    await membership.close(b, "2022-03-01")
+    assert (await membership.said(f"union/{union}"))[-1][:2] == ("union-dissolved", "2022-06-01")
     with pytest.raises(Problem):
-        await office.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
+        await membership.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
 
 
-async def test_a_closure_seen_twice_ends_coverage_once(office: Office) -> None:
-    a = await office.enterprise()
-    await office.union(a)
-    closure = await office.close(a, "2022-03-01")
-    await office.tell((closure.subject, closure.data, "2022-03-01"))
-    assert [kind for kind, _, _ in await office.said(f"enterprise/{a}")] == ["coverage-started", "coverage-ended"]
+async def test_a_closure_seen_twice_ends_coverage_once(membership: Membership) -> None:
+    a = await membership.enterprise()
+    await membership.union(a)
+    closure = await membership.close(a, "2022-03-01")
+    await membership.receive((closure.subject, closure.data, "2022-03-01"))
+    assert [kind for kind, _, _ in await membership.said(f"enterprise/{a}")] == ["coverage-started", "coverage-ended"]
 
 
-async def test_a_founding_typed_after_the_closure_ends_with_it(office: Office) -> None:
-    a = await office.enterprise()
-    closure = await office.close(a, "2022-03-01")
-    union = await office.union(a, on="2021-05-01")
-    assert [(kind, on) for kind, on, _ in await office.said(f"enterprise/{a}")] == [
+async def test_a_founding_typed_after_the_closure_ends_with_it(membership: Membership) -> None:
+    a = await membership.enterprise()
+    closure = await membership.close(a, "2022-03-01")
+    union = await membership.union(a, on="2021-05-01")
+    assert [(kind, on) for kind, on, _ in await membership.said(f"enterprise/{a}")] == [
         ("coverage-started", "2021-05-01"),
         ("coverage-ended", "2022-03-01"),
     ]
-    assert [(kind, on) for kind, on, _ in await office.said(f"union/{union}")] == [
+    assert [(kind, on) for kind, on, _ in await membership.said(f"union/{union}")] == [
         ("union-founded", "2021-05-01"),
         ("union-dissolved", "2022-03-01"),
     ]
-    assert await office.pool.fetchval("SELECT array_agg(cause_id) FROM journal WHERE cause_id IS NOT NULL") == [closure.id] * 2
+    assert await membership.pool.fetchval("SELECT array_agg(cause_id) FROM journal WHERE cause_id IS NOT NULL") == [closure.id] * 2
     with pytest.raises(Problem) as refused:
-        await office.union(a, on="2022-03-01")
+        await membership.union(a, on="2022-03-01")
     assert refused.value.code == "ENTERPRISE_CLOSED"
 
 
-async def test_a_corrected_closure_corrects_what_it_led_to(office: Office) -> None:
-    a = await office.enterprise()
-    union = await office.union(a)
-    closure = await office.close(a, "2022-03-01")
-    corrected = await office.correct_closure(closure, "2022-05-01")
+async def test_a_corrected_closure_corrects_what_it_led_to(membership: Membership) -> None:
+    a = await membership.enterprise()
+    union = await membership.union(a)
+    closure = await membership.close(a, "2022-03-01")
+    corrected = await membership.correct_closure(closure, "2022-05-01")
     for subject in (f"enterprise/{a}", f"union/{union}"):
-        kind, on, data = (await office.said(subject))[-1]
+        kind, on, data = (await membership.said(subject))[-1]
         assert (kind, on, data["rank"], data["withdrawn"]["occurred_on"]) == ("fact-corrected", "2022-05-01", 2, "2022-03-01")
-        original = await office.pool.fetchval("SELECT event_id FROM journal WHERE subject = $1 AND sequence = 2", subject)
+        original = await membership.pool.fetchval("SELECT event_id FROM journal WHERE subject = $1 AND sequence = 2", subject)
         assert UUID(data["corrects"]) == original
-    assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE cause_id = $1", corrected.id) == 2
-    again = await office.correct_closure(closure, None)
+    assert await membership.pool.fetchval("SELECT count(*) FROM journal WHERE cause_id = $1", corrected.id) == 2
+    again = await membership.correct_closure(closure, None)
     for subject in (f"enterprise/{a}", f"union/{union}"):
-        data = (await office.said(subject))[-1][2]
+        data = (await membership.said(subject))[-1][2]
         assert data.get("replacement") is None
-        assert UUID(data["corrects"]) == await office.pool.fetchval(
+        assert UUID(data["corrects"]) == await membership.pool.fetchval(
             "SELECT event_id FROM journal WHERE subject = $1 AND sequence = 3", subject
         )
-    assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE cause_id = $1", again.id) == 2
-    await office.member(union, a, "1", "2023-01-01")
+    assert await membership.pool.fetchval("SELECT count(*) FROM journal WHERE cause_id = $1", again.id) == 2
+    await membership.member(union, a, "1", "2023-01-01")
 
 
-async def test_a_founding_and_a_closure_at_the_same_time_come_to_the_same_end(office: Office) -> None:
+async def test_a_founding_and_a_closure_at_the_same_time_come_to_the_same_end(membership: Membership) -> None:
     for _ in range(8):
-        a, b = await office.enterprise(), await office.enterprise()
-        joint = await office.union(b, kind="joint_union")
+        a, b = await membership.enterprise(), await membership.enterprise()
+        joint = await membership.union(b, kind="joint_union")
         outcomes = await asyncio.gather(
-            office.close(a, "2022-03-01"),
-            office.union(a),
-            office.do("coverage", union_id=joint, enterprise_id=a, on="2021-06-01", started=True),
+            membership.close(a, "2022-03-01"),
+            membership.union(a),
+            membership.do("coverage", union_id=joint, enterprise_id=a, on="2021-06-01", started=True),
             return_exceptions=True,
         )
         assert not [o for o in outcomes if isinstance(o, BaseException)], outcomes
-        facts = [(kind, data["union_id"]) for kind, _, data in await office.said(f"enterprise/{a}")]
+        facts = [(kind, data["union_id"]) for kind, _, data in await membership.said(f"enterprise/{a}")]
         assert sorted(kind for kind, _ in facts) == ["coverage-ended"] * 2 + ["coverage-started"] * 2
         own = str(outcomes[1])
-        assert [kind for kind, _, _ in await office.said(f"union/{own}")] == ["union-founded", "union-dissolved"]
-        assert [kind for kind, _, _ in await office.said(f"union/{joint}")] == ["union-founded"]
+        assert [kind for kind, _, _ in await membership.said(f"union/{own}")] == ["union-founded", "union-dissolved"]
+        assert [kind for kind, _, _ in await membership.said(f"union/{joint}")] == ["union-founded"]
 
 
-async def test_placement_follows_moves_by_date_and_not_by_arrival(office: Office) -> None:
-    a = await office.enterprise("P1")
-    await office.tell(
+async def test_placement_follows_moves_by_date_and_not_by_arrival(membership: Membership) -> None:
+    a = await membership.enterprise("P1")
+    await membership.receive(
         (f"enterprise/{a}", EnterpriseMoved(park="P2", district="D2"), "2023-01-01"),
         (f"enterprise/{a}", EnterpriseMoved(park="ROOT", district="ROOT"), "2022-01-01"),
     )
-    assert await office.pool.fetchval("SELECT park FROM enterprises WHERE id = $1", a) == "P2"
+    assert await membership.pool.fetchval("SELECT park FROM enterprises WHERE id = $1", a) == "P2"
 
 
 @pytest.mark.endurance
 async def test_a_federation_of_ten_thousand_units_is_founded_loses_a_thousand_and_is_dissolved_in_single_transactions(
-    office: Office,
+    membership: Membership,
 ) -> None:
     units = [uuid7() for _ in range(10_000)]
     news = [(f"enterprise/{e}", EnterpriseRegistered(enterprise_id=e, name="示例", park="P1", district="D1"), "2020-01-01") for e in units]
-    await office.tell(*news)
-    union = await office.union(*units, kind="regional_federation", seat="D1")
-    await office.tell(*((f"enterprise/{e}", EnterpriseClosed(reason="bankrupt"), "2022-01-01") for e in units[:1000]))
-    ended = await office.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
+    await membership.receive(*news)
+    union = await membership.union(*units, kind="regional_federation", seat="D1")
+    await membership.receive(*((f"enterprise/{e}", EnterpriseClosed(reason="bankrupt"), "2022-01-01") for e in units[:1000]))
+    ended = await membership.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
     assert len(ended.event_ids) == 9_001
-    assert await office.pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%coverage-ended%'") == 10_000
+    assert await membership.pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%coverage-ended%'") == 10_000
 
 
-async def test_nobody_takes_back_what_a_closure_led_to(office: Office) -> None:
-    a, b = await office.enterprise(), await office.enterprise()
-    own = await office.union(a)
-    await office.union(a, b, kind="joint_union")
-    await office.close(a, "2022-03-01")
+async def test_nobody_takes_back_what_a_closure_led_to(membership: Membership) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
+    own = await membership.union(a)
+    await membership.union(a, b, kind="joint_union")
+    await membership.close(a, "2022-03-01")
     found = "SELECT event_id FROM journal WHERE type = $1 AND (subject = $2 OR data->>'kind' = 'joint_union')"
     ends = {
-        kind: await office.pool.fetchval(found, kind, f"union/{own}")
+        kind: await membership.pool.fetchval(found, kind, f"union/{own}")
         for kind in ("parkunion.coverage-ended.v1", "parkunion.union-dissolved.v1")
     }
     for kind, data, code in [
@@ -148,36 +148,36 @@ async def test_nobody_takes_back_what_a_closure_led_to(office: Office) -> None:
         ("parkunion.union-dissolved.v1", {"on": "2022-04-01"}, "RESERVED_REASON"),
     ]:
         with pytest.raises(Problem) as refused:
-            await office.do("correction", corrects=ends[kind], reason="typo", data=data)
+            await membership.do("correction", corrects=ends[kind], reason="typo", data=data)
         assert (kind, refused.value.code) == (kind, code)
 
 
-async def test_with_a_start_that_is_withdrawn_goes_the_end_that_the_closure_gave_it(office: Office) -> None:
-    a, b = await office.enterprise(), await office.enterprise()
-    await office.union(a, b, kind="joint_union")
-    await office.close(a, "2022-03-01")
-    start = await office.pool.fetchval("SELECT event_id FROM journal WHERE subject = $1 AND sequence = 1", f"enterprise/{a}")
-    await office.do("correction", corrects=start, reason="typo", data=None)
-    assert [(kind, data.get("rank")) for kind, _, data in await office.said(f"enterprise/{a}")][2:] == [
+async def test_with_a_start_that_is_withdrawn_goes_the_end_that_the_closure_gave_it(membership: Membership) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
+    await membership.union(a, b, kind="joint_union")
+    await membership.close(a, "2022-03-01")
+    start = await membership.pool.fetchval("SELECT event_id FROM journal WHERE subject = $1 AND sequence = 1", f"enterprise/{a}")
+    await membership.do("correction", corrects=start, reason="typo", data=None)
+    assert [(kind, data.get("rank")) for kind, _, data in await membership.said(f"enterprise/{a}")][2:] == [
         ("fact-corrected", 1),
         ("fact-corrected", 2),
     ]
-    async with db.transaction(office.pool, areas=Areas.all()) as conn:
+    async with db.transaction(membership.pool, areas=Areas.all()) as conn:
         assert await conn.fetchval("SELECT count(*) FROM coverage_facts WHERE enterprise_id = $1", a) == 0
 
 
-async def test_what_was_said_of_an_enterprise_that_the_registry_withdrew_can_still_be_ended(office: Office) -> None:
-    a, b = await office.enterprise(), await office.enterprise()
-    union = await office.union(a, b, kind="joint_union")
-    left, moved = await office.member(union, a, "1"), await office.member(union, a, "2")
-    await office.withdraw(a)
+async def test_what_was_said_of_an_enterprise_that_the_registry_withdrew_can_still_be_ended(membership: Membership) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
+    union = await membership.union(a, b, kind="joint_union")
+    left, moved = await membership.member(union, a, "1"), await membership.member(union, a, "2")
+    await membership.withdraw(a)
     with pytest.raises(Problem) as refused:
-        await office.do("leave", areas=Areas.of(["P1"]), member_id=left, on="2021-06-01", reason="retired")
+        await membership.do("leave", areas=Areas.of(["P1"]), member_id=left, on="2021-06-01", reason="retired")
     assert refused.value.code == "AREA_NOT_GRANTED"
-    await office.do("leave", member_id=left, on="2021-06-01", reason="retired")
-    await office.do("transfer", member_id=moved, on="2021-06-01", union_id=union, enterprise_id=b)
-    await office.do("dissolution", union_id=union, on="2022-01-01", reason="merged")
-    assert [kind for kind, _, _ in await office.said(f"enterprise/{a}")] == [
+    await membership.do("leave", member_id=left, on="2021-06-01", reason="retired")
+    await membership.do("transfer", member_id=moved, on="2021-06-01", union_id=union, enterprise_id=b)
+    await membership.do("dissolution", union_id=union, on="2022-01-01", reason="merged")
+    assert [kind for kind, _, _ in await membership.said(f"enterprise/{a}")] == [
         "coverage-started",
         "member-joined",
         "member-joined",

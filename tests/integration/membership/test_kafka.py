@@ -26,7 +26,7 @@ from shared.process import db
 from shared.process.clock import utc_now
 from tests.conftest import NewDatabase, NewTopics
 from tests.integration.client import settings_of
-from tests.integration.membership.service import DOCUMENT, Office
+from tests.integration.membership.service import DOCUMENT, Membership
 
 PARTITIONS = 4
 DEADLINE = 20.0
@@ -35,8 +35,8 @@ DEADLINE = 20.0
 class Town:
     """One service between its topics."""
 
-    def __init__(self, office: Office, broker: KafkaBroker, settings: Settings) -> None:
-        self.office = office
+    def __init__(self, membership: Membership, broker: KafkaBroker, settings: Settings) -> None:
+        self.membership = membership
         self.broker = broker
         self.settings = settings
 
@@ -102,36 +102,36 @@ async def town(
     made = await database("membership")
     settings = settings_of(Settings, made, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix)
     pool = await db.create_pool(made.app_dsn, application_name="membership.tests")
-    yield Town(Office(pool, context_of(settings)), kafka, settings)
+    yield Town(Membership(pool, context_of(settings)), kafka, settings)
     pool.terminate()
 
 
-def area(office: Office, code: str, parent: str | None = None) -> Envelope:
-    return office.event(f"area/{code}", AreaRegistered(code=code, name=code, kind=AreaKind.PARK, parent=parent), "1900-01-01")
+def area(membership: Membership, code: str, parent: str | None = None) -> Envelope:
+    return membership.event(f"area/{code}", AreaRegistered(code=code, name=code, kind=AreaKind.PARK, parent=parent), "1900-01-01")
 
 
-def settled(office: Office, enterprise: UUID) -> Envelope:
+def settled(membership: Membership, enterprise: UUID) -> Envelope:
     data = EnterpriseRegistered(enterprise_id=enterprise, name="示例", park="P1", district="D1")
-    return office.event(f"enterprise/{enterprise}", data, "2020-01-01")
+    return membership.event(f"enterprise/{enterprise}", data, "2020-01-01")
 
 
 @pytest.mark.invariant("I1")
 async def test_what_the_registry_says_becomes_known_and_what_follows_is_said_exactly_once(town: Town) -> None:
-    office, a, b = town.office, uuid7(), uuid7()
-    news = [area(office, "D1"), area(office, "P1", "D1"), settled(office, a), settled(office, b)]
+    membership, a, b = town.membership, uuid7(), uuid7()
+    news = [area(membership, "D1"), area(membership, "P1", "D1"), settled(membership, a), settled(membership, b)]
     async with town.running("consumer"):
         await town.publish(*news)
-        await until(lambda: office.pool.fetchval("SELECT (SELECT count(*) FROM enterprises) + (SELECT count(*) FROM areas) = 4"))
-        union = await office.union(a, b, kind="joint_union")
-        await office.member(union, a, DOCUMENT, "2021-02-01", "resident_id")
+        await until(lambda: membership.pool.fetchval("SELECT (SELECT count(*) FROM enterprises) + (SELECT count(*) FROM areas) = 4"))
+        union = await membership.union(a, b, kind="joint_union")
+        await membership.member(union, a, DOCUMENT, "2021-02-01", "resident_id")
     closures = [
-        office.event(f"enterprise/{e}", EnterpriseClosed(reason="bankrupt"), on) for e, on in ((a, "2022-03-01"), (b, "2022-02-01"))
+        membership.event(f"enterprise/{e}", EnterpriseClosed(reason="bankrupt"), on) for e, on in ((a, "2022-03-01"), (b, "2022-02-01"))
     ]
     await town.publish(*closures)
     async with town.running("consumer", "relay"):
-        await until(lambda: _dissolved(office))
+        await until(lambda: _dissolved(membership))
         await town.publish(*news, *closures)
-        await until(lambda: office.pool.fetchval("SELECT count(*) = 0 FROM outbox"))
+        await until(lambda: membership.pool.fetchval("SELECT count(*) = 0 FROM outbox"))
         await until(lambda: _read_all(town))
     events = [event for event in await town.said() if not event.subject.startswith("day/")]
     streams: dict[str, list[str]] = {}
@@ -148,35 +148,35 @@ async def test_what_the_registry_says_becomes_known_and_what_follows_is_said_exa
     assert not [e for e in events if DOCUMENT.encode() in contracts.encode(e)]
 
 
-async def _dissolved(office: Office) -> bool:
-    return bool(await office.pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%union-dissolved%'"))
+async def _dissolved(membership: Membership) -> bool:
+    return bool(await membership.pool.fetchval("SELECT count(*) FROM journal WHERE type LIKE '%union-dissolved%'"))
 
 
 async def _read_all(town: Town) -> bool:
     ends = {partition: extent.end for (_, partition), extent in (await town.broker.extents([town.settings.registry_topic])).items()}
-    rows = await town.office.pool.fetch("SELECT shard, next FROM shards")
+    rows = await town.membership.pool.fetch("SELECT shard, next FROM shards")
     return {row["shard"]: row["next"].get(town.settings.registry_topic, 0) for row in rows} == ends
 
 
 async def _knows_the_ends(town: Town) -> bool:
-    async with town.office.pool.acquire() as conn:
+    async with town.membership.pool.acquire() as conn:
         return not await areas_may_follow(conn, (), town.settings.registry_topic, PARTITIONS)
 
 
 async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_one_does_not_exist(town: Town) -> None:
-    office, known, missing = town.office, uuid7(), uuid7()
-    later = settled(office, known)
+    membership, known, missing = town.membership, uuid7(), uuid7()
+    later = settled(membership, known)
     while partition_of(str(missing), PARTITIONS) != partition_of(str(known), PARTITIONS):
         missing = uuid7()
 
     async def refusal(enterprise: UUID) -> tuple[str, int]:
         with pytest.raises(Problem) as refused:
-            await office.union(enterprise)
+            await membership.union(enterprise)
         return refused.value.code, refused.value.status
 
     assert await refusal(missing) == ("NOT_YET_KNOWN", 409)
     async with town.running("consumer"):
-        await town.publish(area(office, "P1"), later)
+        await town.publish(area(membership, "P1"), later)
         await until(lambda: _read_all(town))
         assert await refusal(missing) == ("NOT_YET_KNOWN", 409)
         again = replace_event(later, 2, utc_now() + timedelta(seconds=61))
@@ -184,21 +184,21 @@ async def test_an_id_younger_than_what_was_read_is_asked_for_again_and_an_older_
         await until(lambda: _read_all(town))
         await until(lambda: _knows_the_ends(town))
     assert await refusal(missing) == ("UNKNOWN_ENTERPRISE", 422)
-    await office.pool.execute("UPDATE shards SET current_at = parkunion_now()")
-    async with town.office.pool.acquire() as conn:
+    await membership.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+    async with town.membership.pool.acquire() as conn:
         # Both were unknown when a command looked; one of them was read before it asked whether it may follow.
         assert await may_follow(conn, {known, missing}, town.settings.registry_topic, PARTITIONS) == {known}
         assert await areas_may_follow(conn, {"P1"}, town.settings.registry_topic, PARTITIONS)
         assert not await areas_may_follow(conn, {"nowhere"}, town.settings.registry_topic, PARTITIONS)
-    await office.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+    await membership.pool.execute("UPDATE shards SET current_at = parkunion_now()")
     body: dict[str, Any] = {"kind": "joint_union", "seat_area": "nowhere", "approved_on": "2021-01-01", "enterprises": [str(known)]}
     with pytest.raises(Problem) as refused:
-        await office.do("union", **body)
+        await membership.do("union", **body)
     assert (refused.value.code, refused.value.status) == ("UNKNOWN_AREA", 422)
     # Nobody has heard of the log for a while: the area may be in it.
-    await office.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 minute'")
+    await membership.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 minute'")
     with pytest.raises(Problem) as refused:
-        await office.do("union", **body)
+        await membership.do("union", **body)
     assert (refused.value.code, refused.value.status) == ("NOT_YET_KNOWN", 409)
 
 

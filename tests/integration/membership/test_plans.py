@@ -23,7 +23,7 @@ from shared.writing import commands
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import CarryOut, Line
 from tests.conftest import NewDatabase
-from tests.integration.membership.service import Office
+from tests.integration.membership.service import Membership
 from tests.integration.membership.service import command as command_of
 
 ROWS = 20_000
@@ -47,8 +47,8 @@ SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint FROM 
 
 @pytest.fixture
 async def by_key(database: NewDatabase) -> AsyncIterator[Pool]:
-    membership = await database("membership")
-    pool = await db.create_pool(membership.app_dsn, application_name="plans.tests", max_size=1, by_key=True)
+    database_of_membership = await database("membership")
+    pool = await db.create_pool(database_of_membership.app_dsn, application_name="plans.tests", max_size=1, by_key=True)
     yield pool
     pool.terminate()
 
@@ -84,17 +84,17 @@ async def test_a_command_reads_a_few_rows_however_many_there_are(by_key: Pool) -
 
 
 async def test_a_single_command_makes_nine_round_trips_and_no_plan_is_made_anew(by_key: Pool) -> None:
-    office = Office(by_key)
-    await office.areas()
-    enterprise = str(await office.enterprise())
-    union = await office.do("union", kind="enterprise_union", seat_area="P1", approved_on="2021-01-01", enterprises=[enterprise])
+    membership = Membership(by_key)
+    await membership.areas()
+    enterprise = str(await membership.enterprise())
+    union = await membership.do("union", kind="enterprise_union", seat_area="P1", approved_on="2021-01-01", enterprises=[enterprise])
     asked: list[str] = []
     for n in range(7):
         asked.clear()
         async with by_key.acquire() as conn:
             conn.add_query_logger(log := lambda record: asked.append(record.query))
         document = {"kind": "sample", "number": f"round-trips-{n}"}
-        await commands.one(by_key, "tester", *joining(office, union.id, enterprise, document, key=f"key-{n}"))
+        await commands.one(by_key, "tester", *joining(membership, union.id, enterprise, document, key=f"key-{n}"))
         async with by_key.acquire() as conn:
             conn.remove_query_logger(log)
     assert len(asked) == 9, asked
@@ -103,8 +103,8 @@ async def test_a_single_command_makes_nine_round_trips_and_no_plan_is_made_anew(
         assert await conn.fetch(planned) == []
 
 
-def joining(office: Office, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Any], CarryOut[Any]]:
+def joining(membership: Membership, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Any], CarryOut[Any]]:
     """A join as `POST /v1/members` does it."""
     body = {"union_id": union, "enterprise_id": enterprise, "document": document, "joined_on": "2024-01-02"}
     line = Line(command_of("member", body), key, idempotency.fingerprint(b"f", "POST", "member", body))
-    return line, carrying_out(TABLE, office.context, Areas.all(), Actor("tester", "api"))
+    return line, carrying_out(TABLE, membership.context, Areas.all(), Actor("tester", "api"))

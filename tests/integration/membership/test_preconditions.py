@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tests.integration.client import Client
-from tests.integration.membership.service import Office, office_of_a_test  # noqa: F401
-from tests.integration.membership.test_api import client, founding, joining  # noqa: F401
+from tests.integration.membership.service import Membership, membership_of_a_test  # noqa: F401
+from tests.integration.membership.test_api import client_of_a_test, founding, joining  # noqa: F401
 
 
-async def test_a_precondition_that_does_not_hold_is_412_on_every_route_about_a_union_or_a_member(client: Client, office: Office) -> None:  # noqa: F811
-    a, b = await office.enterprise(), await office.enterprise()
+async def test_a_precondition_that_does_not_hold_is_412_on_every_route_about_a_union_or_a_member(
+    client: Client, membership: Membership
+) -> None:
+    a, b = await membership.enterprise(), await membership.enterprise()
     _, union = await client.post("/v1/unions", founding(a, b))
     _, member = await client.post("/v1/members", joining(union["id"], a))
     its, hers = f"/v1/unions/{union['id']}", f"/v1/members/{member['id']}"
@@ -36,7 +38,7 @@ async def test_a_precondition_that_does_not_hold_is_412_on_every_route_about_a_u
     assert transferred["code"] == "ALREADY_LEFT"
 
 
-async def test_a_withdrawn_union_is_gone_and_its_stream_is_still_told(client: Client) -> None:  # noqa: F811
+async def test_a_withdrawn_union_is_gone_and_its_stream_is_still_told(client: Client) -> None:
     _, union = await client.post("/v1/unions", founding(kind="regional_federation"))
     status, answer = await client.post("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "duplicate", "data": None})
     assert (status, answer["subject"], answer["sequence"], [answer["id"]]) == (201, union["subject"], 2, answer["event_ids"])
@@ -51,7 +53,7 @@ async def test_a_withdrawn_union_is_gone_and_its_stream_is_still_told(client: Cl
     assert (status, problem["code"], problem["errors"][0]["field"]) == (403, "AREA_NOT_GRANTED", "corrects")
 
 
-async def test_a_correction_that_changes_nothing_is_refused(client: Client) -> None:  # noqa: F811
+async def test_a_correction_that_changes_nothing_is_refused(client: Client) -> None:
     _, union = await client.post("/v1/unions", founding(kind="regional_federation"))
     for data in ({}, {"approved_on": "2021-01-01"}):
         status, problem = await client.post("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "x", "data": data})

@@ -1,4 +1,4 @@
-"""Metrics reading a log: the broker's twin in memory, the projectors of every generation as a process runs them, audits and rebuilds."""
+"""Metrics with a log in memory: the projectors of every generation as a process runs them, audits and rebuilds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Log:
         for topic in self.settings.topics:
             self.broker.create(topic, PARTITIONS)
 
-    def tell(self, events: Iterable[Envelope]) -> None:
+    def publish_events(self, events: Iterable[Envelope]) -> None:
         for event in events:
             topic = self.settings.topics[event.source == membership.SOURCE]
             self.publish(topic, event.partitionkey, encode(event))
@@ -49,7 +49,7 @@ class Log:
         self.broker.write(topic, [Message(partition_of(key, PARTITIONS), key.encode(), value)])
 
     @asynccontextmanager
-    async def feeding(self) -> AsyncIterator[GenerationReaders]:
+    async def projecting(self) -> AsyncIterator[GenerationReaders]:
         stop, work = asyncio.Event(), GenerationReaders(self.settings, lambda: self.broker)
         task = asyncio.create_task(work.run(stop))
         try:
@@ -72,7 +72,7 @@ class Log:
 
     async def fold(self) -> None:
         """Have the projectors of every generation read all there is, and end."""
-        async with self.feeding():
+        async with self.projecting():
             await self.read(*(await lifecycle.active(self.owner)))
 
     async def source(self) -> EventLog:

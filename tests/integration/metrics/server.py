@@ -1,4 +1,4 @@
-"""The metrics API as a process runs it: a real server with stream and dashboard, tokens of its own issuer, events told to its projector."""
+"""The metrics API as a process runs it: a real server with stream and dashboard, tokens of its own issuer, events given to its projector."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from shared.http.tokens import Verifier
 from shared.process.db import create_pool
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
-from tests.integration.metrics.service import Room
+from tests.integration.metrics.service import Metrics
 
 KEY = ECKey.generate_key("P-256", auto_kid=True)
 
 
 @dataclass
-class House:
-    """`url` answers; `room` tells; `token()` opens."""
+class MetricsServer:
+    """`url` is the server's; `metrics` gets events; `token()` makes tokens."""
 
     url: str
-    room: Room
+    metrics: Metrics
     hub: Hub
 
     def token(self, *areas: str, scope: str = "metrics:read", lasts: float = 600) -> str:
@@ -51,36 +51,36 @@ async def _keys() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def house_of(database: Database, *, fresh: bool = True, **changes: Any) -> AsyncIterator[House]:
-    """A running house; `fresh`: its reader says every second that nothing is missing, as one with a quiet log does."""
+async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -> AsyncIterator[MetricsServer]:
+    """A running server. With `fresh`, `current_at` of its shards is renewed twice a second, as the reader of a quiet log does."""
     settings = settings_of(Settings, database, **changes)
     app = api(settings)
     app.state.verifier = Verifier(settings, _keys)
-    server = uvicorn.Server(
+    uvicorn_server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
     )
     # Signals are the test runner's.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(server.serve())
+    uvicorn_server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    serving = asyncio.create_task(uvicorn_server.serve())
     pool = await create_pool(database.app_dsn, application_name="metrics.tests")
-    beating = asyncio.create_task(_beat(Room(pool))) if fresh else None
+    keeping_current = asyncio.create_task(_keep_current(Metrics(pool))) if fresh else None
     try:
         async with asyncio.timeout(20):
-            while not server.started:
+            while not uvicorn_server.started:
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
                 await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield House(f"http://127.0.0.1:{port}", Room(pool), app.state.hub)
+        port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
+        yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub)
     finally:
-        if beating is not None:
-            beating.cancel()
-        server.should_exit = True
+        if keeping_current is not None:
+            keeping_current.cancel()
+        uvicorn_server.should_exit = True
         await serving
         pool.terminate()
 
 
-async def _beat(room: Room) -> None:
+async def _keep_current(metrics: Metrics) -> None:
     while True:
-        await room.pool.execute("UPDATE shards SET current_at = parkunion_now()")
+        await metrics.pool.execute("UPDATE shards SET current_at = parkunion_now()")
         await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""The metrics service at work in a test: events told to its projector directly, its questions on a real database."""
+"""Metrics in a test, on a real database and without Kafka: events are given to its projector directly."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 MEMBERSHIP = {*membership.TYPES.values()}
 
 
-class Room:
-    """`say(subject, fact, on)` appends one event on a known day; `fold()` has the projector fold what was said since."""
+class Metrics:
+    """`append(subject, fact, on)` makes one event, recorded on the known day; `fold()` projects the events made since the last fold."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.projector = Projector(pool, CLOCK)
         self.questions = Snapshots(pool, CLOCK)
-        self.said: list[Envelope] = []
+        self.events: list[Envelope] = []
         self.known = datetime(2024, 6, 3, 2, tzinfo=UTC)
         self._waiting: list[Envelope] = []
         self._sequences: Counter[tuple[str, str]] = Counter()
         self._versions: Counter[int] = Counter()
         self.closed: dict[int, date] = {}
 
-    def say(self, subject: str, data: Event, on: str, corrects: Envelope | None = None) -> Envelope:
+    def append(self, subject: str, data: Event, on: str, corrects: Envelope | None = None) -> Envelope:
         source = corrects.source if corrects else membership.SOURCE if type(data) in MEMBERSHIP else registry.SOURCE
         self._sequences[source, subject] += 1
         self.known += timedelta(seconds=1)
@@ -61,7 +61,7 @@ class Room:
             data=data,
             traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         )
-        self.said.append(event)
+        self.events.append(event)
         self._waiting.append(event)
         return event
 
@@ -69,7 +69,7 @@ class Room:
         """The fact of `event` was wrong: from `on` on with other fields, or (None) not at all."""
         data = event.data
         replacement = Placed(date.fromisoformat(on), {**plain(data), **changed}) if on else None
-        said = FactCorrected(
+        correction = FactCorrected(
             corrects=event.id,
             fact=event.type,
             rank=event.sequence,
@@ -77,11 +77,11 @@ class Room:
             withdrawn=Placed(event.occurredon, plain(data)),
             replacement=replacement,
         )
-        return self.say(event.subject, said, on or event.occurredon.isoformat(), corrects=event)
+        return self.append(event.subject, correction, on or event.occurredon.isoformat(), corrects=event)
 
     def area(self, code: str, parent: str | None, name: str | None = None, level: bool = False, on: str = "1900-01-01") -> Envelope:
         kind = AreaKind.PARK if "P" in code else AreaKind.DIVISION
-        return self.say(f"area/{code}", AreaRegistered(code=code, name=name or code, kind=kind, parent=parent, level=level), on)
+        return self.append(f"area/{code}", AreaRegistered(code=code, name=name or code, kind=kind, parent=parent, level=level), on)
 
     def next_day(self, days: int = 1) -> date:
         self.known += timedelta(days=days)
@@ -97,7 +97,7 @@ class Room:
             await self.fold_batch(0, waiting[start : start + size])
 
     async def fold_batch(self, shard: int, events: Sequence[Envelope], projector: Projector | None = None) -> None:
-        """One batch as the reader gives it: one transaction, then the news of the commit."""
+        """One batch as the reader gives it: one transaction, then `after_commit`."""
         projector = projector or self.projector
         self._versions[shard] += 1
         batch = ShardBatch(1, shard, self._versions[shard], list(events), {}, self.closed.get(shard))
@@ -112,7 +112,7 @@ class Room:
         projector.after_commit(batch)
 
     async def close(self, day: date, *shards: int, projector: Projector | None = None) -> None:
-        """The reader's news that a day is closed in some shards, shard 0 if none is named."""
+        """The reader reports a closed day in some shards, shard 0 by default."""
         for shard in shards or (0,):
             async with self.pool.acquire() as conn, conn.transaction():
                 await (projector or self.projector).on_closed(conn, shard, day)
@@ -126,7 +126,7 @@ class Room:
         await self.close(day, *range(shards))
 
     @asynccontextmanager
-    async def ask(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
+    async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         async with self.questions.snapshot(areas or Areas.all()) as snapshot:
             yield snapshot
 
@@ -162,15 +162,15 @@ def enterprise() -> tuple[UUID, str]:
     return made, f"enterprise/{made}"
 
 
-@pytest.fixture(name="metrics")
-async def metrics_of_a_test(database: NewDatabase) -> Database:
+@pytest.fixture(name="metrics_database")
+async def metrics_database_of_a_test(database: NewDatabase) -> Database:
     """A fresh database of metrics."""
     return await database("metrics")
 
 
-@pytest.fixture(name="room")
-async def room_of_a_test(metrics: Database) -> AsyncIterator[Room]:
+@pytest.fixture(name="metrics")
+async def metrics_of_a_test(metrics_database: Database) -> AsyncIterator[Metrics]:
     """Metrics on that database."""
-    pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
-    yield Room(pool)
+    pool = await create_pool(metrics_database.app_dsn, application_name="metrics.tests")
+    yield Metrics(pool)
     pool.terminate()

@@ -1,4 +1,4 @@
-"""A registry at work in a test: its API over HTTP on a real database, and a caller that the test can change."""
+"""The registry in a test: its API over HTTP on a real database, and a caller that the test can change."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def registry_of_a_test(database: NewDatabase) -> AsyncIterator[Registry]:
     """A registry with the areas of `Registry.areas`."""
     made = await database("registry")
     pool = await db.create_pool(made.app_dsn, application_name="registry.tests")
-    async with at_work(pool) as office:
-        await office.areas()
-        yield office
+    async with at_work(pool) as registry:
+        await registry.areas()
+        yield registry
     pool.terminate()

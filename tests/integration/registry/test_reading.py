@@ -11,11 +11,11 @@ from shared.process import db
 from tests.integration.registry.service import CODE, Registry, line, registry_of_a_test, settling  # noqa: F401
 
 
-async def all_pages(office: Registry, path: str, limit: int, **params: Any) -> list[dict[str, Any]]:
+async def all_pages(registry: Registry, path: str, limit: int, **params: Any) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     after: dict[str, str] = {}
     while True:
-        status, page = await office.get(path, limit=limit, **params, **after)
+        status, page = await registry.get(path, limit=limit, **params, **after)
         assert status == 200, page
         items += page["items"]
         if page["next"] is None:

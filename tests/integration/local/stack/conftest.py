@@ -21,11 +21,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     platform = Platform.start(folder, "--test-clock")
     try:
         for code, kind, parent in (("C", "division", None), ("C-P001", "park", "C")):
-            platform.say("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent}).raise_for_status()
+            platform.post("registry", "/v1/areas", {"code": code, "name": f"示例{code}", "kind": kind, "parent": parent}).raise_for_status()
         for number in range(3):
             body = {"name": f"示例企业{number}", "park": "C-P001", "settled_on": "2024-01-02"}
-            made = platform.say("registry", "/v1/enterprises", body).raise_for_status().json()["id"]
-            platform.say("registry", f"/v1/enterprises/{made}/headcounts", {"on": "2024-02-01", "workers": 40}).raise_for_status()
+            made = platform.post("registry", "/v1/enterprises", body).raise_for_status().json()["id"]
+            platform.post("registry", f"/v1/enterprises/{made}/headcounts", {"on": "2024-02-01", "workers": 40}).raise_for_status()
         until(platform.settled, "everything projected")
         yield platform
     finally:

@@ -13,7 +13,7 @@ import pytest
 from deploy.local import stack as stacks
 from deploy.local.child import ProcessIdentity
 from deploy.local.errors import UserError
-from tests.e2e.platform import Platform, asked, parkunion, until
+from tests.e2e.platform import Platform, parkunion, run_in_process, until
 
 SERVICE_KEYS = {"url", "roles", "ready", "lag_events", "lag_seconds", "outbox", "held"}
 ROLES = {"registry": {"api", "relay"}, "membership": {"api", "relay", "consumer"}, "metrics": {"api", "projector"}}
@@ -98,7 +98,7 @@ def test_a_token_is_printed_alone(running: Path) -> None:
     ],
 )
 def test_a_token_is_not_given_for_what_says_nothing(running: Path, words: list[str], zh: str, en: str) -> None:
-    refused = asked("token", *words, "--data", running)
+    refused = run_in_process("token", *words, "--data", running)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
     assert zh in refused.stderr
     assert en in refused.stderr

@@ -18,7 +18,7 @@ from tests import oracle
 from tests.conftest import Database, NewTopics
 from tests.histories import history, interleaved
 from tests.integration.client import settings_of
-from tests.integration.metrics.service import Room, metrics_of_a_test, room_of_a_test  # noqa: F401
+from tests.integration.metrics.service import Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
 
 PARTITIONS = 4
 DEADLINE = 30
@@ -35,10 +35,12 @@ async def publish(kafka: KafkaBroker, prefix: str, events: Iterable[Envelope]) -
 
 @pytest.mark.invariant("I1")
 async def test_a_projector_that_is_stopped_is_followed_by_one_that_goes_on(
-    kafka: KafkaBroker, kafka_server: KafkaServer, metrics: Database, room: Room, new_topics: NewTopics, topic_prefix: str
+    kafka: KafkaBroker, kafka_server: KafkaServer, metrics_database: Database, metrics: Metrics, new_topics: NewTopics, topic_prefix: str
 ) -> None:
     await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    settings = settings_of(Settings, metrics, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=17)
+    settings = settings_of(
+        Settings, metrics_database, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=17
+    )
     events = interleaved(history(7, enterprises=20, length=20), 7)
     half = len(events) // 2
     for part in (events[:half], events[half:]):
@@ -46,11 +48,13 @@ async def test_a_projector_that_is_stopped_is_followed_by_one_that_goes_on(
         stop = asyncio.Event()
         projector = asyncio.ensure_future(app.roles(settings)["projector"](stop))
         async with asyncio.timeout(DEADLINE):
-            while (await lag(room.pool, kafka, 1, settings.topics)).events or not await room.pool.fetchval("SELECT count(*) FROM shards"):
+            while (await lag(metrics.pool, kafka, 1, settings.topics)).events or not await metrics.pool.fetchval(
+                "SELECT count(*) FROM shards"
+            ):
                 await asyncio.sleep(0.05)
         stop.set()
         await projector
-    assert await room.ledger() == oracle.ledger(events)
-    assert await room.pool.fetchval("SELECT count(*) FROM g1.facts") == len(events)
-    async with room.ask() as snapshot:
+    assert await metrics.ledger() == oracle.ledger(events)
+    assert await metrics.pool.fetchval("SELECT count(*) FROM g1.facts") == len(events)
+    async with metrics.snapshot() as snapshot:
         assert set(snapshot.versions) == set(range(PARTITIONS))

@@ -26,7 +26,7 @@ from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused
 from tests.integration.metrics.log import PARTITIONS, Log, log_in
-from tests.integration.metrics.service import CLOCK, Room, enterprise
+from tests.integration.metrics.service import CLOCK, Metrics, enterprise
 from tests.unit.metrics.test_counted import of_a_visit
 
 AS_OF = date(2024, 6, 1)
@@ -42,9 +42,9 @@ async def log(database: NewDatabase) -> AsyncIterator[Log]:
 
 
 @pytest.fixture
-async def room(database: NewDatabase) -> AsyncIterator[Room]:
+async def metrics(database: NewDatabase) -> AsyncIterator[Metrics]:
     pool = await create_pool((await database("metrics")).app_dsn, application_name="metrics.tests")
-    yield Room(pool)
+    yield Metrics(pool)
     pool.terminate()
 
 
@@ -76,9 +76,9 @@ async def test_nothing_is_held_the_ledger_is_the_same_days_close_and_audit_and_r
     applied = oracle.counted(events, refused)
     visits = [event for event in applied if event.type == "parkunion.visit-made.v1"]
     assert len(visits) > 20
-    log.tell(events[: len(events) // 2])
+    log.publish_events(events[: len(events) // 2])
     await log.fold()
-    log.tell(events[len(events) // 2 :])
+    log.publish_events(events[len(events) // 2 :])
     day = max(oracle.known_day(event) for event in events)
     later = max(event.time for event in events) + timedelta(days=2)
     for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE), strict=True):
@@ -106,7 +106,7 @@ async def test_nothing_is_held_the_ledger_is_the_same_days_close_and_audit_and_r
 async def test_many_streams_that_begin_with_one_stop_no_reader(log: Log) -> None:
     made = [enterprise() for _ in range(MANY)]
     events = [stated(membership.SOURCE, subject, visit(one), KNOWN, AS_OF) for one, subject in made]
-    log.tell(events)
+    log.publish_events(events)
     await log.fold()
     assert await log.owner.fetchval("SELECT count(*) FROM held") == 0
     tables = ("facts", "states", "ledger_open", "durations_open", "enterprises", "placements")
@@ -115,28 +115,28 @@ async def test_many_streams_that_begin_with_one_stop_no_reader(log: Log) -> None
     assert report.differences == 0
 
 
-async def test_the_timeline_has_it_with_its_corrections_and_withdrawals_and_no_figure_leads_to_it(room: Room) -> None:
+async def test_the_timeline_has_it_with_its_corrections_and_withdrawals_and_no_figure_leads_to_it(metrics: Metrics) -> None:
     for code, parent in (("C", None), ("D1", "C"), ("D1-P001", "D1")):
-        room.area(code, parent)
+        metrics.area(code, parent)
     made, subject = enterprise()
-    room.say(subject, EnterpriseRegistered(enterprise_id=made, name="示例厂", park="D1-P001", district="D1"), "2024-01-10")
-    room.say(subject, HeadcountReported(workers=40), "2024-02-01")
-    room.say(subject, MemberJoined(membership_id=uuid7(), enterprise_id=made, union_id=uuid7()), "2024-03-01")
-    await room.fold()
-    before = room.today
-    ledger = await room.ledger()
-    after = room.next_day()
-    wrong = room.say(subject, visit(made, VisitPurpose.FOUNDING, "agreed"), "2024-03-03")
-    never = room.say(subject, visit(made, VisitPurpose.RIGHTS), "2024-04-04")
-    room.say(subject, visit(made), "2024-05-05")
-    room.correct(wrong, "2024-03-04", purpose="follow_up")
+    metrics.append(subject, EnterpriseRegistered(enterprise_id=made, name="示例厂", park="D1-P001", district="D1"), "2024-01-10")
+    metrics.append(subject, HeadcountReported(workers=40), "2024-02-01")
+    metrics.append(subject, MemberJoined(membership_id=uuid7(), enterprise_id=made, union_id=uuid7()), "2024-03-01")
+    await metrics.fold()
+    before = metrics.today
+    ledger = await metrics.ledger()
+    after = metrics.next_day()
+    wrong = metrics.append(subject, visit(made, VisitPurpose.FOUNDING, "agreed"), "2024-03-03")
+    never = metrics.append(subject, visit(made, VisitPurpose.RIGHTS), "2024-04-04")
+    metrics.append(subject, visit(made), "2024-05-05")
+    metrics.correct(wrong, "2024-03-04", purpose="follow_up")
     said = EventWithdrawn(first=never.sequence, last=never.sequence, reason="never_was")
-    room.say(subject, said, "2024-06-05", corrects=never)
+    metrics.append(subject, said, "2024-06-05", corrects=never)
     other, unknown = enterprise()
-    room.say(unknown, visit(other), "2024-05-06")
-    await room.fold(2)
-    assert await room.ledger() == ledger
-    async with room.ask() as snapshot:
+    metrics.append(unknown, visit(other), "2024-05-06")
+    await metrics.fold(2)
+    assert await metrics.ledger() == ledger
+    async with metrics.snapshot() as snapshot:
         lines = await enterprises.timeline(snapshot, made, AS_OF, after)
         tree = snapshot.areas.at(AS_OF, after)
         found = {language: lines_of(lines, Words(language, CLOCK.zone), tree) for language in LANGUAGES}

@@ -16,7 +16,7 @@ from tests import oracle
 from tests.conftest import NewDatabase
 from tests.dummy_service.reading import drained, running, until
 from tests.histories import history, interleaved, refused
-from tests.integration.metrics.service import CLOCK, Room
+from tests.integration.metrics.service import CLOCK, Metrics
 
 TOPICS = ["registry", "membership"]
 
@@ -62,7 +62,7 @@ async def test_the_ledger_is_that_of_the_facts_without_those_that_never_counted(
                 # What a withdrawal sets free is applied after its place in the log was read.
                 await until(lambda: nothing_held(pool))
         start = end
-    room, counted = Room(pool), oracle.counted(events, refused)
-    assert await room.ledger() == oracle.ledger(counted)
-    assert await room.durations() == oracle.durations(counted)
+    metrics, counted = Metrics(pool), oracle.counted(events, refused)
+    assert await metrics.ledger() == oracle.ledger(counted)
+    assert await metrics.durations() == oracle.durations(counted)
     pool.terminate()

@@ -30,7 +30,7 @@ from shared.process.db import create_pool
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.client import settings_of
 from tests.integration.metrics.folding.test_kafka import PARTITIONS, publish
-from tests.integration.metrics.service import Room, enterprise
+from tests.integration.metrics.service import Metrics, enterprise
 
 ROOT = Path(__file__).parents[4]
 DEADLINE = 60
@@ -40,19 +40,19 @@ FROM (TABLE g{g}.ledger UNION ALL TABLE g{g}.ledger_open) l WHERE effective_day 
 """
 
 
-def said(room: Room) -> tuple[str, list[Envelope]]:
+def said(metrics: Metrics) -> tuple[str, list[Envelope]]:
     """An enterprise that settled on 10 January with 40 workers."""
     made, subject = enterprise()
-    room.known = datetime(2024, 6, 3, 2, tzinfo=UTC)
-    room.say(subject, EnterpriseRegistered(enterprise_id=made, name="示例", park="P1", district="D"), "2024-01-10")
-    room.say(subject, HeadcountReported(workers=40), "2024-01-10")
-    return subject, room.said
+    metrics.known = datetime(2024, 6, 3, 2, tzinfo=UTC)
+    metrics.append(subject, EnterpriseRegistered(enterprise_id=made, name="示例", park="P1", district="D"), "2024-01-10")
+    metrics.append(subject, HeadcountReported(workers=40), "2024-01-10")
+    return subject, metrics.events
 
 
 @asynccontextmanager
-async def projecting(metrics: Database, kafka: KafkaServer, prefix: str) -> AsyncIterator[None]:
+async def projecting(metrics_database: Database, kafka: KafkaServer, prefix: str) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    settings = settings_of(Settings, metrics, kafka=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=prefix)
+    settings = settings_of(Settings, metrics_database, kafka=kafka.bootstrap, partitions=PARTITIONS, topic_prefix=prefix)
     task = asyncio.ensure_future(app.roles(settings)["projector"](stop))
     try:
         yield
@@ -70,16 +70,16 @@ async def counted(conn: asyncpg.Connection[asyncpg.Record], generation: int, *da
 async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_accepted(
     kafka: KafkaBroker, kafka_server: KafkaServer, database: NewDatabase, new_topics: NewTopics, topic_prefix: str
 ) -> None:
-    metrics = await database("metrics")
+    metrics_database = await database("metrics")
     await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
-    pool = await create_pool(metrics.app_dsn, application_name="metrics.tests")
-    owner = await db.connect(metrics.owner_dsn, application_name="metrics.tests")
-    subject, events = said(Room(pool))
+    pool = await create_pool(metrics_database.app_dsn, application_name="metrics.tests")
+    owner = await db.connect(metrics_database.owner_dsn, application_name="metrics.tests")
+    subject, events = said(Metrics(pool))
     await publish(kafka, topic_prefix, events)
 
     def other(*words: str) -> subprocess.CompletedProcess[str]:
         settings = {
-            "MIGRATION_DSN": metrics.owner_dsn,
+            "MIGRATION_DSN": metrics_database.owner_dsn,
             "KAFKA": kafka_server.bootstrap,
             "PARTITIONS": str(PARTITIONS),
             "TOPIC_PREFIX": topic_prefix,
@@ -94,7 +94,7 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
             check=False,
         )
 
-    async with projecting(metrics, kafka_server, topic_prefix):
+    async with projecting(metrics_database, kafka_server, topic_prefix):
         async with asyncio.timeout(DEADLINE):
             while await pool.fetchval("SELECT count(*) FROM g1.facts") < len(events):
                 await asyncio.sleep(0.05)

@@ -42,7 +42,7 @@ async def log(database: NewDatabase) -> AsyncIterator[Log]:
 @pytest.mark.invariant("I3")
 async def test_a_generation_that_is_as_the_log_says_is_equal(log: Log) -> None:
     events = told()
-    log.tell(events)
+    log.publish_events(events)
     await log.fold()
     number, report = await log.audit()
     assert (report.differences, report.parked, report.events) == (0, [], len(events))
@@ -54,7 +54,7 @@ async def test_a_generation_that_is_as_the_log_says_is_equal(log: Log) -> None:
 
 async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) -> None:
     events = told()
-    log.tell(events)
+    log.publish_events(events)
     await log.fold()
     (row,) = await log.owner.fetch("SELECT ctid, shard, cell, effective_day, known_day, units FROM g1.ledger_open WHERE units > 0 LIMIT 1")
     await log.owner.execute("UPDATE g1.ledger_open SET units = units + 1 WHERE ctid = $1", row["ctid"])
@@ -98,7 +98,7 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
     ],
 )
 async def test_whatever_is_changed_in_a_table_is_found(log: Log, change: str, table: str) -> None:
-    log.tell(told())
+    log.publish_events(told())
     await log.fold()
     await log.owner.execute(change)
     _, report = await log.audit()
@@ -112,7 +112,7 @@ async def test_what_is_parked_is_listed_and_is_no_difference(log: Log) -> None:
         if event is victim:
             log.publish(log.settings.topics[0], event.partitionkey, encode(event).replace(b'"workers":', b'"workers":-1,"was":'))
         else:
-            log.tell([event])
+            log.publish_events([event])
     await log.fold()
     held = await log.owner.fetchval("SELECT count(*) FROM held")
     assert held
@@ -131,14 +131,14 @@ async def test_what_is_parked_is_listed_and_is_no_difference(log: Log) -> None:
 @pytest.mark.invariant("I3")
 async def test_a_rebuild_under_a_running_load_serves_what_the_definition_says(log: Log) -> None:
     events = told(enterprises=30)
-    log.tell(events[: len(events) // 2])
+    log.publish_events(events[: len(events) // 2])
 
     async def write() -> None:
         for event in events[len(events) // 2 :]:
-            log.tell([event])
+            log.publish_events([event])
             await asyncio.sleep(0.002)
 
-    async with log.feeding():
+    async with log.projecting():
         await log.read(1)
         writing = asyncio.create_task(write())
         made, _, report = await log.rebuild()
@@ -161,12 +161,12 @@ async def test_a_rebuild_under_a_running_load_serves_what_the_definition_says(lo
 async def test_a_rollback_goes_to_what_was_fed_meanwhile_and_back(log: Log) -> None:
     events = told()
     half = len(events) // 2
-    log.tell(events[:half])
+    log.publish_events(events[:half])
     await log.fold()
     made, *_ = await log.rebuild()
     await lifecycle.switch(log.owner, made, None)
-    async with log.feeding():
-        log.tell(events[half:])
+    async with log.projecting():
+        log.publish_events(events[half:])
         await log.read(1, made)
         assert await lifecycle.rollback(log.owner) == (made, 1)
         assert (await log.audit())[1].generation == 1
@@ -175,7 +175,7 @@ async def test_a_rollback_goes_to_what_was_fed_meanwhile_and_back(log: Log) -> N
 
 
 async def test_a_day_after_it_retired_a_generation_is_let_go_and_the_next_rebuild_drops_it(log: Log) -> None:
-    log.tell(told())
+    log.publish_events(told())
     await log.fold()
     made, *_ = await log.rebuild()
     await lifecycle.switch(log.owner, made, None)
@@ -193,7 +193,7 @@ async def test_a_day_after_it_retired_a_generation_is_let_go_and_the_next_rebuil
 
 
 async def test_a_switch_is_refused_with_the_reason(log: Log) -> None:
-    log.tell(told())
+    log.publish_events(told())
     await log.fold()
     with pytest.raises(GenerationRefused, match="rebuild first"):
         await lifecycle.switch(log.owner, None, None)
@@ -213,7 +213,7 @@ async def test_a_switch_is_refused_with_the_reason(log: Log) -> None:
 
 
 async def test_a_rebuild_that_is_killed_leaves_what_the_next_one_drops(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    log.tell(told())
+    log.publish_events(told())
     await log.fold()
     done = Loader.done
 
@@ -248,7 +248,7 @@ async def generations_rebuild(log: Log, writing: object) -> None:
 
 
 async def test_two_rebuilds_at_once_are_one(log: Log) -> None:
-    log.tell(told())
+    log.publish_events(told())
     await log.fold()
     other = await log.connect()
     await other.execute("SELECT pg_advisory_lock($1)", lifecycle.REBUILDING)
@@ -283,11 +283,11 @@ async def test_a_generation_has_the_same_catalogue_as_the_one_before(log: Log) -
 
 async def test_a_log_that_was_cut_or_made_anew_is_not_audited(log: Log) -> None:
     events = told()
-    log.tell(events)
+    log.publish_events(events)
     await log.fold()
     for topic in log.settings.topics:
         log.broker.create(topic, PARTITIONS)
-    log.tell(sorted(events, key=lambda event: (event.time, event.sequence)))
+    log.publish_events(sorted(events, key=lambda event: (event.time, event.sequence)))
     with pytest.raises(LogNotRead, match="written again"):
         await log.audit()
     made, _, report = await log.rebuild()
@@ -299,12 +299,12 @@ async def test_a_log_that_was_cut_or_made_anew_is_not_audited(log: Log) -> None:
 async def test_one_generation_that_cannot_go_on_stops_no_other(log: Log) -> None:
     events = told()
     half = len(events) // 2
-    log.tell(events[:half])
+    log.publish_events(events[:half])
     await log.fold()
     made, *_ = await log.rebuild()
     await log.owner.execute(f"DROP TABLE g{made}.placements")
-    async with log.feeding():
-        log.tell(events[half:])
+    async with log.projecting():
+        log.publish_events(events[half:])
         await log.read(1)
     assert await log.ledger(1) == of_the_oracle(events)
     assert await log.behind(made)

@@ -64,9 +64,9 @@ def close(log: Log, messages: list[tuple[str, Message]]) -> None:
 async def test_a_log_that_is_written_again_counts_what_came_too_late_and_the_rebuild_names_it(database: NewDatabase) -> None:
     async with log_in(await database("metrics")) as log:
         timely, late, over = settled(uuid7(), 1), settled(uuid7(), 2), closings(log)
-        log.tell([timely])
+        log.publish_events([timely])
         close(log, over)
-        log.tell([late])
+        log.publish_events([late])
         await log.fold()
         held = await log.owner.fetch("SELECT kind, subject FROM held WHERE generation = 1")
         assert [(row["kind"], row["subject"]) for row in held] == [("late", late.subject)]
@@ -78,7 +78,7 @@ async def test_a_log_that_is_written_again_counts_what_came_too_late_and_the_reb
 
         for topic in log.settings.topics:
             log.broker.create(topic, PARTITIONS)
-        log.tell([timely, late])
+        log.publish_events([timely, late])
         close(log, over)
         await log.fold()
         assert await log.ledger(1) == figures, "what was final stays"

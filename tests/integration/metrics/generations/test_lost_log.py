@@ -46,7 +46,7 @@ async def taken(log: Log) -> dict[int, int]:
 async def fold(log: Log) -> None:
     """Have the projectors take over every shard and read all there is; old offsets alone could look as if they had."""
     versions = await taken(log)
-    async with log.feeding(), asyncio.timeout(DEADLINE):
+    async with log.projecting(), asyncio.timeout(DEADLINE):
         while True:
             rows = await taken(log)
             if len(rows) == PARTITIONS and all(version > versions.get(shard, -1) for shard, version in rows.items()):
@@ -78,7 +78,7 @@ async def test_from_a_wiped_log_to_the_republished_one_answers_say_that_somethin
     last = max(events, key=lambda event: (event.subject.startswith("enterprise/"), event.source == membership.SOURCE, event.sequence))
     told = [event for event in events if (event.source, event.subject, event.sequence) != (last.source, last.subject, last.sequence - 1)]
     assert len(told) == len(events) - 1
-    log.tell(told)
+    log.publish_events(told)
     await fold(log)
     assert await provisional(log) == {"NO_CLOSED_DAYS", "HELD_EVENTS"}
     assert (await readiness(log)).ready
@@ -89,11 +89,11 @@ async def test_from_a_wiped_log_to_the_republished_one_answers_say_that_somethin
     assert "reconcile" in found.checks["log"]
     assert await provisional(log) == {"NO_CLOSED_DAYS", "HELD_EVENTS"}
     for part in (told[:0], told[: len(told) // 2], told[len(told) // 2 : -3]):
-        log.tell(part)
+        log.publish_events(part)
         await fold(log)
         assert "LOG_INCOMPLETE" in await provisional(log)
         assert not (await readiness(log)).ready
-    log.tell(told[-3:])
+    log.publish_events(told[-3:])
     await fold(log)
     assert await provisional(log) == {"NO_CLOSED_DAYS", "HELD_EVENTS"}
     found = await readiness(log)
@@ -106,12 +106,12 @@ async def test_from_a_wiped_log_to_the_republished_one_answers_say_that_somethin
 async def test_a_wiped_log_is_neither_audited_nor_rebuilt_until_it_was_published_again(
     log: Log, events: list[Envelope], read: bool
 ) -> None:
-    log.tell(events)
+    log.publish_events(events)
     await fold(log)
     wipe(log)
     half = len(events) // 2
     for part in ([], events[:half]):
-        log.tell(part)
+        log.publish_events(part)
         if read:
             await fold(log)
         with pytest.raises(LogLost, match=r"不再包含.* / the log no longer holds what was folded .*reconcile and .*republish first"):
@@ -120,7 +120,7 @@ async def test_a_wiped_log_is_neither_audited_nor_rebuilt_until_it_was_published
             await log.rebuild()
     assert [row["id"] for row in await lifecycle.overview(log.owner)] == [1], "nothing was begun"
     assert not await log.owner.fetchval("SELECT count(*) FROM reports")
-    log.tell(events[half:])
+    log.publish_events(events[half:])
     made, _, rebuilt = await log.rebuild()
     assert not [found for found in rebuilt.different if found["table"] == "ledger"]
     await fold(log)
@@ -130,7 +130,7 @@ async def test_a_wiped_log_is_neither_audited_nor_rebuilt_until_it_was_published
 
 
 async def test_a_log_that_ends_before_what_was_read_is_not_compared(log: Log, events: list[Envelope]) -> None:
-    log.tell(events)
+    log.publish_events(events)
     await fold(log)
     topic = log.settings.topics[1]
     tails = [partition[-2:] for partition in log.broker.logs[topic].partitions]
@@ -147,11 +147,11 @@ async def test_a_log_that_ends_before_what_was_read_is_not_compared(log: Log, ev
 
 
 async def test_a_journal_that_was_set_back_can_be_folded_as_it_is(log: Log, events: list[Envelope]) -> None:
-    log.tell(events)
+    log.publish_events(events)
     await fold(log)
     wipe(log)
     left = len(events) * 2 // 3
-    log.tell(events[:left])
+    log.publish_events(events[:left])
     with pytest.raises(LogDiffers):
         await log.rebuild()
     made, number, report = await log.rebuild(as_it_is=True)
@@ -162,7 +162,7 @@ async def test_a_journal_that_was_set_back_can_be_folded_as_it_is(log: Log, even
 
 
 async def test_rows_are_counted_alike_by_audit_and_generations(log: Log, events: list[Envelope]) -> None:
-    log.tell(events)
+    log.publish_events(events)
     await fold(log)
     _, report = await log.audit()
     raw = await log.owner.fetchval("SELECT (SELECT count(*) FROM g1.ledger_open) + (SELECT count(*) FROM g1.durations_open)")

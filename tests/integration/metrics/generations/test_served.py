@@ -14,28 +14,28 @@ from tests.conftest import NewDatabase
 from tests.integration.metrics.generations.test_generations import told
 from tests.integration.metrics.live.test_stream import following
 from tests.integration.metrics.log import PARTITIONS, Log, log_in
-from tests.integration.metrics.server import House, house_of
+from tests.integration.metrics.server import MetricsServer, server_of
 
 
 @pytest.fixture
-async def at_work(database: NewDatabase) -> AsyncIterator[tuple[Log, House]]:
+async def at_work(database: NewDatabase) -> AsyncIterator[tuple[Log, MetricsServer]]:
     metrics = await database("metrics")
     async with log_in(metrics) as log:
-        log.tell(told()[:60])
-        async with log.feeding(), house_of(metrics, fresh=False, partitions=PARTITIONS) as house:
+        log.publish_events(told()[:60])
+        async with log.projecting(), server_of(metrics, fresh=False, partitions=PARTITIONS) as server:
             await log.read(1)
-            yield log, house
+            yield log, server
 
 
-async def figures(house: House) -> tuple[str, list[dict[str, Any]]]:
-    async with house.client() as http:
+async def figures(server: MetricsServer) -> tuple[str, list[dict[str, Any]]]:
+    async with server.client() as http:
         answer = (await http.get("/v1/coverage", params={"by": "park"})).raise_for_status()
     return answer.headers["x-parkunion-version"], answer.json()["rows"]
 
 
-async def test_an_open_stream_is_sent_everything_of_the_new_generation_and_then_its_changes(at_work: tuple[Log, House]) -> None:
-    log, house = at_work
-    async with following(house, by="park") as stream:
+async def test_an_open_stream_is_sent_everything_of_the_new_generation_and_then_its_changes(at_work: tuple[Log, MetricsServer]) -> None:
+    log, server = at_work
+    async with following(server, by="park") as stream:
         first = await stream.coverage()
         assert first["version"].startswith("1:")
         made, *_ = await log.rebuild()
@@ -43,9 +43,9 @@ async def test_an_open_stream_is_sent_everything_of_the_new_generation_and_then_
         while not stream.version.startswith(f"{made}:"):
             await stream.coverage()
         assert stream.last["full"]
-        log.tell(told()[60:])
+        log.publish_events(told()[60:])
         await log.read(made)
-        version, rows = await figures(house)
+        version, rows = await figures(server)
         await stream.until(version)
         assert stream.figures == {row["area"]: row for row in rows} | {
             code: row for code, row in stream.figures.items() if not any(row[name] for name in ("units", "members", "workers"))
@@ -53,36 +53,36 @@ async def test_an_open_stream_is_sent_everything_of_the_new_generation_and_then_
     assert stream.version == version
 
 
-async def test_a_stream_that_resumes_with_the_id_of_another_generation_is_sent_everything(at_work: tuple[Log, House]) -> None:
-    log, house = at_work
-    before, _ = await figures(house)
+async def test_a_stream_that_resumes_with_the_id_of_another_generation_is_sent_everything(at_work: tuple[Log, MetricsServer]) -> None:
+    log, server = at_work
+    before, _ = await figures(server)
     made, *_ = await log.rebuild()
     await lifecycle.switch(log.owner, made, None)
-    async with following(house, by="park", last_event_id=before) as stream:
+    async with following(server, by="park", last_event_id=before) as stream:
         while not stream.version.startswith(f"{made}:"):
             told_first = await stream.coverage()
             assert told_first["full"]
 
 
-async def test_a_switch_changes_no_figure_and_readiness_follows_it(at_work: tuple[Log, House]) -> None:
-    log, house = at_work
-    _, before = await figures(house)
+async def test_a_switch_changes_no_figure_and_readiness_follows_it(at_work: tuple[Log, MetricsServer]) -> None:
+    log, server = at_work
+    _, before = await figures(server)
     made, *_ = await log.rebuild()
     await lifecycle.switch(log.owner, made, None)
-    version, after = await figures(house)
+    version, after = await figures(server)
     assert (version.partition(":")[0], after) == (str(made), before)
     await log.owner.execute("DELETE FROM shards WHERE generation = 1")
     async with httpx.AsyncClient() as http:
-        ready = (await http.get(f"{house.url}/readyz")).json()
+        ready = (await http.get(f"{server.url}/readyz")).json()
     assert ready["ready"]
     assert ready["checks"]["rules"] == "ok"
 
 
-async def test_figures_never_go_back_over_a_switch(at_work: tuple[Log, House]) -> None:
+async def test_figures_never_go_back_over_a_switch(at_work: tuple[Log, MetricsServer]) -> None:
     """The new generation has read all that the old one had, whatever flows meanwhile."""
     log, _ = at_work
     made, *_ = await log.rebuild()
-    log.tell(told()[60:])
+    log.publish_events(told()[60:])
     while True:
         try:
             await lifecycle.switch(log.owner, made, None)

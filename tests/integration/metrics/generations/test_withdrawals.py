@@ -39,9 +39,9 @@ def of_the_oracle(events: list[Envelope]) -> dict[tuple[object, ...], tuple[int,
 async def test_histories_with_withdrawals_are_audited_and_folded_anew_to_the_same_rows(log: Log) -> None:
     events = interleaved(history(23, enterprises=6, length=16, mistakes=True), 23)
     half = len(events) // 2
-    log.tell(events[:half])
+    log.publish_events(events[:half])
     await log.fold()
-    log.tell(events[half:])
+    log.publish_events(events[half:])
     await log.fold()
     assert await log.ledger(1) == of_the_oracle(events)
     _, audited = await log.audit()
@@ -84,7 +84,7 @@ class Said:
         return event
 
     def tell(self, data: Event, source: str = registry.SOURCE) -> None:
-        self.log.tell([self.say(data, source=source)])
+        self.log.publish_events([self.say(data, source=source)])
 
     def close(self) -> date:
         """Both sources say to every partition that the day is over; the next one begins."""
@@ -105,13 +105,13 @@ async def test_what_is_taken_back_counts_on_the_days_before_and_the_withdrawals_
     for _ in range(2):
         said.tell(MemberJoined(membership_id=uuid7(), enterprise_id=said.enterprise, union_id=uuid7()), membership.SOURCE)
     wrong = said.say(AreaRegistered(code="X", name="误", kind=AreaKind.DIVISION, parent=None), "area/X")
-    log.tell([wrong])
+    log.publish_events([wrong])
     first = said.close()
     await log.fold()
     closed = await log.ledger(1)
     said.tell(EventWithdrawn(first=2, last=2, reason="never_was"))
     said.tell(EventWithdrawn(first=1, last=2, reason="never_was"), membership.SOURCE)
-    log.tell([said.say(EventWithdrawn(first=1, last=1, reason="never_was"), "area/X")])
+    log.publish_events([said.say(EventWithdrawn(first=1, last=1, reason="never_was"), "area/X")])
     withdrawn_on = said.time.date()
     second = said.close()
     await log.fold()
@@ -141,7 +141,7 @@ async def test_a_withdrawal_of_what_counted_that_comes_after_its_day_was_closed_
     said.tell(EnterpriseRegistered(enterprise_id=said.enterprise, name="示例厂", park="P1", district="D1"))
     late = said.say(EventWithdrawn(first=1, last=1, reason="never_was"))
     said.close()
-    log.tell([late])
+    log.publish_events([late])
     await log.fold()
     assert [tuple(row) for row in await log.owner.fetch("SELECT kind, sequence, error FROM held")] == [("late", 2, "DAY_CLOSED")]
     assert sum(row[MEASURES.index("units")] for row in (await log.ledger(1)).values()) == 1

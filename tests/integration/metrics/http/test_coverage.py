@@ -28,7 +28,7 @@ from tests import oracle
 from tests.histories import history, interleaved, refused
 from tests.integration import client as http
 from tests.integration.client import settings_of
-from tests.integration.metrics.service import CLOCK, Room, enterprise, metrics_of_a_test, room_of_a_test  # noqa: F401
+from tests.integration.metrics.service import CLOCK, Metrics, enterprise, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
 
 AS_OF = "2024-06-01"
 
@@ -56,44 +56,46 @@ class Client(http.Client):
             after = {"after": body["next"]}
 
 
-@pytest.fixture
-async def client(room: Room) -> AsyncIterator[Client]:
+@pytest.fixture(name="client")
+async def client_of_a_test(metrics: Metrics) -> AsyncIterator[Client]:
     settings = settings_of(Settings)
     app = create_app(
         settings,
         title="figures alone",
         routers=[router],
         lifespan=lambda _: contextlib.nullcontext(),
-        readiness=lambda: _readiness(room.pool, KafkaBroker("127.0.0.1:1"), settings),
+        readiness=lambda: _readiness(metrics.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
-    app.state.questions, app.state.cursors = room.questions, Cursors(settings.cursor_key, "metrics")
+    app.state.questions, app.state.cursors = metrics.questions, Cursors(settings.cursor_key, "metrics")
     async with Client.of(app, "metrics:read") as made:
         yield made
 
 
-def city(room: Room) -> None:
+def city(metrics: Metrics) -> None:
     """A city C with the districts D1 and D2 (D2 is only a level, 市辖区), and three parks."""
-    room.area("C", None, "示例市")
-    room.area("D1", "C", "东区")
-    room.area("D2", "C", "市辖区", level=True)
-    room.area("D1-P001", "D1", "东园")
-    room.area("D1-P002", "D1", "南园")
-    room.area("D2-P001", "D2", "西园")
+    metrics.area("C", None, "示例市")
+    metrics.area("D1", "C", "东区")
+    metrics.area("D2", "C", "市辖区", level=True)
+    metrics.area("D1-P001", "D1", "东园")
+    metrics.area("D1-P002", "D1", "南园")
+    metrics.area("D2-P001", "D2", "西园")
 
 
-def settle(room: Room, park: str, workers: int | None, members: int = 0, covered: UnionKind | None = None, name: str = "某厂") -> UUID:
+def settle(
+    metrics: Metrics, park: str, workers: int | None, members: int = 0, covered: UnionKind | None = None, name: str = "某厂"
+) -> UUID:
     """An enterprise settled in 2020, reported, covered and joined in 2024."""
     made, subject = enterprise()
     data = EnterpriseRegistered(enterprise_id=made, name=name, park=park, district=park[:2], industry="C27", ownership="170")
-    room.say(subject, data, "2020-01-01")
+    metrics.append(subject, data, "2020-01-01")
     if workers is not None:
-        room.say(subject, HeadcountReported(workers=workers, size="small"), "2024-01-10")
+        metrics.append(subject, HeadcountReported(workers=workers, size="small"), "2024-01-10")
     if covered is not None:
         union = uuid7()
-        room.say(f"union/{union}", UnionFounded(union_id=union, kind=covered, seat_area=park), "2024-02-01")
-        room.say(subject, CoverageStarted(enterprise_id=made, union_id=union, kind=covered), "2024-02-01")
+        metrics.append(f"union/{union}", UnionFounded(union_id=union, kind=covered, seat_area=park), "2024-02-01")
+        metrics.append(subject, CoverageStarted(enterprise_id=made, union_id=union, kind=covered), "2024-02-01")
         for _ in range(members):
-            room.say(subject, MemberJoined(membership_id=uuid7(), enterprise_id=made, union_id=union), "2024-03-01")
+            metrics.append(subject, MemberJoined(membership_id=uuid7(), enterprise_id=made, union_id=union), "2024-03-01")
     return made
 
 
@@ -124,95 +126,95 @@ async def final_answers(client: Client, known_at: date, enterprise: UUID) -> lis
 
 
 @pytest.mark.invariant("I4")
-async def test_a_figure_known_at_a_closed_day_is_the_same_for_ever(room: Room, client: Client) -> None:
-    city(room)
-    settle(room, "D1-P002", 5)
-    await room.fold()
-    room.next_day()
-    chosen = settle(room, "D1-P001", 30, 3, UnionKind.ENTERPRISE_UNION)
-    report, joined = room.said[-6], room.said[-1]
+async def test_a_figure_known_at_a_closed_day_is_the_same_for_ever(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    settle(metrics, "D1-P002", 5)
+    await metrics.fold()
+    metrics.next_day()
+    chosen = settle(metrics, "D1-P001", 30, 3, UnionKind.ENTERPRISE_UNION)
+    report, joined = metrics.events[-6], metrics.events[-1]
     assert isinstance(report.data, HeadcountReported)
-    known = room.today
+    known = metrics.today
     subject = f"enterprise/{chosen}"
-    room.correct(report, "2024-01-11", workers=32)
-    await room.fold()
-    room.next_day()
-    await room.close(known)
+    metrics.correct(report, "2024-01-11", workers=32)
+    await metrics.fold()
+    metrics.next_day()
+    await metrics.close(known)
     before = await final_answers(client, known, chosen)
     for step in range(5):
-        room.say(subject, HeadcountReported(workers=100 + step), "2024-02-02")
-        room.say(subject, EnterpriseMoved(park="D2-P001", district="D2"), "2024-01-05")
-        room.correct(joined, "2024-05-05") if step == 1 else None
-        room.correct(room.said[0], "1900-01-01", name="另一市") if step == 2 else None
-        settle(room, "D1-P001", 44)
-        await room.fold()
+        metrics.append(subject, HeadcountReported(workers=100 + step), "2024-02-02")
+        metrics.append(subject, EnterpriseMoved(park="D2-P001", district="D2"), "2024-01-05")
+        metrics.correct(joined, "2024-05-05") if step == 1 else None
+        metrics.correct(metrics.events[0], "1900-01-01", name="另一市") if step == 2 else None
+        settle(metrics, "D1-P001", 44)
+        await metrics.fold()
         assert await final_answers(client, known, chosen) == before
-        await room.close(room.today)
-        room.next_day()
+        await metrics.close(metrics.today)
+        metrics.next_day()
         if step == 3:
-            room.projector = Projector(room.pool, CLOCK)
+            metrics.projector = Projector(metrics.pool, CLOCK)
     assert await final_answers(client, known, chosen) == before
-    today = await client.ok("coverage", by="district", as_of=AS_OF, known_at=room.today.isoformat())
+    today = await client.ok("coverage", by="district", as_of=AS_OF, known_at=metrics.today.isoformat())
     assert today["provisional"] == ["DAY_NOT_CLOSED"]
-    assert today["closed_day"] == (room.today - timedelta(days=1)).isoformat()
+    assert today["closed_day"] == (metrics.today - timedelta(days=1)).isoformat()
 
 
-async def test_an_answer_says_why_its_figures_may_still_change(room: Room, client: Client) -> None:
-    city(room)
-    await room.fold()
-    day = room.today
+async def test_an_answer_says_why_its_figures_may_still_change(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    await metrics.fold()
+    day = metrics.today
 
     async def said(known_at: date) -> tuple[list[str], str | None]:
         body = await client.ok("coverage", known_at=known_at.isoformat())
         return body["provisional"], body["closed_day"]
 
     assert await said(day) == (["NO_CLOSED_DAYS"], None)
-    await room.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, 1)")
-    await room.close(day, 0)
+    await metrics.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, 1)")
+    await metrics.close(day, 0)
     assert await said(day) == (["NO_CLOSED_DAYS"], None)
-    await room.close(day - timedelta(days=1), 1)
+    await metrics.close(day - timedelta(days=1), 1)
     assert await said(day) == (["DAY_NOT_CLOSED"], (day - timedelta(days=1)).isoformat())
     assert await said(day - timedelta(days=1)) == ([], (day - timedelta(days=1)).isoformat())
     hold = (
         'INSERT INTO held (generation, shard, topic, "offset", source, subject, sequence, kind, event, known_day) '
         "VALUES (1, 1, 't', $1, '', '', 0, 'unreadable', '', $2)"
     )
-    await room.pool.execute(hold, 1, day + timedelta(days=3))
+    await metrics.pool.execute(hold, 1, day + timedelta(days=3))
     assert (await said(day))[0] == ["DAY_NOT_CLOSED"]
     assert (await said(day + timedelta(days=3)))[0] == ["DAY_NOT_CLOSED", "HELD_EVENTS"]
-    await room.pool.execute(hold, 2, None)
+    await metrics.pool.execute(hold, 2, None)
     assert (await said(day))[0] == ["DAY_NOT_CLOSED", "HELD_EVENTS"]
 
 
-async def test_a_deployment_without_all_its_shards_has_no_closed_day(room: Room, client: Client) -> None:
-    city(room)
-    await room.fold()
-    await room.close(room.today)
-    room.questions._shards = 2
-    body = await client.ok("coverage", known_at=room.today.isoformat())
+async def test_a_deployment_without_all_its_shards_has_no_closed_day(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    await metrics.fold()
+    await metrics.close(metrics.today)
+    metrics.questions._shards = 2
+    body = await client.ok("coverage", known_at=metrics.today.isoformat())
     assert (body["provisional"], body["closed_day"]) == (["NO_CLOSED_DAYS"], None)
 
 
-async def test_readiness_tells_the_closed_day_and_its_age(room: Room, client: Client) -> None:
+async def test_readiness_tells_the_closed_day_and_its_age(metrics: Metrics, client: Client) -> None:
     ready = (await client.http.get("/readyz")).json()
     assert (ready["closed_day"], ready["closed_day_age_days"]) == (None, None)
     assert "parkunion_closed_day_age_days" not in (await client.http.get("/metrics")).text
-    city(room)
-    await room.fold()
-    today = await room.pool.fetchval("SELECT (parkunion_now() AT TIME ZONE 'Asia/Shanghai')::date")
-    await room.close_everywhere(today - timedelta(days=2), shards=12)
+    city(metrics)
+    await metrics.fold()
+    today = await metrics.pool.fetchval("SELECT (parkunion_now() AT TIME ZONE 'Asia/Shanghai')::date")
+    await metrics.close_everywhere(today - timedelta(days=2), shards=12)
     ready = (await client.http.get("/readyz")).json()
     assert ready["closed_day"] == (today - timedelta(days=2)).isoformat()
     assert "parkunion_closed_day_age_days 2.0" in (await client.http.get("/metrics")).text
 
 
-async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_its_facts(room: Room, client: Client) -> None:
-    city(room)
-    settle(room, "D1-P001", 30, 10, UnionKind.ENTERPRISE_UNION)
-    settle(room, "D1-P001", 10)
-    settle(room, "D1-P002", None, 2, UnionKind.JOINT_UNION)
-    settle(room, "D2-P001", 0)
-    await room.fold()
+async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_its_facts(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    settle(metrics, "D1-P001", 30, 10, UnionKind.ENTERPRISE_UNION)
+    settle(metrics, "D1-P001", 10)
+    settle(metrics, "D1-P002", None, 2, UnionKind.JOINT_UNION)
+    settle(metrics, "D2-P001", 0)
+    await metrics.fold()
     body = await client.ok("coverage", by="district", as_of=AS_OF)
     assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows"]
     assert body["provisional"] == ["NO_CLOSED_DAYS"]
@@ -240,13 +242,13 @@ async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_it
     assert body["rows"][-1]["units"] == 4
 
 
-async def test_every_grouping_adds_up_to_the_total_and_hides_empty_rows(room: Room, client: Client) -> None:
-    city(room)
-    settle(room, "D1-P001", 30, 10, UnionKind.ENTERPRISE_UNION)
-    gone = settle(room, "D1-P002", 5)
-    settle(room, "X-P009", 7)
-    room.say(f"enterprise/{gone}", EnterpriseClosed(reason="bankrupt"), "2024-05-01")
-    await room.fold()
+async def test_every_grouping_adds_up_to_the_total_and_hides_empty_rows(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    settle(metrics, "D1-P001", 30, 10, UnionKind.ENTERPRISE_UNION)
+    gone = settle(metrics, "D1-P002", 5)
+    settle(metrics, "X-P009", 7)
+    metrics.append(f"enterprise/{gone}", EnterpriseClosed(reason="bankrupt"), "2024-05-01")
+    await metrics.fold()
     codes = {}
     for by in ("district", "park", "industry", "size", "ownership"):
         rows = (await client.ok("coverage", by=by, as_of=AS_OF))["rows"]
@@ -261,34 +263,34 @@ async def test_every_grouping_adds_up_to_the_total_and_hides_empty_rows(room: Ro
     assert (await client.ok("coverage", area="D1", as_of=AS_OF))["rows"][0]["units"] == 1
 
 
-async def test_both_dates_are_asked_for_and_before_the_first_fact_is_zero(room: Room, client: Client) -> None:
-    city(room)
-    first = room.today
-    made = settle(room, "D1-P001", 30)
-    await room.fold()
-    room.next_day(10)
-    room.say(f"enterprise/{made}", HeadcountReported(workers=90), "2024-02-01")
-    await room.fold()
+async def test_both_dates_are_asked_for_and_before_the_first_fact_is_zero(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    first = metrics.today
+    made = settle(metrics, "D1-P001", 30)
+    await metrics.fold()
+    metrics.next_day(10)
+    metrics.append(f"enterprise/{made}", HeadcountReported(workers=90), "2024-02-01")
+    await metrics.fold()
 
     async def workers(**days: Any) -> int:
         return int((await client.ok("coverage", **days))["rows"][-1]["workers"])
 
     assert await workers(as_of=AS_OF, known_at=first) == 30
-    assert await workers(as_of=AS_OF, known_at=room.today) == 90
-    assert await workers(as_of="2024-01-15", known_at=room.today) == 30
+    assert await workers(as_of=AS_OF, known_at=metrics.today) == 90
+    assert await workers(as_of="2024-01-15", known_at=metrics.today) == 30
     assert await workers(as_of=AS_OF, known_at=first - timedelta(days=1)) == 0
     future = (await client.ok("coverage", as_of=utc_now().date() + timedelta(days=800)))["rows"][-1]
     assert (future["workers"], future["units_headcount_stale"]) == (90, 1)
 
 
-async def test_a_level_moved_in_the_tree_moves_figures_only_from_the_day_it_is_known(room: Room, client: Client) -> None:
-    city(room)
-    settle(room, "D1-P002", 30)
-    await room.fold()
-    before = room.today
-    after = room.next_day(3)
-    room.area("D1-P002", "D2", "南园", on="2024-01-01")
-    await room.fold()
+async def test_a_level_moved_in_the_tree_moves_figures_only_from_the_day_it_is_known(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    settle(metrics, "D1-P002", 30)
+    await metrics.fold()
+    before = metrics.today
+    after = metrics.next_day(3)
+    metrics.area("D1-P002", "D2", "南园", on="2024-01-01")
+    await metrics.fold()
     for known, district in ((before, "D1"), (after, "D2")):
         rows = (await client.ok("coverage", by="district", as_of=AS_OF, known_at=known))["rows"]
         assert [row["area"] for row in rows] == [district, "all"]
@@ -301,10 +303,10 @@ async def test_a_level_moved_in_the_tree_moves_figures_only_from_the_day_it_is_k
 
 
 @pytest.mark.invariant("I6")
-async def test_a_token_for_one_district_gets_403_for_all_others_on_every_route(room: Room, client: Client) -> None:
-    city(room)
-    made = settle(room, "D2-P001", 30)
-    await room.fold()
+async def test_a_token_for_one_district_gets_403_for_all_others_on_every_route(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    made = settle(metrics, "D2-P001", 30)
+    await metrics.fold()
     client.be("D1")
     paths: list[tuple[str, dict[str, Any]]] = [
         ("coverage", {}),
@@ -361,14 +363,14 @@ async def test_bad_questions_name_the_parameter(client: Client) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_figures_are_the_oracles_and_explanations_and_changes_add_up_to_them(room: Room, client: Client, seed: int) -> None:
-    room.known -= timedelta(days=100)
-    room.area("D", None)
+async def test_figures_are_the_oracles_and_explanations_and_changes_add_up_to_them(metrics: Metrics, client: Client, seed: int) -> None:
+    metrics.known -= timedelta(days=100)
+    metrics.area("D", None)
     for park in ("P1", "P2"):
-        room.area(park, "D")
-    await room.fold()
+        metrics.area(park, "D")
+    await metrics.fold()
     events = oracle.counted(interleaved(history(seed, enterprises=12, length=12, mistakes=True), seed), refused)
-    await room.fold_batch(0, events)
+    await metrics.fold_batch(0, events)
     days = sorted({oracle.known_day(event) for event in events})
     first, last, as_of = days[len(days) // 3], days[-1], date(2024, 9, 1)
     for area, parks in ((None, ("P1", "P2", "P3")), ("D", ("P1", "P2")), ("P2", ("P2",))):
@@ -400,13 +402,13 @@ async def test_figures_are_the_oracles_and_explanations_and_changes_add_up_to_th
         assert sum(item["measures"]["members"]["delta"] for item in only) == figures[last]["members"] - figures[first]["members"]
 
 
-async def test_a_figure_leads_to_its_enterprises_and_their_events(room: Room, client: Client) -> None:
-    city(room)
-    made = settle(room, "D1-P001", 30, 3, UnionKind.ENTERPRISE_UNION, name="东方厂")
-    settle(room, "D1-P002", 10, name="南方厂")
-    wrong = room.say(f"enterprise/{made}", HeadcountReported(workers=300), "2024-05-01")
-    right = room.correct(wrong, "2024-05-01", workers=31)
-    await room.fold()
+async def test_a_figure_leads_to_its_enterprises_and_their_events(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    made = settle(metrics, "D1-P001", 30, 3, UnionKind.ENTERPRISE_UNION, name="东方厂")
+    settle(metrics, "D1-P002", 10, name="南方厂")
+    wrong = metrics.append(f"enterprise/{made}", HeadcountReported(workers=300), "2024-05-01")
+    right = metrics.correct(wrong, "2024-05-01", workers=31)
+    await metrics.fold()
     body = await client.ok("coverage/explain", measure="workers", area="D1", by="park", group="D1-P001", as_of=AS_OF)
     assert body["figure"] == 31
     assert [(item["id"], item["name"], item["park"], item["contribution"]) for item in body["items"]] == [
@@ -426,18 +428,18 @@ async def test_a_figure_leads_to_its_enterprises_and_their_events(room: Room, cl
     assert second["next"] is None
 
 
-async def test_changes_are_told_by_kind(room: Room, client: Client) -> None:
-    city(room)
-    made = settle(room, "D1-P001", 30)
+async def test_changes_are_told_by_kind(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    made = settle(metrics, "D1-P001", 30)
     subject = f"enterprise/{made}"
-    await room.fold()
-    before, after = room.today, room.next_day(5)
-    room.say(subject, HeadcountReported(workers=40), "2024-02-10")
-    room.say(subject, EnterpriseMoved(park="D1-P002", district="D1"), "2024-03-01")
-    room.say(subject, EnterpriseReclassified(industry="I65"), "2024-03-01")
-    late = room.say(subject, HeadcountReported(workers=50), after.isoformat())
-    room.correct(late, after.isoformat(), workers=45)
-    await room.fold()
+    await metrics.fold()
+    before, after = metrics.today, metrics.next_day(5)
+    metrics.append(subject, HeadcountReported(workers=40), "2024-02-10")
+    metrics.append(subject, EnterpriseMoved(park="D1-P002", district="D1"), "2024-03-01")
+    metrics.append(subject, EnterpriseReclassified(industry="I65"), "2024-03-01")
+    late = metrics.append(subject, HeadcountReported(workers=50), after.isoformat())
+    metrics.correct(late, after.isoformat(), workers=45)
+    await metrics.fold()
     body = await client.ok("coverage/changes", as_of=after, known_from=before, known_to=after)
     told = [(item["kind"], {name: share["delta"] for name, share in item["measures"].items()}) for item in body["items"]]
     assert told == [("late", {"workers": 10}), ("new", {"workers": 10}), ("correction", {"workers": -5})]
@@ -446,9 +448,9 @@ async def test_changes_are_told_by_kind(room: Room, client: Client) -> None:
     assert [(item["kind"], item["measures"]) for item in park["items"]] == [("move", {"units": {"before": 0, "after": 1, "delta": 1}})]
 
 
-async def test_areas_definitions_and_the_version_header(room: Room, client: Client) -> None:
-    city(room)
-    await room.fold()
+async def test_areas_definitions_and_the_version_header(metrics: Metrics, client: Client) -> None:
+    city(metrics)
+    await metrics.fold()
     roots = await client.ok("areas")
     assert [(area["code"], area["children"]) for area in roots["items"]] == [("C", 2)]
     inside = await client.ok("areas", parent="D2")

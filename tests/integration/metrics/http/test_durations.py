@@ -16,53 +16,53 @@ from shared.contracts.registry import EnterpriseClosed, EnterpriseRegistered, He
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import PARKS, history, interleaved
-from tests.integration.metrics.server import House, house_of
-from tests.integration.metrics.service import Room, enterprise
+from tests.integration.metrics.server import MetricsServer, server_of
+from tests.integration.metrics.service import Metrics, enterprise
 
 AS_OF = "2024-06-01"
 
 
 @pytest.fixture
-async def house(database: NewDatabase) -> AsyncIterator[House]:
-    async with house_of(await database("metrics")) as found:
+async def server(database: NewDatabase) -> AsyncIterator[MetricsServer]:
+    async with server_of(await database("metrics")) as found:
         yield found
 
 
-async def ask(house: House, path: str = "", status: int = 200, areas: tuple[str, ...] = (), **params: Any) -> Any:
-    async with house.client(*areas) as client:
+async def ask(server: MetricsServer, path: str = "", status: int = 200, areas: tuple[str, ...] = (), **params: Any) -> Any:
+    async with server.client(*areas) as client:
         answer = await client.get(f"/v1/durations{path}", params=params)
     assert answer.status_code == status, answer.text
     return answer.json()
 
 
-def city(room: Room) -> None:
-    room.area("C", None, "示例市")
-    room.area("D1", "C", "东区")
-    room.area("D1-P001", "D1", "东园")
-    room.area("D1-P002", "D1", "南园")
+def city(metrics: Metrics) -> None:
+    metrics.area("C", None, "示例市")
+    metrics.area("D1", "C", "东区")
+    metrics.area("D1-P001", "D1", "东园")
+    metrics.area("D1-P002", "D1", "南园")
 
 
-def settle(room: Room, park: str, covered_on: str | None = None, closed_on: str | None = None) -> None:
+def settle(metrics: Metrics, park: str, covered_on: str | None = None, closed_on: str | None = None) -> None:
     """An enterprise settled on 1 January 2024 with 30 workers."""
     made, subject = enterprise()
-    room.say(subject, EnterpriseRegistered(enterprise_id=made, name="某厂", park=park, district="D1"), "2024-01-01")
-    room.say(subject, HeadcountReported(workers=30), "2024-01-01")
+    metrics.append(subject, EnterpriseRegistered(enterprise_id=made, name="某厂", park=park, district="D1"), "2024-01-01")
+    metrics.append(subject, HeadcountReported(workers=30), "2024-01-01")
     if covered_on:
         union = uuid7()
-        room.say(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), covered_on)
-        room.say(subject, CoverageStarted(enterprise_id=made, union_id=union, kind=UnionKind.ENTERPRISE_UNION), covered_on)
+        metrics.append(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), covered_on)
+        metrics.append(subject, CoverageStarted(enterprise_id=made, union_id=union, kind=UnionKind.ENTERPRISE_UNION), covered_on)
     if closed_on:
-        room.say(subject, EnterpriseClosed(reason="moved_away"), closed_on)
+        metrics.append(subject, EnterpriseClosed(reason="moved_away"), closed_on)
 
 
-async def test_a_median_counts_those_who_are_waiting_still(house: House) -> None:
-    room = house.room
-    city(room)
+async def test_a_median_counts_those_who_are_waiting_still(server: MetricsServer) -> None:
+    metrics = server.metrics
+    city(metrics)
     for park, covered_on in (("D1-P001", "2024-01-11"), ("D1-P001", "2024-01-31"), ("D1-P001", None), ("D1-P002", None)):
-        settle(room, park, covered_on)
-    settle(room, "D1-P002", "2024-01-02", closed_on="2024-02-01")
-    await room.fold()
-    body = await ask(house, by="park", as_of=AS_OF)
+        settle(metrics, park, covered_on)
+    settle(metrics, "D1-P002", "2024-01-02", closed_on="2024-02-01")
+    await metrics.fold()
+    body = await ask(server, by="park", as_of=AS_OF)
     assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows"]
     assert body["fold_version"] == 2
     assert body["rows"] == [
@@ -70,25 +70,25 @@ async def test_a_median_counts_those_who_are_waiting_still(house: House) -> None
         {"area": "D1-P002", "name": "南园", "founded": 0, "waiting": 1, "median": None, "median_lower": None, "median_upper": None, "reason": "NOT_REACHED"},
         {"area": "all", "name": "All", "founded": 2, "waiting": 2, "median": 30, "median_lower": 10, "median_upper": None, "reason": None},
     ]  # fmt: skip
-    early = (await ask(house, as_of="2023-12-31"))["rows"]
+    early = (await ask(server, as_of="2023-12-31"))["rows"]
     assert [(row["founded"], row["waiting"], row["median"], row["reason"]) for row in early] == [(0, 0, None, "NO_BASE")]
-    steps = (await ask(house, "/curve", area="C", as_of=AS_OF))["steps"]
+    steps = (await ask(server, "/curve", area="C", as_of=AS_OF))["steps"]
     assert steps == [
         {"day": 10, "at_risk": 4, "founded": 1, "censored": 0, "survival": 0.75},
         {"day": 30, "at_risk": 3, "founded": 1, "censored": 0, "survival": 0.5},
         {"day": 152, "at_risk": 2, "founded": 0, "censored": 2, "survival": 0.5},
     ]
-    one = await ask(house, "/curve", area="C", by="park", group="D1-P002", as_of=AS_OF)
+    one = await ask(server, "/curve", area="C", by="park", group="D1-P002", as_of=AS_OF)
     assert (one["row"]["waiting"], [step["survival"] for step in one["steps"]]) == (1, [1.0])
 
 
 @pytest.mark.invariant("I3")
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_the_answers_are_those_of_the_oracle(house: House, seed: int) -> None:
-    room = house.room
+async def test_the_answers_are_those_of_the_oracle(server: MetricsServer, seed: int) -> None:
+    metrics = server.metrics
     events = interleaved(history(seed, enterprises=8, length=20), seed)
-    await room.fold_batch(0, events[: len(events) // 2])
-    await room.fold_batch(0, events[len(events) // 2 :])
+    await metrics.fold_batch(0, events[: len(events) // 2])
+    await metrics.fold_batch(0, events[len(events) // 2 :])
     known = sorted({oracle.known_day(event) for event in events})
     for t in (min(event.occurredon for event in events) + timedelta(days=300), max(event.occurredon for event in events)):
         for k in (known[len(known) // 2], known[-1]):
@@ -96,7 +96,7 @@ async def test_the_answers_are_those_of_the_oracle(house: House, seed: int) -> N
             for cell, kind, days in oracle.waits(events, t, k):
                 for group in (cell[0], "all"):
                     expected[group or "unknown"][kind].append(days)
-            rows = (await ask(house, by="park", as_of=t, known_at=k))["rows"]
+            rows = (await ask(server, by="park", as_of=t, known_at=k))["rows"]
             assert {row["area"] for row in rows} == {*expected, "all"}
             for row in rows:
                 told = expected[row["area"]]
@@ -104,41 +104,43 @@ async def test_the_answers_are_those_of_the_oracle(house: House, seed: int) -> N
                 assert (row["founded"], row["waiting"]) == (len(told["founded"]), len(told["waiting"]))
                 assert (row["median"], row["median_lower"], row["median_upper"]) == tuple(median(steps))
                 if row["area"] in PARKS:
-                    answer = await ask(house, "/curve", by="park", group=row["area"], as_of=t, known_at=k)
+                    answer = await ask(server, "/curve", by="park", group=row["area"], as_of=t, known_at=k)
                     assert [list(step.values())[:4] for step in answer["steps"]] == [list(step[:4]) for step in steps]
 
 
 @pytest.mark.invariant("I7")
-async def test_durations_are_told_to_those_who_may_ask(house: House) -> None:
-    city(house.room)
-    await house.room.fold()
+async def test_durations_are_told_to_those_who_may_ask(server: MetricsServer) -> None:
+    city(server.metrics)
+    await server.metrics.fold()
     for path in ("", "/curve"):
-        assert (await ask(house, path, 403, areas=("D1-P001",)))["code"] == "AREA_NOT_GRANTED"
-        assert (await ask(house, path, 403, areas=("D1-P001",), area="D1"))["code"] == "AREA_NOT_GRANTED"
-        assert (await ask(house, path, areas=("D1-P001",), area="D1-P001"))["provisional"]
+        assert (await ask(server, path, 403, areas=("D1-P001",)))["code"] == "AREA_NOT_GRANTED"
+        assert (await ask(server, path, 403, areas=("D1-P001",), area="D1"))["code"] == "AREA_NOT_GRANTED"
+        assert (await ask(server, path, areas=("D1-P001",), area="D1-P001"))["provisional"]
         refused: list[tuple[dict[str, Any], str, str]] = [
             ({"as_of": "yesterday"}, "INVALID_DATE", "as_of"),
             ({"known_at": "2999-01-01"}, "DATE_OUT_OF_RANGE", "known_at"),
             ({"by": "colour"}, "NOT_ONE_OF", "by"),
         ]
         for params, code, field in refused:
-            problem = await ask(house, path, 422, **params)
+            problem = await ask(server, path, 422, **params)
             assert (problem["code"], problem["errors"][0]["field"]) == (code, field)
-    assert (await ask(house, "/curve", 422, by="park"))["errors"][0]["field"] == "group"
-    async with house.client(scope="registry:read") as client:
+    assert (await ask(server, "/curve", 422, by="park"))["errors"][0]["field"] == "group"
+    async with server.client(scope="registry:read") as client:
         assert (await client.get("/v1/durations")).json()["code"] == "SCOPE_MISSING"
 
 
 @pytest.mark.parametrize(
     ("language", "said"), [("zh", ["中位数 30 天", "2 家已建会", "2 家等待中"]), ("en", ["median 30 days", "2 founded", "2 waiting"])]
 )
-async def test_the_page_of_an_area_shows_the_median_its_curve_and_the_list_behind_it(house: House, language: str, said: list[str]) -> None:
-    room = house.room
-    city(room)
+async def test_the_page_of_an_area_shows_the_median_its_curve_and_the_list_behind_it(
+    server: MetricsServer, language: str, said: list[str]
+) -> None:
+    metrics = server.metrics
+    city(metrics)
     for covered_on in ("2024-01-11", "2024-01-31", None, None):
-        settle(room, "D1-P001", covered_on)
-    await room.fold()
-    async with house.client() as client:
+        settle(metrics, "D1-P001", covered_on)
+    await metrics.fold()
+    async with server.client() as client:
         client.timeout = 60
         for area in ("C", "D1-P001"):
             page = (await client.get(f"/areas/{area}", params={"lang": language, "as_of": AS_OF})).raise_for_status().text

@@ -13,7 +13,7 @@ from shared.contracts.registry import EnterpriseRegistered
 from shared.process.db import Pool
 from tests.conftest import NewDatabase
 from tests.dummy_service.reading import fact
-from tests.integration.metrics.server import House, house_of
+from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import enterprise
 
 ALL = "metrics:read metrics:operate"
@@ -21,19 +21,19 @@ REGISTRY = "/services/registry"
 
 
 @pytest.fixture
-async def house(database: NewDatabase) -> AsyncIterator[House]:
-    async with house_of(await database("metrics")) as made:
-        made.room.area("ROOT", None)
+async def server(database: NewDatabase) -> AsyncIterator[MetricsServer]:
+    async with server_of(await database("metrics")) as made:
+        made.metrics.area("ROOT", None)
         for code in ("D1", "D2"):
-            made.room.area(code, "ROOT")
-            made.room.area(f"{code}-P1", code)
+            made.metrics.area(code, "ROOT")
+            made.metrics.area(f"{code}-P1", code)
         yield made
 
 
-async def settle(house: House, park: str) -> UUID:
+async def settle(server: MetricsServer, park: str) -> UUID:
     key, subject = enterprise()
-    house.room.say(subject, EnterpriseRegistered(enterprise_id=key, name=f"企业{park}", park=park, district=park[:2]), "2024-01-05")
-    await house.room.fold()
+    server.metrics.append(subject, EnterpriseRegistered(enterprise_id=key, name=f"企业{park}", park=park, district=park[:2]), "2024-01-05")
+    await server.metrics.fold()
     return key
 
 
@@ -57,14 +57,14 @@ def code_of(answer: httpx.Response) -> str:
     return str(answer.json()["errors"][0]["code"])
 
 
-async def test_held_streams_are_listed_page_by_page_and_looked_into(house: House) -> None:
-    pool = house.room.pool
+async def test_held_streams_are_listed_page_by_page_and_looked_into(server: MetricsServer) -> None:
+    pool = server.metrics.pool
     await hold(pool, "enterprise/a", 3, "refused", error="HEADCOUNT: -1")
     await hold(pool, "enterprise/a", 4, "early")
     await hold(pool, "enterprise/b", 7, "early")
     await hold(pool, "", 0, "unreadable", error="no JSON", raw=b"\x00garbage")
     await hold(pool, "", 0, "unreadable", error="no JSON", raw=b"")
-    async with house.client() as http:
+    async with server.client() as http:
         found, after = [], None
         while True:
             page = (await http.get("/v1/parked", params={"limit": 1} | ({"after": after} if after else {}))).json()
@@ -93,8 +93,8 @@ async def test_held_streams_are_listed_page_by_page_and_looked_into(house: House
         assert (await http.get("/v1/parked/events", params={"source": "", "subject": ""})).status_code == 422
 
 
-async def test_trying_again_marks_the_heads_that_can_be_tried(house: House) -> None:
-    pool = house.room.pool
+async def test_trying_again_marks_the_heads_that_can_be_tried(server: MetricsServer) -> None:
+    pool = server.metrics.pool
     for subject, sequence, kind in (
         ("enterprise/a", 3, "refused"),
         ("enterprise/a", 4, "early"),
@@ -102,7 +102,7 @@ async def test_trying_again_marks_the_heads_that_can_be_tried(house: House) -> N
         ("enterprise/c", 1, "fork"),
     ):
         await hold(pool, subject, sequence, kind)
-    async with house.client(scope=ALL) as http:
+    async with server.client(scope=ALL) as http:
         answer = await http.post("/v1/parked/retry", json={"subject": "enterprise/b"})
         assert (answer.status_code, answer.json()["asked"]) == (202, 0)
         assert (await http.post("/v1/parked/retry", json={})).json()["asked"] == 1
@@ -113,19 +113,19 @@ async def test_trying_again_marks_the_heads_that_can_be_tried(house: House) -> N
         ]
 
 
-async def test_only_the_whole_deployment_and_for_trying_only_operators(house: House) -> None:
-    async with house.client("ROOT", scope=ALL) as http:
+async def test_only_the_whole_deployment_and_for_trying_only_operators(server: MetricsServer) -> None:
+    async with server.client("ROOT", scope=ALL) as http:
         assert code_of(await http.get("/v1/parked")) == "AREA_NOT_GRANTED"
-    async with house.client() as http:
+    async with server.client() as http:
         assert code_of(await http.post("/v1/parked/retry", json={})) == "SCOPE_MISSING"
 
 
-async def test_the_figures_for_alerts_tell_what_is_held_and_that_a_reader_has_halted(house: House) -> None:
-    pool = house.room.pool
-    await settle(house, "D1-P1")
+async def test_the_figures_for_alerts_tell_what_is_held_and_that_a_reader_has_halted(server: MetricsServer) -> None:
+    pool = server.metrics.pool
+    await settle(server, "D1-P1")
     await hold(pool, "enterprise/a", 3, "refused")
     await hold(pool, "enterprise/a", 4, "early")
-    async with house.client() as http:
+    async with server.client() as http:
         text = (await http.get("/metrics")).text
         assert 'parkunion_held_events{kind="refused"} 1.0' in text
         assert 'parkunion_held_events{kind="fork"} 0.0' in text
@@ -136,18 +136,18 @@ async def test_the_figures_for_alerts_tell_what_is_held_and_that_a_reader_has_ha
 
 
 @pytest.mark.invariant("I6")
-async def test_the_page_shows_each_caller_the_held_enterprises_of_the_own_areas(house: House) -> None:
-    ours, theirs = await settle(house, "D1-P1"), await settle(house, "D2-P1")
+async def test_the_page_shows_each_caller_the_held_enterprises_of_the_own_areas(server: MetricsServer) -> None:
+    ours, theirs = await settle(server, "D1-P1"), await settle(server, "D2-P1")
     for key in (ours, theirs):
-        await hold(house.room.pool, f"enterprise/{key}", 2, "refused", error="a headcount of -1")
-    await hold(house.room.pool, "union/u", 1, "early")
+        await hold(server.metrics.pool, f"enterprise/{key}", 2, "refused", error="a headcount of -1")
+    await hold(server.metrics.pool, "union/u", 1, "early")
     seen = {}
     for areas in (("*",), ("D1",)):
-        async with house.client(*areas) as http:
+        async with server.client(*areas) as http:
             page = (await http.get("/held")).text
             seen[areas] = ["企业D1-P1" in page, "企业D2-P1" in page, "union/u" in page]
             assert ("held" in (await http.get("/areas/D1")).text) is True
             assert "/held" in (await http.get(f"/enterprises/{ours}")).text
     assert seen == {("*",): [True, True, True], ("D1",): [True, False, False]}
-    async with house.client("D2") as http:
+    async with server.client("D2") as http:
         assert (await http.get(f"/enterprises/{ours}")).status_code == 403

@@ -14,12 +14,12 @@ import httpx
 import pytest
 
 from shared.contracts.registry import EnterpriseMoved, HeadcountReported
-from tests.browser.city import City, join, tell_city
+from tests.browser.city import City, build_city, join
 from tests.conftest import Database, NewDatabase
 from tests.dummy_service.reading import until
 from tests.histories import history, interleaved
-from tests.integration.metrics.server import House, house_of
-from tests.integration.metrics.service import Room
+from tests.integration.metrics.server import MetricsServer, server_of
+from tests.integration.metrics.service import Metrics
 
 ADDED = ("full", "version", "newest", "age_ms")
 
@@ -73,26 +73,26 @@ def reached(version: str, wanted: str) -> bool:
 
 
 @asynccontextmanager
-async def following(house: House, *areas: str, claims: dict[str, Any] | None = None, **params: Any) -> AsyncIterator[Follower]:
-    async with house.client(*areas, **(claims or {})) as http, http.stream("GET", "/v1/coverage/stream", params=params) as answer:
+async def following(server: MetricsServer, *areas: str, claims: dict[str, Any] | None = None, **params: Any) -> AsyncIterator[Follower]:
+    async with server.client(*areas, **(claims or {})) as http, http.stream("GET", "/v1/coverage/stream", params=params) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Follower(answer)
 
 
 @pytest.fixture
-async def house(database: NewDatabase) -> AsyncIterator[House]:
-    async with house_of(await database("metrics")) as made:
+async def server(database: NewDatabase) -> AsyncIterator[MetricsServer]:
+    async with server_of(await database("metrics")) as made:
         yield made
 
 
 @pytest.fixture
-async def city(house: House) -> City:
-    return await tell_city(house.room, scale=40)
+async def city(server: MetricsServer) -> City:
+    return await build_city(server.metrics, scale=40)
 
 
-async def served(house: House, **params: Any) -> dict[str, Any]:
-    async with house.client() as http:
+async def served(server: MetricsServer, **params: Any) -> dict[str, Any]:
+    async with server.client() as http:
         answer = await http.get("/v1/coverage", params=params)
     assert answer.status_code == 200
     return {"version": answer.headers["x-parkunion-version"], **answer.json()}
@@ -102,7 +102,7 @@ def figures(body: dict[str, Any]) -> dict[str, Any]:
     return {row["area"]: row for row in body["rows"]}
 
 
-async def test_the_first_event_is_the_answer_of_coverage(house: House, city: City) -> None:
+async def test_the_first_event_is_the_answer_of_coverage(server: MetricsServer, city: City) -> None:
     questions: tuple[dict[str, Any], ...] = (
         {},
         {"by": "park"},
@@ -112,12 +112,12 @@ async def test_the_first_event_is_the_answer_of_coverage(house: House, city: Cit
     )
 
     async def fresh() -> bool:
-        return "KAFKA_UNREACHABLE" not in (await served(house))["provisional"]
+        return "KAFKA_UNREACHABLE" not in (await served(server))["provisional"]
 
     await until(fresh)
     for params in questions:
-        wanted = await served(house, **params)
-        async with following(house, **params) as stream:
+        wanted = await served(server, **params)
+        async with following(server, **params) as stream:
             first = await stream.coverage()
         assert first["full"]
         assert {name: value for name, value in first.items() if name not in ADDED} == {
@@ -126,55 +126,55 @@ async def test_the_first_event_is_the_answer_of_coverage(house: House, city: Cit
         assert first["version"] == wanted["version"]
 
 
-async def test_a_day_that_closes_is_told_to_open_streams(house: House, city: City) -> None:
-    async with following(house) as stream:
+async def test_a_day_that_closes_is_told_to_open_streams(server: MetricsServer, city: City) -> None:
+    async with following(server) as stream:
         first = await stream.coverage()
         assert (first["closed_day"], first["provisional"]) == (None, ["NO_CLOSED_DAYS"])
-        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        await server.metrics.close_everywhere(date(2026, 1, 2), shards=12)
         async with asyncio.timeout(10):
             while True:
                 name, data, _ = await stream.event()
                 if name == "age" and data["closed_day"] == "2026-01-02":
                     break
-    async with following(house) as stream:
+    async with following(server) as stream:
         first = await stream.coverage()
     assert (first["closed_day"], first["provisional"]) == ("2026-01-02", ["DAY_NOT_CLOSED"])
 
 
-async def test_changes_bring_only_the_rows_that_changed_and_the_total(house: House, city: City) -> None:
+async def test_changes_bring_only_the_rows_that_changed_and_the_total(server: MetricsServer, city: City) -> None:
     park = next(park for park, listed in city.enterprises.items() if any(key in city.unions for key in listed))
     other = next(code for code in city.enterprises if code != park)
     key = next(key for key in city.enterprises[park] if key in city.unions)
-    async with following(house, by="park") as stream:
+    async with following(server, by="park") as stream:
         await stream.coverage()
         before = stream.figures[park]["members"]
-        join(house.room, city, key, 3, "2026-02-02")
-        await house.room.fold()
+        join(server.metrics, city, key, 3, "2026-02-02")
+        await server.metrics.fold()
         told = await stream.coverage()
         assert ([row["area"] for row in told["rows"]], told["full"]) == ([park, "all"], False)
         assert stream.figures[park]["members"] == before + 3
         assert told["age_ms"] is not None
-        house.room.say(f"enterprise/{key}", EnterpriseMoved(park=other, district=other[:4]), "2026-03-03")
-        await house.room.fold()
+        server.metrics.append(f"enterprise/{key}", EnterpriseMoved(park=other, district=other[:4]), "2026-03-03")
+        await server.metrics.fold()
         assert {row["area"] for row in (await stream.coverage())["rows"]} == {park, other, "all"}
-    assert stream.figures == figures(await served(house, by="park")) | {
+    assert stream.figures == figures(await served(server, by="park")) | {
         code: row for code, row in stream.figures.items() if not any(row[name] for name in ("units", "members", "workers"))
     }
 
 
 @pytest.mark.invariant("I3")
 @pytest.mark.parametrize("seed", range(3))
-async def test_figures_pushed_equal_those_asked_for_at_the_same_version(house: House, seed: int) -> None:
+async def test_figures_pushed_equal_those_asked_for_at_the_same_version(server: MetricsServer, seed: int) -> None:
     events = interleaved(history(seed, enterprises=8, length=25), seed)
     questions: tuple[dict[str, Any], ...] = ({"by": "park"}, {"by": "industry"}, {"by": "district", "as_of": "2024-03-01"})
-    await house.room.fold_batch(0, events[:20])
+    await server.metrics.fold_batch(0, events[:20])
     for params in questions:
-        async with following(house, **params) as stream:
+        async with following(server, **params) as stream:
             start = 20
             for size in (1, 3, 30, 7, 500):
-                await house.room.fold_batch(0, events[start : start + size])
+                await server.metrics.fold_batch(0, events[start : start + size])
                 start += size
-            wanted = await served(house, **params)
+            wanted = await served(server, **params)
             async with asyncio.timeout(10):
                 while {code: row for code, row in stream.figures.items() if any_count(row)} != figures(wanted):
                     await stream.coverage()
@@ -188,37 +188,37 @@ def any_count(row: dict[str, Any]) -> bool:
     return row["area"] == "all" or any(isinstance(value, int) and value for value in row.values())
 
 
-async def test_a_stream_that_resumes_is_told_what_changed_meanwhile(house: House, city: City) -> None:
+async def test_a_stream_that_resumes_is_told_what_changed_meanwhile(server: MetricsServer, city: City) -> None:
     park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
-    async with following(house, by="park") as stream:
+    async with following(server, by="park") as stream:
         first = await stream.coverage()
-    join(house.room, city, key, 1, "2026-02-02")
-    await house.room.fold()
-    wanted = figures(await served(house, by="park"))
-    async with following(house, by="park", last_event_id=first["version"], day=first["as_of"]) as stream:
+    join(server.metrics, city, key, 1, "2026-02-02")
+    await server.metrics.fold()
+    wanted = figures(await served(server, by="park"))
+    async with following(server, by="park", last_event_id=first["version"], day=first["as_of"]) as stream:
         told = await stream.coverage()
         if not told["rows"]:
             told = await stream.coverage()
     assert not told["full"]
     assert figures(told) == {code: wanted[code] for code in (park, "all")}
     for foreign in ("7:" + first["version"].partition(":")[2], "nonsense", "1:x.y", f"1:{2**63}"):
-        async with following(house, by="park", last_event_id=foreign) as stream:
+        async with following(server, by="park", last_event_id=foreign) as stream:
             assert (await stream.coverage())["full"]
 
 
-async def test_a_stream_far_behind_is_sent_everything(house: House, city: City) -> None:
-    owner = await house.room.pool.acquire()
+async def test_a_stream_far_behind_is_sent_everything(server: MetricsServer, city: City) -> None:
+    owner = await server.metrics.pool.acquire()
     await owner.execute("DELETE FROM g1.change_feed")
     await owner.execute(
         "INSERT INTO g1.change_feed (shard, version, cells, deltas, oldest, traceparents) VALUES (0, 9000, '{}', '\\x90', parkunion_now(), '{}')"
     )
-    await house.room.pool.release(owner)
-    async with following(house, by="park", last_event_id="1:1", day=str(house.hub.today)) as stream:
+    await server.metrics.pool.release(owner)
+    async with following(server, by="park", last_event_id="1:1", day=str(server.hub.today)) as stream:
         assert (await stream.coverage())["full"]
 
 
 @pytest.mark.invariant("I6")
-async def test_areas_and_scopes_limit_the_stream(house: House, city: City) -> None:
+async def test_areas_and_scopes_limit_the_stream(server: MetricsServer, city: City) -> None:
     for areas, scope, params, status in (
         (("C01A",), "metrics:read", {"area": "C01B"}, 403),
         (("C01A",), "metrics:read", {}, 403),
@@ -227,18 +227,18 @@ async def test_areas_and_scopes_limit_the_stream(house: House, city: City) -> No
         (("*",), "metrics:read", {"area": "NOWHERE"}, 404),
         (("*",), "metrics:read", {"by": "nothing"}, 422),
     ):
-        async with house.client(*areas, scope=scope) as http:
+        async with server.client(*areas, scope=scope) as http:
             answer = await http.get("/v1/coverage/stream", params=params)
             assert answer.status_code == status, params
-    async with httpx.AsyncClient(base_url=house.url) as http:
+    async with httpx.AsyncClient(base_url=server.url) as http:
         assert (await http.get("/v1/coverage/stream")).status_code == 401
-    async with following(house, "C01A", area="C01A", by="park") as stream:
+    async with following(server, "C01A", area="C01A", by="park") as stream:
         assert {row["area"][:4] for row in (await stream.coverage())["rows"]} == {"C01A", "all"}
 
 
-async def test_the_stream_ends_with_its_token(house: House) -> None:
+async def test_the_stream_ends_with_its_token(server: MetricsServer) -> None:
     # The verifier's leeway for clocks is 30 s.
-    async with following(house, claims={"lasts": -28}) as stream, asyncio.timeout(15):
+    async with following(server, claims={"lasts": -28}) as stream, asyncio.timeout(15):
         while True:
             name, data, _ = await stream.event()
             if name == "end":
@@ -248,40 +248,40 @@ async def test_the_stream_ends_with_its_token(house: House) -> None:
             await stream.event()
 
 
-async def test_another_name_of_an_area_reaches_the_stream(house: House, city: City) -> None:
+async def test_another_name_of_an_area_reaches_the_stream(server: MetricsServer, city: City) -> None:
     park = next(iter(city.enterprises))
-    async with following(house, by="park") as stream:
+    async with following(server, by="park") as stream:
         await stream.coverage()
-        house.room.area(park, "C01B", name="新名", on="2020-01-01")
-        await house.room.fold()
+        server.metrics.area(park, "C01B", name="新名", on="2020-01-01")
+        await server.metrics.fold()
         await stream.coverage()
         assert stream.figures[park]["name"] == "新名"
 
 
-async def test_a_broken_connection_is_made_again_and_nothing_is_missed(house: House, city: City, house_owner: str) -> None:
+async def test_a_broken_connection_is_made_again_and_nothing_is_missed(server: MetricsServer, city: City, server_owner: str) -> None:
     key = next(key for listed in city.enterprises.values() for key in listed)
-    async with following(house, by="park") as stream:
+    async with following(server, by="park") as stream:
         await stream.coverage()
-        admin = await asyncpg.connect(house_owner)
+        admin = await asyncpg.connect(server_owner)
         await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'metrics.stream'")
         await admin.close()
-        house.room.say(f"enterprise/{key}", HeadcountReported(workers=777), "2026-05-05")
-        await house.room.fold()
-        wanted = figures(await served(house, by="park"))
+        server.metrics.append(f"enterprise/{key}", HeadcountReported(workers=777), "2026-05-05")
+        await server.metrics.fold()
+        wanted = figures(await served(server, by="park"))
         async with asyncio.timeout(15):
             while stream.figures["all"] != wanted["all"]:
                 await stream.coverage()
 
 
 @pytest.fixture
-def house_owner(house: House, postgres_server: Any) -> str:
+def server_owner(server: MetricsServer, postgres_server: Any) -> str:
     return str(postgres_server.dsn())
 
 
-async def test_midnight_brings_the_figures_of_the_new_day(house: House, database: NewDatabase, city: City) -> None:
-    async with following(house, by="park") as stream:
+async def test_midnight_brings_the_figures_of_the_new_day(server: MetricsServer, database: NewDatabase, city: City) -> None:
+    async with following(server, by="park") as stream:
         first = await stream.coverage()
-        moved = await move_clock(house)
+        moved = await move_clock(server)
         async with asyncio.timeout(15):
             while (told := await stream.coverage())["as_of"] == first["as_of"]:
                 pass
@@ -290,9 +290,9 @@ async def test_midnight_brings_the_figures_of_the_new_day(house: House, database
         assert moved
 
 
-async def move_clock(house: House) -> bool:
+async def move_clock(server: MetricsServer) -> bool:
     """A day passes: the clock is the owner's to move, so the hub is told so by its own clock."""
-    clock = house.hub._clock
+    clock = server.hub._clock
     original = clock.day_of
 
     def tomorrow(instant: Any) -> Any:
@@ -304,33 +304,33 @@ async def move_clock(house: House) -> bool:
     return True
 
 
-async def test_a_slow_client_gathers_no_queue(house: House, city: City) -> None:
+async def test_a_slow_client_gathers_no_queue(server: MetricsServer, city: City) -> None:
     park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
-    async with following(house, by="park") as stream:
+    async with following(server, by="park") as stream:
         await stream.coverage()
         before = stream.figures[park]["members"]
-        (channel,) = house.hub._channels.values()
+        (channel,) = server.hub._channels.values()
         (subscriber,) = channel.subscribers
         for _ in range(30):
-            join(house.room, city, key, 1, "2026-02-02")
-            await house.room.fold()
+            join(server.metrics, city, key, 1, "2026-02-02")
+            await server.metrics.fold()
         assert len(subscriber._groups) <= 2
         async with asyncio.timeout(10):
             while stream.figures[park]["members"] < before + 30:
                 await stream.coverage()
     async with asyncio.timeout(5):
-        while house.hub.subscribers:
+        while server.hub.subscribers:
             await asyncio.sleep(0.02)
-    assert not house.hub._channels
+    assert not server.hub._channels
 
 
-_ = (Database, Room)
+_ = (Database, Metrics)
 
 
-async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(house: House, city: City) -> None:
-    async with house.client() as http:
+async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(server: MetricsServer, city: City) -> None:
+    async with server.client() as http:
         opened = (await http.post("/v1/login-codes")).json()["url"]
-    async with httpx.AsyncClient(base_url=house.url, timeout=30, follow_redirects=True) as browser:
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, follow_redirects=True) as browser:
         await browser.get(opened)
 
         async def page(**params: str) -> str:
@@ -338,7 +338,7 @@ async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(hou
 
         assert '<b id="closed">—</b>' in await page()
         assert 'data-provisional="NO_CLOSED_DAYS"' in await page()
-        await house.room.close_everywhere(date(2026, 1, 2), shards=12)
+        await server.metrics.close_everywhere(date(2026, 1, 2), shards=12)
         assert '<b id="closed">2026-01-02</b>' in await page()
         final = await page(known_at="2026-01-02")
         assert "Final: the day as known is closed" in final

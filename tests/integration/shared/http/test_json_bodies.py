@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.integration.client import Client
-from tests.integration.membership.service import Office, office_of_a_test  # noqa: F401
-from tests.integration.membership.test_api import client  # noqa: F401
+from tests.integration.membership.service import Membership, membership_of_a_test  # noqa: F401
+from tests.integration.membership.test_api import client_of_a_test  # noqa: F401
 from tests.integration.registry.service import Registry, registry_of_a_test, settling  # noqa: F401
 
 TYPE = {"Content-Type": "application/json"}
@@ -44,10 +44,10 @@ async def test_the_registry_refuses_a_body_that_can_be_read_in_two_ways(registry
 
 
 @pytest.mark.invariant("I7")
-async def test_membership_refuses_a_body_that_can_be_read_in_two_ways(client: Client, office: Office) -> None:  # noqa: F811
+async def test_membership_refuses_a_body_that_can_be_read_in_two_ways(client: Client, membership: Membership) -> None:
     await require_refusals(client.http, "/v1/unions", json.dumps({"kind": "joint_union", "seat_area": "P1", "approved_on": "2021-01-01"}))
     nested = '{"union_id": "x", "document": {"kind": "sample", "number": "1", "number": "2"}}'
     problem = (await client.http.post("/v1/members", content=nested, headers=TYPE)).json()
     assert (problem["code"], problem["errors"][0]["field"]) == ("DUPLICATE_FIELD", "number")
-    assert await office.count("journal") == 0
+    assert await membership.count("journal") == 0
     assert (await client.get("/v1/unions", q="\x01"))[0] == 422

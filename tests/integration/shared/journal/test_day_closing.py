@@ -44,17 +44,17 @@ class TestClock:
 
 
 @pytest.fixture
-async def turned(kernel: Database) -> AsyncIterator[TestClock]:
-    owner = await asyncpg.connect(kernel.owner_dsn)
+async def turned(dummy: Database) -> AsyncIterator[TestClock]:
+    owner = await asyncpg.connect(dummy.owner_dsn)
     yield TestClock(owner)
     await owner.close()
 
 
 @asynccontextmanager
-async def closing(kernel: Database) -> AsyncIterator[Callable[[], Coroutine[None, None, date | None]]]:
+async def closing(dummy: Database) -> AsyncIterator[Callable[[], Coroutine[None, None, date | None]]]:
     """`await look()` is one look of a closer."""
-    conn = await db.connect(kernel.app_dsn, application_name="closing")
-    closer = DayCloser(kernel.app_dsn, CLOCK, PARTITIONS)
+    conn = await db.connect(dummy.app_dsn, application_name="closing")
+    closer = DayCloser(dummy.app_dsn, CLOCK, PARTITIONS)
     yield lambda: closer.close_due(conn, asyncio.Event())
     await conn.close()
 
@@ -85,9 +85,9 @@ def test_a_day_opens_where_the_one_before_ends_in_zones_that_skip_midnight_too()
     assert beirut.day_of(opens - timedelta(microseconds=1)) == date(2026, 3, 28)
 
 
-async def test_every_partition_is_told_once_and_where_it_belongs(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_every_partition_is_told_once_and_where_it_belongs(dummy: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT + timedelta(hours=9))
-    async with closing(kernel) as look:
+    async with closing(dummy) as look:
         assert await look() == DAY
         assert await look() is None
     assert await said(pool) == [(partition, DAY) for partition in range(PARTITIONS)]
@@ -95,8 +95,8 @@ async def test_every_partition_is_told_once_and_where_it_belongs(kernel: Databas
     assert [tuple(row) for row in rows] == [(f"day/{partition}", partition) for partition in range(PARTITIONS)]
 
 
-async def test_after_days_of_standing_still_only_the_latest_is_said(kernel: Database, pool: Pool, turned: TestClock) -> None:
-    async with closing(kernel) as look:
+async def test_after_days_of_standing_still_only_the_latest_is_said(dummy: Database, pool: Pool, turned: TestClock) -> None:
+    async with closing(dummy) as look:
         await turned.set(MIDNIGHT - timedelta(days=9, hours=-1))
         await look()
         await pool.execute("DELETE FROM outbox")
@@ -105,11 +105,11 @@ async def test_after_days_of_standing_still_only_the_latest_is_said(kernel: Data
     assert [day for _, day in await said(pool)] == [date(2026, 2, 28)] * PARTITIONS + [DAY] * PARTITIONS
 
 
-async def test_a_day_waits_until_what_was_recorded_on_it_is_sent(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_a_day_waits_until_what_was_recorded_on_it_is_sent(dummy: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT - timedelta(minutes=1))
     await say(pool)
     await turned.set(MIDNIGHT + timedelta(minutes=6))
-    async with closing(kernel) as look:
+    async with closing(dummy) as look:
         looking = asyncio.create_task(look())
         await until(lambda: pool.fetchval("SELECT day IS NOT NULL FROM days_closed"))
         await say(pool, "enterprise/later")
@@ -118,9 +118,9 @@ async def test_a_day_waits_until_what_was_recorded_on_it_is_sent(kernel: Databas
         assert await looking == DAY
 
 
-async def test_a_command_that_began_before_midnight_is_waited_for(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_a_command_that_began_before_midnight_is_waited_for(dummy: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT - timedelta(minutes=1))
-    async with closing(kernel) as look:
+    async with closing(dummy) as look:
         async with transaction(pool) as conn:
             await journal.lock(conn, ["enterprise/a"])
             await turned.set(MIDNIGHT + timedelta(minutes=6))
@@ -137,9 +137,9 @@ async def test_a_command_that_began_before_midnight_is_waited_for(kernel: Databa
         assert await looking == DAY
 
 
-async def test_a_clock_set_back_records_nothing_on_a_closed_day(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_a_clock_set_back_records_nothing_on_a_closed_day(dummy: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT + timedelta(minutes=6))
-    async with closing(kernel) as look:
+    async with closing(dummy) as look:
         assert await look() == DAY
         await turned.set(MIDNIGHT - timedelta(seconds=20))
         assert await say(pool) == MIDNIGHT
@@ -149,22 +149,22 @@ async def test_a_clock_set_back_records_nothing_on_a_closed_day(kernel: Database
         assert await look() is None
 
 
-async def test_a_closer_that_died_after_the_fence_is_followed_by_the_next(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_a_closer_that_died_after_the_fence_is_followed_by_the_next(dummy: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT + timedelta(minutes=6))
     await pool.execute("UPDATE days_closed SET day = $1, opens = $2", DAY, MIDNIGHT)
-    async with closing(kernel) as look:
+    async with closing(dummy) as look:
         assert await look() == DAY
     assert [day for _, day in await said(pool)] == [DAY] * PARTITIONS
 
 
 @pytest.mark.invariant("I4")
-async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_nothing_is_ever_recorded_on_a_closed_day(dummy: Database, pool: Pool, turned: TestClock) -> None:
     """Offices append while the clock is turned to and fro across midnights and two closers close whatever is due."""
     chance = random.Random(7)
     recorded = 0
     busy = True
 
-    async def office(seed: int) -> None:
+    async def membership(seed: int) -> None:
         nonlocal recorded
         random_ = random.Random(seed)
         while busy:
@@ -185,13 +185,13 @@ async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: 
             await asyncio.sleep(0.002)
 
     async def closer() -> None:
-        async with closing(kernel) as look:
+        async with closing(dummy) as look:
             while busy:
                 with contextlib.suppress(ClockAheadError):
                     await look()
                 await asyncio.sleep(0.01)
 
-    offices = [asyncio.create_task(work) for work in (*(office(seed) for seed in range(5)), relay(), closer(), closer())]
+    offices = [asyncio.create_task(work) for work in (*(membership(seed) for seed in range(5)), relay(), closer(), closer())]
     for day in range(12):
         midnight = MIDNIGHT + timedelta(days=day)
         for _ in range(4):
@@ -212,9 +212,9 @@ async def test_nothing_is_ever_recorded_on_a_closed_day(kernel: Database, pool: 
     assert recorded > 100
 
 
-async def test_it_works_beside_the_relay_until_it_is_stopped(kernel: Database, pool: Pool, turned: TestClock) -> None:
+async def test_it_works_beside_the_relay_until_it_is_stopped(dummy: Database, pool: Pool, turned: TestClock) -> None:
     await turned.set(MIDNIGHT + timedelta(hours=1))
-    async with running(DayCloser(kernel.app_dsn, CLOCK, PARTITIONS)):
+    async with running(DayCloser(dummy.app_dsn, CLOCK, PARTITIONS)):
         await until(lambda: said(pool))
         await pool.execute("DELETE FROM outbox")
         await turned.set(MIDNIGHT + timedelta(days=1, hours=1))

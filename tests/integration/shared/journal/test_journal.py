@@ -50,10 +50,10 @@ async def test_a_row_travels_as_the_cloud_event_that_its_contract_reads(pool: Po
     async with transaction(pool) as conn:
         (written,) = await say(conn, "enterprise/b")
         (row,) = await journal.events_of(conn, "enterprise/b")
-    event = contracts.decode(journal.cloud_event(row, "/services/kernel"))
+    event = contracts.decode(journal.cloud_event(row, "/services/dummy"))
     assert event == contracts.Envelope(
         id=written.event_id,
-        source="/services/kernel",
+        source="/services/dummy",
         subject="enterprise/b",
         partitionkey="b",
         sequence=1,
@@ -74,7 +74,7 @@ async def test_what_the_outbox_shows_is_always_a_prefix_of_each_stream(pool: Poo
     seen: dict[str, list[int]] = {subject: [] for subject in streams}
     running = True
 
-    async def office(seed: int) -> None:
+    async def membership(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(60):
             wanted = [chance.choice(streams) for _ in range(chance.randint(1, 8))]
@@ -98,7 +98,7 @@ async def test_what_the_outbox_shows_is_always_a_prefix_of_each_stream(pool: Poo
             await pool.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [row["id"] for row in rows])
 
     watcher = asyncio.create_task(watch())
-    await asyncio.gather(*(office(seed) for seed in range(7)))
+    await asyncio.gather(*(membership(seed) for seed in range(7)))
     running = False
     await watcher
     assert all(found == list(range(1, len(found) + 1)) for found in seen.values())
@@ -109,12 +109,12 @@ async def test_streams_are_locked_in_one_order_whatever_the_commands_ask(pool: P
     """Unions before enterprises before areas, then by id: commands over the same streams never deadlock."""
     streams = ["area/x", "enterprise/b", "union/z", "union/a", "enterprise/a"]
 
-    async def office(seed: int) -> None:
+    async def membership(seed: int) -> None:
         for _ in range(15):
             async with transaction(pool) as conn:
                 await say(conn, *random.Random(seed).sample(streams, 5))
 
-    await asyncio.gather(*(office(seed) for seed in range(8)))
+    await asyncio.gather(*(membership(seed) for seed in range(8)))
     assert {row["sequence"] for row in await pool.fetch("SELECT sequence FROM streams")} == {120}
 
 
@@ -159,9 +159,9 @@ async def test_only_streams_with_an_event_are_locked_as_existing_and_none_begins
                 await journal.lock_existing(other, ["union/a"])
 
 
-async def test_time_never_goes_back_in_a_stream_and_a_clock_far_behind_is_refused(kernel: Database, pool: Pool) -> None:
+async def test_time_never_goes_back_in_a_stream_and_a_clock_far_behind_is_refused(dummy: Database, pool: Pool) -> None:
     async def shift(interval: str) -> None:
-        owner = await asyncpg.connect(kernel.owner_dsn)
+        owner = await asyncpg.connect(dummy.owner_dsn)
         await owner.execute(f"UPDATE clock_shift SET shift = interval '{interval}'")
         await owner.close()
 

@@ -35,17 +35,17 @@ async def test_every_session_has_the_timeouts_that_free_what_a_frozen_process_ho
     assert {name: await pool.fetchval(f"SHOW {name}") for name in wanted} == wanted
 
 
-async def test_a_superuser_is_refused(kernel: Database, postgres_server: PostgresServer) -> None:
+async def test_a_superuser_is_refused(dummy: Database, postgres_server: PostgresServer) -> None:
     with pytest.raises(UnsafeSessionError, match="BYPASSRLS"):
-        await create_pool(postgres_server.dsn(kernel.name), application_name="kernel.tests")
+        await create_pool(postgres_server.dsn(dummy.name), application_name="dummy.tests")
 
 
-async def test_commits_that_may_be_lost_are_refused(kernel: Database) -> None:
-    owner = await asyncpg.connect(kernel.owner_dsn)
-    await owner.execute(f'ALTER DATABASE "{kernel.name}" SET synchronous_commit = off')
+async def test_commits_that_may_be_lost_are_refused(dummy: Database) -> None:
+    owner = await asyncpg.connect(dummy.owner_dsn)
+    await owner.execute(f'ALTER DATABASE "{dummy.name}" SET synchronous_commit = off')
     await owner.close()
     with pytest.raises(UnsafeSessionError, match="synchronous_commit"):
-        await create_pool(kernel.app_dsn, application_name="kernel.tests")
+        await create_pool(dummy.app_dsn, application_name="dummy.tests")
 
 
 async def test_areas_hold_for_one_transaction_and_nothing_means_none(pool: Pool) -> None:
@@ -63,8 +63,8 @@ async def test_areas_hold_for_one_transaction_and_nothing_means_none(pool: Pool)
     assert await run_command(pool, areas, areas=Areas("*")) == "*"
 
 
-async def test_lists_are_planned_for_their_values_and_commands_are_not(kernel: Database) -> None:
-    pool = await create_pool(kernel.app_dsn, application_name="kernel.tests", max_size=1, by_key=True)
+async def test_lists_are_planned_for_their_values_and_commands_are_not(dummy: Database) -> None:
+    pool = await create_pool(dummy.app_dsn, application_name="dummy.tests", max_size=1, by_key=True)
 
     async def plans(conn: Connection) -> str:
         return str(await conn.fetchval("SHOW plan_cache_mode"))
@@ -75,8 +75,8 @@ async def test_lists_are_planned_for_their_values_and_commands_are_not(kernel: D
     await pool.close()
 
 
-async def test_what_is_cancelled_or_fails_in_a_transaction_leaves_nothing_and_the_session_is_fit_again(kernel: Database) -> None:
-    pool = await create_pool(kernel.app_dsn, application_name="kernel.tests", max_size=1)
+async def test_what_is_cancelled_or_fails_in_a_transaction_leaves_nothing_and_the_session_is_fit_again(dummy: Database) -> None:
+    pool = await create_pool(dummy.app_dsn, application_name="dummy.tests", max_size=1)
     begun = asyncio.Event()
 
     async def work() -> None:
@@ -140,11 +140,11 @@ async def test_serialization_failures_are_repeated_three_times_only(pool: Pool) 
 
 
 @pytest.fixture
-async def bare(kernel: Database, postgres_server: PostgresServer) -> str:
+async def bare(dummy: Database, postgres_server: PostgresServer) -> str:
     """The owner's DSN of an empty database."""
-    name = f"{kernel.name}_bare"
-    postgres_server.create_database(name, "kernel_owner")
-    return postgres_server.dsn(name, "kernel_owner")
+    name = f"{dummy.name}_bare"
+    postgres_server.create_database(name, "dummy_owner")
+    return postgres_server.dsn(name, "dummy_owner")
 
 
 async def test_migrations_are_applied_once_in_order_and_by_one_at_a_time(bare: str, tmp_path: Path) -> None:
@@ -152,42 +152,42 @@ async def test_migrations_are_applied_once_in_order_and_by_one_at_a_time(bare: s
     (tmp_path / "0002_second.sql").write_text("INSERT INTO things VALUES (2);")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int); GRANT SELECT ON things TO {app};")
     (tmp_path / "notes.txt").write_text("no migration")
-    runs = await asyncio.gather(*(migrate(bare, "kernel", folder=tmp_path) for _ in range(4)))
+    runs = await asyncio.gather(*(migrate(bare, "dummy", folder=tmp_path) for _ in range(4)))
     assert sorted(runs, key=len)[:3] == [[], [], []]
     assert max(runs, key=len) == ["shared/clock.sql", "shared/journal.sql", "0001_first.sql", "0002_second.sql"]
     (tmp_path / "0003_third.sql").write_text("INSERT INTO things VALUES (3);")
-    assert await migrate(bare, "kernel", folder=tmp_path) == ["0003_third.sql"]
+    assert await migrate(bare, "dummy", folder=tmp_path) == ["0003_third.sql"]
 
 
 async def test_a_changed_migration_is_refused(bare: str, tmp_path: Path) -> None:
     (tmp_path / "_shared.txt").write_text("")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
-    await migrate(bare, "kernel", folder=tmp_path)
+    await migrate(bare, "dummy", folder=tmp_path)
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n bigint);")
     with pytest.raises(MigrationChangedError, match="0001_first"):
-        await migrate(bare, "kernel", folder=tmp_path)
+        await migrate(bare, "dummy", folder=tmp_path)
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again(bare: str, tmp_path: Path) -> None:
     (tmp_path / "_shared.txt").write_text("")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int); SELECT 1 / 0;")
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await migrate(bare, "kernel", folder=tmp_path)
+        await migrate(bare, "dummy", folder=tmp_path)
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
-    assert await migrate(bare, "kernel", folder=tmp_path) == ["0001_first.sql"]
+    assert await migrate(bare, "dummy", folder=tmp_path) == ["0001_first.sql"]
 
 
 @pytest.mark.invariant("I8")
 async def test_a_migration_that_waits_for_a_table_lets_others_use_it_meanwhile(bare: str, tmp_path: Path) -> None:
     (tmp_path / "_shared.txt").write_text("")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
-    await migrate(bare, "kernel", folder=tmp_path)
+    await migrate(bare, "dummy", folder=tmp_path)
     (tmp_path / "0002_second.sql").write_text("ALTER TABLE things ADD COLUMN m int;")
     slow, others = await asyncpg.connect(bare), await asyncpg.connect(bare)
     reading = slow.transaction()
     await reading.start()
     await slow.fetch("SELECT n FROM things")
-    migrating = asyncio.create_task(migrate(bare, "kernel", folder=tmp_path))
+    migrating = asyncio.create_task(migrate(bare, "dummy", folder=tmp_path))
     async with asyncio.timeout(30):
         while not await others.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass)"):
             await asyncio.sleep(0.02)
@@ -204,13 +204,13 @@ async def test_a_migration_that_waits_for_a_table_lets_others_use_it_meanwhile(b
 async def test_a_migration_whose_locks_cross_those_of_others_is_tried_again(bare: str, tmp_path: Path) -> None:
     (tmp_path / "_shared.txt").write_text("")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE a (n int); CREATE TABLE b (n int);")
-    await migrate(bare, "kernel", folder=tmp_path)
+    await migrate(bare, "dummy", folder=tmp_path)
     (tmp_path / "0002_second.sql").write_text("ALTER TABLE a ADD COLUMN m int; ALTER TABLE b ADD COLUMN m int;")
     at_work = await asyncpg.connect(bare)
     reading = at_work.transaction()
     await reading.start()
     await at_work.fetch("SELECT n FROM b")
-    migrating = asyncio.create_task(migrate(bare, "kernel", folder=tmp_path))
+    migrating = asyncio.create_task(migrate(bare, "dummy", folder=tmp_path))
     watching = await asyncpg.connect(bare)
     async with asyncio.timeout(30):
         while not await watching.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'b'::regclass)"):

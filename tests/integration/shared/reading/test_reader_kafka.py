@@ -59,8 +59,8 @@ def owned(reader: Reader) -> set[int]:
     return set(reader.session.shards) if reader.session else set()
 
 
-async def in_a_process(kernel: Database, kafka: KafkaBroker, topic: str, batches: int, end: str) -> Process:
-    arguments = [kernel.app_dsn, kafka.bootstrap, topic, str(PARTITIONS), str(batches), end]
+async def in_a_process(dummy: Database, kafka: KafkaBroker, topic: str, batches: int, end: str) -> Process:
+    arguments = [dummy.app_dsn, kafka.bootstrap, topic, str(PARTITIONS), str(batches), end]
     return await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.dummy_service.slow_reader", *arguments)
 
 
@@ -94,12 +94,12 @@ async def test_two_readers_divide_the_shards_and_the_rest_takes_over(pool: Pool,
 
 @pytest.mark.invariant("I1")
 async def test_killed_inside_its_transactions_it_applies_everything_once(
-    kernel: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics
+    dummy: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics
 ) -> None:
     (topic,) = await new_topics("t", partitions=PARTITIONS)
     await publish(kafka, topic, 10)
     for batches in (1, 4):
-        process = await in_a_process(kernel, kafka, topic, batches, "SIGKILL")
+        process = await in_a_process(dummy, kafka, topic, batches, "SIGKILL")
         assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
     async with running(new_reader(pool, kafka, [topic], PARTITIONS)):
         await until(lambda: drained(pool, kafka, [topic]), 60)
@@ -109,12 +109,12 @@ async def test_killed_inside_its_transactions_it_applies_everything_once(
 @pytest.mark.slow
 @pytest.mark.invariant("I1")
 async def test_a_frozen_owner_is_succeeded_within_fifteen_seconds_and_does_no_harm_when_it_wakes(
-    kernel: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics
+    dummy: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics
 ) -> None:
     """It holds the shard's row locked in an open transaction; its successor ends its session."""
     (topic,) = await new_topics("t", partitions=PARTITIONS)
     await publish(kafka, topic, 10)
-    process = await in_a_process(kernel, kafka, topic, 3, "SIGSTOP")
+    process = await in_a_process(dummy, kafka, topic, 3, "SIGSTOP")
     try:
 
         async def frozen() -> bool:
@@ -169,7 +169,7 @@ async def test_a_cut_session_costs_no_event_and_caches_are_dropped(pool: Pool, k
         for last in range(1, 9):
             await publish(kafka, topic, last, last)
             if last in (3, 6):
-                await pool.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'kernel %'")
+                await pool.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'dummy %'")
         await until(lambda: drained(pool, kafka, [topic]), 40)
     assert await effects(pool) == whole(8)
     assert sum(cached.values(), Counter()) == Counter({f"enterprise/{e}": 8 for e in range(STREAMS)})
@@ -241,7 +241,7 @@ async def test_a_topic_made_anew_is_read_from_its_beginning_and_known_events_are
 
 @pytest.mark.slow
 async def test_it_goes_on_after_the_database_restarted(
-    kernel: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics, postgres_server: PostgresServer
+    dummy: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics, postgres_server: PostgresServer
 ) -> None:
     (topic,) = await new_topics("t", partitions=PARTITIONS)
     async with running(new_reader(pool, kafka, [topic], PARTITIONS)):

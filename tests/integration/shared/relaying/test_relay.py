@@ -55,18 +55,18 @@ def sequences(broker: MemoryBroker, topic: str) -> dict[str, list[int]]:
 
 
 @pytest.mark.invariant("I2")
-async def test_commands_at_the_same_time_reach_the_log_in_sequence(kernel: Database, pool: Pool) -> None:
+async def test_commands_at_the_same_time_reach_the_log_in_sequence(dummy: Database, pool: Pool) -> None:
     broker = MemoryBroker()
     broker.create("t", PARTITIONS)
     subjects = [f"enterprise/{n}" for n in range(6)] + [f"union/{n}" for n in range(3)]
 
-    async def office(seed: int) -> None:
+    async def membership(seed: int) -> None:
         chance = random.Random(seed)
         for _ in range(30):
             await append(pool, *chance.sample(subjects, chance.randint(1, 5)))
 
-    async with running(Relay(kernel.app_dsn, broker, SOURCE, "t", PARTITIONS, batch=7)):
-        await asyncio.gather(*(office(seed) for seed in range(8)))
+    async with running(Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS, batch=7)):
+        await asyncio.gather(*(membership(seed) for seed in range(8)))
         await until(lambda: empty(pool))
     written = sequences(broker, "t")
     assert sum(map(len, written.values())) == await pool.fetchval("SELECT count(*) FROM journal")
@@ -75,30 +75,30 @@ async def test_commands_at_the_same_time_reach_the_log_in_sequence(kernel: Datab
     assert marks == {n: len(log) - 1 for n, log in enumerate(broker.logs["t"].partitions) if log}
 
 
-async def test_a_given_partition_goes_before_the_hash(kernel: Database, pool: Pool) -> None:
+async def test_a_given_partition_goes_before_the_hash(dummy: Database, pool: Pool) -> None:
     broker = MemoryBroker()
     broker.create("t", PARTITIONS)
     await append(pool, "enterprise/e")
     elsewhere = (partition_of("e", PARTITIONS) + 1) % PARTITIONS
-    owner = await asyncpg.connect(kernel.owner_dsn)
+    owner = await asyncpg.connect(dummy.owner_dsn)
     await owner.execute("UPDATE outbox SET partition = $1", elsewhere)
     await owner.close()
-    async with running(Relay(kernel.app_dsn, broker, SOURCE, "t", PARTITIONS)):
+    async with running(Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS)):
         await until(lambda: empty(pool))
     assert len(broker.logs["t"].partitions[elsewhere]) == 1
 
 
-async def test_a_topic_with_another_number_of_partitions_is_refused(kernel: Database) -> None:
+async def test_a_topic_with_another_number_of_partitions_is_refused(dummy: Database) -> None:
     broker = MemoryBroker()
     broker.create("t", PARTITIONS + 1)
     with pytest.raises(PartitionCountError):
-        await asyncio.wait_for(Relay(kernel.app_dsn, broker, SOURCE, "t", PARTITIONS).run(asyncio.Event()), 10)
+        await asyncio.wait_for(Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS).run(asyncio.Event()), 10)
 
 
-async def test_only_one_relays_and_another_takes_over(kernel: Database, pool: Pool) -> None:
+async def test_only_one_relays_and_another_takes_over(dummy: Database, pool: Pool) -> None:
     broker = MemoryBroker()
     broker.create("t", PARTITIONS)
-    first, second = (Relay(kernel.app_dsn, broker, SOURCE, "t", PARTITIONS) for _ in range(2))
+    first, second = (Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS) for _ in range(2))
 
     async def leads(relay: Relay) -> bool:
         return relay.leading
@@ -138,13 +138,13 @@ class Failing(MemoryProducer):
 
 
 @pytest.mark.invariant("I2")
-async def test_a_batch_that_half_arrived_is_sent_again_and_read_once(kernel: Database, pool: Pool) -> None:
+async def test_a_batch_that_half_arrived_is_sent_again_and_read_once(dummy: Database, pool: Pool) -> None:
     broker = MemoryBroker()
     broker.create("t", PARTITIONS)
     for _ in range(20):
         await append(pool, *(f"enterprise/{n}" for n in range(5)))
     async with running(
-        Relay(kernel.app_dsn, broker, SOURCE, "t", PARTITIONS, producer=Failing(broker, 3)), new_reader(pool, broker, ["t"], PARTITIONS)
+        Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS, producer=Failing(broker, 3)), new_reader(pool, broker, ["t"], PARTITIONS)
     ):
         await until(lambda: empty(pool))
         await until(lambda: drained(pool, broker, ["t"]))
@@ -154,20 +154,20 @@ async def test_a_batch_that_half_arrived_is_sent_again_and_read_once(kernel: Dat
 
 @pytest.mark.invariant("I1")
 async def test_killed_between_acknowledgement_and_deletion_nothing_is_lost_or_sent_twice(
-    kernel: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics, tmp_path: Path
+    dummy: Database, pool: Pool, kafka: KafkaBroker, new_topics: NewTopics, tmp_path: Path
 ) -> None:
     """A real process, a real SIGKILL, right after Kafka acknowledged; three times."""
-    (topic,) = await new_topics("kernel", partitions=PARTITIONS)
+    (topic,) = await new_topics("dummy", partitions=PARTITIONS)
     for _ in range(10):
         await append(pool, *(f"enterprise/{n}" for n in range(5)))
     for n in range(3):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.dummy_service.killed_relay", kernel.app_dsn, kafka.bootstrap, topic, str(PARTITIONS), str(n + 1)
+            sys.executable, "-m", "tests.dummy_service.killed_relay", dummy.app_dsn, kafka.bootstrap, topic, str(PARTITIONS), str(n + 1)
         )
         assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL
     assert await pool.fetchval("SELECT count(*) FROM outbox") > 0
     reader = new_reader(pool, kafka, [topic], PARTITIONS)
-    async with running(Relay(kernel.app_dsn, kafka, SOURCE, topic, PARTITIONS), reader):
+    async with running(Relay(dummy.app_dsn, kafka, SOURCE, topic, PARTITIONS), reader):
         await until(lambda: empty(pool), 40)
         await until(lambda: drained(pool, kafka, [topic]), 40)
     assert await effects(pool) == {(SOURCE, f"enterprise/{n}"): list(range(1, 11)) for n in range(5)}
@@ -178,10 +178,10 @@ async def test_killed_between_acknowledgement_and_deletion_nothing_is_lost_or_se
 
 @pytest.mark.slow
 async def test_a_frozen_broker_delays_and_loses_nothing(
-    kernel: Database, pool: Pool, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics
+    dummy: Database, pool: Pool, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics
 ) -> None:
-    (topic,) = await new_topics("kernel", partitions=PARTITIONS)
-    relay = Relay(kernel.app_dsn, kafka, SOURCE, topic, PARTITIONS)
+    (topic,) = await new_topics("dummy", partitions=PARTITIONS)
+    relay = Relay(dummy.app_dsn, kafka, SOURCE, topic, PARTITIONS)
     reader = new_reader(pool, kafka, [topic], PARTITIONS)
     assert kafka_server.pid is not None
     async with running(relay, reader):
@@ -202,10 +202,10 @@ async def test_a_frozen_broker_delays_and_loses_nothing(
 
 @pytest.mark.slow
 async def test_after_a_killed_broker_restarted_both_go_on(
-    kernel: Database, pool: Pool, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics
+    dummy: Database, pool: Pool, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics
 ) -> None:
-    (topic,) = await new_topics("kernel", partitions=PARTITIONS)
-    relay = Relay(kernel.app_dsn, kafka, SOURCE, topic, PARTITIONS)
+    (topic,) = await new_topics("dummy", partitions=PARTITIONS)
+    relay = Relay(dummy.app_dsn, kafka, SOURCE, topic, PARTITIONS)
     reader = new_reader(pool, kafka, [topic], PARTITIONS)
     async with running(relay, reader):
         for round_number in range(2):

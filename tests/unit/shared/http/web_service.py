@@ -1,4 +1,4 @@
-"""A small service for the tests of the web kernel: an issuer's key, tokens, and routes of every kind."""
+"""A small service for the tests of `shared.http`: an issuer's key, tokens, and routes of every kind."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ RAISED = {"FieldError", "PydanticCustomError", "Problem", *(kind.__name__ for ki
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
-    for room in ("shared", "services", "deploy", "samples"):
-        for path in sorted((ROOT / room).rglob("*.py")):
+    for metrics in ("shared", "services", "deploy", "samples"):
+        for path in sorted((ROOT / metrics).rglob("*.py")):
             if path.name != "catalogue.py":
                 yield path, ast.parse(path.read_text("utf-8"))
 

@@ -76,8 +76,8 @@ def test_a_fault_that_means_nothing_is_refused(text: str) -> None:
 
 def test_every_point_stands_in_the_code_and_every_one_there_is_listed() -> None:
     found = set()
-    for room in ("shared", "services"):
-        for path in (ROOT / room).rglob("*.py"):
+    for metrics in ("shared", "services"):
+        for path in (ROOT / metrics).rglob("*.py"):
             found |= set(re.findall(r"""faults\.reached\("([^"]+)"\)""", path.read_text("utf-8")))
     assert found | {LINE} == set(POINTS)
 

@@ -18,7 +18,7 @@ SAYING = {"coded", "DomainError", "RefusedFact"}
 
 
 def codes_said() -> Iterator[str]:
-    for path in sorted(path for room in ("shared", "services") for path in (ROOT / room).rglob("*.py")):
+    for path in sorted(path for metrics in ("shared", "services") for path in (ROOT / metrics).rglob("*.py")):
         calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call) and node.args]
         for call in calls:
             if isinstance(call.func, ast.Name) and call.func.id in SAYING and isinstance(call.args[0], ast.Constant):

@@ -195,12 +195,12 @@ def test_what_is_a_fork_and_what_a_duplicate(sequence: int, at: float, fork: boo
 def test_the_limit_stops_among_released_events_too() -> None:
     events = [fact("enterprise/e", n) for n in range(1, 6)]
     streams = ShardStreams()
-    state = streams.state(("/services/kernel", "enterprise/e"))
+    state = streams.state(("/services/dummy", "enterprise/e"))
     late = {n: record(events[n - 1], n) for n in (2, 3, 4, 5)}
     state.waiting = {n: WaitingEvent(r.event_id, ("t", n), "early") for n, r in late.items()}
     for one in late.values():
         one.held = "early"
-    kept = {("/services/kernel", "enterprise/e"): late}
+    kept = {("/services/dummy", "enterprise/e"): late}
     plan = sort_records(streams, [record(events[0], 9)], kept, {}, 3)
     assert [one.sequence for one in plan.apply] == [1, 2, 3]
     assert streams.ready
@@ -320,7 +320,7 @@ def test_a_withdrawal_that_an_older_release_refused_is_applied_after_the_upgrade
 @pytest.mark.parametrize(("closed", "kind"), [(date(2025, 12, 31), None), (date(2026, 1, 1), "late")])
 def test_a_withdrawal_that_an_older_release_refused_on_a_day_that_was_final_stays_without_effect(closed: date, kind: str | None) -> None:
     event = withdrawal("enterprise/e", 2, 1, 1)
-    one, stream = record(event, 1), ("/services/kernel", "enterprise/e")
+    one, stream = record(event, 1), ("/services/dummy", "enterprise/e")
     one.held = "refused"
     row = HeldRow(stream, WaitingEvent(event.id, ("t", 1), "refused", date(2026, 1, 1)), 2, one)
     streams = restore_streams({stream: Head(1, fact("enterprise/e", 1).id, event.time)}, [row], [], (), closed)
@@ -352,7 +352,7 @@ def test_a_fork_stays_parked_behind_a_withdrawal() -> None:
 
 
 def test_what_another_generation_accepted_is_dropped_without_being_tried() -> None:
-    stream = ("/services/kernel", "enterprise/e")
+    stream = ("/services/dummy", "enterprise/e")
     known = restore_streams({stream: None}, [], [WithdrawnRow(stream, 3, WithdrawnRange(2, 2, fact("enterprise/e", 3).id), own=False)], ())
     log = [fact("enterprise/e", 1), fact("enterprise/e", 2), withdrawal("enterprise/e", 3, 2, 2)]
     plan = sort_records(known, [record(event, n) for n, event in enumerate(log)], {}, {}, 9)
