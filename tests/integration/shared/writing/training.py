@@ -61,9 +61,9 @@ class Training:
         """A command; `If_Match` is the header If-Match."""
         return self.http.post(path, json=body, headers=self._headers(areas, headers))
 
-    def made(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+    def made(self, path: str, body: dict[str, Any], areas: tuple[str, ...] = ("*",), **headers: str) -> dict[str, Any]:
         """The answer of a command that must be carried out."""
-        answer = self.post(path, body, **headers)
+        answer = self.post(path, body, areas=areas, **headers)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -169,7 +169,7 @@ class Training:
             places = [TopicPartition(f"{self.prefix}training.v1", partition) for partition in range(PARTITIONS)]
             consumer.assign(places)
             left = sum((await consumer.end_offsets(places)).values())
-            found = []
+            found: list[tuple[int, dict[str, Any]]] = []
             while len(found) < left:
                 record = await asyncio.wait_for(consumer.getone(), DEADLINE)
                 found.append((record.partition, json.loads(record.value)))
