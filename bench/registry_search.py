@@ -14,7 +14,7 @@ import time
 from itertools import islice
 
 from bench.registry_stage import PARKS, carry_out, names, ndjson, stage
-from services.registry import listings
+from services.registry.enterprises import store
 from shared.http.auth import Areas
 from shared.process import db
 from shared.process.db import Pool
@@ -45,7 +45,7 @@ async def ask(pool: Pool, areas: Areas, area: str | None, q: str) -> dict[str, o
     for _ in range(5):
         start = time.perf_counter()
         async with db.transaction(pool, areas=areas) as conn:
-            rows = await listings.enterprises(conn, q, area, None, 101)
+            rows = await store.page(conn, q, area, None, 101)
         took.append(1000 * (time.perf_counter() - start))
     asked = {"q": q, "area": area, "granted": areas.setting()}
     return {**asked, "rows": len(rows), "median_ms": round(statistics.median(took), 1), "worst_ms": round(max(took), 1)}

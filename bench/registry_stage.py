@@ -8,17 +8,15 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from deploy.local.servers.postgres import PostgresServer
-from services.registry.carry_out import carrying_out
-from services.registry.context import Context
-from services.registry.domain.commands import Command
-from services.registry.schemas import OPS
+from services.registry.facts import TABLE
+from services.registry.needs import Context
 from shared.http.auth import Areas
-from shared.journal import idempotency
 from shared.journal.idempotency import Result
 from shared.journal.journal import Actor
 from shared.process import db
@@ -27,7 +25,9 @@ from shared.process.db import Pool
 from shared.process.migrate import migrate
 from shared.writing import commands
 from shared.writing.batch import NdjsonBatch
+from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
+from shared.writing.routes import command_of, line_fingerprint, models
 
 CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), bytes(32))
 ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
@@ -46,19 +46,17 @@ def names(seed: int = 1) -> Iterator[str]:
         yield dice.choice(PLACES) + word + dice.choice(TRADES) + dice.choice(FORMS)
 
 
-def lines_of(raw: bytes) -> list[Line[Command]]:
+def lines_of(raw: bytes) -> list[Line[Any]]:
     """A batch as the route reads it."""
-    _, lines, refused = NdjsonBatch(OPS).read(raw)
+    _, lines, refused = NdjsonBatch(models(TABLE)).read(raw)
     assert not refused
-    return [
-        Line(line.body.command(), line.key, idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", line.op, line.values))
-        for line in lines
-    ]
+    key = CONTEXT.fingerprint_key
+    return [Line(command_of(TABLE, line.op, line.body), line.key, line_fingerprint(TABLE, key, line.op, line.values)) for line in lines]
 
 
 async def carry_out(pool: Pool, raw: bytes) -> list[Result]:
     """One batch from its bytes to its commit, all lines of which are good."""
-    outcomes = await commands.many(pool, "bench", lines_of(raw), carrying_out(CONTEXT, Areas.all(), ACTOR))
+    outcomes = await commands.many(pool, "bench", lines_of(raw), carrying_out(TABLE, CONTEXT, Areas.all(), ACTOR))
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     assert len(results) == len(outcomes), next(outcome for outcome in outcomes if not isinstance(outcome, Result))
     return results

@@ -69,7 +69,6 @@ def _union(world: World, access: Access, union_id: UUID) -> None:
 
 def _enterprise(world: World, access: Access, enterprise_id: UUID, field: str) -> None:
     access.area(world, world.enterprise(enterprise_id, field).park, field)
-    world.require_readable(enterprise_subject(enterprise_id))
 
 
 def _member(world: World, access: Access, membership_id: UUID) -> None:

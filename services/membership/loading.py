@@ -23,6 +23,7 @@ from shared.directory.known import Enterprise
 from shared.directory.store import ENTERPRISE_COLUMNS, enterprises
 from shared.process.db import Connection
 from shared.writing.preconditions import etag_of
+from shared.writing.standing import UNREADABLE
 from shared.writing.table import ConcurrentChange, Locks, Recorded
 
 SNAPSHOT = f"""
@@ -36,6 +37,7 @@ SELECT
         SELECT (w.hash_version, w.hash, p.no) FROM unnest($4::smallint[], $5::bytea[]) AS w(hash_version, hash)
         CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.hash = w.hash AND p.hash_version = w.hash_version OFFSET 0) AS p
     ) AS persons,
+    ARRAY({UNREADABLE.format(subjects="$6", checked="$7", types="$8")}) AS unreadable,
     parkunion_now() AS now
 """
 """What nearly every command is decided on, in one statement and one snapshot (docs/adr/0008). Each column is an array of rows."""
@@ -45,13 +47,14 @@ SELECT
 class Snapshot:
     """`coverage` = {enterprise asked for: its facts in order}, `persons` = {(key version, hash): number} of those who are known.
 
-    `now` is the platform's instant, under the locks.
+    `unreadable` = (stream, sequence) of events of unknown types. `now` is the platform's instant, under the locks.
     """
 
     enterprises: dict[UUID, Enterprise]
     coverage: dict[UUID, list[CoverageFact]]
     unions: dict[UUID, Union]
     persons: dict[tuple[int, bytes], int]
+    unreadable: list[tuple[str, int]]
     now: datetime
 
 
@@ -61,10 +64,14 @@ async def snapshot(
     covered: Collection[UUID],
     union_ids: Collection[UUID],
     hashes: Sequence[tuple[int, bytes]],
+    streams: tuple[list[str], list[int], list[str]] = ([], [], []),
 ) -> Snapshot:
-    """These enterprises and unions, the coverage of the enterprises `covered`, and the persons with these (key version, hash)."""
+    """These enterprises and unions, the coverage of the enterprises `covered`, and the persons with these (key version, hash).
+
+    `streams`: see CheckedStreams.arguments.
+    """
     versions, digests = [version for version, _ in hashes], [digest for _, digest in hashes]
-    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), versions, digests)
+    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), versions, digests, *streams)
     assert row is not None
     coverage: dict[UUID, list[CoverageFact]] = {enterprise_id: [] for enterprise_id in covered}
     for columns in row["coverage"]:
@@ -75,6 +82,7 @@ async def snapshot(
         coverage,
         {columns[0]: unions.union(columns) for columns in row["unions"]},
         {(version, digest): no for version, digest, no in row["persons"]},
+        row["unreadable"],
         row["now"],
     )
 
@@ -82,9 +90,9 @@ async def snapshot(
 async def widen(conn: Connection, needs: Needs) -> None:
     """The enterprises and persons of the memberships named."""
     found = await members.memberships(conn, needs.memberships)
-    needs.told |= {member.enterprise_id for member in found}
+    needs.recorded |= {member.enterprise_id for member in found}
     needs.persons |= {member.person for member in found}
-    needs.enterprises |= needs.told
+    needs.enterprises |= needs.recorded
 
 
 async def _unions_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
@@ -98,15 +106,15 @@ async def _unions_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
 async def _enterprises_to_lock(conn: Connection, needs: Needs) -> Collection[str]:
     """The enterprises named, and those of unions that end."""
     ends = needs.ending | (needs.wide if needs.events or needs.ranges else set())
-    needs.told |= {fact.enterprise_id for fact in await unions.coverage_of_unions(conn, ends)}
-    needs.enterprises |= needs.told
+    needs.recorded |= {fact.enterprise_id for fact in await unions.coverage_of_unions(conn, ends)}
+    needs.enterprises |= needs.recorded
     return [enterprise_subject(enterprise_id) for enterprise_id in needs.enterprises]
 
 
 async def _enterprises_known(conn: Connection, needs: Needs) -> Collection[str]:
     """Of these, those that are known. What becomes known after this is still unknown to these commands."""
     known = await enterprises(conn, needs.enterprises)
-    return [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | needs.told]
+    return [enterprise_subject(enterprise_id) for enterprise_id in known.keys() | needs.recorded]
 
 
 LOCKS: tuple[Locks[Needs], ...] = (
@@ -117,7 +125,7 @@ LOCKS: tuple[Locks[Needs], ...] = (
 
 async def load(conn: Connection, context: Context, needs: Needs, world: World) -> None:
     """Everything under the locks, for all commands together."""
-    found = await _load_unions(conn, world, needs)
+    found = await _load_unions(conn, context, world, needs)
     world.today = context.clock.day_of(found.now)
     await _load_people(conn, world, needs, found.persons)
     if needs.paths:
@@ -130,7 +138,7 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
         world.etags = {key: etag_of(content) for key, content in contents.items() if content is not None}
 
 
-async def _load_unions(conn: Connection, world: World, needs: Needs) -> Snapshot:
+async def _load_unions(conn: Connection, context: Context, world: World, needs: Needs) -> Snapshot:
     """Enterprises, coverage and unions; what only closed units or wide unions need, by further statements."""
     not_locked = {union_id for union_id in needs.changed if union_subject(union_id) not in world.heads}
     found = await snapshot(
@@ -139,7 +147,9 @@ async def _load_unions(conn: Connection, world: World, needs: Needs) -> Snapshot
         needs.enterprises,
         needs.unions - not_locked,
         [entry for _, entries in needs.joining.values() for entry in entries],
+        context.checked.arguments(world.heads),
     )
+    world.unreadable = context.checked.take(world.heads, found.unreadable)
     world.enterprises, world.coverage, world.unions = found.enterprises, found.coverage, found.unions
     closed = {enterprise.id for enterprise in world.enterprises.values() if enterprise.closed_on is not None}
     needs.wide |= {union_id for union_id, enterprise_id in needs.covering if enterprise_id in closed}

@@ -13,6 +13,7 @@ from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJo
 from shared.process.clock import Clock
 from shared.writing import table
 from shared.writing.facts import Standing
+from shared.writing.standing import CheckedStreams
 from shared.writing.table import Correct
 
 Hashes = list[tuple[int, bytes]]
@@ -28,18 +29,19 @@ class Context:
     fingerprint_key: bytes
     registry_topic: str
     partitions: int
+    checked: CheckedStreams = field(default_factory=CheckedStreams)
 
 
 @dataclass
 class Needs(table.Needs):
     """Ids of rows to load. `wide`: unions whose whole coverage is needed; `ending`: those of them whose units' streams get facts.
 
-    `told`: enterprises of which this service has recorded something: their streams exist even if the registry has withdrawn them.
+    `recorded`: enterprises of which this service has recorded facts: their streams exist even if the registry has withdrawn them.
     """
 
     documents: Documents | None = None
     enterprises: set[UUID] = field(default_factory=set)
-    told: set[UUID] = field(default_factory=set)
+    recorded: set[UUID] = field(default_factory=set)
     unions: set[UUID] = field(default_factory=set)
     changed: set[UUID] = field(default_factory=set)
     """Unions that change: their streams are locked."""
@@ -118,7 +120,7 @@ def stream(needs: Needs, subject: str) -> None:
         needs.wide.add(UUID(key))
     else:
         needs.enterprises.add(UUID(key))
-        needs.told.add(UUID(key))
+        needs.recorded.add(UUID(key))
 
 
 def founded(needs: Needs, fact: Standing) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from services.registry.context import Context
+from services.registry.needs import Context
 from services.registry.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.registry import SOURCE
@@ -22,15 +22,9 @@ if TYPE_CHECKING:
     from shared.http.operations import Readiness
 
 
-def context_of(settings: Settings) -> Context:
-    """What commands need."""
-    return Context(settings.clock, settings.fingerprint_key)
-
-
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.registry.api import router
-    from services.registry.reading_api import router as reading
+    from services.registry.routes import routers
     from shared.http.web import create_app
 
     @asynccontextmanager
@@ -44,8 +38,8 @@ def api(settings: Settings) -> FastAPI:
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool)
 
-    app = create_app(settings, title="parkunion registry", routers=[router, reading], lifespan=lifespan, readiness=readiness)
-    app.state.context = context_of(settings)
+    app = create_app(settings, title="parkunion registry", routers=routers(), lifespan=lifespan, readiness=readiness)
+    app.state.context = Context(settings.clock, settings.fingerprint_key)
     return app
 
 

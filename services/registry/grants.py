@@ -1,15 +1,49 @@
-"""Who may act where: an area is granted if it, or an area that it lies in, is one of the caller's."""
+"""Who may carry out which command. Each function raises AREA_NOT_GRANTED (403), PRECONDITION_FAILED (412), STREAM_UNREADABLE (409), or
+that what the command names is unknown."""
 
 from __future__ import annotations
 
-from services.registry.domain.state import World
-from shared.http.auth import Areas
-from shared.problems.errors import Forbidden
+from uuid import UUID
+
+from services.registry.areas.area import RegisterArea
+from services.registry.enterprises.commands import Change, Move, RegisterEnterprise
+from services.registry.enterprises.enterprise import enterprise_subject
+from services.registry.world import World
+from shared.writing.facts import Standing
+from shared.writing.table import Access, Correct
 
 
-def require_granted(world: World, areas: Areas, code: str | None, field: str) -> None:
-    """Raises AREA_NOT_GRANTED (403). An area that is not known lies in nothing but itself; None, above every root, needs everything."""
-    known = world.areas.get(code) if code is not None else None
-    path = known.path if known else (code,) if code is not None else None
-    if not areas.inside(path):
-        raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or "*"})
+def register_area(world: World, command: RegisterArea, access: Access) -> None:
+    """The parent must be granted; a root needs every area."""
+    access.area(world, command.parent, "parent")
+
+
+def register_enterprise(world: World, command: RegisterEnterprise, access: Access) -> None:
+    """The park must be granted."""
+    access.area(world, command.park, "park")
+
+
+def change(world: World, command: Change, access: Access) -> None:
+    """The enterprise's park must be granted."""
+    enterprise = world.enterprise(command.enterprise_id)
+    access.area(world, enterprise.park, "enterprise_id")
+    subject = enterprise_subject(enterprise.id)
+    access.resource(world, subject, world.history(subject).etag)
+
+
+def move(world: World, command: Move, access: Access) -> None:
+    """Both parks must be granted."""
+    change(world, command, access)
+    access.area(world, command.park, "park")
+
+
+def correct(world: World, fact: Standing, command: Correct, access: Access) -> None:
+    """The area of the fact must be granted, and those that the correction names. A fact of a withdrawn enterprise needs every area."""
+    kind, _, key = fact.subject.partition("/")
+    enterprise = world.enterprises.get(UUID(key)) if kind == "enterprise" else None
+    access.area(world, key if kind == "area" else enterprise.park if enterprise else None, "corrects")
+    access.resource(world, fact.subject, world.history(fact.subject).etag)
+    data = command.data or {}
+    for name in ("park", "parent"):
+        if name in data and (data[name] is None or isinstance(data[name], str)):
+            access.area(world, data[name], f"data.{name}")

@@ -1,105 +1,77 @@
-"""Locks and loads what a batch of commands decides on, all lines together: a fixed number of statements, whatever the number of lines.
+"""Loads the world of a transaction under its locks, and writes the rows that its facts changed.
 
-The order is that of docs/design/ENGINE.md, Writing: the tree of areas, then the streams, then everything is loaded by later statements.
+The number of statements does not depend on the number of commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from services.registry import store
-from services.registry.context import Context
-from services.registry.domain.commands import (
-    Close,
-    Command,
-    Correct,
-    Move,
-    Reclassify,
-    RegisterArea,
-    RegisterEnterprise,
-    ReportHeadcount,
-    Withdraw,
-)
-from services.registry.domain.naming import name_key
-from services.registry.domain.state import World, area_subject, enterprise_of, enterprise_subject
-from shared.journal import journal
+from services.registry.areas import store as areas
+from services.registry.enterprises import store as enterprises
+from services.registry.enterprises.enterprise import enterprise_of
+from services.registry.needs import Needs
+from services.registry.world import World
+from shared.contracts import Event
+from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.process.db import Connection
+from shared.writing.facts import Fact
+from shared.writing.table import Recorded
 
 
-@dataclass(slots=True)
-class Named:
-    """What commands name. `names` = (park, name key) of enterprises that are new."""
-
-    subjects: set[str] = field(default_factory=set)
-    areas: set[str] = field(default_factory=set)
-    credit_codes: set[str] = field(default_factory=set)
-    names: set[tuple[str, str]] = field(default_factory=set)
-    events: set[UUID] = field(default_factory=set)
+async def lock_tree(conn: Connection, needs: Needs) -> None:
+    """Lock the tree of areas before the streams (docs/design/ENGINE.md, Writing)."""
+    if needs.areas or needs.tree:
+        await areas.lock_tree(conn, change=bool(needs.changed_areas))
 
 
-@dataclass(slots=True)
-class Loaded:
-    """A world under its locks. `subjects` = {event to correct: its stream}."""
-
-    world: World
-    today: date
-    subjects: dict[UUID, str]
-
-
-async def load(conn: Connection, context: Context, commands: Sequence[Command], *, grants: bool) -> Loaded:
-    """Everything for these commands; `grants`: whether the areas of enterprises are needed, too."""
-    named = _named(commands)
-    subjects = await store.subjects_of(conn, named.events)
-    withdrawn = {command.subject for command in commands if isinstance(command, Withdraw)}
-    changed = {*subjects.values(), *withdrawn}
-    corrected = {key for kind, _, key in (subject.partition("/") for subject in changed) if kind == "area"}
-    if named.areas or changed:
-        await store.lock_tree(conn, change=bool(corrected))
-    known = await journal.lock_existing(conn, named.subjects | set(subjects.values()))
-    world = World(histories=await store.histories(conn, known))
+async def load(conn: Connection, _context: Any, needs: Needs, world: World) -> None:
+    """Enterprises from their streams; areas, and who has which credit code and name, from their tables."""
     for subject, history in world.histories.items():
         if subject.startswith("enterprise/") and (enterprise := enterprise_of(history)):
             world.enterprises[enterprise.id] = enterprise
-            if grants:
-                named.areas.add(enterprise.park)
-    inside = await store.below(conn, corrected)
-    world.areas = await store.areas(conn, named.areas.union(*(area.path for area in inside.values()))) | inside
-    world.in_use = await store.in_use(conn, corrected)
-    world.credit_codes = await store.credit_codes(conn, named.credit_codes)
-    world.namesakes = await store.namesakes(conn, named.names)
-    return Loaded(world, await context.clock.today(conn), subjects)
+            if needs.paths:
+                needs.areas.add(enterprise.park)
+    inside = await areas.below(conn, needs.changed_areas)
+    world.areas = await areas.areas(conn, needs.areas.union(*(area.path for area in inside.values()))) | inside
+    world.in_use = await areas.in_use(conn, needs.changed_areas)
+    world.credit_codes = await enterprises.credit_codes(conn, needs.credit_codes)
+    world.namesakes = await enterprises.namesakes(conn, needs.names)
 
 
-def _named(commands: Iterable[Command]) -> Named:
-    named = Named()
-    for command in commands:
-        match command:
-            case RegisterArea():
-                named.subjects.add(area_subject(command.code))
-                named.areas |= {command.code, command.parent or command.code}
-            case RegisterEnterprise():
-                named.areas.add(command.park)
-                named.names.add((command.park, name_key(command.name)))
-                named.credit_codes |= {command.credit_code} if command.credit_code else set()
-            case ReportHeadcount() | Reclassify() | Close():
-                named.subjects.add(enterprise_subject(command.enterprise_id))
-            case Move():
-                named.subjects.add(enterprise_subject(command.enterprise_id))
-                named.areas.add(command.park)
-            case Correct():
-                named.events.add(command.corrects)
-                _name_changes(named, command.data or {})
-            case Withdraw():
-                named.subjects.add(command.subject)
-    return named
+async def write(conn: Connection, world: World, recorded: Recorded) -> None:
+    """Write what was touched. Raises ConcurrentChange if another command took a credit code."""
+    await _write_areas(conn, world)
+    await _write_enterprises(conn, world, recorded.facts)
+    world.touched_areas, world.touched_enterprises = set(), set()
 
 
-def _name_changes(named: Named, data: Mapping[str, Any]) -> None:
-    """What a correction's fields refer to, if they are of the right form."""
-    named.areas |= {value for name in ("park", "parent") if isinstance(value := data.get(name), str)}
-    if isinstance(code := data.get("credit_code"), str):
-        named.credit_codes.add(code.upper())
+async def _write_areas(conn: Connection, world: World) -> None:
+    codes = world.touched_areas
+    if gone := codes - world.areas.keys():
+        await areas.drop_areas(conn, gone)
+    if changed := [world.areas[code] for code in codes & world.areas.keys()]:
+        await areas.put_areas(conn, changed)
+
+
+async def _write_enterprises(conn: Connection, world: World, facts: Sequence[Fact]) -> None:
+    """Most facts are headcounts, which change neither the texts of searches nor the credit code."""
+    corrected = _enterprises_of(facts, FactCorrected, EventWithdrawn)
+    ids = world.touched_enterprises | corrected
+    if corrected:
+        await enterprises.free_codes(conn, corrected)
+    if gone := ids - world.enterprises.keys():
+        await enterprises.drop_enterprises(conn, gone)
+    if changed := [world.enterprises[enterprise_id] for enterprise_id in ids & world.enterprises.keys()]:
+        await enterprises.put_enterprises(conn, changed)
+    placed = corrected | _enterprises_of(facts, EnterpriseRegistered, EnterpriseMoved)
+    if found := [world.enterprises[enterprise_id] for enterprise_id in placed & world.enterprises.keys()]:
+        await enterprises.put_search(conn, found)
+
+
+def _enterprises_of(facts: Sequence[Fact], *kinds: type[Event]) -> set[UUID]:
+    subjects = (fact.subject.partition("/") for fact in facts if isinstance(fact.data, kinds))
+    return {UUID(key) for kind, _, key in subjects if kind == "enterprise"}

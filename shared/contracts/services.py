@@ -68,7 +68,7 @@ _ALL = (
         streams=("enterprise", "area"),
         verbs=("read", "write", "operate"),
         processes=(("api",), ("relay",)),
-        modules=("api", "reading_api"),
+        modules=("routes",),
     ),
     Service(
         "membership",

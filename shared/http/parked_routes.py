@@ -13,8 +13,8 @@ from starlette.responses import Response
 from shared.http.answers import json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command, Text
-from shared.http.json_bodies import JsonRoute
 from shared.http.pages import Cursors
+from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.process import db
 from shared.process.db import Connection

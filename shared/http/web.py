@@ -17,10 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.answers import Created, created, created_body, json_response, language_of, problem_response
+from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
-from shared.http.forms import Command
 from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import describe
 from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of
@@ -33,24 +32,6 @@ from shared.process import db
 from shared.process.logs import described
 from shared.process.settings import ServiceSettings
 from shared.process.telemetry import traceparent_now
-
-__all__ = [
-    "MIB",
-    "Authenticator",
-    "CallerOf",
-    "Command",
-    "Created",
-    "IdempotencyKey",
-    "IfMatch",
-    "Readiness",
-    "actor_of",
-    "create_app",
-    "created",
-    "created_body",
-    "json_response",
-    "language_of",
-    "problem_response",
-]
 
 BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}

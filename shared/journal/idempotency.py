@@ -1,7 +1,7 @@
-"""The same command sent twice is done once (docs/design/ENGINE.md, Writing 1).
+"""Idempotency keys: a command sent twice is carried out once (docs/design/ENGINE.md, Writing 1).
 
-The key's row is the first thing that a command writes: a repeat that comes at the same time waits on it. Only successes stay, without
-their bodies, for 30 days. Scopes are checked again before a repeat is answered: that is the caller's duty.
+A command writes the key's row first; a concurrent repeat waits for it. Only successes are kept, without their bodies, for 30 days. The
+caller checks scopes again before a repeat is answered.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def fingerprint(key: bytes, method: str, path: str, body: Any) -> bytes:
 async def claim(conn: Connection, client: str, entries: Sequence[tuple[str, bytes]]) -> dict[str, Result | Mismatch | None]:
     """Claim the keys of `(key, fingerprint)` for this transaction, before any other lock.
 
-    Per key: None = ours to do, Result = done before, Mismatch = used for another command. Within one call the first entry of a key counts,
+    Per key: None = to be carried out by this transaction, Result = carried out before, Mismatch = used for another command. Within one call the first entry of a key counts,
     and a key whose entries differ is a Mismatch. Waits for a transaction that does the same key now.
     """
     wanted: dict[str, bytes] = {}

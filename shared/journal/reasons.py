@@ -1,4 +1,4 @@
-"""Why something was done: a code in the event, or a note's id there and the text in a table that can be deleted. No free text in events."""
+"""Reasons of facts: a code in the event, or the id of a note whose text is in a table that can be deleted. Events hold no free text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REASON_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why, as a code for the event; a free text is code `note` with the note that keeps the text."""
+    """`code` goes into the event. A free text has the code `note` and is kept as a note."""
 
     code: str
     note_id: UUID | None = None
@@ -26,12 +26,12 @@ class Reason:
 
 
 def reason_of(text: str) -> Reason:
-    """A code as it is; anything else is free text, which goes into a note that the event only names."""
+    """A reason from a caller's text: a code as it is; any other text becomes a note."""
     return Reason(text) if REASON_CODE.fullmatch(text) else Reason("note", uuid7(), text)
 
 
 async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:
-    """Keep the free texts that events only name."""
+    """Store the notes of these reasons."""
     texts = {reason.note_id: reason.text or "" for reason in reasons if reason.note_id}
     if texts:
         statement = "INSERT INTO notes (note_id, text) SELECT * FROM unnest($1::uuid[], $2::text[])"

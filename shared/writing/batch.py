@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.json_bodies import values_of
+from shared.http.requests import values_of
 from shared.journal.idempotency import Result
 from shared.problems.errors import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
 from shared.problems.validation import path_of, problem_of
@@ -32,10 +32,10 @@ MEDIA_TYPES = frozenset(
         *("", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"),
     }
 )
-"""What clients say of NDJSON; the last four are what they say when nobody told them (curl's `--data-binary` calls everything a form)."""
+"""Content types that clients send for NDJSON; the last four are defaults of clients (curl's `--data-binary` sends a form's)."""
 
 LineResult: TypeAlias = Result | Problem
-"""What came of a line."""
+"""The answer to a line, or why it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ Decide: TypeAlias = Callable[[list[Line]], Awaitable[Sequence[LineResult]]]
 
 
 class NdjsonBatch:
-    """The batch of one service: `models` says per op which pydantic model its body is."""
+    """The batch of one service: `models` = {op: pydantic model of the body}."""
 
     def __init__(self, models: Mapping[str, type[BaseModel]]) -> None:
         self._validate = {op: model.__pydantic_validator__.validate_python for op, model in models.items()}
@@ -65,7 +65,7 @@ class NdjsonBatch:
         """For the route's `openapi_extra`."""
 
     async def respond(self, request: Request, decide: Decide) -> Response:
-        """The whole answer: read, check, decide, say. Raises TOO_MANY_LINES (413), EMPTY_BATCH (422), UNSUPPORTED_MEDIA_TYPE (415)."""
+        """The answer to a request. Raises TOO_MANY_LINES (413), EMPTY_BATCH (422), UNSUPPORTED_MEDIA_TYPE (415)."""
         _require_ndjson(request)
         return await self.answer(await request.body(), decide)
 
@@ -138,7 +138,7 @@ def _faults(envelope: Any, number: int) -> list[FieldError]:
 
 
 def _in_line(result: LineResult) -> LineResult:
-    """A command's key is a header, a line's stands in it: what is wrong with it is said of `key`."""
+    """A command's key is a header, that of a line is its field `key`: an error about the key names the field."""
     if isinstance(result, Problem):
         result.errors = [replace(error, field="key") if error.field == "Idempotency-Key" else error for error in result.errors]
     return result
@@ -184,9 +184,13 @@ def _openapi(models: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
             "body": {"type": "object"},
         },
     }
-    said = f"One JSON object a line, {MOST_LINES} lines and 8 MiB at most, {LONGEST_LINE} bytes a line. Ops: {ops}."
+    description = f"One JSON object a line, {MOST_LINES} lines and 8 MiB at most, {LONGEST_LINE} bytes a line. Ops: {ops}."
     answer = "One JSON object a line, in order: `line`, `status`, and the fields of a 201 answer or `problem`."
     return {
-        "requestBody": {"required": True, "description": said, "content": {MEDIA_TYPE: {"schema": {"type": "string", "x-line": line}}}},
+        "requestBody": {
+            "required": True,
+            "description": description,
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "x-line": line}}},
+        },
         "responses": {"200": {"description": answer, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
     }

@@ -135,7 +135,7 @@ async def _look(conn: Connection, table: Table[W, N], needs: N) -> None:
 async def lock(conn: Connection, table: Table[W, N], needs: N) -> dict[str, int]:
     """Lock streams, step by step in the order of docs/design/ENGINE.md, Writing 2; {stream: sequence}.
 
-    Of whole streams the sequence is 0 here: folding them tells it.
+    Of whole streams the sequence is 0 here; it is known once they are folded.
     """
     locked: dict[str, int] = {}
     for step in table.locks:
@@ -159,12 +159,20 @@ async def lock(conn: Connection, table: Table[W, N], needs: N) -> dict[str, int]
 
 def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today: date) -> Decision:
     """The decision on the world as it is now. Raises a Problem."""
-    if isinstance(command, Correct):
-        table.corrections.permit(world, target_of(world, command), command, access)
-        return correct(table, world, command, today)
     if isinstance(command, Withdraw):
         access.everywhere("subject")
         return withdraw(table, world, command, today)
+    if isinstance(command, Correct):
+        table.corrections.permit(world, target_of(world, command), command, access)
+        decision = correct(table, world, command, today)
+    else:
+        decision = _decide_command(table, world, command, access, today)
+    for fact in decision.facts:
+        world.require_readable(fact.subject)
+    return decision
+
+
+def _decide_command(table: Table[W, Any], world: W, command: Any, access: Access, today: date) -> Decision:
     kind = table.command_of(command)
     if kind.date is not None:
         require_day(getattr(command, kind.date), today, kind.date)

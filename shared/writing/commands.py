@@ -1,7 +1,6 @@
 """Commands are carried out once: a repeated idempotency key answers what its first line answered, in one batch and for 30 days.
 
-One command is a batch of one line. What a line comes to is the service's own business: its `CarryOut` decides and writes all lines
-together, each on what the lines before it made; a refused line changes nothing and stops no other.
+One command is a batch of one line. `CarryOut` (`shared/writing/carry_out.py`) decides and writes the lines.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from shared.writing.preconditions import Expected
 C = TypeVar("C")
 
 Outcome: TypeAlias = Result | Problem
-"""What came of a line."""
+"""The answer to a line, or why it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,11 @@ class Line(Generic[C]):
 
 
 CarryOut: TypeAlias = Callable[[Connection, Sequence[Line[C]]], Awaitable[Sequence[Outcome]]]
-"""Does lines in this transaction, and says per line what came of it."""
+"""Carries out lines in this transaction; one outcome per line."""
 
 
 async def one(pool: Pool, client: str, line: Line[C], carry_out: CarryOut[C]) -> Result:
-    """Do one command in a transaction of its own. Raises the problem for which it is refused; nothing of it then stays."""
+    """Carry out one command in a transaction of its own. Raises the problem for which it is refused; the transaction is then rolled back."""
 
     async def work(conn: Connection) -> Result:
         outcome = (await execute(conn, client, [line], carry_out))[0]
@@ -53,12 +52,12 @@ async def one(pool: Pool, client: str, line: Line[C], carry_out: CarryOut[C]) ->
 
 
 async def many(pool: Pool, client: str, lines: Sequence[Line[C]], carry_out: CarryOut[C]) -> list[Outcome]:
-    """Do all lines in one transaction. It sees every area: grants are checked line by line."""
+    """Carry out all lines in one transaction. It sees every area: grants are checked line by line."""
     return await run_command(pool, lambda conn: execute(conn, client, lines, carry_out), areas=Areas.all())
 
 
 async def execute(conn: Connection, client: str, lines: Sequence[Line[C]], carry_out: CarryOut[C]) -> list[Outcome]:
-    """Do all lines in this transaction, and say per line what came of it.
+    """Carry out all lines in this transaction; one outcome per line.
 
     A key that was used for another command refuses its line with IDEMPOTENCY_KEY_REUSED (422); of two such lines in one batch, the later.
     """

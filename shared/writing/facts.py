@@ -50,7 +50,7 @@ class Standing:
     content: Mapping[str, Any] | None = None
 
     def order(self) -> tuple[date, int]:
-        """(date, rank): where several facts say the same thing, the last in this order wins."""
+        """(date, rank): of facts about the same attribute, the last in this order holds."""
         return self.on, self.rank
 
     def placed(self) -> Placed:
@@ -102,6 +102,8 @@ class World:
     """{stream: its facts, as far as they are loaded}"""
     events: dict[UUID, tuple[str, int]] = field(default_factory=dict)
     """{event that a correction may name: (stream, rank of the fact that it states)}"""
+    unreadable: dict[str, frozenset[int]] = field(default_factory=dict)
+    """{locked stream: its events that this release cannot read}, for streams whose history is not loaded in full"""
     today: date | None = None
     """The platform's day in the deployment's zone, under the locks. A service's `load` may set it; otherwise it is asked for."""
 
@@ -121,9 +123,11 @@ class World:
 
     def require_readable(self, subject: str) -> None:
         """Nothing is decided on a stream that this release cannot read in full. Raises STREAM_UNREADABLE (409)."""
-        history = self.histories.get(subject)
-        if history is not None and history.unreadable:
-            raise Conflict("STREAM_UNREADABLE", params={"sequence": min(history.unreadable)})
+        found = self.unreadable.get(subject, frozenset())
+        if history := self.histories.get(subject):
+            found |= history.unreadable
+        if found:
+            raise Conflict("STREAM_UNREADABLE", params={"sequence": min(found)})
 
     def fork(self) -> Self:
         """A world of the same content: what is tried on it leaves this one as it is. Costs a shallow copy of every table."""
@@ -136,7 +140,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a command comes to. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
+    """The outcome of a command. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
     None: that of the first fact. `warnings` are codes of the catalogue."""
 
     facts: list[Fact]

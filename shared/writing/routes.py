@@ -16,9 +16,9 @@ from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Text, Withdrawal
-from shared.http.json_bodies import JsonRoute
 from shared.http.pages import Cursors
-from shared.http.web import CallerOf, IdempotencyKey, IfMatch, actor_of
+from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
+from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.reasons import reason_of
 from shared.problems.errors import NotFound

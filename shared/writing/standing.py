@@ -17,11 +17,12 @@ from shared.contracts import TYPES, Event, UnreadableEvent
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.process.db import Connection, Record
 from shared.writing.evolving import without
-from shared.writing.facts import Fact, History, Standing
+from shared.writing.facts import Fact, History, Standing, World
 
 NAMES = {contract: name for name, contract in TYPES.items()}
 CORRECTION = NAMES[FactCorrected]
 WITHDRAWAL = NAMES[EventWithdrawn]
+MOST_CHECKED = 100_000
 
 SUBJECTS_OF = "SELECT event_id, subject FROM journal WHERE event_id = ANY($1::uuid[])"
 STREAMS = "SELECT subject, type, data, occurred_on, event_id FROM journal WHERE subject = ANY($1::text[]) ORDER BY subject, sequence"
@@ -43,6 +44,12 @@ SELECT j.subject, j.sequence, j.type, j.event_id, c.event_id AS latest, coalesce
 FROM journal AS j LEFT JOIN corrections AS c ON c.subject = j.subject AND c.rank = j.sequence
 WHERE j.subject = $1 AND j.sequence BETWEEN $2 AND $3 ORDER BY j.sequence
 """
+UNREADABLE = """
+SELECT (j.subject, j.sequence) FROM unnest({subjects}::text[], {checked}::bigint[]) AS c(subject, checked)
+JOIN journal AS j ON j.subject = c.subject AND j.sequence > c.checked
+WHERE j.type <> ALL({types}::text[]) AND NOT EXISTS (SELECT FROM corrections AS k WHERE k.subject = j.subject AND k.rank = j.sequence)
+"""
+"""Events of types that this release does not know and that are not withdrawn, behind `checked`. Also part of larger statements."""
 PUT_CORRECTIONS = """
 INSERT INTO corrections (subject, rank, event_id, occurred_on, data)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::date[], $5::jsonb[])
@@ -61,6 +68,39 @@ class Loaded:
 
     histories: dict[str, History] = field(default_factory=dict)
     events: dict[UUID, tuple[str, int]] = field(default_factory=dict)
+
+
+class CheckedStreams:
+    """{stream: sequence up to which this process found every event readable}, so that each event is looked at once.
+
+    Only what is committed is looked at: under the stream's lock, before this transaction appends.
+    """
+
+    def __init__(self) -> None:
+        self._checked: dict[str, int] = {}
+
+    def arguments(self, sequences: Mapping[str, int]) -> tuple[list[str], list[int], list[str]]:
+        """Those of UNREADABLE, for streams locked at these sequences: subjects, positions checked, known types."""
+        wanted = [subject for subject, sequence in sequences.items() if self._checked.get(subject, 0) != sequence]
+        return wanted, [self._checked.get(subject, 0) for subject in wanted], list(TYPES)
+
+    def take(self, sequences: Mapping[str, int], rows: Iterable[tuple[str, int]]) -> dict[str, frozenset[int]]:
+        """{stream: sequences of its unreadable events}, and remember the other streams as checked."""
+        found: dict[str, set[int]] = {}
+        for subject, sequence in rows:
+            found.setdefault(subject, set()).add(sequence)
+        if len(self._checked) > MOST_CHECKED:
+            self._checked.clear()
+        self._checked |= {subject: sequence for subject, sequence in sequences.items() if subject not in found}
+        return {subject: frozenset(own) for subject, own in found.items()}
+
+
+async def check_readable(conn: Connection, checked: CheckedStreams, world: World) -> None:
+    """Let the world know which locked streams cannot be read in full. For a service of state tables, after the locks."""
+    arguments = checked.arguments(world.heads)
+    if arguments[0]:
+        rows = await conn.fetch(UNREADABLE.format(subjects="$1", checked="$2", types="$3"), *arguments)
+        world.unreadable = checked.take(world.heads, (row[0] for row in rows))
 
 
 async def subjects_of(conn: Connection, event_ids: Collection[UUID]) -> dict[UUID, str]:

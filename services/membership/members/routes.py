@@ -10,7 +10,7 @@ from services.membership.members.documents import masked
 from services.membership.reads import READ, require_resource, with_etag
 from shared.http.auth import Areas
 from shared.http.forms import Id
-from shared.http.json_bodies import JsonRoute
+from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.process import db

@@ -14,8 +14,8 @@ from shared.directory.store import area_path
 from shared.http.answers import json_response
 from shared.http.auth import Areas
 from shared.http.forms import AreaCode, Id, Text
-from shared.http.json_bodies import JsonRoute
 from shared.http.pages import Cursors
+from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 from shared.process import db

@@ -1,4 +1,4 @@
-"""How a union comes to be and how it ends."""
+"""Founding and dissolution of unions, and the effect of their facts."""
 
 from __future__ import annotations
 

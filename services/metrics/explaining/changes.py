@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import assert_never
 
-from services.metrics.counted import BY_KIND, Attribute, Correction, Move, Withdrawal, kind_of
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, Move, NotCounted, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.figures import sql
@@ -118,13 +119,15 @@ def _contribution(facts: FactSet, window: Window, scope: Scope) -> Vector:
 
 
 def _classified(kind: str, row: Record, window: Window) -> str:
-    match BY_KIND.get(kind):
+    match BY_KIND[kind]:
         case Correction() | Withdrawal():
             return "correction"
         case Attribute(content=content) if content is Move:
             return "move"
-        case _:
+        case Attribute() | Members() | NotCounted() | Area() | DayClosing():
             return "late" if row["occurred_on"] <= window.known_from else "new"
+        case other:
+            assert_never(other)
 
 
 async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Share]:

@@ -8,8 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import assert_never
 
-from services.metrics.counted import BY_KIND, Aspect, Correction, Withdrawal, kind_of, kinds_of
+from services.metrics.counted import (
+    BY_KIND,
+    Area,
+    Aspect,
+    Attribute,
+    Correction,
+    DayClosing,
+    Members,
+    NotCounted,
+    Withdrawal,
+    kind_of,
+    kinds_of,
+)
 from services.metrics.explaining.contributors import Contribute, Contribution, contributor, contributors
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
@@ -98,5 +111,7 @@ def _in_force(row: Record, corrected: dict[tuple[str, int], int]) -> bool:
         case Correction():
             rank = row["says"]["withdrawn"]["rank"]
             return corrected[row["source"], rank] == row["sequence"] and row["says"]["replacement"] is not None
-        case _:
+        case Attribute() | Members() | NotCounted() | Area() | DayClosing():
             return (row["source"], row["sequence"]) not in corrected
+        case other:
+            assert_never(other)

@@ -87,16 +87,48 @@ async def test_what_is_refused_leaves_nothing_behind(office: Office) -> None:
     await withdraw(office, subject, 2, 3)
 
 
+async def append_unreadable(office: Office, subject: str, sequence: int) -> None:
+    """Another release recorded an event that this one does not know."""
+    await office.pool.execute("UPDATE streams SET sequence = $2 WHERE subject = $1", subject, sequence)
+    await office.pool.execute(
+        "INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, partition_key, data) "
+        "VALUES ($1, $2, gen_random_uuid(), 'parkunion.mood-reported.v1', parkunion_now(), '2024-01-01', 'x', 'api', 'x', '{}')",
+        subject,
+        sequence,
+    )
+
+
+async def test_nothing_is_decided_on_a_stream_with_an_unreadable_event_until_it_is_withdrawn(office: Office) -> None:
+    enterprise, other = await office.enterprise(), await office.enterprise()
+    union = await office.union(enterprise, other, kind="joint_union")
+    member = await office.member(union, enterprise)
+    subject = f"enterprise/{enterprise}"
+    await append_unreadable(office, subject, 3)
+    refusals: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("leave", {"member_id": member, "on": "2024-01-01", "reason": "resigned"}),
+        (
+            "member",
+            {"union_id": union, "enterprise_id": enterprise, "document": {"kind": "sample", "number": "2"}, "joined_on": "2024-01-01"},
+        ),
+        ("dissolution", {"union_id": union, "on": "2024-01-01", "reason": "merged"}),
+    )
+    for op, body in refusals:
+        with pytest.raises(Problem) as problem:
+            await office.do(op, **body)
+        assert (problem.value.status, problem.value.code) == (409, "STREAM_UNREADABLE")
+    await office.member(union, other, number="3")
+    await withdraw(office, subject, 3, 3)
+    await office.do("leave", member_id=member, on="2024-01-01", reason="resigned")
+    await append_unreadable(office, subject, 6)
+    with pytest.raises(Problem, match="STREAM_UNREADABLE"):
+        await office.member(union, enterprise, number="4")
+
+
 async def test_an_event_that_this_release_cannot_read_can_be_withdrawn(office: Office) -> None:
     enterprise = await office.enterprise()
     await office.union(enterprise)
     subject = f"enterprise/{enterprise}"
-    await office.pool.execute("UPDATE streams SET sequence = 2 WHERE subject = $1", subject)
-    await office.pool.execute(
-        "INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, partition_key, data) "
-        "VALUES ($1, 2, gen_random_uuid(), 'parkunion.mood-reported.v1', parkunion_now(), '2024-01-01', 'x', 'api', 'x', '{}')",
-        subject,
-    )
+    await append_unreadable(office, subject, 2)
     assert (await withdraw(office, subject, 2, 2)).sequence == 3
     assert await refused(office, subject, 2, 2) == (409, "FACT_WITHDRAWN", "from")
 

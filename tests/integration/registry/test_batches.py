@@ -121,7 +121,7 @@ async def test_batches_about_the_same_enterprises_at_once_all_succeed(registry: 
 
 
 async def test_batches_that_take_the_same_credit_codes_at_once_share_them_out(registry: Registry) -> None:
-    from services.registry.domain.credit_code import check_character
+    from services.registry.enterprises.credit_code import check_character
 
     codes = [body + check_character(body) for body in (f"91350100M000{n:05}" for n in range(20))]
     batches = [

@@ -46,9 +46,9 @@ async def test_a_part_of_a_name_or_code_finds_an_enterprise(registry: Registry) 
 
 
 async def test_a_search_finds_what_lies_behind_the_first_thousands(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    from services.registry import listings
+    from services.registry.enterprises import store
 
-    monkeypatch.setattr(listings, "NEXT", listings.NEXT.replace(f"LIMIT {listings.WINDOW}", "LIMIT 3"))
+    monkeypatch.setattr(store, "NEXT", store.NEXT.replace(f"LIMIT {store.WINDOW}", "LIMIT 3"))
     lines = [line("enterprise", **settling(name=f"{'稀有' if n % 7 == 6 else '常见'}公司 {n}")) for n in range(40)]
     answers = await registry.batch(*lines)
     wanted = [answer["id"] for n, answer in enumerate(answers) if n % 7 == 6]

@@ -6,34 +6,34 @@ from uuid import UUID
 
 import pytest
 
-from services.registry.domain import areas, corrections
-from services.registry.domain.commands import Correct, RegisterEnterprise
-from services.registry.domain.enterprises import register
-from services.registry.domain.evolve import evolve, take
-from services.registry.domain.state import World
+from services.registry.areas import rules as areas
+from services.registry.enterprises.commands import RegisterEnterprise
+from services.registry.enterprises.rules import register
+from services.registry.facts import TABLE
+from services.registry.world import World
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, Unprocessable
-from tests.unit.registry.worlds import TODAY, a_world, area, day
+from shared.writing import corrections
+from shared.writing.table import Correct
+from tests.unit.registry.worlds import TODAY, a_world, area, day, name_event, take
 
 
 def with_event(world: World, code: str) -> UUID:
     """Give the area's registration the id that the journal would."""
-    history = world.history(f"area/{code}")
     event = uuid7()
-    (standing,) = history.facts.values()
-    assert standing.data is not None
-    world.histories[f"area/{code}"] = evolve(type(history)(history.subject), standing.data, standing.on, event)
+    (standing,) = world.history(f"area/{code}").facts.values()
+    name_event(world, f"area/{code}", standing.rank, event)
     return event
 
 
 def correct(world: World, code: str, **data: object) -> None:
-    take(world, corrections.correct(world, Correct(with_event(world, code), Reason("typo"), data), world.history(f"area/{code}"), TODAY))
+    take(world, corrections.correct(TABLE, world, Correct(with_event(world, code), Reason("typo"), data), TODAY))
 
 
 def withdraw(world: World, code: str) -> None:
-    take(world, corrections.correct(world, Correct(with_event(world, code), Reason("typo"), None), world.history(f"area/{code}"), TODAY))
+    take(world, corrections.correct(TABLE, world, Correct(with_event(world, code), Reason("typo"), None), TODAY))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_only_an_area_that_nothing_names_can_be_withdrawn() -> None:
     world = a_world()
     with pytest.raises(Conflict, match="AREA_IN_USE"):
         withdraw(world, "D1")
-    take(world, register(world, RegisterEnterprise("某", None, "P2", None, None, day("2020-01-01")), uuid7(), TODAY))
+    take(world, register(world, RegisterEnterprise(uuid7(), "某", None, "P2", None, None, day("2020-01-01")), TODAY))
     with pytest.raises(Conflict, match="AREA_IN_USE"):
         withdraw(world, "P2")
     withdraw(world, "P1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.registry.domain.state import enterprise_of
+from services.registry.enterprises.enterprise import enterprise_of
 from shared.contracts.ids import uuid7
 from shared.contracts.streams import FactCorrected
 from shared.problems.errors import Conflict, Unprocessable

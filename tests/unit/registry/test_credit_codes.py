@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.cn import uscc
 
-from services.registry.domain import credit_code, fields
-from services.registry.domain.fields import Wrong
+from services.registry.enterprises import credit_code, fields
+from shared.writing.fields import Wrong
 
 bodies = st.text(alphabet=credit_code.ALPHABET, min_size=17, max_size=17)
 

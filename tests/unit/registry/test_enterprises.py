@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from services.registry.domain.enterprises import warnings_of, warnings_of_name
-from services.registry.domain.naming import characters, name_key, searchable, sought
+from services.registry.enterprises.rules import warnings_of, warnings_of_name
+from services.registry.naming import characters, name_key, searchable, sought
 from shared.contracts.ids import uuid7
 from shared.problems.errors import Conflict, NotFound, Problem, Unprocessable
 from tests.unit.registry.worlds import Ledger, a_world, day

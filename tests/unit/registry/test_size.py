@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.registry.domain.size import size_class
+from services.registry.enterprises.size import size_class
 from tests.unit.registry.worlds import Ledger, a_world
 
 WAN = 1_000_000

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from services.registry.domain import areas, corrections, enterprises
-from services.registry.domain.commands import Close, Correct, Move, Reclassify, RegisterArea, RegisterEnterprise, ReportHeadcount
-from services.registry.domain.evolve import evolve, take
-from services.registry.domain.state import Enterprise, Fact, History, World, enterprise_subject
+from services.registry.areas import rules as areas
+from services.registry.areas.area import RegisterArea
+from services.registry.enterprises import rules as enterprises
+from services.registry.enterprises.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
+from services.registry.enterprises.enterprise import Enterprise, enterprise_subject
+from services.registry.facts import TABLE
+from services.registry.world import World
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind
+from shared.contracts.streams import FactCorrected
 from shared.journal.reasons import Reason
+from shared.writing import corrections
+from shared.writing.evolving import evolve, new_world
+from shared.writing.facts import Decision, Fact, History
+from shared.writing.table import Correct
 
 TODAY = date(2025, 7, 10)
 
@@ -20,14 +29,30 @@ def day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def area(world: World, code: str, parent: str | None, kind: AreaKind = AreaKind.DIVISION, name: str = "某地") -> Fact:
-    fact = areas.register(world, RegisterArea(code, name, kind, parent, None), TODAY)
-    take(world, fact)
+def take(world: World, decision: Decision, event: UUID | None = None) -> Fact:
+    """Apply the one fact of a decision; `event` is the id that the journal would give it."""
+    (fact,) = decision.facts
+    rank = evolve(TABLE, world, fact)
+    if event is not None:
+        rank = fact.data.rank if isinstance(fact.data, FactCorrected) else rank
+        name_event(world, fact.subject, rank, event)
     return fact
 
 
+def name_event(world: World, subject: str, rank: int, event: UUID) -> None:
+    """The fact `rank` is stated by this event."""
+    history = world.history(subject)
+    standing = replace(history.facts[rank], event_id=event)
+    world.histories[subject] = replace(history, facts={**history.facts, rank: standing})
+    world.events[event] = (subject, rank)
+
+
+def area(world: World, code: str, parent: str | None, kind: AreaKind = AreaKind.DIVISION, name: str = "某地") -> Fact:
+    return take(world, areas.register(world, RegisterArea(code, name, kind, parent, None), TODAY))
+
+
 def a_world() -> World:
-    world = World()
+    world = new_world(TABLE)
     area(world, "R", None)
     for n in "12":
         area(world, f"D{n}", "R")
@@ -43,15 +68,12 @@ class Ledger:
         self.id = uuid7()
         self.subject = enterprise_subject(self.id)
         self.said: list[UUID] = []
-        command = RegisterEnterprise("某某有限公司", code, "P1", industry, None, day(settled_on))
-        self._take(enterprises.register(world, command, self.id, TODAY))
+        command = RegisterEnterprise(self.id, "某某有限公司", code, "P1", industry, None, day(settled_on))
+        self._take(enterprises.register(world, command, TODAY))
 
-    def _take(self, fact: Fact) -> Fact:
-        before = self.world.history(self.subject)
-        take(self.world, fact)
+    def _take(self, decision: Decision) -> Fact:
         self.said.append(uuid7())
-        self.world.histories[self.subject] = evolve(before, fact.data, fact.on, self.said[-1])
-        return fact
+        return take(self.world, decision, self.said[-1])
 
     @property
     def history(self) -> History:
@@ -74,7 +96,7 @@ class Ledger:
         return self._take(enterprises.close(self.world, Close(self.id, day(on), Reason("dissolved")), TODAY))
 
     def correct(self, event: UUID, **data: object) -> Fact:
-        return self._take(corrections.correct(self.world, Correct(event, Reason("typo"), data), self.history, TODAY))
+        return self._take(corrections.correct(TABLE, self.world, Correct(event, Reason("typo"), data), TODAY))
 
     def withdraw(self, event: UUID) -> Fact:
-        return self._take(corrections.correct(self.world, Correct(event, Reason("typo"), None), self.history, TODAY))
+        return self._take(corrections.correct(TABLE, self.world, Correct(event, Reason("typo"), None), TODAY))

@@ -26,9 +26,9 @@ from samples.city.places import CITY, LEVELS, areas
 from samples.city.scenario import MOST_ENTERPRISES, MOST_YEARS, last_day_before
 from services.membership.facts import TABLE as MEMBERSHIP
 from services.membership.members.documents import normalised
-from services.registry.domain.areas import LEVEL_NAMES
-from services.registry.domain.fields import credit_code
-from services.registry.schemas import OPS as REGISTRY_OPS
+from services.registry.areas.rules import LEVEL_NAMES
+from services.registry.enterprises.fields import credit_code
+from services.registry.facts import TABLE as REGISTRY
 from shared.contracts.membership import UnionKind
 from shared.writing.routes import models
 
@@ -77,7 +77,7 @@ def test_another_seed_or_day_is_another_city_with_other_keys(city: City) -> None
 
 
 def test_every_kind_of_command_and_union_occurs(city: City) -> None:
-    assert {command.op for command in city.commands if command.service == "registry"} == set(REGISTRY_OPS)
+    assert {command.op for command in city.commands if command.service == "registry"} == set(models(REGISTRY))
     assert {command.op for command in city.commands if command.service == "membership"} == set(models(MEMBERSHIP))
     assert {command.body["kind"] for command in city.commands if command.op == "union"} == {kind.value for kind in UnionKind}
     for service, facts in {

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
-from services.metrics.counted import BY_KIND, FIELDS, Correction, Withdrawal, kind_of
+from services.metrics.counted import BY_KIND, FIELDS, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words, catalogue
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.explain import FIRST
@@ -148,8 +148,10 @@ def _entries(row: Any, corrected: Mapping[tuple[str, int], int]) -> Iterator[Ent
             withdrawn, replacement = says["withdrawn"], says["replacement"]
             in_force = corrected.get((row["source"], withdrawn["rank"])) == sequence
             yield Entry(recorded_at, occurred_on, withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force)
-        case _:
+        case Attribute() | Members() | NotCounted() | Area() | DayClosing():
             yield Entry(recorded_at, occurred_on, kind, 1, says, False, (row["source"], sequence) not in corrected)
+        case other:
+            assert_never(other)
 
 
 def _same(last: Entry, entry: Entry) -> bool:

@@ -14,10 +14,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.responses import Response, StreamingResponse
 
+from shared.http.answers import Created, created
 from shared.http.forms import AreaCode, Command, Count, Data, Day, Id, Name, Number, Text
 from shared.http.operations import Readiness
+from shared.http.requests import IdempotencyKey
 from shared.http.tokens import Verifier
-from shared.http.web import CallerOf, Created, IdempotencyKey, actor_of, create_app, created
+from shared.http.web import CallerOf, actor_of, create_app
 from shared.journal.idempotency import Result
 from shared.problems.errors import Conflict
 from shared.process.settings import ServiceSettings

@@ -1,31 +1,20 @@
-"""What a caller may ask for, checked in form already; dates still may be too early or too late."""
+"""What a caller asks for, its form checked already; dates may still be out of range."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
-from shared.contracts.registry import AreaKind
 from shared.journal.reasons import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterArea:
-    """A division or park exists; `valid_from` None: since ever."""
-
-    code: str
-    name: str
-    kind: AreaKind
-    parent: str | None
-    valid_from: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class RegisterEnterprise:
     """An enterprise settled in a park."""
 
+    enterprise_id: UUID
     name: str
     credit_code: str | None
     park: str
@@ -72,23 +61,5 @@ class Close:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Correct:
-    """An earlier fact was wrong. `data` holds the fields that change, by the names of the command; None withdraws the fact."""
-
-    corrects: UUID
-    reason: Reason
-    data: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """The events `first` to `last` of a stream were never facts."""
-
-    subject: str
-    first: int
-    last: int
-    reason: Reason
-
-
-Command: TypeAlias = RegisterArea | RegisterEnterprise | ReportHeadcount | Move | Reclassify | Close | Correct | Withdraw
+Change: TypeAlias = ReportHeadcount | Move | Reclassify | Close
+"""A command about an enterprise that exists."""

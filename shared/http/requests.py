@@ -1,4 +1,4 @@
-"""Strict JSON: UTF-8, and each name of an object once.
+"""How requests are read: the headers of commands, and strict JSON, in UTF-8 and with each name of an object once.
 
 RFC 8259 does not say which of two equal names counts, so a command with such an object is refused.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
+from fastapi import Header
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,6 +17,22 @@ from starlette.responses import Response
 
 from shared.problems.errors import Problem, Unprocessable
 from shared.problems.validation import path_of
+
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key with the same body is done once and answered with the first result (30 days).",
+    ),
+]
+"""The header that identifies a repeated command."""
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
+]
+"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

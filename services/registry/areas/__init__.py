@@ -1,0 +1,1 @@
+"""Divisions and parks: a tree in which parks are the leaves."""

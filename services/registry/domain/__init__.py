@@ -1,1 +1,0 @@
-"""The rules of the registry, pure: states, commands, decisions `(world, command, today) -> [facts]` and `evolve(history, said)`."""

@@ -1,0 +1,1 @@
+"""Enterprises: they settle, report headcounts, move, are reclassified, and close."""

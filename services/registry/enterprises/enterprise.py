@@ -1,0 +1,103 @@
+"""An enterprise as its stream has it: the facts that hold, applied in the order (date, rank)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from shared.contracts import Event
+from shared.contracts.registry import (
+    EnterpriseClosed,
+    EnterpriseMoved,
+    EnterpriseReclassified,
+    EnterpriseRegistered,
+    HeadcountReported,
+)
+from shared.writing.facts import History, Standing
+
+
+@dataclass(slots=True)
+class Enterprise:
+    """It operates `settled_on` ≤ t < `closed_on`. Only `enterprise_of` changes one, while it makes it."""
+
+    id: UUID
+    name: str
+    credit_code: str | None
+    park: str
+    district: str
+    industry: str | None
+    ownership: str | None
+    settled_on: date
+    closed_on: date | None = None
+    closed_reason: str | None = None
+    workers: int | None = None
+    workers_on: date | None = None
+    revenue_fen: int | None = None
+    size: str | None = None
+    size_rule: str | None = None
+
+    def unique(self) -> tuple[str | None, str, str]:
+        """What is compared with other enterprises: credit code, name and park."""
+        return self.credit_code, self.name, self.park
+
+
+def _registered(enterprise: Enterprise, _: date, data: EnterpriseRegistered) -> None:
+    enterprise.park, enterprise.district = data.park, data.district
+    enterprise.industry, enterprise.ownership = data.industry or enterprise.industry, data.ownership or enterprise.ownership
+
+
+def _moved(enterprise: Enterprise, _: date, data: EnterpriseMoved) -> None:
+    enterprise.park, enterprise.district = data.park, data.district
+
+
+def _reported(enterprise: Enterprise, on: date, data: HeadcountReported) -> None:
+    enterprise.workers, enterprise.workers_on, enterprise.size, enterprise.size_rule = data.workers, on, data.size, data.size_rule
+
+
+def _reclassified(enterprise: Enterprise, _: date, data: EnterpriseReclassified) -> None:
+    enterprise.industry, enterprise.ownership = data.industry or enterprise.industry, data.ownership or enterprise.ownership
+    if data.revenue_fen is not None:
+        enterprise.revenue_fen = data.revenue_fen
+    enterprise.size, enterprise.size_rule = data.size, data.size_rule
+
+
+def _closed(enterprise: Enterprise, on: date, data: EnterpriseClosed) -> None:
+    enterprise.closed_on, enterprise.closed_reason = on, data.reason
+
+
+EFFECTS: Mapping[type[Event | None], Callable[[Enterprise, date, Any], None]] = {
+    EnterpriseRegistered: _registered,
+    EnterpriseMoved: _moved,
+    HeadcountReported: _reported,
+    EnterpriseReclassified: _reclassified,
+    EnterpriseClosed: _closed,
+}
+"""What each kind of fact changes; the others change nothing."""
+
+
+def enterprise_of(history: History, before: tuple[date, int] | None = None) -> Enterprise | None:
+    """The enterprise of a stream, by the facts before the place (date, rank) or by all; None if no registration holds.
+
+    Before it settled, an enterprise is what its registration says.
+    """
+    registered = history.holding(EnterpriseRegistered)
+    if not registered:
+        return None
+    settled, data = registered[-1]
+    enterprise = Enterprise(
+        data.enterprise_id, data.name, data.credit_code, data.park, data.district, data.industry, data.ownership, settled.on
+    )
+    for fact in sorted(history.facts.values(), key=Standing.order):
+        if before is not None and fact.order() >= before:
+            break
+        if effect := EFFECTS.get(type(fact.data)):
+            effect(enterprise, fact.on, fact.data)
+    return enterprise
+
+
+def enterprise_subject(enterprise_id: UUID) -> str:
+    """The stream of an enterprise."""
+    return f"enterprise/{enterprise_id}"

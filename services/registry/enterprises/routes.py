@@ -1,0 +1,99 @@
+"""The routes that read enterprises: grant first, then read under the caller's areas."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from services.registry.enterprises import store
+from services.registry.enterprises.enterprise import enterprise_of, enterprise_subject
+from services.registry.reads import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
+from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, HeadcountReported
+from shared.http.auth import Areas, Caller
+from shared.http.forms import AreaCode, Id
+from shared.http.web import CallerOf
+from shared.problems.errors import NotFound
+from shared.process import db
+from shared.process.db import Connection
+from shared.writing import standing
+from shared.writing.facts import History
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/enterprises", tags=["enterprises"])
+async def list_enterprises(
+    request: Request,
+    caller: CallerOf,
+    q: Part = None,
+    area: Annotated[AreaCode | None, Query(description="In this area; needed with a token for some areas only")] = None,
+    limit: Limit = 100,
+    after: After = None,
+) -> Response:
+    """Enterprises by age."""
+    caller.require(READ)
+    cursors = cursors_of(request, "enterprises")
+    last = cursors.decode(after, tuple[UUID])[0] if after else None
+    async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+        await require_granted(conn, caller, area, "area")
+        await require_known(conn, area, "area")
+    async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
+        rows = await store.page(conn, q or "", area, last, limit + 1)
+    return page_of(cursors, rows, limit, "id")
+
+
+@router.get("/enterprises/{enterprise_id}", tags=["enterprises"])
+async def get_enterprise(request: Request, caller: CallerOf, enterprise_id: Id) -> Response:
+    """An enterprise as it is now, with its placements and headcounts by date."""
+    caller.require(READ)
+    async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+        await _require_granted(conn, caller, enterprise_id)
+        found = await one(conn, enterprise_id)
+    return with_etag(request, found)
+
+
+async def _require_granted(conn: Connection, caller: Caller, enterprise_id: UUID) -> None:
+    """Raises NOT_FOUND (404) for what does not exist or was withdrawn, AREA_NOT_GRANTED (403)."""
+    if (park := await store.park_of(conn, enterprise_id)) is None:
+        raise NotFound("NOT_FOUND")
+    await require_granted(conn, caller, park, None)
+
+
+async def one(conn: Connection, enterprise_id: UUID) -> dict[str, Any] | None:
+    """One enterprise as it is now, with the dates of its history; None if it does not exist or was withdrawn."""
+    subject = enterprise_subject(enterprise_id)
+    history = (await standing.whole(conn, [subject])).histories.get(subject, History(subject))
+    found = enterprise_of(history)
+    if found is None:
+        return None
+    return {
+        "id": str(found.id),
+        "name": found.name,
+        "credit_code": found.credit_code,
+        "park": found.park,
+        "district": found.district,
+        "industry": found.industry,
+        "ownership": found.ownership,
+        "revenue": None if found.revenue_fen is None else found.revenue_fen / 100,
+        "size": found.size,
+        "size_rule": found.size_rule,
+        "workers": found.workers,
+        "workers_on": found.workers_on,
+        "settled_on": found.settled_on,
+        "closed_on": found.closed_on,
+        "closed_reason": found.closed_reason,
+        "placements": _placements(history),
+        "headcounts": [{"on": fact.on, "workers": data.workers} for fact, data in history.holding(HeadcountReported)],
+        "subject": subject,
+        "sequence": history.sequence,
+    }
+
+
+def _placements(history: History) -> list[dict[str, Any]]:
+    settled = [(fact, data.park, data.district) for fact, data in history.holding(EnterpriseRegistered)]
+    moved = [(fact, data.park, data.district) for fact, data in history.holding(EnterpriseMoved)]
+    in_order = sorted([*settled, *moved], key=lambda entry: entry[0].order())
+    return [{"park": park, "district": district, "from": fact.on} for fact, park, district in in_order]

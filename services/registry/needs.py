@@ -1,0 +1,81 @@
+"""What the commands of the registry need, by command. No database here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from services.registry.areas.area import RegisterArea, area_subject
+from services.registry.enterprises.commands import Change, Move, RegisterEnterprise
+from services.registry.enterprises.enterprise import enterprise_subject
+from services.registry.naming import name_key
+from shared.process.clock import Clock
+from shared.writing import table
+from shared.writing.table import Correct
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What commands need besides a connection."""
+
+    clock: Clock
+    fingerprint_key: bytes
+
+
+@dataclass
+class Needs(table.Needs):
+    """`names` = (park, name key) of new enterprises. `changed_areas`: areas that are corrected or withdrawn.
+
+    `tree`: a correction or withdrawal, which relies on the tree of areas although it may name none.
+    """
+
+    areas: set[str] = field(default_factory=set)
+    credit_codes: set[str] = field(default_factory=set)
+    names: set[tuple[str, str]] = field(default_factory=set)
+    changed_areas: set[str] = field(default_factory=set)
+    tree: bool = False
+
+
+def needs_of(_context: Context) -> Needs:
+    """Nothing yet."""
+    return Needs()
+
+
+def register_area(needs: Needs, command: RegisterArea) -> None:
+    """The stream, the area and its parent."""
+    needs.streams.add(area_subject(command.code))
+    needs.areas |= {command.code, command.parent or command.code}
+
+
+def register_enterprise(needs: Needs, command: RegisterEnterprise) -> None:
+    """The park, and what is compared with other enterprises: the credit code, and the name in the park."""
+    needs.areas.add(command.park)
+    needs.names.add((command.park, name_key(command.name)))
+    if command.credit_code:
+        needs.credit_codes.add(command.credit_code)
+
+
+def change(needs: Needs, command: Change) -> None:
+    """The enterprise's stream."""
+    needs.streams.add(enterprise_subject(command.enterprise_id))
+
+
+def move(needs: Needs, command: Move) -> None:
+    """The enterprise's stream, and the park."""
+    change(needs, command)
+    needs.areas.add(command.park)
+
+
+def correction(needs: Needs, command: Correct) -> None:
+    """The areas and the credit code that the changed fields name, if they are of the right form."""
+    data = command.data or {}
+    needs.areas |= {value for name in ("park", "parent") if isinstance(value := data.get(name), str)}
+    if isinstance(code := data.get("credit_code"), str):
+        needs.credit_codes.add(code.upper())
+
+
+def stream(needs: Needs, subject: str) -> None:
+    """The tree of areas; of an area that is corrected or withdrawn, all that lies in it."""
+    kind, _, key = subject.partition("/")
+    needs.tree = True
+    if kind == "area":
+        needs.changed_areas.add(key)

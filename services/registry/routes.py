@@ -1,0 +1,16 @@
+"""All routes of the registry."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.registry.areas.routes import router as areas
+from services.registry.enterprises.routes import router as enterprises
+from services.registry.facts import TABLE
+from services.registry.reads import EVENTS
+from shared.writing.routes import writing_router
+
+
+def routers() -> list[APIRouter]:
+    """Commands, corrections, withdrawals, the batch and events by the table; then the reads of each noun."""
+    return [writing_router(TABLE, EVENTS), enterprises, areas]
