@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from shared.http.auth import Areas
 from shared.http.forms import Id
-from shared.http.json_bodies import JsonRoute
 from shared.http.parked_routes import parked_router
+from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.process import db
