@@ -13,9 +13,22 @@ from services.membership.unions import coverage
 from services.membership.unions import rules as unions
 from services.membership.unions.bodies import CoverageBody, DissolutionBody, UnionBody
 from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.visits import rules as visits
+from services.membership.visits.bodies import VisitBody
+from services.membership.visits.rules import MakeVisit
 from services.membership.world import RESERVED_REASONS, World
-from shared.contracts.membership import SOURCE, CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionDissolved, UnionFounded
-from shared.writing.fields import optional, text
+from shared.contracts.membership import (
+    SOURCE,
+    CoverageEnded,
+    CoverageStarted,
+    MemberJoined,
+    MemberLeft,
+    UnionDissolved,
+    UnionFounded,
+    VisitMade,
+    VisitPurpose,
+)
+from shared.writing.fields import one_of, optional, text
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Table
 
 NAME = Field("name", optional(text(re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"))))
@@ -78,6 +91,12 @@ FACTS: tuple[FactKind[World], ...] = (
         needs=needs.member,
         before=members.require_member,
         after=members.require_whole,
+    ),
+    FactKind(
+        contract=VisitMade,
+        listed=True,
+        date="visited_on",
+        fields={"purpose": Field("purpose", one_of(VisitPurpose)), "outcome": Field("outcome", optional(text(re.compile(visits.OUTCOME))))},
     ),
 )
 
@@ -167,6 +186,20 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
         permit=grants.transfer,
         decide=members.decide_transfer,
         date="on",
+    ),
+    CommandKind(
+        op="visit",
+        name="make_visit",
+        doc="An organiser visited an enterprise.",
+        path="/visits",
+        tags=["visits"],
+        body=VisitBody,
+        command=VisitBody.command,
+        kind=MakeVisit,
+        needs=visits.needs,
+        permit=visits.permit,
+        decide=visits.decide,
+        date="visited_on",
     ),
 )
 

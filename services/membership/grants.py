@@ -17,14 +17,14 @@ def found(world: World, command: Found, access: Access) -> None:
     """The seat and every unit must be granted."""
     access.area(world, command.seat_area, "seat_area")
     for enterprise_id in command.enterprises:
-        _enterprise(world, access, enterprise_id, "enterprises")
+        enterprise(world, access, enterprise_id, "enterprises")
 
 
 def cover(world: World, command: Cover, access: Access) -> None:
     """The union's seat and the unit must be granted."""
     _union(world, access, command.union_id)
     access.resource(world, union_subject(command.union_id), world.etags.get(command.union_id))
-    _enterprise(world, access, command.enterprise_id, "enterprise_id")
+    enterprise(world, access, command.enterprise_id, "enterprise_id")
 
 
 def dissolve(world: World, command: Dissolve, access: Access) -> None:
@@ -35,7 +35,7 @@ def dissolve(world: World, command: Dissolve, access: Access) -> None:
 
 def join(world: World, command: Join, access: Access) -> None:
     """The enterprise must be granted."""
-    _enterprise(world, access, command.enterprise_id, "enterprise_id")
+    enterprise(world, access, command.enterprise_id, "enterprise_id")
 
 
 def leave(world: World, command: Leave, access: Access) -> None:
@@ -46,7 +46,7 @@ def leave(world: World, command: Leave, access: Access) -> None:
 def transfer(world: World, command: Transfer, access: Access) -> None:
     """Both enterprises must be granted."""
     _member(world, access, command.membership_id)
-    _enterprise(world, access, command.enterprise_id, "enterprise_id")
+    enterprise(world, access, command.enterprise_id, "enterprise_id")
 
 
 def correct(world: World, fact: Standing, command: Correct, access: Access) -> None:
@@ -55,7 +55,7 @@ def correct(world: World, fact: Standing, command: Correct, access: Access) -> N
     if kind == "union" and UUID(key) in world.unions:
         _union(world, access, UUID(key))
     elif kind == "enterprise" and UUID(key) in world.enterprises:
-        _enterprise(world, access, UUID(key), "corrects")
+        enterprise(world, access, UUID(key), "corrects")
     else:
         access.area(world, None, "corrects")
     if command.data and isinstance(seat := command.data.get("seat_area"), str):
@@ -67,7 +67,8 @@ def _union(world: World, access: Access, union_id: UUID) -> None:
     access.area(world, world.union(union_id).seat_area, "union_id")
 
 
-def _enterprise(world: World, access: Access, enterprise_id: UUID, field: str) -> None:
+def enterprise(world: World, access: Access, enterprise_id: UUID, field: str) -> None:
+    """The enterprise's park must be granted, and its stream readable."""
     access.area(world, world.enterprise(enterprise_id, field).park, field)
 
 

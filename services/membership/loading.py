@@ -21,8 +21,8 @@ from shared.contracts.membership import UnionKind
 from shared.directory import not_yet_known
 from shared.directory.known import Enterprise
 from shared.directory.store import ENTERPRISE_COLUMNS, enterprises
+from shared.problems.preconditions import etag_of
 from shared.process.db import Connection
-from shared.writing.preconditions import etag_of
 from shared.writing.standing import UNREADABLE
 from shared.writing.table import ConcurrentChange, Locks, Recorded
 

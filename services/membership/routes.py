@@ -12,6 +12,7 @@ from services.membership.members.routes import router as members
 from services.membership.reads import require_granted
 from services.membership.unions import store
 from services.membership.unions.routes import router as unions
+from services.membership.visits.routes import router as visits
 from shared.directory.store import enterprises
 from shared.http.auth import Caller
 from shared.http.parked_routes import parked_router
@@ -25,7 +26,7 @@ Subject = Annotated[str, Query(pattern=r"^(union|enterprise)/[0-9a-f-]{36}$", de
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
     events = EventsRoute(subject=Subject, permit=require_stream, cursors=lambda request: request.app.state.cursors)
-    return [writing_router(TABLE, events), unions, members, parked_router("membership")]
+    return [writing_router(TABLE, events), unions, members, visits, parked_router("membership")]
 
 
 async def require_stream(conn: Connection, caller: Caller, subject: str) -> None:

@@ -20,7 +20,7 @@ from shared.journal.reasons import Reason, put_notes
 from shared.problems.days import require_day
 from shared.problems.errors import Problem, Unprocessable
 from shared.process.db import Connection
-from shared.writing import standing
+from shared.writing import listing, standing
 from shared.writing.commands import CarryOut, Line, Outcome
 from shared.writing.corrections import correct, target_of
 from shared.writing.evolving import evolve, new_world
@@ -220,4 +220,5 @@ async def record(
     await table.write(conn, world, Recorded(events, facts))
     if not table.whole_streams:
         await standing.put_corrections(conn, facts, [place.event_id for place in appended])
+        await listing.put(conn, table, [(fact, place.sequence, place.event_id) for fact, place in zip(facts, appended, strict=True)])
     return appended

@@ -13,8 +13,8 @@ from shared.http.auth import Areas
 from shared.journal import idempotency
 from shared.journal.idempotency import Mismatch, Result
 from shared.problems.errors import Problem, Unprocessable
+from shared.problems.preconditions import Expected
 from shared.process.db import Connection, Pool, run_command
-from shared.writing.preconditions import Expected
 
 C = TypeVar("C")
 

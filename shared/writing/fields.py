@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 Reader: TypeAlias = Callable[[Any], Any]
@@ -54,3 +55,15 @@ def whole_number(value: Any) -> int:
     if value < 0:
         raise Wrong("BELOW_ZERO")
     return value
+
+
+def one_of(codes: type[StrEnum]) -> Reader:
+    """A code of a closed list. Raises INVALID_VALUE."""
+
+    def read(value: Any) -> StrEnum:
+        try:
+            return codes(value)
+        except ValueError:
+            raise Wrong("INVALID_VALUE") from None
+
+    return read

@@ -22,6 +22,7 @@ from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.reasons import reason_of
 from shared.problems.errors import NotFound
+from shared.problems.preconditions import expected_by
 from shared.process import db
 from shared.process.db import Connection
 from shared.writing import commands
@@ -30,7 +31,6 @@ from shared.writing.batch import LineResult, NdjsonBatch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
 from shared.writing.facts import World
-from shared.writing.preconditions import expected_by
 from shared.writing.table import CommandKind, Context, Correct, Needs, Table, Withdraw
 
 W = TypeVar("W", bound=World)

@@ -16,11 +16,11 @@ from shared.http.auth import Areas
 from shared.http.forms import Command as Body
 from shared.http.forms import Id, Text
 from shared.journal.reasons import Reason, reason_of
+from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.writing.facts import Decision, Fact, Standing, World
 from shared.writing.fields import Reader
-from shared.writing.preconditions import Expected, require_expected
 
 C = TypeVar("C")
 N = TypeVar("N", bound="Needs")
@@ -126,10 +126,12 @@ class FactKind(Generic[W]):
     """A kind of fact. Effects on the state go by (stream, rank): a correction puts another content in the same place."""
 
     contract: type[Event]
-    put: Callable[[W, Standing, Any], None]
+    put: Callable[[W, Standing, Any], None] = nothing
     """The fact holds as given, new or in place of an earlier content. The last argument is `Fact.private` of a new fact, else None."""
-    drop: Callable[[W, Standing], None]
+    drop: Callable[[W, Standing], None] = nothing
     """The fact, given as it held, holds no longer."""
+    listed: bool = False
+    """Whether the table `standing_facts` keeps it as it stands (`shared/writing/listing.py`). Not with `whole_streams`."""
     date: str = "on"
     """The name of its date in the command. A correction may also call it `occurred_on`."""
     fields: Mapping[str, Field] = field(default_factory=dict)
@@ -300,6 +302,11 @@ class Table(Generic[W, N]):
     def kind_of(self, data: Event) -> FactKind[W]:
         """The row of a fact. Raises KeyError."""
         return self._kinds[type(data)]
+
+    @property
+    def listed_types(self) -> list[str]:
+        """The CloudEvents types that the table `standing_facts` keeps."""
+        return [name for name, kind in self._by_name.items() if kind.listed]
 
     def kind_named(self, type_name: str) -> FactKind[W] | None:
         """The row of a CloudEvents type; None for one that is no fact of this service."""

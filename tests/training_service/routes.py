@@ -13,9 +13,9 @@ from shared.http.parked_routes import parked_router
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
+from shared.problems.preconditions import etag_of
 from shared.process import db
 from shared.service.reads import EVENTS, require_enterprise, with_etag
-from shared.writing.preconditions import etag_of
 from shared.writing.routes import writing_router
 from tests.training_service.facts import TABLE
 from tests.training_service.store import courses

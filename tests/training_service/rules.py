@@ -11,9 +11,9 @@ from shared.contracts.ids import uuid7
 from shared.http.forms import Code, Count, Day, Id
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
+from shared.problems.preconditions import etag_of
 from shared.service import enterprises
 from shared.writing.facts import Decision, Fact, Standing
-from shared.writing.preconditions import etag_of
 from shared.writing.table import Access, Revision
 from tests.training_service.contracts import CourseCancelled, CourseFact, CourseHeld, CoursePlanned
 

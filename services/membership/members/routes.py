@@ -13,8 +13,8 @@ from shared.http.forms import Id
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
+from shared.problems.preconditions import etag_of
 from shared.process import db
-from shared.writing.preconditions import etag_of
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 

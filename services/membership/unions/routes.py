@@ -18,8 +18,8 @@ from shared.http.pages import Cursors
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
+from shared.problems.preconditions import etag_of
 from shared.process import db
-from shared.writing.preconditions import etag_of
 from shared.writing.routes import Limit
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.problems.errors import Unprocessable
-from shared.writing.preconditions import PreconditionFailed, expected_by, require_expected
+from shared.problems.preconditions import PreconditionFailed, expected_by, require_expected
 
 
 def test_a_header_names_etags_or_anything() -> None:

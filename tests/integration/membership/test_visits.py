@@ -1,0 +1,122 @@
+"""Visits: recorded, listed as they stand, corrected, withdrawn, granted by the enterprise's park. The worked example of docs/how-to/add-a-fact.md."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.membership.app import api
+from services.membership.settings import Settings
+from shared.contracts.ids import uuid7
+from tests.integration.client import Client, settings_of
+from tests.integration.membership.service import Office, office_of_a_test
+
+__all__ = ["office_of_a_test"]
+
+EVERY = frozenset({"membership:read", "membership:write", "membership:operate"})
+
+
+@pytest.fixture
+async def client(office: Office) -> AsyncIterator[Client]:
+    app = api(settings_of(Settings))
+    app.state.pool = office.pool
+    async with Client.of(app, *EVERY) as made:
+        yield made
+
+
+def visit(enterprise: UUID, on: str = "2024-03-01", **more: Any) -> dict[str, Any]:
+    return {"enterprise_id": str(enterprise), "visited_on": on, "purpose": "first_contact", **more}
+
+
+async def listed(client: Client, enterprise: UUID) -> list[tuple[str, str, str | None]]:
+    status, page = await client.get("/v1/visits", enterprise=enterprise)
+    assert status == 200
+    return [(item["visited_on"], item["purpose"], item["outcome"]) for item in page["items"]]
+
+
+async def test_a_visit_is_a_fact_of_the_enterprise_and_is_listed(client: Client, office: Office) -> None:
+    enterprise = await office.enterprise()
+    status, made = await client.post("/v1/visits", visit(enterprise, outcome="willing"))
+    assert (status, made["subject"], made["sequence"]) == (201, f"enterprise/{enterprise}", 1)
+    data = {"visit_id": made["id"], "enterprise_id": str(enterprise), "purpose": "first_contact", "outcome": "willing"}
+    assert await office.said(f"enterprise/{enterprise}") == [("visit-made", "2024-03-01", data)]
+    _, page = await client.get("/v1/visits", enterprise=enterprise)
+    assert page["items"] == [
+        {
+            "id": made["id"],
+            "enterprise_id": str(enterprise),
+            "visited_on": "2024-03-01",
+            "purpose": "first_contact",
+            "outcome": "willing",
+            "event_id": made["event_ids"][0],
+            "sequence": 1,
+        }
+    ]
+
+
+async def test_a_list_has_pages(client: Client, office: Office) -> None:
+    enterprise = await office.enterprise()
+    for day in ("2024-03-01", "2024-03-02", "2024-03-03"):
+        await client.post("/v1/visits", visit(enterprise, day))
+    _, first = await client.get("/v1/visits", enterprise=enterprise, limit=2)
+    _, second = await client.get("/v1/visits", enterprise=enterprise, limit=2, after=first["next"])
+    assert [item["visited_on"] for item in first["items"] + second["items"]] == ["2024-03-01", "2024-03-02", "2024-03-03"]
+    assert second["next"] is None
+
+
+async def test_corrections_change_the_list_and_a_withdrawal_empties_it(client: Client, office: Office) -> None:
+    enterprise = await office.enterprise()
+    _, made = await client.post("/v1/visits", visit(enterprise, outcome="willing"))
+    _, other = await client.post("/v1/visits", visit(enterprise, "2024-04-01"))
+    changes = {"visited_on": "2024-03-02", "purpose": "rights", "outcome": None}
+    _, corrected = await client.post("/v1/corrections", {"corrects": made["event_ids"][0], "reason": "typo", "data": changes})
+    assert await listed(client, enterprise) == [("2024-03-02", "rights", None), ("2024-04-01", "first_contact", None)]
+    status, _ = await client.post("/v1/corrections", {"corrects": corrected["id"], "reason": "typo", "data": None})
+    assert status == 201
+    assert await listed(client, enterprise) == [("2024-04-01", "first_contact", None)]
+    body = {"subject": f"enterprise/{enterprise}", "from": other["sequence"], "to": other["sequence"], "reason": "unreadable"}
+    assert (await client.post("/v1/withdrawals", body))[0] == 201
+    assert await listed(client, enterprise) == []
+
+
+async def test_a_line_of_a_batch_corrects_nothing_of_another(client: Client, office: Office) -> None:
+    enterprise = await office.enterprise()
+    outcomes = await office.batch([("visit", None, visit(enterprise)), ("visit", None, visit(enterprise, "2024-05-01", purpose="other"))])
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Result", "Result"]
+    assert await listed(client, enterprise) == [("2024-03-01", "first_contact", None), ("2024-05-01", "other", None)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "code"),
+    [
+        ({"visited_on": "2999-01-01"}, "visited_on", "DATE_OUT_OF_RANGE"),
+        ({"purpose": "tea"}, "purpose", None),
+        ({"outcome": "谈得不错"}, "outcome", None),
+        ({"visited_on": None}, "visited_on", None),
+        ({"enterprise_id": "0190a000-0000-7000-8000-000000000000"}, "enterprise_id", None),
+    ],
+)
+async def test_bad_input_names_its_field_and_changes_nothing(
+    client: Client, office: Office, changes: dict[str, Any], field: str, code: str | None
+) -> None:
+    enterprise = await office.enterprise()
+    status, problem = await client.post("/v1/visits", {**visit(enterprise), **changes})
+    assert status in (409, 422)
+    assert problem["errors"][0]["field"] == field
+    assert code in (None, problem["errors"][0]["code"])
+    assert await office.count("journal") == 0
+    assert await office.count("standing_facts") == 0
+
+
+async def test_who_may_not_act_in_the_park_neither_records_nor_reads(office: Office) -> None:
+    enterprise = await office.enterprise("P1")
+    app = api(settings_of(Settings))
+    app.state.pool = office.pool
+    async with Client.of(app, *EVERY) as stranger:
+        stranger.be("D2")
+        assert (await stranger.post("/v1/visits", visit(enterprise)))[0] == 403
+        assert (await stranger.get("/v1/visits", enterprise=enterprise))[0] == 403
+        assert (await stranger.get("/v1/visits", enterprise=uuid7()))[0] == 404
