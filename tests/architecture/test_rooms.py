@@ -92,3 +92,13 @@ def test_no_room_holds_two_things() -> None:
 def test_no_name_says_nothing() -> None:
     empty = {"utils", "helpers", "common", "manager", "base", "misc"}
     assert not [path for path, _ in sources() if Path(path).stem in empty]
+
+
+def test_lines_of_the_design_have_at_most_140_characters() -> None:
+    pages = (ROOT / "docs" / "design").glob("*.md")
+    assert not [f"{page.name}:{n}" for page in pages for n, line in enumerate(page.read_text("utf-8").splitlines(), 1) if len(line) > 140]
+
+
+def test_every_package_has_a_readme() -> None:
+    packages = {Path(path).parent for path, _ in sources() if not path.endswith("__init__.py")} - {Path("deploy/local")}
+    assert not sorted(str(package) for package in packages if not (ROOT / package / "README.md").exists())
