@@ -12,17 +12,17 @@ from services.membership.app import api
 from services.membership.settings import Settings
 from shared.contracts.ids import uuid7
 from tests.integration.client import Client, settings_of
-from tests.integration.membership.service import Office, office_of_a_test
+from tests.integration.membership.service import Membership, membership_of_a_test
 
-__all__ = ["office_of_a_test"]
+__all__ = ["membership_of_a_test"]
 
 EVERY = frozenset({"membership:read", "membership:write", "membership:operate"})
 
 
 @pytest.fixture
-async def client(office: Office) -> AsyncIterator[Client]:
+async def client(membership: Membership) -> AsyncIterator[Client]:
     app = api(settings_of(Settings))
-    app.state.pool = office.pool
+    app.state.pool = membership.pool
     async with Client.of(app, *EVERY) as made:
         yield made
 
@@ -37,12 +37,12 @@ async def listed(client: Client, enterprise: UUID) -> list[tuple[str, str, str |
     return [(item["visited_on"], item["purpose"], item["outcome"]) for item in page["items"]]
 
 
-async def test_a_visit_is_a_fact_of_the_enterprise_and_is_listed(client: Client, office: Office) -> None:
-    enterprise = await office.enterprise()
+async def test_a_visit_is_a_fact_of_the_enterprise_and_is_listed(client: Client, membership: Membership) -> None:
+    enterprise = await membership.enterprise()
     status, made = await client.post("/v1/visits", visit(enterprise, outcome="willing"))
     assert (status, made["subject"], made["sequence"]) == (201, f"enterprise/{enterprise}", 1)
     data = {"visit_id": made["id"], "enterprise_id": str(enterprise), "purpose": "first_contact", "outcome": "willing"}
-    assert await office.said(f"enterprise/{enterprise}") == [("visit-made", "2024-03-01", data)]
+    assert await membership.said(f"enterprise/{enterprise}") == [("visit-made", "2024-03-01", data)]
     _, page = await client.get("/v1/visits", enterprise=enterprise)
     assert page["items"] == [
         {
@@ -57,8 +57,8 @@ async def test_a_visit_is_a_fact_of_the_enterprise_and_is_listed(client: Client,
     ]
 
 
-async def test_a_list_has_pages(client: Client, office: Office) -> None:
-    enterprise = await office.enterprise()
+async def test_a_list_has_pages(client: Client, membership: Membership) -> None:
+    enterprise = await membership.enterprise()
     for day in ("2024-03-01", "2024-03-02", "2024-03-03"):
         await client.post("/v1/visits", visit(enterprise, day))
     _, first = await client.get("/v1/visits", enterprise=enterprise, limit=2)
@@ -67,8 +67,8 @@ async def test_a_list_has_pages(client: Client, office: Office) -> None:
     assert second["next"] is None
 
 
-async def test_corrections_change_the_list_and_a_withdrawal_empties_it(client: Client, office: Office) -> None:
-    enterprise = await office.enterprise()
+async def test_corrections_change_the_list_and_a_withdrawal_empties_it(client: Client, membership: Membership) -> None:
+    enterprise = await membership.enterprise()
     _, made = await client.post("/v1/visits", visit(enterprise, outcome="willing"))
     _, other = await client.post("/v1/visits", visit(enterprise, "2024-04-01"))
     changes = {"visited_on": "2024-03-02", "purpose": "rights", "outcome": None}
@@ -82,9 +82,11 @@ async def test_corrections_change_the_list_and_a_withdrawal_empties_it(client: C
     assert await listed(client, enterprise) == []
 
 
-async def test_a_line_of_a_batch_corrects_nothing_of_another(client: Client, office: Office) -> None:
-    enterprise = await office.enterprise()
-    outcomes = await office.batch([("visit", None, visit(enterprise)), ("visit", None, visit(enterprise, "2024-05-01", purpose="other"))])
+async def test_a_line_of_a_batch_corrects_nothing_of_another(client: Client, membership: Membership) -> None:
+    enterprise = await membership.enterprise()
+    outcomes = await membership.batch(
+        [("visit", None, visit(enterprise)), ("visit", None, visit(enterprise, "2024-05-01", purpose="other"))]
+    )
     assert [type(outcome).__name__ for outcome in outcomes] == ["Result", "Result"]
     assert await listed(client, enterprise) == [("2024-03-01", "first_contact", None), ("2024-05-01", "other", None)]
 
@@ -100,21 +102,21 @@ async def test_a_line_of_a_batch_corrects_nothing_of_another(client: Client, off
     ],
 )
 async def test_bad_input_names_its_field_and_changes_nothing(
-    client: Client, office: Office, changes: dict[str, Any], field: str, code: str | None
+    client: Client, membership: Membership, changes: dict[str, Any], field: str, code: str | None
 ) -> None:
-    enterprise = await office.enterprise()
+    enterprise = await membership.enterprise()
     status, problem = await client.post("/v1/visits", {**visit(enterprise), **changes})
     assert status in (409, 422)
     assert problem["errors"][0]["field"] == field
     assert code in (None, problem["errors"][0]["code"])
-    assert await office.count("journal") == 0
-    assert await office.count("standing_facts") == 0
+    assert await membership.count("journal") == 0
+    assert await membership.count("standing_facts") == 0
 
 
-async def test_who_may_not_act_in_the_park_neither_records_nor_reads(office: Office) -> None:
-    enterprise = await office.enterprise("P1")
+async def test_who_may_not_act_in_the_park_neither_records_nor_reads(membership: Membership) -> None:
+    enterprise = await membership.enterprise("P1")
     app = api(settings_of(Settings))
-    app.state.pool = office.pool
+    app.state.pool = membership.pool
     async with Client.of(app, *EVERY) as stranger:
         stranger.be("D2")
         assert (await stranger.post("/v1/visits", visit(enterprise)))[0] == 403
