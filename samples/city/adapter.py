@@ -9,7 +9,7 @@ from typing import Any
 
 from samples.city.command_log import SERVICES, Command, CommandLog, Service
 from samples.city.findings import Findings
-from samples.city.firms import settle
+from samples.city.firms import settle, visit
 from samples.city.members import Members
 from samples.city.places import areas
 from samples.city.registry import RegistryHistory
@@ -38,6 +38,7 @@ class City:
         unions = Unions(log, firms, places, self._findings)
         unions.generate()
         Members(log, unions.coverages, self._findings).generate()
+        visit(log, firms)
         self.commands: list[Command] = log.commands()
         """In the order of entry."""
 

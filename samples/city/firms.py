@@ -24,6 +24,7 @@ MOST_WORKERS = 2_500
 CODE_LATER, NO_CODE = 0.06, 0.05
 """Shares of the firms whose credit code was issued after registration, or never."""
 YEAR = 365.25
+PURPOSES = ("first_contact", "founding", "follow_up", "rights", "other")
 
 
 @dataclass(slots=True)
@@ -127,3 +128,15 @@ def report_days(log: CommandLog, rng: random.Random, firm: Firm, until: date) ->
     while day <= until:
         yield day
         day += timedelta(days=rng.randint(300, 360))
+
+
+def visit(log: CommandLog, firms: Sequence[Firm]) -> None:
+    """Organisers visit one firm in twelve that still operates, some weeks after its settling or the first day."""
+    rng = log.scenario.rng("visits")
+    for firm in firms:
+        if firm.ends is not None or (len(firms) >= 12 and rng.random() > 1 / 12):
+            continue
+        first = max(firm.settled_on, log.scenario.first_day)
+        on = between(rng, first, min(first + timedelta(days=60), log.scenario.last_day))
+        body = {"enterprise_id": firm.id, "visited_on": on.isoformat(), "purpose": rng.choice(PURPOSES)}
+        log.enter("membership", "visit", f"{firm.key}/visit", body, log.entry_day(on))

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 
 from services.membership.facts import TABLE
 from services.membership.members.routes import router as members
-from services.membership.reads import require_granted
 from services.membership.unions import store
 from services.membership.unions.routes import router as unions
 from services.membership.visits.routes import router as visits
@@ -18,6 +17,7 @@ from shared.http.auth import Caller
 from shared.http.parked_routes import parked_router
 from shared.problems.errors import Unprocessable
 from shared.process.db import Connection
+from shared.service.reads import require_granted
 from shared.writing.routes import EventsRoute, writing_router
 
 Subject = Annotated[str, Query(pattern=r"^(union|enterprise)/[0-9a-f-]{36}$", description="union/<id> or enterprise/<id>")]

@@ -52,6 +52,11 @@ class Service:
     key_rings: Sequence[str] = ()
     fault_lines: Sequence[str] = ()
 
+    @property
+    def scopes(self) -> list[str]:
+        """Its scopes, as tokens have them."""
+        return [f"{self.name}:{verb}" for verb in self.verbs]
+
     def topic(self, prefix: str = TOPIC_PREFIX) -> str:
         """The topic that it publishes to."""
         return f"{prefix}{self.name}.v1"
@@ -95,20 +100,20 @@ _ALL = (
 SERVICES: Mapping[str, Service] = {service.name: service for service in _ALL}
 """{name: service}, writing services first."""
 
-SCOPES = (*(f"{service.name}:{verb}" for service in SERVICES.values() for verb in service.verbs), OPERATOR)
+SCOPES = (*(scope for service in _ALL for scope in service.scopes), OPERATOR)
 
 
-def types() -> dict[str, type[Event]]:
+def types(services: Iterable[Service] = _ALL) -> dict[str, type[Event]]:
     """{type: struct} of every event of every source."""
-    own = [service.contracts.TYPES for service in SERVICES.values() if service.contracts is not None]
+    own = [service.contracts.TYPES for service in services if service.contracts is not None]
     return {name: struct for table in (*own, streams.TYPES) for name, struct in table.items()}
 
 
-def published() -> dict[str, tuple[str, dict[str, type[Event]]]]:
+def published(services: Iterable[Service] = _ALL) -> dict[str, tuple[str, dict[str, type[Event]]]]:
     """{topic: (source, {type: struct})} of every service that publishes."""
     return {
         service.topic(): (service.contracts.SOURCE, {**service.contracts.TYPES, **streams.TYPES})
-        for service in SERVICES.values()
+        for service in services
         if service.contracts is not None
     }
 

@@ -66,8 +66,7 @@ class World(enterprises.World):
 
     def course(self, course_id: UUID) -> Course:
         """Raises NOT_FOUND (404)."""
-        found = self.courses.get(course_id)
-        if found is None or found.planned_on is None:
+        if (found := self.courses.get(course_id)) is None or found.planned_on is None:
             raise NotFound("NOT_FOUND", field="course_id")
         return found
 

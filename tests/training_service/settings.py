@@ -18,6 +18,4 @@ TRAINING = Service(
 
 
 class Settings(ServiceSettings):
-    """Prefix `PARKUNION_`."""
-
     declared = TRAINING

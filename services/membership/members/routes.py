@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from services.membership.members import people, store
 from services.membership.members.documents import masked
-from services.membership.reads import READ, require_resource, with_etag
+from services.membership.reads import READ, require_resource
 from shared.http.auth import Areas
 from shared.http.forms import Id
 from shared.http.requests import JsonRoute
@@ -15,6 +15,7 @@ from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.problems.preconditions import etag_of
 from shared.process import db
+from shared.service.reads import with_etag
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from services.membership.reads import READ, require_granted, require_resource, with_etag
+from services.membership.reads import READ, require_resource
 from services.membership.unions import store
 from shared.directory.store import area_path
 from shared.http.answers import json_response
@@ -20,6 +20,7 @@ from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 from shared.problems.preconditions import etag_of
 from shared.process import db
+from shared.service.reads import require_granted, with_etag
 from shared.writing.routes import Limit
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
+from deploy.local.supervising.fork_server import ForkServer
+from deploy.local.supervising.processes import imported, processes_of
+from shared.broker.protocol import partition_for
+from shared.contracts import services
 from shared.contracts.ids import uuid7
-from shared.contracts.services import SERVICES, lock_order
-from shared.journal.journal import LOCK_ORDER
-from tests.integration.shared.writing.training import PARTITIONS, Training, at_work, until
+from shared.contracts.services import SERVICES
+from tests.integration.shared.writing.training import PARTITIONS, SCOPES, Training, at_work, until
 from tests.training_service.settings import TRAINING
 
-A_DAY = "UPDATE clock_shift SET shift = $1::interval"
+SHIFT = "UPDATE clock_shift SET shift = $1::interval"
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +38,16 @@ def enterprise(training: Training) -> UUID:
     return training.enterprise()
 
 
-def test_its_declaration_fits_the_lock_order_of_the_others() -> None:
-    assert lock_order([*SERVICES.values(), TRAINING]) == lock_order(SERVICES.values())
-    assert LOCK_ORDER.keys() >= set(TRAINING.streams)
-    assert (TRAINING.topic(), TRAINING.topics_read()) == ("parkunion.training.v1", ["parkunion.registry.v1"])
+def test_what_lists_services_follows_from_the_declaration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    everyone = [*SERVICES.values(), TRAINING]
+    assert services.types(everyone).items() > services.types().items()
+    assert services.published(everyone)["parkunion.training.v1"][0] == "/services/training"
+    assert services.lock_order(everyone) == services.lock_order(SERVICES.values())
+    assert (TRAINING.topics_read(), TRAINING.scopes) == (["parkunion.registry.v1"], SCOPES.split())
+    monkeypatch.setattr(services, "SERVICES", {**SERVICES, "training": TRAINING})
+    made = processes_of("training", {}, tmp_path, 2, ForkServer([], tmp_path / "log", {}))
+    assert [process.roles for process in made] == [("api",), ("relay", "consumer")]
+    assert imported(["training"])[-2:] == ["services.training.app", "services.training.routes"]
 
 
 def test_commands_are_events_of_the_enterprises_stream_and_rows(training: Training, enterprise: UUID) -> None:
@@ -190,18 +200,22 @@ def test_an_enterprise_that_may_still_come_is_asked_for_again_and_another_does_n
 def test_the_topic_has_the_journal_in_sequence(training: Training, enterprise: UUID) -> None:
     course = training.course(enterprise)
     training.made(f"/v1/courses/{course['id']}/held", {"on": "2024-05-02", "attendees": 12})
+    until(lambda: len(training.sql("SELECT id FROM journal WHERE subject LIKE 'day/%'")) >= PARTITIONS, "yesterday is closed")
     until(lambda: not training.sql("SELECT id FROM outbox LIMIT 1"), "the outbox is empty")
     published = training.topic()
-    own = [event for _, event in published if event["subject"] == f"enterprise/{enterprise}"]
+    own = [event for _, _, event in published if event["subject"] == f"enterprise/{enterprise}"]
     assert own == training.events(f"enterprise/{enterprise}")
     journal = {(row["subject"], row["sequence"]): str(row["event_id"]) for row in training.sql("SELECT * FROM journal")}
-    assert {(event["subject"], int(event["sequence"])): event["id"] for _, event in published} == journal
+    assert {(event["subject"], int(event["sequence"])): event["id"] for _, _, event in published} == journal
     assert len(published) == len(journal)
-    last: dict[str, tuple[int, int]] = {}
-    for partition, event in published:
-        before = last.get(event["subject"], (partition, 0))
-        assert (partition, int(event["sequence"])) == (before[0], before[1] + 1)
-        last[event["subject"]] = (partition, int(event["sequence"]))
+    sequences: dict[str, list[int]] = {}
+    for partition, key, event in published:
+        assert key == event["partitionkey"]
+        assert partition == partition_for(event["subject"], key, PARTITIONS)
+        sequences.setdefault(event["subject"], []).append(int(event["sequence"]))
+    assert all(found == list(range(1, len(found) + 1)) for found in sequences.values())
+    # Yesterday was closed beside the relay, in every partition.
+    assert {subject for subject in sequences if subject.startswith("day/")} == {f"day/{n}" for n in range(PARTITIONS)}
 
 
 def test_nothing_is_recorded_on_a_closed_day(training: Training, enterprise: UUID) -> None:
@@ -209,14 +223,14 @@ def test_nothing_is_recorded_on_a_closed_day(training: Training, enterprise: UUI
     training.made("/v1/courses", body)
     (row,) = training.sql("SELECT parkunion_now() AT TIME ZONE 'Asia/Shanghai' AS now")
     today = row["now"].date()
-    training.sql(A_DAY, timedelta(days=1, minutes=10))
+    training.sql(SHIFT, timedelta(days=1, minutes=10))
     closed = "SELECT partition_key FROM journal WHERE type = 'parkunion.day-closed.v1' AND occurred_on >= $1"
     until(lambda: len(training.sql(closed, today)) >= PARTITIONS, "the day is closed in every partition")
     # A clock that is set back records nothing on the closed day: commands wait.
-    training.sql(A_DAY, timedelta(0))
+    training.sql(SHIFT, timedelta(0))
     refused = training.post("/v1/courses", body)
     assert (refused.status_code, refused.json()["code"]) == (503, "CLOCK_AHEAD")
-    training.sql(A_DAY, timedelta(days=1, minutes=10))
+    training.sql(SHIFT, timedelta(days=1, minutes=10))
     until(lambda: training.post("/v1/courses", body).status_code == 201, "the next day records")
     facts = training.sql(
         "SELECT id, (recorded_at AT TIME ZONE 'Asia/Shanghai')::date AS day FROM journal WHERE subject = $1 ORDER BY id",

@@ -61,9 +61,9 @@ class Training:
         """A command; `If_Match` is the header If-Match."""
         return self.http.post(path, json=body, headers=self._headers(areas, headers))
 
-    def made(self, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
+    def made(self, path: str, body: dict[str, Any], areas: tuple[str, ...] = ("*",), **headers: str) -> dict[str, Any]:
         """The answer of a command that must be carried out."""
-        answer = self.post(path, body, **headers)
+        answer = self.post(path, body, areas=areas, **headers)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -160,19 +160,19 @@ class Training:
 
         return asyncio.run(fetch())
 
-    def topic(self) -> list[tuple[int, dict[str, Any]]]:
-        """(partition, event) of everything on the service's topic, each partition in order."""
+    def topic(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """(partition, key, event) of everything on the service's topic, each partition in order."""
 
-        async def read() -> list[tuple[int, dict[str, Any]]]:
+        async def read() -> list[tuple[int, str, dict[str, Any]]]:
             consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
             await consumer.start()
             places = [TopicPartition(f"{self.prefix}training.v1", partition) for partition in range(PARTITIONS)]
             consumer.assign(places)
             left = sum((await consumer.end_offsets(places)).values())
-            found = []
+            found: list[tuple[int, str, dict[str, Any]]] = []
             while len(found) < left:
                 record = await asyncio.wait_for(consumer.getone(), DEADLINE)
-                found.append((record.partition, json.loads(record.value)))
+                found.append((record.partition, record.key.decode(), json.loads(record.value)))
             await consumer.stop()
             return found
 
@@ -203,15 +203,18 @@ def at_work(postgres: PostgresServer, kafka: KafkaServer, folder: Path) -> Itera
             FINGERPRINT_KEY="ab" * 32,
             CURSOR_KEY="cd" * 32,
         )
+        running: list[subprocess.Popen[bytes]] = []
         with (folder / "log").open("w") as log, contextlib.ExitStack() as processes:
             for role in ("api", "relay,consumer"):
                 program = [sys.executable, "-m", "tests.training_service", "--role", role]
                 process = subprocess.Popen(program, env=environment, cwd=NEW, stdout=log, stderr=log)
                 processes.callback(process.wait, 20)
                 processes.callback(process.terminate)
+                running.append(process)
             http = processes.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE))
             training = Training(postgres.dsn(name, owner), kafka.bootstrap, prefix, issuer, http)
-            until(lambda: _ready(http), f"ready; see {folder / 'log'}")
+            until(lambda: _ready(http) or any(process.poll() is not None for process in running), f"ready; see {folder / 'log'}")
+            assert all(process.poll() is None for process in running), (folder / "log").read_text()
             training.areas()
             yield training
     postgres.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
