@@ -8,7 +8,7 @@ from typing import Any
 from services.membership import grants, loading, needs
 from services.membership.members import rules as members
 from services.membership.members.bodies import LeaveBody, MemberBody, TransferBody
-from services.membership.members.commands import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.unions import coverage
 from services.membership.unions import rules as unions
 from services.membership.unions.bodies import CoverageBody, DissolutionBody, UnionBody

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from services.membership.members.commands import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World, enterprise_subject, union_subject

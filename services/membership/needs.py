@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.membership.members.commands import Join, Leave, Transfer
 from services.membership.members.documents import Documents, normalised
+from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded

@@ -12,7 +12,7 @@ from services.registry.bodies import area_code, name
 from services.registry.enterprises import corrections, fields
 from services.registry.enterprises import rules as enterprises
 from services.registry.enterprises.bodies import ClassificationBody, ClosureBody, EnterpriseBody, HeadcountBody, MoveBody
-from services.registry.enterprises.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
+from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from services.registry.needs import Needs
 from services.registry.world import World
 from shared.contracts.registry import (

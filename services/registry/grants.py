@@ -6,8 +6,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from services.registry.areas.area import RegisterArea
-from services.registry.enterprises.commands import Change, Move, RegisterEnterprise
 from services.registry.enterprises.enterprise import enterprise_subject
+from services.registry.enterprises.rules import Change, Move, RegisterEnterprise
 from services.registry.world import World
 from shared.writing.facts import Standing
 from shared.writing.table import Access, Correct

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from services.registry.areas.area import RegisterArea, area_subject
-from services.registry.enterprises.commands import Change, Move, RegisterEnterprise
 from services.registry.enterprises.enterprise import enterprise_subject
+from services.registry.enterprises.rules import Change, Move, RegisterEnterprise
 from services.registry.naming import name_key
 from shared.process.clock import Clock
 from shared.writing import table

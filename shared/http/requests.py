@@ -32,7 +32,7 @@ IdempotencyKey: TypeAlias = Annotated[
 IfMatch: TypeAlias = Annotated[
     str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
 ]
-"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
+"""The header that makes a command conditional on the ETag that its caller has read (shared/problems/preconditions.py)."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The journal, append-only: every event of a service; and the outbox, from which the relay publishes them.
 
 Rules and their reasons: docs/design/ENGINE.md, Writing 2 to 6. A command locks its streams first, then loads and decides, and appends once,
-all in one transaction.
+all in one transaction. The relay publishes each row as `cloud_event` writes it.
 """
 
 from __future__ import annotations

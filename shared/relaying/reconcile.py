@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from shared.broker.protocol import Broker, Extent, Topic
+from shared.broker.protocol import Broker, Extent, Topic, partition_for
 from shared.process import db
 from shared.relaying import store
 from shared.relaying.log_entries import log_entry
@@ -219,7 +219,6 @@ async def _comparison(
 ) -> Comparison:
     counts = await conn.fetchrow(COUNTS)
     assert counts is not None
-    place = source.place
     return Comparison(
         topic=source.topic,
         journal=counts["journal"],
@@ -227,7 +226,13 @@ async def _comparison(
         duplicates=counts["duplicates"],
         outbox=counts["outbox"],
         missing=[
-            Missing(row["subject"], row["sequence"], row["event_id"], place(row["subject"], row["partition_key"]), row["id"])
+            Missing(
+                row["subject"],
+                row["sequence"],
+                row["event_id"],
+                partition_for(row["subject"], row["partition_key"], source.partitions),
+                row["id"],
+            )
             for row in await conn.fetch(MISSING, most)
         ],
         unknown=[

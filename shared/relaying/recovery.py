@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from shared.broker.protocol import Broker, BrokerUnavailableError, Extent, PartitionCountError, Record, Topic, partition_for
+from shared.broker.protocol import Broker, BrokerUnavailableError, Extent, PartitionCountError, Record, Topic
 from shared.process import faults
 from shared.process.db import Connection
 from shared.relaying import store
@@ -47,10 +47,6 @@ class Source:
     name: str
     topic: str
     partitions: int
-
-    def place(self, subject: str, key: str) -> int:
-        """The partition of an event."""
-        return partition_for(subject, key, self.partitions)
 
 
 async def recover(conn: Connection, broker: Broker, source: Source, keep_alive: KeepAlive) -> tuple[str, Marks]:

@@ -20,7 +20,7 @@ import asyncpg
 import structlog
 from opentelemetry.trace import SpanKind
 
-from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer
+from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer, partition_for
 from shared.journal.journal import JournalRow, cloud_event
 from shared.process import db, faults
 from shared.process.clock import utc_now
@@ -182,7 +182,7 @@ class Relay:
     def _message(self, row: asyncpg.Record) -> Message:
         event = JournalRow(*row[:-1])
         given = row["partition"]
-        partition = given if given is not None else self._source.place(event.subject, event.partition_key)
+        partition = given if given is not None else partition_for(event.subject, event.partition_key, self._source.partitions)
         return Message(partition, event.partition_key.encode(), cloud_event(event, self._source.name))
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from shared.broker.protocol import Broker, Message, Producer
+from shared.broker.protocol import Broker, Message, Producer, partition_for
 from shared.journal.journal import COLUMNS, JournalRow, cloud_event
 from shared.process import db, faults
 from shared.relaying import store
@@ -122,5 +122,5 @@ async def _publish(
 
 
 def _message(event: JournalRow, source: Source) -> Message:
-    partition = source.place(event.subject, event.partition_key)
+    partition = partition_for(event.subject, event.partition_key, source.partitions)
     return Message(partition, event.partition_key.encode(), cloud_event(event, source.name))

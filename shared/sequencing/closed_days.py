@@ -35,7 +35,7 @@ def closed_day(closings: Mapping[str, date], topics: Iterable[str], oldest_held:
 
 
 def is_late(state: StreamState, record: Received, closed: date | None, day_of: DayOf | None) -> bool:
-    """Whether an arriving record was recorded on a day that may be final already. Ask before `accept` drops anything.
+    """Whether an arriving record was recorded on a day that may be final already. Ask before `apply_if_withdrawal` drops anything.
 
     `closed` is the last day that the record's source has closed. Not late: a record whose stream holds an event of the same day that arrived
     in time, since that day is still open; a closed day and a withdrawal of events that were never applied, since they change no figure.

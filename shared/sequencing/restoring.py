@@ -9,7 +9,7 @@ from typing import NamedTuple
 from shared.sequencing.plan import LATE, BatchPlan
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.streams import Head, ShardStreams, WaitingEvent, WithdrawnRange
-from shared.sequencing.withdrawals import accept, refusal
+from shared.sequencing.withdrawals import apply_if_withdrawal, withdrawal_refusal
 
 
 class HeldRow(NamedTuple):
@@ -68,7 +68,7 @@ def restore_streams(
 
 def _came_late(withdrawal: Received, waiting: WaitingEvent, closed: date | None) -> bool:
     """Whether a release up to 0.2, which knew no late withdrawals, refused one that came after its day was final and still is."""
-    if closed is None or waiting.known is None or waiting.kind != "refused" or refusal(withdrawal) is not None:
+    if closed is None or waiting.known is None or waiting.kind != "refused" or withdrawal_refusal(withdrawal) is not None:
         return False
     return waiting.known <= closed
 
@@ -78,7 +78,7 @@ def _accept_missed(streams: ShardStreams, held: Iterable[HeldRow]) -> None:
     plan = BatchPlan()
     for row in held:
         if row.withdrawal is not None and row.sequence in streams.states[row.stream].waiting:
-            accept(streams, row.withdrawal, plan)
+            apply_if_withdrawal(streams, row.withdrawal, plan)
     streams.dropped += plan.released
     streams.accepted = plan.accepted
     streams.ready.clear()

@@ -20,7 +20,7 @@ from shared.sequencing.parked_reasons import coded
 from shared.sequencing.plan import LATE, PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream
 from shared.sequencing.streams import Head, ShardStreams, StreamState, WaitingEvent
-from shared.sequencing.withdrawals import accept, refusal
+from shared.sequencing.withdrawals import apply_if_withdrawal, withdrawal_refusal
 
 FORK = coded("FORK")
 TOO_LATE = coded("DAY_CLOSED")
@@ -90,7 +90,7 @@ class _Sorter:
             self._drop_or_fork(state, record, fork=record.event_id is None or waiting.event_id != record.event_id)
         else:
             late = is_late(state, record, self.streams.closings.get(record.topic), self.day_of)
-            accept(self.streams, record, self.plan)
+            apply_if_withdrawal(self.streams, record, self.plan)
             self._apply_or_wait(state, record, late=late)
 
     def _apply_or_wait(self, state: StreamState, record: Received, *, late: bool) -> None:
@@ -115,7 +115,7 @@ class _Sorter:
     def _apply_or_park(self, state: StreamState, record: Received, *, late: bool) -> None:
         """Deal with the next event of a stream: what cannot be applied is parked, and blocks the stream."""
         plan, event, key = self.plan, record.event, record.key
-        reason = TOO_LATE if late else refusal(record) or self.refused.get(key)
+        reason = TOO_LATE if late else withdrawal_refusal(record) or self.refused.get(key)
         if event is None or reason is not None:
             kind = LATE if late else "unreadable" if event is None else "refused"
             self._wait(state, record, kind, reason or record.error)

@@ -20,7 +20,7 @@ def withdrawal_of(record: Received) -> EventWithdrawn | None:
     return data if isinstance(data, EventWithdrawn) else None
 
 
-def refusal(record: Received) -> str | None:
+def withdrawal_refusal(record: Received) -> str | None:
     """Why a withdrawal is refused: its range does not lie before its own sequence."""
     withdrawal = withdrawal_of(record)
     if withdrawal is None or 0 < withdrawal.first <= withdrawal.last < record.sequence:
@@ -31,20 +31,20 @@ def refusal(record: Received) -> str | None:
 def takes_back(state: StreamState, record: Received) -> bool:
     """Whether an arriving withdrawal names an event that was applied, so that figures of its own known day change."""
     withdrawal = withdrawal_of(record)
-    if withdrawal is None or refusal(record) is not None:
+    if withdrawal is None or withdrawal_refusal(record) is not None:
         return False
     known = state.withdrawn.get(record.sequence)
     return withdrawal.first <= (min(withdrawal.last, state.last) if known is None else known.first - 1)
 
 
-def accept(streams: ShardStreams, record: Received, plan: BatchPlan) -> None:
+def apply_if_withdrawal(streams: ShardStreams, record: Received, plan: BatchPlan) -> None:
     """If the record is a withdrawal, drop what it names and was not applied, and unblock the stream if it stood there.
 
     It may drop another withdrawal that waits; what that one has dropped stays dropped. A range that another generation has accepted is not
     divided again: more may be applied by now.
     """
     withdrawal = withdrawal_of(record)
-    if withdrawal is None or record.event is None or refusal(record) is not None:
+    if withdrawal is None or record.event is None or withdrawal_refusal(record) is not None:
         return
     stream, state = record.stream, streams.states[record.stream]
     dropped = state.withdrawn.get(record.sequence)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.membership.members.commands import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave, Transfer
 from shared.http.forms import Command as Form
 from shared.http.forms import Day, Id, Text
 from shared.journal.reasons import reason_of

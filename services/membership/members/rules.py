@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from services.membership.members.commands import Join, Leave, Transfer
 from services.membership.unions import coverage
 from services.membership.world import TRANSFER, Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.directory.known import EnterpriseId
+from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
 from shared.writing.facts import Decision, Fact, Standing
 from shared.writing.table import Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A person becomes a member. `document` never leaves this service in the clear."""
+
+    union_id: UUID
+    enterprise_id: UUID
+    document_kind: str
+    document_number: str
+    joined_on: date
+
+    def __repr__(self) -> str:
+        return f"Join(union_id={self.union_id}, enterprise_id={self.enterprise_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A member is one no longer."""
+
+    membership_id: UUID
+    on: date
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A member goes to another union or enterprise (会籍接转): where the labour relation is, there the membership is."""
+
+    membership_id: UUID
+    on: date
+    union_id: UUID
+    enterprise_id: UUID
 
 
 def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> list[Fact]:

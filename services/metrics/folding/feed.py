@@ -2,7 +2,7 @@
 
 Channel `metrics_feed`, payload `<generation> <shard> <version>`; row (shard, version) of `g<generation>.change_feed`. The figures of a snapshot
 with version vector v, plus the deltas of the rows of every shard with versions above v[shard], are the figures now. `cells` is empty where only
-names, areas or facts that are not counted changed.
+names, areas or facts that are not counted changed. The projector calls `publish`, the hub `batches_above`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pydantic import WithJsonSchema
 
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
-from services.registry.enterprises.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
+from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from shared.contracts.ids import uuid7
 from shared.http.forms import Command, Text
 from shared.journal.reasons import reason_of

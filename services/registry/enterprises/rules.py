@@ -2,21 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from msgspec import structs
 
-from services.registry.enterprises.commands import Change, Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from services.registry.enterprises.enterprise import Enterprise, enterprise_of, enterprise_subject
 from services.registry.enterprises.size import SIZE_RULE, size_class
 from services.registry.naming import name_key
 from services.registry.world import World
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
+from shared.journal.reasons import Reason
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import Decision, Fact, History, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterEnterprise:
+    """An enterprise settled in a park."""
+
+    enterprise_id: UUID
+    name: str
+    credit_code: str | None
+    park: str
+    industry: str | None
+    ownership: str | None
+    settled_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class ReportHeadcount:
+    """So many workers on that day."""
+
+    enterprise_id: UUID
+    on: date
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The enterprise goes to another park."""
+
+    enterprise_id: UUID
+    on: date
+    park: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reclassify:
+    """Industry, ownership or yearly revenue from that day on; None stays as it was."""
+
+    enterprise_id: UUID
+    on: date
+    industry: str | None
+    ownership: str | None
+    revenue_fen: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The enterprise no longer operates from that day on."""
+
+    enterprise_id: UUID
+    on: date
+    reason: Reason
+
+
+Change: TypeAlias = ReportHeadcount | Move | Reclassify | Close
+"""A command about an enterprise that exists."""
 
 
 def register(world: World, command: RegisterEnterprise, today: date) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.membership.members import rules as members
-from services.membership.members.commands import Transfer
+from services.membership.members.rules import Transfer
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.problems.errors import Problem

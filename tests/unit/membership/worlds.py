@@ -9,7 +9,7 @@ from uuid import UUID
 
 from services.membership.facts import TABLE
 from services.membership.members import rules as members
-from services.membership.members.commands import Join, Leave
+from services.membership.members.rules import Join, Leave
 from services.membership.unions import coverage
 from services.membership.unions import rules as unions
 from services.membership.unions.commands import Cover, Dissolve, Found

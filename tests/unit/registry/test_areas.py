@@ -7,8 +7,7 @@ from uuid import UUID
 import pytest
 
 from services.registry.areas import rules as areas
-from services.registry.enterprises.commands import RegisterEnterprise
-from services.registry.enterprises.rules import register
+from services.registry.enterprises.rules import RegisterEnterprise, register
 from services.registry.facts import TABLE
 from services.registry.world import World
 from shared.contracts.ids import uuid7

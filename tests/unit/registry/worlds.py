@@ -9,8 +9,8 @@ from uuid import UUID
 from services.registry.areas import rules as areas
 from services.registry.areas.area import RegisterArea
 from services.registry.enterprises import rules as enterprises
-from services.registry.enterprises.commands import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from services.registry.enterprises.enterprise import Enterprise, enterprise_subject
+from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from services.registry.facts import TABLE
 from services.registry.world import World
 from shared.contracts.ids import uuid7
