@@ -131,7 +131,8 @@ class FactKind(Generic[W]):
     drop: Callable[[W, Standing], None] = nothing
     """The fact, given as it held, holds no longer."""
     listed: bool = False
-    """Whether the table `standing_facts` keeps it as it stands (`shared/writing/listing.py`). Not with `whole_streams`."""
+    """Whether the table `standing_facts` keeps it as it stands (`shared/writing/listing.py`). Not with `whole_streams`: there `History.holding` has
+    the facts of a kind."""
     date: str = "on"
     """The name of its date in the command. A correction may also call it `occurred_on`."""
     fields: Mapping[str, Field] = field(default_factory=dict)
@@ -292,6 +293,8 @@ class Table(Generic[W, N]):
     batch_doc: str = "Up to 1,000 commands in one transaction; a refused line changes nothing and stops no other."
 
     def __post_init__(self) -> None:
+        if self.whole_streams and any(kind.listed for kind in self.facts):
+            raise TypeError("a fact of whole streams is not listed: its history has it (History.holding)")
         self._kinds = {kind.contract: kind for kind in self.facts}
         names = {contract: name for name, contract in TYPES.items()}
         self._by_name = {names[kind.contract]: kind for kind in self.facts}

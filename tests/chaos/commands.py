@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -11,25 +12,16 @@ from typing import Any
 from samples.city import Answer, City, Command, Scenario, UnresolvedReferenceError, references, with_ids
 from samples.city.adapter import AREA_KEYS
 from samples.city.command_log import SERVICES, Service, key_of
+from services.membership.facts import TABLE as MEMBERSHIP
+from services.registry.facts import TABLE as REGISTRY
 
 LAST_DAY = date(2025, 6, 30)
 FIRMS, YEARS = 40, 2
 FEWEST_READY = 200
 """With fewer commands ready the next city starts."""
 PATHS: Mapping[str, tuple[str, str | None]] = {
-    "area": ("/v1/areas", None),
-    "enterprise": ("/v1/enterprises", None),
-    "headcount": ("/v1/enterprises/{}/headcounts", "enterprise_id"),
-    "move": ("/v1/enterprises/{}/moves", "enterprise_id"),
-    "classification": ("/v1/enterprises/{}/classifications", "enterprise_id"),
-    "closure": ("/v1/enterprises/{}/closure", "enterprise_id"),
+    **{op: (re.sub(r"{.*}", "{}", f"/v1{row.path}"), row.path_id) for table in (REGISTRY, MEMBERSHIP) for op, row in table.ops.items()},
     "correction": ("/v1/corrections", None),
-    "union": ("/v1/unions", None),
-    "coverage": ("/v1/unions/{}/coverage", "union_id"),
-    "dissolution": ("/v1/unions/{}/dissolution", "union_id"),
-    "member": ("/v1/members", None),
-    "leave": ("/v1/members/{}/leave", "member_id"),
-    "transfer": ("/v1/members/{}/transfer", "member_id"),
     "withdrawal": ("/v1/withdrawals", None),
 }
 """{op: (route, field of the batch's body that is part of the route)}; a withdrawal is no line of a batch"""

@@ -27,6 +27,7 @@ NAMES: Mapping[str, str] = {
     "member": "会员",
     "leave": "离会",
     "transfer": "接转",
+    "visit": "走访",
     "correction": "更正",
     "row": "行",
 }

@@ -11,7 +11,7 @@ from msgspec import structs
 from services.registry.enterprises import rules
 from services.registry.enterprises.enterprise import enterprise_of
 from services.registry.world import World
-from shared.contracts.registry import EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
+from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import History, Standing
 from shared.writing.table import Correct, Revision
@@ -89,7 +89,7 @@ def require_whole(world: World, standing: Standing, revision: Revision) -> None:
         rules.require_not_closed_before_settling(enterprise.settled_on, enterprise.closed_on, field)
     for moved, _ in history.holding(EnterpriseMoved):
         rules.require_settled(enterprise, moved.on, field)
-    if isinstance(fact.data, HeadcountReported | EnterpriseMoved | EnterpriseReclassified):
+    if fact.data is not None and not isinstance(fact.data, EnterpriseRegistered | EnterpriseClosed):
         rules.require_open(enterprise, fact.on, field)
 
 

@@ -34,7 +34,7 @@ from shared.writing.routes import models
 
 LAST_DAY = date(2025, 6, 30)
 SMALL = Scenario(LAST_DAY, 120, 4, 7)
-OCCURRED = ("on", "settled_on", "approved_on", "joined_on")
+OCCURRED = ("on", "settled_on", "approved_on", "joined_on", "visited_on")
 DIGEST = """
 import hashlib, msgspec
 from datetime import date
