@@ -13,10 +13,9 @@ __all__ = ["registry_of_a_test"]
 OPERATOR = frozenset({*EVERY, "registry:operate"})
 
 
-@pytest.fixture(name="registry")
-def operated(registry: Registry) -> Registry:
+@pytest.fixture(autouse=True)
+def by_an_operator(registry: Registry) -> None:
     registry.be("*", scopes=OPERATOR)
-    return registry
 
 
 async def withdraw(registry: Registry, subject: str, first: Any, last: Any, **more: Any) -> tuple[int, dict[str, Any]]:
