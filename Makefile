@@ -36,7 +36,7 @@ chaos: setup ## break everything at once, under load, for 20 minutes at most; PA
 	@$(IN) export PARKUNION_TEST_SEED=$${PARKUNION_TEST_SEED:-$$($(PY) -c 'import secrets; print(secrets.randbelow(2**32))')} \
 	PARKUNION_TEST_CHAOS_SECONDS=$${PARKUNION_TEST_CHAOS_SECONDS:-600} PARKUNION_TEST_HISTORIES=$${PARKUNION_TEST_HISTORIES:-2000} \
 	PARKUNION_TEST_EVERY_LINE=1 PARKUNION_TEST_ROUNDS=$${PARKUNION_TEST_ROUNDS:-2}; echo "PARKUNION_TEST_SEED=$$PARKUNION_TEST_SEED"; \
-	log=$$(mktemp); others() { $(BIN)/pytest -q -n 3 --dist loadscope --durations=20 $$(ls tests/chaos/test_*.py | grep -v test_platform) tests/unit/metrics/folding/test_histories.py tests/migrations/test_rolling_upgrade.py; \
+	log=$$(mktemp); others() { $(BIN)/pytest -q -n 3 --dist loadscope --durations=20 -m "not endurance" $$(ls tests/chaos/test_*.py | grep -v test_platform) tests/unit/metrics/folding/test_histories.py tests/migrations/test_rolling_upgrade.py; \
 	first=$$?; $(BIN)/pytest -q -n 2 --dist loadscope --durations=20 -m endurance tests; return $$((first | $$?)); }; others > "$$log" 2>&1 & others=$$!; \
 	$(BIN)/pytest -q -s tests/chaos/test_platform.py $(TEST); platform=$$?; wait $$others; others=$$?; cat "$$log"; rm -f "$$log"; exit $$((platform | others))
 
