@@ -9,8 +9,8 @@ from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World, enterprise_subject, union_subject
-from shared.writing.facts import Standing
-from shared.writing.table import Access, Correct
+from shared.writing.facts import Correct, Standing
+from shared.writing.table import Access
 
 
 def found(world: World, command: Found, access: Access) -> None:

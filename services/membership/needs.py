@@ -12,9 +12,8 @@ from shared.contracts import Event
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
 from shared.process.clock import Clock
 from shared.writing import table
-from shared.writing.facts import Standing
+from shared.writing.facts import Correct, Standing
 from shared.writing.standing import CheckedStreams
-from shared.writing.table import Correct
 
 Hashes = list[tuple[int, bytes]]
 """(key version, hash) of a document under every key, the newest first."""

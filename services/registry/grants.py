@@ -9,8 +9,8 @@ from services.registry.areas.area import RegisterArea
 from services.registry.enterprises.enterprise import enterprise_subject
 from services.registry.enterprises.rules import Change, Move, RegisterEnterprise
 from services.registry.world import World
-from shared.writing.facts import Standing
-from shared.writing.table import Access, Correct
+from shared.writing.facts import Correct, Standing
+from shared.writing.table import Access
 
 
 def register_area(world: World, command: RegisterArea, access: Access) -> None:

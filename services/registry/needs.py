@@ -10,7 +10,7 @@ from services.registry.enterprises.rules import Change, Move, RegisterEnterprise
 from services.registry.naming import name_key
 from shared.process.clock import Clock
 from shared.writing import table
-from shared.writing.table import Correct
+from shared.writing.facts import Correct
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.process.settings import ServiceSettings
 from shared.writing import facts, standing, table
-from shared.writing.facts import Standing
-from shared.writing.table import Access, CommandKind, Correct, Corrections, FactKind, Locks, Recorded, Table
+from shared.writing.facts import Correct, Standing
+from shared.writing.table import Access, CommandKind, Corrections, FactKind, Locks, Recorded, Table
 
 W = TypeVar("W", bound="World")
 

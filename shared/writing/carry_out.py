@@ -24,9 +24,9 @@ from shared.writing import listing, standing
 from shared.writing.commands import CarryOut, Line, Outcome
 from shared.writing.corrections import correct, target_of
 from shared.writing.evolving import evolve, new_world
-from shared.writing.facts import Decision, Fact, World
+from shared.writing.facts import Correct, Decision, Fact, Withdraw, World
 from shared.writing.standing import Loaded
-from shared.writing.table import Access, ConcurrentChange, Context, Correct, Needs, Recorded, Table, Withdraw
+from shared.writing.table import Access, ConcurrentChange, Context, Needs, Recorded, Table
 from shared.writing.withdrawals import withdraw
 
 W = TypeVar("W", bound=World)

@@ -15,9 +15,9 @@ from shared.contracts.streams import FactCorrected
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing import fields
-from shared.writing.facts import Decision, Fact, Standing, World
+from shared.writing.facts import Correct, Decision, Fact, Standing, World
 from shared.writing.fields import Wrong
-from shared.writing.table import Correct, FactKind, Table
+from shared.writing.table import FactKind, Table
 
 W = TypeVar("W", bound=World)
 

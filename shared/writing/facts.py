@@ -1,15 +1,16 @@
-"""The values that commands are decided on: a fact to record, a fact as it stands, a stream, the world, a decision."""
+"""The values of writing: a fact to record, a fact as it stands, a stream, the world, a decision, a correction, a withdrawal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 from shared.contracts import Event, plain
 from shared.contracts.streams import Placed
+from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict
 
 E = TypeVar("E", bound=Event)
@@ -147,3 +148,25 @@ class Decision:
     id: str | None = None
     subject: str | None = None
     warnings: Iterable[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Correct:
+    """A correction of the fact that the event `corrects` states. `data`: fields that change, by the names of the command; None: no fact."""
+
+    corrects: UUID
+    reason: Reason
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The events `first` to `last` of a stream, both included, were never facts."""
+
+    subject: str
+    first: int
+    last: int
+    reason: Reason
+
+
+Revision: TypeAlias = Correct | Withdraw

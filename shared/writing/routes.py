@@ -30,8 +30,8 @@ from shared.writing.batch import Line as BatchLine
 from shared.writing.batch import LineResult, NdjsonBatch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
-from shared.writing.facts import World
-from shared.writing.table import CommandKind, Context, Correct, Needs, Table, Withdraw
+from shared.writing.facts import Correct, Withdraw, World
+from shared.writing.table import CommandKind, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)

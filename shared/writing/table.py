@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar, get_type_hints
 from uuid import UUID
 
 import asyncpg
@@ -19,34 +19,12 @@ from shared.journal.reasons import Reason, reason_of
 from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
 from shared.process.db import Connection
-from shared.writing.facts import Decision, Fact, Standing, World
+from shared.writing.facts import Correct, Decision, Fact, Revision, Standing, World
 from shared.writing.fields import Reader
 
 C = TypeVar("C")
 N = TypeVar("N", bound="Needs")
 W = TypeVar("W", bound=World)
-
-
-@dataclass(frozen=True, slots=True)
-class Correct:
-    """A correction of the fact that the event `corrects` states. `data`: fields that change, by the names of the command; None: no fact."""
-
-    corrects: UUID
-    reason: Reason
-    data: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """The events `first` to `last` of a stream, both included, were never facts."""
-
-    subject: str
-    first: int
-    last: int
-    reason: Reason
-
-
-Revision: TypeAlias = Correct | Withdraw
 
 
 class Context(Protocol):

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from shared.contracts.streams import EventWithdrawn
 from shared.problems.errors import Conflict, NotFound, Problem, Unprocessable
-from shared.writing.facts import Decision, Fact, History, Standing, World
-from shared.writing.table import Table, Withdraw
+from shared.writing.facts import Decision, Fact, History, Standing, Withdraw, World
+from shared.writing.table import Table
 
 W = TypeVar("W", bound=World)
 

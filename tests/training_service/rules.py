@@ -13,8 +13,8 @@ from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
 from shared.problems.preconditions import etag_of
 from shared.service import enterprises
-from shared.writing.facts import Decision, Fact, Standing
-from shared.writing.table import Access, Revision
+from shared.writing.facts import Decision, Fact, Revision, Standing
+from shared.writing.table import Access
 from tests.training_service.contracts import CourseCancelled, CourseFact, CourseHeld, CoursePlanned
 
 

@@ -13,8 +13,7 @@ from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.directory.known import EnterpriseId
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
-from shared.writing.facts import Decision, Fact, Standing
-from shared.writing.table import Revision
+from shared.writing.facts import Decision, Fact, Revision, Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,7 @@ from shared.directory.known import EnterpriseId
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
 from shared.writing.corrections import already_corrected
-from shared.writing.facts import Fact, Standing
-from shared.writing.table import Correct, Revision
+from shared.writing.facts import Correct, Fact, Revision, Standing
 
 
 @dataclass(frozen=True, slots=True)

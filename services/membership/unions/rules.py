@@ -23,8 +23,7 @@ from services.membership.world import (
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionDissolved, UnionFounded, UnionKind
 from shared.problems.errors import Conflict, Unprocessable
-from shared.writing.facts import Decision, Fact, Standing
-from shared.writing.table import Correct, Revision
+from shared.writing.facts import Correct, Decision, Fact, Revision, Standing
 
 MOST_ENTERPRISES = 10_000
 NEEDS_UNITS = frozenset({UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION})

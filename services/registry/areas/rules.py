@@ -14,8 +14,7 @@ from services.registry.world import World
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.problems.days import EARLIEST, require_day
 from shared.problems.errors import Conflict, Unprocessable
-from shared.writing.facts import Decision, Fact, Standing
-from shared.writing.table import Correct, Revision
+from shared.writing.facts import Correct, Decision, Fact, Revision, Standing
 
 LEVEL_NAMES = frozenset({"市辖区", "县", "省直辖县级行政区划", "自治区直辖县级行政区划"})
 """Names of GB/T 2260 that are levels of the code and name no place."""

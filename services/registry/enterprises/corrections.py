@@ -13,8 +13,7 @@ from services.registry.enterprises.enterprise import enterprise_of
 from services.registry.world import World
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.problems.errors import Conflict, Unprocessable
-from shared.writing.facts import History, Standing
-from shared.writing.table import Correct, Revision
+from shared.writing.facts import Correct, History, Revision, Standing
 
 Placing = TypeVar("Placing", EnterpriseRegistered, EnterpriseMoved)
 SETTLED_ON = "settled_on"

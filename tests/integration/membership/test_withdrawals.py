@@ -18,7 +18,7 @@ from shared.problems.errors import Problem
 from shared.writing import commands
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
-from shared.writing.table import Withdraw
+from shared.writing.facts import Withdraw
 from tests.integration.membership.service import CONTEXT, Membership, membership_of_a_test
 
 __all__ = ["membership_of_a_test"]

@@ -16,8 +16,7 @@ from shared.contracts.streams import FactCorrected, Placed
 from shared.journal.reasons import Reason
 from shared.problems.errors import Problem
 from shared.writing import corrections
-from shared.writing.facts import Fact, History, Standing
-from shared.writing.table import Correct
+from shared.writing.facts import Correct, Fact, History, Standing
 from tests.unit.membership.worlds import ANN, TODAY, A, B, cover, day, dissolve, found, join, leave, settle_ids, take, world
 
 OWN, JOINT = UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION

@@ -15,7 +15,7 @@ from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing import corrections
-from shared.writing.table import Correct
+from shared.writing.facts import Correct
 from tests.unit.registry.worlds import TODAY, a_world, area, day, name_event, take
 
 

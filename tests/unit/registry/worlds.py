@@ -19,8 +19,7 @@ from shared.contracts.streams import FactCorrected
 from shared.journal.reasons import Reason
 from shared.writing import corrections
 from shared.writing.evolving import evolve, new_world
-from shared.writing.facts import Decision, Fact, History
-from shared.writing.table import Correct
+from shared.writing.facts import Correct, Decision, Fact, History
 
 TODAY = date(2025, 7, 10)
 
