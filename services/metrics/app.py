@@ -59,6 +59,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
+        about=settings.declared.about,
         routers=[router, duration_routes.router, stream.router, dashboard.router, parked_router("metrics")],
         lifespan=lifespan,
         readiness=readiness,

@@ -137,11 +137,17 @@ class Withdrawal(Command):
     a code.
     """
 
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control)]
-    first: Sequence = Field(alias="from")
-    last: Sequence = Field(alias="to")
-    reason: Text
-    note: Text | None = None
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control)] = Field(
+        description="The stream, such as `enterprise/<id>`.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"]
+    )
+    first: Sequence = Field(alias="from", description="The sequence of the first event.", examples=[3])
+    last: Sequence = Field(alias="to", description="The sequence of the last event, included.", examples=[3])
+    reason: Text = Field(
+        description="Why: a code of [A-Za-z0-9_.-], or without `note` a text, which stays with the service.", examples=["test_data"]
+    )
+    note: Text | None = Field(
+        None, description="The text, which stays with the service; the reason is then a code.", examples=["导入了测试文件"]
+    )
 
     @model_validator(mode="after")
     def _one_text(self) -> Withdrawal:

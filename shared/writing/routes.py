@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.answers import Created, created
+from shared.http.answers import Created, EventsAnswer, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Text, Withdrawal
-from shared.http.pages import Cursors
+from shared.http.openapi import adding, of_batches, of_commands, warnings_of
+from shared.http.openapi.problems import EXTRA
+from shared.http.pages import AFTER, LIMIT, Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency, journal
@@ -37,17 +39,27 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 MOST_ITEMS = 500
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
+After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
 CORRECTION_OP = "correction"
+EXAMPLE_ID = "01938c5e-7f00-7000-8000-0000000000e1"
 
 
 class CorrectionBody(Body):
     """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was."""
 
-    corrects: Id
-    reason: Text
-    data: Data | None
+    corrects: Id = Field(
+        description="The event that states the fact now: of a fact that was corrected, the last correction.",
+        examples=["01938c5e-7f01-7000-8000-0000000000f1"],
+    )
+    reason: Text = Field(
+        description="Why: a code of [A-Za-z0-9_.-], or a text, which stays with the service and enters no event.", examples=["typo"]
+    )
+    data: Data | None = Field(
+        description="The fields that change, by the names of the command that stated the fact; null: the fact never was.",
+        examples=[{"workers": 112}],
+    )
 
     def command(self) -> Correct:
         """The command."""
@@ -62,7 +74,9 @@ class EventsRoute:
     permit: Callable[[Connection, Caller, str], Awaitable[None]]
     """Raises a Problem unless the caller may read this stream."""
     cursors: Callable[[Request], Cursors]
-    after: Any = str | None
+    after: Any = After
+    problems: Mapping[str, Any] = field(default_factory=lambda: adding("NOT_FOUND"))
+    """Its `openapi_extra`: what `permit` raises, besides."""
 
 
 def models(table: Table[W, N]) -> dict[str, type[BaseModel]]:
@@ -118,16 +132,41 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
         return await _one(table, request, caller, key, body, todo, if_match)
 
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf)]
-    parameters += [_parameter(path_id, Id)] if path_id else []
+    parameters += [_parameter(path_id, _path(path_id))] if path_id else []
     parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
     parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
     endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     endpoint.__name__, endpoint.__doc__ = command.name, command.doc or command.body.__doc__
-    router.add_api_route(command.path, endpoint, methods=["POST"], status_code=201, response_model=Created, tags=list(command.tags))
+    router.add_api_route(
+        command.path,
+        endpoint,
+        methods=["POST"],
+        status_code=201,
+        response_model=Created,
+        response_description=_done(table.service),
+        tags=list(command.tags),
+        openapi_extra=of_commands(table.service, with_id=path_id is not None),
+    )
+
+
+def _path(name: str) -> Any:
+    """The type of an id in a path, such as `enterprise_id`."""
+    noun = name.removesuffix("_id")
+    return Annotated[Id, Path(description=f"The id of the {noun}, as the answer to its registration gave it.", examples=[EXAMPLE_ID])]
+
+
+def _done(service: str) -> str:
+    """The description of a 201."""
+    return f"Recorded. Codes that may stand in `warnings`: {', '.join(f'`{code}`' for code in warnings_of(service)) or 'none'}."
 
 
 def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
-    @router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
+    refusals = of_commands(table.service, with_id=False)
+    done = _done(table.service)
+
+    @router.post(
+        "/corrections", status_code=201, response_model=Created, response_description=done, tags=["corrections"], openapi_extra=refusals
+    )
     async def correct_fact(
         request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None, if_match: IfMatch = None
     ) -> Response:
@@ -135,7 +174,14 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
         caller.require(f"{table.service}:write")
         return await _one(table, request, caller, key, body, body.command(), if_match)
 
-    @router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
+    @router.post(
+        "/withdrawals",
+        status_code=201,
+        response_model=Created,
+        response_description=done,
+        tags=["corrections"],
+        openapi_extra={EXTRA: {**refusals[EXTRA], "UNKNOWN_STREAM": 404}},
+    )
     async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
         """Events were never facts: what no figure has counted is gone, what has counted is taken back from today on."""
         caller.require(f"{table.service}:operate")
@@ -166,7 +212,8 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
         return await batch.respond(request, decide)
 
     endpoint.__name__, endpoint.__doc__ = table.batch_name, table.batch_doc
-    router.add_api_route("/batch", endpoint, methods=["POST"], tags=["batch"], openapi_extra=batch.openapi)
+    # Without a response class, or the document has JSON beside the lines.
+    router.add_api_route("/batch", endpoint, methods=["POST"], response_class=Response, tags=["batch"], openapi_extra={**batch.openapi, **of_batches()})
 
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
@@ -189,4 +236,6 @@ def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> No
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf), _parameter("subject", route.subject)]
     parameters += [_parameter("limit", Limit, 100), _parameter("after", route.after, None)]
     list_events.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    router.add_api_route("/events", list_events, methods=["GET"], tags=["events"])
+    router.add_api_route(
+        "/events", list_events, methods=["GET"], response_model=EventsAnswer, tags=["events"], openapi_extra=route.problems
+    )

@@ -22,10 +22,12 @@ class DocumentBody(Form):
 class MemberBody(Form):
     """A person joins the union at an enterprise that it covers."""
 
-    union_id: Id
-    enterprise_id: Id
-    document: DocumentBody
-    joined_on: Day
+    union_id: Id = Field(description="The union that the person joins.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])
+    enterprise_id: Id = Field(
+        description="The enterprise at which the person works; the union covers it.", examples=["01938c5e-7f00-7000-8000-0000000000e1"]
+    )
+    document: DocumentBody = Field(description="By which the person is recognised: encrypted, never shown in full, in no event.")
+    joined_on: Day = Field(description="The first day of the membership, not after today.", examples=["2025-06-01"])
 
     def command(self) -> Join:
         """The command."""
@@ -35,7 +37,7 @@ class MemberBody(Form):
 class LeaveBody(Form):
     """The member leaves. `reason` is a code, or a text that stays with the service."""
 
-    on: Day
+    on: Day = Field(description="The first day without the membership, not after today.", examples=["2026-06-30"])
     reason: Text
 
     def of(self, member_id: UUID) -> Leave:
@@ -46,9 +48,9 @@ class LeaveBody(Form):
 class TransferBody(Form):
     """The member goes to another union or enterprise."""
 
-    on: Day
-    union_id: Id
-    enterprise_id: Id
+    on: Day = Field(description="The first day in the other union or enterprise, not after today.", examples=["2026-06-30"])
+    union_id: Id = Field(description="The union from that day on.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])
+    enterprise_id: Id = Field(description="The enterprise from that day on.", examples=["01938c5e-7f00-7000-8000-0000000000e2"])
 
     def of(self, member_id: UUID) -> Transfer:
         """The command."""

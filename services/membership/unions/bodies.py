@@ -19,12 +19,17 @@ from shared.journal.reasons import reason_of
 class UnionBody(Form):
     """A union approved by the next higher union. `enterprises` are the units that it covers from `approved_on` on."""
 
-    kind: UnionKind
-    name: Name | None = None
-    parent_union_id: Id | None = None
-    seat_area: AreaCode
-    approved_on: Day
-    enterprises: list[Id] = Field(default_factory=list, max_length=MOST_ENTERPRISES)
+    kind: UnionKind = Field(description="What kind of union it is.", examples=["joint_union"])
+    name: Name | None = Field(None, description="Its name, 200 characters at most; null: not given.", examples=["示例产业园联合工会"])
+    parent_union_id: Id | None = Field(None, description="The next higher union; null: not given.", examples=[None])
+    seat_area: AreaCode = Field(description="The division or park of its seat.", examples=["330200-P001"])
+    approved_on: Day = Field(description="The day of the approval by the next higher union, not after today.", examples=["2025-05-01"])
+    enterprises: list[Id] = Field(
+        default_factory=list,
+        max_length=MOST_ENTERPRISES,
+        description="The enterprises that it covers from that day on.",
+        examples=[["01938c5e-7f00-7000-8000-0000000000e1"]],
+    )
 
     def command(self) -> Found:
         """The command."""
@@ -36,11 +41,11 @@ class CoverageBody(Form):
 
     `false` says nothing, as if it were left out."""
 
-    enterprise_id: Id
-    on: Day
-    started: StrictBool | None = None
-    ended: StrictBool | None = None
-    action: Literal["started", "ended"] | None = None
+    enterprise_id: Id = Field(description="The enterprise.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    on: Day = Field(description="The first day on which the union covers it, or no longer does; not after today.", examples=["2025-05-01"])
+    started: StrictBool | None = Field(None, description="True: it begins.", examples=[True])
+    ended: StrictBool | None = Field(None, description="True: it ceases.", examples=[None])
+    action: Literal["started", "ended"] | None = Field(None, description="The same in one word.", examples=[None])
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> CoverageBody:
@@ -56,7 +61,7 @@ class CoverageBody(Form):
 class DissolutionBody(Form):
     """The union ends. `reason` is a code, or a text that stays with the service."""
 
-    on: Day
+    on: Day = Field(description="The first day on which the union is no more, not after today.", examples=["2026-06-30"])
     reason: Text
 
     def of(self, union_id: UUID) -> Dissolve:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
@@ -14,6 +14,7 @@ from shared.contracts.ids import uuid7
 from shared.http.forms import Command, Text
 from shared.journal.reasons import reason_of
 
+A_CLASS = "A section letter of GB/T 4754-2017 with up to four class digits; null: unknown."
 CreditCode = Annotated[str | None, read(fields.credit_code), text(null=True, minLength=18, maxLength=18)]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
 Ownership = Annotated[str | None, read(fields.ownership), text(null=True, pattern=anchored(fields.OWNERSHIP))]
@@ -24,12 +25,14 @@ Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type"
 class EnterpriseBody(Command):
     """An enterprise that settled in a park. What is left out is unknown."""
 
-    name: Name
-    credit_code: CreditCode = None
-    park: AreaCode
-    industry: Industry = None
+    name: Name = Field(description="Its name as registered, 200 characters at most.", examples=["宁波示例电子有限公司"])
+    credit_code: CreditCode = Field(
+        None, description="Its unified social credit code, 18 characters (GB 32100-2015); null: unknown.", examples=["91350100M000100Y43"]
+    )
+    park: AreaCode = Field(description="The park in which it settled.", examples=["330200-P001"])
+    industry: Industry = Field(None, description=A_CLASS, examples=["C39"])
     ownership: Ownership = None
-    settled_on: Day
+    settled_on: Day = Field(description="The day on which it settled, not after today.", examples=["2024-03-01"])
 
     def command(self) -> RegisterEnterprise:
         """With a new id."""
@@ -39,8 +42,8 @@ class EnterpriseBody(Command):
 class HeadcountBody(Command):
     """So many workers on that day."""
 
-    on: Day
-    workers: Workers
+    on: Day = Field(description="The day on which they were counted, not after today.", examples=["2026-06-30"])
+    workers: Workers = Field(description="How many workers there were, in persons.", examples=[120])
 
     def of(self, enterprise_id: UUID) -> ReportHeadcount:
         """The command."""
@@ -50,8 +53,8 @@ class HeadcountBody(Command):
 class MoveBody(Command):
     """The enterprise is in another park from that day on."""
 
-    on: Day
-    park: AreaCode
+    on: Day = Field(description="The first day in the other park, not after today.", examples=["2026-06-30"])
+    park: AreaCode = Field(description="The park to which it moved.", examples=["330200-P002"])
 
     def of(self, enterprise_id: UUID) -> Move:
         """The command."""
@@ -61,10 +64,12 @@ class MoveBody(Command):
 class ClassificationBody(Command):
     """At least one of them changes from that day on; `revenue` in yuan a year."""
 
-    on: Day
-    industry: Industry = None
+    on: Day = Field(description="The first day on which it is so, not after today.", examples=["2026-06-30"])
+    industry: Industry = Field(None, description=f"{A_CLASS} Left out: as before.", examples=["C39"])
     ownership: Ownership = None
-    revenue: Revenue = None
+    revenue: Revenue = Field(
+        None, description="Its revenue in yuan a year, with two decimals at most; left out: as before.", examples=[15000000.5]
+    )
 
     def of(self, enterprise_id: UUID) -> Reclassify:
         """The command."""
@@ -74,7 +79,7 @@ class ClassificationBody(Command):
 class ClosureBody(Command):
     """The enterprise operates no longer. `reason` is a code, or a text that stays with the service."""
 
-    on: Day
+    on: Day = Field(description="The first day on which it operates no longer, not after today.", examples=["2026-06-30"])
     reason: Text
 
     def of(self, enterprise_id: UUID) -> Close:
