@@ -6,8 +6,9 @@ An answer that the document does not tell of fails the test that received it, so
 from __future__ import annotations
 
 import copy
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PROBLEM = "application/problem+json"
+NDJSON = "application/x-ndjson"
+JSON = re.compile(r"application/(.+\+)?json")
 
 
 class Undocumented(AssertionError):
@@ -56,8 +59,8 @@ class Document:
             for code in response.get("content", {}).get(PROBLEM, {}).get("examples", ())
         }
 
-    def require(self, method: str, path: str, status: int, media_type: str, content: Any) -> None:
-        """Raises Undocumented. `content`: the JSON of an answer in JSON."""
+    def require(self, method: str, path: str, status: int, media_type: str, content: Sequence[Any]) -> None:
+        """Raises Undocumented. `content`: the JSON of an answer, of NDJSON each line; empty: it is another text."""
         operation = self.operation_of(method, path)
         if operation is None:
             return
@@ -65,18 +68,21 @@ class Document:
         response = operation["responses"].get(str(status))
         if response is None:
             raise Undocumented(f"{where} answers {status}, of which its document says nothing: {content}")
-        if media_type == PROBLEM and (status, content["code"]) not in self.codes_of(operation):
-            raise Undocumented(f"{where} answers {status} {content['code']}, of which its document says nothing")
+        if media_type == PROBLEM and (status, content[0]["code"]) not in self.codes_of(operation):
+            raise Undocumented(f"{where} answers {status} {content[0]['code']}, of which its document says nothing")
         if not response.get("content"):
             return
         media = response["content"].get(media_type)
         if media is None:
             raise Undocumented(f"{where} answers {status} as {media_type}, the document says {', '.join(response['content'])}")
-        if media_type.endswith("json"):
-            schema = {**media["schema"], "components": self._closed}
-            faults = Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(content)
-            if fault := next(faults, None):
-                raise Undocumented(f"{where} answers {status}: {fault.json_path}: {fault.message[:300]}")
+        schema = media["schema"].get("x-line", media["schema"])
+        for value in content:
+            self._require_fields(schema, value, f"{where} answers {status}")
+
+    def _require_fields(self, schema: Mapping[str, Any], value: Any, where: str) -> None:
+        validator = Draft202012Validator({**schema, "components": self._closed}, format_checker=FormatChecker())
+        if fault := next(validator.iter_errors(value), None):
+            raise Undocumented(f"{where}: {fault.json_path}: {fault.message[:300]}")
 
 
 def _close(schema: Any) -> None:
@@ -104,7 +110,8 @@ def hook(document: Callable[[], Document]) -> Callable[[httpx.Response], Any]:
 def check_response(document: Document, response: httpx.Response) -> None:
     """Raises Undocumented."""
     media_type = response.headers.get("content-type", "").partition(";")[0].strip()
-    content = response.json() if media_type.endswith("json") and not _is_stream(response) else None
+    lines = response.content.splitlines() if media_type == NDJSON else [response.content] if JSON.fullmatch(media_type) else []
+    content = [json.loads(line) for line in lines]
     document.require(response.request.method, response.request.url.path, response.status_code, media_type, content)
 
 

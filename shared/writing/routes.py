@@ -213,7 +213,9 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
 
     endpoint.__name__, endpoint.__doc__ = table.batch_name, table.batch_doc
     # Without a response class, or the document has JSON beside the lines.
-    router.add_api_route("/batch", endpoint, methods=["POST"], response_class=Response, tags=["batch"], openapi_extra={**batch.openapi, **of_batches()})
+    router.add_api_route(
+        "/batch", endpoint, methods=["POST"], response_class=Response, tags=["batch"], openapi_extra={**batch.openapi, **of_batches()}
+    )
 
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:

@@ -37,13 +37,15 @@ from services.metrics.http.schemas import (
     CoverageAnswer,
     DefinitionsAnswer,
     ExplainAnswer,
+    Group,
     Grouping,
     KnownAt,
     Limit,
     Measure,
+    OneEnterprise,
 )
 from shared.http.answers import json_response, language_of
-from shared.http.forms import EARLIEST, Day, Id
+from shared.http.forms import EARLIEST, Day
 from shared.http.pages import Cursors
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
@@ -88,10 +90,10 @@ async def explain_figure(
     measure: Measure,
     area: Area = None,
     by: Grouping = None,
-    group: Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.")] = None,
+    group: Group = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
-    enterprise: Annotated[Id | None, Query(description="Only this one (for `unions`: this union), and the events behind it.")] = None,
+    enterprise: OneEnterprise = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response:

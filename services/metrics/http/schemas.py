@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.metrics.figures.definitions import DEFINITIONS
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.folding.measures import MEASURES, RATES
-from shared.http.forms import AreaCode, Day
+from shared.http.forms import AreaCode, Day, Id
 from shared.http.openapi import adding
 from shared.http.pages import AFTER, LIMIT
 
@@ -26,6 +26,14 @@ AsOf = Annotated[Day | None, Query(description="The business day; today by defau
 KnownAt = Annotated[Day | None, Query(description="As known at the end of this day; today by default.", examples=["2026-06-30"])]
 Limit = Annotated[int, Query(ge=1, le=500, description=LIMIT, examples=[100])]
 After = Annotated[str | None, Query(description=AFTER, examples=[None])]
+OneEnterprise = Annotated[
+    Id | None,
+    Query(
+        description="Only this one (for `unions`: this union), and the events behind it.",
+        examples=["01938c5e-7f00-7000-8000-0000000000e1"],
+        json_schema_extra=adding(UNKNOWN_ENTERPRISE=404),
+    ),
+]
 Measure = Annotated[
     str, Query(json_schema_extra={"enum": [*MEASURES, *RATES]}, description="A count or a rate.", examples=["unit_founding_rate_all"])
 ]
