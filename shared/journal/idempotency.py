@@ -195,7 +195,7 @@ async def forget(conn: Connection, limit: int = 1000) -> int:
     return int(status.split()[-1])
 
 
-async def hash_plain(conn: Connection, keys: Keys, limit: int = 1000) -> int:
+async def hash_plain(conn: Connection, limit: int = 1000, *, keys: Keys) -> int:
     """Hash keys that an earlier release has stored as they were sent, `limit` at most; how many. Runs in a transaction of its own.
 
     A claim of the same key waits, or finds one of the two rows.

@@ -106,10 +106,7 @@ class ServiceSettings(BaseSettings):
     zone: Zone = "Asia/Shanghai"
     """The deployment's zone, in which days begin and end."""
     fingerprint_key: HexSecret
-    """Key of the fingerprints in idempotency rows."""
-    plain_keys: bool = False
-    """Whether idempotency keys are also stored as they are sent, so that API processes of releases up to 0.2 find them. On in a roll-out while
-    one of them takes commands; off, keys are stored as keyed hashes only, and those of earlier releases are hashed."""
+    """Key of the fingerprints in idempotency rows, and of the hashes of their keys."""
     cursor_key: HexSecret
     """Signs the cursors of lists."""
     log_level: str = "INFO"

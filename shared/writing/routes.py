@@ -23,6 +23,7 @@ from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Keys
+from shared.journal.key_form import KeyForm
 from shared.journal.reasons import reason_of
 from shared.problems.errors import NotFound, Unavailable
 from shared.problems.preconditions import expected_by
@@ -103,8 +104,9 @@ async def _one(
     print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain())
     line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None)
     work = carrying_out(table, context, caller.areas, actor_of(caller))
+    keys = await _keys_of(request)
     with _offering(None if key else line.key):
-        return created(await commands.one(request.app.state.pool, keys_of(request), caller.client, line, work))
+        return created(await commands.one(request.app.state.pool, keys, caller.client, line, work))
 
 
 def new_key() -> str:
@@ -112,10 +114,10 @@ def new_key() -> str:
     return secrets.token_urlsafe(24)
 
 
-def keys_of(request: Request) -> Keys:
-    """How this process stores idempotency keys."""
-    context: Context = request.app.state.context
-    return Keys(context.fingerprint_key, also_plain=request.app.state.settings.plain_keys)
+async def _keys_of(request: Request) -> Keys:
+    """How this process stores idempotency keys now."""
+    form: KeyForm = request.app.state.key_form
+    return await form.keys(request.app.state.pool)
 
 
 @contextmanager
@@ -196,8 +198,9 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
                 print_ = idempotency.fingerprint(context.fingerprint_key, "POST", BATCH_PATH, values_of_batch(await request.body(), given))
                 whole = BatchKey(key or new_key(), print_, fresh=key is None)
             work = carrying_out(table, context, caller.areas, actor)
+            keys = await _keys_of(request)
             with _offering(whole.key if whole is not None and whole.fresh else None):
-                return await commands.many(request.app.state.pool, keys_of(request), caller.client, lines, work, whole)
+                return await commands.many(request.app.state.pool, keys, caller.client, lines, work, whole)
 
         return await batch.respond(request, decide)
 
