@@ -28,6 +28,7 @@ from shared.contracts.membership import (
     VisitMade,
     VisitPurpose,
 )
+from shared.directory import store as directory
 from shared.writing.fields import one_of, optional, text
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Table
 
@@ -61,6 +62,7 @@ FACTS: tuple[FactKind[World], ...] = (
         put=coverage.put,
         drop=coverage.drop,
         needs=needs.covered,
+        also=grants.seat,
         before=coverage.require_union,
         follow=coverage.follow_start,
         after=coverage.require_whole,
@@ -71,6 +73,7 @@ FACTS: tuple[FactKind[World], ...] = (
         drop=coverage.drop,
         fields={"reason": REASON},
         needs=needs.covered,
+        also=grants.seat,
         before=coverage.require_union,
         after=coverage.require_whole,
     ),
@@ -213,6 +216,8 @@ TABLE = Table(
     needs=needs.needs_of,
     widen=loading.widen,
     locks=loading.LOCKS,
+    places=grants.places,
+    paths=directory.paths,
     load=loading.load,
     prepare=loading.prepare,
     write=loading.write,

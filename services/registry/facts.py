@@ -6,6 +6,7 @@ from typing import Any
 
 from services.registry import grants, loading, needs
 from services.registry.areas import rules as areas
+from services.registry.areas import store as area_store
 from services.registry.areas.area import RegisterArea
 from services.registry.areas.bodies import AreaBody
 from services.registry.bodies import area_code, name
@@ -186,6 +187,8 @@ TABLE: Table[World, Needs] = Table(
     needs=needs.needs_of,
     widen=loading.lock_tree,
     locks=[Locks(wanted=named_streams)],
+    places=grants.places,
+    paths=area_store.paths,
     load=loading.load,
     write=loading.write,
     whole_streams=True,

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.answers import preferred, problem_response
 from shared.http.limits import Buckets, counted, limit_of
+from shared.http.requests import require_one_key
 from shared.http.tokens import CLIENT_KEY, Verifier
 from shared.problems.errors import BadRequest, Problem, TooLarge, TooManyRequests
 from shared.process.logs import described
@@ -114,6 +115,7 @@ class Edge:
         try:
             if not quiet:
                 self._limit_rate(scope, headers, exchange)
+            require_one_key(scope["headers"])
             most = limit_of(scope["path"], self._body_limits)
             length = headers.get(b"content-length", b"")
             if length.isdigit() and int(length) > most:

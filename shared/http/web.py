@@ -138,6 +138,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ClockAheadError, _on_clock_ahead)
     app.add_exception_handler(EventTooLargeError, _on_event_too_large)
     app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
+    app.add_exception_handler(db.OutcomeUnknownError, _on_outcome_unknown)
     for outage in db.OUTAGES:
         app.add_exception_handler(outage, _on_outage)
 
@@ -177,6 +178,13 @@ async def _on_http(request: Request, error: Any) -> Response:
 async def _on_outage(request: Request, error: Any) -> Response:
     log.warning("database.away", error=described(error))
     return _answer(request, Unavailable("UNAVAILABLE"))
+
+
+async def _on_outcome_unknown(request: Request, error: Any) -> Response:
+    """A question has written nothing, whatever became of its transaction."""
+    log.warning("database.unknown", error=described(error))
+    reads = request.method in ("GET", "HEAD")
+    return _answer(request, Unavailable("UNAVAILABLE" if reads else "OUTCOME_UNKNOWN"))
 
 
 async def _on_clock_ahead(request: Request, error: Any) -> Response:

@@ -41,7 +41,8 @@ REQUESTS: Mapping[str, Entry] = {
     "TOO_MANY_REQUESTS": Entry(429, "请求过多", "Too many requests", "请求过于频繁,请稍后再试。", "Requests come too often; try again later."),
     "INTERNAL": Entry(500, "内部错误", "Internal error", "服务内部出错,已记入日志,追踪号 {trace}。", "The service failed; it is logged with the trace {trace}."),
     "UNAVAILABLE": Entry(503, "暂不可用", "Unavailable", "服务暂时无法应答,请稍后重试;未写入任何内容。", "The service cannot answer now; try again later. Nothing was written."),
-    "CLOCK_AHEAD": Entry(503, "时钟超前", "Clock ahead", "最近一次记录的时间晚于当前时钟,请稍后重试。", "The last record is later than the clock; try again later."),
+    "OUTCOME_UNKNOWN": Entry(503, "结果未知", "Outcome unknown", "提交时与数据库的连接中断,无法确认请求是否已执行。请原样重发,带上原来的幂等键;原请求没有键的,带上本应答给出的键(Idempotency-Key):只会执行一次,并得到应有的应答。", "The connection to the database was lost while the request was being committed; it may have been carried out or not. Send the same request again, with its Idempotency-Key or, if it had none, with the one that this answer gives: it is done once, and answered."),
+    "CLOCK_AHEAD": Entry(503, "时钟超前", "Clock ahead", "最近一次记录的时间晚于当前时钟,请稍后重试;未写入任何内容。", "The last record is later than the clock; try again later. Nothing was written."),
 }
 
 FIELDS: Mapping[str, Entry] = {
@@ -74,6 +75,7 @@ FIELDS: Mapping[str, Entry] = {
 
 COMMANDS: Mapping[str, Entry] = {
     "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
+    "IDEMPOTENCY_KEY_TWICE": Entry(400, "幂等键重复", "Two idempotency keys", "一个请求只能有一个 Idempotency-Key 头。", "A request has one Idempotency-Key header at most."),
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),

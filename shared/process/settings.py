@@ -106,7 +106,7 @@ class ServiceSettings(BaseSettings):
     zone: Zone = "Asia/Shanghai"
     """The deployment's zone, in which days begin and end."""
     fingerprint_key: HexSecret
-    """Key of the fingerprints in idempotency rows."""
+    """Key of the fingerprints in idempotency rows, and of the hashes of their keys."""
     cursor_key: HexSecret
     """Signs the cursors of lists."""
     log_level: str = "INFO"

@@ -17,7 +17,7 @@ from services.membership.members.documents import Documents
 from shared.contracts import fact
 from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.problems.errors import Problem
 from shared.process import db
@@ -217,7 +217,8 @@ async def test_a_key_repeated_in_one_batch_gives_the_first_result(membership: Me
     assert third == first
     assert await refused(membership.do("member", key="k", **{**body, "joined_on": "2021-02-02"})) == ("IDEMPOTENCY_KEY_REUSED", 422)
     assert await refused(membership.do("member", key="k2", **body)) == ("ALREADY_MEMBER", 409)
-    assert await membership.pool.fetchval("SELECT count(*) FROM idempotency WHERE key = 'k2'") == 0
+    hashed = Keys(membership.context.fingerprint_key).hashed("tester", "k2")
+    assert await membership.pool.fetchval("SELECT count(*) FROM idempotency WHERE key = $1", hashed) == 0
 
 
 async def test_batches_use_the_same_number_of_statements_for_one_line_and_for_many(membership: Membership) -> None:
@@ -241,7 +242,13 @@ async def test_batches_use_the_same_number_of_statements_for_one_line_and_for_ma
         parsed: list[Line[Any]] = [Line(command(op, body), key, b"f") for op, key, body in lines]
         async with db.transaction(membership.pool, areas=Areas.all()) as conn:
             with conn.query_logger(lambda query: seen.append(query.query)):
-                await commands.execute(conn, "tester", parsed, carrying_out(TABLE, membership.context, Areas.all(), Actor("tester", "api")))
+                await commands.execute(
+                    conn,
+                    Keys(membership.context.fingerprint_key),
+                    "tester",
+                    parsed,
+                    carrying_out(TABLE, membership.context, Areas.all(), Actor("tester", "api")),
+                )
         return len(seen)
 
     await statements(range(1))
