@@ -6,11 +6,12 @@ nothing and stops no other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+from shared.contracts.codes import CORRECTING, WITHDRAWING, CodeList
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.http.auth import Areas
 from shared.journal import journal
@@ -25,6 +26,7 @@ from shared.writing.commands import CarryOut, Line, Outcome
 from shared.writing.corrections import correct, target_of
 from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Correct, Decision, Fact, Withdraw, World
+from shared.writing.fields import Wrong, code
 from shared.writing.standing import Loaded
 from shared.writing.table import Access, ConcurrentChange, Context, Needs, Recorded, Table
 from shared.writing.withdrawals import withdraw
@@ -33,6 +35,9 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 Decided: TypeAlias = Decision | Problem
+
+LISTS: Mapping[type[Any], Mapping[str, CodeList]] = {Correct: {"reason": CORRECTING}, Withdraw: {"reason": WITHDRAWING}}
+"""{command that every service has: the lists of its codes}; those of other commands are in their rows."""
 
 
 def carrying_out(table: Table[W, N], context: Context, areas: Areas, actor: Actor) -> CarryOut[Any]:
@@ -77,6 +82,7 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
     for number, line in enumerate(lines):
         command = line.command
         try:
+            _require_listed(command, LISTS.get(type(command)) or table.command_of(command).lists)
             if isinstance(command, Correct):
                 needs.events.add(command.corrects)
                 table.corrections.needs(needs, command)
@@ -87,6 +93,18 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
         except Problem as problem:
             refused[number] = problem
     return needs, refused
+
+
+def _require_listed(command: object, lists: Mapping[str, CodeList]) -> None:
+    """Every code of the command is one of its list. Raises RESERVED_REASON, or the list's refusal (422)."""
+    for name, codes in lists.items():
+        given = getattr(command, name)
+        if given is None:
+            continue
+        try:
+            code(codes)(given.code if isinstance(given, Reason) else given)
+        except Wrong as wrong:
+            raise Unprocessable(wrong.code, field=name, params=wrong.params) from None
 
 
 async def _load(conn: Connection, table: Table[W, N], context: Context, needs: N) -> tuple[W, date, frozenset[str]]:
@@ -177,8 +195,6 @@ def _decide_command(table: Table[W, Any], world: W, command: Any, access: Access
     if kind.date is not None:
         require_day(getattr(command, kind.date), today, kind.date)
     kind.permit(world, command, access)
-    if kind.reserved and command.reason.code in kind.reserved:
-        raise Unprocessable("RESERVED_REASON", field="reason", params={"reason": command.reason.code})
     return kind.decide(world, command, today)
 
 
