@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import __version__
+from shared.contracts import codes
 from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
@@ -107,6 +108,7 @@ def create_app(
         # The framework's spans have query strings, and its logs exception texts: both may be personal.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    codes.add(settings.more_codes)
     app.state.settings = settings
     app.state.verifier = verifier or Verifier(settings)
     app.state.authenticators = list(authenticators)
