@@ -68,6 +68,11 @@ class ProblemAnswer(BaseModel):
     status: int = Field(description="The HTTP status; in a batch that of the line.", examples=[422])
     code: str = Field(description="The code of the first error.", examples=["INVALID_DATE"])
     errors: list[ProblemError] = Field(description="Everything that is wrong, as far as it was looked at; one at least.")
+    idempotency_key: str | None = Field(
+        None,
+        description="Only with OUTCOME_UNKNOWN, if the request had no key: the one with which it may be sent again; else left out.",
+        examples=[None],
+    )
 
 
 class CloudEventAnswer(BaseModel):

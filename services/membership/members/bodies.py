@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from services.membership.members.rules import Join, Leave, Transfer
+from shared.contracts.codes import LEAVING
 from shared.http.forms import Command as Form
-from shared.http.forms import Day, Id, Text
+from shared.http.forms import Day, Id, Listed, Note, Text
 from shared.journal.reasons import reason_of
 
 
 class DocumentBody(Form):
     """An identity document: `resident_id`, `permit`, `passport`, … and its number."""
 
-    kind: str = Field(min_length=1, max_length=32)
-    number: str = Field(min_length=1, max_length=128, repr=False)
+    kind: str = Field(
+        min_length=1, max_length=32, description="The kind of document, as a code of docs/codes.md.", examples=["resident_id"]
+    )
+    number: str = Field(
+        min_length=1, max_length=128, repr=False, description="Its number, as it stands on it.", examples=["11010519491231002X"]
+    )
 
 
 class MemberBody(Form):
-    """A person joins the union at an enterprise that it covers."""
+    """A person joins the union at an enterprise that it covers.
+
+    `left_on` and `left_reason`, both or neither: the membership is over. A past one can be entered after a later one.
+    """
 
     union_id: Id = Field(description="The union that the person joins.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])
     enterprise_id: Id = Field(
@@ -28,21 +37,30 @@ class MemberBody(Form):
     )
     document: DocumentBody = Field(description="By which the person is recognised: encrypted, never shown in full, in no event.")
     joined_on: Day = Field(description="The first day of the membership, not after today.", examples=["2025-06-01"])
+    left_on: Day | None = Field(
+        None, description="The first day without the membership, if it is over; not after today.", examples=["2025-12-31"]
+    )
+    left_reason: Annotated[Text, Listed(LEAVING)] | None = Field(
+        None, description="Why the person left, as a code of docs/codes.md; with `left_on`.", examples=["resigned"]
+    )
 
     def command(self) -> Join:
         """The command."""
-        return Join(self.union_id, self.enterprise_id, self.document.kind, self.document.number, self.joined_on)
+        reason = reason_of(self.left_reason) if self.left_reason is not None else None
+        document = self.document
+        return Join(self.union_id, self.enterprise_id, document.kind, document.number, self.joined_on, self.left_on, reason)
 
 
 class LeaveBody(Form):
-    """The member leaves. `reason` is a code, or a text that stays with the service."""
+    """The member leaves. `note`: a text that stays with the service."""
 
     on: Day = Field(description="The first day without the membership, not after today.", examples=["2026-06-30"])
-    reason: Text
+    reason: Annotated[Text, Listed(LEAVING)] = Field(examples=["resigned"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def of(self, member_id: UUID) -> Leave:
         """The command."""
-        return Leave(member_id, self.on, reason_of(self.reason))
+        return Leave(member_id, self.on, reason_of(self.reason, self.note))
 
 
 class TransferBody(Form):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.unions.rules import MOST_ENTERPRISES
+from shared.contracts.codes import DISSOLVING
 from shared.contracts.membership import UnionKind
-from shared.http.forms import AreaCode, Day, Id, Name, Text
+from shared.http.forms import AreaCode, Day, Id, Listed, Name, Note, Text
 from shared.http.forms import Command as Form
 from shared.journal.reasons import reason_of
 
@@ -59,11 +60,12 @@ class CoverageBody(Form):
 
 
 class DissolutionBody(Form):
-    """The union ends. `reason` is a code, or a text that stays with the service."""
+    """The union ends. `note`: a text that stays with the service."""
 
     on: Day = Field(description="The first day on which the union is no more, not after today.", examples=["2026-06-30"])
-    reason: Text
+    reason: Annotated[Text, Listed(DISSOLVING)] = Field(examples=["merged"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def of(self, union_id: UUID) -> Dissolve:
         """The command."""
-        return Dissolve(union_id, self.on, reason_of(self.reason))
+        return Dissolve(union_id, self.on, reason_of(self.reason, self.note))

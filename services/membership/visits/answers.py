@@ -18,7 +18,7 @@ class VisitAnswer(BaseModel):
     enterprise_id: UUID = Field(description="The enterprise visited.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
     visited_on: date = Field(description="The day of the visit.", examples=["2026-06-30"])
     purpose: VisitPurpose = Field(description="What it was for.", examples=["founding"])
-    outcome: str | None = Field(description="What came of it, as a code; null: not recorded.", examples=["agreed"])
+    outcome: str | None = Field(description="What came of it, as a code; null: not recorded.", examples=["agreed_to_prepare"])
     event_id: UUID = Field(
         description="The event that states it now: what a correction names.", examples=["01938c5e-7f01-7000-8000-0000000000f1"]
     )

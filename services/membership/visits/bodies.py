@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from services.membership.visits.rules import OUTCOME, MakeVisit
+from services.membership.visits.rules import LONGEST_OUTCOME, MakeVisit
+from shared.contracts.codes import VISIT_OUTCOMES
 from shared.contracts.membership import VisitPurpose
 from shared.http.forms import Command as Form
-from shared.http.forms import Day, Id
+from shared.http.forms import Day, Id, Listed
 
 
 class VisitBody(Form):
-    """An organiser visited an enterprise. `outcome` is a code; left out: not recorded."""
+    """An organiser visited an enterprise. `outcome` left out: not recorded."""
 
     enterprise_id: Id = Field(description="The enterprise visited.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
     visited_on: Day = Field(description="The day of the visit, not after today.", examples=["2026-06-30"])
-    purpose: VisitPurpose
-    outcome: str | None = Field(None, pattern=f"^{OUTCOME}$")
+    purpose: VisitPurpose = Field(description="What it was for.", examples=["founding"])
+    outcome: Annotated[str, Field(max_length=LONGEST_OUTCOME), Listed(VISIT_OUTCOMES)] | None = Field(
+        None, description="What came of it, as a code of docs/codes.md; null: not recorded.", examples=["agreed_to_prepare"]
+    )
 
     def command(self) -> MakeVisit:
         """The command."""

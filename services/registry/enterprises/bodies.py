@@ -10,14 +10,16 @@ from pydantic import Field, WithJsonSchema
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
 from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
+from shared.contracts.codes import CLOSING, OWNERSHIP
 from shared.contracts.ids import uuid7
-from shared.http.forms import Command, Text
+from shared.http.forms import Command, Listed, Note, Text
 from shared.journal.reasons import reason_of
 
 A_CLASS = "A section letter of GB/T 4754-2017 with up to four class digits; null: unknown."
+A_TYPE = "Its type of registration, a code of docs/codes.md (GB/T 12402); null: unknown."
 CreditCode = Annotated[str | None, read(fields.credit_code), text(null=True, minLength=18, maxLength=18)]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
-Ownership = Annotated[str | None, read(fields.ownership), text(null=True, pattern=anchored(fields.OWNERSHIP))]
+Ownership = Annotated[str, Field(max_length=fields.LONGEST_OWNERSHIP), Listed(OWNERSHIP)]
 Workers = Annotated[int, read(fields.workers), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": fields.MOST_WORKERS})]
 Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type": ["number", "string", "null"], "minimum": 0})]
 
@@ -31,7 +33,7 @@ class EnterpriseBody(Command):
     )
     park: AreaCode = Field(description="The park in which it settled.", examples=["330200-P001"])
     industry: Industry = Field(None, description=A_CLASS, examples=["C39"])
-    ownership: Ownership = None
+    ownership: Ownership | None = Field(None, description=A_TYPE, examples=["159"])
     settled_on: Day = Field(description="The day on which it settled, not after today.", examples=["2024-03-01"])
 
     def command(self) -> RegisterEnterprise:
@@ -66,7 +68,7 @@ class ClassificationBody(Command):
 
     on: Day = Field(description="The first day on which it is so, not after today.", examples=["2026-06-30"])
     industry: Industry = Field(None, description=f"{A_CLASS} Left out: as before.", examples=["C39"])
-    ownership: Ownership = None
+    ownership: Ownership | None = Field(None, description=f"{A_TYPE} Left out: as before.", examples=["159"])
     revenue: Revenue = Field(
         None, description="Its revenue in yuan a year, with two decimals at most; left out: as before.", examples=[15000000.5]
     )
@@ -77,11 +79,12 @@ class ClassificationBody(Command):
 
 
 class ClosureBody(Command):
-    """The enterprise operates no longer. `reason` is a code, or a text that stays with the service."""
+    """The enterprise operates no longer. `note`: a text that stays with the service."""
 
     on: Day = Field(description="The first day on which it operates no longer, not after today.", examples=["2026-06-30"])
-    reason: Text
+    reason: Annotated[Text, Listed(CLOSING)] = Field(examples=["bankrupt"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def of(self, enterprise_id: UUID) -> Close:
         """The command."""
-        return Close(enterprise_id, self.on, reason_of(self.reason))
+        return Close(enterprise_id, self.on, reason_of(self.reason, self.note))

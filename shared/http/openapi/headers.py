@@ -25,6 +25,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The way to authenticate, and what is wrong with the token (RFC 6750).",
         "schema": {"type": "string", "examples": ['Bearer realm="parkunion"']},
     },
+    "Idempotency-Key": {
+        "description": "Only with OUTCOME_UNKNOWN, if the request had no key: the one with which it may be sent again.",
+        "schema": {"type": "string", "examples": ["kM3w9yQ2f0Jc7r1Zb8Xh5uVd"]},
+    },
     "ETag": {
         "description": "The version of the resource: for If-Match of commands about it and If-None-Match of the next read.",
         "schema": {"type": "string", "examples": ['"7"']},

@@ -33,7 +33,8 @@ ANY = ("BAD_REQUEST", "TOO_MANY_REQUESTS", "INTERNAL", "UNAVAILABLE")
 SECURED = ("TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "SCOPE_MISSING", "AREA_NOT_GRANTED", *FIELDS)
 """Of routes with a token. Fields: also a route without parameters refuses one that it does not know."""
 WITH_BODY = ("BROKEN_JSON", "BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
-HEADERS_OF_STATUS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After",)}
+WITH_KEY = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "IDEMPOTENCY_KEY_REUSED", "OUTCOME_UNKNOWN")
+HEADERS_OF_STATUS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After", "Idempotency-Key")}
 EXTRA = "x-problems"
 """The key of the codes that a route adds in its `openapi_extra`, or a parameter in its `json_schema_extra`; it is not published."""
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -60,7 +61,7 @@ def of_commands(service: str, *, with_id: bool) -> dict[str, Any]:
 
 def of_batches() -> dict[str, Any]:
     """`openapi_extra` of the batch as a whole; what is wrong with a line is in its answer."""
-    return adding(*BATCHES, "CLOCK_AHEAD", "BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_REUSED")
+    return adding(*BATCHES, "CLOCK_AHEAD")
 
 
 def warnings_of(service: str) -> list[str]:
@@ -109,6 +110,8 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
     names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
     if operation.get("security"):
         found |= _usual(SECURED)
+    if "idempotency-key" in names:
+        found |= _usual(WITH_KEY)
     if "after" in names:
         found |= _usual(["BAD_CURSOR"])
     if "requestBody" in operation:

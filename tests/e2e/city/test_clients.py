@@ -74,7 +74,9 @@ def test_coverage_is_read_with_its_rates(city: City, apis: dict[str, Api]) -> No
     assert (found.as_of, row.area, row.units, row.members) == (date(2024, 6, 30), "all", 2, 2)
     rate = row.unit_founding_rate_all
     assert (rate.numerator, rate.denominator, rate.rate, rate.reason) == (1, 1, 1.0, None)
-    explained = metrics.call("coverage.explain_figure", area="C", measure=metrics.model("ExplainFigureMeasure").WORKER_JOINING_RATE_ALL, as_of=date(2024, 6, 30))
+    explained = metrics.call(
+        "coverage.explain_figure", area="C", measure=metrics.model("ExplainFigureMeasure").WORKER_JOINING_RATE_ALL, as_of=date(2024, 6, 30)
+    )
     [item] = [item for item in explained.items if item.id == UUID(city.enterprise)]
     assert (item.contribution.numerator, item.contribution.denominator) == (2, 40)
     assert found.to_dict() == city.platform.get("metrics", "/v1/coverage", area="C", as_of="2024-06-30").json() | _named(found)
