@@ -85,7 +85,15 @@ class Problem(Exception):
         }
 
 
-IN_CHINESE = {"today": "今天", "enterprise": "企业", "union": "工会", "area": "区域", "member": "会员"}
+IN_CHINESE = {
+    "today": "今天",
+    "enterprise": "企业",
+    "union": "工会",
+    "area": "区域",
+    "member": "会员",
+    "here": "本企业",
+    "elsewhere": "其他企业",
+}
 """Words that stand for values in messages."""
 
 
@@ -164,11 +172,11 @@ def entry_of(code: str) -> Entry:
 def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """The message of a code in Chinese and in English, with its placeholders filled; long values are cut."""
     entry = entry_of(code)
-    shown = _Params((name, str(value)[: LONGEST_LIST if name == "expected" else LONGEST_PARAM]) for name, value in params.items())
+    shown = _Params((name, str(value)[: LONGEST_LIST if name.startswith("expected") else LONGEST_PARAM]) for name, value in params.items())
     chinese = _Params(shown)
     if "expected" in shown:
-        chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
-    for name in ("latest", "what"):
+        chinese["expected"] = shown.get("expected_zh") or shown["expected"].replace(" or ", "、").replace(", ", "、")
+    for name in ("latest", "what", "where"):
         if name in shown:
             chinese[name] = IN_CHINESE.get(shown[name], shown[name])
     return entry.message_zh.format_map(chinese), entry.message_en.format_map(shown)

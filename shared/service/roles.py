@@ -68,6 +68,7 @@ async def consume(settings: ServiceSettings, apply: Apply, stop: asyncio.Event) 
             apply=apply,
             clock=settings.clock,
             batch=READER_BATCH,
+            span=f"{name}.consume",
         )
         await reader.run(stop)
     finally:

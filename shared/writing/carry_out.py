@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from shared.contracts.codes import CORRECTING, WITHDRAWING, CodeList
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.http.auth import ROOT, Areas
 from shared.journal import journal
@@ -26,6 +27,7 @@ from shared.writing.commands import Line, Outcome
 from shared.writing.corrections import correct, target_of
 from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Correct, Decision, Fact, Withdraw, World
+from shared.writing.fields import Wrong, code
 from shared.writing.standing import Loaded
 from shared.writing.table import Access, ConcurrentChange, Context, Needs, Recorded, Table
 from shared.writing.withdrawals import withdraw
@@ -35,6 +37,9 @@ N = TypeVar("N", bound=Needs)
 
 Decided: TypeAlias = "tuple[Decision, list[str]] | Problem"
 """(decision, the areas for which it needed a grant), or why the line is refused."""
+
+LISTS: Mapping[type[Any], Mapping[str, CodeList]] = {Correct: {"reason": CORRECTING}, Withdraw: {"reason": WITHDRAWING}}
+"""{command that every service has: the lists of its codes}; those of other commands are in their rows."""
 
 
 def carrying_out(table: Table[W, N], context: Context, areas: Areas, actor: Actor) -> CarryingOut[W, N]:
@@ -120,6 +125,7 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
     for number, line in enumerate(lines):
         command = line.command
         try:
+            _require_listed(command, LISTS.get(type(command)) or table.command_of(command).lists)
             if isinstance(command, Correct):
                 needs.events.add(command.corrects)
                 table.corrections.needs(needs, command)
@@ -130,6 +136,18 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
         except Problem as problem:
             refused[number] = problem
     return needs, refused
+
+
+def _require_listed(command: object, lists: Mapping[str, CodeList]) -> None:
+    """Every code of the command is one of its list. Raises RESERVED_REASON, or the list's refusal (422)."""
+    for name, codes in lists.items():
+        given = getattr(command, name)
+        if given is None:
+            continue
+        try:
+            code(codes)(given.code if isinstance(given, Reason) else given)
+        except Wrong as wrong:
+            raise Unprocessable(wrong.code, field=name, params=wrong.params) from None
 
 
 async def _load(conn: Connection, table: Table[W, N], context: Context, needs: N) -> tuple[W, date, frozenset[str]]:
@@ -223,8 +241,6 @@ def _decide_command(table: Table[W, Any], world: W, command: Any, access: Access
     if kind.date is not None:
         require_day(getattr(command, kind.date), today, kind.date)
     kind.permit(world, command, access)
-    if kind.reserved and command.reason.code in kind.reserved:
-        raise Unprocessable("RESERVED_REASON", field="reason", params={"reason": command.reason.code})
     return kind.decide(world, command, today)
 
 

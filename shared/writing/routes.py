@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.contracts.codes import CORRECTING
 from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
-from shared.http.forms import Data, Id, Text, Withdrawal
+from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
 from shared.http.pages import Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
@@ -47,15 +48,18 @@ CORRECTION_OP = "correction"
 
 
 class CorrectionBody(Body):
-    """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was."""
+    """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was.
+
+    `note`: a text that stays with the service."""
 
     corrects: Id
-    reason: Text
+    reason: Annotated[Text, Listed(CORRECTING)]
     data: Data | None
+    note: Note | None = None
 
     def command(self) -> Correct:
         """The command."""
-        return Correct(self.corrects, reason_of(self.reason), self.data)
+        return Correct(self.corrects, reason_of(self.reason, self.note), self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

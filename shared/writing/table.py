@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel, create_model
 
 from shared.contracts import TYPES, Event
+from shared.contracts.codes import CodeList
 from shared.http.auth import ROOT, Areas
 from shared.http.forms import Command as Body
-from shared.http.forms import Id, Text
+from shared.http.forms import Id, Note, Text, lists_of
 from shared.journal.reasons import Reason, reason_of
 from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
@@ -145,11 +146,15 @@ class FactKind(Generic[W]):
 def _body_of(kind: type[Any], path_id: str | None) -> type[BaseModel]:
     """The model of the body of a command that is declared once, as a dataclass."""
     types = get_type_hints(kind, include_extras=True)
-    given: dict[str, Any] = {
-        item.name: (Text if types[item.name] is Reason else types[item.name], ... if item.default is MISSING else item.default)
-        for item in fields(kind)
-        if item.name != path_id
-    }
+    given: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.name == path_id:
+            continue
+        form, default = types[item.name], ... if item.default is MISSING else item.default
+        if getattr(form, "__origin__", form) is Reason:
+            form = Annotated[Text, *form.__metadata__]
+            given["note"] = (Note | None, None)
+        given[item.name] = (form, default)
     return create_model(f"{kind.__name__}Body", __base__=Body, __doc__=kind.__doc__, **given)
 
 
@@ -173,20 +178,22 @@ class CommandKind(Generic[C, W]):
     """Pure: `(world, command, today)` → facts. Raises a Problem."""
     date: str | None = None
     """The command's business date, checked first (1900-01-01 to today). None: `decide` checks it."""
-    reserved: frozenset[str] = frozenset()
-    """Codes that only the service itself gives as a `reason`."""
     scope: str | None = None
     """None: the service's scope for writing."""
     doc: str | None = None
     """The description in the OpenAPI document; None: the docstring of the body."""
     body: type[BaseModel] = BaseModel
-    """Left out: made of the fields of `kind`, whose types are those of `shared.http.forms`, without the path's id. A Reason is a text there."""
+    """Left out: made of the fields of `kind`, whose types are those of `shared.http.forms`, without the path's id. A Reason, annotated with its
+    list (`Listed`), is a code there with a `note` beside it."""
+    lists: Mapping[str, CodeList] = field(default_factory=dict, init=False)
+    """{field that holds a code: its list}, as the body declares it."""
     command: Callable[..., C] | None = None
     """`(body)` or, with an id in the path, `(body, id)` → the command. None: `kind` has the fields of the body and the id."""
 
     def __post_init__(self) -> None:
         if self.body is BaseModel:
             object.__setattr__(self, "body", _body_of(self.kind, self.path_id))
+        object.__setattr__(self, "lists", lists_of(self.body))
 
     @property
     def path_id(self) -> str | None:
@@ -207,7 +214,7 @@ class CommandKind(Generic[C, W]):
             return self.command(body, *ids.values())
         values = {name: getattr(body, name) for name in self.body.model_fields}
         if "reason" in values:
-            values["reason"] = reason_of(values["reason"])
+            values["reason"] = reason_of(values["reason"], values.pop("note", None))
         made: C = self.kind(**ids, **values)
         return made
 
