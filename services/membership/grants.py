@@ -39,6 +39,8 @@ def dissolve(world: World, command: Dissolve, access: Access) -> None:
 def join(world: World, command: Join, access: Access) -> None:
     """The enterprise must be granted."""
     enterprise(world, access, command.enterprise_id, command.joined_on, "enterprise_id")
+    if command.left_on is not None:
+        enterprise(world, access, command.enterprise_id, command.left_on, "enterprise_id")
 
 
 def leave(world: World, command: Leave, access: Access) -> None:
