@@ -51,7 +51,6 @@ DROP_ENTERPRISES = """
 DELETE FROM enterprises AS e WHERE id = ANY($1::uuid[])
     AND NOT EXISTS (SELECT FROM enterprise_facts AS f WHERE f.enterprise_id = e.id AND f.fact = 'settled')
 """
-PLACING = "SELECT enterprise_id, occurred_on, rank, park FROM enterprise_facts WHERE enterprise_id = ANY($1::uuid[]) AND park IS NOT NULL"
 GRANTED = """
 WITH RECURSIVE granted AS (
     SELECT code FROM unnest($1::text[]) AS own(code) UNION SELECT a.code FROM areas AS a JOIN granted AS g ON a.parent = g.code
@@ -60,6 +59,10 @@ SELECT code FROM granted
 """
 ENTERPRISE_COLUMNS = "id, park, settled_on, closed_on, closing"
 ENTERPRISES = f"SELECT {ENTERPRISE_COLUMNS} FROM enterprises WHERE id = ANY($1::uuid[])"
+PLACED = """
+SELECT enterprise_id, occurred_on, park FROM enterprise_facts WHERE enterprise_id = ANY($1::uuid[]) AND park IS NOT NULL
+ORDER BY enterprise_id, occurred_on, rank
+"""
 PATHS = """
 WITH RECURSIVE up AS (
     SELECT code AS start, code, parent, 1 AS depth FROM areas WHERE code = ANY($1::text[])
@@ -125,6 +128,14 @@ async def enterprises(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Ent
     return {row["id"]: Enterprise(*row) for row in await conn.fetch(ENTERPRISES, list(ids))} if ids else {}
 
 
+async def placed(conn: Connection, ids: Collection[UUID]) -> dict[UUID, list[tuple[date, str]]]:
+    """{enterprise: (from this day on, park), in order}, by the facts that hold."""
+    found: dict[UUID, list[tuple[date, str]]] = {}
+    for row in await conn.fetch(PLACED, list(ids)) if ids else ():
+        found.setdefault(row["enterprise_id"], []).append((row["occurred_on"], row["park"]))
+    return found
+
+
 async def granted(conn: Connection, areas: Areas) -> Container[str]:
     """The codes of the granted areas and of all within them."""
     if areas.everything:
@@ -134,11 +145,8 @@ async def granted(conn: Connection, areas: Areas) -> Container[str]:
 
 async def sights(conn: Connection, areas: Areas, ids: Collection[UUID]) -> dict[UUID, Sight]:
     """{enterprise: what is seen of it from these areas}. Read with all areas."""
-    inside = await granted(conn, areas)
-    placing: dict[UUID, list[tuple[date, int, str]]] = {key: [] for key in ids}
-    for key, *fact in await conn.fetch(PLACING, list(ids)) if ids else ():
-        placing[key].append((fact[0], fact[1], fact[2]))
-    return {key: Sight(stays(facts), inside) for key, facts in placing.items()}
+    inside, places = await granted(conn, areas), await placed(conn, ids)
+    return {key: Sight(stays((day, rank, park) for rank, (day, park) in enumerate(places.get(key, ()))), inside) for key in ids}
 
 
 async def paths(conn: Connection, codes: Iterable[str]) -> dict[str, list[str]]:

@@ -27,9 +27,9 @@ NOT_IN_METADATA = {"axe-playwright-python": "MIT"}
 
 
 def licence(package: str) -> str:
-    found = metadata(package)
-    classifiers = [c.split(" :: ")[-1] for c in found.get_all("Classifier") or [] if c.startswith("License")]
-    return found.get("License-Expression") or " / ".join(classifiers) or found.get("License") or NOT_IN_METADATA[package]
+    found = metadata(package).json
+    classifiers = [c.split(" :: ")[-1] for c in found.get("classifier", []) if c.startswith("License")]
+    return str(found.get("license_expression") or " / ".join(classifiers) or found.get("license") or NOT_IN_METADATA[package])
 
 
 @pytest.mark.parametrize("package", DIRECT)

@@ -124,6 +124,7 @@ class GenerationReaders:
                 clock=settings.clock,
                 on_closed=projector.on_closed,
                 batch=settings.fold_batch,
+                span="metrics.project",
             )
             await reader.run(stop)
         finally:
