@@ -40,7 +40,7 @@ from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line
 from shared.writing.facts import Correct, Withdraw, World
-from shared.writing.table import CommandKind, Context, Needs, Table
+from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
@@ -50,7 +50,6 @@ Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[1
 After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
 CORRECTION_OP = "correction"
-EXAMPLE_ID = "01938c5e-7f00-7000-8000-0000000000e1"
 
 
 class CorrectionBody(Body):

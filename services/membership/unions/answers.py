@@ -36,8 +36,12 @@ class PeriodAnswer(BaseModel):
     """From when to when a union covers an enterprise."""
 
     enterprise_id: UUID = Field(description="The enterprise.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
-    started_on: date = Field(description="The first day on which it is covered.", examples=["2025-05-01"])
-    ended_on: date | None = Field(description="The first day on which it no longer is; null: it is.", examples=[None])
+    started_on: date | None = Field(
+        description="The first day on which it is covered; null: on that day it was outside the caller's areas.", examples=["2025-05-01"]
+    )
+    ended_on: date | None = Field(
+        description="The first day on which it no longer is; null: it is, or was then outside the caller's areas.", examples=[None]
+    )
 
 
 class UnionAnswer(UnionRow):
