@@ -32,7 +32,7 @@ REQUESTS: Mapping[str, Entry] = {
     "TOKEN_INVALID": Entry(401, "令牌无效", "Token invalid", "令牌不是由所信任的签发者为本平台签发的。", "The token was not issued for this platform by the trusted issuer."),
     "TOKEN_EXPIRED": Entry(401, "令牌已过期", "Token expired", "请取得新的令牌。", "Get a new token."),
     "SCOPE_MISSING": Entry(403, "权限不足", "Scope missing", "令牌缺少权限 {scope}。", "The token lacks the scope {scope}."),
-    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域,? 为所指对象所在的区域);请指定已授权的区域。", "The token does not grant the area {area} (* means every area, ? the one in which lies what was named); name a granted one."),
+    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域,? 为所指对象所在的区域);请指定已授权的区域。", "The token does not grant the area {area} (*: every area; ?: that of the named resource); name a granted one."),
     "NOT_FOUND": Entry(404, "未找到", "Not found", "此地址下没有内容。", "There is nothing at this address."),
     "METHOD_NOT_ALLOWED": Entry(405, "方法不允许", "Method not allowed", "此地址不支持该方法。", "This address does not take that method."),
     "BODY_TOO_LARGE": Entry(413, "请求过大", "Body too large", "请求内容不得超过 {most} 字节。", "The body may have {most} bytes at most."),
