@@ -68,23 +68,23 @@ def holding(events: list[Event]) -> dict[int, tuple[str, date, Any]]:
 
 
 def views(events: list[Event]) -> dict[str, set[Any]]:
-    """{district: what is true there}: that the enterprise is there on a day, and the facts of such days, by a way of its own."""
+    """{park: what is true there}: that the enterprise is there on a day, and the facts of such days, by a way of its own."""
     facts = holding(events)
     steps = sorted((on, rank, data["park"]) for rank, (_, on, data) in facts.items() if "park" in data)
     found: dict[str, set[Any]] = {}
     if not any("enterprise-registered" in kind for kind, _, _ in facts.values()):
         return found
 
-    def district(day: date) -> str:
+    def park_on(day: date) -> str:
         before = [park for on, _, park in steps if on <= day]
-        return (before[-1] if before else steps[0][2])[:2]
+        return before[-1] if before else steps[0][2]
 
     for month in range(36):
         for day in (1, 16):
             when = date(2020 + month // 12, month % 12 + 1, day)
-            found.setdefault(district(when), set()).add(when)
+            found.setdefault(park_on(when), set()).add(when)
     for rank, (kind, on, data) in facts.items():
-        found.setdefault(district(on), set()).add((rank, kind, on, str(sorted(data.items()))))
+        found.setdefault(park_on(on), set()).add((rank, kind, on, str(sorted(data.items()))))
     return found
 
 
@@ -128,8 +128,8 @@ async def test_no_correction_of_any_fact_changes_what_is_true_where_the_caller_h
                 after = await journal(registry, before[0]["subject"])
                 assert (status == 201) == (len(after) > len(before))
                 old, new = views(before), views(after)
-                changed = {district for district in old.keys() | new.keys() if old.get(district) != new.get(district)}
-                granted = {"D1", "D2"} if areas == ("R",) else set(areas)
+                changed = {park for park in old.keys() | new.keys() if old.get(park) != new.get(park)}
+                granted = {park for park in (A1, A2, B1) if {park, park[:2], "R"} & {*areas}}
                 assert changed <= granted, (event["type"], event["occurred_on"], data, areas)
                 outcomes.setdefault((n, str(data)), []).append(status)
     for place, statuses in outcomes.items():
