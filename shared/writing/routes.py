@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.contracts.codes import CORRECTING
+from shared.directory import seen
+from shared.directory.visibility import Sight
 from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
@@ -67,8 +69,8 @@ class EventsRoute:
     """`GET /v1/events`. `subject` is the type of the parameter, with its form and description."""
 
     subject: Any
-    permit: Callable[[Connection, Caller, str], Awaitable[None]]
-    """Raises a Problem unless the caller may read this stream."""
+    sight: Callable[[Connection, Caller, str], Awaitable[Sight]]
+    """What the caller sees of a stream. Raises a Problem if that is nothing."""
     cursors: Callable[[Request], Cursors]
     after: Any = str | None
 
@@ -214,13 +216,16 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
     async def list_events(*, request: Request, caller: Caller, subject: str, limit: int, after: str | None) -> Response:
-        """What this service said on one stream, oldest first, as CloudEvents."""
+        """What this service said on one stream, oldest first, as CloudEvents.
+
+        Of an enterprise that moved, each area sees the events of its own time and the move, without the names of other areas.
+        """
         caller.require(f"{table.service}:read")
         cursors = route.cursors(request)
         last = cursors.decode(after, tuple[int])[0] if after else 0
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-            await route.permit(conn, caller, subject)
-            rows = await journal.events_of(conn, subject, last, limit + 1)
+            sight = await route.sight(conn, caller, subject)
+            rows = await seen.events(conn, subject, sight, last, limit + 1)
         shown = rows[:limit]
         if not shown and not last:
             raise NotFound("NOT_FOUND")

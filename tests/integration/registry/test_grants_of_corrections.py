@@ -77,7 +77,7 @@ def views(events: list[Event]) -> dict[str, set[Any]]:
 
     def park_on(day: date) -> str:
         before = [park for on, _, park in steps if on <= day]
-        return before[-1] if before else steps[0][2]
+        return str(before[-1] if before else steps[0][2])
 
     for month in range(36):
         for day in (1, 16):
