@@ -17,7 +17,7 @@ from tests.integration.registry.service import Registry, line, registry_of_a_tes
 
 A1, A2, B1 = "D1-P001", "D1-P002", "D2-P001"
 CALLERS: tuple[tuple[str, ...], ...] = (("D1",), ("D2",), ("D1", "D2"), (A1,), (A1, B1), (), ("R",))
-LIFE = [
+LIFE: list[tuple[str, dict[str, Any]]] = [
     ("headcount", {"on": "2020-02-01", "workers": 111}),
     ("classification", {"on": "2020-03-01", "industry": "C13"}),
     ("move", {"on": "2021-01-01", "park": B1}),
@@ -77,7 +77,7 @@ def views(events: list[Event]) -> dict[str, set[Any]]:
 
     def district(day: date) -> str:
         before = [park for on, _, park in steps if on <= day]
-        return (before[-1] if before else steps[0][2])[:2]
+        return str(before[-1] if before else steps[0][2])[:2]
 
     for month in range(36):
         for day in (1, 16):
@@ -120,7 +120,7 @@ async def test_no_correction_of_any_fact_changes_what_is_true_where_the_caller_h
                 before = await journal(registry, await enterprise(registry))
                 registry.be(*areas)
                 batch = n % 2 == 0
-                body = {"corrects": str(before[n]["event_id"]), "reason": "typo", "data": data}
+                body: dict[str, Any] = {"corrects": str(before[n]["event_id"]), "reason": "typo", "data": data}
                 if batch:
                     status = (await registry.batch(line("correction", **body)))[0]["status"]
                 else:
