@@ -16,9 +16,10 @@ from typing import assert_never
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, Move, NotCounted, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.explaining.measures import measure_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, contribution_on, parts
+from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.measures import Vector
@@ -30,7 +31,10 @@ CHUNK = 100
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The question: the figure as of `as_of`, as known at `known_from` and at `known_to`. `measure` None: all of them."""
+    """The question: the figure as of `as_of`, as known at `known_from` and at `known_to`.
+
+    `measure`: one of `measures.COMPARED`; None: all counts.
+    """
 
     area: str | None
     as_of: date
@@ -40,7 +44,7 @@ class Window:
 
     def matters(self, change: Vector) -> bool:
         """Whether a change is one of the measure asked for."""
-        return change != 0 and (self.measure is None or any(parts(change, self.measure)))
+        return change != 0 and (self.measure is None or any(measure_of(self.measure).of(counts_of(change))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -70,12 +71,17 @@ ORDER BY subject
 """
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
+UNION_NAMES = "SELECT id, name FROM g{g}.unions WHERE id = ANY ($1::uuid[])"
+SOUGHT = """
+SELECT id FROM g{g}.enterprises WHERE strpos(lower(normalize(name, NFKC)), $1) > 0 OR strpos(lower(credit_code), $1) > 0
+UNION ALL SELECT id FROM g{g}.unions WHERE strpos(lower(normalize(name, NFKC)), $1) > 0
+"""
 LEARNED = """
 SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
 AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
 ORDER BY subject LIMIT $4
 """
-FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says"
+FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason"
 FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
 ORDER BY subject, recorded_at, source, sequence
@@ -189,6 +195,20 @@ async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) 
 async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
     """{id: directory row}, as far as row-level security shows them."""
     return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
+
+
+async def union_names(conn: Connection, generation: int, unions: Sequence[UUID]) -> dict[UUID, str | None]:
+    """{id: name} of unions."""
+    return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)}
+
+
+async def sought(conn: Connection, generation: int, text: str) -> set[UUID]:
+    """The enterprises and unions whose name or credit code contains a text, whatever the width and case of the letters.
+
+    Of the enterprises, those that row-level security shows.
+    """
+    normal = unicodedata.normalize("NFKC", text).strip().lower()
+    return {row["id"] for row in await conn.fetch(_sql(SOUGHT, generation), normal)}
 
 
 async def learned(
