@@ -14,7 +14,7 @@ from datetime import date
 from typing import assert_never
 
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, Move, NotCounted, Withdrawal, kind_of
-from services.metrics.explaining.contributors import id_of
+from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import measure_of
 from services.metrics.figures import sql
@@ -27,6 +27,8 @@ from services.metrics.folding.recorded import changes_from
 from shared.process.db import Record
 
 CHUNK = 100
+START = ("", -1)
+"""Before the first share of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Share:
     position: int
     before: Vector
     after: Vector
+    credit_code: str | None = None
 
 
 async def totals(snapshot: Snapshot, window: Window) -> tuple[Vector, Vector]:
@@ -166,11 +169,15 @@ def _cause(snapshot: Snapshot, window: Window, trees: tuple[Tree, Tree], park: s
 
 
 async def _named(snapshot: Snapshot, page: Sequence[Share]) -> list[Share]:
-    ids = [id_of(share.subject) for share in page if share.subject.startswith("enterprise/")]
-    names = await sql.names(snapshot.conn, snapshot.generation, ids)
+    conn, generation = snapshot.conn, snapshot.generation
+    enterprises = await sql.names(conn, generation, [id_of(one.subject) for one in page if one.subject.startswith("enterprise/")])
+    unions = await sql.union_names(conn, generation, [id_of(one.subject) for one in page if is_union(one.subject)])
     found = []
     for share in page:
-        row = names.get(id_of(share.subject)) if share.subject.startswith("enterprise/") else None
-        name = row["name"] if row else share.name
-        found.append(replace(share, name=name))
+        if share.subject.startswith("area/"):
+            found.append(share)
+        elif (row := enterprises.get(id_of(share.subject))) is not None:
+            found.append(replace(share, name=row["name"], credit_code=row["credit_code"]))
+        else:
+            found.append(replace(share, name=unions.get(id_of(share.subject))))
     return found

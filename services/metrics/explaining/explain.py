@@ -5,7 +5,7 @@ The figure is read from the ledger. The contributions (`contributors`, `ranking`
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TypeAlias, assert_never
@@ -120,24 +120,22 @@ async def _waits(snapshot: Snapshot, question: Question) -> Waits:
     return next((row for row in answer.rows if row.code == question.group), Waits(question.group))
 
 
+def position_of(behind: Behind) -> Position:
+    """The position of an event in the order of recording."""
+    return behind.row["recorded_at"], behind.row["source"], behind.row["sequence"]
+
+
 async def events(snapshot: Snapshot, question: Question, subject: str, after: Position, limit: int) -> tuple[list[Behind], bool]:
     """The next events behind a contribution in the order in which they were recorded, and whether there are more."""
-    return await events_of_kinds(
-        snapshot, subject, kinds_behind(question.measure, question.by), question.as_of, question.known_at, after, limit
-    )
-
-
-async def events_of_kinds(
-    snapshot: Snapshot, subject: str, kinds: Collection[str], as_of: date, known_at: date, after: Position, limit: int
-) -> tuple[list[Behind], bool]:
-    """As `events`, of some kinds of facts."""
-    conn, generation = snapshot.conn, snapshot.generation
-    rows = await sql.facts_of(conn, generation, subject, as_of, known_at, kinds, after, limit + 1)
+    conn, generation, known_at = snapshot.conn, snapshot.generation, question.known_at
+    kinds = kinds_behind(question.measure, question.by)
+    rows = await sql.facts_of(conn, generation, subject, question.as_of, known_at, kinds, after, limit + 1)
     corrected = await sql.corrections(conn, generation, subject, known_at)
-    return [Behind(row, _in_force(row, corrected)) for row in rows[:limit]], len(rows) > limit
+    return [Behind(row, in_force(row, corrected)) for row in rows[:limit]], len(rows) > limit
 
 
-def _in_force(row: Record, corrected: dict[tuple[str, int], int]) -> bool:
+def in_force(row: Record, corrected: Mapping[tuple[str, int], int]) -> bool:
+    """Whether an event states a fact that no later one replaced or withdrew; `corrected`: {(source, rank): sequence of the last correction}."""
     match BY_KIND[kind_of(row["type"])]:
         case Withdrawal():
             return False

@@ -12,7 +12,6 @@ from functools import cache
 from operator import itemgetter
 from typing import Literal
 
-from services.metrics.figures.definitions import PAGE
 from services.metrics.folding.measures import MEASURES, RATES
 
 Amounts = tuple[int, ...]
@@ -32,31 +31,31 @@ class Measure:
     of: Callable[[Counts], Amounts]
     columns: tuple[str, ...]
     form: Literal["count", "rate", "lag"]
-    formula: str = ""
-    source: str = PAGE
 
 
 DERIVED: Mapping[str, Measure] = {
     "units_without_union_all": Measure(
-        lambda c: (c["should_organise_all"] - c["covered_all"],), ("units_without_union_all",), "count", "should_organise_all - covered_all"
+        lambda c: (c["should_organise_all"] - c["covered_all"],), ("units_without_union_all",), "count"
     ),
     "units_without_union_ge25": Measure(
-        lambda c: (c["should_organise_ge25"] - c["covered_ge25"],), ("units_without_union_ge25",), "count", "should_organise_ge25 - covered_ge25"
+        lambda c: (c["should_organise_ge25"] - c["covered_ge25"],), ("units_without_union_ge25",), "count"
     ),
     "units_headcount_unknown": Measure(
-        lambda c: (c["units"] - c["units_headcount_known"],), ("units_headcount_unknown",), "count", "units - units_headcount_known"
+        lambda c: (c["units"] - c["units_headcount_known"],), ("units_headcount_unknown",), "count"
     ),
     "headcount_completeness": Measure(
         lambda c: (c["units_headcount_known"] - c["units_headcount_stale"], c["units"]),
         ("headcount_current", "units"),
         "rate",
-        "(units_headcount_known - units_headcount_stale) / units",
     ),
     "founding_lag": Measure(
-        lambda c: (c["covered_all"], c["units"]), ("covered_all", "units"), "lag", "growth(covered_all) - growth(units)"
+        lambda c: (c["covered_all"], c["units"]), ("covered_all", "units"), "lag"
     ),
     "joining_lag": Measure(
-        lambda c: (c["members"], c["workers"]), ("members", "workers"), "lag", "growth(members) - growth(workers)"
+        lambda c: (c["members"], c["workers"]), ("members", "workers"), "lag"
+    ),
+    "headcount_current": Measure(
+        lambda c: (c["units_headcount_known"] - c["units_headcount_stale"],), ("headcount_current",), "count"
     ),
 }  # fmt: skip
 

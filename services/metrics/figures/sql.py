@@ -104,6 +104,12 @@ AND (CASE WHEN type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdraw
 AND (recorded_at, source, sequence) > ($5, $6, $7)
 ORDER BY recorded_at, source, sequence LIMIT $8
 """
+TIMELINE = f"""
+SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = $1 AND known_day <= $3
+AND (type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1') OR (occurred_on <= $2 AND split_part(type, '.', 2) = ANY ($4::text[])))
+AND (occurred_on, recorded_at, source, sequence) < ($5, $6, $7, $8)
+ORDER BY occurred_on DESC, recorded_at DESC, source DESC, sequence DESC LIMIT $9
+"""
 CORRECTIONS = """
 SELECT source, w.rank::bigint AS rank, max(sequence) AS latest FROM g{g}.facts
 CROSS JOIN LATERAL jsonb_path_query(says, '$.withdrawn[*].rank') AS w(rank)
@@ -254,6 +260,20 @@ async def facts_of(
 ) -> list[Record]:
     """Events of one subject of some kinds, with their corrections and withdrawals, in the order of recording."""
     return await conn.fetch(_sql(FACTS_OF, generation), subject, as_of, known_at, list(kinds), *after, limit)
+
+
+async def timeline(
+    conn: Connection,
+    generation: int,
+    subject: str,
+    as_of: date,
+    known_at: date,
+    kinds: Collection[str],
+    before: tuple[date, datetime, str, int],
+    limit: int,
+) -> list[Record]:
+    """Events of one subject as of a day, with every correction and withdrawal known by then, the latest business date first."""
+    return await conn.fetch(_sql(TIMELINE, generation), subject, as_of, known_at, list(kinds), *before, limit)
 
 
 async def corrections(conn: Connection, generation: int, subject: str, known_at: date) -> dict[tuple[str, int], int]:

@@ -13,9 +13,12 @@ from uuid import UUID
 import pytest
 
 from services.metrics.app import _readiness
+from services.metrics.explaining.measures import DERIVED
 from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.folding.projector import Projector
-from services.metrics.http.coverage_routes import router
+from services.metrics.http import coverage_routes
+from services.metrics.http.explaining import enterprises as enterprise_routes
+from services.metrics.http.explaining import routes as explain_routes
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
@@ -62,7 +65,7 @@ async def client_of_a_test(metrics: Metrics) -> AsyncIterator[Client]:
     app = create_app(
         settings,
         title="figures alone",
-        routers=[router],
+        routers=[coverage_routes.router, explain_routes.router, enterprise_routes.router],
         lifespan=lambda _: contextlib.nullcontext(),
         readiness=lambda: _readiness(metrics.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
@@ -457,7 +460,7 @@ async def test_areas_definitions_and_the_version_header(metrics: Metrics, client
     assert [area["code"] for area in inside["path"]] == ["C", "D2"]
     assert [area["name"] for area in inside["path"] + inside["items"]] == ["示例市", "示例市", "西园"]
     items = (await client.ok("definitions"))["items"]
-    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found"]
+    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found", *DERIVED]
     assert all(item["text_zh"] and item["text_en"] and item["formula"] for item in items)
     answer = await client.http.get("/v1/coverage", headers={"Accept-Language": "en"})
     assert answer.headers["X-Parkunion-Version"] == "1:1"
