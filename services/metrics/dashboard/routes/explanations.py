@@ -72,6 +72,11 @@ class ExplainQuery:
         sort = None if self.listing.order == ORDERS[0] else self.listing.order
         return {"q": self.listing.search or None, "sort": sort}
 
+    @property
+    def all(self) -> dict[str, Any]:
+        """The parameters of another page of the same list."""
+        return {**self.place, **self.shown}
+
 
 def explained(
     measure: str,

@@ -47,6 +47,11 @@ class Client(http.Client):
         assert status == 200, body
         return body
 
+    async def text(self, path: str, language: str = "en", **params: Any) -> tuple[int, str]:
+        """(status, body as text)"""
+        answer = await self.http.get(f"/v1/{path}", params=params, headers={"Accept-Language": language})
+        return answer.status_code, answer.content.decode()
+
     async def pages(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """The items of all pages."""
         items: list[dict[str, Any]] = []
