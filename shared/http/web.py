@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared import __version__
+from shared.contracts import codes
 from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
@@ -107,6 +108,7 @@ def create_app(
         # The framework's spans have query strings, and its logs exception texts: both may be personal.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    codes.add(settings.more_codes)
     app.state.settings = settings
     app.state.verifier = verifier or Verifier(settings)
     app.state.authenticators = list(authenticators)
@@ -138,6 +140,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ClockAheadError, _on_clock_ahead)
     app.add_exception_handler(EventTooLargeError, _on_event_too_large)
     app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
+    app.add_exception_handler(db.OutcomeUnknownError, _on_outcome_unknown)
     for outage in db.OUTAGES:
         app.add_exception_handler(outage, _on_outage)
 
@@ -177,6 +180,13 @@ async def _on_http(request: Request, error: Any) -> Response:
 async def _on_outage(request: Request, error: Any) -> Response:
     log.warning("database.away", error=described(error))
     return _answer(request, Unavailable("UNAVAILABLE"))
+
+
+async def _on_outcome_unknown(request: Request, error: Any) -> Response:
+    """A question has written nothing, whatever became of its transaction."""
+    log.warning("database.unknown", error=described(error))
+    reads = request.method in ("GET", "HEAD")
+    return _answer(request, Unavailable("UNAVAILABLE" if reads else "OUTCOME_UNKNOWN"))
 
 
 async def _on_clock_ahead(request: Request, error: Any) -> Response:
