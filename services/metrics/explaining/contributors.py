@@ -11,12 +11,13 @@ from datetime import date
 from uuid import UUID
 
 from services.metrics.explaining.fact_sets import sets_known, sets_of
-from services.metrics.explaining.measures import TIME_TO_FOUND, Amounts, Measure, measure_of
+from services.metrics.explaining.measures import DERIVED, TIME_TO_FOUND, Amounts, Measure, measure_of
 from services.metrics.explaining.unions import without_union_since
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot, key_of, month_ends
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
 from services.metrics.figures.tree import UNKNOWN
+from services.metrics.figures.visibility import hidden
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.durations import FOUNDED, days_of
 from services.metrics.folding.facts import FactSet
@@ -63,6 +64,8 @@ class Contribution:
     days: int | None = None
     name: str | None = None
     credit_code: str | None = None
+    hidden: bool = False
+    """Whether the caller may not know who it is (`figures.visibility.hidden`); it counts all the same."""
 
 
 class Contributors:
@@ -93,7 +96,8 @@ class Contributors:
         stored = await sql.states_of(self._snapshot.conn, self._snapshot.generation, [subject])
         sets = await sets_known(self._snapshot, stored, self._question.known_at)
         found = self._of(subject, sets[subject]) if subject in sets else None
-        return (await named(self._snapshot, [found]))[0] if found else None
+        shown = await named(self._snapshot, self._question, [found] if found else [])
+        return next((one for one in shown if not one.hidden), None)
 
     def _of(self, subject: str, facts: FactSet) -> Contribution | None:
         if self._measure is None:
@@ -141,12 +145,23 @@ def _workers(counts: Vector) -> int | None:
     return found["workers"] if found["units_headcount_known"] else None
 
 
-async def named(snapshot: Snapshot, found: Sequence[Contribution]) -> list[Contribution]:
-    """The same contributions with the names and credit codes that the caller may see."""
+async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribution]) -> list[Contribution]:
+    """The same contributions with names and credit codes, and which of them are hidden from the caller."""
+    days = (
+        {question.as_of, question.before}
+        if question.measure in DERIVED and measure_of(question.measure).form == "lag"
+        else {question.as_of}
+    )
+    unseen = await hidden(snapshot, [one.subject for one in found], *days)
     unions = await sql.union_names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if is_union(one.subject)])
-    enterprises = await sql.names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if not is_union(one.subject)])
+    enterprises = await sql.known_names(
+        snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if not is_union(one.subject)]
+    )
     listed = []
     for one in found:
+        if one.subject in unseen:
+            listed.append(replace(one, hidden=True))
+            continue
         row = enterprises.get(id_of(one.subject))
         name, code = (row["name"], row["credit_code"]) if row else (unions.get(id_of(one.subject)), None)
         listed.append(replace(one, name=name, credit_code=code))

@@ -5,7 +5,7 @@ The figure is read from the ledger. The contributions (`contributors`, `ranking`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TypeAlias, assert_never
@@ -29,6 +29,7 @@ from services.metrics.explaining.waits import Waits, durations, require_duration
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import counts_of
+from services.metrics.figures.visibility import Row, shown_rows, unrestricted
 from shared.process.db import Record
 
 Position: TypeAlias = tuple[datetime, str, int]
@@ -64,7 +65,7 @@ BY_CLASS = frozenset(("industry", "size", "ownership"))
 class Behind:
     """One event behind a contribution. `in_force` is False if, as known at that day, a later event replaced or withdrew it or it states no fact."""
 
-    row: Record
+    row: Row
     in_force: bool
 
 
@@ -130,11 +131,17 @@ async def events(snapshot: Snapshot, question: Question, subject: str, after: Po
     conn, generation, known_at = snapshot.conn, snapshot.generation, question.known_at
     kinds = kinds_behind(question.measure, question.by)
     rows = await sql.facts_of(conn, generation, subject, question.as_of, known_at, kinds, after, limit + 1)
-    corrected = await sql.corrections(conn, generation, subject, known_at)
-    return [Behind(row, in_force(row, corrected)) for row in rows[:limit]], len(rows) > limit
+    return await behind(snapshot, subject, known_at, rows[:limit]), len(rows) > limit
 
 
-def in_force(row: Record, corrected: Mapping[tuple[str, int], int]) -> bool:
+async def behind(snapshot: Snapshot, subject: str, known_at: date, rows: Sequence[Record]) -> list[Behind]:
+    """Events of one subject as the caller may see them, in their order."""
+    async with unrestricted(snapshot):
+        corrected = await sql.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+    return [Behind(row, in_force(row, corrected)) for row in await shown_rows(snapshot, [dict(row) for row in rows])]
+
+
+def in_force(row: Row, corrected: Mapping[tuple[str, int], int]) -> bool:
     """Whether an event states a fact that no later one replaced or withdrew; `corrected`: {(source, rank): sequence of the last correction}."""
     match BY_KIND[kind_of(row["type"])]:
         case Withdrawal():

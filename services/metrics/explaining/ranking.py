@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from heapq import nsmallest
 from typing import Literal, TypeAlias, get_args
 
@@ -16,7 +17,8 @@ Order: TypeAlias = Literal["workers", "days_waited", "contribution", "name"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 Key: TypeAlias = tuple[Order, bool, int | str, int, str]
-"""The position of a contribution in a list: the order, whether the value of the order is unknown, the value, a second one, the subject."""
+"""The position of a contribution in a list: the order, whether the value of the order is unknown, the value, a second one, and a digest of the
+subject (a cursor can be read by who holds it, and the subject may be hidden)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,16 @@ class Page:
 
 def key_of(one: Contribution, order: Order) -> Key:
     """The position of a contribution."""
-    workers, days = -(one.workers or 0), -(one.days or 0)
+    workers, days, last = -(one.workers or 0), -(one.days or 0), blake2b(one.subject.encode(), digest_size=8).hexdigest()
     match order:
         case "workers":
-            return order, one.workers is None, workers, days, one.subject
+            return order, one.workers is None, workers, days, last
         case "days_waited":
-            return order, one.days is None, days, workers, one.subject
+            return order, one.days is None, days, workers, last
         case "contribution":
-            return order, False, -one.amounts[0], workers, one.subject
+            return order, False, -one.amounts[0], workers, last
         case "name":
-            return order, one.name is None, one.name or "", workers, one.subject
+            return order, one.name is None, one.name or "", workers, last
 
 
 async def page(snapshot: Snapshot, question: Question, listing: Listing, after: Key | None, limit: int) -> Page:
@@ -56,14 +58,14 @@ async def page(snapshot: Snapshot, question: Question, listing: Listing, after: 
     keys = ((key_of(one, listing.order), one) for one in found)
     rest = nsmallest(limit + 1, (pair for pair in keys if after is None or pair[0] > after), key=lambda pair: pair[0])
     items = [one for _, one in rest[:limit]]
-    shown = items if listing.order == "name" else await named(snapshot, items)
+    shown = items if listing.order == "name" else await named(snapshot, question, items)
     return Page(shown, rest[limit - 1][0] if len(rest) > limit else None, len(found))
 
 
 async def everything(snapshot: Snapshot, question: Question, listing: Listing) -> Sequence[Contribution]:
     """All contributors in their order, for a download."""
     found = sorted(await _found(snapshot, question, listing), key=lambda one: key_of(one, listing.order))
-    return found if listing.order == "name" else await named(snapshot, found)
+    return found if listing.order == "name" else await named(snapshot, question, found)
 
 
 async def _found(snapshot: Snapshot, question: Question, listing: Listing) -> Sequence[Contribution]:
@@ -72,7 +74,7 @@ async def _found(snapshot: Snapshot, question: Question, listing: Listing) -> Se
     if listing.search:
         sought = await sql.sought(snapshot.conn, snapshot.generation, listing.search)
         found = [one for one in found if id_of(one.subject) in sought]
-    return await named(snapshot, found) if listing.order == "name" else found
+    return await named(snapshot, question, found) if listing.order == "name" else found
 
 
 async def _contributions(snapshot: Snapshot, question: Question) -> Sequence[Contribution]:

@@ -10,12 +10,15 @@ from uuid import UUID
 
 from services.metrics.counted import FIELDS
 from services.metrics.explaining.contributors import id_of
-from services.metrics.explaining.explain import Behind, in_force
+from services.metrics.explaining.explain import Behind, behind
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.unions import Covering, covering, union_names, without_union_since
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import contribution_on, counts_of
+from services.metrics.figures.visibility import hidden
+from shared.http.auth import UNNAMED
+from shared.problems.errors import Forbidden
 
 Position: TypeAlias = tuple[date, datetime, str, int]
 """(occurred_on, recorded_at, source, sequence) of an event."""
@@ -46,6 +49,8 @@ class Enterprise:
     unions: Sequence[Union] = ()
     waiting_since: date | None = None
     days_waited: int | None = None
+    hidden: bool = False
+    """Whether the caller may not know who it is: it was elsewhere on this day, as is known now."""
 
     @property
     def joining(self) -> Rate:
@@ -56,12 +61,13 @@ class Enterprise:
 async def enterprises_on(snapshot: Snapshot, subjects: Sequence[str], as_of: date, known_at: date) -> list[Enterprise]:
     """Enterprises as of a day, in the order given, without those that are not known; the names that the caller may see."""
     sets = await sets_known(snapshot, await sql.states_of(snapshot.conn, snapshot.generation, subjects), known_at)
-    names = await sql.names(snapshot.conn, snapshot.generation, [id_of(subject) for subject in subjects])
+    names = await sql.known_names(snapshot.conn, snapshot.generation, [id_of(subject) for subject in subjects])
+    unseen = await hidden(snapshot, subjects, as_of)
     unions = {subject: covering(one, as_of, known_at) for subject, one in sets.items()}
     union_of = await union_names(snapshot, [one.union for found in unions.values() for one in found])
     listed = []
     for subject in (subject for subject in subjects if subject in sets):
-        row = names.get(id_of(subject))
+        row = names.get(id_of(subject)) if subject not in unseen else None
         cell, value = contribution_on(sets[subject], as_of, known_at)
         since = without_union_since(sets[subject], as_of, known_at)
         listed.append(
@@ -70,6 +76,7 @@ async def enterprises_on(snapshot: Snapshot, subjects: Sequence[str], as_of: dat
                 name=row["name"] if row else None,
                 credit_code=row["credit_code"] if row else None,
                 park=cell[0] if cell else None,
+                hidden=subject in unseen,
                 counts=counts_of(value),
                 unions=[Union(one, union_of.get(one.union)) for one in unions[subject]],
                 waiting_since=since,
@@ -80,10 +87,11 @@ async def enterprises_on(snapshot: Snapshot, subjects: Sequence[str], as_of: dat
 
 
 async def enterprise_on(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> Enterprise | None:
-    """An enterprise as of a day; None if it is not known."""
-    if enterprise not in await sql.names(snapshot.conn, snapshot.generation, [enterprise]):
-        return None
-    return next(iter(await enterprises_on(snapshot, [f"enterprise/{enterprise}"], as_of, known_at)), None)
+    """An enterprise as of a day; None if it is not known. Raises AREA_NOT_GRANTED (403) for a day on which it was elsewhere."""
+    found = next(iter(await enterprises_on(snapshot, [f"enterprise/{enterprise}"], as_of, known_at)), None)
+    if found is not None and found.hidden:
+        raise Forbidden("AREA_NOT_GRANTED", field="as_of", params={"area": UNNAMED})
+    return found
 
 
 async def facts(
@@ -95,8 +103,7 @@ async def facts(
     """
     subject, conn, generation = f"enterprise/{enterprise}", snapshot.conn, snapshot.generation
     rows = await sql.timeline(conn, generation, subject, as_of, known_at, list(FIELDS), after, limit + 1)
-    corrected = await sql.corrections(conn, generation, subject, known_at)
-    return [Behind(row, in_force(row, corrected)) for row in rows[:limit]], len(rows) > limit
+    return await behind(snapshot, subject, known_at, rows[:limit]), len(rows) > limit
 
 
 def position_of(behind: Behind) -> Position:

@@ -71,9 +71,10 @@ ORDER BY subject
 """
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
+KNOWN_NAMES = "SELECT id, name, credit_code FROM g{g}.names WHERE id = ANY ($1::uuid[])"
 UNION_NAMES = "SELECT id, name FROM g{g}.unions WHERE id = ANY ($1::uuid[])"
 SOUGHT = """
-SELECT id FROM g{g}.enterprises WHERE strpos(lower(normalize(name, NFKC)), $1) > 0 OR strpos(lower(credit_code), $1) > 0
+SELECT id FROM g{g}.names WHERE strpos(lower(normalize(name, NFKC)), $1) > 0 OR strpos(lower(credit_code), $1) > 0
 UNION ALL SELECT id FROM g{g}.unions WHERE strpos(lower(normalize(name, NFKC)), $1) > 0
 """
 LEARNED = """
@@ -216,6 +217,11 @@ async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) 
     return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
 
 
+async def known_names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
+    """{id: row (name, credit_code)} of the enterprises that were ever in an area of the caller."""
+    return {row["id"]: row for row in await conn.fetch(_sql(KNOWN_NAMES, generation), enterprises)}
+
+
 async def union_names(conn: Connection, generation: int, unions: Sequence[UUID]) -> dict[UUID, str | None]:
     """{id: name} of unions."""
     return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)}
@@ -224,7 +230,7 @@ async def union_names(conn: Connection, generation: int, unions: Sequence[UUID])
 async def sought(conn: Connection, generation: int, text: str) -> set[UUID]:
     """The enterprises and unions whose name or credit code contains a text, whatever the width and case of the letters.
 
-    Of the enterprises, those that row-level security shows.
+    Of the enterprises, those that were ever in an area of the caller.
     """
     normal = unicodedata.normalize("NFKC", text).strip().lower()
     return {row["id"] for row in await conn.fetch(_sql(SOUGHT, generation), normal)}

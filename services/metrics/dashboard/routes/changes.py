@@ -67,7 +67,7 @@ class Line:
     def enterprise(self) -> str | None:
         """The enterprise's id; None for a union or an area."""
         kind, _, key = self.share.subject.partition("/")
-        return key if kind == "enterprise" else None
+        return key if kind == "enterprise" and not self.share.hidden else None
 
 
 def window_of(page: PageContext, query: ChangesQuery) -> Window:

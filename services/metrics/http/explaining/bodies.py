@@ -16,9 +16,9 @@ from services.metrics.explaining.waits import Waits
 from services.metrics.figures.labels import reason_text
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import counts_of
+from services.metrics.figures.visibility import Row
 from services.metrics.folding.measures import Vector
 from services.metrics.http.bodies import rate_body, waits_body
-from shared.process.db import Record
 
 CELL = ("park", "industry", "size", "ownership")
 WAITED = ("founded", "waiting", "days")
@@ -50,8 +50,8 @@ def contribution_body(one: Contribution, measure: str) -> dict[str, Any]:
     form = None if measure == TIME_TO_FOUND else measure_of(measure).form
     parts = dict(zip(("numerator", "denominator"), one.amounts, strict=False))
     return {
-        "id": one.subject.partition("/")[2],
-        "subject": one.subject,
+        "id": None if one.hidden else one.subject.partition("/")[2],
+        "subject": None if one.hidden else one.subject,
         "name": one.name,
         "credit_code": one.credit_code,
         **dict(zip(CELL, one.cell, strict=True)),
@@ -62,7 +62,7 @@ def contribution_body(one: Contribution, measure: str) -> dict[str, Any]:
     }
 
 
-def event_body(row: Record, language: str) -> dict[str, Any]:
+def event_body(row: Row, language: str) -> dict[str, Any]:
     """The fields of `EventAnswer` from a row of `facts`."""
     text = reason_text(row["type"], row["reason"], language)
     return {"id": row["event_id"], **{name: row[name] for name in EVENT_COLUMNS}, "reason_text": text}
@@ -116,7 +116,7 @@ def share_body(share: Share, measure: str | None, language: str) -> dict[str, An
         for name, value in before.items()
         if value != after[name]
     }
-    names = {"subject": share.subject, "name": share.name, "credit_code": share.credit_code}
+    names = {"subject": None if share.hidden else share.subject, "name": share.name, "credit_code": share.credit_code}
     return {"kind": share.kind, **names, "event": event, "measures": measures}
 
 

@@ -35,7 +35,10 @@ async def contributors(snapshot: Snapshot, question: Question, listing: Listing)
     measure, tree = question.measure, snapshot.areas.at(question.as_of, question.known_at)
     columns, amounts, rates = _amounts(question)
     found = await ranking.everything(snapshot, question, listing)
-    rows = ({**_who(one.subject, one.name, one.credit_code, one.cell[0], tree), **_ranks(one), **amounts(one)} for one in found)
+    rows = (
+        {**_who(None if one.hidden else one.subject, one.name, one.credit_code, one.cell[0], tree), **_ranks(one), **amounts(one)}
+        for one in found
+    )
     names = (*WHO, *dict.fromkeys((*columns, *RANKED)))
     return Table(names, rows, {"area": question.area, "group": question.group, "measure": measure, **_basis(snapshot, question)}, rates)
 
@@ -56,9 +59,9 @@ def _amounts(question: Question) -> tuple[tuple[str, ...], Callable[[Contributio
     return names, lambda one: dict(zip(names, one.amounts, strict=True)), frozenset()
 
 
-def _who(subject: str, name: str | None, credit_code: str | None, park: str | None, tree: Tree) -> Row:
+def _who(subject: str | None, name: str | None, credit_code: str | None, park: str | None, tree: Tree) -> Row:
     place = {"park": park, "park_name": tree.display_name(park) if park else None}
-    return {"id": subject.partition("/")[2], "name": name, "credit_code": credit_code, **place}
+    return {"id": subject.partition("/")[2] if subject else None, "name": name, "credit_code": credit_code, **place}
 
 
 def events(snapshot: Snapshot, question: Question, subject: str, language: str) -> Table:
@@ -127,7 +130,12 @@ def _lines(share: Share, window: Window, language: str) -> list[Row]:
     if (event := share.event) is not None:
         text = reason_text(event["type"], event["reason"], language)
         told = {**{name: event[name] for name in EVENT[1:-1]}, "event": str(event["event_id"]), "reason_text": text}
-    who = {"id": share.subject.partition("/")[2], "name": share.name, "credit_code": share.credit_code, "change": share.kind}
+    who = {
+        "id": None if share.hidden else share.subject.partition("/")[2],
+        "name": share.name,
+        "credit_code": share.credit_code,
+        "change": share.kind,
+    }
     before, after = counts_compared(share.before, window.measure), counts_compared(share.after, window.measure)
     return [
         {**who, **told, "figure": name, "before": was, "after": after[name], "delta": after[name] - was}

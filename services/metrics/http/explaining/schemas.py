@@ -46,8 +46,10 @@ class Numerator(BaseModel):
 class ContributionAnswer(BaseModel):
     """One enterprise (or union). The contributions of all pages add up to the figure."""
 
-    id: UUID = Field(description="The enterprise's id; for `unions` the union's.")
-    subject: str = Field(
+    id: UUID | None = Field(
+        description="The enterprise's id, for `unions` the union's; null if the caller may not know who it is: it was elsewhere."
+    )
+    subject: str | None = Field(
         description="Its stream: enterprise/<id> or union/<id>.", examples=["enterprise/0190a8c0-1c5f-7d52-9d6b-6a2f3c1e4b5a"]
     )
     name: str | None = Field(description="Null if it is not known.", examples=["恒力精密机械有限公司"])
@@ -133,12 +135,15 @@ class ShareAnswer(BaseModel):
         description="`new`: occurred after `known_from`; `late`: occurred by then, known later; a correction or withdrawal; a move; "
         "or a change of the area tree."
     )
-    subject: str = Field(
-        description="The enterprise (or union) whose contribution changed; of `area`, the park.", examples=["area/330203-P001"]
+    subject: str | None = Field(
+        description="The enterprise (or union) whose contribution changed, null if the caller may not know; of `area`, the park.",
+        examples=["area/330203-P001"],
     )
     name: str | None = Field(description="Its name, if it is known.")
     credit_code: str | None = Field(description="Its unified social credit code, if it is known.")
-    event: EventAnswer | None = Field(description="The event; null where a version of an area was withdrawn and not replaced.")
+    event: EventAnswer | None = Field(
+        description="The event; null where a version of an area was withdrawn and not replaced, or where the caller may not see it."
+    )
     measures: dict[str, AmountChange] = Field(description="The counts that changed, by name.")
 
 

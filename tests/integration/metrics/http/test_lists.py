@@ -116,6 +116,9 @@ async def test_the_enterprises_without_a_union_are_ranked_by_workers_then_days_w
 )
 async def test_pages_of_every_order_give_each_item_once(client: Client, firms: dict[str, UUID], sort: str, expected: list[str]) -> None:
     items = await client.pages("coverage/explain", measure="units_without_union_all", as_of=AS_OF, sort=sort, limit=1)
+    if sort == "contribution":
+        # Two of them have 30 workers.
+        items[1:3] = sorted(items[1:3], key=lambda item: item["name"])
     assert [item["name"] for item in items] == expected
 
 
