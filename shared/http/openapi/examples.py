@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 PREFIX = "#/components/schemas/"
+BY_FORMAT = {"uuid": "01938c5e-7f00-7000-8000-0000000000e1", "date": "2026-06-30", "date-time": "2026-06-30T01:30:00.123456Z"}
+"""Examples of what has a form; a field may have its own."""
 
 
 class NoExample(LookupError):
@@ -23,14 +25,27 @@ def example_of(schema: Mapping[str, Any], schemas: Mapping[str, Any], path: str 
     for name in ("const", "enum"):
         if name in schema:
             return schema[name] if name == "const" else schema[name][0]
-    if variants := [
-        one for one in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())) if one.get("type") != "null"
-    ]:
-        return example_of(variants[0], schemas, path)
+    if variants := [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())]:
+        return _first(variants, schemas, path)
+    if schema.get("format") in BY_FORMAT:
+        return BY_FORMAT[schema["format"]]
+    if schema.get("type") == "boolean":
+        return True
     if schema.get("type") == "array" and "items" in schema:
         return [example_of(schema["items"], schemas, f"{path}[]")]
     if "properties" in schema:
         return {name: example_of(field, schemas, f"{path}.{name}") for name, field in schema["properties"].items()}
+    raise NoExample(path)
+
+
+def _first(variants: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any], path: str) -> Any:
+    """Of the first variant that has one; null only where no other has."""
+    for one in variants:
+        if one.get("type") != "null":
+            with suppress(NoExample):
+                return example_of(one, schemas, path)
+    if any(one.get("type") == "null" for one in variants):
+        return None
     raise NoExample(path)
 
 
