@@ -69,7 +69,9 @@ WHERE subject = ANY (ARRAY(SELECT DISTINCT subject FROM g{g}.placements WHERE pa
 ORDER BY subject
 """
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
-NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
+NAMES = """
+SELECT n.id, n.name, n.credit_code, e.park FROM g{g}.names n LEFT JOIN g{g}.enterprises e ON e.id = n.id WHERE n.id = ANY ($1::uuid[])
+"""
 LEARNED = """
 SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
 AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
@@ -200,7 +202,7 @@ async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) 
 
 
 async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
-    """{id: directory row}, as far as row-level security shows them."""
+    """{id: directory row} of the enterprises that were ever in the areas of the transaction; `park` is None where it is now is not in them."""
     return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
 
 
