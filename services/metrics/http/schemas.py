@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared.http.forms import AreaCode, Day
 
@@ -67,6 +67,7 @@ class CoverageAnswer(Basis):
     """Rows by code, empty ones left out, the total last."""
 
     rows: list[RowAnswer]
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class WaitsAnswer(BaseModel):
@@ -87,6 +88,7 @@ class DurationsAnswer(Basis):
     """Rows by code, empty ones left out, the total last."""
 
     rows: list[WaitsAnswer]
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class StepAnswer(BaseModel):
@@ -107,6 +109,7 @@ class CurveAnswer(Basis):
     group: str | None
     row: WaitsAnswer
     steps: list[StepAnswer]
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class AreaAnswer(BaseModel):
@@ -125,6 +128,7 @@ class AreasAnswer(BaseModel):
 
     path: list[AreaAnswer]
     items: list[AreaAnswer]
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class DefinitionAnswer(BaseModel):
@@ -146,3 +150,4 @@ class DefinitionsAnswer(BaseModel):
     rule_version: str
     fold_version: int
     items: list[DefinitionAnswer]
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
