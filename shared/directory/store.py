@@ -53,7 +53,8 @@ DELETE FROM enterprises AS e WHERE id = ANY($1::uuid[])
 """
 GRANTED = """
 WITH RECURSIVE granted AS (
-    SELECT code FROM unnest($1::text[]) AS own(code) UNION SELECT a.code FROM areas AS a JOIN granted AS g ON a.parent = g.code
+    SELECT code COLLATE "C" AS code FROM unnest($1::text[]) AS own(code)
+    UNION SELECT a.code FROM areas AS a JOIN granted AS g ON a.parent = g.code
 )
 SELECT code FROM granted
 """

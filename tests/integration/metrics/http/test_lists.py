@@ -188,8 +188,8 @@ async def test_rates_in_csv_stand_beside_numerator_and_denominator_rounded_half_
     assert (total[f"{name}_numerator"], total[f"{name}_denominator"], total[f"{name}_percent"]) == ("3", "443", "0.7")
     _, chinese = await client.text("coverage", as_of=AS_OF, by="park", format="csv", language="zh")
     assert "入会率(全部)%" in next(csv.reader(io.StringIO(chinese[1:])))
-    for path, params in (("durations", {}), ("durations/curve", {})):
-        status, text = await client.text(path, as_of=AS_OF, format="csv", **params)
+    for path in ("durations", "durations/curve"):
+        status, text = await client.text(path, as_of=AS_OF, format="csv")
         assert (status, {row["rule_version"] for row in rows_of(text)}) == (200, {RULE_VERSION})
 
 
