@@ -96,6 +96,7 @@ BATCHES: Mapping[str, Entry] = {
 }
 
 SHARED_FACTS: Mapping[str, Entry] = {
+    "MORE_ERRORS": Entry(422, "错误过多", "More errors", "还有 {count} 处错误未列出;改正已列出的再试。", "{count} more errors are not listed; mend those that are, and try again."),
     "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}.", (404,)),
     "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}.", (404,)),
     "UNKNOWN_EVENT": Entry(422, "未知事件", "Unknown event", "没有事件 {event}。", "There is no event {event}."),

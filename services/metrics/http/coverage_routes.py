@@ -47,7 +47,8 @@ async def areas(request: Request, caller: CallerOf, parent: Area = None) -> Resp
     async with granted_snapshot(request, caller, parent, "parent") as snapshot:
         tree = snapshot.areas.at(snapshot.today, snapshot.today)
         path = [tree.areas[code] for code in reversed(tree.path(parent)) if code in tree.areas] if parent else []
-        body = {"path": [area_body(tree, area) for area in path], "items": [area_body(tree, area) for area in tree.children(parent)]}
+        items = [area_body(tree, area) for area in tree.children(parent)]
+        body = {"path": [area_body(tree, area) for area in path], "items": items, "left_out": 0}
         return page(snapshot, body)
 
 
@@ -57,4 +58,4 @@ async def definitions(request: Request, caller: CallerOf) -> Response:
     caller.require(READ)
     items = [{"measure": name, **definition._asdict(), "rate": name in RATES} for name, definition in DEFINITIONS.items()]
     async with snapshots_of(request).snapshot() as snapshot:
-        return json_response({"rule_version": RULE_VERSION, "fold_version": snapshot.fold_version, "items": items})
+        return json_response({"rule_version": RULE_VERSION, "fold_version": snapshot.fold_version, "items": items, "left_out": 0})

@@ -40,7 +40,7 @@ async def durations(
             table = durations_table([*answer.rows, answer.total], basis(snapshot, as_of=day, known_at=known))
             return await csv_response(request, table, language, f"{area or 'all'}-durations.csv")
         rows = [waits_body(row) for row in (*answer.rows, answer.total)]
-        return page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows})
+        return page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows, "left_out": 0})
 
 
 @router.get("/curve", response_model=CurveAnswer, responses=AS_CSV, openapi_extra=adding("REBUILD_NEEDED"))
@@ -73,5 +73,6 @@ async def curve(
             "group": group,
             "row": waits_body(row),
             "steps": [step_body(step) for step in row.curve()],
+            "left_out": 0,
         }
         return page(snapshot, body)

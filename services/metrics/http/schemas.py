@@ -101,6 +101,7 @@ class CoverageAnswer(Basis):
     """Figures of an area, by group and in total."""
 
     rows: list[RowAnswer] = Field(description="By code, empty ones left out; the total is the last one.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class WaitsAnswer(BaseModel):
@@ -126,6 +127,7 @@ class DurationsAnswer(Basis):
     """The waits in an area, by group and in total."""
 
     rows: list[WaitsAnswer] = Field(description="By code, empty ones left out; the total is the last one.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class StepAnswer(BaseModel):
@@ -146,6 +148,7 @@ class CurveAnswer(Basis):
     group: str | None = Field(description="The code of the group; null: the total.", examples=["330200-P001"])
     row: WaitsAnswer = Field(description="Its numbers and median.")
     steps: list[StepAnswer] = Field(description="A step for each day on which an enterprise leaves the curve, by day.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class AreaAnswer(BaseModel):
@@ -166,6 +169,7 @@ class AreasAnswer(BaseModel):
 
     path: list[AreaAnswer] = Field(description="From the root to the area asked about, itself included; empty: the roots were asked for.")
     items: list[AreaAnswer] = Field(description="The areas directly in it, by code.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class DefinitionAnswer(BaseModel):
@@ -189,3 +193,4 @@ class DefinitionsAnswer(BaseModel):
     rule_version: str = Field(description="The version of the definitions.", examples=[RULE_VERSION])
     fold_version: int = Field(description="The version of the program that counts.", examples=[2])
     items: list[DefinitionAnswer] = Field(description="One of each figure.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
