@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.contracts.codes import reason_named
+
 # One code a line: the tables are read and compared by eye, as tables.
 # fmt: off
 LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -75,4 +77,7 @@ def label(table: str, code: str, language: str) -> str:
 
 def reason_text(type_name: str, code: str | None, language: str) -> str | None:
     """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it."""
-    return code
+    if code is None:
+        return None
+    named = reason_named(type_name, code)
+    return named.en if language == "en" else named.zh

@@ -96,12 +96,12 @@ async def test_who_was_written_twice_has_the_memberships_of_both_rows(membership
         assert await number_all(conn, DOCUMENTS) == 0
     assert await membership.pool.fetchval("SELECT array_agg(copy ORDER BY no) FROM persons") == [0, 1]
     assert await refusal(membership, union, enterprise, "resident_id", DOCUMENT, "2023-01-01") == "ALREADY_MEMBER"
-    past = {"left_on": "2023-06-01", "left_reason": "retired"}
     await membership.do(
         "member",
         union_id=union,
         enterprise_id=enterprise,
         document={"kind": "resident_id", "number": DOCUMENT},
         joined_on="2023-01-01",
-        **past,
+        left_on="2023-06-01",
+        left_reason="retired",
     )
