@@ -48,7 +48,8 @@ class Document:
         """The operation of a request; None if the document has none: pages, or an address where nothing is."""
         for form, other, operation in self._operations:
             if other == method.lower() and form.fullmatch(path):
-                return operation
+                found: Mapping[str, Any] = operation
+                return found
         return None
 
     def codes_of(self, operation: Mapping[str, Any]) -> set[tuple[int, str]]:
@@ -116,4 +117,4 @@ def check_response(document: Document, response: httpx.Response) -> None:
 
 
 def _is_stream(response: httpx.Response) -> bool:
-    return response.headers.get("content-type", "").startswith("text/event-stream")
+    return str(response.headers.get("content-type", "")).startswith("text/event-stream")

@@ -286,25 +286,6 @@ LISTS: Sequence[CodeList] = (CLOSING, OWNERSHIP, DISSOLVING, COVERAGE_ENDING, LE
 BY_NAME: Mapping[str, CodeList] = {one.name: one for one in LISTS}
 
 
-OF_EVENTS: Mapping[str, CodeList] = {
-    "parkunion.enterprise-closed.v1": CLOSING,
-    "parkunion.union-dissolved.v1": DISSOLVING,
-    "parkunion.coverage-ended.v1": COVERAGE_ENDING,
-    "parkunion.member-joined.v1": LEAVING,
-    "parkunion.member-left.v1": LEAVING,
-    "parkunion.visit-made.v1": VISIT_OUTCOMES,
-    "parkunion.fact-corrected.v1": CORRECTING,
-    "parkunion.event-withdrawn.v1": WITHDRAWING,
-}
-"""{type of event: the list of its `reason` (of a visit: its `outcome`)}"""
-
-
-def reason_named(type_name: str, code: str) -> Named:
-    """What the reason of an event means. A code that is not known here, such as that of an older release, is its own name."""
-    one = OF_EVENTS.get(type_name)
-    return one.label(code) if one is not None else Named(code, code)
-
-
 def page() -> str:
     """The lists as Markdown: docs/codes.md."""
     lines = [

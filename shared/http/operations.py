@@ -138,7 +138,7 @@ def operations(app: FastAPI, readiness: Callable[[], Awaitable[Readiness]]) -> N
         """Asks nothing but the process itself."""
         return json_response({"status": "ok"})
 
-    not_ready = {503: {"model": ReadinessAnswer, "description": "It cannot do its work now."}}
+    not_ready: dict[int | str, dict[str, Any]] = {503: {"model": ReadinessAnswer, "description": "It cannot do its work now."}}
 
     @app.get("/readyz", tags=["operations"], response_model=ReadinessAnswer, responses=not_ready, summary="Whether it can do its work")
     async def readyz() -> Response:

@@ -284,5 +284,5 @@ def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> No
     parameters += [_parameter("limit", Limit, 100), _parameter("after", route.after, None)]
     list_events.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     router.add_api_route(
-        "/events", list_events, methods=["GET"], response_model=EventsAnswer, tags=["events"], openapi_extra=route.problems
+        "/events", list_events, methods=["GET"], response_model=EventsAnswer, tags=["events"], openapi_extra=dict(route.problems)
     )

@@ -44,7 +44,17 @@ def generate(platform: Platform, service: str, folder: Path) -> None:
     document, config = folder / f"{service}.json", folder / "config.yml"
     document.write_text(httpx.get(f"{platform.url(service)}/openapi.json", trust_env=False).text, "utf-8")
     config.write_text(CONFIG, "utf-8")
-    words = ["generate", "--path", document, "--output-path", folder / f"{service}_client", "--meta", "none", "--config", config]
+    words: list[str | Path] = [
+        "generate",
+        "--path",
+        document,
+        "--output-path",
+        folder / f"{service}_client",
+        "--meta",
+        "none",
+        "--config",
+        config,
+    ]
     subprocess.run([GENERATOR, *words, "--fail-on-warning"], check=True, capture_output=True, text=True, timeout=300)
 
 

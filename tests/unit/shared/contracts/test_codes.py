@@ -56,7 +56,7 @@ def test_a_deployment_adds_codes() -> None:
     schema = LeaveBody.model_json_schema()["properties"]["reason"]
     assert "moved-abroad" in schema["enum"]
     assert "- `moved-abroad`: moved abroad / 出国" in schema["description"]
-    assert codes.reason_named("parkunion.member-left.v1", "moved-abroad") == Named("出国", "moved abroad")
+    assert LEAVING.label("moved-abroad") == Named("出国", "moved abroad")
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,5 @@ def test_a_wrong_variable_is_told(value: str, what: str) -> None:
 
 
 def test_codes_of_earlier_events_stand_for_themselves() -> None:
-    assert codes.reason_named("parkunion.member-left.v1", "note") == Named("见备注", "see the note")
-    assert codes.reason_named("parkunion.member-left.v1", "whatever") == Named("whatever", "whatever")
-    assert codes.reason_named("parkunion.union-founded.v1", "x") == Named("x", "x")
+    assert LEAVING.label("note") == Named("见备注", "see the note")
+    assert LEAVING.label("whatever") == Named("whatever", "whatever")
