@@ -30,9 +30,10 @@ REQUESTS: Mapping[str, Entry] = {
     "BAD_CURSOR": Entry(400, "分页游标无效", "Bad cursor", "请使用上一页返回的游标,或省略它从头开始。", "Use the cursor of the last page, or leave it out to start again."),
     "TOKEN_MISSING": Entry(401, "缺少令牌", "Token missing", "请在 Authorization 头中给出 Bearer 令牌。", "Send a bearer token in the Authorization header."),
     "TOKEN_INVALID": Entry(401, "令牌无效", "Token invalid", "令牌不是由所信任的签发者为本平台签发的。", "The token was not issued for this platform by the trusted issuer."),
+    "TOKEN_NAMES_A_PERSON": Entry(401, "令牌主体为身份证号", "Token names a person", "令牌的 sub 含有公民身份号码,而每条记录都会保存 sub;请让身份提供方改发不透明标识。", "The token's sub holds a resident identity number, and every record keeps the sub; have the provider issue an opaque one."),
     "TOKEN_EXPIRED": Entry(401, "令牌已过期", "Token expired", "请取得新的令牌。", "Get a new token."),
     "SCOPE_MISSING": Entry(403, "权限不足", "Scope missing", "令牌缺少权限 {scope}。", "The token lacks the scope {scope}."),
-    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域,? 为所指对象所在的区域);请指定已授权的区域。", "The token does not grant the area {area} (* means every area, ? the one in which lies what was named); name a granted one."),
+    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域,? 为所指对象所在的区域);请指定已授权的区域。", "The token does not grant the area {area} (*: every area; ?: that of the named resource); name a granted one."),
     "NOT_FOUND": Entry(404, "未找到", "Not found", "此地址下没有内容。", "There is nothing at this address."),
     "METHOD_NOT_ALLOWED": Entry(405, "方法不允许", "Method not allowed", "此地址不支持该方法。", "This address does not take that method."),
     "BODY_TOO_LARGE": Entry(413, "请求过大", "Body too large", "请求内容不得超过 {most} 字节。", "The body may have {most} bytes at most."),
@@ -134,11 +135,12 @@ REGISTRY: Mapping[str, Entry] = {
 }
 
 MEMBERSHIP: Mapping[str, Entry] = {
-    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件种类或号码不符合规则。", "The document's kind or number is not valid."),
+    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
     "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
     "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
     "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
-    "COVERAGE_ORDER": Entry(409, "覆盖日期次序", "Order of coverage", "该工会对此企业在 {on} 已有覆盖记录,新日期不得早于它。", "There is a coverage fact of {on} already; the new date may not be before it."),
+    "COVERAGE_ORDER": Entry(409, "覆盖期间重叠", "Coverages overlap", "该工会对此企业已有覆盖记录(如 {on}),各覆盖期间不得重叠;补录过去的覆盖请给出 ended_on。", "The union has another coverage of this enterprise (as on {on}); coverages may not overlap. A past one is entered with ended_on."),
+    "ENDED_BEFORE_IT_BEGAN": Entry(422, "结束早于开始", "Ended before it began", "结束日期须晚于开始日期 {on}。", "The end must be after the beginning on {on}."),
     "ALREADY_COVERED": Entry(409, "已被覆盖", "Already covered", "企业 {enterprise} 已由工会 {union} 覆盖。", "The enterprise {enterprise} is covered by the union {union} already."),
     "NOT_COVERED": Entry(422, "未被覆盖", "Not covered", "该工会在 {on} 未覆盖企业 {enterprise}。", "The union does not cover the enterprise {enterprise} on {on}."),
     "ALREADY_DISSOLVED": Entry(409, "工会已撤销", "Already dissolved", "工会 {union} 已于 {on} 撤销。", "The union {union} was dissolved on {on}."),
