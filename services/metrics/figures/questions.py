@@ -16,11 +16,14 @@ from services.metrics.figures.labels import label
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
 from services.metrics.folding.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
-from shared.http.auth import Areas
+from shared.http.auth import Areas, current_client
+from shared.http.limits import Turns
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 
 ALL = "all"
+PATIENCE = 10.0
+"""Seconds that a question waits for its turn, and for a connection."""
 MOST_KEPT = 50_000
 """Items; about 15 MB."""
 MOST_LISTS = 64
@@ -139,12 +142,17 @@ class Snapshots:
         self._shards = shards
         self._stale_reason = stale_reason
         self._trees = AreaVersionsCache()
+        self._turns = Turns(max(1, pool.get_max_size() // 2), PATIENCE)
         self._lists = KeptLists()
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         """A snapshot of the serving generation. `areas`: those whose names row-level security shows; None: none."""
-        async with self._pool.acquire(timeout=10) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+        async with (
+            self._turns.turn(current_client.get()),
+            self._pool.acquire(timeout=10) as conn,
+            conn.transaction(isolation="repeatable_read", readonly=True),
+        ):
             setting = areas.setting() if areas else ""
             await sql.see_areas(conn, setting)
             row = await sql.serving(conn, self._shards)
