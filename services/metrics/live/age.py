@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class AgeWatch:
-    """`run(stop)` watches; `now()` is the freshness at this moment. `on_age()` is called when it has news, `on_silence()` when the database
+    """`run(stop)` watches; `at_present()` is the freshness at this moment. `on_age()` is called when it has news, `on_silence()` when the database
     has become silent."""
 
     def __init__(self, dsn: str, kafka: str, shards: int, on_age: Callable[[], None], on_silence: Callable[[], None]) -> None:
@@ -54,7 +54,7 @@ class AgeWatch:
         async with asyncio.timeout(FIRST_WITHIN):
             await self._known.wait()
 
-    def now(self) -> Freshness | None:
+    def at_present(self) -> Freshness | None:
         """The freshness with the age of this moment; None: nothing was ever read."""
         if self._last is None:
             return None
@@ -105,7 +105,7 @@ class AgeWatch:
         told_at, before, silent = float("-inf"), None, False
         while not stop.is_set():
             self._looks += 1
-            now = self.now()
+            now = self.at_present()
             news = None if now is None else (now.reason, now.closed_day)
             if news != before or time.monotonic() - told_at >= TELL_EVERY:
                 told_at, before = time.monotonic(), news

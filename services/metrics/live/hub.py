@@ -74,7 +74,7 @@ class Hub:
     @property
     def freshness(self) -> Freshness | None:
         """How old the figures are at this moment; None: nothing was ever read."""
-        return self._watch.now()
+        return self._watch.at_present()
 
     @property
     def unreachable(self) -> bool:
