@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.contracts.codes import CLOSING, CORRECTING, COVERAGE_ENDING, DISSOLVING, LEAVING, WITHDRAWING, CodeList
+
 # One code a line: the tables are read and compared by eye, as tables.
 # fmt: off
 LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -73,6 +75,21 @@ def label(table: str, code: str, language: str) -> str:
     return pair[1] if language == "en" else pair[0]
 
 
+REASONS: Mapping[str, CodeList] = {
+    "parkunion.member-joined.v1": LEAVING,
+    "parkunion.member-left.v1": LEAVING,
+    "parkunion.union-dissolved.v1": DISSOLVING,
+    "parkunion.coverage-ended.v1": COVERAGE_ENDING,
+    "parkunion.enterprise-closed.v1": CLOSING,
+    "parkunion.fact-corrected.v1": CORRECTING,
+    "parkunion.event-withdrawn.v1": WITHDRAWING,
+}
+"""{CloudEvents type: the list of its reasons}"""
+
+
 def reason_text(type_name: str, code: str | None, language: str) -> str | None:
-    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it."""
-    return code
+    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it. A code of no list is its own name."""
+    if code is None or type_name not in REASONS:
+        return code
+    found = REASONS[type_name].label(code)
+    return found.en if language == "en" else found.zh
