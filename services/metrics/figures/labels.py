@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.contracts import TYPES, Event
 from shared.contracts.codes import CLOSING, CORRECTING, COVERAGE_ENDING, DISSOLVING, LEAVING, WITHDRAWING, CodeList
+from shared.contracts.membership import CoverageEnded, MemberJoined, MemberLeft, UnionDissolved
+from shared.contracts.registry import EnterpriseClosed
+from shared.contracts.streams import EventWithdrawn, FactCorrected
 
 # One code a line: the tables are read and compared by eye, as tables.
 # fmt: off
@@ -67,6 +71,18 @@ LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 # fmt: on
 
 
+REASONS: Mapping[type[Event], CodeList] = {
+    MemberJoined: LEAVING,
+    MemberLeft: LEAVING,
+    UnionDissolved: DISSOLVING,
+    CoverageEnded: COVERAGE_ENDING,
+    EnterpriseClosed: CLOSING,
+    FactCorrected: CORRECTING,
+    EventWithdrawn: WITHDRAWING,
+}
+"""{event that gives a reason: the list of its codes}; a test finds every event with a field `reason`. A member joins with a reason only by a transfer."""
+
+
 def label(table: str, code: str, language: str) -> str:
     """The name of a code; a code that is not in the table is its own name."""
     pair = LABELS.get(table, {}).get(code)
@@ -75,21 +91,13 @@ def label(table: str, code: str, language: str) -> str:
     return pair[1] if language == "en" else pair[0]
 
 
-REASONS: Mapping[str, CodeList] = {
-    "parkunion.member-joined.v1": LEAVING,
-    "parkunion.member-left.v1": LEAVING,
-    "parkunion.union-dissolved.v1": DISSOLVING,
-    "parkunion.coverage-ended.v1": COVERAGE_ENDING,
-    "parkunion.enterprise-closed.v1": CLOSING,
-    "parkunion.fact-corrected.v1": CORRECTING,
-    "parkunion.event-withdrawn.v1": WITHDRAWING,
-}
-"""{CloudEvents type: the list of its reasons}"""
-
-
 def reason_text(type_name: str, code: str | None, language: str) -> str | None:
-    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it. A code of no list is its own name."""
-    if code is None or type_name not in REASONS:
+    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it. None without a code."""
+    if code is None:
+        return None
+    given_by = TYPES.get(type_name)
+    listed = REASONS.get(given_by) if given_by is not None else None
+    if listed is None:
         return code
-    found = REASONS[type_name].label(code)
-    return found.en if language == "en" else found.zh
+    named = listed.label(code)
+    return named.en if language == "en" else named.zh
