@@ -21,6 +21,11 @@ DOCUMENTS = {
     "metrics": metrics.api(settings_of(MetricsSettings)).openapi,
 }
 SAID = ("next", "left_out")
+COMPLETE = {
+    "registry /v1/enterprises/{enterprise_id}": "one resource with its whole history: its statements have no LIMIT",
+    "membership /v1/unions/{union_id}": "one resource with every period of coverage: its statement has no LIMIT",
+}
+"""Answers whose lists are parts of one resource and are never cut."""
 
 
 def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +55,12 @@ def silent(document: dict[str, Any]) -> Iterator[str]:
 
 @pytest.mark.parametrize("service", DOCUMENTS)
 def test_every_answer_with_a_list_says_what_is_not_in_it(service: str) -> None:
-    assert list(silent(DOCUMENTS[service]())) == []
+    assert [path for path in silent(DOCUMENTS[service]()) if f"{service} {path}" not in COMPLETE] == []
+
+
+def test_every_exception_is_still_a_route() -> None:
+    routes = {f"{service} {path}" for service, document in DOCUMENTS.items() for path in document()["paths"]}
+    assert COMPLETE.keys() - routes == set()
 
 
 def test_a_list_that_says_nothing_is_found() -> None:

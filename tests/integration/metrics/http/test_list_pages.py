@@ -75,7 +75,8 @@ async def build(metrics: Metrics) -> str:
         metrics.append(subject, HeadcountReported(workers=10 + number), "2024-01-01")
         if number < 3:
             union = uuid7()
-            metrics.append(f"union/{union}", UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park), "2024-02-01")
+            founded = UnionFounded(union_id=union, kind=UnionKind.ENTERPRISE_UNION, seat_area=park, name=f"union {number}")
+            metrics.append(f"union/{union}", founded, "2024-02-01")
             metrics.append(subject, CoverageStarted(enterprise_id=key, union_id=union, kind=UnionKind.ENTERPRISE_UNION), "2024-02-01")
         made = made or str(key)
     for month in range(3, 8):
