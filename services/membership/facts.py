@@ -28,11 +28,11 @@ from shared.contracts.membership import (
     VisitMade,
     VisitPurpose,
 )
-from shared.writing.fields import one_of, optional, text
+from shared.writing.fields import code, one_of, optional, text
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Table
 
 NAME = Field("name", optional(text(re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"))))
-SEAT = Field("seat_area", text(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")))
+SEAT = Field("seat_area", code(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")))
 REASON = Field("reason", text(re.compile(r"[A-Za-z0-9_.-]{1,64}")))
 
 FACTS: tuple[FactKind[World], ...] = (

@@ -20,7 +20,7 @@ from shared.writing.fields import Wrong, day, optional
 LONGEST_NAME = 200
 AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
-area_code = fields.text(AREA_CODE, "BAD_AREA_CODE")
+area_code = fields.code(AREA_CODE, "BAD_AREA_CODE")
 """The code of a division or park. Raises BAD_AREA_CODE."""
 
 

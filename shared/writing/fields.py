@@ -8,6 +8,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from shared.problems.texts import code_form
+
 Reader: TypeAlias = Callable[[Any], Any]
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -25,8 +27,8 @@ class Wrong(ValueError):
 def day(value: Any) -> date:
     """A date `YYYY-MM-DD`. Raises INVALID_DATE."""
     try:
-        if isinstance(value, str) and ISO_DAY.fullmatch(value):
-            return date.fromisoformat(value)
+        if isinstance(value, str) and ISO_DAY.fullmatch(text := code_form(value)):
+            return date.fromisoformat(text)
     except ValueError:
         pass
     raise Wrong("INVALID_DATE")
@@ -43,18 +45,24 @@ def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
     return read
 
 
+def code(form: re.Pattern[str], problem: str = "INVALID_VALUE") -> Reader:
+    """A code of this form, in its normal form (`code_form`): blanks around it and full-width characters make no other code. Raises `problem`."""
+    read_text = text(form, problem)
+    return lambda value: read_text(code_form(value) if isinstance(value, str) else value)
+
+
 def optional(reader: Reader) -> Reader:
     """null, or what `reader` reads."""
     return lambda value: None if value is None else reader(value)
 
 
 def whole_number(value: Any) -> int:
-    """A whole number from 0 on. Raises NOT_A_WHOLE_NUMBER, BELOW_ZERO."""
-    if type(value) is not int:
+    """A whole number from 0 on; in JSON 40, 40.0 and 4e1 are one. Raises NOT_A_WHOLE_NUMBER, BELOW_ZERO."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
         raise Wrong("NOT_A_WHOLE_NUMBER")
     if value < 0:
         raise Wrong("BELOW_ZERO")
-    return value
+    return int(value)
 
 
 def one_of(codes: type[StrEnum]) -> Reader:

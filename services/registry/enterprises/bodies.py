@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import WithJsonSchema
+from pydantic import Field, StrictBool, WithJsonSchema
 
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
@@ -14,7 +14,8 @@ from shared.contracts.ids import uuid7
 from shared.http.forms import Command, Text
 from shared.journal.reasons import reason_of
 
-CreditCode = Annotated[str | None, read(fields.credit_code), text(null=True, minLength=18, maxLength=18)]
+CreditCode = Annotated[str | None, read(fields.credit_code_form), text(null=True, minLength=18, maxLength=18)]
+RegistrationNumber = Annotated[str | None, read(fields.registration_number), text(null=True, pattern=r"^\d{15}$")]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
 Ownership = Annotated[str | None, read(fields.ownership), text(null=True, pattern=anchored(fields.OWNERSHIP))]
 Workers = Annotated[int, read(fields.workers), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": fields.MOST_WORKERS})]
@@ -22,10 +23,16 @@ Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type"
 
 
 class EnterpriseBody(Command):
-    """An enterprise that settled in a park. What is left out is unknown."""
+    """An enterprise that settled in a park. What is left out is unknown.
+
+    `registration_number`: of 15 digits, as before credit codes; a wrong check digit is a warning. `accept_wrong_check`: a credit code whose
+    check character is wrong is recorded with a warning instead of refused; imports of existing files ask for it.
+    """
 
     name: Name
     credit_code: CreditCode = None
+    registration_number: RegistrationNumber = None
+    accept_wrong_check: StrictBool = Field(False)
     park: AreaCode
     industry: Industry = None
     ownership: Ownership = None
@@ -33,7 +40,17 @@ class EnterpriseBody(Command):
 
     def command(self) -> RegisterEnterprise:
         """With a new id."""
-        return RegisterEnterprise(uuid7(), self.name, self.credit_code, self.park, self.industry, self.ownership, self.settled_on)
+        return RegisterEnterprise(
+            uuid7(),
+            self.name,
+            self.credit_code,
+            self.park,
+            self.industry,
+            self.ownership,
+            self.settled_on,
+            self.registration_number,
+            self.accept_wrong_check,
+        )
 
 
 class HeadcountBody(Command):

@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from services.registry.enterprises import store
 from services.registry.enterprises.enterprise import enterprise_of, enterprise_subject
+from services.registry.enterprises.rules import wrong_checks
 from services.registry.reads import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, HeadcountReported
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id
 from shared.http.web import CallerOf
-from shared.problems.errors import NotFound
+from shared.problems.errors import NotFound, warnings
 from shared.process import db
 from shared.process.db import Connection
 from shared.writing import standing
@@ -63,7 +64,7 @@ async def _require_granted(conn: Connection, caller: Caller, enterprise_id: UUID
 
 
 async def one(conn: Connection, enterprise_id: UUID) -> dict[str, Any] | None:
-    """One enterprise as it is now, with the dates of its history; None if it does not exist or was withdrawn."""
+    """One enterprise as it is now, with the dates of its history and what is odd about its codes (`findings`); None if it does not exist or was withdrawn."""
     subject = enterprise_subject(enterprise_id)
     history = (await standing.whole(conn, [subject])).histories.get(subject, History(subject))
     found = enterprise_of(history)
@@ -73,6 +74,7 @@ async def one(conn: Connection, enterprise_id: UUID) -> dict[str, Any] | None:
         "id": str(found.id),
         "name": found.name,
         "credit_code": found.credit_code,
+        "registration_number": found.registration_number,
         "park": found.park,
         "district": found.district,
         "industry": found.industry,
@@ -89,6 +91,7 @@ async def one(conn: Connection, enterprise_id: UUID) -> dict[str, Any] | None:
         "headcounts": [{"on": fact.on, "workers": data.workers} for fact, data in history.holding(HeadcountReported)],
         "subject": subject,
         "sequence": history.sequence,
+        "findings": warnings(wrong_checks(found.credit_code, found.registration_number)),
     }
 
 
