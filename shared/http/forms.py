@@ -98,6 +98,11 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def code_text(value: str) -> str:
+    """A code without control characters, in its normal form."""
+    return _without_control(code_form(value))
+
+
 Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 """A business date, `YYYY-MM-DD` from 1900-01-01 on. That it is not after today is checked by the rules."""
 Id: TypeAlias = Annotated[UUID, BeforeValidator(_in_full)]
