@@ -84,7 +84,7 @@ def test_the_figures_that_the_demo_writes_are_those_of_the_file(done: Demo) -> N
     total = rows["all"]
     figures = tuple(total[name] for name in ("units", "should_organise_all", "covered_all", "workers", "members"))
     assert figures == TOTALS["2021-12-31"]
-    assert total["unit_founding_rate_all"] == {"n": 2342, "d": 3777, "rate": 2342 / 3777, "reason": None}
+    assert total["unit_founding_rate_all"] == {"numerator": 2342, "denominator": 3777, "rate": 2342 / 3777, "reason": None}
 
 
 def test_an_earlier_day_has_the_figures_of_that_day_in_every_state(done: Demo) -> None:
