@@ -102,3 +102,9 @@ async def forget(conn: Connection, limit: int = 1000) -> int:
 
 def _result(stored: Any) -> Result | None:
     return None if stored is None else msgspec.convert(stored, Result)
+
+
+async def results(conn: Connection, client: str, given: Sequence[str]) -> dict[str, Result]:
+    """{key: what it answered} of those of a client's keys that are known, without claiming them."""
+    rows = await conn.fetch("SELECT key, result FROM idempotency WHERE client = $1 AND key = ANY($2::text[])", client, given)
+    return {row["key"]: found for row in rows if (found := _result(row["result"])) is not None}

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.answers import Created, created
+from shared.http.answers import Created, created, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Text, Withdrawal
@@ -21,7 +22,7 @@ from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.reasons import reason_of
-from shared.problems.errors import NotFound
+from shared.problems.errors import Forbidden, NotFound
 from shared.problems.preconditions import expected_by
 from shared.process import db
 from shared.process.db import Connection
@@ -37,6 +38,8 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 MOST_ITEMS = 500
+MOST_KEYS = 500
+Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
 
 CORRECTION_OP = "correction"
@@ -88,6 +91,7 @@ def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> API
     _add_corrections(router, table)
     _add_batch(router, table)
     if events is not None:
+        _add_keys(router, table, events)
         _add_events(router, table, events)
     return router
 
@@ -167,6 +171,55 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
 
     endpoint.__name__, endpoint.__doc__ = table.batch_name, table.batch_doc
     router.add_api_route("/batch", endpoint, methods=["POST"], tags=["batch"], openapi_extra=batch.openapi)
+
+
+class KeysBody(Body):
+    """Idempotency keys of the caller."""
+
+    keys: list[Key] = Field(min_length=1, max_length=MOST_KEYS)
+
+
+class KeyAnswer(BaseModel):
+    """What a key answered."""
+
+    key: str = Field(description="The idempotency key, as it was sent")
+    id: str = Field(description="The id that the command answered")
+    subject: str = Field(description="The stream of its facts")
+    sequence: int = Field(description="The sequence of its last event in that stream")
+    event_ids: list[UUID] = Field(description="The events that it recorded, in their order")
+
+
+class KeyAnswers(BaseModel):
+    """The keys that are known; others were never used, were refused, or are older than 30 days."""
+
+    items: list[KeyAnswer] = Field(description="In the order asked for")
+
+
+def _add_keys(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
+    @router.post("/keys", response_model=KeyAnswers, tags=["batch"])
+    async def look_up_keys(request: Request, caller: CallerOf, body: KeysBody) -> Response:
+        """What the caller's idempotency keys answered, so that a later command can name what an earlier one made. Changes nothing."""
+        caller.require(f"{table.service}:write")
+        async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+            found = await idempotency.results(conn, caller.client, body.keys)
+            seen: dict[str, bool] = {}
+            for result in found.values():
+                if result.subject not in seen:
+                    seen[result.subject] = caller.areas.everything or await _may_read(route, conn, caller, result.subject)
+        known = [(key, found[key]) for key in dict.fromkeys(body.keys) if key in found and seen[found[key].subject]]
+        items = [
+            {"key": key, "id": result.id, "subject": result.subject, "sequence": result.sequence, "event_ids": result.event_ids}
+            for key, result in known
+        ]
+        return json_response({"items": items})
+
+
+async def _may_read(route: EventsRoute, conn: Connection, caller: Caller, subject: str) -> bool:
+    try:
+        await route.permit(conn, caller, subject)
+    except (Forbidden, NotFound):
+        return False
+    return True
 
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
