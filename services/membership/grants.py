@@ -3,14 +3,16 @@ that what the command names is unknown."""
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World, enterprise_subject, union_subject
+from shared.contracts.membership import CoverageEnded, CoverageStarted
 from shared.writing.facts import Correct, Standing
-from shared.writing.table import Access
+from shared.writing.table import Access, Places
 
 
 def found(world: World, command: Found, access: Access) -> None:
@@ -49,18 +51,26 @@ def transfer(world: World, command: Transfer, access: Access) -> None:
     enterprise(world, access, command.enterprise_id, "enterprise_id")
 
 
-def correct(world: World, fact: Standing, command: Correct, access: Access) -> None:
-    """The union's seat or the enterprise must be granted; if it was withdrawn, every area. So must a new seat."""
-    kind, _, key = fact.subject.partition("/")
-    if kind == "union" and UUID(key) in world.unions:
-        _union(world, access, UUID(key))
-    elif kind == "enterprise" and UUID(key) in world.enterprises:
-        enterprise(world, access, UUID(key), "corrects")
-    else:
-        access.area(world, None, "corrects")
-    if command.data and isinstance(seat := command.data.get("seat_area"), str):
-        access.area(world, seat, "data.seat_area")
+def correct(world: World, fact: Standing, _command: Correct, access: Access) -> None:
+    """The resource must be as its caller has read it. Grants: shared/writing/granting.py, by `places`."""
     access.resource(world, fact.subject, world.etags.get(resource_of(fact.subject, fact.data)))
+
+
+def places(world: World, subject: str) -> Places:
+    """The seat of the union of a stream, or where its enterprise is; nowhere if it was withdrawn."""
+    kind, _, key = subject.partition("/")
+    if kind == "union":
+        union = world.unions.get(UUID(key))
+        return [] if union is None else [(date.min, union.seat_area)]
+    found = world.enterprises.get(UUID(key))
+    return [] if found is None else world.placed.get(found.id) or [(date.min, found.park)]
+
+
+def seat(world: World, fact: Standing) -> list[str | None]:
+    """The seat of the union that a fact of coverage names, as coverage itself needs it."""
+    assert isinstance(fact.data, CoverageStarted | CoverageEnded)
+    union = world.unions.get(fact.data.union_id)
+    return [None if union is None else union.seat_area]
 
 
 def _union(world: World, access: Access, union_id: UUID) -> None:

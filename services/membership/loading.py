@@ -20,7 +20,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.directory import not_yet_known
 from shared.directory.known import Enterprise
-from shared.directory.store import ENTERPRISE_COLUMNS, enterprises
+from shared.directory.store import ENTERPRISE_COLUMNS, enterprises, placed
 from shared.problems.preconditions import etag_of
 from shared.process.db import Connection
 from shared.writing.standing import UNREADABLE
@@ -131,6 +131,10 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     if needs.paths:
         needs.areas |= {enterprise.park for enterprise in world.enterprises.values()}
         needs.areas |= {union.seat_area for union in world.unions.values()}
+        if needs.events or needs.ranges:
+            # Grants of corrections ask where an enterprise was.
+            world.placed = await placed(conn, world.enterprises.keys())
+            needs.areas |= {park for places in world.placed.values() for _, park in places}
     await not_yet_known.complete(conn, world, needs.enterprises, needs.areas, topic=context.registry_topic, partitions=context.partitions)
     if needs.etags:
         contents = {union_id: await unions.one(conn, union_id) for union_id in needs.changed}

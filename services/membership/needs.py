@@ -10,6 +10,8 @@ from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
+from shared.problems.errors import Unprocessable
+from shared.problems.texts import code_form
 from shared.process.clock import Clock
 from shared.writing import table
 from shared.writing.facts import Correct, Standing
@@ -84,7 +86,9 @@ def dissolve(needs: Needs, command: Dissolve) -> None:
 
 
 def join(needs: Needs, command: Join) -> None:
-    """The union, the enterprise and the person. Raises INVALID_DOCUMENT (422)."""
+    """The union, the enterprise and the person. Raises FIELD_REQUIRED, and what documents are refused with (422)."""
+    if (command.left_on is None) != (command.left_reason is None):
+        raise Unprocessable("FIELD_REQUIRED", field="left_on" if command.left_on is None else "left_reason")
     needs.enterprises.add(command.enterprise_id)
     needs.unions.add(command.union_id)
     assert needs.documents is not None
@@ -108,7 +112,7 @@ def transfer(needs: Needs, command: Transfer) -> None:
 def correction(needs: Needs, command: Correct) -> None:
     """The new seat, if one is given."""
     if command.data and isinstance(seat := command.data.get("seat_area"), str):
-        needs.areas.add(seat)
+        needs.areas.add(code_form(seat))
 
 
 def stream(needs: Needs, subject: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.metrics.cleaning import cleaner_of
 from services.metrics.figures.freshness import closed_day, log_incomplete
 from services.metrics.folding import coverage
 from services.metrics.generations import lifecycle
@@ -120,6 +121,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
+        async with cleaner_of(settings).beside(stop):
+            await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 
     return {"projector": projector}

@@ -51,6 +51,10 @@ DELETE FROM enterprises AS e WHERE id = ANY($1::uuid[])
 """
 ENTERPRISE_COLUMNS = "id, park, settled_on, closed_on, closing"
 ENTERPRISES = f"SELECT {ENTERPRISE_COLUMNS} FROM enterprises WHERE id = ANY($1::uuid[])"
+PLACED = """
+SELECT enterprise_id, occurred_on, park FROM enterprise_facts WHERE enterprise_id = ANY($1::uuid[]) AND park IS NOT NULL
+ORDER BY enterprise_id, occurred_on, rank
+"""
 PATHS = """
 WITH RECURSIVE up AS (
     SELECT code AS start, code, parent, 1 AS depth FROM areas WHERE code = ANY($1::text[])
@@ -114,6 +118,14 @@ async def put_facts(conn: Connection, facts: Mapping[Rank, EnterpriseFact | None
 async def enterprises(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Enterprise]:
     """These enterprises, as far as they are known."""
     return {row["id"]: Enterprise(*row) for row in await conn.fetch(ENTERPRISES, list(ids))} if ids else {}
+
+
+async def placed(conn: Connection, ids: Collection[UUID]) -> dict[UUID, list[tuple[date, str]]]:
+    """{enterprise: (from this day on, park), in order}, by the facts that hold."""
+    found: dict[UUID, list[tuple[date, str]]] = {}
+    for row in await conn.fetch(PLACED, list(ids)) if ids else ():
+        found.setdefault(row["enterprise_id"], []).append((row["occurred_on"], row["park"]))
+    return found
 
 
 async def paths(conn: Connection, codes: Iterable[str]) -> dict[str, list[str]]:

@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared import __version__
+from shared.contracts import codes
 from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
@@ -36,7 +38,6 @@ from shared.process.telemetry import traceparent_now
 BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
 """{path: bytes} of routes that take more than BODY_LIMIT."""
-VERSION = "0.2.0"
 CODES_OF_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
 NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_type", "bytes_type"})
 """Pydantic's errors for a body that is bytes because its Content-Type is not JSON."""
@@ -98,7 +99,7 @@ def create_app(
     """
     app = FastAPI(
         title=title,
-        version=VERSION,
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -107,6 +108,7 @@ def create_app(
         # The framework's spans have query strings, and its logs exception texts: both may be personal.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    codes.add(settings.more_codes)
     app.state.settings = settings
     app.state.verifier = verifier or Verifier(settings)
     app.state.authenticators = list(authenticators)
@@ -138,6 +140,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ClockAheadError, _on_clock_ahead)
     app.add_exception_handler(EventTooLargeError, _on_event_too_large)
     app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
+    app.add_exception_handler(db.OutcomeUnknownError, _on_outcome_unknown)
     for outage in db.OUTAGES:
         app.add_exception_handler(outage, _on_outage)
 
@@ -177,6 +180,13 @@ async def _on_http(request: Request, error: Any) -> Response:
 async def _on_outage(request: Request, error: Any) -> Response:
     log.warning("database.away", error=described(error))
     return _answer(request, Unavailable("UNAVAILABLE"))
+
+
+async def _on_outcome_unknown(request: Request, error: Any) -> Response:
+    """A question has written nothing, whatever became of its transaction."""
+    log.warning("database.unknown", error=described(error))
+    reads = request.method in ("GET", "HEAD")
+    return _answer(request, Unavailable("UNAVAILABLE" if reads else "OUTCOME_UNKNOWN"))
 
 
 async def _on_clock_ahead(request: Request, error: Any) -> Response:

@@ -41,7 +41,8 @@ REQUESTS: Mapping[str, Entry] = {
     "TOO_MANY_REQUESTS": Entry(429, "请求过多", "Too many requests", "请求过于频繁,请稍后再试。", "Requests come too often; try again later."),
     "INTERNAL": Entry(500, "内部错误", "Internal error", "服务内部出错,已记入日志,追踪号 {trace}。", "The service failed; it is logged with the trace {trace}."),
     "UNAVAILABLE": Entry(503, "暂不可用", "Unavailable", "服务暂时无法应答,请稍后重试;未写入任何内容。", "The service cannot answer now; try again later. Nothing was written."),
-    "CLOCK_AHEAD": Entry(503, "时钟超前", "Clock ahead", "最近一次记录的时间晚于当前时钟,请稍后重试。", "The last record is later than the clock; try again later."),
+    "OUTCOME_UNKNOWN": Entry(503, "结果未知", "Outcome unknown", "提交时与数据库的连接中断,无法确认请求是否已执行。请原样重发,带上原来的幂等键;原请求没有键的,带上本应答给出的键(Idempotency-Key):只会执行一次,并得到应有的应答。", "The connection to the database was lost while the request was being committed; it may have been carried out or not. Send the same request again, with its Idempotency-Key or, if it had none, with the one that this answer gives: it is done once, and answered."),
+    "CLOCK_AHEAD": Entry(503, "时钟超前", "Clock ahead", "最近一次记录的时间晚于当前时钟,请稍后重试;未写入任何内容。", "The last record is later than the clock; try again later. Nothing was written."),
 }
 
 FIELDS: Mapping[str, Entry] = {
@@ -69,11 +70,13 @@ FIELDS: Mapping[str, Entry] = {
     "NOT_AN_OBJECT": Entry(422, "不是对象", "Not an object", "此处须为 JSON 对象。", "Here a JSON object is needed."),
     "TOO_FEW": Entry(422, "过少", "Too few", "至少需要 {limit} 项。", "At least {limit} entries are needed."),
     "TOO_MANY": Entry(422, "过多", "Too many", "最多 {most} 项。", "{most} entries at most."),
+    "HOLDS_RESIDENT_NUMBER": Entry(422, "含公民身份号码", "Holds a resident number", "此处不得含有公民身份号码;证件号码只填入 document.number。", "No resident identity number belongs here; it is given in document.number alone."),
     "BAD_AREA_CODE": Entry(422, "区域代码无效", "Bad area code", "区域代码以字母或数字开头,由字母、数字、点、横线、下划线组成,至多 64 个字符。", "An area code begins with a letter or digit and has letters, digits, dots, hyphens and underscores, 64 at most."),
 }
 
 COMMANDS: Mapping[str, Entry] = {
     "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
+    "IDEMPOTENCY_KEY_TWICE": Entry(400, "幂等键重复", "Two idempotency keys", "一个请求只能有一个 Idempotency-Key 头。", "A request has one Idempotency-Key header at most."),
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
@@ -92,6 +95,7 @@ SHARED_FACTS: Mapping[str, Entry] = {
     "FACT_WITHDRAWN": Entry(409, "事实已撤回", "Fact withdrawn", "事件 {event} 所述事实已撤回。", "The fact of the event {event} was withdrawn."),
     "NOT_CORRECTABLE": Entry(422, "不可更正", "Not correctable", "{field} 不可更正。", "{field} cannot be corrected."),
     "NOTHING_TO_CHANGE": Entry(422, "无可变更", "Nothing to change", "内容与现有记录相同,或未给出任何变更。", "It says what is known already, or nothing at all."),
+    "REASON_NOT_LISTED": Entry(422, "原因代码不在列表内", "Reason not in the list", "原因须为下列代码之一:{expected};其他说明请写入 note。", "A reason is one of the codes: {expected}. Other words belong into note."),
     "RESERVED_REASON": Entry(422, "保留的原因代码", "Reserved reason", "原因代码 {reason} 由平台使用。", "The reason {reason} is the platform's own."),
     "UNKNOWN_STREAM": Entry(404, "未知事件流", "Unknown stream", "本服务没有事件流 {subject}。", "This service has no stream {subject}."),
     "FROM_AFTER_TO": Entry(422, "区间颠倒", "Range turned round", "from 不得大于 to。", "from may not be greater than to."),
@@ -118,7 +122,7 @@ REGISTRY: Mapping[str, Entry] = {
     "DUPLICATE_CREDIT_CODE": Entry(409, "统一社会信用代码重复", "Duplicate credit code", "统一社会信用代码 {credit_code} 已属于另一企业。", "Another enterprise has the credit code {credit_code}."),
     "PROBABLE_DUPLICATE": Entry(201, "疑似重复", "Probable duplicate", "该园区已有名称相近的企业;已登记,请核对。", "The park has an enterprise of almost the same name; registered all the same, please check."),
     "INVALID_INDUSTRY": Entry(422, "行业代码无效", "Invalid industry", "行业为 GB/T 4754 的门类字母 A–T,可后接至多四位数字。", "An industry is a section letter A–T of GB/T 4754 with up to four digits behind it."),
-    "INVALID_OWNERSHIP": Entry(422, "登记注册类型无效", "Invalid ownership", "登记注册类型为代码,如 GB/T 12402 的三位数字。", "An ownership is a code, such as three digits of GB/T 12402."),
+    "INVALID_OWNERSHIP": Entry(422, "登记注册类型无效", "Invalid ownership", "登记注册类型须为下列代码之一:{expected}。", "An ownership is one of the codes: {expected}."),
     "TOO_MANY_DECIMALS": Entry(422, "小数位过多", "Too many decimals", "金额以元计,至多两位小数。", "An amount is in yuan with two decimals at most."),
     "SAME_PARK": Entry(422, "园区未变", "Same park", "企业当时已在园区 {park}。", "The enterprise was in the park {park} by then already."),
     "MOVED_BEFORE_SETTLING": Entry(422, "迁移早于入驻", "Moved before settling", "迁移不得早于入驻之日 {settled_on}。", "A move cannot be before the settling on {settled_on}."),
@@ -142,7 +146,7 @@ MEMBERSHIP: Mapping[str, Entry] = {
     "BEFORE_COVERAGE": Entry(422, "早于覆盖", "Before coverage", "日期早于工会最近一次覆盖记录 {on}。", "The date is before the union's last coverage fact of {on}."),
     "ONE_UNIT_ONLY": Entry(422, "仅限一个单位", "One unit only", "基层工会委员会只覆盖一个单位。", "An enterprise union covers one unit only."),
     "SAME_MEMBERSHIP": Entry(422, "会籍未变", "Same membership", "会员已在该企业的该工会。", "The member is in that union at that enterprise already."),
-    "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在该期间已有会籍;请办理接转。", "The person is a member elsewhere on those days; transfer the membership."),
+    "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在这些日期已是{where}的会员;到别处工作请办理接转,补录过去的会籍请给出 left_on 和 left_reason。", "The person is a member {where} on some of those days; a change of union or enterprise is a transfer, and a past membership is entered with left_on and left_reason."),
     "ALREADY_LEFT": Entry(409, "已退会", "Already left", "该会员已于 {on} 退会。", "The member left on {on}."),
     "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}."),
     "NO_ENTERPRISES": Entry(422, "缺少单位", "No enterprises", "{kind} 须至少覆盖一个单位。", "A union of the kind {kind} covers at least one unit."),

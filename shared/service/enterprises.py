@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -104,15 +105,16 @@ def permit_enterprise(world: World, command: Any, access: Access) -> None:
     permit(world, command.enterprise_id, access)
 
 
-def permit_correction(world: World, fact: Standing, _command: Correct, access: Access) -> None:
-    """The park of the enterprise must be granted; of an enterprise that the registry has withdrawn, every area.
-
-    Raises AREA_NOT_GRANTED (403), STREAM_UNREADABLE (409).
-    """
-    enterprise_id = enterprise_of(fact.subject)
-    found = world.enterprises.get(enterprise_id) if enterprise_id else None
-    access.area(world, found.park if found else None, "corrects")
+def permit_correction(world: World, fact: Standing, _command: Correct, _access: Access) -> None:
+    """The stream can be read. Raises STREAM_UNREADABLE (409)."""
     world.require_readable(fact.subject)
+
+
+def places(world: World, subject: str) -> table.Places:
+    """Where the enterprise of a stream is; nowhere if the registry has withdrawn it."""
+    enterprise_id = enterprise_of(subject)
+    found = world.enterprises.get(enterprise_id) if enterprise_id else None
+    return [] if found is None else world.placed.get(found.id) or [(date.min, found.park)]
 
 
 async def _wanted(_: Connection, needs: Needs) -> Collection[str]:
@@ -134,6 +136,10 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     locked = [enterprise_id for enterprise_id in needs.enterprises if subject_of(enterprise_id) in world.heads]
     world.enterprises = dict(await store.enterprises(conn, locked))
     areas = {enterprise.park for enterprise in world.enterprises.values()} if needs.paths else set()
+    if needs.paths and (needs.events or needs.ranges):
+        # Grants of corrections ask where an enterprise was.
+        world.placed = await store.placed(conn, locked)
+        areas |= {park for steps in world.placed.values() for _, park in steps}
     await not_yet_known.complete(conn, world, needs.enterprises, areas, topic=context.registry_topic, partitions=context.partitions)
 
 
@@ -162,6 +168,8 @@ def enterprise_table(
         needs=lambda _: Needs(),
         widen=widen,
         locks=[LOCKS],
+        places=places,
+        paths=store.paths,
         load=load,
         write=write,
     )

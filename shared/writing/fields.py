@@ -8,10 +8,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from shared.problems.texts import code_form
+from shared.contracts.codes import CodeList
+from shared.problems.personal import holds_resident_number
+from shared.problems.texts import CONTROL, code_form, shows_nothing
 
 Reader: TypeAlias = Callable[[Any], Any]
 
+LONGEST_NAME = 200
+AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -45,10 +49,41 @@ def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
     return read
 
 
-def code(form: re.Pattern[str], problem: str = "INVALID_VALUE") -> Reader:
-    """A code of this form, in its normal form (`code_form`): blanks around it and full-width characters make no other code. Raises `problem`."""
+def normal(form: re.Pattern[str], problem: str = "INVALID_VALUE") -> Reader:
+    """A text of this form, in its normal form (`code_form`): blanks around it and full-width characters make no other. Raises `problem`."""
     read_text = text(form, problem)
     return lambda value: read_text(code_form(value) if isinstance(value, str) else value)
+
+
+def name(value: Any) -> str:
+    """1 to 200 characters without blanks around them, and no resident number in them.
+
+    Raises NOT_A_TEXT, EMPTY, TOO_LONG, CONTROL_CHARACTERS, HOLDS_RESIDENT_NUMBER.
+    """
+    if not isinstance(value, str):
+        raise Wrong("NOT_A_TEXT")
+    shown = value.strip()
+    if not shown or shows_nothing(shown):
+        raise Wrong("EMPTY")
+    if len(shown) > LONGEST_NAME:
+        raise Wrong("TOO_LONG", limit=LONGEST_NAME)
+    if CONTROL.search(shown):
+        raise Wrong("CONTROL_CHARACTERS")
+    return impersonal(shown)
+
+
+def area_code(value: Any) -> str:
+    """The code of a division or park, in its normal form. Raises BAD_AREA_CODE, HOLDS_RESIDENT_NUMBER."""
+    if isinstance(value, str) and AREA_CODE.fullmatch(code := code_form(value)):
+        return impersonal(code)
+    raise Wrong("BAD_AREA_CODE")
+
+
+def impersonal(value: str) -> str:
+    """The text, if it holds no resident number. Raises HOLDS_RESIDENT_NUMBER."""
+    if holds_resident_number(value):
+        raise Wrong("HOLDS_RESIDENT_NUMBER")
+    return value
 
 
 def optional(reader: Reader) -> Reader:
@@ -63,6 +98,20 @@ def whole_number(value: Any) -> int:
     if value < 0:
         raise Wrong("BELOW_ZERO")
     return int(value)
+
+
+def code(codes: CodeList) -> Reader:
+    """A code of a closed list. Raises RESERVED_REASON, or the list's refusal."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in codes.codes:
+            return value
+        if isinstance(value, str) and value in codes.own:
+            raise Wrong("RESERVED_REASON", reason=value)
+        choices = codes.choices()
+        raise Wrong(codes.refusal, expected=choices.en, expected_zh=choices.zh)
+
+    return read
 
 
 def one_of(codes: type[StrEnum]) -> Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.unions.rules import MOST_ENTERPRISES
+from shared.contracts.codes import DISSOLVING
 from shared.contracts.membership import UnionKind
-from shared.http.forms import AreaCode, Day, Id, Name, Text
+from shared.http.forms import AreaCode, Day, Id, Listed, Name, Note, Text
 from shared.http.forms import Command as Form
 from shared.journal.reasons import reason_of
 
@@ -54,11 +55,12 @@ class CoverageBody(Form):
 
 
 class DissolutionBody(Form):
-    """The union ends. `reason` is a code, or a text that stays with the service."""
+    """The union ends. `note`: a text that stays with the service."""
 
     on: Day
-    reason: Text
+    reason: Annotated[Text, Listed(DISSOLVING)]
+    note: Note | None = None
 
     def of(self, union_id: UUID) -> Dissolve:
         """The command."""
-        return Dissolve(union_id, self.on, reason_of(self.reason))
+        return Dissolve(union_id, self.on, reason_of(self.reason, self.note))

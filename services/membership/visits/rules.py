@@ -14,7 +14,7 @@ from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.writing.facts import Decision, Fact
 from shared.writing.table import Access
 
-OUTCOME = r"[A-Za-z0-9_.-]{1,64}"
+LONGEST_OUTCOME = 64
 
 
 @dataclass(frozen=True, slots=True)

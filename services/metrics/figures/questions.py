@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -35,6 +35,9 @@ class Snapshot:
     today: date
     areas: AreaVersions
     finality: Finality
+    setting: str = ""
+    granted: Container[str] = frozenset()
+    """The codes of the areas of the caller, and of all within them, by the latest tree; `setting`: its areas for row-level security."""
 
     @property
     def version(self) -> str:
@@ -116,7 +119,8 @@ class Snapshots:
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         """A snapshot of the serving generation. `areas`: those whose names row-level security shows; None: none."""
         async with self._pool.acquire(timeout=10) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-            await conn.execute("SELECT set_config('parkunion.areas', $1, true)", areas.setting() if areas else "")
+            setting = areas.setting() if areas else ""
+            await sql.see_areas(conn, setting)
             row = await sql.serving(conn, self._shards)
             versions = {int(shard): version for shard, version in row["versions"].items()}
             today = self._clock.day_of(row["asked_at"])
@@ -124,7 +128,8 @@ class Snapshots:
             # From the same snapshot as the held events, which are deleted as soon as a topic is found recreated.
             reason = self._stale_reason() or (StaleReason.LOG_INCOMPLETE if row["log_incomplete"] else None)
             finality = Finality(row["closed_day"], row["oldest_held"], reason)
-            yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality)
+            granted = known.granted(areas) if areas else frozenset()
+            yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality, setting, granted)
 
 
 async def coverage(

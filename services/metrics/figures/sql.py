@@ -106,6 +106,9 @@ WHERE subject = $1 AND known_day <= $2 AND type IN ('parkunion.fact-corrected.v1
 """A correction withdraws one fact, a withdrawal several; the JSON path reads both."""
 
 
+STAYS = "SELECT subject, since, until, park FROM g{g}.stays WHERE subject = ANY ($1::text[]) ORDER BY subject, since"
+
+
 @cache
 def _sql(statement: str, generation: int, **parts: str) -> str:
     return statement.format(g=generation, **parts)
@@ -127,6 +130,16 @@ async def serving(conn: Connection, shards: int = 0) -> Record:
     if row is None:
         raise NoServingGeneration("no generation is serving")
     return row
+
+
+async def see_areas(conn: Connection, setting: str) -> None:
+    """From here on in the transaction, row-level security shows the rows of these areas (`Areas.setting`)."""
+    await conn.execute("SELECT set_config('parkunion.areas', $1, true)", setting)
+
+
+async def stays(conn: Connection, generation: int, subjects: Sequence[str]) -> list[Record]:
+    """Rows (subject, since, until, park): where subjects were, by subject and date."""
+    return await conn.fetch(_sql(STAYS, generation), subjects)
 
 
 class NoServingGeneration(Exception):

@@ -65,6 +65,11 @@ async def area_path(conn: Connection, code: str) -> list[str] | None:
     return path
 
 
+async def paths(conn: Connection, codes: Collection[str]) -> dict[str, Sequence[str]]:
+    """{area: itself and all that it lies in}, of those that exist."""
+    return {code: area.path for code, area in (await areas(conn, codes)).items()}
+
+
 async def put_areas(conn: Connection, changed: Sequence[Area]) -> None:
     """Write areas, new or changed."""
     await conn.execute(

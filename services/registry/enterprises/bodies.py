@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StrictBool, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
 from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
+from shared.contracts.codes import CLOSING, OWNERSHIP
 from shared.contracts.ids import uuid7
-from shared.http.forms import Command, Text
+from shared.http.forms import Command, Listed, Note, Text, normal
 from shared.journal.reasons import reason_of
 
 CreditCode = Annotated[str | None, read(fields.credit_code_form), text(null=True, minLength=18, maxLength=18)]
 RegistrationNumber = Annotated[str | None, read(fields.registration_number), text(null=True, pattern=r"^\d{15}$")]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
-Ownership = Annotated[str | None, read(fields.ownership), text(null=True, pattern=anchored(fields.OWNERSHIP))]
+Ownership = Annotated[str, BeforeValidator(normal), Field(max_length=fields.LONGEST_OWNERSHIP), Listed(OWNERSHIP)]
 Workers = Annotated[int, read(fields.workers), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": fields.MOST_WORKERS})]
 Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type": ["number", "string", "null"], "minimum": 0})]
 
@@ -35,7 +36,7 @@ class EnterpriseBody(Command):
     accept_wrong_check: StrictBool = Field(False)
     park: AreaCode
     industry: Industry = None
-    ownership: Ownership = None
+    ownership: Ownership | None = None
     settled_on: Day
 
     def command(self) -> RegisterEnterprise:
@@ -80,7 +81,7 @@ class ClassificationBody(Command):
 
     on: Day
     industry: Industry = None
-    ownership: Ownership = None
+    ownership: Ownership | None = None
     revenue: Revenue = None
 
     def of(self, enterprise_id: UUID) -> Reclassify:
@@ -89,11 +90,12 @@ class ClassificationBody(Command):
 
 
 class ClosureBody(Command):
-    """The enterprise operates no longer. `reason` is a code, or a text that stays with the service."""
+    """The enterprise operates no longer. `note`: a text that stays with the service."""
 
     on: Day
-    reason: Text
+    reason: Annotated[Text, Listed(CLOSING)]
+    note: Note | None = None
 
     def of(self, enterprise_id: UUID) -> Close:
         """The command."""
-        return Close(enterprise_id, self.on, reason_of(self.reason))
+        return Close(enterprise_id, self.on, reason_of(self.reason, self.note))

@@ -8,7 +8,8 @@ from typing import Any
 
 from services.registry.enterprises import credit_code as credit_codes
 from services.registry.enterprises import registration_number as registration_numbers
-from shared.journal.reasons import REASON_CODE
+from shared.contracts.codes import CLOSING, OWNERSHIP
+from shared.problems.personal import resident_number
 from shared.problems.texts import code_form
 from shared.writing import fields
 from shared.writing.fields import Wrong
@@ -18,28 +19,35 @@ HIGHEST_REVENUE = 10_000_000_000_000
 """Yuan a year."""
 INDUSTRY = re.compile(r"[A-T]\d{0,4}", re.ASCII)
 YUAN = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-OWNERSHIP = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
+LONGEST_OWNERSHIP = 32
+ENTERPRISE = "9"
+"""Credit codes of enterprises begin with it, resident numbers of citizens never."""
 
-industry = fields.optional(fields.code(INDUSTRY, "INVALID_INDUSTRY"))
+industry = fields.optional(fields.normal(INDUSTRY, "INVALID_INDUSTRY"))
 """A section letter of GB/T 4754-2017 with up to four class digits; None is unknown. Raises INVALID_INDUSTRY."""
-ownership = fields.optional(fields.code(OWNERSHIP, "INVALID_OWNERSHIP"))
-"""A code, for instance three digits of GB/T 12402; None is unknown. Raises INVALID_OWNERSHIP."""
-reason_code = fields.text(REASON_CODE, "BAD_FORM")
-"""A reason as a code. Raises BAD_FORM."""
+ownership = fields.optional(fields.code(OWNERSHIP))
+"""A code of the list; None is unknown. Raises INVALID_OWNERSHIP."""
+reason_code = fields.code(CLOSING)
+"""A reason as a code. Raises REASON_NOT_LISTED."""
 
 
 def credit_code_form(value: Any) -> str | None:
-    """A unified social credit code in its normal form: in capitals, without blanks; None if there is none yet. Raises INVALID_CREDIT_CODE."""
+    """A unified social credit code in its normal form: in capitals, without blanks; None if there is none yet.
+
+    Raises INVALID_CREDIT_CODE, HOLDS_RESIDENT_NUMBER (one such number in 31 also checks as a credit code).
+    """
     if value is None:
         return None
     code = "".join(code_form(value).split()).upper() if isinstance(value, str) else ""
     if not credit_codes.has_form(code):
         raise Wrong("INVALID_CREDIT_CODE")
+    if code[0] != ENTERPRISE and resident_number(code):
+        raise Wrong("HOLDS_RESIDENT_NUMBER")
     return code
 
 
 def credit_code(value: Any) -> str | None:
-    """As `credit_code_form`, and its check character is right. Raises INVALID_CREDIT_CODE, WRONG_CHECK_CHARACTER."""
+    """As `credit_code_form`, and its check character is right. Raises INVALID_CREDIT_CODE, HOLDS_RESIDENT_NUMBER, WRONG_CHECK_CHARACTER."""
     code = credit_code_form(value)
     if code is not None and not credit_codes.checks(code):
         raise Wrong("WRONG_CHECK_CHARACTER")
@@ -47,13 +55,17 @@ def credit_code(value: Any) -> str | None:
 
 
 def registration_number(value: Any) -> str | None:
-    """A business registration number of 15 digits, without blanks; None if there is none. Raises INVALID_REGISTRATION_NUMBER."""
+    """A business registration number of 15 digits, without blanks; None if there is none.
+
+    Raises INVALID_REGISTRATION_NUMBER, HOLDS_RESIDENT_NUMBER: those of citizens had 15 digits, too. A number of an enterprise that could be
+    one is refused with them.
+    """
     if value is None:
         return None
     number = "".join(code_form(value).split()) if isinstance(value, str) else ""
     if not registration_numbers.has_form(number):
         raise Wrong("INVALID_REGISTRATION_NUMBER")
-    return number
+    return fields.impersonal(number)
 
 
 def workers(value: Any) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from stdnum.iso7064 import mod_11_10
+
 FORM = re.compile(r"\d{15}", re.ASCII)
 
 
@@ -17,7 +19,5 @@ def has_form(number: str) -> bool:
 
 def checks(number: str) -> bool:
     """Whether the last digit is right: ISO/IEC 7064, MOD 11,10."""
-    product = 10
-    for digit in map(int, number[:-1]):
-        product = ((product + digit) % 10 or 10) * 2 % 11
-    return (product + int(number[-1])) % 10 == 1
+    right: bool = mod_11_10.is_valid(number)
+    return right

@@ -131,7 +131,7 @@ async def test_rows_of_a_closed_day_are_summed_once_and_rows_that_come_to_nothin
 async def test_the_news_of_a_closed_day_is_no_fact_of_anybody(metrics: Metrics) -> None:
     metrics.append("day/0", DayClosed(day=metrics.today), metrics.today.isoformat())
     await metrics.fold()
-    assert await metrics.pool.fetchval("SELECT count(*) FROM g1.facts") == 0
+    assert await metrics.folded() == 0
     assert await metrics.pool.fetchval("SELECT count(*) FROM g1.states") == 0
 
 

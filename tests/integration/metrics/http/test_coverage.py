@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from deploy.local.folder import ROOT
 from services.metrics.app import _readiness
 from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.folding.projector import Projector
@@ -205,7 +207,11 @@ async def test_readiness_tells_the_closed_day_and_its_age(metrics: Metrics, clie
     await metrics.close_everywhere(today - timedelta(days=2), shards=12)
     ready = (await client.http.get("/readyz")).json()
     assert ready["closed_day"] == (today - timedelta(days=2)).isoformat()
-    assert "parkunion_closed_day_age_days 2.0" in (await client.http.get("/metrics")).text
+    text = (await client.http.get("/metrics")).text
+    assert "parkunion_closed_day_age_days 2.0" in text
+    ours = set(re.findall(r"^# TYPE (parkunion_\w+) \w+$", text, re.MULTILINE))
+    documented = re.findall(r"^\| `(parkunion_\w+)` \|", (ROOT / "docs" / "how-to" / "observe.md").read_text("utf-8"), re.MULTILINE)
+    assert {name for name in ours if not name.endswith("_created")} == set(documented)
 
 
 async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_its_facts(metrics: Metrics, client: Client) -> None:
