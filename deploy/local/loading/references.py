@@ -136,7 +136,7 @@ def mentioned(kind: Kind, row: ParsedRow) -> Iterator[tuple[Mention, str]]:
     """(field, name) of all that a row names."""
     for mention in kind.mentions:
         given: Any = row.body.get(mention.field)
-        for name in given if mention.many else [given]:
+        for name in given or [] if mention.many else [given]:
             if isinstance(name, str):
                 yield mention, code_form(name)
 
