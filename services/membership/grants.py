@@ -11,6 +11,7 @@ from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World, enterprise_subject, union_subject
 from shared.contracts.membership import CoverageEnded, CoverageStarted
+from shared.writing import granting
 from shared.writing.facts import Correct, Standing
 from shared.writing.table import Access, Places
 
@@ -19,14 +20,14 @@ def found(world: World, command: Found, access: Access) -> None:
     """The seat and every unit must be granted."""
     access.area(world, command.seat_area, "seat_area")
     for enterprise_id in command.enterprises:
-        enterprise(world, access, enterprise_id, "enterprises")
+        enterprise(world, access, enterprise_id, command.approved_on, "enterprises")
 
 
 def cover(world: World, command: Cover, access: Access) -> None:
     """The union's seat and the unit must be granted."""
     _union(world, access, command.union_id)
     access.resource(world, union_subject(command.union_id), world.etags.get(command.union_id))
-    enterprise(world, access, command.enterprise_id, "enterprise_id")
+    enterprise(world, access, command.enterprise_id, command.on, "enterprise_id")
 
 
 def dissolve(world: World, command: Dissolve, access: Access) -> None:
@@ -37,18 +38,20 @@ def dissolve(world: World, command: Dissolve, access: Access) -> None:
 
 def join(world: World, command: Join, access: Access) -> None:
     """The enterprise must be granted."""
-    enterprise(world, access, command.enterprise_id, "enterprise_id")
+    enterprise(world, access, command.enterprise_id, command.joined_on, "enterprise_id")
+    if command.left_on is not None:
+        enterprise(world, access, command.enterprise_id, command.left_on, "enterprise_id")
 
 
 def leave(world: World, command: Leave, access: Access) -> None:
     """The member's enterprise must be granted."""
-    _member(world, access, command.membership_id)
+    _member(world, access, command.membership_id, command.on)
 
 
 def transfer(world: World, command: Transfer, access: Access) -> None:
     """Both enterprises must be granted."""
-    _member(world, access, command.membership_id)
-    enterprise(world, access, command.enterprise_id, "enterprise_id")
+    _member(world, access, command.membership_id, command.on)
+    enterprise(world, access, command.enterprise_id, command.on, "enterprise_id")
 
 
 def correct(world: World, fact: Standing, _command: Correct, access: Access) -> None:
@@ -77,14 +80,14 @@ def _union(world: World, access: Access, union_id: UUID) -> None:
     access.area(world, world.union(union_id).seat_area, "union_id")
 
 
-def enterprise(world: World, access: Access, enterprise_id: UUID, field: str) -> None:
-    """The enterprise's park must be granted, and its stream readable."""
-    access.area(world, world.enterprise(enterprise_id, field).park, field)
+def enterprise(world: World, access: Access, enterprise_id: UUID, on: date, field: str) -> None:
+    """The enterprise's park must be granted, and that of the day of which something is said."""
+    world.enterprise(enterprise_id, field)
+    granting.require_on(access, world, places(world, enterprise_subject(enterprise_id)), on, field)
 
 
-def _member(world: World, access: Access, membership_id: UUID) -> None:
+def _member(world: World, access: Access, membership_id: UUID, on: date) -> None:
     member = world.membership(membership_id)
     # If the registry has withdrawn the enterprise, every area is needed.
-    at = world.enterprises.get(member.enterprise_id)
-    access.area(world, at.park if at else None, "member_id")
+    granting.require_on(access, world, places(world, enterprise_subject(member.enterprise_id)), on, "member_id")
     access.resource(world, enterprise_subject(member.enterprise_id), world.etags.get(membership_id))

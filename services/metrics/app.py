@@ -36,6 +36,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics.figures.questions import Snapshots
     from services.metrics.http import duration_routes, stream
     from services.metrics.http.coverage_routes import router
+    from services.metrics.http.explaining import enterprises, routes
     from shared.http.pages import Cursors
     from shared.http.parked_routes import parked_router
     from shared.http.web import create_app
@@ -60,7 +61,16 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, duration_routes.router, stream.router, dashboard.router, parked_router("metrics")],
+        about=settings.declared.about,
+        routers=[
+            router,
+            routes.router,
+            enterprises.router,
+            duration_routes.router,
+            stream.router,
+            dashboard.router,
+            parked_router("metrics"),
+        ],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],

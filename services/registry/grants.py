@@ -10,6 +10,7 @@ from services.registry.areas.area import RegisterArea
 from services.registry.enterprises.enterprise import enterprise_subject, parks_of
 from services.registry.enterprises.rules import Change, Move, RegisterEnterprise
 from services.registry.world import World
+from shared.writing import granting
 from shared.writing.facts import Correct, Standing
 from shared.writing.table import Access, Places
 
@@ -25,15 +26,15 @@ def register_enterprise(world: World, command: RegisterEnterprise, access: Acces
 
 
 def change(world: World, command: Change, access: Access) -> None:
-    """The enterprise's park must be granted."""
+    """The enterprise's park must be granted, and that of the day of which something is said."""
     enterprise = world.enterprise(command.enterprise_id)
-    access.area(world, enterprise.park, "enterprise_id")
     subject = enterprise_subject(enterprise.id)
+    granting.require_on(access, world, places(world, subject), command.on, "enterprise_id")
     access.resource(world, subject, world.history(subject).etag)
 
 
 def move(world: World, command: Move, access: Access) -> None:
-    """Both parks must be granted."""
+    """All three parks must be granted: where it is, where it was on that day, and where it goes."""
     change(world, command, access)
     access.area(world, command.park, "park")
 

@@ -192,6 +192,8 @@ CORRECTING = CodeList(
     },
     own={
         "closure_corrected": Named("企业终止记录已更正", "the closure was corrected"),
+        "earlier_end": Named("另有更早的结束", "it ended earlier"),
+        "earlier_coverage": Named("补录了更早的覆盖", "an earlier coverage was entered"),
     },
     source="the platform's own",
 )

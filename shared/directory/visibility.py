@@ -70,6 +70,11 @@ class Sight:
         """Whether the facts of any day are seen."""
         return isinstance(self.granted, EveryArea) or any(stay.park in self.granted for stay in self.stays)
 
+    @property
+    def now(self) -> bool:
+        """Whether what goes on is seen: the enterprise is in one of these areas by its last fact."""
+        return self.on(date.max - ONE_DAY)
+
     def part(self, part: Part) -> dict[str, Any] | None:
         """The fields of a fact without names of areas that are not granted; None: the fact is not seen. A move is seen from both sides."""
         if not self.on(part.on) and not (part.kind == MOVED and self.on(part.on - ONE_DAY)):

@@ -23,6 +23,7 @@ from starlette.requests import Request
 
 from shared.http.auth import Areas, Caller
 from shared.problems.errors import Unauthorised, Unavailable
+from shared.problems.personal import holds_resident_number
 from shared.process.clock import utc_now
 from shared.process.settings import ServiceSettings
 
@@ -164,8 +165,16 @@ def _refused(code: str) -> Unauthorised:
 
 def _caller_of(claims: dict[str, Any]) -> Caller:
     scope, areas = claims.get("scope", ""), claims.get("areas", [])
-    if not isinstance(scope, str) or not isinstance(areas, list) or not all(isinstance(area, str) for area in areas) or not claims["sub"]:
+    if (
+        not isinstance(scope, str)
+        or not isinstance(areas, list)
+        or not all(isinstance(area, str) for area in areas)
+        or not isinstance(claims["sub"], str)
+        or not claims["sub"]
+    ):
         raise _refused("TOKEN_INVALID")
+    if holds_resident_number(claims["sub"]):
+        raise _refused("TOKEN_NAMES_A_PERSON")
     return Caller(claims["sub"], frozenset(scope.split()), Areas.of(areas), float(claims["exp"]) + LEEWAY)
 
 

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One code: its usual HTTP status (201: a warning), the problem's title, and the message of one error."""
+    """One code: its usual HTTP status (201: a warning), the problem's title, the message of one error, and its other statuses."""
 
     status: int
     title_zh: str
     title_en: str
     message_zh: str
     message_en: str
+    also: tuple[int, ...] = ()
+    """Statuses where it is said of another thing: 404 where the address names what is unknown, 409 where another fact forbids it."""
 
 
 UNKNOWN_CODE = Entry(500, "未知错误", "Unknown error", "发生未知错误。", "An unknown error occurred.")
@@ -30,14 +32,18 @@ REQUESTS: Mapping[str, Entry] = {
     "BAD_CURSOR": Entry(400, "分页游标无效", "Bad cursor", "请使用上一页返回的游标,或省略它从头开始。", "Use the cursor of the last page, or leave it out to start again."),
     "TOKEN_MISSING": Entry(401, "缺少令牌", "Token missing", "请在 Authorization 头中给出 Bearer 令牌。", "Send a bearer token in the Authorization header."),
     "TOKEN_INVALID": Entry(401, "令牌无效", "Token invalid", "令牌不是由所信任的签发者为本平台签发的。", "The token was not issued for this platform by the trusted issuer."),
+    "TOKEN_NAMES_A_PERSON": Entry(401, "令牌主体为身份证号", "Token names a person", "令牌的 sub 含有公民身份号码,而每条记录都会保存 sub;请让身份提供方改发不透明标识。", "The token's sub holds a resident identity number, and every record keeps the sub; have the provider issue an opaque one."),
     "TOKEN_EXPIRED": Entry(401, "令牌已过期", "Token expired", "请取得新的令牌。", "Get a new token."),
     "SCOPE_MISSING": Entry(403, "权限不足", "Scope missing", "令牌缺少权限 {scope}。", "The token lacks the scope {scope}."),
-    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域);请指定已授权的区域。", "The token does not grant the area {area} (* means every area); name a granted one."),
+    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域,? 为所指对象所在的区域);请指定已授权的区域。", "The token does not grant the area {area} (*: every area; ?: that of the named resource); name a granted one."),
     "NOT_FOUND": Entry(404, "未找到", "Not found", "此地址下没有内容。", "There is nothing at this address."),
     "METHOD_NOT_ALLOWED": Entry(405, "方法不允许", "Method not allowed", "此地址不支持该方法。", "This address does not take that method."),
     "BODY_TOO_LARGE": Entry(413, "请求过大", "Body too large", "请求内容不得超过 {most} 字节。", "The body may have {most} bytes at most."),
     "EVENT_TOO_LARGE": Entry(413, "事件过大", "Event too large", "由此产生的事件超过 256 KiB。", "The event that comes of it would be larger than 256 KiB."),
     "UNSUPPORTED_MEDIA_TYPE": Entry(415, "内容类型不支持", "Unsupported media type", "请以 Content-Type: {expected} 发送内容。", "Send the body as Content-Type: {expected}."),
+    "TOO_MANY_AT_ONCE": Entry(429, "同时请求过多", "Too many at once", "同一客户端同时最多处理 {most} 个查询;请稍后再试。", "A client has {most} questions answered at once at most; try again later."),
+    "TOO_MANY_STREAMS": Entry(429, "数据流过多", "Too many streams", "同一客户端最多打开 {most} 个数据流;请先关闭一些。", "A client has {most} streams open at most; close some first."),
+    "TOO_MANY_DATED_STREAMS": Entry(429, "指定日期的数据流过多", "Too many dated streams", "同一客户端的数据流最多涉及 {most} 个指定日期(as_of);请先关闭一些。", "The streams of a client name {most} days (as_of) at most; close some first."),
     "TOO_MANY_REQUESTS": Entry(429, "请求过多", "Too many requests", "请求过于频繁,请稍后再试。", "Requests come too often; try again later."),
     "INTERNAL": Entry(500, "内部错误", "Internal error", "服务内部出错,已记入日志,追踪号 {trace}。", "The service failed; it is logged with the trace {trace}."),
     "UNAVAILABLE": Entry(503, "暂不可用", "Unavailable", "服务暂时无法应答,请稍后重试;未写入任何内容。", "The service cannot answer now; try again later. Nothing was written."),
@@ -80,6 +86,9 @@ COMMANDS: Mapping[str, Entry] = {
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
+}
+
+BATCHES: Mapping[str, Entry] = {
     "EMPTY_BATCH": Entry(422, "批次为空", "Empty batch", "批次中没有任何一行。", "The batch has no line."),
     "TOO_MANY_LINES": Entry(413, "行数过多", "Too many lines", "一个批次最多 {most} 行;未处理任何一行。", "A batch has {most} lines at most; none was done."),
     "LINE_TOO_LARGE": Entry(413, "行过长", "Line too large", "一行最多 {most} 字节。", "A line has {most} bytes at most."),
@@ -87,8 +96,9 @@ COMMANDS: Mapping[str, Entry] = {
 }
 
 SHARED_FACTS: Mapping[str, Entry] = {
-    "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}."),
-    "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}."),
+    "MORE_ERRORS": Entry(422, "错误过多", "More errors", "还有 {count} 处错误未列出;改正已列出的再试。", "{count} more errors are not listed; mend those that are, and try again."),
+    "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}.", (404,)),
+    "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}.", (404,)),
     "UNKNOWN_EVENT": Entry(422, "未知事件", "Unknown event", "没有事件 {event}。", "There is no event {event}."),
     "ENTERPRISE_CLOSED": Entry(422, "企业已终止", "Enterprise closed", "企业 {enterprise} 已于 {closed_on} 终止。", "The enterprise {enterprise} closed on {closed_on}."),
     "ALREADY_CORRECTED": Entry(409, "已被更正", "Already corrected", "此事实已被更正;请更正最新的一次:{latest}。", "This fact was corrected already; correct the latest: {latest}."),
@@ -134,21 +144,22 @@ REGISTRY: Mapping[str, Entry] = {
 }
 
 MEMBERSHIP: Mapping[str, Entry] = {
-    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件种类或号码不符合规则。", "The document's kind or number is not valid."),
-    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
+    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
+    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}.", (404,)),
     "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
     "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
-    "COVERAGE_ORDER": Entry(409, "覆盖日期次序", "Order of coverage", "该工会对此企业在 {on} 已有覆盖记录,新日期不得早于它。", "There is a coverage fact of {on} already; the new date may not be before it."),
+    "COVERAGE_ORDER": Entry(409, "覆盖期间重叠", "Coverages overlap", "该工会对此企业已有覆盖记录(如 {on}),各覆盖期间不得重叠;补录过去的覆盖请给出 ended_on。", "The union has another coverage of this enterprise (as on {on}); coverages may not overlap. A past one is entered with ended_on."),
+    "ENDED_BEFORE_IT_BEGAN": Entry(422, "结束早于开始", "Ended before it began", "结束日期须晚于开始日期 {on}。", "The end must be after the beginning on {on}."),
     "ALREADY_COVERED": Entry(409, "已被覆盖", "Already covered", "企业 {enterprise} 已由工会 {union} 覆盖。", "The enterprise {enterprise} is covered by the union {union} already."),
     "NOT_COVERED": Entry(422, "未被覆盖", "Not covered", "该工会在 {on} 未覆盖企业 {enterprise}。", "The union does not cover the enterprise {enterprise} on {on}."),
     "ALREADY_DISSOLVED": Entry(409, "工会已撤销", "Already dissolved", "工会 {union} 已于 {on} 撤销。", "The union {union} was dissolved on {on}."),
-    "BEFORE_FOUNDING": Entry(422, "早于建会", "Before founding", "日期早于工会批准之日 {founded_on}。", "The date is before the union's approval on {founded_on}."),
+    "BEFORE_FOUNDING": Entry(422, "早于建会", "Before founding", "日期早于工会批准之日 {founded_on}。", "The date is before the union's approval on {founded_on}.", (409,)),
     "BEFORE_COVERAGE": Entry(422, "早于覆盖", "Before coverage", "日期早于工会最近一次覆盖记录 {on}。", "The date is before the union's last coverage fact of {on}."),
     "ONE_UNIT_ONLY": Entry(422, "仅限一个单位", "One unit only", "基层工会委员会只覆盖一个单位。", "An enterprise union covers one unit only."),
     "SAME_MEMBERSHIP": Entry(422, "会籍未变", "Same membership", "会员已在该企业的该工会。", "The member is in that union at that enterprise already."),
     "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在这些日期已是{where}的会员;到别处工作请办理接转,补录过去的会籍请给出 left_on 和 left_reason。", "The person is a member {where} on some of those days; a change of union or enterprise is a transfer, and a past membership is entered with left_on and left_reason."),
     "ALREADY_LEFT": Entry(409, "已退会", "Already left", "该会员已于 {on} 退会。", "The member left on {on}."),
-    "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}."),
+    "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}.", (409,)),
     "NO_ENTERPRISES": Entry(422, "缺少单位", "No enterprises", "{kind} 须至少覆盖一个单位。", "A union of the kind {kind} covers at least one unit."),
     "DUPLICATE_ENTERPRISE": Entry(422, "企业重复", "Duplicate enterprise", "同一企业列出了两次。", "An enterprise is named twice."),
     "STILL_COVERS": Entry(409, "仍有覆盖", "Still covers", "工会 {union} 仍有覆盖或会员记录。", "The union {union} still has facts of coverage or members."),
@@ -177,7 +188,8 @@ METRICS: Mapping[str, Entry] = {
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Requests": REQUESTS,
     "Fields": FIELDS,
-    "Commands and batches": COMMANDS,
+    "Commands": COMMANDS,
+    "Batches": BATCHES,
     "Facts": SHARED_FACTS,
     "Registry": REGISTRY,
     "Membership": MEMBERSHIP,
@@ -198,7 +210,7 @@ def page() -> str:
         '`{"type","title","status","code","errors":[{"row","field","code","message_zh","message_en"}]}`.',
         "`type` is the relative reference `/problems/<CODE>`, which each service answers with the code's text; `title` follows",
         "Accept-Language (zh or en; zh by default). `field` is the dotted path in the body or the parameter's name; `row` is the line of a",
-        "batch, from 1. The status is the usual one: a code can come with another where it is said of another thing. With 409 `NOT_YET_KNOWN`,",
+        "batch, from 1. The first status is the usual one, another comes where it is said of another thing. With 409 `NOT_YET_KNOWN`,",
         "429 and 503 comes `Retry-After` (seconds). Codes with status 201 are warnings beside a success.",
         "",
     ]
@@ -206,7 +218,7 @@ def page() -> str:
         if section:
             lines += [f"## {name}", "", "| code | status | zh | en |", "|---|---|---|---|"]
             lines += [
-                f"| `{code}` | {entry.status} | {entry.title_zh}:{entry.message_zh} | {entry.title_en}: {entry.message_en} |"
+                f"| `{code}` | {', '.join(map(str, (entry.status, *entry.also)))} | {entry.title_zh}:{entry.message_zh} | {entry.title_en}: {entry.message_en} |"
                 for code, entry in section.items()
             ]
             lines.append("")

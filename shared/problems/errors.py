@@ -175,7 +175,8 @@ def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     shown = _Params((name, str(value)[: LONGEST_LIST if name.startswith("expected") else LONGEST_PARAM]) for name, value in params.items())
     chinese = _Params(shown)
     if "expected" in shown:
-        chinese["expected"] = shown.get("expected_zh") or shown["expected"].replace(" or ", "、").replace(", ", "、")
+        chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
+    chinese.update((name.removesuffix("_zh"), value) for name, value in shown.items() if name.endswith("_zh"))
     for name in ("latest", "what", "where"):
         if name in shown:
             chinese[name] = IN_CHINESE.get(shown[name], shown[name])

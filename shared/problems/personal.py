@@ -58,16 +58,19 @@ def holds_resident_number(text: str) -> bool:
     if len(text) < LEGACY_LENGTH:
         return False
     for run in _runs(text):
-        if len(run.removesuffix("X")) == LEGACY_LENGTH and _legacy(run[:LEGACY_LENGTH]):
+        if legacy_number(run.removesuffix("X")):
             return True
         if any(resident_number(run[at : at + LENGTH]) for at in range(len(run) - LENGTH + 1)):
             return True
     return False
 
 
-def _legacy(digits: str) -> bool:
-    born = born_on(of_legacy(digits))
-    return digits[0] != "0" and born is not None and born.year in LEGACY_YEARS
+def legacy_number(text: str) -> bool:
+    """Whether this is a resident number of 15 digits, written plainly: form and a date of birth from 1920 on."""
+    if len(text) != LEGACY_LENGTH or not text.isascii() or not text.isdigit() or text[0] == "0":
+        return False
+    born = born_on(of_legacy(text))
+    return born is not None and born.year in LEGACY_YEARS
 
 
 def _runs(text: str) -> list[str]:

@@ -158,7 +158,8 @@ async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: b
             try:
                 yield conn
             except BaseException:
-                await begun.rollback()
+                if not conn.is_closed():
+                    await begun.rollback()
                 raise
             await _commit(conn, begun.commit())
             return

@@ -7,8 +7,8 @@ the running service, `<service>_app`. Unknown names in `schema_migrations` are i
 A file waits for its locks one second at a time and lets others pass between two tries. All later requests for a table queue behind a waiting
 one, so a single long query would otherwise stop the service for as long as the file waits (invariant I8).
 
-A file whose first line is `-- waits for: NAME` takes something away that the release before needs. It and those after it are left for the
-next run while a session of that application_name is connected.
+A file whose first line is `-- waits for: NAME` takes something away that the release before needs. While a session of that application_name
+is connected, it is left for the next run; no later file may depend on it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def migrations_of(folder: Path) -> list[Migration]:
 
 
 async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list[str]:
-    """Apply the missing migrations of `service`, up to one that waits for a session to end, and return their names.
+    """Apply the missing migrations of `service` but those that wait for a session to end, and return their names.
 
     Safe to call from several processes at once. `folder` defaults to `services/<service>/migrations`. Raises MigrationChangedError, or
     PostgreSQL's error about a file, which is then rolled back.
@@ -86,7 +86,7 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
             if migration.name not in known:
                 if migration.waits_for is not None and await conn.fetchval(CONNECTED, migration.waits_for):
                     log.warning("migration.waits", migration=migration.name, session=migration.waits_for)
-                    break
+                    continue
                 await _apply(conn, migration, app=f"{service}_app")
                 applied.append(migration.name)
             elif known[migration.name] != migration.sha256:

@@ -1,5 +1,7 @@
 """The grants of corrections, the same for every fact of every service: for what is withdrawn, and for what then holds. Pure.
 
+A command needs the grant for where its resource is, and where it was on the fact's date (`require_on`).
+
 Needed are the areas
 - where the resource of the fact's stream is, before and after the correction;
 - where it was on the fact's business date: the fact's old date before, its new one after;
@@ -40,6 +42,13 @@ def at(places: Places, day: date) -> str | None:
             break
         found = area
     return found
+
+
+def require_on(access: Access, world: Grants, places: Places, day: date, field: str) -> None:
+    """A command says something of a resource on a day: where it is now, and where it was that day. Raises AREA_NOT_GRANTED (403)."""
+    access.area(world, places[-1][1] if places else None, field)
+    if len(places) > 1:
+        access.area(world, at(places, day), field)
 
 
 def moved(before: Places, after: Places) -> set[str]:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.contracts.codes import CORRECTING
-from shared.http.answers import Created, created, json_response
+from shared.directory import seen
+from shared.directory.visibility import Sight
+from shared.http.answers import Created, EventsAnswer, KeysAnswer, created, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
-from shared.http.pages import Cursors
+from shared.http.openapi import adding, of_batches, of_commands, warnings_of
+from shared.http.openapi.problems import EXTRA
+from shared.http.pages import AFTER, LIMIT, Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Keys
 from shared.journal.key_form import KeyForm
 from shared.journal.reasons import reason_of
-from shared.problems.errors import Forbidden, NotFound, Unavailable
+from shared.problems.errors import NotFound, Unavailable
 from shared.problems.preconditions import expected_by
 from shared.process import db
 from shared.process.db import Connection, OutcomeUnknownError
@@ -37,7 +40,7 @@ from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line
 from shared.writing.facts import Correct, Withdraw, World
-from shared.writing.table import CommandKind, Context, Needs, Table
+from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
@@ -45,7 +48,8 @@ N = TypeVar("N", bound=Needs)
 MOST_ITEMS = 500
 MOST_KEYS = 500
 Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
+After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
 CORRECTION_OP = "correction"
 
@@ -55,10 +59,16 @@ class CorrectionBody(Body):
 
     `note`: a text that stays with the service."""
 
-    corrects: Id
-    reason: Annotated[Text, Listed(CORRECTING)]
-    data: Data | None
-    note: Note | None = None
+    corrects: Id = Field(
+        description="The event that states the fact now: of a fact that was corrected, the last correction.",
+        examples=["01938c5e-7f01-7000-8000-0000000000f1"],
+    )
+    reason: Annotated[Text, Listed(CORRECTING)] = Field(examples=["typo"])
+    data: Data | None = Field(
+        description="The fields that change, by the names of the command that stated the fact; null: the fact never was.",
+        examples=[{"workers": 112}],
+    )
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def command(self) -> Correct:
         """The command."""
@@ -70,10 +80,12 @@ class EventsRoute:
     """`GET /v1/events`. `subject` is the type of the parameter, with its form and description."""
 
     subject: Any
-    permit: Callable[[Connection, Caller, str], Awaitable[None]]
-    """Raises a Problem unless the caller may read this stream."""
+    sight: Callable[[Connection, Caller, str], Awaitable[Sight]]
+    """What the caller sees of a stream. Raises a Problem if that is nothing."""
     cursors: Callable[[Request], Cursors]
-    after: Any = str | None
+    after: Any = After
+    problems: Mapping[str, Any] = field(default_factory=lambda: adding("NOT_FOUND"))
+    """Its `openapi_extra`: what `sight` raises, besides."""
 
 
 def models(table: Table[W, N]) -> dict[str, type[BaseModel]]:
@@ -99,8 +111,8 @@ def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> API
         _add_command(router, table, command)
     _add_corrections(router, table)
     _add_batch(router, table)
+    _add_keys(router, table)
     if events is not None:
-        _add_keys(router, table, events)
         _add_events(router, table, events)
     return router
 
@@ -158,16 +170,41 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
         return await _one(table, request, caller, key, body, todo, if_match)
 
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf)]
-    parameters += [_parameter(path_id, Id)] if path_id else []
+    parameters += [_parameter(path_id, _path(path_id))] if path_id else []
     parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
     parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
     endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     endpoint.__name__, endpoint.__doc__ = command.name, command.doc or command.body.__doc__
-    router.add_api_route(command.path, endpoint, methods=["POST"], status_code=201, response_model=Created, tags=list(command.tags))
+    router.add_api_route(
+        command.path,
+        endpoint,
+        methods=["POST"],
+        status_code=201,
+        response_model=Created,
+        response_description=_done(table.service),
+        tags=list(command.tags),
+        openapi_extra=of_commands(table.service, with_id=path_id is not None),
+    )
+
+
+def _path(name: str) -> Any:
+    """The type of an id in a path, such as `enterprise_id`."""
+    noun = name.removesuffix("_id")
+    return Annotated[Id, Path(description=f"The id of the {noun}, as the answer to its registration gave it.", examples=[EXAMPLE_ID])]
+
+
+def _done(service: str) -> str:
+    """The description of a 201."""
+    return f"Recorded. Codes that may stand in `warnings`: {', '.join(f'`{code}`' for code in warnings_of(service)) or 'none'}."
 
 
 def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
-    @router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
+    refusals = of_commands(table.service, with_id=False)
+    done = _done(table.service)
+
+    @router.post(
+        "/corrections", status_code=201, response_model=Created, response_description=done, tags=["corrections"], openapi_extra=refusals
+    )
     async def correct_fact(
         request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None, if_match: IfMatch = None
     ) -> Response:
@@ -175,7 +212,14 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
         caller.require(f"{table.service}:write")
         return await _one(table, request, caller, key, body, body.command(), if_match)
 
-    @router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
+    @router.post(
+        "/withdrawals",
+        status_code=201,
+        response_model=Created,
+        response_description=done,
+        tags=["corrections"],
+        openapi_extra={EXTRA: {**refusals[EXTRA], "UNKNOWN_STREAM": 404}},
+    )
     async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
         """Events were never facts: what no figure has counted is gone, what has counted is taken back from today on."""
         caller.require(f"{table.service}:operate")
@@ -213,68 +257,54 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
         return await batch.respond(request, decide)
 
     endpoint.__name__, endpoint.__doc__ = table.batch_name, table.batch_doc
-    router.add_api_route("/batch", endpoint, methods=["POST"], tags=["batch"], openapi_extra=batch.openapi)
+    # Without a response class, or the document has JSON beside the lines.
+    router.add_api_route(
+        "/batch", endpoint, methods=["POST"], response_class=Response, tags=["batch"], openapi_extra={**batch.openapi, **of_batches()}
+    )
 
 
 class KeysBody(Body):
     """Idempotency keys of the caller."""
 
-    keys: list[Key] = Field(min_length=1, max_length=MOST_KEYS)
+    keys: list[Key] = Field(
+        min_length=1, max_length=MOST_KEYS, description="Idempotency keys that the caller has used.", examples=[["enterprises/A-17"]]
+    )
 
 
-class KeyAnswer(BaseModel):
-    """What a key answered."""
-
-    key: str = Field(description="The idempotency key, as it was sent")
-    id: str = Field(description="The id that the command answered")
-    subject: str = Field(description="The stream of its facts")
-    sequence: int = Field(description="The sequence of its last event in that stream")
-    event_ids: list[UUID] = Field(description="The events that it recorded, in their order")
-
-
-class KeyAnswers(BaseModel):
-    """The keys that are known; others were never used, were refused, or are older than 30 days."""
-
-    items: list[KeyAnswer] = Field(description="In the order asked for")
-
-
-def _add_keys(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
-    @router.post("/keys", response_model=KeyAnswers, tags=["batch"])
+def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
+    @router.post("/keys", response_model=KeysAnswer, tags=["batch"])
     async def look_up_keys(request: Request, caller: CallerOf, body: KeysBody) -> Response:
-        """What the caller's idempotency keys answered, so that a later command can name what an earlier one made. Changes nothing."""
+        """What the caller's idempotency keys answered, so that a later command can name what an earlier one made. Changes nothing.
+
+        As with a repeat, the caller needs the grants that the command needed; without them a key is not known.
+        """
         caller.require(f"{table.service}:write")
-        keys = await _keys_of(request)
+        keys, context = await _keys_of(request), request.app.state.context
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
             found = await idempotency.results(conn, keys, caller.client, body.keys)
-            seen: dict[str, bool] = {}
-            for result in found.values():
-                if result.subject not in seen:
-                    seen[result.subject] = caller.areas.everything or await _may_read(route, conn, caller, result.subject)
-        known = [(key, found[key]) for key in dict.fromkeys(body.keys) if key in found and seen[found[key].subject]]
+            known = [(key, found[key]) for key in dict.fromkeys(body.keys) if key in found]
+            work = carrying_out(table, context, caller.areas, actor_of(caller))
+            refused = await work.repeats(conn, [result for _, result in known])
         items = [
             {"key": key, "id": result.id, "subject": result.subject, "sequence": result.sequence, "event_ids": result.event_ids}
-            for key, result in known
+            for (key, result), refusal in zip(known, refused, strict=True)
+            if refusal is None
         ]
         return json_response({"items": items})
 
 
-async def _may_read(route: EventsRoute, conn: Connection, caller: Caller, subject: str) -> bool:
-    try:
-        await route.permit(conn, caller, subject)
-    except (Forbidden, NotFound):
-        return False
-    return True
-
-
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
     async def list_events(*, request: Request, caller: Caller, subject: str, limit: int, after: str | None) -> Response:
-        """What this service said on one stream, oldest first, as CloudEvents."""
+        """What this service said on one stream, oldest first, as CloudEvents.
+
+        Of an enterprise that moved, each area sees the events of its own time and the move, without the names of other areas.
+        """
         caller.require(f"{table.service}:read")
         cursors = route.cursors(request)
         last = cursors.decode(after, tuple[int])[0] if after else 0
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-            await route.permit(conn, caller, subject)
-            rows = await journal.events_of(conn, subject, last, limit + 1)
+            sight = await route.sight(conn, caller, subject)
+            rows = await seen.events(conn, subject, sight, last, limit + 1)
         shown = rows[:limit]
         if not shown and not last:
             raise NotFound("NOT_FOUND")
@@ -286,4 +316,6 @@ def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> No
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf), _parameter("subject", route.subject)]
     parameters += [_parameter("limit", Limit, 100), _parameter("after", route.after, None)]
     list_events.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    router.add_api_route("/events", list_events, methods=["GET"], tags=["events"])
+    router.add_api_route(
+        "/events", list_events, methods=["GET"], response_model=EventsAnswer, tags=["events"], openapi_extra=dict(route.problems)
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.metrics.app import cleaner_of as metrics_cleaner
+from services.metrics.cleaning import cleaner_of as metrics_cleaner
 from services.metrics.settings import Settings as MetricsSettings
 from services.registry.settings import Settings as RegistrySettings
 from shared.contracts.services import SERVICES

@@ -87,7 +87,7 @@ class World(enterprises.World):
 def permit_end(world: World, command: Hold | Cancel, access: Access) -> None:
     """The enterprise of the course must be granted, and the course be as the caller read it."""
     course = world.course(command.course_id)
-    enterprises.permit(world, course.enterprise_id, access, "course_id")
+    enterprises.permit(world, course.enterprise_id, access, "course_id", command.on)
     access.resource(world, enterprises.subject_of(course.enterprise_id), etag_of(asdict(course)))
 
 

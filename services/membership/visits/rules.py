@@ -34,7 +34,7 @@ def needs(needs: Needs, command: MakeVisit) -> None:
 
 def permit(world: World, command: MakeVisit, access: Access) -> None:
     """The enterprise must be granted."""
-    grants.enterprise(world, access, command.enterprise_id, "enterprise_id")
+    grants.enterprise(world, access, command.enterprise_id, command.visited_on, "enterprise_id")
 
 
 def decide(_world: World, command: MakeVisit, _today: date) -> Decision:

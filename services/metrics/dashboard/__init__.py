@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.metrics.dashboard.charts import running
-from services.metrics.dashboard.routes import downloads, explanations, login, pages
+from services.metrics.dashboard.routes import changes, downloads, explanations, login, pages
 from services.metrics.dashboard.sessions import by_cookie
 
 __all__ = ["by_cookie", "router", "running"]
 
 router = APIRouter()
-for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router):
+for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router, changes.router):
     router.include_router(_part)

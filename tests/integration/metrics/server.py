@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from services.metrics.live.hub import Hub
 from services.metrics.settings import Settings
 from shared.http.tokens import Verifier
 from shared.process.db import create_pool
+from tests.conformance import Document, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.metrics.service import Metrics
@@ -34,6 +36,7 @@ class MetricsServer:
     url: str
     metrics: Metrics
     hub: Hub
+    document: Callable[[], Document]
 
     def token(self, *areas: str, scope: str = "metrics:read", lasts: float = 600) -> str:
         claims = {
@@ -43,7 +46,7 @@ class MetricsServer:
 
     def client(self, *areas: str, **claims: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.token(*areas, **claims)}", "Accept-Language": "en"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, event_hooks={"response": [hook(self.document)]})
 
 
 async def _keys() -> dict[str, Any]:
@@ -71,7 +74,8 @@ async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -
             while not app.state.hub.today.year > 1:
                 await asyncio.sleep(0.01)
         port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
-        yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub)
+        document = functools.cache(lambda: Document(app.openapi()))
+        yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub, document)
     finally:
         if keeping_current is not None:
             keeping_current.cancel()

@@ -64,7 +64,7 @@ async def test_row_level_security_shows_the_events_of_the_days_in_the_callers_ar
         async with metrics.snapshot(Areas.all()) as snapshot:
             rows = await snapshot.conn.fetch("SELECT * FROM g1.facts WHERE NOT starts_with(subject, 'area/')")
         async with metrics.snapshot(areas) as snapshot:
-            shown = await visibility.shown_rows(snapshot, rows)
+            shown = await visibility.shown_rows(snapshot, [dict(row) for row in rows])
         assert {(row["subject"], row["source"], row["sequence"]) for row in shown} == expected, grant
         own = PARKS_OF.get(grant[0], set(grant)) if grant else set()
         assert all(park in own for row in shown for park in _parks(row["says"])), "no park that is not the caller's is named"

@@ -15,9 +15,12 @@ import pytest
 
 from deploy.local.folder import ROOT
 from services.metrics.app import _readiness
+from services.metrics.explaining.measures import DERIVED
 from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.folding.projector import Projector
-from services.metrics.http.coverage_routes import router
+from services.metrics.http import coverage_routes
+from services.metrics.http.explaining import enterprises as enterprise_routes
+from services.metrics.http.explaining import routes as explain_routes
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
@@ -46,6 +49,11 @@ class Client(http.Client):
         assert status == 200, body
         return body
 
+    async def text(self, path: str, language: str = "en", **params: Any) -> tuple[int, str]:
+        """(status, body as text)"""
+        answer = await self.http.get(f"/v1/{path}", params=params, headers={"Accept-Language": language})
+        return answer.status_code, answer.content.decode()
+
     async def pages(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """The items of all pages."""
         items: list[dict[str, Any]] = []
@@ -64,7 +72,7 @@ async def client_of_a_test(metrics: Metrics) -> AsyncIterator[Client]:
     app = create_app(
         settings,
         title="figures alone",
-        routers=[router],
+        routers=[coverage_routes.router, explain_routes.router, enterprise_routes.router],
         lifespan=lambda _: contextlib.nullcontext(),
         readiness=lambda: _readiness(metrics.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
@@ -463,7 +471,7 @@ async def test_areas_definitions_and_the_version_header(metrics: Metrics, client
     assert [area["code"] for area in inside["path"]] == ["C", "D2"]
     assert [area["name"] for area in inside["path"] + inside["items"]] == ["示例市", "示例市", "西园"]
     items = (await client.ok("definitions"))["items"]
-    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found"]
+    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found", *DERIVED]
     assert all(item["text_zh"] and item["text_en"] and item["formula"] for item in items)
     answer = await client.http.get("/v1/coverage", headers={"Accept-Language": "en"})
     assert answer.headers["X-Parkunion-Version"] == "1:1"

@@ -238,7 +238,7 @@ async def test_an_area_on_its_way_is_waited_for_and_one_that_is_none_is_refused(
                 answers.append(services._answer(n, line))
         return httpx.Response(200, text="".join(json.dumps(answer) + "\n" for answer in answers))
 
-    services = Services(answer)
+    services = Services(answer)  # type: ignore[arg-type]
     sender = services.sender()
     strange = unit("2")._replace(park="CT-Y")
     await load_enterprises(sender, "s", [unit("1"), strange, unit("3")])
