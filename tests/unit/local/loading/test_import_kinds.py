@@ -15,6 +15,7 @@ from deploy.local.loading.kinds import EVENT, kinds, made_by, tables
 from deploy.local.loading.rows import CheckedFile, ParsedRow, read_rows
 from deploy.local.loading.sources import all_kinds, source_of
 from samples.files import UnusableFileError
+from shared.contracts.codes import CORRECTING
 from shared.writing.routes import models
 
 README = Path(__file__).parents[4] / "samples" / "README.md"
@@ -53,6 +54,10 @@ def test_every_kind_is_documented_with_a_row_that_is_valid(tmp_path: Path) -> No
         path.write_text(json.dumps(row, ensure_ascii=False), "utf-8")
         checked = CheckedFile(path, kinds()[name])
         assert (checked.valid, list(checked.notices)) == (1, []), name
+        kind = kinds()[name]
+        command = tables()[kind.services[0]].ops.get(kind.op)
+        lists = {"reason": CORRECTING} if command is None else command.lists
+        assert all(row[field] in codes.codes for field, codes in lists.items() if field in row), f"{name}: a code that is on no list"
 
 
 def flat(row: dict[str, Any], prefix: str = "") -> dict[str, str]:
