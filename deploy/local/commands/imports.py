@@ -117,17 +117,19 @@ async def load(stack: Stack, source: ImportSource, title: str, on_made: Made | N
             return await source.run(apis, progress.advance, on_made)
 
 
-def print_result(stack: Stack, source: ImportSource, result: ImportResult, report: Path | None = None) -> None:
+def print_result(
+    stack: Stack, source: ImportSource, result: ImportResult, report: Path | None = None, most_warnings: int = MOST_SHOWN
+) -> None:
     """Print findings and the outcome of the rows; write all that is said about rows to `report`, or, if it is much, to the stack's folder."""
     if source.sample is not None and source.meanings is not None:
         rest = stack.data / "findings.csv"
         write_findings(rest, source.sample.findings())
         for line in finding_lines(source.sample.findings(), source.sample.finding_counts(), source.meanings, rest):
             print(line)
-    if report is None and max(result.notices.errors, result.notices.warnings) > MOST_SHOWN:
+    if report is None and (result.notices.errors > MOST_SHOWN or result.notices.warnings > most_warnings):
         report = stack.data / "imports" / f"{source.id}.csv"
         report.parent.mkdir(exist_ok=True)
     if report is not None:
         _write(report, result.notices)
-    for line in result_lines(result, report):
+    for line in result_lines(result, report, most_warnings):
         print(line)

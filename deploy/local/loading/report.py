@@ -45,8 +45,8 @@ def unusable_lines(path: Path, error: UnusableFileError) -> Iterator[str]:
     yield "未导入任何内容 / nothing was brought in"
 
 
-def result_lines(result: ImportResult, rest: Path | None = None) -> Iterator[str]:
-    """The refused rows, the warnings, then the counts. After MOST_SHOWN of each only a reference to `rest`, the file that has all."""
+def result_lines(result: ImportResult, rest: Path | None = None, most_warnings: int = MOST_SHOWN) -> Iterator[str]:
+    """The refused rows, the warnings, then the counts. After MOST_SHOWN refusals and `most_warnings` only a reference to `rest`, which has all."""
     notices = result.notices
     for warning, number, zh, en in (
         (False, notices.errors, "未接受", "refused"),
@@ -54,12 +54,13 @@ def result_lines(result: ImportResult, rest: Path | None = None) -> Iterator[str
     ):
         if not number:
             continue
+        most = most_warnings if warning else MOST_SHOWN
         of_kind = (notice for notice in notices if notice.warning is warning)
-        for notice in islice(of_kind, MOST_SHOWN):
+        for notice in islice(of_kind, most):
             yield _notice_line(notice)
-        if number > MOST_SHOWN:
+        if number > most:
             by_code = ", ".join(f"{code} {count}" for code, is_warning, count in notices.counts() if is_warning is warning)
-            yield f"…… {zh}:另有 {number - MOST_SHOWN} 条未列出,共 {number} 条 / {en}: {number - MOST_SHOWN} more, {number} in all ({by_code})"
+            yield f"…… {zh}:另有 {number - most} 条未列出,共 {number} 条 / {en}: {number - most} more, {number} in all ({by_code})"
             yield f"…… 全部见 / all of them are in {rest}" if rest else "…… 全部可用 --report FILE 写出 / --report FILE writes all of them"
     accepted = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in result.accepted.items() if count) or "0"
     refused = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in result.refused.items() if count) or "0"
