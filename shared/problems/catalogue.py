@@ -58,6 +58,7 @@ FIELDS: Mapping[str, Entry] = {
     "INVALID_VALUE": Entry(422, "值无效", "Invalid value", "此字段的值无效。", "The value of this field is not valid."),
     "INVALID_DATE": Entry(422, "日期无效", "Invalid date", "日期须写作 YYYY-MM-DD 且真实存在。", "A date is written YYYY-MM-DD and exists in the calendar."),
     "INVALID_INSTANT": Entry(422, "时刻无效", "Invalid instant", "时刻须按 ISO 8601 书写并带时区。", "An instant is written in ISO 8601 with its zone."),
+    "KNOWN_IN_FUTURE": Entry(422, "知悉日期在将来", "Known day in the future", "知悉日期不能晚于今天（{today}）；所问业务日期可以在将来，那是预计。", "What will be known on a later day is not known today ({today}); the business day asked about may lie in the future, as an outlook."),
     "DATE_OUT_OF_RANGE": Entry(422, "日期超出范围", "Date out of range", "日期须在 {earliest} 与 {latest} 之间。", "The date must lie between {earliest} and {latest}."),
     "NOT_A_NUMBER": Entry(422, "不是数字", "Not a number", "此字段须为数字,不加引号,用半角书写。", "This field is a number, without quotes and in ordinary (half-width) digits."),
     "NOT_A_WHOLE_NUMBER": Entry(422, "不是整数", "Not a whole number", "此字段须为整数,不加引号,用半角书写,如 40。", "This field is a whole number, without quotes and in ordinary (half-width) digits, such as 40."),

@@ -49,7 +49,17 @@ def test_rates_are_rounded_half_up_and_keep_numerator_and_denominator(n: int, d:
 
 def test_the_table_fits_80_columns_and_says_everything_there(tmp_path: Path) -> None:
     text = shown(coverage_table(answer(row("MA-CAMBRIDGE", "Cambridge")), width=80), 80)
-    for said in ("MA-CAMBRIDGE", "3783", "62.0 % 2342/3777", "— 0/0", "252414", "74890", "29.7 % 74890/252414", "54.6 %", "NO_CLOSED_DAYS"):
+    for said in (
+        "MA-CAMBRIDGE",
+        "3783",
+        "62.0 % 2342/3777",
+        "— 0/0",
+        "252414",
+        "74890",
+        "29.7 % 74890/252414",
+        "54.6 %",
+        "no day is closed yet",
+    ):
         assert said in text
     assert "…" not in text
 
@@ -131,4 +141,8 @@ def test_tables_and_lines_say_whether_figures_may_change() -> None:
     open_day = {**answer(), "closed_day": "2026-11-23"}
     assert "DAY" not in finality({**open_day, "provisional": []})
     assert "final" in finality({**open_day, "provisional": []})
-    assert "NO_CLOSED_DAYS" in finality(answer())
+    assert "尚无结账日" in finality(answer())
+    assert "no day is closed yet" in finality(answer())
+    open_text = finality({**open_day, "provisional": ["DAY_NOT_CLOSED", "A_CODE_OF_TOMORROW"]})
+    assert "known at 2026-11-24, a day that is not closed yet (known days are closed until 2026-11-23)" in open_text
+    assert "_" not in open_text
