@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 
@@ -12,6 +11,7 @@ from services.membership.members.routes import router as members
 from services.membership.unions import store
 from services.membership.unions.routes import router as unions
 from services.membership.visits.routes import router as visits
+from shared.contracts.ids import uuid_of
 from shared.directory.store import enterprises
 from shared.http.auth import Caller
 from shared.http.parked_routes import parked_router
@@ -36,7 +36,7 @@ async def require_stream(conn: Connection, caller: Caller, subject: str) -> None
     """
     kind, _, text = subject.partition("/")
     try:
-        key = UUID(text)
+        key = uuid_of(text)
     except ValueError:
         raise Unprocessable("INVALID_ID", field="subject") from None
     if kind == "union":

@@ -51,12 +51,17 @@ EVERYTHING = Areas(frozenset({ROOT}), everything=True)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A client with a verified token. `client` is opaque (the token's `sub`); `expires_at` = seconds since 1970, when open streams end."""
+    """A client with a verified token. `client` is opaque (the token's `sub`).
+
+    Seconds since 1970: `expires_at`, when it is refused and open streams end, after the difference of clocks that is allowed;
+    `valid_until`, the token's own end, with which end the sessions that it buys.
+    """
 
     client: str
     scopes: frozenset[str]
     areas: Areas = field(default_factory=Areas)
     expires_at: float = float("inf")
+    valid_until: float = float("inf")
 
     def require(self, scope: str) -> None:
         """Raises SCOPE_MISSING (403) without `scope`."""

@@ -7,6 +7,7 @@ While the issuer does not answer, known keys stay valid. A token is verified onc
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, TypeAlias
@@ -21,8 +22,10 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import Request
 
-from shared.http.auth import Areas, Caller
+from shared.http.auth import ROOT, Areas, Caller
+from shared.http.forms import AREA_CODE
 from shared.problems.errors import Unauthorised, Unavailable
+from shared.problems.texts import CONTROL
 from shared.process.clock import utc_now
 from shared.process.settings import ServiceSettings
 
@@ -37,6 +40,10 @@ RETRY_AT_LEAST_APART = 1.0
 FETCH_TIMEOUT = 5.0
 LARGEST_KEY_SET = 256 * 1024
 LONGEST_TOKEN = 8192
+LONGEST_SUBJECT = 255
+"""Characters (OpenID Connect Core §2)."""
+LATEST_END = 253_402_300_799
+"""The last second of the year 9999: a later `exp` is no date."""
 MOST_VERIFIED = 10_000
 CLIENT_KEY = "parkunion.client"
 """Key of the caller's opaque id in a request's ASGI scope, for its log line."""
@@ -116,7 +123,7 @@ class Verifier:
             raise
         except ExpiredTokenError:
             raise _refused("TOKEN_EXPIRED") from None
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             # Errors that forged headers and claims cause in the library.
             raise _refused("TOKEN_INVALID") from None
         return claims
@@ -163,10 +170,23 @@ def _refused(code: str) -> Unauthorised:
 
 
 def _caller_of(claims: dict[str, Any]) -> Caller:
-    scope, areas = claims.get("scope", ""), claims.get("areas", [])
-    if not isinstance(scope, str) or not isinstance(areas, list) or not all(isinstance(area, str) for area in areas) or not claims["sub"]:
+    """The caller of verified claims. Raises TOKEN_INVALID: an issuer can sign claims that no log or database could hold."""
+    subject, scope, areas, end = claims["sub"], claims.get("scope", ""), claims.get("areas", []), claims["exp"]
+    try:
+        json.dumps(claims, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise _refused("TOKEN_INVALID") from None
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or CONTROL.search(subject):
         raise _refused("TOKEN_INVALID")
-    return Caller(claims["sub"], frozenset(scope.split()), Areas.of(areas), float(claims["exp"]) + LEEWAY)
+    if not isinstance(scope, str) or not isinstance(areas, list) or not all(_names_area(area) for area in areas):
+        raise _refused("TOKEN_INVALID")
+    if not isinstance(end, int | float) or not 0 <= end <= LATEST_END:
+        raise _refused("TOKEN_INVALID")
+    return Caller(subject, frozenset(scope.split()), Areas.of(areas), float(end) + LEEWAY, float(end))
+
+
+def _names_area(area: Any) -> bool:
+    return isinstance(area, str) and (area == ROOT or AREA_CODE.fullmatch(area) is not None)
 
 
 BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="OAuth 2 access token: scopes `service:verb`, claim `areas`.")

@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST_PARAM = 120
 LONGEST_LIST = 2000
 """Characters of a value in a message; of a list of choices, which no caller can make longer."""
-RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1"}
+RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1", "TOO_MANY_CONNECTIONS": "1"}
 """Seconds after which the same request may succeed."""
 
 
@@ -128,6 +128,12 @@ class UnsupportedMediaType(Problem):
     status = 415
 
 
+class MisdirectedRequest(Problem):
+    """The request is for another host."""
+
+    status = 421
+
+
 class Unprocessable(Problem):
     """The request can be parsed, but its content is wrong."""
 
@@ -184,7 +190,7 @@ STATUSES: Mapping[int, type[Problem]] = {
     kind.status: kind
     for kind in (
         *(BadRequest, Unauthorised, Forbidden, NotFound, Conflict),
-        *(TooLarge, UnsupportedMediaType, Unprocessable, TooManyRequests, Unavailable),
+        *(TooLarge, UnsupportedMediaType, MisdirectedRequest, Unprocessable, TooManyRequests, Unavailable),
     )
 }
 """{status: class}"""

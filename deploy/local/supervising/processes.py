@@ -67,6 +67,7 @@ def service_environment(service: str, folder: Folder, addresses: Addresses, labe
         "KAFKA": addresses.kafka,
         "PARTITIONS": str(PARTITIONS),
         "HOST": "127.0.0.1",
+        "HOSTS": "127.0.0.1,::1,localhost",
         "PORT": str(addresses.port),
         "ISSUER": addresses.issuer,
         "JWKS_URL": addresses.jwks,
@@ -155,7 +156,7 @@ def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int,
 
 def imported(names: Sequence[str]) -> list[str]:
     """Modules that the fork server imports: nearly all that the processes of these services need."""
-    shared = ["uvloop", "uvicorn.protocols.http.httptools_impl", "shared.http.parked_routes", "shared.service.api"] if names else []
+    shared = ["uvloop", "shared.process.web_server", "shared.http.parked_routes", "shared.service.api"] if names else []
     own = [f"services.{name}.{module}" for name in names for module in ("app", *services.SERVICES[name].modules)]
     return ["deploy.local.supervising.prepare", *shared, *own]
 

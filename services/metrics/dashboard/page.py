@@ -117,14 +117,9 @@ def render(request: Request, template: str, values: Mapping[str, Any], *, status
     response.headers["Content-Language"] = words.language
     if not part and request.query_params.get("lang") in ("zh", "en"):
         response.set_cookie(
-            LANGUAGE_COOKIE, words.language, max_age=YEAR_SECONDS, path="/", httponly=True, samesite="lax", secure=_is_https(request)
+            LANGUAGE_COOKIE, words.language, max_age=YEAR_SECONDS, path="/", httponly=True, samesite="lax", secure=settings.https
         )
     return response
-
-
-def _is_https(request: Request) -> bool:
-    settings: Settings = request.app.state.settings
-    return (settings.public_url or str(request.base_url)).startswith("https:")
 
 
 def problem_page(request: Request, problem: Problem, words: Words | None = None) -> Response:

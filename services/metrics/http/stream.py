@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
@@ -37,6 +38,7 @@ RETRY = b"retry: 1000\n\n"
 LONGEST_ID = 4096
 NO_VERSION = 2**63
 """Versions are bigints, so an id with a larger one is not ours."""
+VERSIONS = re.compile(r"[0-9]{0,19}(?:\.[0-9]{0,19})*")
 MOST_ENCODED = 64
 MOST_CHANGES = 1000
 """The most changes that are read for a client that resumes; with more it receives everything."""
@@ -113,10 +115,9 @@ async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, s
 def _versions(sent: str, generation: int) -> dict[int, int] | None:
     """{shard: version} of an event's id; None if it is not of this generation."""
     id_generation, _, versions = sent.partition(":")
-    try:
-        found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
-    except ValueError:
+    if not VERSIONS.fullmatch(versions):
         return None
+    found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
     return found if id_generation == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -19,7 +17,9 @@ from services.metrics.app import api
 from services.metrics.live.hub import Hub
 from services.metrics.settings import Settings
 from shared.http.tokens import Verifier
+from shared.process.connections import ConnectionLimits
 from shared.process.db import create_pool
+from shared.process.web_server import web_server
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.metrics.service import Metrics
@@ -56,11 +56,7 @@ async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -
     settings = settings_of(Settings, database, **changes)
     app = api(settings)
     app.state.verifier = Verifier(settings, _keys)
-    uvicorn_server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
-    )
-    # Signals are the test runner's.
-    uvicorn_server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    uvicorn_server = web_server(app, ConnectionLimits(), host="127.0.0.1", port=0)
     serving = asyncio.create_task(uvicorn_server.serve())
     pool = await create_pool(database.app_dsn, application_name="metrics.tests")
     keeping_current = asyncio.create_task(_keep_current(Metrics(pool))) if fresh else None

@@ -29,12 +29,6 @@ class LoginCode(BaseModel):
     url: str
 
 
-def base_of(request: Request) -> str:
-    """The URL under which browsers reach this service."""
-    settings: Settings = request.app.state.settings
-    return (settings.public_url or str(request.base_url)).rstrip("/")
-
-
 @codes.post("/login-codes", response_model=LoginCode, tags=["dashboard"])
 async def new_code(request: Request, caller: CallerOf) -> Response:
     """A one-time address for a browser, which gets the token's areas. A browser's session cannot make another one."""
@@ -44,7 +38,8 @@ async def new_code(request: Request, caller: CallerOf) -> Response:
     pool: Pool = request.app.state.pool
     async with pool.acquire(timeout=5) as conn:
         code = await sessions.new_code(conn, caller)
-    return json_response({"url": f"{base_of(request)}/login?code={code}"})
+    settings: Settings = request.app.state.settings
+    return json_response({"url": f"{settings.base_url}/login?code={code}"})
 
 
 @router.get("/login")
@@ -58,7 +53,7 @@ async def login(request: Request, code: Annotated[str, Query(max_length=200)] = 
         return problem_page(request, Unauthorised("LOGIN_CODE_USED"))
     response = RedirectResponse("/", 303, headers={**HEADERS, "Referrer-Policy": "no-referrer"})
     response.set_cookie(
-        sessions.COOKIE, cookie, max_age=int(settings.session_hours * 3600), path="/", httponly=True, samesite="strict", secure=base_of(request).startswith("https:")
+        sessions.COOKIE, cookie, max_age=int(settings.session_hours * 3600), path="/", httponly=True, samesite="strict", secure=settings.https
     )  # fmt: skip
     return response
 
