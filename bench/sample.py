@@ -59,7 +59,7 @@ def main() -> None:
             subprocess.run([ROOT / "parkunion", "--data", data, "import", "nlrb", SAMPLE], check=True, capture_output=True)
             while not is_projected(data):
                 time.sleep(0.1)
-            dsn = json.loads(parkunion(data, "status", "--json"))["postgres"]["dsn"]
+            dsn = json.loads(parkunion(data, "status", "--json", "--secrets"))["postgres"]["dsn"]
             events = sum(asyncio.run(_journal(dsn[service])) for service in ("registry", "membership"))
             print_step("sample", began, events=events)
         finally:

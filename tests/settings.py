@@ -17,7 +17,7 @@ class ServerSettings(BaseSettings):
     """Run them in containers of the Docker engine of this machine instead of with the programs of the local stack."""
     postgres_image: str = "postgres:18"
     """An image with the interface of the official `postgres`, version 18 or later."""
-    kafka_image: str = "apache/kafka:4.1.0"
+    kafka_image: str = "apache/kafka:4.4.0"
     """An image with the interface of the official `apache/kafka`."""
 
 

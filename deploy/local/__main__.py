@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from deploy.local.errors import UserError
+from shared import __version__
 
 COMMANDS: Mapping[str, Sequence[str]] = {
-    "lifecycle": ("up", "down", "status", "logs"),
+    "lifecycle": ("up", "down", "status"),
+    "logs": ("logs",),
     "demo": ("demo",),
     "imports": ("import",),
     "coverage": ("coverage",),
@@ -43,6 +45,12 @@ def command_line(command: str | None) -> typer.Typer:
     return app
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"parkunion {__version__}")
+        raise typer.Exit
+
+
 def _options(
     context: typer.Context,
     data: Annotated[
@@ -51,6 +59,9 @@ def _options(
             help="平台文件夹 / folder of the stack; before or after the command (else PARKUNION_DATA, else .parkunion/)", metavar="DIR"
         ),
     ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", help="版本 / the release", callback=_print_version, is_eager=True, expose_value=False)
+    ] = False,
 ) -> None:
     context.obj = data
 

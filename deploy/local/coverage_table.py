@@ -39,10 +39,11 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def percent(rate: Mapping[str, Any]) -> str:
     """`62.0 % 2342/3777`; a dash where there is no base."""
-    if not rate["d"]:
-        return f"— {rate['n']}/0"
-    value = (Decimal(rate["n"]) * 100 / Decimal(rate["d"])).quantize(Decimal("0.1"), ROUND_HALF_UP)
-    return f"{value} % {rate['n']}/{rate['d']}"
+    numerator, denominator = rate["numerator"], rate["denominator"]
+    if not denominator:
+        return f"— {numerator}/0"
+    value = (Decimal(numerator) * 100 / Decimal(denominator)).quantize(Decimal("0.1"), ROUND_HALF_UP)
+    return f"{value} % {numerator}/{denominator}"
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
@@ -104,7 +105,7 @@ def _largest(rows: Sequence[Mapping[str, Any]], most: int | None) -> Sequence[Ma
 
 
 def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Flat rows as CSV: a rate becomes its fields `…_n`, `…_d`, `…_rate`, `…_reason`; deeper values stay JSON-like text."""
+    """Flat rows as CSV: a rate becomes its fields `…_numerator`, `…_denominator`, `…_rate`, `…_reason`; deeper values stay JSON-like text."""
     flat = [_flat(row) for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     output = io.StringIO()

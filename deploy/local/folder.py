@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -25,6 +26,23 @@ def folder_of(data: Path | None) -> Path:
     """The chosen folder: `--data`, else PARKUNION_DATA, else `.parkunion/` in the project's root."""
     chosen = data or os.environ.get("PARKUNION_DATA") or ROOT / ".parkunion"
     return Path(chosen).expanduser().resolve()
+
+
+DEMO = ROOT / ".parkunion-demo"
+"""Names the folder of the demo that was started last, so that the commands find it without `--data`."""
+
+
+def remember_demo(folder: Path) -> None:
+    """Write DEMO. A root folder that cannot be written only means that the commands need `--data`."""
+    with contextlib.suppress(OSError):
+        write_private(DEMO, str(folder))
+
+
+def forget_demo(folder: Path) -> None:
+    """Remove DEMO if it still names this demo."""
+    with contextlib.suppress(OSError):
+        if DEMO.read_text() == str(folder):
+            DEMO.unlink()
 
 
 class Folder:

@@ -1,7 +1,8 @@
 """Set up the project's own environment `.venv`: Python packages by lock and hash, uv to install them, the broker's jars.
 
 Run by `setup.sh` with the system's Python; imports only the standard library. Does nothing, and needs no network, if the stamp in `.venv`
-matches the locks, this Python and this folder. A second concurrent run waits.
+matches the locks, this Python and this folder. A second concurrent run waits. An environment without a stamp was interrupted, at an unknown
+place: it is made anew.
 """
 
 from __future__ import annotations
@@ -71,11 +72,14 @@ def run(step: str, *command: str | Path, env: dict[str, str] | None = None) -> N
     """Run one step with its output in `.venv/setup.log`; SetupError names the cause in one line.
 
     The clients bring their own certificates; behind a company's proxy only the machine's are valid, so a second attempt uses those.
+    The step inherits the lock, so a step that outlives a killed set-up still holds it.
     """
     given = dict(os.environ) if env is None else env
     for environment in (given, {**given, **system_certificates()}):
         words = [str(word) for word in command]
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment, check=False)
+        done = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment, check=False, close_fds=False
+        )
         with LOG.open("a") as log:
             log.write(f"--- {step}\n{done.stdout}\n")
         if done.returncode == 0:
@@ -163,7 +167,7 @@ def set_up() -> None:
     """Install the locks into `.venv`."""
     began = time.monotonic()
     say("正在准备运行环境(仅首次需要网络) / setting up (needs the network this once)")
-    if not works(PYTHON):
+    if not STAMP.exists() or not works(PYTHON):
         make_environment()
     STAMP.unlink(missing_ok=True)
     run("uv", *pip(), "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r", UV_LOCK)
@@ -172,7 +176,9 @@ def set_up() -> None:
     ours = {**os.environ, "PYTHONPATH": str(ROOT)}
     run("Kafka", PYTHON, "-m", "deploy.local.servers.jars", env=ours)
     run("Kafka", PYTHON, "-m", "deploy.local.servers.kafka", env=ours)
-    STAMP.write_text(stamp())
+    unfinished = STAMP.with_suffix(".new")
+    unfinished.write_text(stamp())
+    unfinished.replace(STAMP)
     say(f"运行环境已就绪 / set up in {time.monotonic() - began:.0f} s")
 
 
@@ -194,6 +200,7 @@ def main() -> int:
     try:
         VENV.mkdir(exist_ok=True)
         with (ROOT / ".setup.lock").open("w") as lock:
+            os.set_inheritable(lock.fileno(), True)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -204,13 +211,16 @@ def main() -> int:
     except SetupError as failed:
         say(str(failed))
         return 1
-    except PermissionError:
-        say(
-            f"{ROOT} 属于其他用户,你无法在此准备环境;请自行克隆一份再执行 / "
-            f"{ROOT} is another user's and its environment is not one that you can use; make a clone of your own"
-        )
-        return 1
+    except KeyboardInterrupt:
+        say("已中断;再次执行会从头准备 / interrupted; the next run sets up from the start")
+        return 130
     except OSError as error:
+        if isinstance(error, PermissionError) and ROOT.stat().st_uid != os.getuid():
+            say(
+                f"{ROOT} 属于其他用户,你无法在此准备环境;请自行克隆一份再执行 / "
+                f"{ROOT} is another user's and its environment is not one that you can use; make a clone of your own"
+            )
+            return 1
         full = error.errno in (28, 122)
         say(str(disk_full() if full else SetupError(f"无法准备运行环境:{error}", f"cannot set up: {error}")))
         return 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -13,7 +15,7 @@ from typing import Any
 
 from deploy.local.child import ProcessIdentity
 from deploy.local.errors import NotRunningError, UserError
-from deploy.local.folder import Folder, folder_of, read_json
+from deploy.local.folder import DEMO, Folder, folder_of, read_json
 from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
 from deploy.local.servers.postgres import database_of
 
@@ -22,11 +24,25 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def load(data: Path | None = None) -> Stack:
-    """The stack running in `data` (default: PARKUNION_DATA, else `.parkunion/`). Raises NotRunningError."""
-    stack = Stack(folder_of(data))
+    """The running stack of `folder_in_use(data)`. Raises NotRunningError."""
+    stack = Stack(folder_in_use(data))
     if not stack.alive():
         raise NotRunningError(stack.data)
     return stack
+
+
+def folder_in_use(data: Path | None) -> Path:
+    """`data`, else PARKUNION_DATA, else `.parkunion/`; if nothing was chosen and no stack runs there, that of a running demo."""
+    chosen = folder_of(data)
+    if data is None and not os.environ.get("PARKUNION_DATA") and not Stack(chosen).alive():
+        try:
+            demo = Path(DEMO.read_text())
+        except OSError:
+            return chosen
+        if Stack(demo).alive():
+            print(f"正在运行的演示 / the running demo: {demo}", file=sys.stderr)
+            return demo
+    return chosen
 
 
 class Stack:

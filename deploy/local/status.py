@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any, TypedDict
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,9 @@ import psutil
 
 from deploy.local.stack import Stack
 from shared.process.clock import utc_now
+
+PASSWORD = re.compile(r"^(\w+://[^:@/]+:)[^@]*@")
+"""A DSN up to its password, then the password."""
 
 
 class ServiceStatus(TypedDict):
@@ -63,6 +67,12 @@ def status_of(stack: Stack) -> Status:
         "jwks": content["jwks"],
         "dashboard": stack.dashboard(),
     }
+
+
+def without_passwords(found: Status) -> Status:
+    """The same answer with `***` in place of each password of a DSN."""
+    dsns = {name: PASSWORD.sub(r"\1***@", dsn) for name, dsn in found["postgres"]["dsn"].items()}
+    return {**found, "postgres": {**found["postgres"], "dsn": dsns}}
 
 
 def _service(written: dict[str, Any], answer: dict[str, Any]) -> ServiceStatus:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from shared import __version__
 from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
@@ -37,7 +38,6 @@ from shared.process.telemetry import traceparent_now
 BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
 """{path: bytes} of routes that take more than BODY_LIMIT."""
-VERSION = "0.2.0"
 CODES_OF_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
 ROUTED_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_type", "bytes_type"})
@@ -102,7 +102,7 @@ def create_app(
     """
     app = FastAPI(
         title=title,
-        version=VERSION,
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -31,9 +31,10 @@ async def rows_of(server: MetricsServer, **params: str) -> dict[str, dict[str, A
 
 def percent(rate: dict[str, Any]) -> str:
     """One decimal, half up, of integers."""
-    if not rate["d"]:
+    numerator, denominator = rate["numerator"], rate["denominator"]
+    if not denominator:
         return "—"
-    value = (2000 * rate["n"] + rate["d"]) // (2 * rate["d"])
+    value = (2000 * numerator + denominator) // (2 * denominator)
     return f"{value // 10:,}.{value % 10}"
 
 

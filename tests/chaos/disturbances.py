@@ -20,10 +20,11 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from deploy.local.commands.clock import advance_databases, parse_step
+from deploy.local.commands.clock import parse_step
 from deploy.local.errors import UserError
 from deploy.local.stack import Stack
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
+from deploy.local.turning import turn
 
 LONGEST_FREEZE = 5.0
 """Seconds for which a process is stopped that is not replaced."""
@@ -140,7 +141,7 @@ class Disturbances:
             return "no more midnights"
         self._midnights += 1
         try:
-            await advance_databases(self.stack, parse_step("1d"))
+            await turn([self.stack.dsn(service, "owner") for service in self.stack.services], parse_step("1d"))
         except UserError as trouble:
             return f"midnight did not pass: {trouble.line()}"
         return "midnight passed"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from deploy.local.folder import ROOT
+from deploy.local.folder import ROOT, folder_of
 from deploy.local.stack import Stack
 from tests.e2e.platform import SAMPLE, Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
@@ -25,6 +26,8 @@ from tests.oracle_nlrb import COUNTS, expected
 TOTALS = {"2021-12-31": (3783, 3777, 2342, 252414, 74890), "2018-12-31": (1826, 1747, 1038, 127119, 34418)}
 EVENTS = 1584 + 3783 + 3783 + 2348 * 2 + 74890
 """Areas, enterprises, headcounts, unions with a coverage each, members."""
+
+DAY = timedelta(days=1)
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +87,7 @@ def test_the_figures_that_the_demo_writes_are_those_of_the_file(done: Demo) -> N
     total = rows["all"]
     figures = tuple(total[name] for name in ("units", "should_organise_all", "covered_all", "workers", "members"))
     assert figures == TOTALS["2021-12-31"]
-    assert total["unit_founding_rate_all"] == {"n": 2342, "d": 3777, "rate": 2342 / 3777, "reason": None}
+    assert total["unit_founding_rate_all"] == {"numerator": 2342, "denominator": 3777, "rate": 2342 / 3777, "reason": None}
 
 
 def test_an_earlier_day_has_the_figures_of_that_day_in_every_state(done: Demo) -> None:
@@ -104,7 +107,30 @@ def test_what_is_odd_is_listed_with_case_and_code_and_addresses_are_said(done: D
     assert len(re.findall(r"^  \d\d-\w\w-\d+  [A-Z_]+  ", done.output, re.MULTILINE)) == 369
     assert "2342/3777" in done.output
     assert len(re.findall(r"API: http://127\.0\.0\.1:\d+/docs", done.told)) == 3
-    assert re.search(r"http://127\.0\.0\.1:\d+/login\?code=\S{40,}", done.told)
+    assert len(set(re.findall(r"http://127\.0\.0\.1:\d+/login\?code=\S{40,}", done.told))) == 2, (
+        "one before the work, a fresh one after the tables"
+    )
+
+
+def test_the_sample_became_known_over_several_days_which_are_closed(done: Demo) -> None:
+    assert done.answer["known_at"] == done.answer["closed_day"] == (date.fromisoformat(done.platform.status()["today"]) - DAY).isoformat()
+    assert done.answer["provisional"] == []
+    known = [
+        done.platform.figures(by="district", as_of="2021-12-31", known_at=str(date.fromisoformat(done.answer["known_at"]) - n * DAY))
+        for n in (2, 1, 0)
+    ]
+    members = [rows.get("all", {"members": 0})["members"] for rows in known]
+    assert members == sorted(set(members)), "more on each day"
+    assert members[-1] == TOTALS["2021-12-31"][-1]
+
+
+def test_commands_find_a_running_demo_if_no_folder_is_chosen(done: Demo, tmp_path: Path) -> None:
+    if Stack(folder_of(None)).alive():
+        pytest.skip("another stack runs in the default folder")
+    found = parkunion("status", "--json")
+    assert json.loads(found.stdout)["data"] == str(done.platform.data)
+    chosen = parkunion("status", check=False, environment={"PARKUNION_DATA": str(tmp_path)})
+    assert chosen.returncode != 0
 
 
 async def test_a_second_run_repeats_nothing(done: Demo, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import typer
 
 from deploy.local import stack as stacks
 from deploy.local.errors import UserError
-from deploy.local.stack import Stack
 from deploy.local.status import today_of
+from deploy.local.turning import turn
 
-UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
 def register(app: typer.Typer) -> None:
@@ -28,34 +28,13 @@ def advance(context: typer.Context, by: Annotated[str, typer.Argument(help="1d, 
     step = parse_step(by)
     if not stack.test_clock:
         raise UserError("时钟不可拨动;请用 up --test-clock 启动", "the clock cannot be turned; start with up --test-clock", 2)
-    asyncio.run(advance_databases(stack, step))
+    asyncio.run(turn([stack.dsn(service, "owner") for service in stack.services], step))
     print(today_of(stack))
 
 
 def parse_step(text: str) -> timedelta:
-    """`1d`, `12h`, `30m`; several may follow each other (`1d12h`). Raises UserError (exit 2) otherwise."""
-    if not re.fullmatch(r"(\d{1,4}[dhm])+", text):
+    """`1d`, `12h`, `30m`, `10s`; several may follow each other (`1d12h`). Raises UserError (exit 2) otherwise."""
+    if not re.fullmatch(r"(\d{1,5}[dhms])+", text):
         raise UserError(f"无法识别 {text};例:1d、3h、30m", f"cannot read {text}; examples: 1d, 3h, 30m", 2)
-    parts = re.findall(r"(\d+)([dhm])", text)
+    parts = re.findall(r"(\d+)([dhms])", text)
     return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
-
-
-async def advance_databases(stack: Stack, step: timedelta) -> None:
-    """Add `step` to the clock of every service's database.
-
-    All get the same shift, the largest found plus `step`, so a run that was cut off leaves no lasting difference.
-    """
-    import asyncpg
-
-    connections = []
-    try:
-        for service in stack.services:
-            connections.append(await asyncpg.connect(stack.dsn(service, "owner"), timeout=5))
-        shift = max([await connection.fetchval("SELECT shift FROM clock_shift") for connection in connections]) + step
-        for connection in connections:
-            await connection.execute("UPDATE clock_shift SET shift = $1", shift)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise UserError(f"数据库没有应答:{error}", f"the databases did not answer: {error}") from error
-    finally:
-        for connection in connections:
-            await connection.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -19,11 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.commands.coverage import ask_coverage, result_console
+from deploy.local.commands.demo_days import DAY, SampleDays, days_before
 from deploy.local.commands.demo_options import LABELS, CityOptions, SampleName, require_own_folder
 from deploy.local.commands.imports import REFUSED, UNUSABLE, print_result
 from deploy.local.coverage_table import NARROW, coverage_table, summary
 from deploy.local.errors import UserError
-from deploy.local.folder import ROOT, Folder, read_json
+from deploy.local.folder import ROOT, Folder, forget_demo, read_json, remember_demo
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.loading.batches import ImportResult
 from deploy.local.loading.progress import LoadProgress
@@ -88,18 +90,23 @@ def demo(
     _require_day(as_of)
     _require_writable(json)
     city = CityOptions(enterprises, years, seed)
-    given = Path(context.obj).expanduser() if context.obj else None
+    chosen = context.obj or os.environ.get("PARKUNION_DATA")
+    given = Path(chosen).expanduser() if chosen else None
     require_own_folder(read_json(Folder(given.resolve()).settings).get("label") or {} if given else {}, sample)
     if sample is SampleName.city:
         scenario = _scenario(city, input, as_of)
+        last_day = scenario.last_day
         source, as_of, again = city_of(scenario), scenario.last_day.isoformat(), f" --sample city {scenario.options}"
     else:
-        source, again = _elections(city, input or SAMPLE), ""
+        source, again, last_day = _elections(city, input or SAMPLE), "", None
     folder = given or Path(tempfile.mkdtemp(prefix="parkunion-demo-"))
     print(f"平台文件夹 / folder: {folder}", file=sys.stderr)
+    remember_demo(folder.resolve())
+    days = days_before(_today(), last_day)
     try:
-        result = asyncio.run(_Demo(folder, source, DemoOptions(sample, exits, keep, as_of, json)).run())
+        result = asyncio.run(_Demo(folder, source, DemoOptions(sample, exits, keep, as_of, json), days).run())
     finally:
+        forget_demo(folder.resolve())
         if not given and not keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
@@ -124,9 +131,13 @@ def _scenario(city: CityOptions, path: Path | None, as_of: str | None) -> Scenar
     """The synthetic city; its last day is the business day of the table."""
     if path is not None:
         raise UserError("--input 不能与 --sample city 同用", "--input does not go with --sample city", UNUSABLE)
-    scenario = city.scenario(as_of, utc_now().astimezone(ZoneInfo(ZONE)).date())
+    scenario = city.scenario(as_of, _today())
     print(f"生成合成城市 / making the synthetic city: {scenario.options}", file=sys.stderr)
     return scenario
+
+
+def _today() -> date:
+    return utc_now().astimezone(ZoneInfo(ZONE)).date()
 
 
 def _require_day(text: str | None) -> None:
@@ -146,9 +157,10 @@ def _require_writable(path: Path | None) -> None:
 class _Demo:
     """One run. The first Ctrl-C or SIGTERM stops everything in order."""
 
-    def __init__(self, folder: Path, source: ImportSource, options: DemoOptions) -> None:
-        self._supervisor = Supervisor(folder, label=LABELS[options.sample])
+    def __init__(self, folder: Path, source: ImportSource, options: DemoOptions, days: int) -> None:
+        self._supervisor = Supervisor(folder, label=LABELS[options.sample], test_clock=True, first_shift=timedelta(days=-days))
         self._stack = Stack(folder.resolve())
+        self._days = SampleDays(self._stack, days, source.lines)
         self._source = source
         self._options = options
         self._console = Console(stderr=True)
@@ -176,7 +188,7 @@ class _Demo:
         addresses = {name: self._stack.url(name) for name in self._stack.services}
         async with apis_of(addresses, self._stack.token) as apis:
             result = await self._load(apis)
-            answer = await self._settled(apis)
+            answer = await self._settled(apis, closed=await self._days.end())
         self._print(f"导入并计算完毕 / loaded and counted ({time.monotonic() - began:.1f} s)")
         if self._options.json is not None:
             self._options.json.write_bytes(msgspec.json.format(msgspec.json.encode(answer), indent=1) + b"\n")
@@ -189,16 +201,21 @@ class _Demo:
     def _print_addresses(self) -> None:
         for name in self._stack.services:
             self._print(f"{name} API: {self._stack.url(name)}/docs")
+        self._print_login()
+
+    def _print_login(self) -> None:
         self._print(f"看板(一次性登录码)/ live dashboard (one-time code): {self._stack.dashboard_login()}")
 
     async def _load(self, apis: Apis) -> ImportResult:
         with LoadProgress("导入样本 / loading the sample", self._source.lines, self._console) as progress:
             watching = asyncio.create_task(self._watch(apis, progress))
+            days = asyncio.create_task(self._days.follow(lambda: sum(progress.done.values())))
             try:
                 return await self._source.run(apis, progress.advance)
             finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                for task in (watching, days):
+                    task.cancel()
+                await asyncio.gather(watching, days, return_exceptions=True)
 
     async def _watch(self, apis: Apis, progress: LoadProgress) -> None:
         """Show the coverage as it grows."""
@@ -215,12 +232,16 @@ class _Demo:
     def _table(self, answer: dict[str, Any], *, width: int, most: int | None = None) -> Table:
         return coverage_table(answer, most=most, width=width, title=" / ".join(LABELS[self._options.sample].values()))
 
-    async def _coverage(self, apis: Apis) -> dict[str, Any]:
+    async def _coverage(self, apis: Apis, **days: str) -> dict[str, Any]:
         day = {"as_of": self._options.as_of} if self._options.as_of else {}
-        return await ask_coverage(apis, {"by": "district", **day})
+        return await ask_coverage(apis, {"by": "district", **day, **days})
 
-    async def _settled(self, apis: Apis) -> dict[str, Any]:
-        """The coverage once no service has a backlog and two answers are equal. Raises UserError after SETTLE_TIMEOUT without progress."""
+    async def _settled(self, apis: Apis, closed: bool) -> dict[str, Any]:
+        """The coverage once no service has a backlog and two answers are equal. Raises UserError after SETTLE_TIMEOUT without progress.
+
+        `closed`: also wait until the days are closed on which the sample became known; the coverage is the final one, as known on the last.
+        """
+        yesterday = (_today() - DAY).isoformat()
         before: dict[str, Any] = {}
         last_backlog: list[Any] = []
         deadline = time.monotonic() + SETTLE_TIMEOUT
@@ -230,8 +251,8 @@ class _Demo:
             if backlog != last_backlog:
                 last_backlog, deadline = backlog, time.monotonic() + SETTLE_TIMEOUT
             answer = await self._coverage(apis) if all(figures == (0, 0) for figures in backlog) else {}
-            if answer and answer == before:
-                return answer
+            if answer and answer == before and (not closed or (answer["closed_day"] or "") >= yesterday):
+                return await self._coverage(apis, known_at=answer["closed_day"]) if closed else answer
             if time.monotonic() > deadline:
                 raise UserError(
                     f"数字在 {SETTLE_TIMEOUT:.0f} 秒内没有稳定;日志在 {self._stack.folder.logs}",
@@ -244,3 +265,5 @@ class _Demo:
         print_result(self._stack, self._source, result)
         console = result_console()
         console.print(self._table(answer, width=console.width))
+        if not self._options.exits:
+            self._print_login()

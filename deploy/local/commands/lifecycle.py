@@ -1,4 +1,4 @@
-"""`up`, `down`, `status`, `logs`."""
+"""`up`, `down`, `status`."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ from deploy.local import stack as stacks
 from deploy.local.child import POLL, end, last_lines
 from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import ROOT, Folder, folder_of
-from deploy.local.status import Status, failing_checks, status_of
+from deploy.local.status import Status, failing_checks, status_of, without_passwords
 from deploy.local.supervising.processes import GRACE, PARTITIONS
 from deploy.local.supervising.supervisor import Supervisor
 
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 3 * GRACE + 10
 """Seconds."""
-TAIL = 200
-"""Lines that `logs` shows of each log."""
 
 
 def register(app: typer.Typer) -> None:
     app.command(help="启动平台 / start the stack")(up)
     app.command(help="停止平台 / stop the stack")(down)
     app.command(help="平台状态 / what runs, and how far behind it is")(status)
-    app.command(help="查看日志 / show the logs")(logs)
 
 
 def up(
@@ -106,9 +103,15 @@ def down(context: typer.Context) -> None:
     print(f"已停止 / stopped: {stack.data}", file=sys.stderr)
 
 
-def status(context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False) -> None:
+def status(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON")] = False,
+    secrets: Annotated[bool, typer.Option("--secrets", help="JSON 含数据库密码 / the JSON has the passwords of the databases")] = False,
+) -> None:
     stack = stacks.load(context.obj)
     found = status_of(stack)
+    if not secrets:
+        found = without_passwords(found)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
@@ -138,54 +141,3 @@ def _print_status(found: Status, failing: list[str]) -> None:
 
 def _figure(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def logs(
-    context: typer.Context,
-    service: Annotated[str | None, typer.Argument(help="registry, membership, metrics, postgres, kafka, supervisor")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="持续输出 / go on with new lines")] = False,
-) -> None:
-    data = folder_of(context.obj)
-    folder = Folder(data)
-    if not folder.stack.is_file():
-        raise NotRunningError(data)
-    files = sorted(folder.logs.glob("*.log"))
-    if service is not None:
-        names = sorted({file.name.split(".")[0] for file in files})
-        files = [file for file in files if file.name.split(".")[0] == service]
-        if not files:
-            raise UserError(f"没有 {service} 的日志;可选:{' '.join(names)}", f"no log of {service}; there are: {' '.join(names)}", 2)
-    positions = {file: _tail(file, prefix=len(files) > 1) for file in files}
-    while follow:
-        for file, position in positions.items():
-            positions[file] = _more(file, position, prefix=len(files) > 1)
-        sys.stdout.flush()
-        time.sleep(0.2)
-
-
-def _tail(file: Path, prefix: bool) -> int:
-    """Print the last lines of a log; returns the position of the end."""
-    content = file.read_bytes()
-    _print_lines(file, content.splitlines()[-TAIL:], prefix)
-    return len(content)
-
-
-def _more(file: Path, position: int, prefix: bool) -> int:
-    """Print the new whole lines; returns the next position. Begins again if the log was rotated."""
-    size = file.stat().st_size if file.is_file() else 0
-    if size < position:
-        position = 0
-    if size == position:
-        return position
-    with file.open("rb") as opened:
-        opened.seek(position)
-        content = opened.read(size - position)
-    whole = content[: content.rfind(b"\n") + 1]
-    _print_lines(file, whole.splitlines(), prefix)
-    return position + len(whole)
-
-
-def _print_lines(file: Path, lines: list[bytes], prefix: bool) -> None:
-    for line in lines:
-        text = line.decode("utf-8", "replace")
-        print(f"{file.stem}: {text}" if prefix else text)

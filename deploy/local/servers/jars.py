@@ -14,7 +14,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-COORDINATES = ("org.apache.kafka:kafka_2.13:4.1.0", "org.slf4j:slf4j-simple:1.7.36")
+COORDINATES = ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-api:2.0.20", "org.slf4j:slf4j-simple:2.0.20")
+UNUSED = {
+    "argparse4j": "command-line tools only",
+    "commons-beanutils": "wanted by the digester of commons-validator; the broker uses its address validator only",
+    "commons-collections": "as commons-beanutils",
+    "commons-digester": "as commons-beanutils",
+    "commons-logging": "as commons-beanutils",
+    "jackson-dataformat-yaml": "reads the configuration of log4j",
+    "jspecify": "annotations, read by compilers only",
+    "log4j-core": "log4j-api stays, the broker asks it for its loggers; the broker logs through slf4j-simple",
+    "scala-reflect": "macros, read by compilers only",
+    "snakeyaml": "as jackson-dataformat-yaml",
+}
+"""{artifact that Kafka depends on: why a broker runs without it}. What is not there needs no watch for holes."""
 LOCK = Path(__file__).with_name("kafka-jars.lock")
 FOLDER = Path(sys.prefix) / "share" / "kafka"
 FETCHERS = 8
@@ -75,11 +88,19 @@ def _maven(cache: Path) -> Any:
 
 
 def relock() -> str:
-    """Resolve `COORDINATES` with their run-time dependencies; returns the text of a new lock."""
+    """Resolve `COORDINATES` with their run-time dependencies, without `UNUSED`; returns the text of a new lock.
+
+    Raises ValueError if an artifact of `UNUSED` is no dependency any more.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         context = _maven(Path(temporary))
         inputs, transitive = context.resolver.resolve([context.create_dependency(c) for c in COORDINATES])
-        found = {f"{d.groupId}:{d.artifactId}:{d.version}": sha256(Path(d.artifact.resolve())) for d in [*inputs, *transitive]}
+        all_of_them = [*inputs, *transitive]
+        gone = UNUSED.keys() - {d.artifactId for d in all_of_them}
+        if gone:
+            raise ValueError(f"no dependency of Kafka any more, remove from UNUSED: {', '.join(sorted(gone))}")
+        used = [d for d in all_of_them if d.artifactId not in UNUSED]
+        found = {f"{d.groupId}:{d.artifactId}:{d.version}": sha256(Path(d.artifact.resolve())) for d in used}
     return "".join(f"{coordinate} {found[coordinate]}\n" for coordinate in sorted(found))
 
 

@@ -1,4 +1,4 @@
-"""A real Kafka 4.1: one KRaft node (broker and controller) in one folder, on 127.0.0.1.
+"""A real Kafka 4.4: one KRaft node (broker and controller) in one folder, on 127.0.0.1.
 
 server = KafkaServer(folder)
 server.start()
@@ -75,6 +75,9 @@ JAVA_OPTIONS = (
     "-Djava.net.preferIPv4Stack=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",
+    # log4j-api reports that log4j-core is not there (jars.UNUSED).
+    "-Dlog4j2.statusLoggerLevel=OFF",
 )
 
 

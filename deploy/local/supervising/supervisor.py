@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from deploy.local.child import ChildProcess, ProcessIdentity, StartError, end, free_port, last_lines
@@ -42,6 +43,7 @@ from deploy.local.supervising.processes import (
 from deploy.local.supervising.restarting import Server, SupervisedProcess
 from deploy.local.supervising.stack_file import StackDescription, write_stack_file
 from deploy.local.supervising.stop_signal import StopSignal
+from deploy.local.turning import turn
 
 POLL_PAUSE = 0.1
 """Seconds between two checks of the children."""
@@ -52,7 +54,7 @@ MOST_FAILURES = 6
 
 
 class Supervisor:
-    """One stack in one folder. `report` gets progress lines (default: stderr)."""
+    """One stack in one folder. `report` gets progress lines (default: stderr). `first_shift`: where the test clock of a new folder starts."""
 
     def __init__(
         self,
@@ -62,12 +64,14 @@ class Supervisor:
         services: Sequence[str] = SERVICES,
         label: Mapping[str, str] | None = None,
         workers: int = 1,
+        first_shift: timedelta = timedelta(),
     ) -> None:
         self.folder = Folder(data.expanduser().resolve())
         self.services = services
         self.test_clock = test_clock
         self.label = dict(label or {})
         self.workers = workers
+        self._first_shift = first_shift
         self._report = report or (lambda line: print(line, file=sys.stderr, flush=True))
         self._supervised: list[SupervisedProcess] = []
         self._watch: asyncio.Task[None] | None = None
@@ -159,6 +163,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         self._end_strays()
+        is_new = not self.folder.settings.is_file()
         self._remember_settings()
         ports = read_json(self.folder.ports)
         postgres = PostgresServer(self.folder.path / "postgres", ports.get("postgres"), self.folder.keys, self.folder.logs / "postgres.log")
@@ -188,6 +193,8 @@ class Supervisor:
                 raise StartError(f"migrations: {last_lines(self.folder.logs / 'prepare.log')}")
         finally:
             await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
+        if is_new and self._first_shift:
+            await turn([self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services], self._first_shift)
         for service in self.services:
             for process in processes_of(
                 service, self._environment(service, ports[service]), self.folder.logs, self.workers, self._fork_server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,20 +13,23 @@ from uuid import UUID
 from services.metrics.counted import Founding, InPark, kind_of
 from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
-from services.metrics.folding.store import AreaRow, FactRow, NameRow
+from services.metrics.folding.store import AreaRow, FactRow, NameRow, UnionRow
 from shared import contracts
 from shared.contracts import Envelope, UnreadableEvent
+from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 
 AREA = "area/"
+REASON = re.compile(r"(?!.*\d{6})[A-Za-z0-9_.-]{1,64}", re.ASCII)
+"""The reasons that are kept. Releases before 0.3 let anything of this form pass, document numbers too: so no six digits in a row."""
 
 
 class Effect(NamedTuple):
     """What one event changes; `fact` is its row of `facts`.
 
     Of an enterprise or a union: `changes` of its set of facts (none if the event is not counted), `places` = the parks that it names,
-    `moved` = whether it may change where the enterprise is, `registration` = its name. Of an area: `area` = the new version, `ends` = ranks
+    `moved` = whether it may change where the enterprise is, `registration` = its name, `founding` = a union's name. Of an area: `area` = the new version, `ends` = ranks
     of the facts whose versions end.
     """
 
@@ -34,6 +38,7 @@ class Effect(NamedTuple):
     places: tuple[str, ...] = ()
     moved: bool = False
     registration: EnterpriseRegistered | None = None
+    founding: UnionFounded | None = None
     area: AreaRow | None = None
     ends: tuple[int, ...] = ()
 
@@ -47,6 +52,7 @@ class BatchEffects:
     areas: list[AreaRow] = field(default_factory=list)
     ended: list[tuple[str, int, date]] = field(default_factory=list)
     registrations: dict[str, EnterpriseRegistered] = field(default_factory=dict)
+    foundings: dict[str, UnionFounded] = field(default_factory=dict)
     placements: set[tuple[str, str]] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
 
@@ -62,6 +68,8 @@ class BatchEffects:
             self.moved.add(subject)
         if effect.registration is not None:
             self.registrations[subject] = effect.registration
+        if effect.founding is not None:
+            self.foundings[subject] = effect.founding
         for rank in effect.ends:
             self._end(subject.removeprefix(AREA), rank, effect.fact.known_day)
         if effect.area is not None:
@@ -78,6 +86,10 @@ class BatchEffects:
     def name_rows(self, sets: dict[str, FactSet]) -> list[NameRow]:
         """The rows of `enterprises` that the batch may change. `sets`: the facts after the batch, by subject."""
         return [_name_row(subject, self.registrations.get(subject), sets[subject]) for subject in sorted(self.moved)]
+
+    def union_rows(self) -> list[UnionRow]:
+        """The rows of `unions` that the batch changes."""
+        return [UnionRow(_id_of(subject), _storable(data.name), data.seat_area) for subject, data in sorted(self.foundings.items())]
 
     def _end(self, code: str, rank: int, known: date) -> None:
         ending = [row for row in self.areas if row.code == code and row.rank == rank and row.known_until is None]
@@ -140,13 +152,17 @@ def _of_subject(event: Envelope, shard: int, known: date) -> Effect:
         return Effect(fact, found.changes)
     parks = [one.kept.park for one in found.facts if isinstance(one.kept, InPark)]
     seats = [one.kept.seat_area for one in found.facts if isinstance(one.kept, Founding)]
-    return Effect(fact, found.changes, tuple(filter(None, parks + seats)), bool(parks), _registration(event.data))
+    named = _named(event.data) if parks or seats else None
+    registration = named if isinstance(named, EnterpriseRegistered) else None
+    founding = named if isinstance(named, UnionFounded) else None
+    return Effect(fact, found.changes, tuple(filter(None, parks + seats)), bool(parks), registration, founding)
 
 
-def _registration(data: contracts.Event) -> EnterpriseRegistered | None:
-    if isinstance(data, FactCorrected) and data.replacement is not None:
-        data = contracts.fact(data.fact, data.replacement.data)
-    return data if isinstance(data, EnterpriseRegistered) else None
+def _named(data: contracts.Event) -> contracts.Event | None:
+    """The fact that now holds, with the name in it."""
+    if isinstance(data, FactCorrected):
+        return None if data.replacement is None else contracts.fact(data.fact, data.replacement.data)
+    return data
 
 
 def _of_area(event: Envelope, shard: int, known: date) -> Effect:
@@ -166,7 +182,21 @@ def _of_area(event: Envelope, shard: int, known: date) -> Effect:
 
 
 def _fact_row(shard: int, event: Envelope, known: date, says: dict[str, Any] | None) -> FactRow:
-    return FactRow(shard, event.subject, event.source, event.sequence, event.id, event.type, event.occurredon, known, event.time, says)
+    return FactRow(
+        shard, event.subject, event.source, event.sequence, event.id, event.type, event.occurredon, known, event.time, says,
+        _storable(event.actor), _reason(event.data),
+    )  # fmt: skip
+
+
+def _reason(data: contracts.Event) -> str | None:
+    """The code that was given as the reason of a fact, a correction or a withdrawal."""
+    found = getattr(data, "reason", None)
+    return found if isinstance(found, str) and REASON.fullmatch(found) else None
+
+
+def _storable(text: str | None) -> str | None:
+    """A text that is shown beside a fact: one that PostgreSQL cannot store never holds its stream up."""
+    return text.replace("\x00", "") if text else text
 
 
 def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
@@ -181,4 +211,8 @@ def _name_row(subject: str, registration: EnterpriseRegistered | None, facts: Fa
     placing = [(fact.occurred, fact.rank, fact.content.park) for fact in facts.in_force() if isinstance(fact.content, InPark)]
     park = max(placing)[2] if placing else None
     name, code = (registration.name, registration.credit_code) if registration else (None, None)
-    return NameRow(UUID(subject.partition("/")[2]), name, code, park)
+    return NameRow(_id_of(subject), name, code, park)
+
+
+def _id_of(subject: str) -> UUID:
+    return UUID(subject.partition("/")[2])

@@ -124,6 +124,8 @@ class Projector:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:
             await store.keep_names(conn, generation, shard, effects.name_rows(sets))
+        if effects.foundings:
+            await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:

@@ -42,6 +42,10 @@ SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::uuid[], $3::text[
 ON CONFLICT (id) DO UPDATE SET park = excluded.park, name = coalesce(excluded.name, e.name),
     credit_code = CASE WHEN excluded.name IS NULL THEN e.credit_code ELSE excluded.credit_code END
 """
+KEEP_UNIONS = """
+INSERT INTO g{g}.unions AS u (id, shard, name, seat) SELECT n.id, $1, n.name, n.seat FROM unnest($2::uuid[], $3::text[], $4::text[]) AS n(id, name, seat)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, seat = excluded.seat
+"""
 KEEP_PLACEMENTS = """
 INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
@@ -54,7 +58,7 @@ FEW = 2
 
 
 class FactRow(NamedTuple):
-    """One row of `facts`."""
+    """One row of `facts`. `reason`: the code that was given for it, None without one."""
 
     shard: int
     subject: str
@@ -66,6 +70,8 @@ class FactRow(NamedTuple):
     known_day: date
     recorded_at: datetime
     says: dict[str, Any] | None
+    actor: str | None = None
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +102,14 @@ class NameRow(NamedTuple):
     name: str | None
     credit_code: str | None
     park: str | None
+
+
+class UnionRow(NamedTuple):
+    """A union's row: its name (None: it was founded without one) and the area of its seat."""
+
+    id: UUID
+    name: str | None
+    seat: str
 
 
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
@@ -177,6 +191,11 @@ async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequen
     """Write rows of `enterprises`."""
     await conn.fetchval(SEE_ALL)
     await conn.execute(KEEP_NAMES.format(g=generation), shard, *_columns(rows))
+
+
+async def keep_unions(conn: Connection, generation: int, shard: int, rows: Sequence[UnionRow]) -> None:
+    """Write rows of `unions`."""
+    await conn.execute(KEEP_UNIONS.format(g=generation), shard, *_columns(rows))
 
 
 async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:

@@ -187,9 +187,10 @@ async def compare(
     at = await event_log.clock.now(conn)
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
     gone = await withdrawn(conn, generation)
+    attributed = await lifecycle.attributed(conn, generation)
     for shard, until in vector.items():
         sink = new_sink()
-        refolded = await refold(event_log.broker, shard, until, gone, event_log.clock, sink.facts)
+        refolded = await refold(event_log.broker, shard, until, gone, event_log.clock, sink.facts, attributed=attributed)
         await sink.done(refolded)
         report.rows += sum(1 for rows in (refolded.rows.figures, refolded.rows.durations) for value in rows.values() if value)
         report.events += refolded.events
@@ -197,7 +198,7 @@ async def compare(
         _add(report, comparing.ledger_differences(ledger, refolded))
         del ledger
         _add(report, comparing.duration_differences(await served.durations(conn, generation, shard), refolded))
-        contents = await served.contents(conn, generation, shard)
+        contents = await served.contents(conn, generation, shard, attributed=attributed)
         _add(report, comparing.other_differences(contents, served.expected(refolded, contents), shard))
     report.parked = [dict(row) for row in await conn.fetch(PARKED, generation)]
     report.seconds = time.monotonic() - began

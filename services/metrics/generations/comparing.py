@@ -80,7 +80,7 @@ def other_differences(served: Mapping[str, Contents], refolded: Mapping[str, Con
 
 def _key_body(table: str, key: Any) -> Any:
     match table:
-        case "areas_facts" | "enterprises":
+        case "areas_facts" | "enterprises" | "unions":
             return str(UUID(int=key))
         case "facts" | "states":
             return key
@@ -109,6 +109,8 @@ def _subjects(table: str, key: Any, value: Any) -> list[str]:
             return [key]
         case "enterprises":
             return [f"enterprise/{UUID(int=key)}"]
+        case "unions":
+            return [f"union/{UUID(int=key)}"]
         case "areas_facts":
             return [f"area/{value[1]}"]
         case "held":

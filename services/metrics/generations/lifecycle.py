@@ -70,6 +70,12 @@ async def serving(conn: Connection) -> tuple[int, int]:
     return row["id"], row["fold_version"]
 
 
+async def attributed(conn: Connection, generation: int) -> bool:
+    """Whether a generation has the actor and reason of every fact and the name of every union. One made before 0.3 needs a rebuild for it."""
+    found: bool = await conn.fetchval("SELECT attributed FROM generations WHERE id = $1", generation)
+    return found
+
+
 async def active(conn: Connection) -> dict[int, str]:
     """{id: status} of the generations that this release keeps up to date, the serving one first."""
     return {row["id"]: row["status"] for row in await conn.fetch(ACTIVE, coverage.FOLD_VERSION)}
@@ -122,9 +128,8 @@ async def create(conn: Connection) -> int:
     async with conn.transaction():
         generation: int = await conn.fetchval("SELECT nextval('generation_ids')::int")
         await conn.execute("SELECT clone_generation($1, $2)", source, generation)
-        await conn.execute(
-            "INSERT INTO generations (id, fold_version, status) VALUES ($1, $2, 'building')", generation, coverage.FOLD_VERSION
-        )
+        statement = "INSERT INTO generations (id, fold_version, status, attributed) VALUES ($1, $2, 'building', true)"
+        await conn.execute(statement, generation, coverage.FOLD_VERSION)
     return generation
 
 

@@ -67,6 +67,8 @@ class Loader(ShardSink):
         await store.keep_areas(conn, generation, refolded.areas)
         if refolded.names:
             await store.keep_names(conn, generation, shard, refolded.names)
+        if refolded.unions:
+            await store.keep_unions(conn, generation, shard, refolded.unions)
         if refolded.placements:
             await store.keep_placements(conn, generation, shard, refolded.placements)
         await self._write_position(refolded)

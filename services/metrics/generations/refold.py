@@ -21,7 +21,7 @@ from services.metrics.folding.effects import BatchEffects, Effect, effect_of, ef
 from services.metrics.folding.facts import FactSet, RefusedFact
 from services.metrics.folding.ledger import Key, Rows, rows_since
 from services.metrics.folding.recorded import RecordedFacts
-from services.metrics.folding.store import AreaRow, FactRow, NameRow
+from services.metrics.folding.store import AreaRow, FactRow, NameRow, UnionRow
 from shared.broker.protocol import Broker
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
@@ -60,6 +60,7 @@ class Refolded:
     facts: dict[str, int] = field(default_factory=dict)
     areas: list[AreaRow] = field(default_factory=list)
     names: list[NameRow] = field(default_factory=list)
+    unions: list[UnionRow] = field(default_factory=list)
     placements: set[tuple[str, str]] = field(default_factory=set)
     heads: dict[Stream, Head] = field(default_factory=dict)
     held: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
@@ -90,10 +91,12 @@ def _has_facts_of(facts: FactSet, known: int) -> bool:
     return known in facts.members or known in facts.attribute_days()
 
 
-async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gone, clock: Clock, keep_facts: KeepFacts) -> Refolded:
+async def refold(
+    broker: Broker, shard: int, until: Mapping[str, int], gone: Gone, clock: Clock, keep_facts: KeepFacts, *, attributed: bool = True
+) -> Refolded:
     """Fold a shard from the beginning of the log to before the offsets `until`; `keep_facts` gets the rows of `facts` in parts.
 
-    `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`).
+    `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`). `attributed`: see `digested`.
 
     Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
@@ -115,14 +118,14 @@ async def refold(broker: Broker, shard: int, until: Mapping[str, int], gone: Gon
             sets[subject].gather(changes)
         await keep_facts(effects.facts)
         for row in effects.facts:
-            found.facts[row.subject] = digested(found.facts.get(row.subject, 0), row)
+            found.facts[row.subject] = digested(found.facts.get(row.subject, 0), row, attributed=attributed)
         effects.changes.clear()
         effects.facts.clear()
     for facts in sets.values():
         found.rows.add(rows_since(facts, 0))
     found.sets = dict(sets)
     found.events, found.areas, found.placements = replay.applied, effects.areas, effects.placements
-    found.names = effects.name_rows(sets)
+    found.names, found.unions = effects.name_rows(sets), effects.union_rows()
     found.heads = replay.streams.heads()
     found.held, found.newest = replay.held, replay.newest
     found.accepted, found.closings, found.closed = replay.accepted, replay.streams.closings, replay.closed
@@ -136,8 +139,11 @@ def _of_withdrawal(event: Envelope, shard: int, clock: Clock, recorded: Recorded
     return effect_of_withdrawal(event, shard, clock.day_of(event.time), named)
 
 
-def digested(before: int, row: FactRow) -> int:
-    """The digest of a set of rows of `facts` with one more row. The order of rows does not matter; the digest is valid in this process."""
+def digested(before: int, row: FactRow, *, attributed: bool) -> int:
+    """The digest of a set of rows of `facts` with one more row. The order of rows does not matter; the digest is valid in this process.
+
+    `attributed` False: without actor and reason, which a generation made before 0.3 does not have.
+    """
     event: UUID = row.event_id
     attributes = (row.source, row.sequence, event.int, row.type, row.occurred_on, row.known_day, row.recorded_at, _json(row.says))
-    return (before + hash(attributes)) & MASK
+    return (before + hash((attributes, row.actor, row.reason) if attributed else attributes)) & MASK

@@ -49,6 +49,7 @@ FACTS = "SELECT {columns} FROM g{g}.facts WHERE shard = $1"
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1"
 AREAS = "SELECT {columns} FROM g{g}.areas_facts WHERE shard = $1"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE shard = $1"
+UNIONS = "SELECT id, name, seat FROM g{g}.unions WHERE shard = $1"
 PLACEMENTS = "SELECT park, subject FROM g{g}.placements WHERE shard = $1"
 SEEN = "SELECT source, subject, sequence, event_id FROM seen WHERE generation = $1 AND shard = $2"
 HELD = 'SELECT topic, "offset", kind, source, subject, sequence FROM held WHERE generation = $1 AND shard = $2'
@@ -86,19 +87,19 @@ async def durations(conn: Connection, generation: int, shard: int) -> dict[Durat
     return found
 
 
-async def contents(conn: Connection, generation: int, shard: int) -> dict[str, Contents]:
-    """{table: its rows} of all tables but ledger and durations."""
+async def contents(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, Contents]:
+    """{table: its rows} of all tables but ledger and durations; `unions` only of an `attributed` generation."""
     facts: dict[str, int] = {}
     statement = FACTS.format(g=generation, columns=", ".join(FactRow._fields))
     async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
         fact = FactRow(*row)
-        facts[fact.subject] = digested(facts.get(fact.subject, 0), fact)
+        facts[fact.subject] = digested(facts.get(fact.subject, 0), fact, attributed=attributed)
     states = {
         row["subject"]: content_of(FactSet.load(row["state"]))
         async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH)
     }
     areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
-    return {
+    found: dict[str, Contents] = {
         "facts": facts,
         "states": states,
         "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
@@ -109,15 +110,18 @@ async def contents(conn: Connection, generation: int, shard: int) -> dict[str, C
         },
         "held": {(row["topic"], row["offset"]): tuple(row)[2:] for row in await conn.fetch(HELD, generation, shard)},
     }
+    if attributed:
+        found["unions"] = {row["id"].int: tuple(row)[1:] for row in await conn.fetch(UNIONS.format(g=generation), shard)}
+    return found
 
 
 def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Contents]:
-    """The same from a refold. Its states are compacted as far as the served ones, so that both can be compared."""
+    """The same tables from a refold. Its states are compacted as far as the served ones, so that both can be compared."""
     for subject, served in contents["states"].items():
         if (facts := refolded.sets.get(subject)) is not None:
             facts.compact(served[0])
     rows = [{name: getattr(row, name) for name in AREA_COLUMNS} for row in refolded.areas]
-    return {
+    found: dict[str, Contents] = {
         "facts": dict(refolded.facts),
         "states": {subject: content_of(facts) for subject, facts in refolded.sets.items()},
         "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
@@ -126,6 +130,9 @@ def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Con
         "seen": {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
         "held": {at: (parked.kind, *parked.record.stream, parked.record.sequence) for at, parked in refolded.held.items()},
     }
+    if "unions" in contents:
+        found["unions"] = {row.id.int: tuple(row)[1:] for row in refolded.unions}
+    return found
 
 
 def _plain(row: Any) -> tuple[Any, ...]:

@@ -60,7 +60,11 @@ def row_body(row: Row) -> dict[str, Any]:
 
 def rate_body(rate: Rate) -> dict[str, Any]:
     """The fields of `RateAnswer`."""
-    return {"n": rate.n, "d": rate.d, "rate": rate.rate, "reason": rate.reason}
+    return {**_fraction(rate.n, rate.d), "rate": rate.rate, "reason": rate.reason}
+
+
+def _fraction(numerator: int, denominator: int) -> dict[str, int]:
+    return {"numerator": numerator, "denominator": denominator}
 
 
 def figure_body(value: Vector, measure: str) -> Any:
@@ -78,7 +82,7 @@ def contribution_body(contribution: Contribution) -> dict[str, Any]:
         "name": contribution.name,
         "credit_code": contribution.credit_code,
         **dict(zip(("park", "industry", "size", "ownership"), contribution.cell, strict=True)),
-        "contribution": value[0] if len(value) == 1 else {"n": value[0], "d": value[1]},
+        "contribution": value[0] if len(value) == 1 else _fraction(*value),
     }
 
 

@@ -22,10 +22,10 @@ Measure = Annotated[str, Query(json_schema_extra={"enum": [*MEASURES, *RATES]}, 
 
 
 class RateAnswer(BaseModel):
-    """A rate; null with the reason NO_BASE when `d` is 0."""
+    """A rate; null with the reason NO_BASE when `denominator` is 0."""
 
-    n: int
-    d: int
+    numerator: int
+    denominator: int
     rate: float | None
     reason: Literal["NO_BASE"] | None
 
@@ -115,8 +115,8 @@ class CurveAnswer(Basis):
 class NumeratorAndDenominator(BaseModel):
     """What one enterprise adds to a rate."""
 
-    n: int
-    d: int
+    numerator: int
+    denominator: int
 
 
 class EventAnswer(BaseModel):

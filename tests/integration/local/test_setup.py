@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ OUTPUTS = {
     "no network": ("error: Request failed after 3 retries\n  cause: dns error: failed to lookup address", "网络", "network"),
     "disk full": ("OSError: [Errno 28] No space left on device", "磁盘已满", "disk"),
     "changed package": ("error: Hash mismatch for `asyncpg==0.32.0`", "SHA-256", "SHA-256"),
-    "changed jar": ("deploy.local.servers.jars.JarMismatch: org.apache.kafka:kafka_2.13:4.1.0", "SHA-256", "SHA-256"),
+    "changed jar": ("deploy.local.servers.jars.JarMismatch: org.apache.kafka:kafka_2.13:4.4.0", "SHA-256", "SHA-256"),
     "something else": ("Traceback\nValueError: nobody thought of this", "失败", "nobody thought of this"),
 }
 
@@ -82,3 +83,45 @@ def test_locks_pin_by_hash_and_name_no_address(lock: Path) -> None:
     pinned = re.findall(r"^[A-Za-z0-9][^\s=]*(?:==|:[^\s]+:)", text, re.MULTILINE)
     assert pinned
     assert len(re.findall(r"\b[0-9a-f]{64}\b", text)) >= len(pinned)
+
+
+@pytest.mark.parametrize("stamped", [False, True], ids=["interrupted", "locks changed"])
+def test_an_interrupted_set_up_starts_from_an_empty_environment(stamped: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps: list[str] = []
+    stamp = tmp_path / ".stamp"
+    if stamped:
+        stamp.write_text("of other locks")
+    monkeypatch.setattr(setup, "STAMP", stamp)
+    monkeypatch.setattr(setup, "make_environment", lambda: steps.append("environment"))
+    monkeypatch.setattr(setup, "run", lambda step, *_, **__: steps.append(step))
+    setup.set_up()
+    assert steps[0] == ("uv" if stamped else "environment")
+    assert steps[-3:] == ["packages", "Kafka", "Kafka"]
+    assert stamp.read_text() == setup.stamp()
+
+
+def test_ctrl_c_is_one_line_and_leaves_no_stamp(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(setup, "STAMP", tmp_path / ".stamp")
+    monkeypatch.setattr(setup, "make_environment", lambda: None)
+    monkeypatch.setattr(setup, "run", interrupted)
+    assert setup.main() == 130
+    assert "interrupted" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / ".stamp").exists()
+
+
+def test_a_step_that_outlives_a_killed_set_up_holds_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "LOG", tmp_path / "log")
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        setup.run("probe", sys.executable, "-c", f"import os; os.fstat({lock.fileno()})")
+
+
+def test_no_jar_that_a_broker_can_do_without_is_locked() -> None:
+    artifacts = {coordinate.split(":")[1] for coordinate in jars.locked()}
+    assert "kafka_2.13" in artifacts
+    assert not artifacts & jars.UNUSED.keys()

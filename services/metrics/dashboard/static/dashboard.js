@@ -13,9 +13,9 @@ const LONGEST_WAIT = 30000;
 
 // 1000·n/d rounded half up: tenths of a percent, in whole numbers.
 const tenths = (n, d) => Math.floor((2000 * n + d) / (2 * d));
-const percent = ({ n, d }) => (d ? `${format.format(Math.floor(tenths(n, d) / 10))}.${tenths(n, d) % 10}` : NONE);
-const gap = ({ n, d }, target) => Math.max(0, Math.floor((target * d) / 100) + 1 - n);
-const above = ({ n, d }, target) => d > 0 && 100 * n > target * d;
+const percent = ({ numerator: n, denominator: d }) => (d ? `${format.format(Math.floor(tenths(n, d) / 10))}.${tenths(n, d) % 10}` : NONE);
+const gap = ({ numerator: n, denominator: d }, target) => Math.max(0, Math.floor((target * d) / 100) + 1 - n);
+const above = ({ numerator: n, denominator: d }, target) => d > 0 && 100 * n > target * d;
 
 function write(element, text) {
   if (element.textContent === text) return;
@@ -31,12 +31,12 @@ function show(place, row) {
   for (const element of place.querySelectorAll("[data-gap]")) {
     const rate = row[element.dataset.gap];
     const target = Number(element.dataset.percent);
-    if (!rate.d) continue;
+    if (!rate.denominator) continue;
     write(element, above(rate, target) ? element.dataset.met : element.dataset.text.replace("{number}", format.format(gap(rate, target))));
   }
   for (const box of place.querySelectorAll("[data-bar]")) {
     const rate = row[box.dataset.bar];
-    box.querySelector(".length").setAttribute("width", rate.d ? Math.min(100, (100 * rate.n) / rate.d).toFixed(2) : "0");
+    box.querySelector(".length").setAttribute("width", rate.denominator ? Math.min(100, (100 * rate.numerator) / rate.denominator).toFixed(2) : "0");
     box.querySelector(".bar").classList.toggle("above", "percent" in box.dataset && above(rate, Number(box.dataset.percent)));
   }
   for (const element of place.querySelectorAll("[data-complete]")) {

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local import stack as stacks
 from deploy.local.child import ProcessIdentity
+from deploy.local.commands.logs import time_of
 from deploy.local.errors import UserError
 from tests.e2e.platform import Platform, parkunion, run_in_process, until
 
@@ -39,7 +40,10 @@ def test_status_has_exactly_the_agreed_form(platform: Platform, running: Path) -
         assert (service["lag_events"], service["outbox"], service["held"]) == (0, 0, 0)
         assert all(ProcessIdentity.of(pid).alive() for pids in service["roles"].values() for pid in pids)
         assert found["postgres"]["dsn"][name].startswith(f"postgresql://{name}_app:")
+        assert found["postgres"]["dsn"][name].partition("@")[0] == f"postgresql://{name}_app:***"
     assert set(found["postgres"]) == {"pid", "dsn"}
+    full = json.loads(parkunion("status", "--json", "--secrets", "--data", running).stdout)
+    assert full["postgres"]["dsn"] == {name: stacks.load(running).dsn(name) for name in ROLES}
     assert set(found["kafka"]) == {"pid", "bootstrap"}
     assert "metrics" in parkunion("status", "--data", running).stdout
 
@@ -117,5 +121,10 @@ def test_logs_are_shown_by_service_without_any_secret(running: Path) -> None:
     secrets = [file.read_text() for file in (running / "keys").iterdir() if file.suffix != ".json"]
     assert secrets
     assert not any(secret in log.read_text(errors="replace") for secret in secrets for log in (running / "logs").iterdir())
+    times = [at for line in everything.stdout.splitlines() if (at := time_of(line.partition(": ")[2])) is not None]
+    assert len(times) > 20
+    assert times == sorted(times)
+    assert parkunion("logs", "--since", "2999-01-01T00:00:00Z", "--data", running).stdout == ""
+    assert len(parkunion("logs", "--since", "1d", "--data", running).stdout.splitlines()) >= len(everything.stdout.splitlines())
     unknown = parkunion("logs", "nonsense", "--data", running, check=False)
     assert unknown.returncode == 2

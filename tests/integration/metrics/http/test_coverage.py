@@ -236,9 +236,9 @@ async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_it
         "members_unionised": 12,
     }
     assert {name: east[name] for name in PUBLISHED if east[name]} == counts
-    assert east["unit_founding_rate_all"] == {"n": 1, "d": 2, "rate": 0.5, "reason": None}
-    assert east["worker_joining_rate_unionised"] == {"n": 12, "d": 30, "rate": 0.4, "reason": None}
-    assert body["rows"][1]["worker_joining_rate_all"] == {"n": 0, "d": 0, "rate": None, "reason": "NO_BASE"}
+    assert east["unit_founding_rate_all"] == {"numerator": 1, "denominator": 2, "rate": 0.5, "reason": None}
+    assert east["worker_joining_rate_unionised"] == {"numerator": 12, "denominator": 30, "rate": 0.4, "reason": None}
+    assert body["rows"][1]["worker_joining_rate_all"] == {"numerator": 0, "denominator": 0, "rate": None, "reason": "NO_BASE"}
     assert body["rows"][-1]["units"] == 4
 
 
@@ -390,8 +390,8 @@ async def test_figures_are_the_oracles_and_explanations_and_changes_add_up_to_th
             assert sum(item["contribution"] for item in items) == figures[last][measure], measure
         for rate, (n, d) in RATES.items():
             items = await client.pages("coverage/explain", **scope, measure=rate, as_of=as_of, known_at=last)
-            assert sum(item["contribution"]["n"] for item in items) == figures[last][n]
-            assert sum(item["contribution"]["d"] for item in items) == figures[last][d]
+            assert sum(item["contribution"]["numerator"] for item in items) == figures[last][n]
+            assert sum(item["contribution"]["denominator"] for item in items) == figures[last][d]
         items = await client.pages("coverage/changes", **scope, as_of=as_of, known_from=first, known_to=last, limit=7)
         deltas: Counter[str] = Counter()
         for item in items:

@@ -19,7 +19,7 @@ from shared.problems.errors import FieldError
 
 
 def rate(n: int, d: int) -> dict[str, Any]:
-    return {"n": n, "d": d, "rate": n / d if d else None, "reason": None if d else "NO_BASE"}
+    return {"numerator": n, "denominator": d, "rate": n / d if d else None, "reason": None if d else "NO_BASE"}
 
 
 def row(area: str, name: str, units: int = 3783) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_of_many_rows_those_with_most_units_are_shown_and_always_the_total() -> 
 def test_csv_has_a_column_for_each_part_of_a_rate_and_carries_no_formula() -> None:
     [found] = csv.DictReader(io.StringIO(comma_separated([row("P1", '=HYPERLINK("x")')])))
     assert found["name"] == '\'=HYPERLINK("x")'
-    assert (found["unit_founding_rate_all_n"], found["unit_founding_rate_all_d"]) == ("2342", "3777")
+    assert (found["unit_founding_rate_all_numerator"], found["unit_founding_rate_all_denominator"]) == ("2342", "3777")
     assert (found["unit_founding_rate_ge25_rate"], found["unit_founding_rate_ge25_reason"]) == ("", "NO_BASE")
     assert float(found["unit_founding_rate_all_rate"]) == 2342 / 3777
 
