@@ -5,7 +5,7 @@ Imports no web framework, since processes without the API use `Areas` too. Token
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from shared.problems.errors import Forbidden
@@ -49,6 +49,10 @@ class Areas:
 EVERYTHING = Areas(frozenset({ROOT}), everything=True)
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A client with a verified token. `client` is opaque (the token's `sub`).
@@ -62,6 +66,12 @@ class Caller:
     areas: Areas = field(default_factory=Areas)
     expires_at: float = float("inf")
     valid_until: float = float("inf")
+    name: str = ""
+    """The person's name, for their own pages: never in logs or events."""
+    still_in: Callable[[], Awaitable[bool]] = _always
+    """Whether what identified the caller still does so: a session may be ended before it expires. Open streams ask at each push."""
+    session: bool = False
+    """Whether a browser's session identified the caller, which its person can end."""
 
     def require(self, scope: str) -> None:
         """Raises SCOPE_MISSING (403) without `scope`."""

@@ -24,7 +24,7 @@ from starlette.requests import Request
 
 from shared.http.auth import ROOT, Areas, Caller
 from shared.http.forms import AREA_CODE
-from shared.problems.errors import Unauthorised, Unavailable
+from shared.problems.errors import Problem, Unauthorised, Unavailable
 from shared.problems.texts import CONTROL
 from shared.process.clock import utc_now
 from shared.process.settings import ServiceSettings
@@ -47,6 +47,8 @@ LATEST_END = 253_402_300_799
 MOST_VERIFIED = 10_000
 CLIENT_KEY = "parkunion.client"
 """Key of the caller's opaque id in a request's ASGI scope, for its log line."""
+CALLER_KEY = "parkunion.caller"
+"""Key of the caller in a request's ASGI scope, for its page."""
 CHALLENGE = 'Bearer realm="parkunion"'
 
 Authenticator: TypeAlias = Callable[[Request], Awaitable[Caller | None]]
@@ -60,15 +62,24 @@ class JwksFetchError(Exception):
 
 
 class Verifier:
-    """Verifies the tokens of one service. `fetch` returns the JWKS; by default over HTTP."""
+    """Verifies the tokens of one service. `fetch` returns the JWKS; by default over HTTP. The settings' issuer, audience and algorithms can
+    be others: those of ID tokens."""
 
-    def __init__(self, settings: ServiceSettings, fetch: Callable[[], Awaitable[Any]] | None = None) -> None:
-        self._algorithms = settings.token_algorithms
-        self._registry = JWSRegistry(algorithms=settings.token_algorithms)
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        fetch: Callable[[], Awaitable[Any]] | None = None,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        algorithms: Sequence[str] = (),
+    ) -> None:
+        self._algorithms = list(algorithms or settings.token_algorithms)
+        self._registry = JWSRegistry(algorithms=self._algorithms)
         self._rules = jwt.JWTClaimsRegistry(
             leeway=LEEWAY,
-            iss={"essential": True, "value": settings.issuer},
-            aud={"essential": True, "value": settings.audience},
+            iss={"essential": True, "value": issuer or settings.issuer},
+            aud={"essential": True, "value": audience or settings.audience},
             exp={"essential": True},
             sub={"essential": True},
         )
@@ -91,27 +102,34 @@ class Verifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller. Raises TOKEN_INVALID, TOKEN_EXPIRED (401), UNAVAILABLE (503) while the issuer's keys are unknown."""
-        if time.monotonic() - self._fetched_at > REFRESH_EVERY:
-            await self._refresh(wait=self._keys is None)
+        await self._renew()
         if (caller := self.known(token)) is not None:
             return caller
-        if len(token) > LONGEST_TOKEN:
-            raise _refused("TOKEN_INVALID")
-        try:
-            claims = self._claims(token)
-        except InvalidKeyIdError:
-            await self._refresh(wait=True)
-            try:
-                claims = self._claims(token)
-            except InvalidKeyIdError:
-                if self._fetched_at < self._tried_at:
-                    raise Unavailable("UNAVAILABLE") from None
-                raise _refused("TOKEN_INVALID") from None
-        caller = _caller_of(claims)
+        caller = caller_of(await self.claims(token))
         while len(self._verified) >= MOST_VERIFIED:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = caller
         return caller
+
+    async def claims(self, token: str) -> dict[str, Any]:
+        """The claims of a token of this issuer and audience. Raises what `verify` raises."""
+        await self._renew()
+        if len(token) > LONGEST_TOKEN:
+            raise _refused("TOKEN_INVALID")
+        try:
+            return self._claims(token)
+        except InvalidKeyIdError:
+            await self._refresh(wait=True)
+        try:
+            return self._claims(token)
+        except InvalidKeyIdError:
+            if self._fetched_at < self._tried_at:
+                raise Unavailable("UNAVAILABLE") from None
+            raise _refused("TOKEN_INVALID") from None
+
+    async def _renew(self) -> None:
+        if time.monotonic() - self._fetched_at > REFRESH_EVERY:
+            await self._refresh(wait=self._keys is None)
 
     def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
@@ -143,7 +161,7 @@ class Verifier:
         try:
             published = await self._fetch()
             keys = KeySet.import_key_set({"keys": [key for key in published["keys"] if _signs(key)]})
-        except (JwksFetchError, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
+        except (JwksFetchError, Problem, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__)
             return
         self._fetched_at = time.monotonic()
@@ -169,7 +187,7 @@ def _refused(code: str) -> Unauthorised:
     return Unauthorised(code, headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="the token is {what}"'})
 
 
-def _caller_of(claims: dict[str, Any]) -> Caller:
+def caller_of(claims: dict[str, Any]) -> Caller:
     """The caller of verified claims. Raises TOKEN_INVALID: an issuer can sign claims that no log or database could hold."""
     subject, scope, areas, end = claims["sub"], claims.get("scope", ""), claims.get("areas", []), claims["exp"]
     try:
@@ -198,6 +216,7 @@ async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCrede
     if found is None:
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
     request.scope[CLIENT_KEY] = found.client
+    request.scope[CALLER_KEY] = found
     return found
 
 

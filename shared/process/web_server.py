@@ -39,6 +39,7 @@ def web_server(app: Any, limits: ConnectionLimits, trusted_proxies: Sequence[str
     _allow_open_files()
     options: dict[str, Any] = {
         "http": functools.partial(LimitedConnection, Peers(limits, trusted_proxies)),
+        "interface": "asgi3",
         "ws": "none",
         "lifespan": "on",
         "log_config": None,

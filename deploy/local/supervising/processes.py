@@ -58,8 +58,8 @@ def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
 
-def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a service's processes; `label` = {language: whose data this is}."""
+def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str], sign_in: str = "") -> dict[str, str]:
+    """The environment of a service's processes; `label` = {language: whose data this is}; `sign_in`: the provider, if people can sign in."""
     keys = {f"{name.upper()}_KEYS": folder.versions(name) for name in services.SERVICES[service].key_rings}
     labels = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
     settings = {
@@ -77,6 +77,7 @@ def service_environment(service: str, folder: Folder, addresses: Addresses, labe
         "CURSOR_KEY": folder.secret(f"cursor-{service}"),
         **keys,
         **labels,
+        **({"SIGN_IN_ISSUER": sign_in} if sign_in else {}),
     }
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.metrics.dashboard.charts import running
+from services.metrics.dashboard.provider import Provider
 from services.metrics.dashboard.routes import downloads, explanations, login, pages
-from services.metrics.dashboard.sessions import by_cookie
+from services.metrics.dashboard.sessions import SessionStates, by_cookie
 
-__all__ = ["by_cookie", "router", "running"]
+__all__ = ["Provider", "SessionStates", "by_cookie", "router", "running"]
 
 router = APIRouter()
 for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router):

@@ -25,6 +25,7 @@ Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LOCALE = Path(__file__).parent / "locale"
 NONE = "—"
+SESSION_COOKIE = "parkunion_session"
 ARTICLE = re.compile(r", art\. ([\d, ]+)")
 MINUS = "\N{MINUS SIGN}"
 

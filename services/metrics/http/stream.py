@@ -132,6 +132,7 @@ class EventStream(Response):
         self._hub = hub
         self._subscriber = subscriber
         self._expires_at = caller.expires_at
+        self._still_in = caller.still_in
         self._first = True
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,6 +164,9 @@ class EventStream(Response):
         if left <= HEARTBEAT and utc_now().timestamp() >= self._expires_at:
             self._subscriber.close()
             return b'event: end\ndata: {"reason":"TOKEN_EXPIRED"}\n\n'
+        if not await self._still_in():
+            self._subscriber.close()
+            return b'event: end\ndata: {"reason":"SIGNED_OUT"}\n\n'
         if update is None:
             return b": \n\n"
         figures = self._coverage(update) if update.rows is not None or self._first else b""

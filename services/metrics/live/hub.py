@@ -84,6 +84,11 @@ class Hub:
         return Finality() if last is None else Finality(last.closed_day, last.oldest_held, last.reason)
 
     @property
+    def areas(self) -> AreaVersions:
+        """The areas, as they were last read."""
+        return self._areas
+
+    @property
     def subscribers(self) -> int:
         return sum(len(channel.subscribers) for channel in self._channels.values())
 

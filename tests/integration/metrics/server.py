@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,13 +52,17 @@ async def _keys() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -> AsyncIterator[MetricsServer]:
-    """A running server. With `fresh`, `current_at` of its shards is renewed twice a second, as the reader of a quiet log does."""
-    settings = settings_of(Settings, database, **changes)
+async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool = True, **changes: Any) -> AsyncIterator[MetricsServer]:
+    """A running server. With `fresh`, `current_at` of its shards is renewed twice a second, as the reader of a quiet log does.
+    Without `own_tokens` it takes those of the settings' issuer."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    port = listener.getsockname()[1]
+    settings = settings_of(Settings, database, **{"port": port, **changes})
     app = api(settings)
-    app.state.verifier = Verifier(settings, _keys)
-    uvicorn_server = web_server(app, ConnectionLimits(), host="127.0.0.1", port=0)
-    serving = asyncio.create_task(uvicorn_server.serve())
+    if own_tokens:
+        app.state.verifier = Verifier(settings, _keys)
+    uvicorn_server = web_server(app, ConnectionLimits())
+    serving = asyncio.create_task(uvicorn_server.serve(sockets=[listener]))
     pool = await create_pool(database.app_dsn, application_name="metrics.tests")
     keeping_current = asyncio.create_task(_keep_current(Metrics(pool))) if fresh else None
     try:
@@ -66,7 +71,6 @@ async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
                 await asyncio.sleep(0.01)
-        port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
         yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub)
     finally:
         if keeping_current is not None:

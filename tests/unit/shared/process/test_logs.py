@@ -29,7 +29,7 @@ def nested(depth: int) -> Any:
         ("a\ud800b", "a\\ud800b"),
         ({"\udfff": "\ud800"}, {"\\udfff": "\\ud800"}),
         (["\ud800", {"deep": ("\ud800",)}], ["\\ud800", {"deep": ["\\ud800"]}]),
-        (10**400, str(10**400)),
+        (10**400, 10**400),
         pytest.param(10**5000, "integer of 16610 bits", id="past the digits that Python writes"),
         (float("nan"), None),
         ({1: "\ud800", None: 2}, {"1": "\\ud800", "None": 2}),
