@@ -37,7 +37,7 @@ from shared.directory import store
 from shared.directory.store import EnterpriseFact
 from shared.http.auth import Areas
 from shared.journal import idempotency
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.process import db
 from shared.process.clock import Clock
@@ -69,7 +69,7 @@ async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
     for start in range(0, ENTERPRISES, LINES):
         part = ids[start : start + LINES]
         lines: list[Line[Any]] = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
-        outcomes = await commands.many(pool, "bench", lines, WORK)
+        outcomes = await commands.many(pool, Keys(CONTEXT.fingerprint_key), "bench", lines, WORK)
         pairs += [(UUID(o.id), e) for o, e in zip(outcomes, part, strict=True) if isinstance(o, Result)]
     return pairs
 
@@ -95,7 +95,11 @@ async def join(pool: Pool, raw: bytes) -> None:
         line = msgspec.json.decode(text)
         command = command_of(TABLE, line["op"], MODELS[line["op"]].model_validate(line["body"]))
         lines.append(Line(command, line["key"], idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", "member", line["body"])))
-    wrong = [outcome for outcome in await commands.many(pool, "bench", lines, WORK) if not isinstance(outcome, Result)]
+    wrong = [
+        outcome
+        for outcome in await commands.many(pool, Keys(CONTEXT.fingerprint_key), "bench", lines, WORK)
+        if not isinstance(outcome, Result)
+    ]
     assert not wrong, wrong[0]
 
 

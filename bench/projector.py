@@ -27,7 +27,7 @@ from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegist
 from shared.contracts.streams import EventWithdrawn
 from shared.http.auth import Areas
 from shared.process.clock import Clock
-from shared.process.db import Pool, create_pool
+from shared.process.db import Pool, create_pool, transaction
 from shared.process.migrate import migrate
 from shared.sequencing.records import ShardBatch
 
@@ -150,7 +150,10 @@ async def withdrawals(pool: Pool, projector: Projector, builder: EventBuilder, c
     joined = [builder.event(f"enterprise/{made}", member(made, made), date(2024, 6, 1)) for _ in range(MANY)]
     await fold(pool, projector, 30_000, joined)
     seconds = await fold(pool, projector, 30_001, [withdrawn(joined[0], MANY)])
-    size = await pool.fetchval("SELECT pg_column_size(says) FROM g1.facts WHERE subject = $1 AND sequence > $2", f"enterprise/{made}", MANY)
+    async with transaction(pool, areas=Areas.all()) as conn:
+        size = await conn.fetchval(
+            "SELECT pg_column_size(says) FROM g1.facts WHERE subject = $1 AND sequence > $2", f"enterprise/{made}", MANY
+        )
     print(f"a withdrawal of {MANY:,} facts: {1000 * seconds:.0f} ms, its row in facts {size / 1024:,.0f} KiB")
 
 

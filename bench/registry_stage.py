@@ -17,7 +17,7 @@ from deploy.local.servers.postgres import PostgresServer
 from services.registry.facts import TABLE
 from services.registry.needs import Context
 from shared.http.auth import Areas
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.process import db
 from shared.process.clock import Clock
@@ -56,7 +56,9 @@ def lines_of(raw: bytes) -> list[Line[Any]]:
 
 async def carry_out(pool: Pool, raw: bytes) -> list[Result]:
     """One batch from its bytes to its commit, all lines of which are good."""
-    outcomes = await commands.many(pool, "bench", lines_of(raw), carrying_out(TABLE, CONTEXT, Areas.all(), ACTOR))
+    outcomes = await commands.many(
+        pool, Keys(CONTEXT.fingerprint_key), "bench", lines_of(raw), carrying_out(TABLE, CONTEXT, Areas.all(), ACTOR)
+    )
     results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
     assert len(results) == len(outcomes), next(outcome for outcome in outcomes if not isinstance(outcome, Result))
     return results

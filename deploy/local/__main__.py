@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "demo": ("demo",),
     "imports": ("import",),
     "coverage": ("coverage",),
+    "enterprise": ("enterprise",),
     "generations": ("audit", "rebuild", "generations", "switch", "rollback"),
     "tokens": ("token", "dashboard"),
     "clock": ("clock",),

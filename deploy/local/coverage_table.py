@@ -1,9 +1,7 @@
-"""The coverage answer as a table and as CSV: rates with numerator and denominator, rounded half-up only here."""
+"""The coverage answer as a table: rates with numerator and denominator, rounded half-up only here. CSV comes from the API."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -67,16 +65,17 @@ def summary(answer: Mapping[str, Any]) -> str:
 def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: int = NARROW, title: str | None = None) -> Table:
     """The answer of GET /v1/coverage for `width` columns; with `most`, only the rows with most units, and the total."""
     *rows, total = answer["rows"]
-    table = Table(
-        title=title,
-        caption=f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}",
+    shown = _largest(rows, most)
+    caption = (
+        f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}"
     )
+    table = Table(title=title, caption=caption + left_out(len(rows) - len(shown)))
     narrow = width < NARROW
     text = stacked if narrow else cells
     for heading in STACKED if narrow else COLUMNS.values():
         words = heading.startswith(("代码", "名称"))
         table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
-    for row in _largest(rows, most):
+    for row in shown:
         table.add_row(*text(row))
     table.add_section()
     table.add_row(*text(total), style="bold")
@@ -91,10 +90,9 @@ def finality(answer: Mapping[str, Any]) -> str:
     return f"{state} · 结账至 closed until {closed}"
 
 
-def basis(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of every CSV line besides the figures: the days, and whether the figures may still change."""
-    days = {name: answer[name] for name in ("as_of", "known_at", "known_from", "known_to") if name in answer}
-    return {**days, "closed_day": answer.get("closed_day"), "provisional": " ".join(answer["provisional"])}
+def left_out(rows: int) -> str:
+    """A line that says how many rows a table leaves out; empty if none."""
+    return f"\n另有 {rows} 行未列出,见 ./parkunion coverage / {rows} more rows: ./parkunion coverage" if rows else ""
 
 
 def _largest(rows: Sequence[Mapping[str, Any]], most: int | None) -> Sequence[Mapping[str, Any]]:
@@ -102,27 +100,6 @@ def _largest(rows: Sequence[Mapping[str, Any]], most: int | None) -> Sequence[Ma
         return rows
     chosen = {row["area"] for row in sorted(rows, key=lambda row: -row["units"])[: max(0, most)]}
     return [row for row in rows if row["area"] in chosen]
-
-
-def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Flat rows as CSV: a rate becomes its fields `…_numerator`, `…_denominator`, `…_rate`, `…_reason`; deeper values stay JSON-like text."""
-    flat = [_flat(row) for row in rows]
-    names = list(dict.fromkeys(name for row in flat for name in row))
-    output = io.StringIO()
-    writer = csv.DictWriter(output, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return output.getvalue()
-
-
-def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}_")
-        else:
-            flat[prefix + name] = "" if value is None else escape_formula(value)
-    return flat
 
 
 def escape_formula(value: Any) -> Any:

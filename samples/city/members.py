@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from samples.city.command_log import CommandLog, between
 from samples.city.findings import Findings
 from samples.city.firms import YEAR, take_share
-from samples.city.names import NOTES
+from samples.city.names import NOTES, reason_of
 from samples.city.numbers import resident_id
 from samples.city.registry import correct
 from samples.city.unions import Coverage
@@ -115,7 +115,7 @@ class Members:
     def _leave(self, member: Member, on: date) -> None:
         member.left_on = on
         reason = self._rng.choice(NOTES) if self._rng.random() < 0.02 else self._rng.choice(LEAVING_REASONS)
-        body = {"member_id": member.reference, "on": on.isoformat(), "reason": reason}
+        body = {"member_id": member.reference, "on": on.isoformat(), **reason_of(reason)}
         key = f"{member.reference.removeprefix('@')}/leave"
         self._log.enter("membership", "leave", key, body, self._log.entry_day(on), [f"{self._name}/p{member.person}"])
         if not member.again:

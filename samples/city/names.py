@@ -39,4 +39,9 @@ OWNERSHIPS = {"150": 46, "170": 28, "160": 8, "330": 6, "310": 4, "230": 3, "110
 """{code of GB/T 12402: weight}"""
 
 NOTES = ("员工主动提出", "档案核对后更正", "经办人笔误")
-"""Reasons as free text; the services keep them out of events."""
+"""Free text beside a reason; the services keep it out of events."""
+
+
+def reason_of(text: str) -> dict[str, str]:
+    """The fields of a reason: a code of its list, or one of NOTES beside the code `other`."""
+    return {"reason": "other", "note": text} if text in NOTES else {"reason": text}

@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from samples.city.command_log import CommandLog, Service, between
 from samples.city.findings import Findings
 from samples.city.firms import Firm, report_days, take_share
-from samples.city.names import INDUSTRIES, NOTES, OWNERSHIPS
+from samples.city.names import INDUSTRIES, NOTES, OWNERSHIPS, reason_of
 from samples.records import Area
 
-CLOSING_REASONS = ("bankrupt", "moved_away", "merged", "依法注销")
+CLOSING_REASONS = ("bankrupt", "moved_away", "merged", "deregistered")
 
 
 class RegistryHistory:
@@ -218,5 +218,5 @@ def correct(
     """
     entered = log.entered_on(reference) + timedelta(days=rng.randint(*days))
     reason = rng.choice(NOTES) if rng.random() < 0.1 else "typo" if data else "never_was"
-    body = {"corrects": f"{reference}#0", "reason": reason, "data": data}
+    body = {"corrects": f"{reference}#0", **reason_of(reason), "data": data}
     return log.enter(service, "correction", f"{key}/correction/{what}", body, entered)

@@ -241,7 +241,7 @@ class Unions:
 
     def _dissolve(self, union: str, on: date) -> str:
         key = union.removeprefix("@") + "/dissolution"
-        body = {"union_id": union, "on": on.isoformat(), "reason": self._rng.choice(("merged", "reorganised", "与上级工会合并"))}
+        body = {"union_id": union, "on": on.isoformat(), "reason": self._rng.choice(("merged", "reorganised", "split"))}
         return self._log.enter("membership", "dissolution", key, body, self._log.entry_day(on))
 
     # Mistakes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from services.membership import events_in
 from services.membership.members.documents import Documents
+from services.membership.members.numbering import keep_numbering
 from services.membership.needs import Context
 from services.membership.settings import Settings
 from shared.process.serve import Role
@@ -30,5 +34,18 @@ def api(settings: Settings) -> FastAPI:
 
 
 def roles(settings: Settings) -> dict[str, Role]:
-    """The background roles by name."""
-    return background_roles(settings, events_in.apply)
+    """The background roles by name. Beside the consumer, rows of earlier releases are brought under their numbers."""
+    found = background_roles(settings, events_in.apply)
+    return {**found, "consumer": partial(_consume, found["consumer"], settings)}
+
+
+async def _consume(consume: Role, settings: Settings, stop: asyncio.Event) -> None:
+    """The reader, with the numbering of persons beside it."""
+    documents = Documents(settings.encryption_keys, settings.hash_keys)
+    numbering = asyncio.create_task(keep_numbering(settings.dsn, documents, stop))
+    try:
+        await consume(stop)
+    finally:
+        numbering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await numbering

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from services.membership import grants, loading, needs
@@ -17,6 +16,7 @@ from services.membership.visits import rules as visits
 from services.membership.visits.bodies import VisitBody
 from services.membership.visits.rules import MakeVisit
 from services.membership.world import RESERVED_REASONS, World
+from shared.contracts.codes import COVERAGE_ENDING, DISSOLVING, LEAVING, VISIT_OUTCOMES
 from shared.contracts.membership import (
     SOURCE,
     CoverageEnded,
@@ -28,12 +28,12 @@ from shared.contracts.membership import (
     VisitMade,
     VisitPurpose,
 )
-from shared.writing.fields import one_of, optional, text
+from shared.directory import store as directory
+from shared.writing.fields import area_code, code, name, one_of, optional
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Table
 
-NAME = Field("name", optional(text(re.compile(r"(?=.*\S)[^\x00-\x1f\x7f]{1,200}"))))
-SEAT = Field("seat_area", text(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")))
-REASON = Field("reason", text(re.compile(r"[A-Za-z0-9_.-]{1,64}")))
+NAME = Field("name", optional(name))
+SEAT = Field("seat_area", area_code)
 
 FACTS: tuple[FactKind[World], ...] = (
     FactKind(
@@ -51,7 +51,7 @@ FACTS: tuple[FactKind[World], ...] = (
         contract=UnionDissolved,
         put=unions.put_dissolved,
         drop=unions.drop_dissolved,
-        fields={"reason": REASON},
+        fields={"reason": Field("reason", code(DISSOLVING))},
         before=unions.require_own_dissolution,
         follow=unions.follow_dissolution,
         after=unions.require_whole,
@@ -61,6 +61,7 @@ FACTS: tuple[FactKind[World], ...] = (
         put=coverage.put,
         drop=coverage.drop,
         needs=needs.covered,
+        also=grants.seat,
         before=coverage.require_union,
         follow=coverage.follow_start,
         after=coverage.require_whole,
@@ -69,8 +70,9 @@ FACTS: tuple[FactKind[World], ...] = (
         contract=CoverageEnded,
         put=coverage.put,
         drop=coverage.drop,
-        fields={"reason": REASON},
+        fields={"reason": Field("reason", code(COVERAGE_ENDING))},
         needs=needs.covered,
+        also=grants.seat,
         before=coverage.require_union,
         after=coverage.require_whole,
     ),
@@ -87,7 +89,7 @@ FACTS: tuple[FactKind[World], ...] = (
         contract=MemberLeft,
         put=members.put_left,
         drop=members.drop_left,
-        fields={"reason": REASON},
+        fields={"reason": Field("reason", code(LEAVING))},
         needs=needs.member,
         before=members.require_member,
         after=members.require_whole,
@@ -96,7 +98,7 @@ FACTS: tuple[FactKind[World], ...] = (
         contract=VisitMade,
         listed=True,
         date="visited_on",
-        fields={"purpose": Field("purpose", one_of(VisitPurpose)), "outcome": Field("outcome", optional(text(re.compile(visits.OUTCOME))))},
+        fields={"purpose": Field("purpose", one_of(VisitPurpose)), "outcome": Field("outcome", optional(code(VISIT_OUTCOMES)))},
     ),
 )
 
@@ -142,7 +144,6 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
         permit=grants.dissolve,
         decide=unions.decide_dissolve,
         date="on",
-        reserved=RESERVED_REASONS,
     ),
     CommandKind(
         op="member",
@@ -171,7 +172,6 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
         permit=grants.leave,
         decide=members.decide_leave,
         date="on",
-        reserved=RESERVED_REASONS,
     ),
     CommandKind(
         op="transfer",
@@ -213,6 +213,8 @@ TABLE = Table(
     needs=needs.needs_of,
     widen=loading.widen,
     locks=loading.LOCKS,
+    places=grants.places,
+    paths=directory.paths,
     load=loading.load,
     prepare=loading.prepare,
     write=loading.write,

@@ -5,22 +5,24 @@ Order (docs/design/ENGINE.md, Writing 2 and 3): streams of unions, streams of en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from services.membership.members import people
 from services.membership.members import store as members
+from services.membership.members.documents import Documents
 from services.membership.members.people import NewPerson
 from services.membership.needs import Context, Needs
 from services.membership.unions import store as unions
 from services.membership.world import CoverageFact, Joiner, PersonNo, Union, World, enterprise_subject, union_subject
+from shared.contracts.codes import DOCUMENTS
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.directory import not_yet_known
 from shared.directory.known import Enterprise
-from shared.directory.store import ENTERPRISE_COLUMNS, enterprises
+from shared.directory.store import ENTERPRISE_COLUMNS, enterprises, placed
 from shared.problems.preconditions import etag_of
 from shared.process.db import Connection
 from shared.writing.standing import UNREADABLE
@@ -34,10 +36,11 @@ SELECT
     ) AS coverage,
     ARRAY(SELECT ({unions.UNION_COLUMNS}) FROM unions WHERE id = ANY($3::uuid[])) AS unions,
     ARRAY(
-        SELECT (w.hash_version, w.hash, p.no) FROM unnest($4::smallint[], $5::bytea[]) AS w(hash_version, hash)
-        CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.hash = w.hash AND p.hash_version = w.hash_version OFFSET 0) AS p
+        SELECT (w.hash, p.no) FROM unnest($4::bytea[]) AS w(hash)
+        CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.number_hash = w.hash ORDER BY copy OFFSET 0) AS p
     ) AS persons,
-    ARRAY({UNREADABLE.format(subjects="$6", checked="$7", types="$8")}) AS unreadable,
+    EXISTS(SELECT FROM persons WHERE number_hash IS NULL) AS unnumbered,
+    ARRAY({UNREADABLE.format(subjects="$5", checked="$6", types="$7")}) AS unreadable,
     parkunion_now() AS now
 """
 """What nearly every command is decided on, in one statement and one snapshot (docs/adr/0008). Each column is an array of rows."""
@@ -45,15 +48,17 @@ SELECT
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`coverage` = {enterprise asked for: its facts in order}, `persons` = {(key version, hash): number} of those who are known.
+    """`coverage` = {enterprise asked for: its facts in order}, `persons` = {hash of a document's number: the persons with it}.
 
-    `unreadable` = (stream, sequence) of events of unknown types. `now` is the platform's instant, under the locks.
+    More than one, if earlier releases wrote them under several kinds. `unnumbered`: there are rows of earlier releases that no hash of a
+    number finds. `unreadable` = (stream, sequence) of events of unknown types. `now` is the platform's instant, under the locks.
     """
 
     enterprises: dict[UUID, Enterprise]
     coverage: dict[UUID, list[CoverageFact]]
     unions: dict[UUID, Union]
-    persons: dict[tuple[int, bytes], int]
+    persons: dict[bytes, list[int]]
+    unnumbered: bool
     unreadable: list[tuple[str, int]]
     now: datetime
 
@@ -66,22 +71,26 @@ async def snapshot(
     hashes: Sequence[tuple[int, bytes]],
     streams: tuple[list[str], list[int], list[str]] = ([], [], []),
 ) -> Snapshot:
-    """These enterprises and unions, the coverage of the enterprises `covered`, and the persons with these (key version, hash).
+    """These enterprises and unions, the coverage of the enterprises `covered`, and the persons with these (key version, hash of a number).
 
     `streams`: see CheckedStreams.arguments.
     """
-    versions, digests = [version for version, _ in hashes], [digest for _, digest in hashes]
-    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), versions, digests, *streams)
+    digests = [digest for _, digest in hashes]
+    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), digests, *streams)
     assert row is not None
     coverage: dict[UUID, list[CoverageFact]] = {enterprise_id: [] for enterprise_id in covered}
     for columns in row["coverage"]:
         fact = unions.coverage_fact(columns)
         coverage[fact.enterprise_id].append(fact)
+    persons: dict[bytes, list[int]] = {}
+    for digest, no in row["persons"]:
+        persons.setdefault(digest, []).append(no)
     return Snapshot(
         {columns[0]: Enterprise(*columns) for columns in row["enterprises"]},
         coverage,
         {columns[0]: unions.union(columns) for columns in row["unions"]},
-        {(version, digest): no for version, digest, no in row["persons"]},
+        persons,
+        row["unnumbered"],
         row["unreadable"],
         row["now"],
     )
@@ -127,10 +136,13 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     """Everything under the locks, for all commands together."""
     found = await _load_unions(conn, context, world, needs)
     world.today = context.clock.day_of(found.now)
-    await _load_people(conn, world, needs, found.persons)
+    await _load_people(conn, context.documents, world, needs, found)
     if needs.paths:
         needs.areas |= {enterprise.park for enterprise in world.enterprises.values()}
         needs.areas |= {union.seat_area for union in world.unions.values()}
+        # Grants ask where an enterprise was.
+        world.placed = await placed(conn, world.enterprises.keys())
+        needs.areas |= {park for places in world.placed.values() for _, park in places}
     await not_yet_known.complete(conn, world, needs.enterprises, needs.areas, topic=context.registry_topic, partitions=context.partitions)
     if needs.etags:
         contents = {union_id: await unions.one(conn, union_id) for union_id in needs.changed}
@@ -161,29 +173,51 @@ async def _load_unions(conn: Connection, context: Context, world: World, needs: 
     return found
 
 
-async def _load_people(conn: Connection, world: World, needs: Needs, found: Mapping[tuple[int, bytes], int]) -> None:
+async def _persons(conn: Connection, documents: Documents, needs: Needs, found: Snapshot) -> dict[bytes, list[int]]:
+    """{newest hash of a document's number: the persons with it}, also those whose rows earlier releases wrote under kinds of their own."""
+    persons = {
+        entries[0][1]: [no for _, digest in entries for no in found.persons.get(digest, ())] for _, entries in needs.joining.values()
+    }
+    if not found.unnumbered or not persons:
+        return persons
+    kinds = {*DOCUMENTS.codes, *await people.kinds_without_number(conn)}
+    sought = {
+        entries[0][1]: [entry for kind in kinds for text in document.written_as(kind) for entry in documents.hashes(kind, text)]
+        for document, entries in needs.joining.values()
+    }
+    known = await people.by_hash(conn, [entry for entries in sought.values() for entry in entries])
+    return {
+        digest: list(dict.fromkeys([*numbers, *(known[entry] for entry in sought[digest] if entry in known)]))
+        for digest, numbers in persons.items()
+    }
+
+
+async def _load_people(conn: Connection, documents: Documents, world: World, needs: Needs, found: Snapshot) -> None:
     """Lock the persons who join and those of the memberships named, and load all their memberships.
 
-    `found` = {(key version, hash): number}. A person without a row gets a provisional number below 0.
+    A person without a row gets a provisional number below 0; one with several rows is the first of them, and has the memberships of all.
     """
+    known = await _persons(conn, documents, needs, found)
     persons: dict[bytes, PersonNo] = {}
-    outdated: dict[int, bytes] = {}
-    for given, (number, hashes) in needs.joining.items():
-        newest = hashes[0][1]
+    outdated: dict[int, Joiner] = {}
+    for given, (document, entries) in needs.joining.items():
+        newest, numbers = entries[0][1], known[entries[0][1]]
         if newest not in persons:
-            known = next((found[entry] for entry in hashes if entry in found), None)
-            persons[newest] = PersonNo(-len(persons) - 1 if known is None else known)
-            if known is not None and hashes[0] not in found:
-                outdated[known] = newest
-        world.joiners[given] = Joiner(persons[newest], given[0], newest, number)
+            persons[newest] = PersonNo(numbers[0] if numbers else -len(persons) - 1)
+        digest = documents.hashes(document.hashed_as, document.number)[0][1]
+        world.joiners[given] = Joiner(persons[newest], document.kind, document.number, digest, newest)
+        if newest not in found.persons and any(older in found.persons for _, older in entries):
+            outdated[numbers[0]] = world.joiners[given]
     world.outdated = outdated
-    numbers = {number for number in persons.values() if number > 0} | needs.persons
-    await people.lock(conn, numbers)
-    loaded = await members.memberships_of(conn, numbers)
+    every = {number for numbers in known.values() for number in numbers} | needs.persons
+    await people.lock(conn, every)
+    loaded = await members.memberships_of(conn, every)
     world.memberships = {member.id: member for member in loaded}
     world.stored = frozenset(world.memberships)
+    rows = {number: numbers[0] for numbers in known.values() for number in numbers}
     for member in loaded:
-        world.of_person.setdefault(member.person, []).append(member.id)
+        for person in {member.person, rows.get(member.person, member.person)}:
+            world.of_person.setdefault(person, []).append(member.id)
 
 
 async def prepare(conn: Connection, context: Context, world: World) -> None:
@@ -191,14 +225,16 @@ async def prepare(conn: Connection, context: Context, world: World) -> None:
     used = {person for membership_id in world.touched_memberships if (person := world.memberships[membership_id].person) < 0}
     joiners = {joiner.person: joiner for joiner in world.joiners.values() if joiner.person in used}
     new = []
-    for joiner in sorted(joiners.values(), key=lambda joiner: joiner.digest):
+    for joiner in sorted(joiners.values(), key=lambda joiner: joiner.number_hash):
         person_id = uuid7()
-        new.append(NewPerson(person_id, joiner.document_kind, joiner.digest, context.documents.seal(person_id, joiner.number)))
+        sealed = context.documents.seal(person_id, joiner.number)
+        new.append(NewPerson(person_id, joiner.document_kind, joiner.hash, joiner.number_hash, sealed))
     added = await people.add(conn, new, context.documents.hash_version)
     if len(added) != len(new):
         raise ConcurrentChange("a person was written by another command")
-    world.numbers = {joiner.person: added[joiner.digest] for joiner in joiners.values()}
-    await people.rehash(conn, list(world.outdated.items()), context.documents.hash_version)
+    world.numbers = {joiner.person: added[joiner.number_hash] for joiner in joiners.values()}
+    outdated = [(person, joiner.hash, joiner.number_hash) for person, joiner in world.outdated.items()]
+    await people.rehash(conn, outdated, context.documents.hash_version)
 
 
 async def write(conn: Connection, world: World, recorded: Recorded) -> None:

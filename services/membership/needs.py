@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.membership.members.documents import Documents, normalised
+from services.membership.members.documents import Document, Documents, document_of
 from services.membership.members.rules import Join, Leave, Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
+from shared.problems.errors import Unprocessable
 from shared.process.clock import Clock
 from shared.writing import table
 from shared.writing.facts import Correct, Standing
 from shared.writing.standing import CheckedStreams
 
 Hashes = list[tuple[int, bytes]]
-"""(key version, hash) of a document under every key, the newest first."""
+"""(key version, hash) of a number under every key, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,8 @@ class Needs(table.Needs):
     persons: set[int] = field(default_factory=set)
     """Persons of the memberships."""
     areas: set[str] = field(default_factory=set)
-    joining: dict[tuple[str, str], tuple[str, Hashes]] = field(default_factory=dict, repr=False)
-    """{(kind, number) as the caller sent it: (normalised number, its hashes)}"""
+    joining: dict[tuple[str, str], tuple[Document, Hashes]] = field(default_factory=dict, repr=False)
+    """{(kind, number) as the caller sent it: (the document, the hashes of its number)}"""
 
 
 def needs_of(context: Context) -> Needs:
@@ -62,7 +63,9 @@ def needs_of(context: Context) -> Needs:
 
 
 def found(needs: Needs, command: Found) -> None:
-    """The units, the seat and the parent."""
+    """The units, the seat and the parent. Raises FIELD_REQUIRED (422)."""
+    if (command.dissolved_on is None) != (command.dissolved_reason is None):
+        raise Unprocessable("FIELD_REQUIRED", field="dissolved_on" if command.dissolved_on is None else "dissolved_reason")
     needs.enterprises.update(command.enterprises)
     needs.areas.add(command.seat_area)
     if command.parent_union_id:
@@ -74,6 +77,8 @@ def cover(needs: Needs, command: Cover) -> None:
     needs.enterprises.add(command.enterprise_id)
     needs.changed.add(command.union_id)
     needs.covering.add((command.union_id, command.enterprise_id))
+    # Whether the union ends, or goes on, with this unit depends on the others.
+    needs.wide.add(command.union_id)
 
 
 def dissolve(needs: Needs, command: Dissolve) -> None:
@@ -84,13 +89,14 @@ def dissolve(needs: Needs, command: Dissolve) -> None:
 
 
 def join(needs: Needs, command: Join) -> None:
-    """The union, the enterprise and the person. Raises INVALID_DOCUMENT (422)."""
+    """The union, the enterprise and the person. Raises FIELD_REQUIRED, and what documents are refused with (422)."""
+    if (command.left_on is None) != (command.left_reason is None):
+        raise Unprocessable("FIELD_REQUIRED", field="left_on" if command.left_on is None else "left_reason")
     needs.enterprises.add(command.enterprise_id)
     needs.unions.add(command.union_id)
     assert needs.documents is not None
-    number = normalised(command.document_kind, command.document_number)
-    hashes = needs.documents.hashes(command.document_kind, number)
-    needs.joining[command.document_kind, command.document_number] = (number, hashes)
+    document = document_of(command.document_kind, command.document_number, command.joined_on)
+    needs.joining[command.document_kind, command.document_number] = (document, needs.documents.number_hashes(document.number))
 
 
 def leave(needs: Needs, command: Leave) -> None:

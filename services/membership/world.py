@@ -91,12 +91,13 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """A person who joins: the row's number or a provisional one, the newest hash and the normalised number of the document."""
+    """A person who joins: the row's number or a provisional one, and the document: kind, normal number, newest hashes with kind and without."""
 
     person: PersonNo
     document_kind: str
-    digest: bytes
     number: str = field(repr=False)
+    hash: bytes = field(repr=False)
+    number_hash: bytes = field(repr=False)
 
 
 @dataclass
@@ -113,8 +114,8 @@ class World(facts.World, Known):
     """{union or membership that a command changes: its ETag}, if a command comes with If-Match"""
     stored: frozenset[UUID] = frozenset()
     """Memberships that have a row."""
-    outdated: Mapping[int, bytes] = field(default_factory=dict)
-    """{person found by an older hash key: the newest hash}"""
+    outdated: Mapping[int, Joiner] = field(default_factory=dict, repr=False)
+    """{person found by an older hash key: who joins, with the newest hashes}"""
     numbers: Mapping[int, int] = field(default_factory=dict)
     """{provisional number of a person: that of the row written for him}"""
     touched_unions: set[UUID] = field(default_factory=set)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.metrics.cleaning import cleaner_of
 from services.metrics.figures.freshness import closed_day, log_incomplete
 from services.metrics.folding import coverage
 from services.metrics.generations import lifecycle
@@ -35,6 +36,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics.figures.questions import Snapshots
     from services.metrics.http import duration_routes, stream
     from services.metrics.http.coverage_routes import router
+    from services.metrics.http.explaining import enterprises, routes
     from shared.http.pages import Cursors
     from shared.http.parked_routes import parked_router
     from shared.http.web import create_app
@@ -60,7 +62,15 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
-        routers=[router, duration_routes.router, stream.router, dashboard.router, parked_router("metrics")],
+        routers=[
+            router,
+            routes.router,
+            enterprises.router,
+            duration_routes.router,
+            stream.router,
+            dashboard.router,
+            parked_router("metrics"),
+        ],
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[dashboard.by_cookie],
@@ -122,6 +132,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
+        async with cleaner_of(settings).beside(stop):
+            await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 
     return {"projector": projector}

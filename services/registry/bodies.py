@@ -13,29 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from shared.problems.texts import CONTROL, shows_nothing
-from shared.writing import fields
-from shared.writing.fields import Wrong, day, optional
-
-LONGEST_NAME = 200
-AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-
-area_code = fields.text(AREA_CODE, "BAD_AREA_CODE")
-"""The code of a division or park. Raises BAD_AREA_CODE."""
-
-
-def name(value: Any) -> str:
-    """1 to 200 characters without blanks around them. Raises NOT_A_TEXT, EMPTY, TOO_LONG, CONTROL_CHARACTERS."""
-    if not isinstance(value, str):
-        raise Wrong("NOT_A_TEXT")
-    shown = value.strip()
-    if not shown or shows_nothing(shown):
-        raise Wrong("EMPTY")
-    if len(shown) > LONGEST_NAME:
-        raise Wrong("TOO_LONG", limit=LONGEST_NAME)
-    if CONTROL.search(shown):
-        raise Wrong("CONTROL_CHARACTERS")
-    return shown
+from shared.writing.fields import AREA_CODE, LONGEST_NAME, Wrong, area_code, day, name, optional
 
 
 def read(reader: Callable[[Any], Any]) -> BeforeValidator:

@@ -6,9 +6,9 @@ from typing import Any
 
 from services.registry import grants, loading, needs
 from services.registry.areas import rules as areas
+from services.registry.areas import store as area_store
 from services.registry.areas.area import RegisterArea
 from services.registry.areas.bodies import AreaBody
-from services.registry.bodies import area_code, name
 from services.registry.enterprises import corrections, fields
 from services.registry.enterprises import rules as enterprises
 from services.registry.enterprises.bodies import ClassificationBody, ClosureBody, EnterpriseBody, HeadcountBody, MoveBody
@@ -24,7 +24,7 @@ from shared.contracts.registry import (
     EnterpriseRegistered,
     HeadcountReported,
 )
-from shared.writing.fields import optional
+from shared.writing.fields import area_code, name, optional
 from shared.writing.table import CommandKind, Corrections, FactKind, Field, Locks, Table, named_streams
 
 PARK = Field("park", area_code)
@@ -186,6 +186,8 @@ TABLE: Table[World, Needs] = Table(
     needs=needs.needs_of,
     widen=loading.lock_tree,
     locks=[Locks(wanted=named_streams)],
+    places=grants.places,
+    paths=area_store.paths,
     load=loading.load,
     write=loading.write,
     whole_streams=True,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.registry.areas import store as areas
 from services.registry.enterprises import store as enterprises
-from services.registry.enterprises.enterprise import enterprise_of
+from services.registry.enterprises.enterprise import enterprise_of, parks_of
 from services.registry.needs import Needs
 from services.registry.world import World
 from shared.contracts import Event
@@ -34,7 +34,7 @@ async def load(conn: Connection, _context: Any, needs: Needs, world: World) -> N
         if subject.startswith("enterprise/") and (enterprise := enterprise_of(history)):
             world.enterprises[enterprise.id] = enterprise
             if needs.paths:
-                needs.areas.add(enterprise.park)
+                needs.areas |= {park for _, park in parks_of(history)}
     inside = await areas.below(conn, needs.changed_areas)
     world.areas = await areas.areas(conn, needs.areas.union(*(area.path for area in inside.values()))) | inside
     world.in_use = await areas.in_use(conn, needs.changed_areas)

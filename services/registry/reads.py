@@ -9,13 +9,17 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.registry.areas import store as areas
-from services.registry.enterprises import store as enterprises
+from services.registry.enterprises.enterprise import enterprise_subject
+from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
+from shared.directory.visibility import EveryArea, Sight, stays
 from shared.http.answers import json_response
-from shared.http.auth import Caller
+from shared.http.auth import UNNAMED, Caller
 from shared.http.forms import Text
 from shared.http.pages import Cursors
 from shared.problems.errors import NotFound, Unprocessable
 from shared.process.db import Connection
+from shared.writing import standing
+from shared.writing.facts import History
 from shared.writing.routes import MOST_ITEMS, EventsRoute
 
 READ = "registry:read"
@@ -57,21 +61,38 @@ def with_etag(request: Request, found: dict[str, Any] | None) -> Response:
     return json_response(found, headers={"ETag": etag})
 
 
-async def _permit_stream(conn: Connection, caller: Caller, subject: str) -> None:
-    """Raises AREA_NOT_GRANTED (403), INVALID_SUBJECT (422). The events of a withdrawn enterprise need every area."""
+async def sight_of(conn: Connection, caller: Caller, history: History) -> Sight:
+    """What the caller sees of an enterprise with this history; of one that was withdrawn, nothing without every area."""
+    settled = [(fact.on, fact.rank, data.park) for fact, data in history.holding(EnterpriseRegistered)]
+    moved = [(fact.on, fact.rank, data.park) for fact, data in history.holding(EnterpriseMoved)]
+    return Sight(stays([*settled, *moved]) if settled else (), await areas.granted(conn, caller.areas))
+
+
+async def history_of(conn: Connection, enterprise_id: UUID) -> History:
+    """The facts of an enterprise as they stand; empty if it does not exist."""
+    subject = enterprise_subject(enterprise_id)
+    return (await standing.whole(conn, [subject])).histories.get(subject, History(subject))
+
+
+async def _sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sight:
+    """Raises AREA_NOT_GRANTED (403), INVALID_SUBJECT (422). The events of an area are seen whole, with a grant for it."""
     kind, _, key = subject.partition("/")
     try:
-        area = await enterprises.park_of(conn, UUID(key)) if kind == "enterprise" else key
+        sight = await sight_of(conn, caller, await history_of(conn, UUID(key))) if kind == "enterprise" else Sight((), EveryArea())
     except ValueError:
         raise Unprocessable("INVALID_SUBJECT", field="subject") from None
     if kind not in ("enterprise", "area"):
         raise Unprocessable("INVALID_SUBJECT", field="subject")
-    await require_granted(conn, caller, area, "subject")
+    if kind == "area":
+        await require_granted(conn, caller, key, "subject")
+    elif not sight.ever:
+        caller.require_area(UNNAMED, None, "subject")
+    return sight
 
 
 EVENTS = EventsRoute(
     subject=Annotated[str, Query(max_length=80, description="enterprise/<id> or area/<code>")],
-    permit=_permit_stream,
+    sight=_sight_of_stream,
     cursors=lambda request: cursors_of(request, "events"),
     after=After,
 )

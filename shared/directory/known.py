@@ -32,11 +32,13 @@ class Enterprise:
 class Known:
     """Base of a service's world: what is loaded of the directory.
 
+    `placed` = {enterprise: (from this day on, park), in order}, if grants of corrections need it.
     `areas` = {code: its path, the code itself first}. `expected` = unknown enterprises whose event may still be unread here;
     `areas_may_follow`: the same of areas, for all of them at once.
     """
 
     enterprises: dict[UUID, Enterprise] = field(default_factory=dict)
+    placed: dict[UUID, list[tuple[date, str]]] = field(default_factory=dict)
     areas: dict[str, list[str]] = field(default_factory=dict)
     expected: set[UUID] = field(default_factory=set)
     areas_may_follow: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, TypeAlias
@@ -10,6 +10,8 @@ from uuid import UUID
 
 from shared.contracts.registry import AreaRegistered
 from shared.directory.known import Enterprise
+from shared.directory.visibility import EveryArea, Sight, stays
+from shared.http.auth import Areas
 from shared.process.db import Connection
 
 FactKind: TypeAlias = Literal["settled", "moved", "closed"]
@@ -49,8 +51,19 @@ DROP_ENTERPRISES = """
 DELETE FROM enterprises AS e WHERE id = ANY($1::uuid[])
     AND NOT EXISTS (SELECT FROM enterprise_facts AS f WHERE f.enterprise_id = e.id AND f.fact = 'settled')
 """
+GRANTED = """
+WITH RECURSIVE granted AS (
+    SELECT code COLLATE "C" AS code FROM unnest($1::text[]) AS own(code)
+    UNION SELECT a.code FROM areas AS a JOIN granted AS g ON a.parent = g.code
+)
+SELECT code FROM granted
+"""
 ENTERPRISE_COLUMNS = "id, park, settled_on, closed_on, closing"
 ENTERPRISES = f"SELECT {ENTERPRISE_COLUMNS} FROM enterprises WHERE id = ANY($1::uuid[])"
+PLACED = """
+SELECT enterprise_id, occurred_on, park FROM enterprise_facts WHERE enterprise_id = ANY($1::uuid[]) AND park IS NOT NULL
+ORDER BY enterprise_id, occurred_on, rank
+"""
 PATHS = """
 WITH RECURSIVE up AS (
     SELECT code AS start, code, parent, 1 AS depth FROM areas WHERE code = ANY($1::text[])
@@ -114,6 +127,27 @@ async def put_facts(conn: Connection, facts: Mapping[Rank, EnterpriseFact | None
 async def enterprises(conn: Connection, ids: Collection[UUID]) -> dict[UUID, Enterprise]:
     """These enterprises, as far as they are known."""
     return {row["id"]: Enterprise(*row) for row in await conn.fetch(ENTERPRISES, list(ids))} if ids else {}
+
+
+async def placed(conn: Connection, ids: Collection[UUID]) -> dict[UUID, list[tuple[date, str]]]:
+    """{enterprise: (from this day on, park), in order}, by the facts that hold."""
+    found: dict[UUID, list[tuple[date, str]]] = {}
+    for row in await conn.fetch(PLACED, list(ids)) if ids else ():
+        found.setdefault(row["enterprise_id"], []).append((row["occurred_on"], row["park"]))
+    return found
+
+
+async def granted(conn: Connection, areas: Areas) -> Container[str]:
+    """The codes of the granted areas and of all within them."""
+    if areas.everything:
+        return EveryArea()
+    return frozenset(row["code"] for row in await conn.fetch(GRANTED, list(areas.codes)))
+
+
+async def sights(conn: Connection, areas: Areas, ids: Collection[UUID]) -> dict[UUID, Sight]:
+    """{enterprise: what is seen of it from these areas}. Read with all areas."""
+    inside, places = await granted(conn, areas), await placed(conn, ids)
+    return {key: Sight(stays((day, rank, park) for rank, (day, park) in enumerate(places.get(key, ()))), inside) for key in ids}
 
 
 async def paths(conn: Connection, codes: Iterable[str]) -> dict[str, list[str]]:

@@ -52,6 +52,8 @@ class ProblemAnswer(BaseModel):
     status: int
     code: str
     errors: list[ProblemError]
+    idempotency_key: str | None = None
+    """Only with OUTCOME_UNKNOWN, if the request had no key: the one with which it may be sent again."""
 
 
 def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -12,6 +12,10 @@ from shared.problems.errors import Forbidden
 
 ROOT = "*"
 """The area that contains all others, in a token's claim and in the setting of row-level security."""
+UNNAMED = "?"
+"""In a refusal: the area in which something lies that the caller named, and which is not the caller's to know."""
+AREA_FIELDS = frozenset(("area", "park", "parent", "seat_area"))
+"""The fields in which callers name areas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,13 @@ class Areas:
         return self.everything or (path is not None and not self.codes.isdisjoint(path))
 
     def require(self, code: str | None, path: Iterable[str] | None, field: str | None = "area") -> None:
-        """Raises AREA_NOT_GRANTED (403) unless the area with that `path` is granted; `code` None means every area."""
+        """Raises AREA_NOT_GRANTED (403) unless the area with that `path` is granted; `code` None means every area.
+
+        The area is named if the caller did so in `field`; where an enterprise, a union or a member is, a refusal does not tell.
+        """
         if not self.inside(path if code is not None else None):
-            raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": code or ROOT})
+            named = field is not None and field.rpartition(".")[2] in AREA_FIELDS
+            raise Forbidden("AREA_NOT_GRANTED", field=field, params={"area": ROOT if code is None else code if named else UNNAMED})
 
     def setting(self) -> str:
         """The value of `parkunion.areas` for row-level security: `*`, or the codes, comma-separated."""

@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.answers import problem_response
 from shared.http.limits import Buckets, counted, limit_of
+from shared.http.requests import require_one_key
 from shared.http.tokens import CLIENT_KEY, Verifier
 from shared.problems.errors import BadRequest, MisdirectedRequest, Problem, TooLarge, TooManyRequests
 from shared.problems.languages import preferred
@@ -26,7 +28,7 @@ from shared.process.logs import described
 from shared.process.telemetry import span_from, traceparent_of
 
 QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/swagger/")
-"""Paths that are neither limited nor logged."""
+"""Paths that are neither limited, logged nor traced."""
 LEFT = 499
 """Status in logs and metrics of a request whose client disconnected before the response began."""
 PROBES = ("/healthz", "/readyz", "/metrics")
@@ -100,7 +102,7 @@ class Edge:
         if exchange.head:
             scope = {**scope, "method": "GET", HEAD_KEY: True}
         started = time.perf_counter()
-        with span_from(headers.get(b"traceparent", b"").decode("latin-1"), method, kind=SpanKind.SERVER) as span:
+        with self._span(headers, method, quiet) as span:
             try:
                 exchange.traceparent = traceparent_of(span.get_span_context()) or ""
                 await self._handle(scope, receive, self._sender(exchange, send), headers, exchange, quiet)
@@ -119,6 +121,13 @@ class Edge:
                     ms = round(seconds * 1000, 2)
                     log.info("http", method=method, route=route, status=exchange.status, ms=ms, client=scope.get(CLIENT_KEY))
 
+    @staticmethod
+    def _span(headers: Mapping[bytes, bytes], method: str, quiet: bool) -> AbstractContextManager[Span]:
+        """The request's span. Probes and scrapes have none: they would be most of what a collector gets."""
+        if quiet:
+            return nullcontext(INVALID_SPAN)
+        return span_from(headers.get(b"traceparent", b"").decode("latin-1"), method, kind=SpanKind.SERVER)
+
     async def _handle(
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], exchange: Exchange, quiet: bool
     ) -> None:
@@ -126,6 +135,7 @@ class Edge:
             self._require_host(scope)
             if not quiet:
                 self._limit_rate(scope, headers, exchange)
+            require_one_key(scope["headers"])
             most = limit_of(scope["path"], self._body_limits)
             length = headers.get(b"content-length", b"")
             if length.isdigit() and int(length) > most:
@@ -177,7 +187,8 @@ class Edge:
                 names = dict(own)
                 exchange.stream = names.get(b"content-type", b"").startswith(b"text/event-stream")
                 own += exchange.headers
-                own.append((b"traceparent", exchange.traceparent.encode()))
+                if exchange.traceparent:
+                    own.append((b"traceparent", exchange.traceparent.encode()))
                 own.append((b"x-content-type-options", b"nosniff"))
                 if b"cache-control" not in names:
                     own.append((b"cache-control", b"no-store"))

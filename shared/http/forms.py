@@ -6,15 +6,19 @@ Imports no web framework: background roles load the table of a service, and with
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, WithJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
-from shared.contracts.ids import uuid7
-from shared.journal.reasons import REASON_CODE, Reason, reason_of
+from shared.contracts.codes import WITHDRAWING, CodeList
+from shared.journal.reasons import Reason, reason_of
+from shared.problems.personal import holds_resident_number
 from shared.problems.texts import CONTROL, CONTROL_BUT_BREAKS, shows_nothing
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -65,10 +69,17 @@ def _without_control_but_breaks(value: str) -> str:
     return value
 
 
+def impersonal(value: str) -> str:
+    """The text, if it holds no resident number: whatever may reach an event, a log or a table that others read goes through this."""
+    if holds_resident_number(value):
+        raise PydanticCustomError("HOLDS_RESIDENT_NUMBER", "no resident number belongs here")
+    return value
+
+
 def _area_code(value: Any) -> str:
     if not isinstance(value, str) or not AREA_CODE.fullmatch(value):
         raise PydanticCustomError("BAD_AREA_CODE", "an area code is [A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-    return value
+    return impersonal(value)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -102,14 +113,22 @@ Name: TypeAlias = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_without_control),
     AfterValidator(_seen),
+    AfterValidator(impersonal),
 ]
-"""A name of 1 to 200 characters in one line."""
+"""A name of 1 to 200 characters in one line, without a resident number in it."""
 Text: TypeAlias = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_without_control_but_breaks)
 ]
 """A free text of 1 to 2,000 characters."""
-Code: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), AfterValidator(_without_control)]
-"""A code of some list, 1 to 64 characters."""
+Note: TypeAlias = Annotated[Text, AfterValidator(impersonal)]
+"""A free text that stays in the service's table of notes, without a resident number in it."""
+Code: TypeAlias = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=64),
+    AfterValidator(_without_control),
+    AfterValidator(impersonal),
+]
+"""A code of some list, 1 to 64 characters. With `Listed` it is one of the list's."""
 AreaCode: TypeAlias = Annotated[
     str, BeforeValidator(_area_code), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"})
 ]
@@ -118,6 +137,40 @@ Data: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain)]
 """A JSON object that is validated later, such as a correction's `data`."""
 Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
 """The sequence of an event in its stream, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Says in an annotation that a field holds a code of the list: `Annotated[Text, Listed(LEAVING)]`.
+
+    Here it only describes the field. Whether the code is one is checked behind the idempotency key, so that what an earlier release
+    accepted is still answered when it is sent again (`shared.writing.carry_out`).
+    """
+
+    codes: CodeList
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        codes = self.codes.codes
+        lines = [self.codes.named.en, "", *(f"- `{code}`: {named.en} / {named.zh}" for code, named in codes.items())]
+        found = {"type": "string", "enum": list(codes), "description": "\n".join(lines)}
+        return {**found, "x-enum-descriptions": [f"{named.en} / {named.zh}" for named in codes.values()]}
+
+
+def lists_of(body: type[BaseModel]) -> dict[str, CodeList]:
+    """{field that holds a code: its list} of a body; the command has a field of the same name."""
+    return {name: one.codes for name, field in body.model_fields.items() for one in _listed(field)}
+
+
+def _listed(field: FieldInfo) -> list[Listed]:
+    return [one for one in field.metadata if isinstance(one, Listed)] + _parts(field.annotation)
+
+
+def _parts(annotation: Any) -> list[Listed]:
+    """What stands in the annotations of a type's parts, as in `Annotated[str, Listed(...)] | None`."""
+    found: list[Listed] = []
+    for part in get_args(annotation):
+        found += [part] if isinstance(part, Listed) else _parts(part)
+    return found
 
 
 class Command(BaseModel):
@@ -133,22 +186,15 @@ class Command(BaseModel):
 class Withdrawal(Command):
     """Events of one stream that were never facts.
 
-    `from` and `to`: their sequences, both included. `reason` is a code, or a text that stays with the service; with `note`, the text, it is
-    a code.
+    `from` and `to`: their sequences, both included. `note`: a text that stays with the service.
     """
 
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control)]
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control), AfterValidator(impersonal)]
     first: Sequence = Field(alias="from")
     last: Sequence = Field(alias="to")
-    reason: Text
-    note: Text | None = None
-
-    @model_validator(mode="after")
-    def _one_text(self) -> Withdrawal:
-        if self.note is not None and not REASON_CODE.fullmatch(self.reason):
-            raise PydanticCustomError("BAD_FORM", "with a note the reason is a code")
-        return self
+    reason: Annotated[Text, Listed(WITHDRAWING)]
+    note: Note | None = None
 
     def why(self) -> Reason:
         """The reason as the rules know it."""
-        return reason_of(self.reason) if self.note is None else Reason(self.reason, uuid7(), self.note)
+        return reason_of(self.reason, self.note)

@@ -1,15 +1,17 @@
-"""Rate limits and body limits."""
+"""Limits of requests: how often, how large, and how many at once. Each client has its own, so that none starves another (invariant I6)."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import asynccontextmanager
 from math import ceil
 from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from shared.problems.errors import TooLarge
+from shared.problems.errors import TooLarge, TooManyRequests
 
 MIB = 1024 * 1024
 BODY_LIMIT = MIB
@@ -71,6 +73,35 @@ class Buckets:
             del self._left[next(iter(self._left))]
         self._left[client] = (left, now)
         return granted, int(left), ceil(max(0.0, 1.0 - left) / self._rate)
+
+
+class Turns:
+    """At most `most` pieces of work of one client at once. More of the same client wait for their turn, `patience` seconds at most."""
+
+    def __init__(self, most: int, patience: float) -> None:
+        self._most = most
+        self._patience = patience
+        self._clients: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """Wait for a turn and take it. Raises TOO_MANY_AT_ONCE (429)."""
+        semaphore, users = self._clients.get(client) or (asyncio.Semaphore(self._most), 0)
+        self._clients[client] = semaphore, users + 1
+        try:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await semaphore.acquire()
+            except TimeoutError:
+                raise TooManyRequests("TOO_MANY_AT_ONCE", params={"most": self._most}, headers={"Retry-After": "1"}) from None
+            try:
+                yield
+            finally:
+                semaphore.release()
+        finally:
+            semaphore, users = self._clients.pop(client)
+            if users > 1:
+                self._clients[client] = semaphore, users - 1
 
 
 def limit_of(path: str, limits: Mapping[str, int]) -> int:

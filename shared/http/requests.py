@@ -6,7 +6,8 @@ RFC 8259 does not say which of two equal names counts, so a command with such an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+import re
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Header
@@ -15,8 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.problems.errors import Problem, Unprocessable
+from shared.problems.errors import BadRequest, Problem, Unprocessable
 from shared.problems.validation import path_of
+
+KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
@@ -33,6 +36,18 @@ IfMatch: TypeAlias = Annotated[
     str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
 ]
 """The header that makes a command conditional on the ETag that its caller has read (shared/problems/preconditions.py)."""
+
+
+def require_one_key(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """A request has one idempotency key at most, of the form that IdempotencyKey describes, also where none is used.
+
+    Which of two would count is not said anywhere. Raises IDEMPOTENCY_KEY_TWICE (400), BAD_IDEMPOTENCY_KEY (422).
+    """
+    given = [value for name, value in headers if name == b"idempotency-key"]
+    if len(given) > 1:
+        raise BadRequest("IDEMPOTENCY_KEY_TWICE", field="Idempotency-Key")
+    if given and not KEY.fullmatch(given[0]):
+        raise Unprocessable("BAD_IDEMPOTENCY_KEY", field="Idempotency-Key")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

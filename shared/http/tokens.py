@@ -25,6 +25,7 @@ from starlette.requests import Request
 from shared.http.auth import ROOT, Areas, Caller
 from shared.http.forms import AREA_CODE
 from shared.problems.errors import Problem, Unauthorised, Unavailable
+from shared.problems.personal import holds_resident_number
 from shared.problems.texts import CONTROL
 from shared.process.clock import utc_now
 from shared.process.settings import ServiceSettings
@@ -196,6 +197,8 @@ def caller_of(claims: dict[str, Any]) -> Caller:
         raise _refused("TOKEN_INVALID") from None
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or CONTROL.search(subject):
         raise _refused("TOKEN_INVALID")
+    if holds_resident_number(subject):
+        raise _refused("TOKEN_NAMES_A_PERSON")
     if not isinstance(scope, str) or not isinstance(areas, list) or not all(_names_area(area) for area in areas):
         raise _refused("TOKEN_INVALID")
     if not isinstance(end, int | float) or not 0 <= end <= LATEST_END:

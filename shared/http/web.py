@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from shared import __version__
+from shared.contracts import codes
 from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
@@ -111,6 +112,7 @@ def create_app(
         # The framework's spans have query strings, and its logs exception texts: both may be personal.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    codes.add(settings.more_codes)
     app.state.settings = settings
     app.state.verifier = verifier or Verifier(settings)
     app.state.authenticators = list(authenticators)
@@ -143,6 +145,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(ClockAheadError, _on_clock_ahead)
     app.add_exception_handler(EventTooLargeError, _on_event_too_large)
     app.add_exception_handler(asyncpg.DataError, _on_unfit_value)
+    app.add_exception_handler(db.OutcomeUnknownError, _on_outcome_unknown)
     for outage in db.OUTAGES:
         app.add_exception_handler(outage, _on_outage)
 
@@ -193,6 +196,13 @@ def allowed_methods(request: Request) -> list[str]:
 async def _on_outage(request: Request, error: Any) -> Response:
     log.warning("database.away", error=described(error))
     return _answer(request, Unavailable("UNAVAILABLE"))
+
+
+async def _on_outcome_unknown(request: Request, error: Any) -> Response:
+    """A question has written nothing, whatever became of its transaction."""
+    log.warning("database.unknown", error=described(error))
+    reads = request.method in ("GET", "HEAD")
+    return _answer(request, Unavailable("UNAVAILABLE" if reads else "OUTCOME_UNKNOWN"))
 
 
 async def _on_clock_ahead(request: Request, error: Any) -> Response:

@@ -229,6 +229,12 @@ async def lock_existing(conn: Connection, subjects: Iterable[str]) -> list[str]:
     return [row["subject"] for row in rows if row["sequence"]]
 
 
+async def recorded(conn: Connection, subject: str, event_id: UUID) -> bool:
+    """Whether the journal has an event of this stream. Waits for a transaction that may be recording it: it holds the stream."""
+    await lock(conn, [subject])
+    return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM journal WHERE event_id = $1)", event_id))
+
+
 async def events_of(conn: Connection, subject: str, after_sequence: int = 0, limit: int = 100) -> list[JournalRow]:
     """The events of one stream after a sequence, oldest first."""
     rows = await conn.fetch(

@@ -1,8 +1,10 @@
-"""Reasons of facts: a code in the event, or the id of a note whose text is in a table that can be deleted. Events hold no free text."""
+"""Reasons of facts: a code in the event (shared/contracts/codes.py) and, if more was said, the id of a note.
+
+A note's text is in a table of the service that can be deleted. Events hold no free text.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,21 +15,19 @@ from shared.contracts.ids import uuid7
 if TYPE_CHECKING:
     from shared.process.db import Connection
 
-REASON_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`code` goes into the event. A free text has the code `note` and is kept as a note."""
+    """`code` goes into the event, once it is found in its list; `text` is kept as a note."""
 
     code: str
     note_id: UUID | None = None
     text: str | None = None
 
 
-def reason_of(text: str) -> Reason:
-    """A reason from a caller's text: a code as it is; any other text becomes a note."""
-    return Reason(text) if REASON_CODE.fullmatch(text) else Reason("note", uuid7(), text)
+def reason_of(code: str, note: str | None = None) -> Reason:
+    """A reason as the caller gives it. Whether the code is one is checked with the command (`shared.writing.carry_out`)."""
+    return Reason(code) if note is None else Reason(code, uuid7(), note)
 
 
 async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:

@@ -16,7 +16,10 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST_PARAM = 120
 LONGEST_LIST = 2000
 """Characters of a value in a message; of a list of choices, which no caller can make longer."""
-RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1", "TOO_MANY_CONNECTIONS": "1"}
+RETRY_AFTER = {
+    **dict.fromkeys(("NOT_YET_KNOWN", "UNAVAILABLE", "OUTCOME_UNKNOWN", "TOO_MANY_REQUESTS", "TOO_MANY_CONNECTIONS"), "1"),
+    "CLOCK_AHEAD": "5",
+}
 """Seconds after which the same request may succeed."""
 
 
@@ -38,7 +41,7 @@ class FieldError:
 class Problem(Exception):
     """A refused request. Raise the class of its status: `raise Unprocessable("UNKNOWN_PARK", field="park", params={"park": code})`.
 
-    For several errors pass `errors`; the first one's code is then the problem's.
+    For several errors pass `errors`; the first one's code is then the problem's. `members`: more members of the problem (RFC 9457 §3.2).
     """
 
     status: int = 500
@@ -52,11 +55,13 @@ class Problem(Exception):
         params: Mapping[str, Any] | None = None,
         errors: Iterable[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         self.errors = list(errors) or [FieldError(code, field, row, params or {})]
         self.code = code or self.errors[0].code
         super().__init__(self.code)
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
         if self.code in RETRY_AFTER:
             self.headers.setdefault("Retry-After", RETRY_AFTER[self.code])
 
@@ -66,7 +71,7 @@ class Problem(Exception):
 
     def at_row(self, row: int) -> Problem:
         """The same problem for one row of a file or batch."""
-        other = type(self)(self.code, errors=[replace(error, row=row) for error in self.errors], headers=self.headers)
+        other = type(self)(self.code, errors=[replace(error, row=row) for error in self.errors], headers=self.headers, members=self.members)
         other.status = self.status
         return other
 
@@ -79,10 +84,19 @@ class Problem(Exception):
             "status": self.status,
             "code": self.code,
             "errors": [error.as_dict() for error in self.errors],
+            **self.members,
         }
 
 
-IN_CHINESE = {"today": "今天", "enterprise": "企业", "union": "工会", "area": "区域", "member": "会员"}
+IN_CHINESE = {
+    "today": "今天",
+    "enterprise": "企业",
+    "union": "工会",
+    "area": "区域",
+    "member": "会员",
+    "here": "本企业",
+    "elsewhere": "其他企业",
+}
 """Words that stand for values in messages."""
 
 
@@ -167,11 +181,12 @@ def entry_of(code: str) -> Entry:
 def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     """The message of a code in Chinese and in English, with its placeholders filled; long values are cut."""
     entry = entry_of(code)
-    shown = _Params((name, str(value)[: LONGEST_LIST if name == "expected" else LONGEST_PARAM]) for name, value in params.items())
+    shown = _Params((name, str(value)[: LONGEST_LIST if name.startswith("expected") else LONGEST_PARAM]) for name, value in params.items())
     chinese = _Params(shown)
     if "expected" in shown:
         chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
-    for name in ("latest", "what"):
+    chinese.update((name.removesuffix("_zh"), value) for name, value in shown.items() if name.endswith("_zh"))
+    for name in ("latest", "what", "where"):
         if name in shown:
             chinese[name] = IN_CHINESE.get(shown[name], shown[name])
     return entry.message_zh.format_map(chinese), entry.message_en.format_map(shown)

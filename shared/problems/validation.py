@@ -88,11 +88,12 @@ def path_of(loc: Sequence[Any]) -> str | None:
     if parts and parts[0] in SOURCES:
         # After a parameter's name pydantic adds which type of a union failed.
         parts = parts[1:] if parts[0] == "body" else parts[1:2]
-    names = [str(part) if isinstance(part, int) else _shown(str(part)) for part in parts]
+    names = [str(part) if isinstance(part, int) else shown_name(str(part)) for part in parts]
     return ".".join(names) or ("body" if "body" in loc else None)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
+    """The name of an unknown field, as far as it cannot be personal."""
     return name if HARMLESS_NAME.fullmatch(name) and not MANY_DIGITS.search(name) else HIDDEN
 
 

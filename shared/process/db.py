@@ -6,10 +6,11 @@ Without the timeouts a frozen process would keep its locks for ever: its kernel 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
@@ -41,6 +42,9 @@ looks cheaper and takes longer to make than to run (docs/adr/0008)."""
 CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 40.0
 REPEATS = 3
+SETTLE_WITHIN = 5.0
+"""Seconds in which it is found out whether a transaction was committed whose COMMIT has no answer."""
+SETTLE_POLL = 0.1
 
 OUTAGES: tuple[type[Exception], ...] = (
     OSError,
@@ -63,6 +67,14 @@ OUTAGES: tuple[type[Exception], ...] = (
 
 class UnsafeSessionError(Exception):
     """The session is not safe to use: its role bypasses row-level security, or its commits are not durable."""
+
+
+class OutcomeUnknownError(ConnectionError):
+    """COMMIT was sent and its answer is lost: the transaction may have happened, or not."""
+
+
+class RolledBackError(Exception):
+    """COMMIT was answered with ROLLBACK: a statement had failed and its error was not raised. A programming error."""
 
 
 class AreaSetting(Protocol):
@@ -141,8 +153,15 @@ async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: b
     """
     async with pool.acquire(timeout=CONNECT_TIMEOUT) as conn:
         if areas is None:
-            async with conn.transaction():
+            begun = conn.transaction()
+            await begun.start()
+            try:
                 yield conn
+            except BaseException:
+                if not conn.is_closed():
+                    await begun.rollback()
+                raise
+            await _commit(conn, begun.commit())
             return
         setting = areas.setting().replace("'", "''")
         plans = "" if by_key else "; SET LOCAL plan_cache_mode = auto"
@@ -153,22 +172,76 @@ async def transaction(pool: Pool, *, areas: AreaSetting | None = None, by_key: b
             if not conn.is_closed():
                 await conn.execute("ROLLBACK")
             raise
-        await conn.execute("COMMIT")
+        status = await _commit(conn, conn.execute("COMMIT"))
+        if status != "COMMIT":
+            raise RolledBackError(status)
 
 
-async def run_command(pool: Pool, work: Callable[[Connection], Awaitable[T]], *, areas: AreaSetting | None) -> T:
+async def _commit(conn: Connection, commit: Coroutine[Any, Any, T]) -> T:
+    """The answer to COMMIT.
+
+    Raises OutcomeUnknownError if it is lost. PostgreSQL's own error (severity ERROR) is an answer: the transaction is rolled back. One that
+    ends the session (FATAL) is none: it may come behind the commit. A connection that was closed before sent no COMMIT.
+    """
+    if conn.is_closed():
+        commit.close()
+        raise asyncpg.ConnectionDoesNotExistError("the connection was closed before COMMIT was sent")
+    try:
+        return await commit
+    except asyncpg.PostgresError as error:
+        if "ERROR" in (getattr(error, "severity_en", None), getattr(error, "severity", None)):
+            raise
+        raise OutcomeUnknownError("the answer to COMMIT is lost") from error
+    except OUTAGES as error:
+        raise OutcomeUnknownError("the answer to COMMIT is lost") from error
+
+
+async def run_command(
+    pool: Pool,
+    work: Callable[[Connection], Awaitable[T]],
+    *,
+    areas: AreaSetting | None,
+    happened: Callable[[Connection, T], Awaitable[bool]] | None = None,
+) -> T:
     """Run `work` in one transaction; after a deadlock or a serialization failure again, REPEATS times at most.
 
-    `work` must have no effect outside the transaction, and must load inside it what it decides on.
+    `work` must have no effect outside the transaction, and must load inside it what it decides on. `happened(conn, done)`, in another
+    transaction, tells whether the one that came to `done` was committed; it waits for its end. It is asked if the answer to COMMIT is lost:
+    what was committed is returned, what was not is run again. Raises OutcomeUnknownError if it cannot be told within SETTLE_WITHIN.
     """
     for attempt in range(REPEATS + 1):
+        done: T | None = None
         try:
             async with transaction(pool, areas=areas, by_key=True) as conn:
                 done = await work(conn)
             faults.reached("command.committed")
             return done
+        except OutcomeUnknownError:
+            assert done is not None, "COMMIT comes after the work"
+            if happened is None or attempt == REPEATS:
+                raise
+            if await _settled(pool, happened, done):
+                return done
         except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             if attempt == REPEATS:
                 raise
             await asyncio.sleep(random.uniform(0.005, 0.05) * (attempt + 1))  # noqa: S311 - no secret
     raise AssertionError("unreachable")
+
+
+async def _settled(pool: Pool, happened: Callable[[Connection, T], Awaitable[bool]], done: T) -> bool:
+    """Whether the transaction was committed, by what the database holds. Raises OutcomeUnknownError if it does not answer in time."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_WITHIN
+    while (left := deadline - asyncio.get_running_loop().time()) > 0:
+        try:
+            async with asyncio.timeout(left), pool.acquire(timeout=left) as conn:
+                await conn.execute(f"BEGIN; SET LOCAL parkunion.areas = '*'; SET LOCAL lock_timeout = {math.ceil(left * 1000)}")
+                try:
+                    return await happened(conn, done)
+                finally:
+                    if not conn.is_closed():
+                        # Nothing was written: the locks are given back.
+                        await conn.execute("ROLLBACK", timeout=1)
+        except OUTAGES:
+            await asyncio.sleep(SETTLE_POLL)
+    raise OutcomeUnknownError("the answer to COMMIT is lost, and the database cannot be asked")

@@ -6,6 +6,9 @@ the running service, `<service>_app`. Unknown names in `schema_migrations` are i
 
 A file waits for its locks one second at a time and lets others pass between two tries. All later requests for a table queue behind a waiting
 one, so a single long query would otherwise stop the service for as long as the file waits (invariant I8).
+
+A file whose first line is `-- waits for: NAME` takes something away that the release before needs. While a session of that application_name
+is connected, it is left for the next run; no later file may depend on it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+import structlog
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = 0x7061726B
@@ -26,6 +30,10 @@ LOCK_WITHIN = 1.0
 PATIENCE = 120.0
 """Seconds after which a file without its locks fails."""
 NUMBERED = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
+WAITS_FOR = re.compile(r"-- waits for: (\S+)\n")
+CONNECTED = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1)"
+
+log = structlog.get_logger()
 
 
 class MigrationChangedError(Exception):
@@ -43,6 +51,12 @@ class Migration:
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def waits_for(self) -> str | None:
+        """The application_name of the sessions that must have gone."""
+        found = WAITS_FOR.match(self.text)
+        return found[1] if found else None
+
 
 def migrations_of(folder: Path) -> list[Migration]:
     """All migrations of a service, in order. Raises FileNotFoundError for a shared file that does not exist."""
@@ -53,7 +67,7 @@ def migrations_of(folder: Path) -> list[Migration]:
 
 
 async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list[str]:
-    """Apply the missing migrations of `service` and return their names.
+    """Apply the missing migrations of `service` but those that wait for a session to end, and return their names.
 
     Safe to call from several processes at once. `folder` defaults to `services/<service>/migrations`. Raises MigrationChangedError, or
     PostgreSQL's error about a file, which is then rolled back.
@@ -70,6 +84,9 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
         applied: list[str] = []
         for migration in todo:
             if migration.name not in known:
+                if migration.waits_for is not None and await conn.fetchval(CONNECTED, migration.waits_for):
+                    log.warning("migration.waits", migration=migration.name, session=migration.waits_for)
+                    continue
                 await _apply(conn, migration, app=f"{service}_app")
                 applied.append(migration.name)
             elif known[migration.name] != migration.sha256:

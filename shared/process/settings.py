@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.contracts.codes import BY_NAME, FORM, LISTS, Named
 from shared.contracts.services import TOPIC_PREFIX, Service
+from shared.problems.personal import holds_resident_number
+from shared.problems.texts import CONTROL, shows_nothing
 from shared.process.clock import Clock
 from shared.process.faults import Fault
 
@@ -21,6 +25,8 @@ S = TypeVar("S", bound=BaseSettings)
 
 SHORTEST_SECRET = 16
 KEY_BYTES = 32
+LONGEST_LABEL = 100
+"""Characters of a code's name."""
 
 
 class SettingsError(Exception):
@@ -61,6 +67,31 @@ def _zone(value: str) -> str:
     return value
 
 
+def _more_codes(value: Any) -> dict[str, dict[str, Named]]:
+    """`{list: {code: {"zh": …, "en": …}}}` in JSON."""
+    try:
+        found = msgspec.json.decode(value, type=dict[str, dict[str, _Names]]) if isinstance(value, str) else value
+    except msgspec.MsgspecError:
+        raise ValueError('must be written {"<list>": {"<code>": {"zh": "…", "en": "…"}}} in JSON') from None
+    more: dict[str, dict[str, Named]] = {}
+    for name, codes in found.items():
+        known = BY_NAME.get(name)
+        if known is None or not known.more:
+            raise ValueError(f"names no list that takes more codes; they are {', '.join(one.name for one in LISTS if one.more)}")
+        for code, named in codes.items():
+            if not FORM.fullmatch(code) or holds_resident_number(code):
+                raise ValueError(
+                    f"{name}: a code has lower-case letters, digits, underscores and hyphens, 64 at most, and a letter among them"
+                )
+            if code in known.listed or code in known.own:
+                raise ValueError(f"{name}: the list has the code {code} already")
+            shown = Named(named.zh.strip(), named.en.strip())
+            if any(not text or shows_nothing(text) or len(text) > LONGEST_LABEL or CONTROL.search(text) for text in shown):
+                raise ValueError(f"{name}: {code} needs a name in Chinese (zh) and one in English (en), {LONGEST_LABEL} characters at most")
+            more.setdefault(name, {})[code] = shown
+    return more
+
+
 def _names(value: Any) -> Any:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
@@ -78,12 +109,19 @@ def _fault(value: Any) -> Any:
     return Fault.parse(value) if isinstance(value, str) else value
 
 
+class _Names(msgspec.Struct, forbid_unknown_fields=True):
+    zh: str
+    en: str
+
+
 HexSecret = Annotated[bytes, BeforeValidator(_secret), Field(repr=False)]
 """A secret of at least 16 bytes, in hexadecimal digits; read as bytes."""
 KeyRing = Annotated[dict[int, bytes], NoDecode, BeforeValidator(_key_ring), Field(repr=False)]
 """`{version: key of 32 bytes}`, written `1:<hex>,2:<hex>`; the highest version writes."""
 Zone = Annotated[str, AfterValidator(_zone)]
 """The deployment's zone, by its name in the IANA database."""
+MoreCodes = Annotated[dict[str, dict[str, Named]], NoDecode, BeforeValidator(_more_codes)]
+"""`{list: {code: its names}}` that a deployment adds to the closed lists of shared/contracts/codes.py (docs/codes.md)."""
 Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 """Names, comma-separated."""
 Proxies = Annotated[list[str], NoDecode, BeforeValidator(_names), AfterValidator(_networks)]
@@ -118,9 +156,11 @@ class ServiceSettings(BaseSettings):
     zone: Zone = "Asia/Shanghai"
     """The deployment's zone, in which days begin and end."""
     fingerprint_key: HexSecret
-    """Key of the fingerprints in idempotency rows."""
+    """Key of the fingerprints in idempotency rows, and of the hashes of their keys."""
     cursor_key: HexSecret
     """Signs the cursors of lists."""
+    more_codes: MoreCodes = {}
+    """Codes of the deployment, the same for every service: `{"<list>": {"<code>": {"zh": "…", "en": "…"}}}` in JSON (docs/codes.md)."""
     log_level: str = "INFO"
     pool_size: int = Field(10, ge=1)
     """Database connections of the process."""

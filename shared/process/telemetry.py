@@ -17,6 +17,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Span, SpanContext, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from shared.problems.personal import holds_resident_number
+
 MOST_TRACES = 100
 """Commands of one batch that get a span."""
 
@@ -63,8 +65,9 @@ def trace_id_now() -> str | None:
 def span_from(
     traceparent: str | None, name: str, *, kind: SpanKind = SpanKind.INTERNAL, attributes: Mapping[str, Any] | None = None
 ) -> Iterator[Span]:
-    """A span in the trace of `traceparent` (in a new trace if it is missing or malformed), current until the block ends."""
-    parent = _context.extract({"traceparent": traceparent}) if traceparent else None
+    """A span in the trace of `traceparent` (in a new trace if it is missing or malformed, or holds a resident number: events keep it), current until the block ends."""
+    known = traceparent if traceparent and not holds_resident_number(traceparent.replace("-", "g")) else None
+    parent = _context.extract({"traceparent": known}) if known else None
     with tracer().start_as_current_span(
         name, context=parent, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:

@@ -9,11 +9,14 @@ from typing import TypeAlias
 
 import asyncpg
 import structlog
+from opentelemetry.trace import SpanKind
 
 from shared.broker.protocol import BrokerUnavailableError
 from shared.journal.journal import ClockAheadError
 from shared.process import db, faults
+from shared.process.clock import utc_now
 from shared.process.db import Connection
+from shared.process.telemetry import commands_reached
 from shared.reading import ownership, store
 from shared.reading.config import ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
@@ -85,6 +88,7 @@ class BatchApplier:
         records = self._next_records(shard, lagging)
         if not records and not shard.streams.ready:
             return False
+        began = utc_now()
         try:
             plan, batch, closed = await self._transaction(conn, shard, records)
         except (_RefusedError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
@@ -94,6 +98,7 @@ class BatchApplier:
             shard.streams = await store.load_streams(conn, self._config.generation, shard)
             return True
         self._committed(shard, plan, batch)
+        self._trace(batch, began)
         shard.closings, shard.closed = closed
         return True
 
@@ -189,6 +194,11 @@ class BatchApplier:
             shard.streams.forget_idle()
         if batch.events:
             self._config.after_commit(batch)
+
+    def _trace(self, batch: ShardBatch, began: datetime) -> None:
+        """Add this transaction to the traces of the commands behind its events."""
+        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.events)}
+        commands_reached((event.traceparent for event in batch.events), self._config.span, SpanKind.CONSUMER, began, attributes)
 
 
 def _narrow(shard: Shard, plan: BatchPlan, reason: str) -> None:

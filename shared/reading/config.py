@@ -18,12 +18,14 @@ OnClosed: TypeAlias = Callable[[Connection, int, date], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ReaderConfig:
-    """`owner` is the application_name of the reader's database session, `batch` the most events of a transaction.
+    """`owner` is the application_name of the reader's database session, `batch` the most events of a transaction,
+    `span` the name of the span that an applied batch adds to the traces of the commands behind its events.
 
     The callbacks and `day_of` (None: no clock) are those of `Reader`.
     """
 
     owner: str
+    span: str
     group: str
     topics: Sequence[str]
     partitions: int

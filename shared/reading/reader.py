@@ -42,7 +42,7 @@ class Reader:
     be cut otherwise, so `apply` must not change memory: that is for `after_commit(batch)`. `on_reset(shard)`: drop everything kept of a shard.
     An `event-withdrawn` that is applied may name events that `apply` was never given; it takes back those that it was.
 
-    `batch` is the most events of a transaction. `clock` gives the known day of held events; without it no day closes while anything is held.
+    `batch` is the most events of a transaction, `span` the name of its span in traces (default: `<name> process`). `clock` gives the known day of held events; without it no day closes while anything is held.
     `on_closed(conn, shard, day)` is called in the transaction in which a shard's closed day rises to `day`; without it, as without a clock, no
     event is too late.
 
@@ -64,11 +64,13 @@ class Reader:
         clock: Clock | None = None,
         on_closed: OnClosed | None = None,
         batch: int = 5000,
+        span: str | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
         self._config = ReaderConfig(
             owner=f"{name} {uuid7().hex[-12:]}"[-63:],
+            span=span or f"{name} process",
             group=f"{name}.g{generation}",
             topics=list(topics),
             partitions=partitions,

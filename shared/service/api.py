@@ -11,6 +11,7 @@ from shared.broker.kafka import KafkaBroker
 from shared.http.operations import Readiness
 from shared.http.pages import Cursors
 from shared.http.web import create_app
+from shared.journal.key_form import KeyForm, api_name
 from shared.process import db
 from shared.process.db import Pool
 from shared.process.settings import ServiceSettings
@@ -29,7 +30,7 @@ def writing_api(settings: ServiceSettings, routers: Sequence[APIRouter], context
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.pool = await db.create_pool(settings.dsn, application_name=f"{name}.api", by_key=True, max_size=settings.pool_size)
+        app.state.pool = await db.create_pool(settings.dsn, application_name=api_name(name), by_key=True, max_size=settings.pool_size)
         try:
             yield
         finally:
@@ -42,6 +43,7 @@ def writing_api(settings: ServiceSettings, routers: Sequence[APIRouter], context
 
     app = create_app(settings, title=f"parkunion {name}", routers=routers, lifespan=lifespan, readiness=readiness)
     app.state.context = context
+    app.state.key_form = KeyForm(context.fingerprint_key, name)
     app.state.cursors = Cursors(settings.cursor_key, name)
     return app
 

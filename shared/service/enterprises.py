@@ -6,7 +6,8 @@ The registry owns the enterprises; what a service knows of them is `shared/direc
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from shared.directory.known import Known
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.process.settings import ServiceSettings
-from shared.writing import facts, standing, table
+from shared.writing import facts, granting, standing, table
 from shared.writing.facts import Correct, Standing
 from shared.writing.table import Access, CommandKind, Corrections, FactKind, Locks, Recorded, Table
 
@@ -91,29 +92,32 @@ def needs_row(name: str) -> Callable[[Needs, Any], None]:
     return add
 
 
-def permit(world: World, enterprise_id: UUID, access: Access, field: str = "enterprise_id") -> None:
-    """The park of the enterprise must be granted.
+def permit(world: World, enterprise_id: UUID, access: Access, field: str = "enterprise_id", on: date = date.max) -> None:
+    """The park of the enterprise must be granted, and that of the day `on` of which something is said.
 
     Raises AREA_NOT_GRANTED (403), NOT_YET_KNOWN, STREAM_UNREADABLE (409), UNKNOWN_ENTERPRISE (422).
     """
-    access.area(world, world.enterprise(enterprise_id, field).park, field)
+    world.enterprise(enterprise_id, field)
+    granting.require_on(access, world, places(world, subject_of(enterprise_id)), on, field)
     world.require_readable(subject_of(enterprise_id))
 
 
 def permit_enterprise(world: World, command: Any, access: Access) -> None:
-    """As `permit`, for a command with the field `enterprise_id`."""
-    permit(world, command.enterprise_id, access)
+    """As `permit`, for a command with the field `enterprise_id` and one date."""
+    on = next((value for item in fields(command) if isinstance(value := getattr(command, item.name), date)), date.max)
+    permit(world, command.enterprise_id, access, on=on)
 
 
-def permit_correction(world: World, fact: Standing, _command: Correct, access: Access) -> None:
-    """The park of the enterprise must be granted; of an enterprise that the registry has withdrawn, every area.
-
-    Raises AREA_NOT_GRANTED (403), STREAM_UNREADABLE (409).
-    """
-    enterprise_id = enterprise_of(fact.subject)
-    found = world.enterprises.get(enterprise_id) if enterprise_id else None
-    access.area(world, found.park if found else None, "corrects")
+def permit_correction(world: World, fact: Standing, _command: Correct, _access: Access) -> None:
+    """The stream can be read. Raises STREAM_UNREADABLE (409)."""
     world.require_readable(fact.subject)
+
+
+def places(world: World, subject: str) -> table.Places:
+    """Where the enterprise of a stream is; nowhere if the registry has withdrawn it."""
+    enterprise_id = enterprise_of(subject)
+    found = world.enterprises.get(enterprise_id) if enterprise_id else None
+    return [] if found is None else world.placed.get(found.id) or [(date.min, found.park)]
 
 
 async def _wanted(_: Connection, needs: Needs) -> Collection[str]:
@@ -135,6 +139,10 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     locked = [enterprise_id for enterprise_id in needs.enterprises if subject_of(enterprise_id) in world.heads]
     world.enterprises = dict(await store.enterprises(conn, locked))
     areas = {enterprise.park for enterprise in world.enterprises.values()} if needs.paths else set()
+    if needs.paths:
+        # Grants ask where an enterprise was.
+        world.placed = await store.placed(conn, locked)
+        areas |= {park for steps in world.placed.values() for _, park in steps}
     await not_yet_known.complete(conn, world, needs.enterprises, areas, topic=context.registry_topic, partitions=context.partitions)
 
 
@@ -163,6 +171,8 @@ def enterprise_table(
         needs=lambda _: Needs(),
         widen=widen,
         locks=[LOCKS],
+        places=places,
+        paths=store.paths,
         load=load,
         write=write,
     )

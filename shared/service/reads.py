@@ -8,9 +8,10 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from shared.directory.store import area_path, enterprises
+from shared.directory.store import area_path, enterprises, sights
+from shared.directory.visibility import Sight
 from shared.http.answers import json_response
-from shared.http.auth import Caller
+from shared.http.auth import UNNAMED, Caller
 from shared.problems.errors import Unprocessable
 from shared.process.db import Connection
 from shared.service.enterprises import enterprise_of
@@ -25,15 +26,28 @@ async def require_granted(conn: Connection, caller: Caller, code: str | None, fi
         caller.require_area(code, await area_path(conn, code) if code else None, field)
 
 
-async def require_stream(conn: Connection, caller: Caller, subject: str) -> None:
-    """The stream of an enterprise is read with a grant for its park; of one that was withdrawn, with every area.
+async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sight:
+    """What the caller sees of an enterprise's stream: that of the days on which it was in the caller's areas.
 
     Raises AREA_NOT_GRANTED (403), INVALID_ID (422).
     """
     enterprise_id = enterprise_of(subject)
     if enterprise_id is None:
         raise Unprocessable("INVALID_ID", field="subject")
-    await require_enterprise(conn, caller, enterprise_id, "subject")
+    return await sight_of_enterprise(conn, caller, enterprise_id, "subject")
+
+
+async def sight_of_enterprise(conn: Connection, caller: Caller, enterprise_id: UUID, field: str | None = None) -> Sight:
+    """What the caller sees of an enterprise. Raises AREA_NOT_GRANTED (403) if it was never in the caller's areas, or was withdrawn."""
+    sight = (await sights(conn, caller.areas, [enterprise_id]))[enterprise_id]
+    require_seen(caller, sight.ever, field)
+    return sight
+
+
+def require_seen(caller: Caller, seen: bool, field: str | None = None) -> None:
+    """Raises AREA_NOT_GRANTED (403) unless `seen`; the refusal does not say where the enterprise is."""
+    if not seen:
+        caller.require_area(UNNAMED, None, field)
 
 
 async def require_enterprise(conn: Connection, caller: Caller, enterprise_id: UUID, field: str | None = None) -> None:
@@ -42,7 +56,7 @@ async def require_enterprise(conn: Connection, caller: Caller, enterprise_id: UU
     await require_granted(conn, caller, found.park if found else None, field)
 
 
-EVENTS = EventsRoute(subject=Subject, permit=require_stream, cursors=lambda request: request.app.state.cursors)
+EVENTS = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
 """`GET /v1/events` of a service whose facts stand on the streams of enterprises."""
 
 

@@ -7,8 +7,11 @@ from contextlib import nullcontext
 from functools import partial
 
 from shared.broker.kafka import KafkaBroker
+from shared.journal import idempotency
 from shared.journal.day_closing import DayCloser
+from shared.journal.key_form import KeyForm
 from shared.process import db
+from shared.process.cleaning import Cleaner, Trim
 from shared.process.serve import Role
 from shared.process.settings import ServiceSettings
 from shared.reading.config import Apply
@@ -29,17 +32,25 @@ def background_roles(settings: ServiceSettings, apply: Apply | None = None) -> d
 
 
 async def relay(settings: ServiceSettings, stop: asyncio.Event) -> None:
-    """Publish the service's events, and close its days."""
+    """Publish the service's events, close its days, and remove what is of no more use."""
     contracts = settings.declared.contracts
     assert contracts is not None, "a service without contracts publishes nothing"
     broker = KafkaBroker(settings.kafka)
     idle = settings.relay_idle_ms / 1000
     try:
         work = Relay(settings.dsn, broker, contracts.SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
-        async with DayCloser(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext():
+        closing = DayCloser(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext()
+        async with closing, cleaner_of(settings).beside(stop):
             await work.run(stop)
     finally:
         await broker.close()
+
+
+def cleaner_of(settings: ServiceSettings) -> Cleaner:
+    """Removes what a service that writes needs no more: results of idempotency keys after 30 days. Hashes keys of earlier releases."""
+    name = settings.declared.name
+    form = KeyForm(settings.fingerprint_key, name)
+    return Cleaner(settings.dsn, name, [Trim("idempotency", idempotency.forget), Trim("idempotency", form.hash_plain)])
 
 
 async def consume(settings: ServiceSettings, apply: Apply, stop: asyncio.Event) -> None:
@@ -57,6 +68,7 @@ async def consume(settings: ServiceSettings, apply: Apply, stop: asyncio.Event) 
             apply=apply,
             clock=settings.clock,
             batch=READER_BATCH,
+            span=f"{name}.consume",
         )
         await reader.run(stop)
     finally:

@@ -122,6 +122,17 @@ class NdjsonBatch:
             raise problem_of([{**fault, "loc": ("body", *fault["loc"])} for fault in faults], number) from None
 
 
+def values_of_batch(content: bytes, lines: Sequence[Line]) -> list[Any]:
+    """A batch as plain values, for its fingerprint: number, op, key and body of each well-formed line, and the bytes of the others."""
+    known = {line.number for line in lines}
+    others = [
+        [number, raw.strip().decode("latin-1")]
+        for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1)
+        if number not in known and raw and not raw.isspace()
+    ]
+    return [[[line.number, line.op, line.key, line.values] for line in lines], others]
+
+
 def _faults(envelope: Any, number: int) -> list[FieldError]:
     """What is wrong with a line as such, before its op and body are looked at."""
     if not isinstance(envelope, dict):

@@ -6,13 +6,15 @@ nothing and stops no other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from shared.contracts.codes import CORRECTING, WITHDRAWING, CodeList
 from shared.contracts.streams import EventWithdrawn, FactCorrected
-from shared.http.auth import Areas
+from shared.http.auth import ROOT, Areas
 from shared.journal import journal
 from shared.journal.idempotency import Result
 from shared.journal.journal import Actor, Appended, Draft
@@ -20,11 +22,12 @@ from shared.journal.reasons import Reason, put_notes
 from shared.problems.days import require_day
 from shared.problems.errors import Problem, Unprocessable
 from shared.process.db import Connection
-from shared.writing import listing, standing
-from shared.writing.commands import CarryOut, Line, Outcome
+from shared.writing import granting, listing, standing
+from shared.writing.commands import Line, Outcome
 from shared.writing.corrections import correct, target_of
 from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Correct, Decision, Fact, Withdraw, World
+from shared.writing.fields import Wrong, code
 from shared.writing.standing import Loaded
 from shared.writing.table import Access, ConcurrentChange, Context, Needs, Recorded, Table
 from shared.writing.withdrawals import withdraw
@@ -32,42 +35,87 @@ from shared.writing.withdrawals import withdraw
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
-Decided: TypeAlias = Decision | Problem
+Decided: TypeAlias = "tuple[Decision, list[str]] | Problem"
+"""(decision, the areas for which it needed a grant), or why the line is refused."""
+
+LISTS: Mapping[type[Any], Mapping[str, CodeList]] = {Correct: {"reason": CORRECTING}, Withdraw: {"reason": WITHDRAWING}}
+"""{command that every service has: the lists of its codes}; those of other commands are in their rows."""
 
 
-def carrying_out(table: Table[W, N], context: Context, areas: Areas, actor: Actor) -> CarryOut[Any]:
+def carrying_out(table: Table[W, N], context: Context, areas: Areas, actor: Actor) -> CarryingOut[W, N]:
     """How `shared.writing.commands` carries out a service's lines for a caller of these areas."""
+    return CarryingOut(table, context, areas, actor)
 
-    async def carry_out(conn: Connection, lines: Sequence[Line[Any]]) -> list[Outcome]:
+
+@dataclass(frozen=True, slots=True)
+class CarryingOut(Generic[W, N]):
+    """`commands.Work` of a service, for one caller."""
+
+    table: Table[W, N]
+    context: Context
+    areas: Areas
+    actor: Actor
+
+    async def __call__(self, conn: Connection, lines: Sequence[Line[Any]]) -> list[Outcome]:
+        """Carry out lines."""
+        table, context = self.table, self.context
         needs, refused = _needs(table, context, lines)
-        needs.paths = not areas.everything
+        needs.paths = not self.areas.everything
         needs.etags = any(line.expected is not None for line in lines)
         world, today, locked = await _load(conn, table, context, needs)
         decided: list[Decided] = []
         facts: list[Fact] = []
         reasons: list[Reason] = []
         for number, line in enumerate(lines):
+            access = Access(self.areas, line.expected)
             try:
                 if number in refused:
                     raise refused[number]
-                decision = _decide(table, world, line.command, Access(areas, line.expected), today)
+                decision = _decide(table, world, line.command, access, today)
             except Problem as problem:
                 decided.append(problem)
                 continue
             for fact in decision.facts:
                 evolve(table, world, fact)
             facts += decision.facts
-            decided.append(decision)
+            decided.append((decision, sorted(access.asked)))
             reason = getattr(line.command, "reason", None)
             if isinstance(reason, Reason) and reason.note_id:
                 reasons.append(reason)
         if table.prepare is not None:
             await table.prepare(conn, context, world)
-        appended = await record(conn, table, world, locked, facts, actor)
+        appended = await record(conn, table, world, locked, facts, self.actor)
         await put_notes(conn, reasons)
         return _answers(decided, appended)
 
-    return carry_out
+    async def repeats(self, conn: Connection, results: Sequence[Result]) -> list[Problem | None]:
+        """A repeat needs the grants that its command needed, by the tree of areas as it is now. Raises nothing: per result, why not."""
+        if self.areas.everything:
+            return [None] * len(results)
+        unknown = {result.subject for result in results if result.areas is None}
+        where = await self._areas_now(conn, unknown) if unknown else {}
+        needed = [[where[result.subject]] if result.areas is None else result.areas for result in results]
+        paths = await self.table.paths(conn, {code for codes in needed for code in codes if code != ROOT})
+        return [self._refusal(codes, paths) for codes in needed]
+
+    def _refusal(self, codes: Sequence[str], paths: Mapping[str, Sequence[str]]) -> Problem | None:
+        try:
+            for code in codes:
+                self.areas.require(None if code == ROOT else code, paths.get(code, (code,)), None)
+        except Problem as problem:
+            return problem
+        return None
+
+    async def _areas_now(self, conn: Connection, subjects: Collection[str]) -> dict[str, str]:
+        """{stream: the area in which its resource is now; `*` if it is nowhere}, for results of releases that did not keep areas."""
+        table = self.table
+        needs = table.needs(self.context)
+        needs.streams |= set(subjects)
+        needs.paths = True
+        for subject in subjects:
+            table.corrections.stream(needs, subject)
+        world, _, _ = await _load(conn, table, self.context, needs)
+        return {subject: granting.now(table, world, subject) or ROOT for subject in subjects}
 
 
 def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> tuple[N, dict[int, Problem]]:
@@ -77,6 +125,7 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
     for number, line in enumerate(lines):
         command = line.command
         try:
+            _require_listed(command, LISTS.get(type(command)) or table.command_of(command).lists)
             if isinstance(command, Correct):
                 needs.events.add(command.corrects)
                 table.corrections.needs(needs, command)
@@ -87,6 +136,18 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
         except Problem as problem:
             refused[number] = problem
     return needs, refused
+
+
+def _require_listed(command: object, lists: Mapping[str, CodeList]) -> None:
+    """Every code of the command is one of its list. Raises RESERVED_REASON, or the list's refusal (422)."""
+    for name, codes in lists.items():
+        given = getattr(command, name)
+        if given is None:
+            continue
+        try:
+            code(codes)(given.code if isinstance(given, Reason) else given)
+        except Wrong as wrong:
+            raise Unprocessable(wrong.code, field=name, params=wrong.params) from None
 
 
 async def _load(conn: Connection, table: Table[W, N], context: Context, needs: N) -> tuple[W, date, frozenset[str]]:
@@ -163,8 +224,11 @@ def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today:
         access.everywhere("subject")
         return withdraw(table, world, command, today)
     if isinstance(command, Correct):
-        table.corrections.permit(world, target_of(world, command), command, access)
+        target = target_of(world, command)
+        granting.require_before(table, world, target, command, access)
+        table.corrections.permit(world, target, command, access)
         decision = correct(table, world, command, today)
+        granting.require_after(table, world, target, decision.facts, access)
     else:
         decision = _decide_command(table, world, command, access, today)
     for fact in decision.facts:
@@ -177,24 +241,23 @@ def _decide_command(table: Table[W, Any], world: W, command: Any, access: Access
     if kind.date is not None:
         require_day(getattr(command, kind.date), today, kind.date)
     kind.permit(world, command, access)
-    if kind.reserved and command.reason.code in kind.reserved:
-        raise Unprocessable("RESERVED_REASON", field="reason", params={"reason": command.reason.code})
     return kind.decide(world, command, today)
 
 
 def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[Outcome]:
     answers: list[Outcome] = []
     at = 0
-    for decision in decided:
-        if isinstance(decision, Problem):
-            answers.append(decision)
+    for one in decided:
+        if isinstance(one, Problem):
+            answers.append(one)
             continue
+        decision, areas = one
         own = appended[at : at + len(decision.facts)]
         at += len(decision.facts)
         subject = decision.subject or own[0].subject
         sequence = max(place.sequence for place in own if place.subject == subject)
         answer_id = str(own[0].event_id) if decision.id is None else decision.id
-        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], list(decision.warnings)))
+        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], list(decision.warnings), areas))
     return answers
 
 

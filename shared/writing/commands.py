@@ -1,22 +1,24 @@
-"""Commands are carried out once: a repeated idempotency key answers what its first line answered, in one batch and for 30 days.
+"""Commands are carried out once: a repeated idempotency key answers what it answered first, in one batch and for 30 days.
 
-One command is a batch of one line. `CarryOut` (`shared/writing/carry_out.py`) decides and writes the lines.
+One command is a batch of one line. `Work` (`shared/writing/carry_out.py`) decides and writes the lines, and checks the grants of repeats.
+A command without a key gets one from its route (`fresh`): if the answer to COMMIT is lost, its caller is told the key and can ask.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from shared.http.auth import Areas
-from shared.journal import idempotency
-from shared.journal.idempotency import Mismatch, Result
+from shared.journal import idempotency, journal
+from shared.journal.idempotency import Entry, Kept, Keys, Lines, Mismatch, Result
 from shared.problems.errors import Problem, Unprocessable
 from shared.problems.preconditions import Expected
 from shared.process.db import Connection, Pool, run_command
 
 C = TypeVar("C")
+D = TypeVar("D")
 
 Outcome: TypeAlias = Result | Problem
 """The answer to a line, or why it is refused."""
@@ -24,39 +26,86 @@ Outcome: TypeAlias = Result | Problem
 
 @dataclass(frozen=True, slots=True)
 class Line(Generic[C]):
-    """One command; `key` and `fingerprint` make it repeatable, None without an idempotency key.
+    """One command; `key` and `fingerprint` make it repeatable. `fresh`: the service made the key, so nobody can have used it.
 
-    `expected`: ETags of which that of the changed resource must be one (If-Match); None: any.
+    `expected`: ETags of which that of the changed resource must be one (If-Match); None: any. `number`: of the line in its batch.
     """
 
     command: C
     key: str | None = None
     fingerprint: bytes = b""
     expected: Expected = None
+    fresh: bool = False
+    number: int = 1
 
 
-CarryOut: TypeAlias = Callable[[Connection, Sequence[Line[C]]], Awaitable[Sequence[Outcome]]]
-"""Carries out lines in this transaction; one outcome per line."""
+@dataclass(frozen=True, slots=True)
+class BatchKey:
+    """The key of a whole batch, which is also that of its lines without one; `fresh` as in Line."""
+
+    key: str
+    fingerprint: bytes
+    fresh: bool = False
 
 
-async def one(pool: Pool, client: str, line: Line[C], carry_out: CarryOut[C]) -> Result:
-    """Carry out one command in a transaction of its own. Raises the problem for which it is refused; the transaction is then rolled back."""
+class Work(Protocol[D]):
+    """What a service does with lines, for one caller."""
 
-    async def work(conn: Connection) -> Result:
-        outcome = (await execute(conn, client, [line], carry_out))[0]
-        if isinstance(outcome, Problem):
-            raise outcome
-        return outcome
+    async def __call__(self, conn: Connection, lines: Sequence[Line[D]]) -> Sequence[Outcome]:
+        """Carry out lines in this transaction; one outcome per line."""
 
-    return await run_command(pool, work, areas=Areas.all())
+    async def repeats(self, conn: Connection, results: Sequence[Result]) -> Sequence[Problem | None]:
+        """Whether the caller may have these results, which earlier lines were answered: per result None, or why not."""
 
 
-async def many(pool: Pool, client: str, lines: Sequence[Line[C]], carry_out: CarryOut[C]) -> list[Outcome]:
-    """Carry out all lines in one transaction. It sees every area: grants are checked line by line."""
-    return await run_command(pool, lambda conn: execute(conn, client, lines, carry_out), areas=Areas.all())
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The outcome of each line, and the results of those that this transaction carried out."""
+
+    outcomes: list[Outcome]
+    made: list[Result] = field(default_factory=list)
 
 
-async def execute(conn: Connection, client: str, lines: Sequence[Line[C]], carry_out: CarryOut[C]) -> list[Outcome]:
+async def one(pool: Pool, keys: Keys, client: str, line: Line[C], work: Work[C]) -> Result:
+    """Carry out one command in a transaction of its own. Raises the problem for which it is refused; the transaction is then rolled back.
+
+    Raises db.OutcomeUnknownError if nobody can tell whether it was carried out.
+    """
+
+    async def alone(conn: Connection) -> Executed:
+        executed = await execute(conn, keys, client, [line], work)
+        if isinstance(executed.outcomes[0], Problem):
+            raise executed.outcomes[0]
+        return executed
+
+    outcome = (await run_command(pool, alone, areas=Areas.all(), happened=_happened)).outcomes[0]
+    assert not isinstance(outcome, Problem)
+    return outcome
+
+
+async def many(
+    pool: Pool, keys: Keys, client: str, lines: Sequence[Line[C]], work: Work[C], batch: BatchKey | None = None
+) -> list[Outcome]:
+    """Carry out all lines in one transaction. It sees every area: grants are checked line by line.
+
+    Raises IDEMPOTENCY_KEY_REUSED (422) if the batch's own key was used for another request; db.OutcomeUnknownError as `one`.
+    """
+
+    async def together(conn: Connection) -> Executed:
+        return await execute(conn, keys, client, lines, work, batch)
+
+    return (await run_command(pool, together, areas=Areas.all(), happened=_happened)).outcomes
+
+
+async def _happened(conn: Connection, executed: Executed) -> bool:
+    """Whether a transaction was committed: by the first event that it recorded. One without events changed nothing."""
+    made = next((result for result in executed.made if result.event_ids), None)
+    return made is None or await journal.recorded(conn, made.subject, made.event_ids[0])
+
+
+async def execute(
+    conn: Connection, keys: Keys, client: str, lines: Sequence[Line[C]], work: Work[C], batch: BatchKey | None = None
+) -> Executed:
     """Carry out all lines in this transaction; one outcome per line.
 
     A key that was used for another command refuses its line with IDEMPOTENCY_KEY_REUSED (422); of two such lines in one batch, the later.
@@ -65,24 +114,57 @@ async def execute(conn: Connection, client: str, lines: Sequence[Line[C]], carry
     for n, line in enumerate(lines):
         if line.key:
             first.setdefault(line.key, n)
-    claims = await idempotency.claim(conn, client, [(key, lines[n].fingerprint) for key, n in first.items()])
+    claims, before = await _claims(conn, keys, client, {key: lines[n] for key, n in first.items()}, batch)
     answered: dict[int, Outcome] = {}
+    repeated: dict[int, Result] = {}
     todo: list[int] = []
     for n, line in enumerate(lines):
-        claim = claims[line.key] if line.key else None
-        if isinstance(claim, Mismatch) or (line.key and line.fingerprint != lines[first[line.key]].fingerprint):
+        claim = claims[line.key] if line.key else before.get(line.number)
+        if isinstance(claim, Mismatch | Lines) or (line.key and line.fingerprint != lines[first[line.key]].fingerprint):
             answered[n] = Unprocessable("IDEMPOTENCY_KEY_REUSED", field="Idempotency-Key")
         elif claim is not None:
-            answered[n] = claim
+            repeated[n] = claim
         elif not line.key or first[line.key] == n:
             todo.append(n)
+    if repeated:
+        refused = await work.repeats(conn, list(repeated.values()))
+        answered |= {n: no or result for (n, result), no in zip(repeated.items(), refused, strict=True)}
     if todo:
-        answered |= zip(todo, await carry_out(conn, [lines[n] for n in todo]), strict=True)
-    await _keep(conn, client, {key: answered[n] for key, n in first.items() if claims[key] is None})
-    return [answered[n] if n in answered else answered[first[line.key or ""]] for n, line in enumerate(lines)]
+        answered |= zip(todo, await work(conn, [lines[n] for n in todo]), strict=True)
+    made = {n: outcome for n in todo if isinstance(outcome := answered[n], Result)}
+    claimed = {n: lines[n] for key, n in first.items() if claims[key] is None}
+    kept: dict[Entry, Kept] = {(line.key or "", line.fingerprint): made[n] for n, line in claimed.items() if n in made}
+    refused_keys = [line.key or "" for n, line in claimed.items() if n not in made and not line.fresh]
+    if batch is not None and (made or repeated):
+        own = {**before, **{lines[n].number: result for n, result in made.items() if not lines[n].key}}
+        if own.keys() > before.keys() or not before:
+            kept[batch.key, batch.fingerprint] = Lines(sorted(own.items(), key=lambda item: item[0]))
+    elif batch is not None and not batch.fresh:
+        refused_keys.append(batch.key)
+    await idempotency.record(conn, keys, client, kept)
+    await idempotency.release(conn, keys, client, refused_keys)
+    outcomes = [answered[n] if n in answered else answered[first[line.key or ""]] for n, line in enumerate(lines)]
+    return Executed(outcomes, list(made.values()))
 
 
-async def _keep(conn: Connection, client: str, made: Mapping[str, Outcome]) -> None:
-    """Successes answer later repeats; a refused command may be sent again under its key."""
-    await idempotency.record(conn, client, {key: outcome for key, outcome in made.items() if isinstance(outcome, Result)})
-    await idempotency.release(conn, client, [key for key, outcome in made.items() if not isinstance(outcome, Result)])
+async def _claims(
+    conn: Connection, keys: Keys, client: str, lines: Mapping[str, Line[C]], batch: BatchKey | None
+) -> tuple[dict[str, Kept | Mismatch | None], dict[int, Result]]:
+    """What the keys of lines answered before, and {number: result} of the batch's lines without a key, if it was sent before.
+
+    Raises IDEMPOTENCY_KEY_REUSED (422) for the key of the batch.
+    """
+    given: list[Entry] = [(key, line.fingerprint) for key, line in lines.items() if not line.fresh]
+    asked = batch is not None and not batch.fresh
+    if batch is not None and asked:
+        given = [(batch.key, batch.fingerprint), *(entry for entry in given if entry[0] != batch.key)]
+    found = await idempotency.claim(conn, keys, client, given) if given else {}
+    claims: dict[str, Kept | Mismatch | None] = {key: None if line.fresh else found[key] for key, line in lines.items()}
+    if batch is None or not asked:
+        return claims, {}
+    if isinstance(kept := found[batch.key], Mismatch | Result):
+        raise Unprocessable("IDEMPOTENCY_KEY_REUSED", field="Idempotency-Key")
+    if batch.key in claims:
+        # A line with the key of its batch: another request with the same key.
+        claims[batch.key] = Mismatch()
+    return claims, dict(kept.lines) if kept is not None else {}

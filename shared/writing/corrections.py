@@ -14,6 +14,7 @@ from shared.contracts import Event
 from shared.contracts.streams import FactCorrected
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
+from shared.problems.validation import shown_name
 from shared.writing import fields
 from shared.writing.facts import Correct, Decision, Fact, Standing, World
 from shared.writing.fields import Wrong
@@ -101,7 +102,7 @@ def changes_of(
     """
     changes: dict[str, Any] = {}
     for name, value in data.items():
-        path = f"data.{name}"
+        path = f"data.{shown_name(name)}"
         try:
             if name in (kind.date, OCCURRED_ON):
                 changes[OCCURRED_ON] = fields.day(value)
@@ -109,10 +110,10 @@ def changes_of(
                 continue
             field = kind.fields.get(name)
             if field is None:
-                raise Unprocessable("NOT_CORRECTABLE", field=path, params={"field": name})
+                raise Unprocessable("NOT_CORRECTABLE", field=path, params={"field": shown_name(name)})
             if field.name == "reason":
                 if {value if isinstance(value, str) else None, getattr(before, "reason", None)} & reserved:
-                    raise Unprocessable("RESERVED_REASON", field=path, params={"reason": str(value)})
+                    raise Unprocessable("RESERVED_REASON", field=path, params={"reason": getattr(before, "reason", None) or ""})
                 changes["note_id"] = None
             changes[field.name] = field.read(value)
         except Wrong as wrong:

@@ -8,8 +8,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from shared.contracts.codes import CodeList
+from shared.problems.personal import holds_resident_number
+from shared.problems.texts import CONTROL, shows_nothing
+
 Reader: TypeAlias = Callable[[Any], Any]
 
+LONGEST_NAME = 200
+AREA_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -43,6 +49,37 @@ def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
     return read
 
 
+def name(value: Any) -> str:
+    """1 to 200 characters without blanks around them, and no resident number in them.
+
+    Raises NOT_A_TEXT, EMPTY, TOO_LONG, CONTROL_CHARACTERS, HOLDS_RESIDENT_NUMBER.
+    """
+    if not isinstance(value, str):
+        raise Wrong("NOT_A_TEXT")
+    shown = value.strip()
+    if not shown or shows_nothing(shown):
+        raise Wrong("EMPTY")
+    if len(shown) > LONGEST_NAME:
+        raise Wrong("TOO_LONG", limit=LONGEST_NAME)
+    if CONTROL.search(shown):
+        raise Wrong("CONTROL_CHARACTERS")
+    return impersonal(shown)
+
+
+def area_code(value: Any) -> str:
+    """The code of a division or park. Raises BAD_AREA_CODE, HOLDS_RESIDENT_NUMBER."""
+    if isinstance(value, str) and AREA_CODE.fullmatch(value):
+        return impersonal(value)
+    raise Wrong("BAD_AREA_CODE")
+
+
+def impersonal(value: str) -> str:
+    """The text, if it holds no resident number. Raises HOLDS_RESIDENT_NUMBER."""
+    if holds_resident_number(value):
+        raise Wrong("HOLDS_RESIDENT_NUMBER")
+    return value
+
+
 def optional(reader: Reader) -> Reader:
     """null, or what `reader` reads."""
     return lambda value: None if value is None else reader(value)
@@ -55,6 +92,20 @@ def whole_number(value: Any) -> int:
     if value < 0:
         raise Wrong("BELOW_ZERO")
     return value
+
+
+def code(codes: CodeList) -> Reader:
+    """A code of a closed list. Raises RESERVED_REASON, or the list's refusal."""
+
+    def read(value: Any) -> str:
+        if isinstance(value, str) and value in codes.codes:
+            return value
+        if isinstance(value, str) and value in codes.own:
+            raise Wrong("RESERVED_REASON", reason=value)
+        choices = codes.choices()
+        raise Wrong(codes.refusal, expected=choices.en, expected_zh=choices.zh)
+
+    return read
 
 
 def one_of(codes: type[StrEnum]) -> Reader:

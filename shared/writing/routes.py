@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar
@@ -12,24 +14,29 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.contracts.codes import CORRECTING
+from shared.directory import seen
+from shared.directory.visibility import Sight
 from shared.http.answers import Created, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
-from shared.http.forms import Data, Id, Text, Withdrawal
+from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
 from shared.http.pages import Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
-from shared.http.web import CallerOf, actor_of
+from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
+from shared.journal.idempotency import Keys
+from shared.journal.key_form import KeyForm
 from shared.journal.reasons import reason_of
-from shared.problems.errors import NotFound
+from shared.problems.errors import NotFound, Unavailable
 from shared.problems.preconditions import expected_by
 from shared.process import db
-from shared.process.db import Connection
+from shared.process.db import Connection, OutcomeUnknownError
 from shared.writing import commands
 from shared.writing.batch import Line as BatchLine
-from shared.writing.batch import LineResult, NdjsonBatch
+from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
-from shared.writing.commands import Line
+from shared.writing.commands import BatchKey, Line
 from shared.writing.facts import Correct, Withdraw, World
 from shared.writing.table import CommandKind, Context, Needs, Table
 
@@ -43,15 +50,18 @@ CORRECTION_OP = "correction"
 
 
 class CorrectionBody(Body):
-    """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was."""
+    """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was.
+
+    `note`: a text that stays with the service."""
 
     corrects: Id
-    reason: Text
+    reason: Annotated[Text, Listed(CORRECTING)]
     data: Data | None
+    note: Note | None = None
 
     def command(self) -> Correct:
         """The command."""
-        return Correct(self.corrects, reason_of(self.reason), self.data)
+        return Correct(self.corrects, reason_of(self.reason, self.note), self.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +69,16 @@ class EventsRoute:
     """`GET /v1/events`. `subject` is the type of the parameter, with its form and description."""
 
     subject: Any
-    permit: Callable[[Connection, Caller, str], Awaitable[None]]
-    """Raises a Problem unless the caller may read this stream."""
+    sight: Callable[[Connection, Caller, str], Awaitable[Sight]]
+    """What the caller sees of a stream. Raises a Problem if that is nothing."""
     cursors: Callable[[Request], Cursors]
     after: Any = str | None
 
 
 def models(table: Table[W, N]) -> dict[str, type[BaseModel]]:
-    """{op of a batch's line: the model of its body}"""
-    return {**{op: command.line() for op, command in table.ops.items()}, CORRECTION_OP: CorrectionBody}
+    """{op of a batch's line: the model of its body}. A command that needs another scope than the batch is none of its ops."""
+    lines = {op: command.line() for op, command in table.ops.items() if command.scope in (None, f"{table.service}:write")}
+    return {**lines, CORRECTION_OP: CorrectionBody}
 
 
 def command_of(table: Table[W, N], op: str, body: Any) -> Any:
@@ -96,10 +107,37 @@ async def _one(
     table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None
 ) -> Response:
     context: Context = request.app.state.context
-    print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain()) if key else b""
-    line = Line(command, key, print_, expected_by(if_match))
+    print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain())
+    line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None)
     work = carrying_out(table, context, caller.areas, actor_of(caller))
-    return created(await commands.one(request.app.state.pool, caller.client, line, work))
+    keys = await _keys_of(request)
+    with _offering(None if key else line.key):
+        return created(await commands.one(request.app.state.pool, keys, caller.client, line, work))
+
+
+def new_key() -> str:
+    """The key of a command or batch without one."""
+    return secrets.token_urlsafe(24)
+
+
+async def _keys_of(request: Request) -> Keys:
+    """How this process stores idempotency keys now."""
+    form: KeyForm = request.app.state.key_form
+    return await form.keys(request.app.state.pool)
+
+
+@contextmanager
+def _offering(key: str | None) -> Iterator[None]:
+    """If nobody can tell whether the commands were carried out, offer the key with which they are done once. Raises OUTCOME_UNKNOWN (503).
+
+    `key` None: the caller has given its own.
+    """
+    try:
+        yield
+    except OutcomeUnknownError:
+        if key is None:
+            raise
+        raise Unavailable("OUTCOME_UNKNOWN", headers={"Idempotency-Key": key}, members={"idempotency_key": key}) from None
 
 
 def _parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Parameter:
@@ -146,7 +184,7 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
 def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
     batch = NdjsonBatch(models(table))
 
-    async def endpoint(request: Request, caller: CallerOf) -> Response:
+    async def endpoint(request: Request, caller: CallerOf, key: IdempotencyKey = None) -> Response:
         caller.require(f"{table.service}:write")
         context: Context = request.app.state.context
         actor = actor_of(caller)
@@ -157,11 +195,18 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
                     command_of(table, line.op, line.body),
                     line.key,
                     line_fingerprint(table, context.fingerprint_key, line.op, line.values) if line.key else b"",
+                    number=line.number,
                 )
                 for line in given
             ]
+            whole = None
+            if key or any(line.key is None for line in given):
+                print_ = idempotency.fingerprint(context.fingerprint_key, "POST", BATCH_PATH, values_of_batch(await request.body(), given))
+                whole = BatchKey(key or new_key(), print_, fresh=key is None)
             work = carrying_out(table, context, caller.areas, actor)
-            return await commands.many(request.app.state.pool, caller.client, lines, work)
+            keys = await _keys_of(request)
+            with _offering(whole.key if whole is not None and whole.fresh else None):
+                return await commands.many(request.app.state.pool, keys, caller.client, lines, work, whole)
 
         return await batch.respond(request, decide)
 
@@ -171,13 +216,16 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
     async def list_events(*, request: Request, caller: Caller, subject: str, limit: int, after: str | None) -> Response:
-        """What this service said on one stream, oldest first, as CloudEvents."""
+        """What this service said on one stream, oldest first, as CloudEvents.
+
+        Of an enterprise that moved, each area sees the events of its own time and the move, without the names of other areas.
+        """
         caller.require(f"{table.service}:read")
         cursors = route.cursors(request)
         last = cursors.decode(after, tuple[int])[0] if after else 0
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-            await route.permit(conn, caller, subject)
-            rows = await journal.events_of(conn, subject, last, limit + 1)
+            sight = await route.sight(conn, caller, subject)
+            rows = await seen.events(conn, subject, sight, last, limit + 1)
         shown = rows[:limit]
         if not shown and not last:
             raise NotFound("NOT_FOUND")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
-from typing import Any, Generic, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar, get_type_hints
 from uuid import UUID
 
 import asyncpg
 from pydantic import BaseModel, create_model
 
 from shared.contracts import TYPES, Event
-from shared.http.auth import Areas
+from shared.contracts.codes import CodeList
+from shared.http.auth import ROOT, Areas
 from shared.http.forms import Command as Body
-from shared.http.forms import Id, Text
+from shared.http.forms import Id, Note, Text, lists_of
 from shared.journal.reasons import Reason, reason_of
 from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
@@ -63,17 +64,20 @@ class Grants(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a caller may do: the areas of the token, and the ETags of If-Match."""
+    """What a caller may do: the areas of the token, and the ETags of If-Match. `asked`: the areas for which a grant was needed, `*` all."""
 
     areas: Areas
     expected: Expected = None
+    asked: set[str] = field(default_factory=set)
 
     def area(self, world: Grants, code: str | None, field: str) -> None:
         """Raises AREA_NOT_GRANTED (403) unless the area is granted; `code` None needs every area."""
+        self.asked.add(ROOT if code is None else code)
         world.require_granted(self.areas, code, field)
 
     def everywhere(self, field: str) -> None:
         """Raises AREA_NOT_GRANTED (403) unless every area is granted."""
+        self.asked.add(ROOT)
         self.areas.require(None, None, field)
 
     def resource(self, world: World, subject: str, etag: str | None = None) -> None:
@@ -82,8 +86,17 @@ class Access:
         require_expected(self.expected, etag)
 
 
+Places: TypeAlias = "Sequence[tuple[date, str]]"
+"""Where the resource of a stream is: (from this day on, area) in order; before the first day it is where it is then. Empty: there is none."""
+
+
 def nothing(*_: Any) -> None:
     """A hook that does nothing."""
+
+
+def nowhere(*_: Any) -> tuple[str | None, ...]:
+    """A hook that names no areas."""
+    return ()
 
 
 def no_facts(*_: Any) -> list[Fact]:
@@ -126,16 +139,22 @@ class FactKind(Generic[W]):
     """Facts that follow, by the world after the correction or withdrawal; the fact is given as it held before."""
     after: Callable[[W, Standing, Revision], None] = nothing
     """Refuses a correction or withdrawal by the world after it and what follows."""
+    also: Callable[[W, Standing], Collection[str | None]] = nowhere
+    """Areas of other resources that the fact is about, besides that of its stream: a correction needs their grant, too. None: every area."""
 
 
 def _body_of(kind: type[Any], path_id: str | None) -> type[BaseModel]:
     """The model of the body of a command that is declared once, as a dataclass."""
     types = get_type_hints(kind, include_extras=True)
-    given: dict[str, Any] = {
-        item.name: (Text if types[item.name] is Reason else types[item.name], ... if item.default is MISSING else item.default)
-        for item in fields(kind)
-        if item.name != path_id
-    }
+    given: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.name == path_id:
+            continue
+        form, default = types[item.name], ... if item.default is MISSING else item.default
+        if getattr(form, "__origin__", form) is Reason:
+            form = Annotated[Text, *form.__metadata__]
+            given["note"] = (Note | None, None)
+        given[item.name] = (form, default)
     return create_model(f"{kind.__name__}Body", __base__=Body, __doc__=kind.__doc__, **given)
 
 
@@ -159,20 +178,22 @@ class CommandKind(Generic[C, W]):
     """Pure: `(world, command, today)` → facts. Raises a Problem."""
     date: str | None = None
     """The command's business date, checked first (1900-01-01 to today). None: `decide` checks it."""
-    reserved: frozenset[str] = frozenset()
-    """Codes that only the service itself gives as a `reason`."""
     scope: str | None = None
     """None: the service's scope for writing."""
     doc: str | None = None
     """The description in the OpenAPI document; None: the docstring of the body."""
     body: type[BaseModel] = BaseModel
-    """Left out: made of the fields of `kind`, whose types are those of `shared.http.forms`, without the path's id. A Reason is a text there."""
+    """Left out: made of the fields of `kind`, whose types are those of `shared.http.forms`, without the path's id. A Reason, annotated with its
+    list (`Listed`), is a code there with a `note` beside it."""
+    lists: Mapping[str, CodeList] = field(default_factory=dict, init=False)
+    """{field that holds a code: its list}, as the body declares it."""
     command: Callable[..., C] | None = None
     """`(body)` or, with an id in the path, `(body, id)` → the command. None: `kind` has the fields of the body and the id."""
 
     def __post_init__(self) -> None:
         if self.body is BaseModel:
             object.__setattr__(self, "body", _body_of(self.kind, self.path_id))
+        object.__setattr__(self, "lists", lists_of(self.body))
 
     @property
     def path_id(self) -> str | None:
@@ -193,7 +214,7 @@ class CommandKind(Generic[C, W]):
             return self.command(body, *ids.values())
         values = {name: getattr(body, name) for name in self.body.model_fields}
         if "reason" in values:
-            values["reason"] = reason_of(values["reason"])
+            values["reason"] = reason_of(values["reason"], values.pop("note", None))
         made: C = self.kind(**ids, **values)
         return made
 
@@ -203,7 +224,8 @@ class Corrections(Generic[W]):
     """What a service adds to corrections and withdrawals, which are the same in all."""
 
     permit: Callable[[W, Standing, Correct, Access], None]
-    """Raises a Problem unless the caller may correct the fact. The fact may be withdrawn."""
+    """Raises a Problem unless the fact may be corrected: by If-Match, or because its stream cannot be read. Grants are not asked here: they
+    are the same for every fact (shared/writing/granting.py). The fact may be withdrawn."""
     needs: Callable[[Any, Correct], None] = nothing
     """Adds to Needs what the changed fields refer to."""
     stream: Callable[[Any, str], None] = nothing
@@ -254,6 +276,10 @@ class Table(Generic[W, N]):
     needs: Callable[[Any], N]
     """Makes an empty Needs from the service's Context."""
     locks: Sequence[Locks[N]]
+    places: Callable[[W, str], Places]
+    """`(world, stream)`: where its resource is, as the world has it. The paths of these areas are loaded if `Needs.paths`."""
+    paths: Callable[[Connection, Collection[str]], Awaitable[Mapping[str, Sequence[str]]]]
+    """{area: itself and all that it lies in}, of these areas, as far as they exist."""
     load: Callable[[Connection, Any, N, W], Awaitable[None]]
     """`(conn, context, needs, world)`: fills the world after the locks. `heads` is there, and `histories` of whole streams."""
     write: Callable[[Connection, W, Recorded], Awaitable[None]]

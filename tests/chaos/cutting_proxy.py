@@ -28,6 +28,12 @@ class CuttingProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.cutting = True
         self.cuts = 0
+        self.reaches: bool | None = None
+        """Whether a commit that is cut reaches the server; None: by chance."""
+        self.refuses = False
+        """Whether new connections are refused."""
+        self.cut_at = 0
+        """If not 0: the connection is cut at so many messages of clients from now on, whatever they are."""
 
     @property
     def port(self) -> int:
@@ -49,6 +55,8 @@ class CuttingProxy:
 
     async def _serve(self, client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         try:
+            if self.refuses:
+                raise ConnectionRefusedError
             server, asks = await asyncio.open_connection(*self._target)
         except OSError:
             answers.close()
@@ -72,12 +80,18 @@ class CuttingProxy:
                 writer.write(chunk)
                 await writer.drain()
 
+    def _cuts(self, chunk: bytes) -> bool:
+        if self.cut_at:
+            self.cut_at -= 1
+            return self.cut_at == 0
+        return self.cutting and COMMIT.search(chunk) is not None and self._random.random() < self._chance
+
     async def _watch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.Task[None]) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK):
-                if self.cutting and COMMIT.search(chunk) and self._random.random() < self._chance:
+                if self._cuts(chunk):
                     self.cuts += 1
-                    if self._random.random() < 0.5:
+                    if self.reaches or (self.reaches is None and self._random.random() < 0.5):
                         # The server commits; what it answers goes nowhere.
                         back.cancel()
                         writer.write(chunk)

@@ -16,7 +16,7 @@ from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
 from shared.journal import idempotency, journal
 from shared.journal.day_closing import DayCloser, due
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.process import db, faults
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -32,6 +32,7 @@ PARTITIONS = 2
 DUMMY = ["dummy.v1"]
 REGISTRY = ["parkunion.registry.v1"]
 BOTH = [*REGISTRY, "parkunion.membership.v1"]
+KEYS = Keys(b"chaos")
 ACTOR = journal.Actor("tester", "api")
 PATIENCE = 30.0
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
@@ -50,12 +51,14 @@ async def run_commands(dsn: str, _log: Path, subjects: list[str]) -> None:
 
 async def _append_once(conn: Connection, subjects: tuple[str, str]) -> None:
     key = " ".join(subjects)
-    claims = await idempotency.claim(conn, "client", [(key, key.encode())])
+    claims = await idempotency.claim(conn, KEYS, "client", [(key, key.encode())])
     if claims[key] is None:
         await journal.lock(conn, subjects)
         facts = [journal.Draft(subject, HeadcountReported(workers=1), date(2026, 1, 1)) for subject in subjects]
         written = await journal.append(conn, facts, ACTOR)
-        await idempotency.record(conn, "client", {key: Result(key, subjects[0], written[0].sequence, [fact.event_id for fact in written])})
+        await idempotency.record(
+            conn, KEYS, "client", {(key, key.encode()): Result(key, subjects[0], written[0].sequence, [fact.event_id for fact in written])}
+        )
 
 
 async def send_outbox(dsn: str, log: Path, _subjects: list[str]) -> None:

@@ -91,6 +91,7 @@ class _Probe:
         async def arrived() -> bool:
             conn = await asyncpg.connect(self._stack.dsn(service), timeout=1, command_timeout=2)
             try:
+                await conn.execute("SET parkunion.areas = '*'")
                 return bool(await conn.fetchval(query, events) == len(events))
             finally:
                 conn.terminate()

@@ -153,7 +153,7 @@ def tell(platform: Platform) -> None:
     say("membership", "/v1/corrections", {"corrects": members[2]["event_ids"][0], "reason": "typo", "data": {"joined_on": "2023-07-01"}})
     say("membership", f"/v1/unions/{unions[0]}/coverage", {"enterprise_id": third, "on": "2024-05-05", "started": True})
     say("membership", f"/v1/unions/{unions[2]}/dissolution", {"on": "2024-08-01", "reason": "merged"})
-    say("registry", f"/v1/enterprises/{third}/closure", {"on": "2024-09-30", "reason": "relocated abroad after the lease ended"})
+    say("registry", f"/v1/enterprises/{third}/closure", {"on": "2024-09-30", "reason": "moved_away", "note": "relocated abroad"})
     until(platform.settled, "all is told")
 
 
@@ -203,7 +203,7 @@ def tell_what_is_taken_back(platform: Platform, next_day: Callable[[], object]) 
 
     next_day()
     withdraw("registry", unsaid, reason="never_was", note="系统写错")
-    withdraw("registry", headcount(twice, "2023-10-01", 60), first=1, reason="registered twice by the park's own system")
+    withdraw("registry", headcount(twice, "2023-10-01", 60), first=1, reason="duplicate", note="registered twice")
     withdraw("membership", members[1], reason="never_was")
     say("registry", "/v1/corrections", {"corrects": late["event_ids"][0], "reason": "typo", "data": {"workers": 46}})
     say("registry", "/v1/corrections", {"corrects": counted["event_ids"][0], "reason": "typo", "data": None})

@@ -242,7 +242,7 @@ class Load:
         if chance.random() < 0.3:
             say("registry", f"/v1/enterprises/{firm}/moves", on="2024-06-01", park="K2-P001")
         if chance.random() < 0.2:
-            say("registry", f"/v1/enterprises/{firm}/closure", on="2024-09-30", reason="relocated")
+            say("registry", f"/v1/enterprises/{firm}/closure", on="2024-09-30", reason="moved_away")
 
     def _say(self, web: httpx.Client, chance: random.Random, service: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self._stop.wait(BREATH)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.journal.reasons import REASON_CODE
 from shared.service import enterprises
-from shared.writing.fields import text, whole_number
+from shared.writing.fields import code, whole_number
 from shared.writing.table import CommandKind, FactKind, Field
 from tests.training_service import rules, store
 from tests.training_service.contracts import CourseCancelled, CourseFact, CourseHeld, CoursePlanned
-from tests.training_service.rules import Cancel, Hold, Plan, World
+from tests.training_service.rules import CANCELLING, TOPICS, Cancel, Hold, Plan, World
 from tests.training_service.settings import TRAINING
-
-CODE = text(REASON_CODE)
 
 
 def _fact(contract: type[CourseFact], date: str, field: Field) -> FactKind[World]:
@@ -57,9 +54,9 @@ TABLE = enterprises.enterprise_table(
     TRAINING,
     world=World,
     facts=[
-        _fact(CoursePlanned, "planned_on", Field("topic", CODE)),
+        _fact(CoursePlanned, "planned_on", Field("topic", code(TOPICS))),
         _fact(CourseHeld, "on", Field("attendees", whole_number)),
-        _fact(CourseCancelled, "on", Field("reason", CODE)),
+        _fact(CourseCancelled, "on", Field("reason", code(CANCELLING))),
     ],
     commands=[PLAN, _end("held", Hold), _end("cancelled", Cancel)],
     widen=store.widen,

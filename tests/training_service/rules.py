@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from shared.contracts.codes import OTHER, CodeList, Named
 from shared.contracts.ids import uuid7
-from shared.http.forms import Code, Count, Day, Id
+from shared.http.forms import Code, Count, Day, Id, Listed
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
 from shared.problems.preconditions import etag_of
@@ -16,6 +17,18 @@ from shared.service import enterprises
 from shared.writing.facts import Decision, Fact, Revision, Standing
 from shared.writing.table import Access
 from tests.training_service.contracts import CourseCancelled, CourseFact, CourseHeld, CoursePlanned
+
+TOPICS = CodeList(
+    "topics",
+    Named("培训主题", "topic of a course"),
+    {"safety": Named("安全生产", "safety at work"), "pay": Named("工资协商", "wage negotiation"), "other": OTHER},
+    refusal="NOT_ONE_OF",
+)
+CANCELLING = CodeList(
+    "cancelling",
+    Named("取消原因", "why a course is cancelled"),
+    {"teacher_ill": Named("讲师生病", "the teacher is ill"), "rain": Named("下雨", "rain"), "other": OTHER},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,7 @@ class Plan:
     """A course is planned."""
 
     enterprise_id: Id
-    topic: Code
+    topic: Annotated[Code, Listed(TOPICS)]
     planned_on: Day
 
 
@@ -50,11 +63,11 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The course was cancelled. `reason` is a code, or a text that stays with the service."""
+    """The course was cancelled."""
 
     course_id: Id
     on: Day
-    reason: Reason
+    reason: Annotated[Reason, Listed(CANCELLING)]
 
 
 @dataclass
@@ -74,7 +87,7 @@ class World(enterprises.World):
 def permit_end(world: World, command: Hold | Cancel, access: Access) -> None:
     """The enterprise of the course must be granted, and the course be as the caller read it."""
     course = world.course(command.course_id)
-    enterprises.permit(world, course.enterprise_id, access, "course_id")
+    enterprises.permit(world, course.enterprise_id, access, "course_id", command.on)
     access.resource(world, enterprises.subject_of(course.enterprise_id), etag_of(asdict(course)))
 
 

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local import stack as stacks
-from deploy.local.coverage_table import basis, comma_separated, coverage_table, finality
+from deploy.local.coverage_table import coverage_table
 from deploy.local.errors import UserError
+from deploy.local.list_tables import list_table
 from deploy.local.loading.api import Apis, apis_of
 from deploy.local.stack import Stack
 
@@ -34,12 +34,33 @@ class By(StrEnum):
     ownership = "ownership"
 
 
+class Sort(StrEnum):
+    """The order of the enterprises behind a figure."""
+
+    workers = "workers"
+    days_waited = "days_waited"
+    contribution = "contribution"
+    name = "name"
+
+
+class Lang(StrEnum):
+    """The language of headings and codes."""
+
+    zh = "zh"
+    en = "en"
+
+
 class Format(StrEnum):
     """The output format."""
 
     table = "table"
     csv = "csv"
     json = "json"
+
+
+DEFAULT_LANG = Lang.zh
+FormatOption = Annotated[Format, typer.Option("--format", help="输出格式 / form of the output")]
+LangOption = Annotated[Lang, typer.Option(help="CSV 表头与代码的语言 / language of CSV headings and of codes")]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +82,12 @@ def coverage(
     changes: Annotated[bool, typer.Option("--changes", help="为何变化 / why it changed between --known-from and --known-to")] = False,
     known_from: Annotated[str | None, typer.Option(help="先前所知之日 / the earlier day of knowledge", metavar="DATE")] = None,
     known_to: Annotated[str | None, typer.Option(help="之后所知之日 / the later one; default: today", metavar="DATE")] = None,
-    form: Annotated[Format, typer.Option("--format", help="输出格式 / form of the output")] = Format.table,
+    search: Annotated[
+        str | None, typer.Option(help="与 --explain 同用:名称或信用代码 / with --explain: a part of name or credit code")
+    ] = None,
+    sort: Annotated[Sort, typer.Option(help="与 --explain 同用:排序 / with --explain: the order")] = Sort.workers,
+    form: FormatOption = Format.table,
+    lang: LangOption = DEFAULT_LANG,
 ) -> None:
     if explain and changes:
         raise UserError("--explain 与 --changes 只能取其一", "say either --explain or --changes", 2)
@@ -71,20 +97,25 @@ def coverage(
         raise UserError("--changes 需要 --known-from", "--changes needs --known-from", 2)
     days = {"--as-of": as_of, "--known-at": known_at, "--known-from": known_from, "--known-to": known_to}
     for option, day in days.items():
-        _require_day(option, day)
+        require_day(option, day)
     common = {"area": area, "as_of": as_of}
     if changes:
         path, more = "/v1/coverage/changes", {"known_from": known_from, "known_to": known_to, "measure": measure}
     else:
         path, more = "/v1/coverage", {"by": by.value if by else None, "known_at": known_at}
     if explain:
-        path, more = "/v1/coverage/explain", {**more, "measure": measure, "group": group, "enterprise": enterprise}
+        path, more = "/v1/coverage/explain", {**more, "measure": measure, "group": group, "enterprise": enterprise, "q": search}
+        if enterprise is None:
+            more |= {"sort": sort.value}
     params = {name: value for name, value in (common | more).items() if value is not None}
-    answer = asyncio.run(_ask(stacks.load(context.obj), path, params))
-    _write(answer, form)
+    stack = stacks.load(context.obj)
+    if form is Format.csv:
+        print(asyncio.run(ask_csv(stack, path, params, lang)), end="")
+    else:
+        _write(asyncio.run(ask_pages(stack, path, params, lang)), form)
 
 
-def _require_day(option: str, day: str | None) -> None:
+def require_day(option: str, day: str | None) -> None:
     """Raise UserError (exit 2) unless the day is None or a valid YYYY-MM-DD."""
     try:
         if day is None or date.fromisoformat(day).isoformat() == day:
@@ -98,11 +129,19 @@ def _require_day(option: str, day: str | None) -> None:
         ) from error
 
 
-async def _ask(stack: Stack, path: str, params: dict[str, Any]) -> dict[str, Any]:
+async def ask_pages(stack: Stack, path: str, params: dict[str, Any], lang: Lang) -> dict[str, Any]:
+    """The answer of a route, of a list with the items of all its pages."""
     async with apis_of({"metrics": stack.url("metrics")}, stack.token) as apis:
         if path == "/v1/coverage":
             return await ask_coverage(apis, params)
-        return await _all_pages(apis, path, params)
+        return await _all_pages(apis, path, params, {"Accept-Language": lang.value})
+
+
+async def ask_one(stack: Stack, path: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a route of metrics."""
+    async with apis_of({"metrics": stack.url("metrics")}, stack.token) as apis:
+        answer: dict[str, Any] = await apis.get("metrics", path, params)
+        return answer
 
 
 async def ask_coverage(apis: Apis, params: dict[str, Any]) -> dict[str, Any]:
@@ -111,27 +150,36 @@ async def ask_coverage(apis: Apis, params: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-async def _all_pages(apis: Apis, path: str, params: dict[str, Any]) -> dict[str, Any]:
+async def _all_pages(apis: Apis, path: str, params: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
     """The answer with the items of all its pages."""
-    answer: dict[str, Any] = await apis.get("metrics", path, {**params, "limit": PAGE})
+    answer: dict[str, Any] = await apis.get("metrics", path, {**params, "limit": PAGE}, headers)
     page = answer
     while page.get("next"):
-        page = await apis.get("metrics", path, {**params, "limit": PAGE, "after": page["next"]})
+        page = await apis.get("metrics", path, {**params, "limit": PAGE, "after": page["next"]}, headers)
         for name in ("events",) if "events" in answer else ("items",):
             answer[name] += page[name]
     answer["next"] = None
     return answer
 
 
+def write_json(answer: dict[str, Any]) -> None:
+    """An answer as indented JSON."""
+    print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+
+
 def _write(answer: dict[str, Any], form: Format) -> None:
-    rows = answer.get("rows") or answer.get("events") or answer.get("items") or []
     if form is Format.json:
-        print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
-    elif form is Format.csv:
-        print(comma_separated([{**row, **basis(answer)} for row in rows]), end="")
-    else:
-        console = result_console()
-        console.print(coverage_table(answer, width=console.width) if "rows" in answer else _table(answer, rows))
+        write_json(answer)
+        return
+    console = result_console()
+    rows = answer.get("events") or answer.get("items") or []
+    console.print(coverage_table(answer, width=console.width) if "rows" in answer else list_table(answer, rows))
+
+
+async def ask_csv(stack: Stack, path: str, params: dict[str, Any], lang: Lang) -> str:
+    """The complete list of a route as CSV: the same form that pages download."""
+    async with apis_of({"metrics": stack.url("metrics")}, stack.token) as apis:
+        return await apis.text("metrics", path, {**params, "format": "csv"}, {"Accept-Language": lang.value})
 
 
 def result_console() -> Console:
@@ -140,21 +188,3 @@ def result_console() -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     return console
-
-
-def _table(answer: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
-    """Enterprises, events or changes, with their total."""
-    figures = {name: answer[name] for name in ("figure", "delta") if name in answer}
-    table = Table(caption=f"{msgspec.json.encode(figures).decode()} {finality(answer)}")
-    names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) is not None for row in rows)]
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in names))
-    return table
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

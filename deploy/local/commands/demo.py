@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.commands.coverage import ask_coverage, result_console
-from deploy.local.commands.demo_days import DAY, SampleDays, days_before
-from deploy.local.commands.demo_options import LABELS, CityOptions, SampleName, require_own_folder
 from deploy.local.commands.imports import REFUSED, UNUSABLE, print_result
 from deploy.local.coverage_table import NARROW, coverage_table, summary
+from deploy.local.demo.days import DAY, SampleDays, days_before
+from deploy.local.demo.options import LABELS, CityOptions, SampleName, require_own_folder
 from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, Folder, forget_demo, read_json, remember_demo
 from deploy.local.loading.api import Apis, apis_of

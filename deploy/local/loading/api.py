@@ -86,6 +86,11 @@ class Apis:
         answer = await self._retry(service, lambda: self._request("GET", service, path, params=dict(params or {}), headers=headers))
         return msgspec.json.decode(answer.content)
 
+    async def text(self, service: str, path: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+        """The text of a GET, with its byte order mark. Raises RequestDeniedError, UserError."""
+        answer = await self._retry(service, lambda: self._request("GET", service, path, params=dict(params), headers=headers))
+        return answer.content.decode()
+
     async def post(self, service: str, path: str, body: Mapping[str, Any]) -> Any:
         """The JSON of an idempotent POST. Raises RequestDeniedError, UserError."""
         answer = await self._retry(service, lambda: self._request("POST", service, path, json=dict(body)))

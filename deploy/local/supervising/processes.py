@@ -32,6 +32,7 @@ LARGEST_LOG = 32 * 2**20
 """Bytes; a larger log is rotated (one old file) when its process starts."""
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
+PASSED_ON = ("PARKUNION_FAULT", "PARKUNION_MORE_CODES")
 
 
 class Addresses(NamedTuple):
@@ -45,10 +46,8 @@ class Addresses(NamedTuple):
 
 
 def base_environment() -> dict[str, str]:
-    """The environment of every Python child: no PARKUNION_*, PG* or proxy variable of the caller, except OTEL_* and PARKUNION_FAULT."""
-    inherited = {
-        name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("OTEL_") or name == "PARKUNION_FAULT"
-    }
+    """The environment of every Python child: no PARKUNION_*, PG* or proxy variable of the caller, except OTEL_* and those of PASSED_ON."""
+    inherited = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("OTEL_") or name in PASSED_ON}
     return {**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", "NO_PROXY": "127.0.0.1,localhost"}
 
 

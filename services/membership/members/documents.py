@@ -1,7 +1,7 @@
 """Identity documents: checked, found by a keyed hash, stored encrypted, shown masked. In the clear they never leave this service.
 
 Resident ids: GB 11643-1999, check character by ISO 7064 mod 11-2; the 15-digit legacy form is the same person's 18-digit one without
-the century and the check character, so it is brought into that form.
+the century and the check character, so it is brought into that form. Kinds: `DOCUMENTS` of shared/contracts/codes.py.
 """
 
 from __future__ import annotations
@@ -11,25 +11,74 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.contracts.codes import DOCUMENTS
 from shared.problems.errors import Unprocessable
+from shared.problems.personal import born_on, legacy_number, of_legacy, resident_number
+from shared.writing.fields import Wrong, code
 
 RESIDENT_ID = "resident_id"
-KIND_FORM = re.compile(r"[a-z][a-z0-9_]{0,31}")
-RESIDENT_FORM = re.compile(r"[1-9]\d{16}[\dX]", re.ASCII)
-LEGACY_FORM = re.compile(r"[1-9]\d{14}", re.ASCII)
-WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-CHECK_CHARACTERS = "10X98765432"
+SAMPLE = "sample"
+LIKE_RESIDENT_IDS = frozenset({RESIDENT_ID, "residence_permit", "foreign_resident_card"})
+"""Kinds whose numbers have the form of GB 11643, in one space of numbers: a person of one of them is found by any kind typed."""
 LONGEST = 64
 NONCE_BYTES = 12
 MASK = slice(6, 14)
 """Positions 7 to 14: the date of birth of a resident id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The numbers of a kind: their form after blanks, hyphens and the like are gone, what of it names the person, and the form in words."""
+
+    form: re.Pattern[str]
+    zh: str
+    en: str
+    person: str = r"\g<0>"
+    """Template of `re.Match.expand`: the normal form."""
+
+
+RESIDENT_RULE = (
+    "18 位,出生日期真实,末位校验码相符(旧号 15 位)",
+    "18 characters with a real date of birth and the right check character, or 15 digits",
+)
+_NONE = re.compile(r"(?!)")
+RULES: Mapping[str, Rule] = {
+    RESIDENT_ID: Rule(_NONE, *RESIDENT_RULE),
+    "residence_permit": Rule(_NONE, *RESIDENT_RULE),
+    "foreign_resident_card": Rule(
+        re.compile(r"[A-Z]{3}\d{12}", re.ASCII),
+        "18 位,以 9 开头,出生日期真实,末位校验码相符;旧证为 3 个字母加 12 位数字",
+        "18 characters that begin with 9, with a real date of birth and the right check character; of old cards 3 letters and 12 digits",
+    ),
+    # The last two digits of eleven count the renewals of the document.
+    "hong_kong_macao_permit": Rule(
+        re.compile(r"([HM]\d{8})(\d{2})?", re.ASCII),
+        "H 或 M 加 8 位数字(旧证再加 2 位换证次数)",
+        "H or M and 8 digits (of old ones 2 more for renewals)",
+        r"\1",
+    ),
+    "taiwan_permit": Rule(
+        re.compile(r"(\d{8})(\d{2}[A-Z]?)?", re.ASCII),
+        "8 位数字(旧证再加 2 位换证次数和 1 个字母)",
+        "8 digits (of old ones 2 more for renewals and a letter)",
+        r"\1",
+    ),
+    "passport": Rule(
+        re.compile(r"(?=[A-Z]*\d)[A-Z0-9]{2,20}", re.ASCII), "2 至 20 个字母和数字,含数字", "2 to 20 letters and digits, a digit among them"
+    ),
+    "military_id": Rule(
+        re.compile(r"([\u4e00-\u9fff]{0,6}?)字?第?(\d{4,10})号?"), "汉字加 4 至 10 位数字", "Chinese characters and 4 to 10 digits", r"\1\2"
+    ),
+    SAMPLE: Rule(re.compile(r".{1,64}"), "1 至 64 个字符", "1 to 64 characters"),
+}
+"""{kind of shared/contracts/codes.py: its rule}. Resident permits and the new cards of foreigners follow GB 11643."""
 
 
 class UnknownKey(Exception):
@@ -48,32 +97,90 @@ class Sealed:
     key_version: int
 
 
-def normalised(kind: str, number: str) -> str:
-    """The one form of a number by which a person is found. Raises INVALID_DOCUMENT (422), which does not repeat the number."""
-    text = "".join(unicodedata.normalize("NFKC", number).split()).upper() if not number.isascii() or " " in number else number.upper()
-    if not KIND_FORM.fullmatch(kind):
-        raise Unprocessable("INVALID_DOCUMENT", field="document.kind")
-    if not text or len(text) > LONGEST or not text.isprintable():
-        raise Unprocessable("INVALID_DOCUMENT", field="document.number")
-    return _resident(text) if kind == RESIDENT_ID else text
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document in its normal form. `number` names one person, whatever kind was typed; `kind` is that of the number where they disagree."""
+
+    kind: str
+    number: str = field(repr=False)
+
+    @property
+    def hashed_as(self) -> str:
+        """The kind under which releases 0.1 and 0.2 look for the person."""
+        return RESIDENT_ID if self.kind in LIKE_RESIDENT_IDS and resident_number(self.number) else self.kind
+
+    def written_as(self, kind: str) -> list[str]:
+        """The forms of the number that earlier releases knew under a kind: they took the 15 digits as others under all kinds but one."""
+        if kind == RESIDENT_ID or not resident_number(self.number) or self.number[6:8] != "19":
+            return [self.number]
+        return [self.number, self.number[:6] + self.number[8:17]]
 
 
-def _resident(text: str) -> str:
-    if LEGACY_FORM.fullmatch(text):
-        body = text[:6] + "19" + text[6:]
-        text = body + check_character(body)
-    if not RESIDENT_FORM.fullmatch(text) or text[17] != check_character(text[:17]):
-        raise Unprocessable("INVALID_DOCUMENT", field="document.number")
+def document_of(kind: str, number: str, on: date | None = None) -> Document:
+    """The normal form of what was typed. A resident number is one under any kind. `on`: a day on which the person was born already.
+
+    Raises NOT_ONE_OF (`document.kind`), INVALID_DOCUMENT (`document.number`) (422), which do not repeat the number.
+    """
     try:
-        date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
-    except ValueError:
-        raise Unprocessable("INVALID_DOCUMENT", field="document.number") from None
-    return text
+        code(DOCUMENTS)(kind)
+    except Wrong as wrong:
+        raise Unprocessable(wrong.code, field="document.kind", params=wrong.params) from None
+    found = _resident(number)
+    if found is not None:
+        born = born_on(found)
+        if on is not None and born is not None and born > on:
+            raise _invalid(kind)
+        return Document(kind if kind in LIKE_RESIDENT_IDS else RESIDENT_ID, found)
+    text = _sample(number) if kind == SAMPLE else plain(number)
+    match = RULES[kind].form.fullmatch(text) if len(text) <= LONGEST and text.isprintable() else None
+    if match is None:
+        raise _invalid(kind)
+    return Document(kind, match.expand(RULES[kind].person))
 
 
-def check_character(body: str) -> str:
-    """The last character of a resident id whose first 17 digits are `body` (ISO 7064 mod 11-2)."""
-    return CHECK_CHARACTERS[sum(weight * int(digit) for weight, digit in zip(WEIGHTS, body, strict=True)) % 11]
+def normalised(kind: str, number: str) -> str:
+    """The one form of a number by which a person is found. Raises what `document_of` does."""
+    return document_of(kind, number).number
+
+
+def written_before(kind: str, number: str) -> str:
+    """The normal form of a number in a row of an earlier release, whose kinds and forms were free."""
+    found = _resident(number)
+    if found is not None:
+        return found
+    if kind == SAMPLE:
+        return number
+    text = plain(number)
+    for one in (kind, "hong_kong_macao_permit", "military_id"):
+        if one in RULES and (match := RULES[one].form.fullmatch(text)):
+            return match.expand(RULES[one].person)
+    return text or number
+
+
+def _invalid(kind: str) -> Unprocessable:
+    rule, named = RULES[kind], DOCUMENTS.label(kind)
+    params = {"document": named.en, "document_zh": named.zh, "rule": rule.en, "rule_zh": rule.zh}
+    return Unprocessable("INVALID_DOCUMENT", field="document.number", params=params)
+
+
+def plain(number: str) -> str:
+    """The number in capitals and plain letters and digits, without blanks, hyphens, dots, slashes, brackets and what cannot be seen."""
+    text = unicodedata.normalize("NFKC", number).upper()
+    return "".join(
+        one for one in text if one not in "./·•()_'" and unicodedata.category(one) not in ("Zs", "Cf", "Pd") and not one.isspace()
+    )
+
+
+def _sample(number: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", number).split()).upper()
+
+
+def _resident(number: str) -> str | None:
+    """The 18 characters, if the number is a resident number of 18 or 15."""
+    text = plain(number)
+    if legacy_number(text):
+        text = of_legacy(text)
+    return text if resident_number(text) else None
 
 
 def masked(number: str) -> str:
@@ -100,6 +207,10 @@ class Documents:
         """(version, HMAC-SHA256) of a normalised number under every key, the newest first."""
         message = f"{kind}\x00{number}".encode()
         return [(version, hmac.digest(key, message, "sha256")) for version, key in self._hash_keys.items()]
+
+    def number_hashes(self, number: str) -> list[tuple[int, bytes]]:
+        """As `hashes`, of the number alone: one number is one person."""
+        return self.hashes("", number)
 
     def seal(self, person_id: UUID, number: str) -> Sealed:
         """Encrypt a number for one person's row."""

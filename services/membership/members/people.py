@@ -11,13 +11,28 @@ from shared.process.db import Connection
 
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no FOR NO KEY UPDATE"
 REHASH = """
-UPDATE persons AS p SET hash = n.hash, hash_version = $3 FROM unnest($1::bigint[], $2::bytea[]) AS n(no, hash) WHERE p.no = n.no
+UPDATE persons AS p SET hash = n.hash, number_hash = n.number_hash, hash_version = $4
+FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS n(no, hash, number_hash) WHERE p.no = n.no
 """
 ADD = """
-INSERT INTO persons (id, document_kind, hash, hash_version, document, key_version)
-SELECT id, kind, hash, $5, document, $6 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[]) AS n(id, kind, hash, document)
-ON CONFLICT (hash, hash_version) DO NOTHING
-RETURNING no, hash
+INSERT INTO persons (id, document_kind, hash, hash_version, document, key_version, number_hash)
+SELECT id, kind, hash, $6, document, $7, number_hash
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::bytea[]) AS n(id, kind, hash, document, number_hash)
+ON CONFLICT DO NOTHING
+RETURNING no, number_hash
+"""
+KINDS_WITHOUT_NUMBER = """
+WITH RECURSIVE kinds AS (
+    (SELECT document_kind AS kind FROM persons WHERE number_hash IS NULL ORDER BY document_kind LIMIT 1)
+    UNION ALL
+    SELECT (SELECT document_kind FROM persons WHERE number_hash IS NULL AND document_kind > kinds.kind ORDER BY document_kind LIMIT 1)
+    FROM kinds WHERE kinds.kind IS NOT NULL
+)
+SELECT kind FROM kinds WHERE kind IS NOT NULL
+"""
+BY_HASH = """
+SELECT p.hash_version, p.hash, p.no FROM unnest($1::smallint[], $2::bytea[]) AS w(hash_version, hash)
+JOIN persons AS p ON p.hash = w.hash AND p.hash_version = w.hash_version
 """
 DOCUMENT = """
 SELECT p.id, p.document_kind, p.document, p.key_version FROM persons AS p JOIN memberships AS m ON m.person_no = p.no WHERE m.id = $1
@@ -31,6 +46,7 @@ class NewPerson:
     id: UUID
     kind: str
     hash: bytes
+    number_hash: bytes
     document: Sealed
 
 
@@ -41,7 +57,7 @@ async def lock(conn: Connection, persons: Collection[int]) -> None:
 
 
 async def add(conn: Connection, new: Sequence[NewPerson], hash_version: int) -> dict[bytes, int]:
-    """{hash: number} of the rows written; a person whom another transaction wrote meanwhile is missing in it."""
+    """{hash of the number: person} of the rows written; a person whom another transaction wrote meanwhile is missing in it."""
     if not new:
         return {}
     rows = await conn.fetch(
@@ -50,16 +66,30 @@ async def add(conn: Connection, new: Sequence[NewPerson], hash_version: int) -> 
         [person.kind for person in new],
         [person.hash for person in new],
         [person.document.blob for person in new],
+        [person.number_hash for person in new],
         hash_version,
         new[0].document.key_version,
     )
-    return {row["hash"]: row["no"] for row in rows}
+    return {row["number_hash"]: row["no"] for row in rows}
 
 
-async def rehash(conn: Connection, persons: Sequence[tuple[int, bytes]], hash_version: int) -> None:
-    """Bring persons that an older key found under the newest one."""
+async def rehash(conn: Connection, persons: Sequence[tuple[int, bytes, bytes]], hash_version: int) -> None:
+    """Bring persons that an older key found under the newest one: (number, hash with the kind, hash of the number)."""
     if persons:
-        await conn.execute(REHASH, [no for no, _ in persons], [digest for _, digest in persons], hash_version)
+        await conn.execute(REHASH, *(list(column) for column in zip(*persons, strict=True)), hash_version)
+
+
+async def kinds_without_number(conn: Connection) -> list[str]:
+    """The kinds of document in rows of earlier releases that are not yet brought under their numbers."""
+    return [row["kind"] for row in await conn.fetch(KINDS_WITHOUT_NUMBER)]
+
+
+async def by_hash(conn: Connection, hashes: Sequence[tuple[int, bytes]]) -> dict[tuple[int, bytes], int]:
+    """{(key version, hash with the kind): person}, as earlier releases looked for them."""
+    if not hashes:
+        return {}
+    rows = await conn.fetch(BY_HASH, [version for version, _ in hashes], [digest for _, digest in hashes])
+    return {(row["hash_version"], row["hash"]): row["no"] for row in rows}
 
 
 async def document_of(conn: Connection, membership_id: UUID) -> tuple[UUID, str, Sealed] | None:

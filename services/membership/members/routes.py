@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+from uuid import UUID
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.membership.members import people, store
 from services.membership.members.documents import masked
-from services.membership.reads import READ, require_resource
+from services.membership.reads import READ
+from shared.directory.store import sights
+from shared.directory.visibility import ONE_DAY
 from shared.http.auth import Areas
 from shared.http.forms import Id
 from shared.http.requests import JsonRoute
@@ -15,23 +21,33 @@ from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.problems.preconditions import etag_of
 from shared.process import db
-from shared.service.reads import with_etag
+from shared.service.reads import require_seen, with_etag
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 
 
 @router.get("/members/{member_id}", tags=["members"])
 async def get_member(request: Request, caller: CallerOf, member_id: Id) -> Response:
-    """A membership, with the document masked: positions 7 to 14 are hidden."""
+    """A membership, with the document masked: positions 7 to 14 are hidden.
+
+    It is read where the enterprise was on the membership's last day, or is, if it goes on.
+    """
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-        await require_resource(conn, caller, await store.park_of(conn, member_id))
         found = await store.one(conn, member_id)
+        if found is None:
+            raise NotFound("NOT_FOUND")
+        key = UUID(found["enterprise_id"])
+        sight = (await sights(conn, caller.areas, [key]))[key]
+        require_seen(caller, sight.on(_last_day(found)))
         sealed = await people.document_of(conn, member_id)
-    if found is None:
-        raise NotFound("NOT_FOUND")
     document = None
     if sealed is not None:
         person_id, kind, number = sealed
         document = {"kind": kind, "number": masked(request.app.state.context.documents.open(person_id, number))}
     return with_etag(request, {**found, "document": document}, etag_of(found))
+
+
+def _last_day(found: dict[str, Any]) -> date:
+    joined, left = found["joined_on"], found["left_on"]
+    return date.max - ONE_DAY if left is None else max(date.fromisoformat(left) - ONE_DAY, date.fromisoformat(joined))

@@ -12,19 +12,22 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.directory.known import EnterpriseId
 from shared.journal.reasons import Reason
+from shared.problems.days import require_day
 from shared.problems.errors import Conflict, NotFound, Unprocessable
 from shared.writing.facts import Decision, Fact, Revision, Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """A person becomes a member. `document` never leaves this service in the clear."""
+    """A person becomes a member; with `left_on` and `left_reason` was one until then. `document` never leaves this service in the clear."""
 
     union_id: UUID
     enterprise_id: UUID
     document_kind: str
     document_number: str
     joined_on: date
+    left_on: date | None = None
+    left_reason: Reason | None = None
 
     def __repr__(self) -> str:
         return f"Join(union_id={self.union_id}, enterprise_id={self.enterprise_id})"
@@ -50,15 +53,28 @@ class Transfer:
 
 
 def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> list[Fact]:
-    """A person joins at an enterprise that the union covers that day.
+    """A person joins at an enterprise that the union covers that day; a past membership is its beginning and its end at once.
 
-    Raises NOT_COVERED, UNKNOWN_* (422), ALREADY_MEMBER (409), which names no person.
+    So memberships of one person can be entered in any order. Raises NOT_COVERED, UNKNOWN_*, BEFORE_JOINING (422), ALREADY_MEMBER (409),
+    which names no person.
     """
     world.enterprise(command.enterprise_id)
+    if command.left_on is not None and command.left_on < command.joined_on:
+        raise Unprocessable("BEFORE_JOINING", field="left_on", params={"joined_on": command.joined_on.isoformat()})
     require_covered(world, command.union_id, command.enterprise_id, command.joined_on, "joined_on")
-    require_member_nowhere(world, person, command.joined_on, None, "joined_on")
-    data = MemberJoined(membership_id=membership_id, enterprise_id=command.enterprise_id, union_id=command.union_id)
-    return [Fact(enterprise_subject(command.enterprise_id), data, command.joined_on, private=person)]
+    require_member_nowhere(world, person, command.enterprise_id, command.joined_on, command.left_on, "joined_on")
+    subject = enterprise_subject(command.enterprise_id)
+    joined = MemberJoined(membership_id=membership_id, enterprise_id=command.enterprise_id, union_id=command.union_id)
+    facts = [Fact(subject, joined, command.joined_on, private=person)]
+    if command.left_on is not None and command.left_reason is not None:
+        left = MemberLeft(
+            membership_id=membership_id,
+            enterprise_id=command.enterprise_id,
+            union_id=command.union_id,
+            reason=command.left_reason.code,
+        )
+        facts.append(Fact(subject, left, command.left_on))
+    return facts
 
 
 def leave(world: World, command: Leave) -> list[Fact]:
@@ -78,7 +94,7 @@ def transfer(world: World, command: Transfer, membership_id: UUID, transfer_id: 
         raise Unprocessable("SAME_MEMBERSHIP", field="union_id")
     world.enterprise(command.enterprise_id)
     require_covered(world, command.union_id, command.enterprise_id, command.on, "on")
-    require_member_nowhere(world, member.person, command.on, None, "on", but_for=member.id)
+    require_member_nowhere(world, member.person, command.enterprise_id, command.on, None, "on", but_for=member.id)
     joined = MemberJoined(
         membership_id=membership_id,
         enterprise_id=command.enterprise_id,
@@ -102,12 +118,18 @@ def require_covered(world: World, union_id: UUID, enterprise_id: UUID, on: date,
 
 
 def require_member_nowhere(
-    world: World, person: PersonNo, start: date, end: date | None, field: str, *, but_for: UUID | None = None
+    world: World, person: PersonNo, enterprise_id: UUID, start: date, end: date | None, field: str, *, but_for: UUID | None = None
 ) -> None:
-    """Raises ALREADY_MEMBER (409) if the person has another membership on any day of start ≤ t < end."""
+    """Raises ALREADY_MEMBER (409) if the person has another membership on any day of start ≤ t < end.
+
+    It says whether that is at this enterprise or elsewhere, but not where.
+    """
     for other in world.of_person.get(person, ()):
-        if other != but_for and world.memberships[other].overlaps(start, end):
-            raise Conflict("ALREADY_MEMBER", field=field)
+        member = world.memberships[other]
+        if other != but_for and member.overlaps(start, end):
+            raise Conflict(
+                "ALREADY_MEMBER", field=field, params={"where": "here" if member.enterprise_id == enterprise_id else "elsewhere"}
+            )
 
 
 def _require_still_member(world: World, membership_id: UUID, on: date) -> None:
@@ -131,8 +153,10 @@ def _left(world: World, membership_id: UUID, on: date, reason: str, note_id: UUI
     return Fact(enterprise_subject(member.enterprise_id), data, on)
 
 
-def decide_join(world: World, command: Join, _today: date) -> Decision:
-    """A new membership. Warns of a date before the enterprise settled."""
+def decide_join(world: World, command: Join, today: date) -> Decision:
+    """A new membership, or a past one. Warns of a date before the enterprise settled."""
+    if command.left_on is not None:
+        require_day(command.left_on, today, "left_on")
     joiner = world.joiners[command.document_kind, command.document_number]
     membership_id = uuid7()
     facts = join(world, command, joiner.person, membership_id)
@@ -210,4 +234,4 @@ def require_whole(world: World, fact: Standing, _command: Revision) -> None:
         raise Conflict("BEFORE_JOINING", field="data", params={"joined_on": member.joined_on.isoformat()})
     if isinstance(fact.data, MemberJoined):
         require_covered(world, member.union_id, member.enterprise_id, member.joined_on, "data.joined_on")
-    require_member_nowhere(world, member.person, member.joined_on, member.left_on, "data", but_for=member.id)
+    require_member_nowhere(world, member.person, member.enterprise_id, member.joined_on, member.left_on, "data", but_for=member.id)

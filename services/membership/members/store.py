@@ -28,7 +28,6 @@ INSERT INTO memberships (id, person_no, enterprise_id, union_id, joined_on, join
 SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::date[], $6::bigint[], $7::date[], $8::bigint[])
 """
 MEMBER = "SELECT id, enterprise_id, union_id, joined_on, left_on FROM memberships WHERE id = $1 AND joined_on IS NOT NULL"
-PARK_OF_MEMBER = "SELECT e.park FROM memberships AS m JOIN enterprises AS e ON e.id = m.enterprise_id WHERE m.id = $1"
 
 
 async def memberships(conn: Connection, ids: Collection[UUID]) -> list[Membership]:
@@ -104,9 +103,3 @@ async def one(conn: Connection, member_id: UUID) -> dict[str, Any] | None:
         "left_on": row["left_on"].isoformat() if row["left_on"] else None,
         "subject": f"enterprise/{row['enterprise_id']}",
     }
-
-
-async def park_of(conn: Connection, membership_id: UUID) -> str | None:
-    """The park of the member's enterprise; None if there is no such membership. Read with all areas: grants are checked against it."""
-    park: str | None = await conn.fetchval(PARK_OF_MEMBER, membership_id)
-    return park

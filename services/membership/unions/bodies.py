@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
@@ -10,14 +10,18 @@ from pydantic_core import PydanticCustomError
 
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.unions.rules import MOST_ENTERPRISES
+from shared.contracts.codes import DISSOLVING
 from shared.contracts.membership import UnionKind
-from shared.http.forms import AreaCode, Day, Id, Name, Text
+from shared.http.forms import AreaCode, Day, Id, Listed, Name, Note, Text
 from shared.http.forms import Command as Form
 from shared.journal.reasons import reason_of
 
 
 class UnionBody(Form):
-    """A union approved by the next higher union. `enterprises` are the units that it covers from `approved_on` on."""
+    """A union approved by the next higher union. `enterprises` are the units that it covers from `approved_on` on.
+
+    `dissolved_on` and `dissolved_reason`, both or neither: the union is over. A past one can be entered after a later one.
+    """
 
     kind: UnionKind
     name: Name | None = None
@@ -25,40 +29,59 @@ class UnionBody(Form):
     seat_area: AreaCode
     approved_on: Day
     enterprises: list[Id] = Field(default_factory=list, max_length=MOST_ENTERPRISES)
+    dissolved_on: Day | None = None
+    dissolved_reason: Annotated[Text, Listed(DISSOLVING)] | None = None
 
     def command(self) -> Found:
         """The command."""
-        return Found(self.kind, self.name, self.parent_union_id, self.seat_area, self.approved_on, tuple(self.enterprises))
+        return Found(
+            self.kind,
+            self.name,
+            self.parent_union_id,
+            self.seat_area,
+            self.approved_on,
+            tuple(self.enterprises),
+            self.dissolved_on,
+            reason_of(self.dissolved_reason) if self.dissolved_reason is not None else None,
+        )
 
 
 class CoverageBody(Form):
     """The union begins (`"started": true`) or ceases (`"ended": true`) to cover the enterprise; `action` says the same in one word.
 
-    `false` says nothing, as if it were left out."""
+    `false` says nothing, as if it were left out. A start with `ended_on` is a past coverage, which can be entered after a later one."""
 
     enterprise_id: Id
     on: Day
     started: StrictBool | None = None
     ended: StrictBool | None = None
     action: Literal["started", "ended"] | None = None
+    ended_on: Day | None = None
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> CoverageBody:
         if len({"started" if self.started else None, "ended" if self.ended else None, self.action} - {None}) != 1:
             raise PydanticCustomError("STARTED_OR_ENDED", "say either started or ended")
+        if self.ended_on is not None and not self._starts:
+            raise PydanticCustomError("STARTED_OR_ENDED", "ended_on comes with a start")
         return self
+
+    @property
+    def _starts(self) -> bool:
+        return self.started is True or self.action == "started"
 
     def of(self, union_id: UUID) -> Cover:
         """The command."""
-        return Cover(union_id, self.enterprise_id, self.on, started=self.started is True or self.action == "started")
+        return Cover(union_id, self.enterprise_id, self.on, started=self._starts, ended_on=self.ended_on)
 
 
 class DissolutionBody(Form):
-    """The union ends. `reason` is a code, or a text that stays with the service."""
+    """The union ends. `note`: a text that stays with the service."""
 
     on: Day
-    reason: Text
+    reason: Annotated[Text, Listed(DISSOLVING)]
+    note: Note | None = None
 
     def of(self, union_id: UUID) -> Dissolve:
         """The command."""
-        return Dissolve(union_id, self.on, reason_of(self.reason))
+        return Dissolve(union_id, self.on, reason_of(self.reason, self.note))

@@ -11,7 +11,16 @@ from datetime import date
 from uuid import UUID
 
 from services.membership.unions import coverage
-from services.membership.world import ENTERPRISE_CLOSED, LAST_UNIT_CLOSED, UNION_DISSOLVED, CoverageFact, Union, World, union_subject
+from services.membership.world import (
+    ENTERPRISE_CLOSED,
+    LAST_UNIT_CLOSED,
+    UNION_DISSOLVED,
+    CoverageFact,
+    Dissolution,
+    Union,
+    World,
+    union_subject,
+)
 from shared.contracts import plain, type_of
 from shared.contracts.membership import UnionDissolved
 from shared.contracts.streams import FactCorrected, Placed
@@ -66,8 +75,18 @@ def _end_of_coverage(world: World, union: Union, enterprise_id: UUID, closed_on:
         return (
             [] if closed_on is None else [coverage.end(union, enterprise_id, max(closed_on, last.on), ENTERPRISE_CLOSED, cause_id=cause_id)]
         )
+    if last.reason == UNION_DISSOLVED and before is not None and closed_on is not None and closed_on < last.on:
+        return [coverage.corrected_end(last, max(closed_on, before.on), CLOSURE_CORRECTED, ends_by=ENTERPRISE_CLOSED, cause_id=cause_id)]
     if last.reason != ENTERPRISE_CLOSED or before is None:
         return []
+    if (
+        union.dissolved is not None
+        and union.dissolved.reason != LAST_UNIT_CLOSED
+        and closed_on is not None
+        and closed_on > union.dissolved.on
+    ):
+        # The union ended before the enterprise did.
+        return [_corrected(last, max(union.dissolved.on, before.on), cause_id, UNION_DISSOLVED)]
     if closed_on is None and union.dissolved is not None and union.dissolved.reason != LAST_UNIT_CLOSED:
         return [_corrected(last, max(union.dissolved.on, before.on), cause_id, UNION_DISSOLVED)]
     if closed_on is None:
@@ -76,27 +95,44 @@ def _end_of_coverage(world: World, union: Union, enterprise_id: UUID, closed_on:
     return [] if wanted == last.on else [_corrected(last, wanted, cause_id)]
 
 
+def end_of_union(world: World, union_id: UUID) -> list[Fact]:
+    """What follows for the union from a change of its coverage: units of it have closed before, and this was the last, or is one more."""
+    return _end_of_union(world, world.unions[union_id], None)
+
+
 def _end_of_union(world: World, union: Union, cause_id: UUID | None) -> list[Fact]:
     """The union ends with its last unit, on the day on which the last of them ended."""
     facts = world.coverage_of(union.id)
     still = any(coverage.active(world, union.id, enterprise) for enterprise in {fact.enterprise_id for fact in facts})
     wanted = None if still else max((fact.on for fact in facts if not fact.started), default=None)
     if union.dissolved is None:
-        return [] if wanted is None else [dissolved(union.id, wanted, Reason(LAST_UNIT_CLOSED), cause_id)]
+        closed = any(fact.reason == ENTERPRISE_CLOSED for fact in facts)
+        return [] if wanted is None or not closed else [dissolved(union.id, wanted, Reason(LAST_UNIT_CLOSED), cause_id)]
     if union.dissolved.reason != LAST_UNIT_CLOSED or union.dissolved.on == wanted:
         return []
-    if union.dissolved.event_id is None:
+    return [corrected_dissolution(union, union.dissolved, wanted, Reason(LAST_UNIT_CLOSED), CLOSURE_CORRECTED, cause_id)]
+
+
+def corrected_dissolution(
+    union: Union, end: Dissolution, on: date | None, ends_by: Reason, why: Reason, cause_id: UUID | None = None
+) -> Fact:
+    """The correction of a union's end that followed from closures: another date and reason, or (`on` None) no end.
+
+    Raises ALREADY_CORRECTED (409) if this transaction records the end.
+    """
+    if end.event_id is None:
         raise already_corrected(None)
-    data = UnionDissolved(union_id=union.id, reason=LAST_UNIT_CLOSED)
+    before = UnionDissolved(union_id=union.id, reason=end.reason, note_id=end.note_id)
+    after = UnionDissolved(union_id=union.id, reason=ends_by.code, note_id=ends_by.note_id)
     corrected = FactCorrected(
-        corrects=union.dissolved.event_id,
-        fact=type_of(data),
-        rank=union.dissolved.rank,
-        reason=CLOSURE_CORRECTED.code,
-        withdrawn=Placed(union.dissolved.on, plain(data)),
-        replacement=Placed(wanted, plain(data)) if wanted else None,
+        corrects=end.event_id,
+        fact=type_of(before),
+        rank=end.rank,
+        reason=why.code,
+        withdrawn=Placed(end.on, plain(before)),
+        replacement=Placed(on, plain(after)) if on else None,
     )
-    return [Fact(union_subject(union.id), corrected, wanted or union.dissolved.on, cause_id)]
+    return Fact(union_subject(union.id), corrected, on or end.on, cause_id)
 
 
 def _corrected(end: CoverageFact, on: date | None, cause_id: UUID | None, ends_by: str = ENTERPRISE_CLOSED) -> Fact:

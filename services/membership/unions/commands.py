@@ -12,7 +12,7 @@ from shared.journal.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The next higher union approved a union that covers `enterprises`."""
+    """The next higher union approved a union that covers `enterprises`; with `dissolved_on` and `dissolved_reason` it existed until then."""
 
     kind: UnionKind
     name: str | None
@@ -20,16 +20,19 @@ class Found:
     seat_area: str
     approved_on: date
     enterprises: tuple[UUID, ...]
+    dissolved_on: date | None = None
+    dissolved_reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """The union begins (`started`) or ceases to cover the enterprise."""
+    """The union begins (`started`) or ceases to cover the enterprise; with `ended_on` it covered it from `on` until then."""
 
     union_id: UUID
     enterprise_id: UUID
     on: date
     started: bool
+    ended_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

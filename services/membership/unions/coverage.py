@@ -13,6 +13,7 @@ from services.membership.unions.commands import Cover
 from services.membership.world import (
     COVERAGE_ENDED,
     ENTERPRISE_CLOSED,
+    LAST_UNIT_CLOSED,
     UNION_DISSOLVED,
     CoverageFact,
     Union,
@@ -28,6 +29,12 @@ from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, NotFound, Unprocessable
 from shared.writing.corrections import already_corrected
 from shared.writing.facts import Correct, Fact, Revision, Standing
+
+FOLLOWED = frozenset({ENTERPRISE_CLOSED, UNION_DISSOLVED})
+"""Reasons of ends that the service records itself."""
+EARLIER_END = "earlier_end"
+EARLIER_COVERAGE = "earlier_coverage"
+"""Reasons of corrections that the service records itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +92,8 @@ def require_free_for_own_union(world: World, enterprise_id: UUID, union_id: UUID
                 raise Conflict("ALREADY_COVERED", field="enterprise_id", params={"enterprise": str(enterprise_id), "union": str(other)})
 
 
-def start(world: World, union: Union, enterprise_id: UUID, on: date, field: str = "enterprise_id") -> Fact:
-    """The union covers the enterprise from `on`; the enterprise must be known, free for it, and not closed by then."""
+def start(world: World, union: Union, enterprise_id: UUID, on: date, field: str = "enterprise_id", *, until: date | None = None) -> Fact:
+    """The union covers the enterprise from `on` (to `until`); the enterprise must be known, free for it, and not closed by then."""
     enterprise = world.enterprise(enterprise_id, field)
     if enterprise.closed_on is not None and on >= enterprise.closed_on:
         raise Unprocessable(
@@ -94,7 +101,7 @@ def start(world: World, union: Union, enterprise_id: UUID, on: date, field: str 
         )
     data = CoverageStarted(enterprise_id=enterprise_id, union_id=union.id, kind=union.kind)
     if union.kind == UnionKind.ENTERPRISE_UNION:
-        require_free_for_own_union(world, enterprise_id, union.id, on, None)
+        require_free_for_own_union(world, enterprise_id, union.id, on, until)
     return Fact(enterprise_subject(enterprise_id), data, on)
 
 
@@ -107,27 +114,106 @@ def end(union: Union, enterprise_id: UUID, on: date, reason: str, note_id: UUID 
 def change(world: World, command: Cover) -> list[Fact]:
     """A union takes an enterprise in, or lets it go.
 
-    Raises ALREADY_DISSOLVED, ALREADY_COVERED, COVERAGE_ORDER (409), BEFORE_FOUNDING, ENTERPRISE_CLOSED, NOT_COVERED, ONE_UNIT_ONLY (422).
+    Coverage can be entered in any order: a past one with both its dates, an end also after that which the service recorded for a later
+    closure or dissolution. Raises ALREADY_DISSOLVED, ALREADY_COVERED, COVERAGE_ORDER (409), BEFORE_FOUNDING, ENTERPRISE_CLOSED,
+    NOT_COVERED, ONE_UNIT_ONLY (422).
     """
     union = world.union(command.union_id)
-    if union.dissolved is not None:
-        raise Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": union.dissolved.on.isoformat()})
     world.enterprise(command.enterprise_id)
-    before = active(world, union.id, command.enterprise_id)
     if not command.started:
-        if before is None or command.on < before.on:
-            raise Unprocessable("NOT_COVERED", field="on", params={"enterprise": str(command.enterprise_id), "on": command.on.isoformat()})
-        return [end(union, command.enterprise_id, command.on, COVERAGE_ENDED)]
-    if before is not None:
-        raise Conflict("ALREADY_COVERED", field="enterprise_id", params={"enterprise": str(command.enterprise_id), "union": str(union.id)})
-    if command.on < union.founded_on:
-        raise Unprocessable("BEFORE_FOUNDING", field="on", params={"founded_on": union.founded_on.isoformat()})
-    own = facts_between(world, union.id, command.enterprise_id)
-    if own and command.on < own[-1].on:
-        raise Conflict("COVERAGE_ORDER", field="on", params={"on": own[-1].on.isoformat()})
+        return [_end_by(world, union, command)]
+    _require_within(union, command)
+    _require_apart(world, union, command)
     if union.kind == UnionKind.ENTERPRISE_UNION and any(f.enterprise_id != command.enterprise_id for f in world.coverage_of(union.id)):
         raise Unprocessable("ONE_UNIT_ONLY", field="enterprise_id", params={"union": str(union.id)})
-    return [start(world, union, command.enterprise_id, command.on)]
+    facts = [start(world, union, command.enterprise_id, command.on, until=command.ended_on)]
+    if command.ended_on is not None:
+        facts.append(end(union, command.enterprise_id, command.ended_on, COVERAGE_ENDED))
+        facts = _before_the_next(world, union, command, facts)
+    _require_right(world, union, command, facts)
+    return facts
+
+
+def _before_the_next(world: World, union: Union, command: Cover, facts: list[Fact]) -> list[Fact]:
+    """A coverage that ends on the day on which a recorded one begins: that beginning is recorded anew, behind the end.
+
+    Facts of one day hold in the order in which they were recorded.
+    """
+    own = facts_between(world, union.id, command.enterprise_id)
+    following = next((fact for fact in own if fact.started and fact.on == command.ended_on), None)
+    if following is None:
+        return facts
+    data = CoverageStarted(enterprise_id=command.enterprise_id, union_id=union.id, kind=union.kind)
+    again = Fact(enterprise_subject(command.enterprise_id), data, following.on)
+    return [_never_began(following), *facts, again]
+
+
+def _never_began(start: CoverageFact) -> Fact:
+    """The correction of a beginning to nothing. Raises ALREADY_CORRECTED (409) if this transaction records it."""
+    if start.event_id is None:
+        raise already_corrected(None)
+    before = CoverageStarted(enterprise_id=start.enterprise_id, union_id=start.union_id, kind=start.kind)
+    withdrawn = Placed(start.on, plain(before))
+    data = FactCorrected(corrects=start.event_id, fact=type_of(before), rank=start.rank, reason=EARLIER_COVERAGE, withdrawn=withdrawn)
+    return Fact(enterprise_subject(start.enterprise_id), data, start.on)
+
+
+def _require_right(world: World, union: Union, command: Cover, facts: list[Fact]) -> None:
+    """The periods are those there were and the new one. Raises COVERAGE_ORDER (409)."""
+    before = periods(facts_between(world, union.id, command.enterprise_id))
+    after = periods(facts_between(world.after(facts), union.id, command.enterprise_id))
+    new = Period(EnterpriseId(command.enterprise_id), union.id, command.on, command.ended_on)
+    if sorted(after, key=repr) != sorted([*before, new], key=repr):
+        raise Conflict("COVERAGE_ORDER", field="on", params={"on": command.on.isoformat()})
+
+
+def _end_by(world: World, union: Union, command: Cover) -> Fact:
+    """The end, or the correction of a later one that followed from the union's dissolution or the enterprise's closure."""
+    own = facts_between(world, union.id, command.enterprise_id)
+    last = own[-1] if own else None
+    if last is not None and last.started and command.on >= last.on:
+        if union.dissolved is not None:
+            raise _dissolved(union)
+        return end(union, command.enterprise_id, command.on, COVERAGE_ENDED)
+    if last is not None and last.reason in FOLLOWED and own[-2].on <= command.on < last.on:
+        return corrected_end(last, command.on, Reason(EARLIER_END), ends_by=COVERAGE_ENDED)
+    if union.dissolved is not None and command.on >= union.dissolved.on:
+        raise _dissolved(union)
+    raise Unprocessable("NOT_COVERED", field="on", params={"enterprise": str(command.enterprise_id), "on": command.on.isoformat()})
+
+
+def _require_within(union: Union, command: Cover) -> None:
+    """Coverage lies within the life of the union. Raises BEFORE_FOUNDING, ENDED_BEFORE_IT_BEGAN (422), ALREADY_DISSOLVED (409)."""
+    if command.on < union.founded_on:
+        raise Unprocessable("BEFORE_FOUNDING", field="on", params={"founded_on": union.founded_on.isoformat()})
+    if command.ended_on is not None and command.ended_on <= command.on:
+        raise Unprocessable("ENDED_BEFORE_IT_BEGAN", field="ended_on", params={"on": command.on.isoformat()})
+    if union.dissolved is None:
+        return
+    if union.dissolved.reason == LAST_UNIT_CLOSED:
+        # A unit that it covered then, too: the union did not end with the others.
+        if command.on > union.dissolved.on:
+            raise _dissolved(union)
+    elif command.ended_on is None or command.ended_on > union.dissolved.on:
+        raise _dissolved(union)
+
+
+def _require_apart(world: World, union: Union, command: Cover) -> None:
+    """Coverages of one enterprise by one union do not overlap.
+
+    Raises ALREADY_COVERED, COVERAGE_ORDER (409).
+    """
+    for period in periods(facts_between(world, union.id, command.enterprise_id)):
+        if period.ended_on is None and command.ended_on is None:
+            params = {"enterprise": str(command.enterprise_id), "union": str(union.id)}
+            raise Conflict("ALREADY_COVERED", field="enterprise_id", params=params)
+        if (command.ended_on is None or period.started_on < command.ended_on) and (period.ended_on is None or command.on < period.ended_on):
+            raise Conflict("COVERAGE_ORDER", field="on", params={"on": (period.ended_on or period.started_on).isoformat()})
+
+
+def _dissolved(union: Union) -> Conflict:
+    on = union.dissolved.on.isoformat() if union.dissolved else ""
+    return Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": on})
 
 
 def settled(world: World, enterprise_id: UUID, on: date) -> list[str]:

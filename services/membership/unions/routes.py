@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +11,8 @@ from starlette.responses import Response
 
 from services.membership.reads import READ, require_resource
 from services.membership.unions import store
-from shared.directory.store import area_path
+from shared.directory.store import area_path, sights
+from shared.directory.visibility import Sight
 from shared.http.answers import json_response
 from shared.http.auth import Areas
 from shared.http.forms import AreaCode, Id, Text
@@ -51,11 +53,25 @@ async def list_unions(
 
 @router.get("/unions/{union_id}", tags=["unions"])
 async def get_union(request: Request, caller: CallerOf, union_id: Id) -> Response:
-    """A union with the enterprises that it covers or covered."""
+    """A union with the enterprises that it covers or covered, as far as these were in the caller's areas."""
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         await require_resource(conn, caller, await store.seat_of(conn, union_id))
         found = await store.one(conn, union_id)
+        seen = await sights(conn, caller.areas, {UUID(one["enterprise_id"]) for one in found["enterprises"]} if found else ())
     if found is None:
         raise NotFound("NOT_FOUND")
-    return with_etag(request, found, etag_of(found))
+    etag = etag_of(found)
+    covered = (_seen(one, seen[UUID(one["enterprise_id"])]) for one in found["enterprises"])
+    return with_etag(request, {**found, "enterprises": [one for one in covered if one is not None]}, etag)
+
+
+def _seen(covered: dict[str, Any], sight: Sight) -> dict[str, Any] | None:
+    """A period of coverage as the caller sees it: with the dates of its own time; one that goes on is told whole where the enterprise is."""
+    started, ended = covered["started_on"], covered["ended_on"]
+    if ended is None and sight.now:
+        return covered
+    dates = {
+        name: day if day and sight.on(date.fromisoformat(day)) else None for name, day in (("started_on", started), ("ended_on", ended))
+    }
+    return {**covered, **dates} if any(dates.values()) else None

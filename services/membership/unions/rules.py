@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
 from services.membership.unions import coverage
-from services.membership.unions.closures import after_closures, dissolved
+from services.membership.unions.closures import after_closures, corrected_dissolution, dissolved, end_of_union
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import (
+    ENTERPRISE_CLOSED,
     LAST_UNIT_CLOSED,
     UNION_DISSOLVED,
+    CoverageFact,
     Dissolution,
     Union,
     UnionId,
@@ -22,6 +24,8 @@ from services.membership.world import (
 )
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionDissolved, UnionFounded, UnionKind
+from shared.journal.reasons import Reason
+from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import Correct, Decision, Fact, Revision, Standing
 
@@ -47,8 +51,25 @@ def found(world: World, command: Found, union_id: UUID) -> list[Fact]:
         name=command.name,
         parent_union_id=command.parent_union_id,
     )
-    units = [coverage.start(world, union, enterprise, command.approved_on, "enterprises") for enterprise in command.enterprises]
-    return [Fact(union_subject(union_id), data, command.approved_on), *units]
+    until = command.dissolved_on
+    units = [
+        coverage.start(world, union, enterprise, command.approved_on, "enterprises", until=until) for enterprise in command.enterprises
+    ]
+    facts = [Fact(union_subject(union_id), data, command.approved_on), *units]
+    if until is not None and command.dissolved_reason is not None:
+        if until < command.approved_on:
+            raise Unprocessable("BEFORE_FOUNDING", field="dissolved_on", params={"founded_on": command.approved_on.isoformat()})
+        facts.append(dissolved(union.id, until, command.dissolved_reason))
+        facts += [_end_with(world, union, enterprise, until) for enterprise in command.enterprises]
+    return facts
+
+
+def _end_with(world: World, union: Union, enterprise_id: UUID, on: date) -> Fact:
+    """The end of coverage by a union that was dissolved, or that of an enterprise that had closed by then."""
+    closed_on = world.enterprises[enterprise_id].closed_on
+    if closed_on is not None and closed_on < on:
+        return coverage.end(union, enterprise_id, max(closed_on, union.founded_on), ENTERPRISE_CLOSED)
+    return coverage.end(union, enterprise_id, on, UNION_DISSOLVED)
 
 
 def _require_right_number(command: Found) -> None:
@@ -66,44 +87,56 @@ def _require_right_number(command: Found) -> None:
 def dissolve(world: World, command: Dissolve) -> list[Fact]:
     """The union ends on a date, and with it its coverage of every unit that it still covers.
 
-    The union's whole coverage must be loaded. Raises ALREADY_DISSOLVED (409), BEFORE_FOUNDING, BEFORE_COVERAGE (422).
+    It may be entered after later closures of units: it takes the place of what followed from them. The union's whole coverage must be
+    loaded. Raises ALREADY_DISSOLVED (409), BEFORE_FOUNDING, BEFORE_COVERAGE (422).
     """
     union = world.union(command.union_id)
-    if union.dissolved is not None:
-        raise Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": union.dissolved.on.isoformat()})
-    require_end_after_all(world, union, command.on)
+    before = union.dissolved
+    if before is not None and (before.reason != LAST_UNIT_CLOSED or command.on >= before.on):
+        raise Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": before.on.isoformat()})
+    facts = world.coverage_of(union.id)
+    require_end_after_all(union, (fact for fact in facts if fact.reason != ENTERPRISE_CLOSED), command.on)
+    earlier = Reason(coverage.EARLIER_END)
     return [
-        dissolved(union.id, command.on, command.reason),
+        dissolved(union.id, command.on, command.reason)
+        if before is None
+        else corrected_dissolution(union, before, command.on, command.reason, earlier),
+        *(coverage.corrected_end(fact, command.on, earlier, ends_by=UNION_DISSOLVED) for fact in facts if fact.on > command.on),
         *(
             coverage.end(union, enterprise, command.on, UNION_DISSOLVED)
-            for enterprise in sorted({fact.enterprise_id for fact in world.coverage_of(union.id)})
+            for enterprise in sorted({fact.enterprise_id for fact in facts})
             if coverage.active(world, union.id, enterprise)
         ),
     ]
 
 
-def require_end_after_all(world: World, union: Union, on: date) -> None:
+def require_end_after_all(union: Union, facts: Iterable[CoverageFact], on: date) -> None:
     """A union does not end before it began, nor before it began or ceased to cover a unit."""
     if on < union.founded_on:
         raise Unprocessable("BEFORE_FOUNDING", field="on", params={"founded_on": union.founded_on.isoformat()})
-    latest = max((fact.on for fact in world.coverage_of(union.id) if fact.reason != UNION_DISSOLVED), default=on)
+    latest = max((fact.on for fact in facts if fact.reason != UNION_DISSOLVED), default=on)
     if on < latest:
         raise Unprocessable("BEFORE_COVERAGE", field="on", params={"on": latest.isoformat()})
 
 
-def decide_found(world: World, command: Found, _today: date) -> Decision:
-    """A new union; it ends at once with units that have closed. Warns of a date before a unit settled."""
+def decide_found(world: World, command: Found, today: date) -> Decision:
+    """A new union, or a past one; it ends at once with units that have closed. Warns of a date before a unit settled."""
+    if command.dissolved_on is not None:
+        require_day(command.dissolved_on, today, "dissolved_on")
     union_id = uuid7()
     facts = found(world, command, union_id)
     warnings = {code for enterprise in command.enterprises for code in coverage.settled(world, enterprise, command.approved_on)}
     return Decision(after_closures(world, facts, command.enterprises), str(union_id), union_subject(union_id), sorted(warnings))
 
 
-def decide_cover(world: World, command: Cover, _today: date) -> Decision:
-    """Coverage begins or ends; what begins at an enterprise that has closed ends at once."""
+def decide_cover(world: World, command: Cover, today: date) -> Decision:
+    """Coverage begins or ends, or is a past one; what begins at an enterprise that has closed ends at once."""
+    if command.ended_on is not None:
+        require_day(command.ended_on, today, "ended_on")
     facts = coverage.change(world, command)
     warnings = coverage.settled(world, command.enterprise_id, command.on) if command.started else []
     facts = after_closures(world, facts, [command.enterprise_id])
+    facts += end_of_union(world.after(facts), command.union_id)
     return Decision(facts, str(command.union_id), enterprise_subject(command.enterprise_id), warnings)
 
 
@@ -186,6 +219,6 @@ def require_whole(world: World, fact: Standing, _command: Revision) -> None:
     if first < union.founded_on:
         raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
     if union.dissolved is not None:
-        require_end_after_all(world, union, union.dissolved.on)
+        require_end_after_all(union, facts, union.dissolved.on)
     for enterprise_id in {one.enterprise_id for one in facts}:
         coverage.require_whole_coverage(world, union_id, enterprise_id)

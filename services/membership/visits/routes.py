@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from services.membership.reads import READ, require_resource
+from services.membership.reads import READ
 from services.membership.world import enterprise_subject
 from shared.contracts.membership import VisitMade
 from shared.directory.store import enterprises
@@ -18,7 +18,9 @@ from shared.http.forms import Id
 from shared.http.pages import Cursors
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
+from shared.problems.errors import NotFound
 from shared.process import db
+from shared.service.reads import sight_of_enterprise
 from shared.writing import listing
 from shared.writing.listing import Listed
 from shared.writing.routes import Limit
@@ -34,13 +36,17 @@ async def list_visits(
     limit: Limit = 100,
     after: str | None = None,
 ) -> Response:
-    """The visits of an enterprise as they stand, in the order in which they were recorded. A correction names `event_id`."""
+    """The visits of an enterprise as they stand, in the order in which they were recorded. A correction names `event_id`.
+
+    Those of the days on which the enterprise was in the caller's areas, which row-level security knows.
+    """
     caller.require(READ)
     cursors: Cursors = request.app.state.cursors
     last = cursors.decode(after, tuple[int])[0] if after else 0
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-        found = (await enterprises(conn, [enterprise])).get(enterprise)
-        await require_resource(conn, caller, found.park if found else None)
+        if enterprise not in await enterprises(conn, [enterprise]):
+            raise NotFound("NOT_FOUND")
+        await sight_of_enterprise(conn, caller, enterprise)
     async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
         rows = await listing.listed(conn, enterprise_subject(enterprise), VisitMade, last, limit + 1)
     items = rows[:limit]

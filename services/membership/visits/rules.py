@@ -14,7 +14,7 @@ from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.writing.facts import Decision, Fact
 from shared.writing.table import Access
 
-OUTCOME = r"[A-Za-z0-9_.-]{1,64}"
+LONGEST_OUTCOME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def needs(needs: Needs, command: MakeVisit) -> None:
 
 def permit(world: World, command: MakeVisit, access: Access) -> None:
     """The enterprise must be granted."""
-    grants.enterprise(world, access, command.enterprise_id, "enterprise_id")
+    grants.enterprise(world, access, command.enterprise_id, command.visited_on, "enterprise_id")
 
 
 def decide(_world: World, command: MakeVisit, _today: date) -> Decision:

@@ -60,8 +60,30 @@ class ViewOptions:
         """The page of an enterprise."""
         return self._at(f"/enterprises/{enterprise}", **more)
 
+    def facts(self, enterprise: Any) -> str:
+        """The timeline of an enterprise as CSV."""
+        return self._at(f"/enterprises/{enterprise}/facts.csv")
+
+    def changes(self, measure: str, area: str | None = None, **more: Any) -> str:
+        """The page that explains why a figure changed."""
+        return self._figure("/changes", measure, area, **more)
+
+    def changes_file(self, measure: str, area: str | None = None, **more: Any) -> str:
+        """The same as CSV."""
+        return self._figure("/changes.csv", measure, area, **more)
+
+    def explain_file(self, measure: str, area: str | None = None, **more: Any) -> str:
+        """The list behind a figure as CSV."""
+        return self._figure("/explain.csv", measure, area, **more)
+
     def explain(self, measure: str, area: str | None = None, **more: Any) -> str:
         """The page that explains a figure."""
-        days = {"as_of": self.as_of, "known_at": self.known_at}
-        parameters = {"area": area, "measure": measure, **days, **more}
-        return f"/explain?{urlencode({name: value for name, value in parameters.items() if value is not None})}"
+        return self._figure("/explain", measure, area, **more)
+
+    def explaining(self, measure: str, area: str | None = None, **more: Any) -> dict[str, Any]:
+        """The parameters of the page that explains a figure."""
+        found = {"area": area, "measure": measure, "as_of": self.as_of, "known_at": self.known_at, **more}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _figure(self, path: str, measure: str, area: str | None, **more: Any) -> str:
+        return f"{path}?{urlencode(self.explaining(measure, area, **more))}"

@@ -22,6 +22,7 @@ from services.metrics.settings import Settings
 from shared.http.auth import Caller
 from shared.http.tokens import Verifier, caller_of
 from shared.problems.errors import Problem, Unauthorised, Unavailable
+from shared.problems.personal import holds_resident_number
 from shared.problems.texts import CONTROL
 from shared.process.clock import utc_now
 from shared.process.logs import described
@@ -114,7 +115,9 @@ class Provider:
                 raise _failed("sub")
             officer = granted
         name = identity.get("name") or identity.get("preferred_username") or ""
-        return replace(officer, name=CONTROL.sub("", name)[:LONGEST_NAME] if isinstance(name, str) else "")
+        if not isinstance(name, str) or holds_resident_number(name):
+            name = ""
+        return replace(officer, name=CONTROL.sub("", name)[:LONGEST_NAME])
 
     async def sign_out_address(self) -> str | None:
         """Where the browser also ends its session at the provider; None if it offers that not, or does not answer."""

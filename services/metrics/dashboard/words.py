@@ -69,12 +69,20 @@ class Words:
         """A count with separated thousands."""
         return NONE if value is None else format_decimal(value, locale=self.language).replace("-", MINUS)
 
+    def tenths(self, rate: Rate) -> int | None:
+        """A rate in tenths of a percent; None without a base."""
+        return tenths(rate.n, rate.d) if rate.d else None
+
     def signed(self, value: int | None) -> str:
         """Tenths with their sign."""
         if value is None:
             return NONE
         sign = "+" if value > 0 else MINUS if value < 0 else ""
         return f"{sign}{abs(value) // 10}.{abs(value) % 10}"
+
+    def change(self, value: int) -> str:
+        """A difference with its sign."""
+        return f"+{self.number(value)}" if value > 0 else self.number(value)
 
     def rate(self, rate: Rate) -> str:
         """A rate in percent with one decimal, without the percent sign."""

@@ -14,23 +14,30 @@ from datetime import date
 from typing import assert_never
 
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, Move, NotCounted, Withdrawal, kind_of
-from services.metrics.explaining.contributors import id_of
+from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.explaining.measures import measure_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, contribution_on, parts
+from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
+from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.measures import Vector
 from services.metrics.folding.recorded import changes_from
 from shared.process.db import Record
 
 CHUNK = 100
+START = ("", -1)
+"""Before the first share of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The question: the figure as of `as_of`, as known at `known_from` and at `known_to`. `measure` None: all of them."""
+    """The question: the figure as of `as_of`, as known at `known_from` and at `known_to`.
+
+    `measure`: one of `measures.COMPARED`; None: all counts.
+    """
 
     area: str | None
     as_of: date
@@ -40,7 +47,7 @@ class Window:
 
     def matters(self, change: Vector) -> bool:
         """Whether a change is one of the measure asked for."""
-        return change != 0 and (self.measure is None or any(parts(change, self.measure)))
+        return change != 0 and (self.measure is None or any(measure_of(self.measure).of(counts_of(change))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +56,19 @@ class Share:
 
     `kind`: new (occurred after `known_from`), late (occurred by then, known later), correction (or withdrawal), move, or area.
 
-    `event` is the row of `facts`; None where a version of an area was withdrawn and not replaced.
+    `event` is the row of `facts`; None where a version of an area was withdrawn and not replaced, or where the caller may not see it.
+    `hidden`: the caller may not know whose share it is.
     """
 
     kind: str
     subject: str
     name: str | None
-    event: Record | None
+    event: Row | None
     position: int
     before: Vector
     after: Vector
+    credit_code: str | None = None
+    hidden: bool = False
 
 
 async def totals(snapshot: Snapshot, window: Window) -> tuple[Vector, Vector]:
@@ -83,19 +93,22 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
         if len(subjects) < CHUNK:
             break
         start = subjects[-1] + "\x01"
-    return await _named(snapshot, found[:limit]), len(found) > limit
+    return await _shown(snapshot, window, found[:limit]), len(found) > limit
 
 
 async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str) -> list[str]:
     parks = None if scope.parks is None else list(scope.parks)
-    return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
+    async with unrestricted(snapshot):
+        return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
 
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:
     conn, generation = snapshot.conn, snapshot.generation
     sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_from)
     events: defaultdict[str, list[Record]] = defaultdict(list)
-    for row in await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to):
+    async with unrestricted(snapshot):
+        rows = await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to)
+    for row in rows:
         events[row["subject"]].append(row)
     return [share for subject in subjects if subject in sets for share in _replayed(sets[subject], events[subject], window, scope)]
 
@@ -109,7 +122,7 @@ def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Sco
         known.add(changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"]))
         after = _contribution(known, window, scope)
         if window.matters(after - before):
-            yield Share(_classified(kind, row, window), row["subject"], None, row, position, before, after)
+            yield Share(_classified(kind, row, window), row["subject"], None, dict(row), position, before, after)
         before = after
 
 
@@ -143,14 +156,15 @@ async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Shar
     causes = {park: _cause(snapshot, window, (old, tree), park) for park in changed}
     known = [cause for cause in causes.values() if cause is not None]
     subjects = [f"area/{cause['code']}" for cause in known]
-    events = await sql.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
+    async with unrestricted(snapshot):
+        events = await sql.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
     found = []
     for park, value in sorted((park, value) for park, value in held.items() if park is not None):
         before, after = (value, 0) if park in was else (0, value)
         cause = causes[park]
         if window.matters(after - before):
             event = events.get(cause["event_id"]) if cause is not None else None
-            found.append(Share("area", f"area/{park}", tree.display_name(park), event, 0, before, after))
+            found.append(Share("area", f"area/{park}", tree.display_name(park), dict(event) if event else None, 0, before, after))
     return found
 
 
@@ -161,12 +175,23 @@ def _cause(snapshot: Snapshot, window: Window, trees: tuple[Tree, Tree], park: s
     return max(versions, key=lambda row: row["recorded_at"], default=None)
 
 
-async def _named(snapshot: Snapshot, page: Sequence[Share]) -> list[Share]:
-    ids = [id_of(share.subject) for share in page if share.subject.startswith("enterprise/")]
-    names = await sql.names(snapshot.conn, snapshot.generation, ids)
+async def _shown(snapshot: Snapshot, window: Window, page: Sequence[Share]) -> list[Share]:
+    """The shares with names, and without who and what the caller may not see."""
+    conn, generation = snapshot.conn, snapshot.generation
+    subjects = [share.subject for share in page if not share.subject.startswith("area/")]
+    unseen = await hidden(snapshot, subjects, window.as_of)
+    enterprises = await sql.known_names(conn, generation, [id_of(subject) for subject in subjects if not is_union(subject)])
+    unions = await sql.union_names(conn, generation, [id_of(subject) for subject in subjects if is_union(subject)])
+    events = {row["event_id"]: row for row in await shown_rows(snapshot, [share.event for share in page if share.event is not None])}
     found = []
     for share in page:
-        row = names.get(id_of(share.subject)) if share.subject.startswith("enterprise/") else None
-        name = row["name"] if row else share.name
-        found.append(replace(share, name=name))
+        event = events.get(share.event["event_id"]) if share.event is not None else None
+        if share.subject.startswith("area/"):
+            found.append(replace(share, event=event))
+        elif share.subject in unseen:
+            found.append(replace(share, event=event, hidden=True))
+        elif (row := enterprises.get(id_of(share.subject))) is not None:
+            found.append(replace(share, event=event, name=row["name"], credit_code=row["credit_code"]))
+        else:
+            found.append(replace(share, event=event, name=unions.get(id_of(share.subject))))
     return found

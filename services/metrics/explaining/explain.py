@@ -1,14 +1,14 @@
-"""What makes up a figure: the enterprises (or unions) that contribute to it, and the events behind each.
+"""A figure as its explanation says it, and the events behind the contribution of one enterprise or union.
 
-The contributions of all pages add up to the figure: both are C(F_k, t) of the same facts. The ledger sums its steps; this module computes
-it again from the stored facts.
+The figure is read from the ledger. The contributions (`contributors`, `ranking`) are computed again from the stored facts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from services.metrics.counted import (
     BY_KIND,
@@ -23,14 +23,18 @@ from services.metrics.counted import (
     kind_of,
     kinds_of,
 )
-from services.metrics.explaining.contributors import Contribute, Contribution, contributor, contributors
+from services.metrics.explaining.contributors import Question, counts_in
+from services.metrics.explaining.measures import TIME_TO_FOUND, Amounts, measure_of
+from services.metrics.explaining.waits import Waits, durations, require_durations
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, contribution_on, parts
-from services.metrics.folding.facts import FactSet
+from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.scope import counts_of
+from services.metrics.figures.visibility import Row, shown_rows, unrestricted
 from shared.process.db import Record
 
-FIRST = (datetime.min.replace(tzinfo=UTC), "", 0)
+Position: TypeAlias = tuple[datetime, str, int]
+"""(recorded_at, source, sequence) of an event."""
+FIRST: Position = (datetime.min.replace(tzinfo=UTC), "", 0)
 
 DEFAULT = (Aspect.LIFE, Aspect.HEADCOUNT, Aspect.COVERAGE)
 ASPECTS: dict[str, tuple[Aspect, ...]] = {
@@ -49,6 +53,9 @@ ASPECTS: dict[str, tuple[Aspect, ...]] = {
     "unions": (Aspect.UNION,),
     "worker_joining_rate_all": (Aspect.LIFE, Aspect.HEADCOUNT, Aspect.MEMBERS),
     "worker_joining_rate_unionised": (Aspect.LIFE, Aspect.HEADCOUNT, Aspect.COVERAGE, Aspect.MEMBERS),
+    "units_headcount_unknown": (Aspect.LIFE, Aspect.HEADCOUNT),
+    "headcount_completeness": (Aspect.LIFE, Aspect.HEADCOUNT),
+    "joining_lag": (Aspect.LIFE, Aspect.HEADCOUNT, Aspect.MEMBERS),
 }
 """{measure: the aspects of the facts that can change it}; every other measure has DEFAULT."""
 BY_CLASS = frozenset(("industry", "size", "ownership"))
@@ -58,7 +65,7 @@ BY_CLASS = frozenset(("industry", "size", "ownership"))
 class Behind:
     """One event behind a contribution. `in_force` is False if, as known at that day, a later event replaced or withdrew it or it states no fact."""
 
-    row: Record
+    row: Row
     in_force: bool
 
 
@@ -70,41 +77,72 @@ def kinds_behind(measure: str, by: str | None) -> tuple[str, ...]:
     return kinds_of(*aspects)
 
 
-async def contributions(
-    snapshot: Snapshot, scope: Scope, measure: str, as_of: date, known_at: date, after: str, limit: int
-) -> tuple[list[Contribution], bool]:
-    """The next `limit` contributors after a subject, in order of subject, and whether there are more."""
-    found = await sql.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
-    # Where the figure is 0 nobody contributes.
-    parks = [park for park, value in found.items() if park is not None and any(parts(value, measure)) and scope.may_hold(park)]
-    return await contributors(snapshot, _contribute(scope, measure, as_of, known_at), known_at, parks, after, limit)
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """Two amounts twelve months before and now: by how much faster the first grew than the second."""
+
+    before: Amounts
+    now: Amounts
+
+    @property
+    def rate(self) -> Rate:
+        """The growth of the first less that of the second; without a base where one of them was 0."""
+        (part, whole), (part_now, whole_now) = self.before, self.now
+        return Rate(part_now * whole - whole_now * part, part * whole) if part and whole else Rate(0, 0)
 
 
-async def one(snapshot: Snapshot, scope: Scope, measure: str, as_of: date, known_at: date, subject: str) -> Contribution | None:
-    """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
-    return next(iter(await contributor(snapshot, _contribute(scope, measure, as_of, known_at), known_at, subject)), None)
+Figure: TypeAlias = int | Rate | Lag | Waits
 
 
-def _contribute(scope: Scope, measure: str, as_of: date, known_at: date) -> Contribute:
-    def contribute(subject: str, facts: FactSet) -> Contribution | None:
-        cell, value = contribution_on(facts, as_of, known_at)
-        return Contribution(subject, cell, parts(value, measure)) if cell is not None and scope.holds(cell) else None
+async def figure(snapshot: Snapshot, question: Question) -> Figure:
+    """The figure itself, from the ledger. Raises REBUILD_NEEDED (503) of the time to found."""
+    if question.measure == TIME_TO_FOUND:
+        return await _waits(snapshot, question)
+    measure = measure_of(question.measure)
+    amounts = await _amounts(snapshot, question, question.as_of)
+    match measure.form:
+        case "count":
+            return amounts[0]
+        case "rate":
+            return Rate(*amounts)
+        case "lag":
+            return Lag(await _amounts(snapshot, question, question.before), amounts)
 
-    return contribute
+
+async def _amounts(snapshot: Snapshot, question: Question, day: date) -> Amounts:
+    return measure_of(question.measure).of(counts_of(await counts_in(snapshot, question, day)))
 
 
-async def events(
-    snapshot: Snapshot, scope: Scope, measure: str, as_of: date, known_at: date, subject: str, after: tuple[datetime, str, int], limit: int
-) -> tuple[list[Behind], bool]:
+async def _waits(snapshot: Snapshot, question: Question) -> Waits:
+    require_durations(snapshot)
+    answer = await durations(snapshot, area=question.area, by=question.by, as_of=question.as_of, known_at=question.known_at)
+    if question.group is None:
+        return answer.total
+    return next((row for row in answer.rows if row.code == question.group), Waits(question.group))
+
+
+def position_of(behind: Behind) -> Position:
+    """The position of an event in the order of recording."""
+    return behind.row["recorded_at"], behind.row["source"], behind.row["sequence"]
+
+
+async def events(snapshot: Snapshot, question: Question, subject: str, after: Position, limit: int) -> tuple[list[Behind], bool]:
     """The next events behind a contribution in the order in which they were recorded, and whether there are more."""
-    kinds = kinds_behind(measure, scope.by)
-    conn, generation = snapshot.conn, snapshot.generation
-    rows = await sql.facts_of(conn, generation, subject, as_of, known_at, kinds, after, limit + 1)
-    corrected = await sql.corrections(conn, generation, subject, known_at)
-    return [Behind(row, _in_force(row, corrected)) for row in rows[:limit]], len(rows) > limit
+    conn, generation, known_at = snapshot.conn, snapshot.generation, question.known_at
+    kinds = kinds_behind(question.measure, question.by)
+    rows = await sql.facts_of(conn, generation, subject, question.as_of, known_at, kinds, after, limit + 1)
+    return await behind(snapshot, subject, known_at, rows[:limit]), len(rows) > limit
 
 
-def _in_force(row: Record, corrected: dict[tuple[str, int], int]) -> bool:
+async def behind(snapshot: Snapshot, subject: str, known_at: date, rows: Sequence[Record]) -> list[Behind]:
+    """Events of one subject as the caller may see them, in their order."""
+    async with unrestricted(snapshot):
+        corrected = await sql.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+    return [Behind(row, in_force(row, corrected)) for row in await shown_rows(snapshot, [dict(row) for row in rows])]
+
+
+def in_force(row: Row, corrected: Mapping[tuple[str, int], int]) -> bool:
+    """Whether an event states a fact that no later one replaced or withdrew; `corrected`: {(source, rank): sequence of the last correction}."""
     match BY_KIND[kind_of(row["type"])]:
         case Withdrawal():
             return False

@@ -12,6 +12,7 @@ from datetime import date
 from services.metrics.counted import MEMBERS, kind_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.recorded import changes_from
 from shared.process.db import Record
@@ -34,10 +35,13 @@ async def sets_of(snapshot: Snapshot, rows: Sequence[Record], known_at: date) ->
 async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> dict[str, FactSet]:
     conn, generation = snapshot.conn, snapshot.generation
     changes: defaultdict[str, list[FactChange]] = defaultdict(list)
-    for row in await sql.facts_known(conn, generation, subjects, known_at, list(MEMBERS)):
+    async with unrestricted(snapshot):
+        facts = await sql.facts_known(conn, generation, subjects, known_at, list(MEMBERS))
+        net = await sql.members_known(conn, generation, subjects, known_at, MEMBERS)
+    for row in facts:
         known, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
         changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
     members: defaultdict[str, dict[int, int]] = defaultdict(dict)
-    for row in await sql.members_known(conn, generation, subjects, known_at, MEMBERS):
+    for row in net:
         members[row["subject"]][row["occurred_on"].toordinal()] = row["net"]
     return {subject: FactSet.rebuilt(changes[subject], members[subject], known_at.toordinal()) for subject in subjects}

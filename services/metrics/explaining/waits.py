@@ -10,17 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
-from uuid import UUID
 
-from services.metrics.explaining.contributors import Contribution, contributor, contributors
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
-from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
-from services.metrics.folding.durations import EPOCH, FOUNDED, Kind
-from services.metrics.folding.facts import FactSet
+from services.metrics.folding.durations import FOUNDED, Kind, days_of
 from shared.problems.errors import Unavailable
 
 FIRST_FOLD_VERSION = 2
@@ -84,14 +80,10 @@ async def durations(
     total = Waits(ALL, tree.display_name(area) if area else label(ALL, ALL, language))
     groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
     for key, kind, value, count in found:
-        days = _days(kind, value, as_of)
+        days = days_of(kind, value, as_of)
         total.add(kind, days, count)
         groups[tree.district(key) if by == "district" else key or UNKNOWN].append((kind, days, count))
     return Answer([_group(code, name_of(by, code, tree, language), groups[code]) for code in sorted(groups)] if by else [], total)
-
-
-def _days(kind: Kind, value: int, as_of: date) -> int:
-    return value if kind == FOUNDED else as_of.toordinal() - EPOCH - value
 
 
 def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:
@@ -99,22 +91,3 @@ def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Wai
     for kind, days, count in counts:
         group.add(kind, days, count)
     return group
-
-
-async def contributions(
-    snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, after: str, limit: int, enterprise: UUID | None = None
-) -> tuple[list[Contribution], bool]:
-    """The next `limit` enterprises in order of subject after `after`, and whether there are more; or one. Values: (founded, waiting, days)."""
-
-    def contribute(subject: str, facts: FactSet) -> Contribution | None:
-        found = time_to_found_on(facts, as_of, known_at)
-        if found is None or not scope.holds(found.cell):
-            return None
-        founded = found.kind == FOUNDED
-        return Contribution(subject, found.cell, (int(founded), int(not founded), _days(found.kind, found.value, as_of)))
-
-    if enterprise is not None:
-        return await contributor(snapshot, contribute, known_at, f"enterprise/{enterprise}"), False
-    rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
-    parks = sorted({row["key"] for row in rows if row["key"] and scope.may_hold(row["key"])})
-    return await contributors(snapshot, contribute, known_at, parks, after, limit)

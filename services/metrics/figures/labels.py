@@ -71,3 +71,8 @@ def label(table: str, code: str, language: str) -> str:
     if pair is None:
         return code
     return pair[1] if language == "en" else pair[0]
+
+
+def reason_text(type_name: str, code: str | None, language: str) -> str | None:
+    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it."""
+    return code

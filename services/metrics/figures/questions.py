@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from services.metrics.figures import sql
 from services.metrics.figures.finality import Finality
@@ -20,7 +21,30 @@ from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 
 ALL = "all"
+MOST_KEPT = 50_000
+"""Items; about 15 MB."""
+MOST_LISTS = 64
 BY = ("district", "park", "industry", "size", "ownership")
+
+
+class KeptLists:
+    """Lists that were computed last, so that their next pages need not be: {key: list}, at most MOST_KEPT items together.
+
+    A key holds everything that the list depends on, the version vector too.
+    """
+
+    def __init__(self) -> None:
+        self._lists: dict[Hashable, Sequence[Any]] = {}
+
+    def get(self, key: Hashable) -> Sequence[Any] | None:
+        """A list that was kept; None if it was not, or is no longer."""
+        return self._lists.get(key)
+
+    def keep(self, key: Hashable, items: Sequence[Any]) -> None:
+        """Keep a list; the oldest ones go."""
+        self._lists[key] = items
+        while sum(map(len, self._lists.values())) > MOST_KEPT or len(self._lists) > MOST_LISTS:
+            del self._lists[next(iter(self._lists))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,10 @@ class Snapshot:
     today: date
     areas: AreaVersions
     finality: Finality
+    lists: KeptLists
+    setting: str = ""
+    granted: Container[str] = frozenset()
+    """The codes of the areas of the caller, and of all within them, by the latest tree; `setting`: its areas for row-level security."""
 
     @property
     def version(self) -> str:
@@ -111,12 +139,14 @@ class Snapshots:
         self._shards = shards
         self._stale_reason = stale_reason
         self._trees = AreaVersionsCache()
+        self._lists = KeptLists()
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         """A snapshot of the serving generation. `areas`: those whose names row-level security shows; None: none."""
         async with self._pool.acquire(timeout=10) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-            await conn.execute("SELECT set_config('parkunion.areas', $1, true)", areas.setting() if areas else "")
+            setting = areas.setting() if areas else ""
+            await sql.see_areas(conn, setting)
             row = await sql.serving(conn, self._shards)
             versions = {int(shard): version for shard, version in row["versions"].items()}
             today = self._clock.day_of(row["asked_at"])
@@ -124,7 +154,10 @@ class Snapshots:
             # From the same snapshot as the held events, which are deleted as soon as a topic is found recreated.
             reason = self._stale_reason() or (StaleReason.LOG_INCOMPLETE if row["log_incomplete"] else None)
             finality = Finality(row["closed_day"], row["oldest_held"], reason)
-            yield Snapshot(conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality)
+            granted = known.granted(areas) if areas else frozenset()
+            yield Snapshot(
+                conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality, self._lists, setting, granted
+            )
 
 
 async def coverage(

@@ -57,7 +57,7 @@ def contribution_on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell |
     """(cell, contribution) of an enterprise or union on a business day, as known at a day: C(F_k, t). Cell None: it does not count."""
     day, known = as_of.toordinal(), known_at.toordinal()
     assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.fact_sets"
-    segment = at(_shape(facts, known), day)
+    segment = at(shape_known(facts, known_at), day)
     if segment.cell is None:
         return None, 0
     counts = facts.totals if known >= facts.newest else facts.members_known(known)
@@ -67,11 +67,13 @@ def contribution_on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell |
 
 def time_to_found_on(facts: FactSet, as_of: date, known_at: date) -> Duration | None:
     """How long an enterprise waited, or has been waiting, for a union on a business day, as known at a day: D(F_k, t)."""
-    past = [span for span in spans(_shape(facts, known_at.toordinal())) if span.start <= as_of.toordinal()]
+    past = [span for span in spans(shape_known(facts, known_at)) if span.start <= as_of.toordinal()]
     return past[-1].duration if past else None
 
 
-def _shape(facts: FactSet, known: int) -> list[Segment]:
+def shape_known(facts: FactSet, known_at: date) -> list[Segment]:
+    """The step function of an enterprise or union as known at a day."""
+    known = known_at.toordinal()
     return facts.shape if known >= facts.newest_attribute else segments(facts.in_force(known))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
@@ -70,12 +71,18 @@ ORDER BY subject
 """
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
+KNOWN_NAMES = "SELECT id, name, credit_code FROM g{g}.names WHERE id = ANY ($1::uuid[])"
+UNION_NAMES = "SELECT id, name FROM g{g}.unions WHERE id = ANY ($1::uuid[])"
+SOUGHT = """
+SELECT id FROM g{g}.names WHERE strpos(lower(normalize(name, NFKC)), $1) > 0 OR strpos(lower(credit_code), $1) > 0
+UNION ALL SELECT id FROM g{g}.unions WHERE strpos(lower(normalize(name, NFKC)), $1) > 0
+"""
 LEARNED = """
 SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
 AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
 ORDER BY subject LIMIT $4
 """
-FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says"
+FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason"
 FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
 ORDER BY subject, recorded_at, source, sequence
@@ -98,12 +105,21 @@ AND (CASE WHEN type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdraw
 AND (recorded_at, source, sequence) > ($5, $6, $7)
 ORDER BY recorded_at, source, sequence LIMIT $8
 """
+TIMELINE = f"""
+SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = $1 AND known_day <= $3
+AND (type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1') OR (occurred_on <= $2 AND split_part(type, '.', 2) = ANY ($4::text[])))
+AND (occurred_on, recorded_at, source, sequence) < ($5, $6, $7, $8)
+ORDER BY occurred_on DESC, recorded_at DESC, source DESC, sequence DESC LIMIT $9
+"""
 CORRECTIONS = """
 SELECT source, w.rank::bigint AS rank, max(sequence) AS latest FROM g{g}.facts
 CROSS JOIN LATERAL jsonb_path_query(says, '$.withdrawn[*].rank') AS w(rank)
 WHERE subject = $1 AND known_day <= $2 AND type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1') GROUP BY 1, 2
 """
 """A correction withdraws one fact, a withdrawal several; the JSON path reads both."""
+
+
+STAYS = "SELECT subject, since, until, park FROM g{g}.stays WHERE subject = ANY ($1::text[]) ORDER BY subject, since"
 
 
 @cache
@@ -127,6 +143,16 @@ async def serving(conn: Connection, shards: int = 0) -> Record:
     if row is None:
         raise NoServingGeneration("no generation is serving")
     return row
+
+
+async def see_areas(conn: Connection, setting: str) -> None:
+    """From here on in the transaction, row-level security shows the rows of these areas (`Areas.setting`)."""
+    await conn.execute("SELECT set_config('parkunion.areas', $1, true)", setting)
+
+
+async def stays(conn: Connection, generation: int, subjects: Sequence[str]) -> list[Record]:
+    """Rows (subject, since, until, park): where subjects were, by subject and date."""
+    return await conn.fetch(_sql(STAYS, generation), subjects)
 
 
 class NoServingGeneration(Exception):
@@ -191,6 +217,25 @@ async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) 
     return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
 
 
+async def known_names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
+    """{id: row (name, credit_code)} of the enterprises that were ever in an area of the caller."""
+    return {row["id"]: row for row in await conn.fetch(_sql(KNOWN_NAMES, generation), enterprises)}
+
+
+async def union_names(conn: Connection, generation: int, unions: Sequence[UUID]) -> dict[UUID, str | None]:
+    """{id: name} of unions."""
+    return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)}
+
+
+async def sought(conn: Connection, generation: int, text: str) -> set[UUID]:
+    """The enterprises and unions whose name or credit code contains a text, whatever the width and case of the letters.
+
+    Of the enterprises, those that were ever in an area of the caller.
+    """
+    normal = unicodedata.normalize("NFKC", text).strip().lower()
+    return {row["id"] for row in await conn.fetch(_sql(SOUGHT, generation), normal)}
+
+
 async def learned(
     conn: Connection, generation: int, known_from: date, known_to: date, start: str, limit: int, parks: Collection[str] | None
 ) -> list[str]:
@@ -234,6 +279,20 @@ async def facts_of(
 ) -> list[Record]:
     """Events of one subject of some kinds, with their corrections and withdrawals, in the order of recording."""
     return await conn.fetch(_sql(FACTS_OF, generation), subject, as_of, known_at, list(kinds), *after, limit)
+
+
+async def timeline(
+    conn: Connection,
+    generation: int,
+    subject: str,
+    as_of: date,
+    known_at: date,
+    kinds: Collection[str],
+    before: tuple[date, datetime, str, int],
+    limit: int,
+) -> list[Record]:
+    """Events of one subject as of a day, with every correction and withdrawal known by then, the latest business date first."""
+    return await conn.fetch(_sql(TIMELINE, generation), subject, as_of, known_at, list(kinds), *before, limit)
 
 
 async def corrections(conn: Connection, generation: int, subject: str, known_at: date) -> dict[tuple[str, int], int]:

@@ -7,11 +7,13 @@ version, so that no total loses figures because an area is dated later. An unkno
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
 from services.metrics.figures import sql
+from shared.directory.visibility import EveryArea
+from shared.http.auth import Areas
 from shared.process.db import Connection, Record
 
 UNKNOWN = "unknown"
@@ -100,6 +102,12 @@ class AreaVersions:
     def latest(self) -> Tree:
         """The tree of the last versions, which decides access."""
         return self.at(date.max, date.max)
+
+    def granted(self, areas: Areas) -> Container[str]:
+        """The codes of the granted areas and of all within them, by the latest tree."""
+        if areas.everything:
+            return EveryArea()
+        return frozenset().union(*(self.latest().under(code) for code in areas.codes))
 
     def learned(self, code: str, after: date, until: date) -> list[Record]:
         """The versions of an area that became known in (after, until]."""

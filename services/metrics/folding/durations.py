@@ -44,6 +44,11 @@ class Span(NamedTuple):
     duration: Duration | None
 
 
+def days_of(kind: Kind, value: int, as_of: date) -> int:
+    """The days that an enterprise waited, or has been waiting by `as_of`."""
+    return value if kind == FOUNDED else as_of.toordinal() - EPOCH - value
+
+
 Key: TypeAlias = tuple[Cell, int, int, Kind, int]
 """(cell, effective day, known day, kind, value)"""
 

@@ -208,7 +208,7 @@ def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
 
 def _name_row(subject: str, registration: EnterpriseRegistered | None, facts: FactSet) -> NameRow:
     """The park is that of the last fact that names one, whatever the day."""
-    placing = [(fact.occurred, fact.rank, fact.content.park) for fact in facts.in_force() if isinstance(fact.content, InPark)]
+    placing = facts.placing()
     park = max(placing)[2] if placing else None
     name, code = (registration.name, registration.credit_code) if registration else (None, None)
     return NameRow(_id_of(subject), name, code, park)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import NamedTuple
 
 import msgspec
 
 from services.metrics import counted
-from services.metrics.counted import Headcount, Kept, Members, Uncounted
+from services.metrics.counted import Founding, Headcount, InPark, Kept, Members, Uncounted
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
 from shared import contracts
 from shared.contracts import Envelope, Event, UnreadableEvent
@@ -175,6 +176,16 @@ class FactSet:
     def in_force(self, known: int = FOREVER - 1) -> list[AttributeFact]:
         """The facts other than members that are in the set at a known day."""
         return [fact for fact in self.attributes if fact.known <= known < fact.until]
+
+    def placing(self) -> list[tuple[date, int, str]]:
+        """(day, rank, park or seat) of each fact in force that says where the enterprise or union is."""
+        found = []
+        for fact in self.in_force():
+            if isinstance(fact.content, InPark):
+                found.append((date.fromordinal(fact.occurred), fact.rank, fact.content.park))
+            elif isinstance(fact.content, Founding):
+                found.append((date.fromordinal(fact.occurred), fact.rank, fact.content.seat_area))
+        return found
 
     def members_known(self, known: int) -> dict[int, int]:
         """{occurred day: net} of members as known at a day."""

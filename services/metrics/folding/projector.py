@@ -10,9 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime
-
-from opentelemetry.trace import SpanKind
+from datetime import date
 
 from services.metrics.folding import feed, store
 from services.metrics.folding.compaction import close_days
@@ -21,9 +19,8 @@ from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.ledger import Rows, fold
 from shared.contracts.streams import EventWithdrawn
-from shared.process.clock import Clock, utc_now
+from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
-from shared.process.telemetry import commands_reached
 from shared.sequencing.records import ShardBatch
 
 SLICE = 0.02
@@ -41,12 +38,10 @@ class Projector:
         self._cells: dict[Cell, int] = {}
         self._sets: defaultdict[int, dict[str, FactSet]] = defaultdict(dict)
         self._folded: dict[int, dict[str, FactSet]] = {}
-        self._began: dict[int, datetime] = {}
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded.pop(batch.shard, None)
-        self._began[batch.shard] = utc_now()
         effects = await self._read(conn, batch)
         if not effects.facts:
             return
@@ -70,9 +65,6 @@ class Projector:
         kept.update(self._folded.pop(batch.shard, {}))
         for subject in list(kept)[: max(0, len(kept) - MOST_SETS)]:
             del kept[subject]
-        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.events)}
-        commands = (event.traceparent for event in batch.events)
-        commands_reached(commands, "metrics.project", SpanKind.CONSUMER, self._began.pop(batch.shard, utc_now()), attributes)
 
     async def _read(self, conn: Connection, batch: ShardBatch) -> BatchEffects:
         effects, until = BatchEffects(), time.perf_counter() + SLICE

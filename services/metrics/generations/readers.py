@@ -28,6 +28,8 @@ RESTART_AFTER = 5.0
 """Seconds before a failed reader is restarted."""
 READER_CONNECTIONS = 3
 STOP_WITHIN = 3.0
+SESSION = "metrics.folding"
+"""Up to 0.2 it was metrics.projector; migration 0008 waits until no session is called so."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +53,7 @@ class GenerationReaders:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises the error that ended the serving generation's reader."""
-        pool = await db.create_pool(self._settings.dsn, application_name="metrics.projector", max_size=1)
+        pool = await db.create_pool(self._settings.dsn, application_name=SESSION, max_size=1)
         try:
             while not stop.is_set():
                 with contextlib.suppress(*db.OUTAGES):
@@ -106,7 +108,7 @@ class GenerationReaders:
     async def _run_reader(self, generation: int, stop: asyncio.Event) -> None:
         settings = self._settings
         broker = self._broker()
-        pool = await db.create_pool(settings.dsn, application_name="metrics.projector", by_key=True, max_size=READER_CONNECTIONS)
+        pool = await db.create_pool(settings.dsn, application_name=SESSION, by_key=True, max_size=READER_CONNECTIONS)
         try:
             projector = Projector(pool, settings.clock, generation)
             reader = Reader(
@@ -122,6 +124,7 @@ class GenerationReaders:
                 clock=settings.clock,
                 on_closed=projector.on_closed,
                 batch=settings.fold_batch,
+                span="metrics.project",
             )
             await reader.run(stop)
         finally:

@@ -12,6 +12,7 @@ from services.metrics.folding.ledger import Key
 from services.metrics.folding.measures import MEASURES, Vector, packed
 from services.metrics.folding.store import AREA_COLUMNS, FactRow
 from services.metrics.generations.refold import Refolded, digested
+from shared.directory.visibility import stays
 from shared.process.db import Connection
 
 Contents: TypeAlias = dict[Any, Any]
@@ -51,6 +52,7 @@ AREAS = "SELECT {columns} FROM g{g}.areas_facts WHERE shard = $1"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE shard = $1"
 UNIONS = "SELECT id, name, seat FROM g{g}.unions WHERE shard = $1"
 PLACEMENTS = "SELECT park, subject FROM g{g}.placements WHERE shard = $1"
+STAYS = "SELECT subject, since, until, park FROM g{g}.stays WHERE shard = $1"
 SEEN = "SELECT source, subject, sequence, event_id FROM seen WHERE generation = $1 AND shard = $2"
 HELD = 'SELECT topic, "offset", kind, source, subject, sequence FROM held WHERE generation = $1 AND shard = $2'
 
@@ -105,6 +107,7 @@ async def contents(conn: Connection, generation: int, shard: int, *, attributed:
         "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
         "enterprises": {row["id"].int: tuple(row)[1:] for row in await conn.fetch(NAMES.format(g=generation), shard)},
         "placements": {(row["park"], row["subject"]): True for row in await conn.fetch(PLACEMENTS.format(g=generation), shard)},
+        "stays": {(row["since"], row["subject"]): tuple(row)[2:] for row in await conn.fetch(STAYS.format(g=generation), shard)},
         "seen": {
             (row["source"], row["subject"]): (row["sequence"], row["event_id"].int) for row in await conn.fetch(SEEN, generation, shard)
         },
@@ -127,6 +130,7 @@ def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Con
         "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
         "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
         "placements": dict.fromkeys(refolded.placements, True),
+        "stays": {(stay.since, subject): stay[1:] for subject, facts in refolded.sets.items() for stay in stays(facts.placing())},
         "seen": {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
         "held": {at: (parked.kind, *parked.record.stream, parked.record.sequence) for at, parked in refolded.held.items()},
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import date
 from typing import cast
 
 from fastapi import Request
 
+from services.metrics.explaining.measures import EXPLAINED
 from services.metrics.figures.questions import Snapshot, Snapshots
-from services.metrics.folding.measures import INDEX, RATES
 from shared.http.auth import Caller
 from shared.http.forms import EARLIEST
 from shared.problems.errors import NotFound, Unprocessable
@@ -56,7 +56,7 @@ def days_of(snapshot: Snapshot, as_of: date | None, known_at: date | None) -> tu
     return day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
 
 
-def require_measure(measure: str | None) -> None:
-    """Raises NOT_ONE_OF (422) unless `measure` is None, a count or a rate."""
-    if measure is not None and measure not in INDEX and measure not in RATES:
-        raise Unprocessable("NOT_ONE_OF", field="measure", params={"expected": ", ".join((*INDEX, *RATES))})
+def require_measure(measure: str | None, allowed: Collection[str] = EXPLAINED) -> None:
+    """Raises NOT_ONE_OF (422) unless `measure` is None or one of those allowed."""
+    if measure is not None and measure not in allowed:
+        raise Unprocessable("NOT_ONE_OF", field="measure", params={"expected": ", ".join(allowed)})

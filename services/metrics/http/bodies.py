@@ -7,18 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from services.metrics.explaining.changes import Share
-from services.metrics.explaining.contributors import Contribution
-from services.metrics.explaining.explain import Behind
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapshot
-from services.metrics.figures.scope import parts
 from services.metrics.figures.survival import Step
 from services.metrics.figures.tree import Area, Tree
 from services.metrics.folding.coverage import RULE_VERSION
-from services.metrics.folding.measures import INDEX, MEASURES, PUBLISHED, RATES, Vector, unpacked
+from services.metrics.folding.measures import INDEX, PUBLISHED, unpacked
 from shared.http.answers import json_response
-from shared.process.db import Record
 
 VERSION_HEADER = "X-Parkunion-Version"
 
@@ -65,55 +60,6 @@ def rate_body(rate: Rate) -> dict[str, Any]:
 
 def _fraction(numerator: int, denominator: int) -> dict[str, int]:
     return {"numerator": numerator, "denominator": denominator}
-
-
-def figure_body(value: Vector, measure: str) -> Any:
-    """A count, or a rate."""
-    amount = parts(value, measure)
-    return rate_body(Rate(*amount)) if measure in RATES else amount[0]
-
-
-def contribution_body(contribution: Contribution) -> dict[str, Any]:
-    """The fields of `ContributionAnswer`."""
-    value = contribution.value
-    return {
-        "id": contribution.subject.partition("/")[2],
-        "subject": contribution.subject,
-        "name": contribution.name,
-        "credit_code": contribution.credit_code,
-        **dict(zip(("park", "industry", "size", "ownership"), contribution.cell, strict=True)),
-        "contribution": value[0] if len(value) == 1 else _fraction(*value),
-    }
-
-
-def event_body(row: Record) -> dict[str, Any]:
-    """The fields of `EventAnswer` from a row of `facts`."""
-    columns = ("type", "source", "subject", "sequence", "occurred_on", "recorded_at")
-    return {"id": row["event_id"], **{name: row[name] for name in columns}}
-
-
-def behind_body(behind: Behind) -> dict[str, Any]:
-    """The fields of `BehindAnswer`."""
-    return {**event_body(behind.row), "in_force": behind.in_force, "says": behind.row["says"]}
-
-
-def share_body(change: Share, measure: str | None) -> dict[str, Any]:
-    """The fields of `ShareAnswer`."""
-    event = event_body(change.event) if change.event is not None else None
-    before, after = counts_of(change.before, measure), counts_of(change.after, measure)
-    measures = {
-        name: {"before": value, "after": after[name], "delta": after[name] - value}
-        for name, value in before.items()
-        if value != after[name]
-    }
-    return {"kind": change.kind, "subject": change.subject, "name": change.name, "event": event, "measures": measures}
-
-
-def counts_of(value: Vector, measure: str | None) -> dict[str, int]:
-    """{measure: count} of all measures, or of those that make up one measure or rate."""
-    names = MEASURES if measure is None else RATES.get(measure, (measure,))
-    counts = unpacked(value)
-    return {name: counts[INDEX[name]] for name in names}
 
 
 def area_body(tree: Tree, area: Area) -> dict[str, Any]:

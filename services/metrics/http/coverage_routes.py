@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any, NamedTuple, cast
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from services.metrics.explaining import changes, explain
 from services.metrics.figures import questions
 from services.metrics.figures.definitions import DEFINITIONS
-from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.folding.measures import RATES
-from services.metrics.http.access import READ, day_or_today, days_of, granted_snapshot, require_measure, snapshots_of
-from services.metrics.http.bodies import (
-    area_body,
-    basis,
-    behind_body,
-    contribution_body,
-    counts_of,
-    coverage_body,
-    figure_body,
-    page,
-    share_body,
-)
-from services.metrics.http.schemas import (
-    After,
-    Area,
-    AreasAnswer,
-    AsOf,
-    By,
-    ChangesAnswer,
-    CoverageAnswer,
-    DefinitionsAnswer,
-    ExplainAnswer,
-    KnownAt,
-    Limit,
-    Measure,
-)
+from services.metrics.http.access import READ, days_of, granted_snapshot, snapshots_of
+from services.metrics.http.bodies import area_body, basis, coverage_body, page
+from services.metrics.http.figure_tables import coverage_table
+from services.metrics.http.schemas import Area, AreasAnswer, AsOf, By, CoverageAnswer, DefinitionsAnswer, KnownAt
+from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import json_response, language_of
-from shared.http.forms import EARLIEST, Day, Id
-from shared.http.pages import Cursors
 from shared.http.web import CallerOf
-from shared.problems.errors import NotFound, Unprocessable
 
 router = APIRouter(prefix="/v1")
 
 
-class Figure(NamedTuple):
-    """The figure to explain, in the order of the parameters of `explain`."""
-
-    snapshot: Snapshot
-    scope: Scope
-    measure: str
-    as_of: date
-    known_at: date
-
-
-def _cursors(request: Request) -> Cursors:
-    return cast(Cursors, request.app.state.cursors)
-
-
-@router.get("/coverage", response_model=CoverageAnswer, tags=["coverage"])
+@router.get("/coverage", response_model=CoverageAnswer, tags=["coverage"], responses=AS_CSV)
 async def coverage(
     request: Request,
     caller: CallerOf,
@@ -73,108 +30,17 @@ async def coverage(
     by: Annotated[By | None, Query()] = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
+    form: Format = "json",
 ) -> Response:
     """The coverage of an area: counts, and rates with numerator and denominator; `by` groups, the total is always the last row."""
     async with granted_snapshot(request, caller, area) as snapshot:
         day, known = days_of(snapshot, as_of, known_at)
-        answer = await questions.coverage(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
+        language = language_of(request)
+        answer = await questions.coverage(snapshot, area=area, by=by, as_of=day, known_at=known, language=language)
+        if form == "csv":
+            table = coverage_table([*answer.rows, answer.total], basis(snapshot, as_of=day, known_at=known))
+            return await csv_response(request, table, language, f"{area or 'all'}-coverage.csv")
         return page(snapshot, coverage_body(snapshot, answer))
-
-
-@router.get("/coverage/explain", response_model=ExplainAnswer, response_model_exclude_none=True, tags=["coverage"])
-async def explain_figure(
-    request: Request,
-    caller: CallerOf,
-    measure: Measure,
-    area: Area = None,
-    by: Annotated[By | None, Query()] = None,
-    group: Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.")] = None,
-    as_of: AsOf = None,
-    known_at: KnownAt = None,
-    enterprise: Annotated[Id | None, Query(description="Only this one (for `unions`: this union), and the events behind it.")] = None,
-    limit: Limit = 100,
-    after: After = None,
-) -> Response:
-    """The enterprises that make a figure up, and for one of them every event behind it."""
-    caller.require(READ)
-    require_measure(measure)
-    if group is not None and by is None:
-        raise Unprocessable("FIELD_REQUIRED", field="by")
-    async with granted_snapshot(request, caller, area) as snapshot:
-        day, known = days_of(snapshot, as_of, known_at)
-        answer = await questions.coverage(snapshot, area=area, by=by, as_of=day, known_at=known)
-        scope = Scope.of(snapshot.areas.at(day, known), area, by, group)
-        body = {
-            **basis(snapshot, as_of=day, known_at=known),
-            "area": area,
-            "by": by,
-            "group": scope.group,
-            "measure": measure,
-            "figure": figure_body(answer.figures(group), measure),
-        }
-        figure, cursors = Figure(snapshot, scope, measure, day, known), _cursors(request)
-        if enterprise is None:
-            listed = await _contributors(figure, cursors, after, limit)
-        else:
-            listed = await _events(figure, enterprise, cursors, after, limit)
-        return page(snapshot, {**body, **listed})
-
-
-async def _contributors(figure: Figure, cursors: Cursors, after: str | None, limit: int) -> dict[str, Any]:
-    start = cursors.decode(after, tuple[str])[0] if after else ""
-    found, more = await explain.contributions(*figure, start, limit)
-    return {"items": [contribution_body(one) for one in found], "next": cursors.encode([found[-1].subject]) if more else None}
-
-
-async def _events(figure: Figure, enterprise: UUID, cursors: Cursors, after: str | None, limit: int) -> dict[str, Any]:
-    subject = f"{'union' if figure.measure == 'unions' else 'enterprise'}/{enterprise}"
-    contribution = await explain.one(*figure, subject)
-    if contribution is None:
-        raise NotFound("UNKNOWN_ENTERPRISE", field="enterprise", params={"enterprise": str(enterprise)})
-    start = cursors.decode(after, tuple[datetime, str, int]) if after else explain.FIRST
-    events, more = await explain.events(*figure, subject, start, limit)
-    following = None
-    if more:
-        last = events[-1].row
-        following = cursors.encode([last["recorded_at"].isoformat(), last["source"], last["sequence"]])
-    return {"items": [contribution_body(contribution)], "events": [behind_body(behind) for behind in events], "next": following}
-
-
-@router.get("/coverage/changes", response_model=ChangesAnswer, tags=["coverage"])
-async def explain_change(
-    request: Request,
-    caller: CallerOf,
-    known_from: Annotated[Day, Query(description="The end of this day is the earlier state of knowledge.")],
-    known_to: Annotated[Day | None, Query(description="The end of this day is the later one; today by default.")] = None,
-    as_of: AsOf = None,
-    area: Area = None,
-    measure: Measure | None = None,
-    limit: Limit = 100,
-    after: After = None,
-) -> Response:
-    """Why the figures of a business day changed between two days of knowledge: each event with its share; the shares add up."""
-    caller.require(READ)
-    require_measure(measure)
-    async with granted_snapshot(request, caller, area) as snapshot:
-        until = day_or_today(snapshot, known_to, "known_to")
-        if known_from > until:
-            raise Unprocessable("DATE_OUT_OF_RANGE", field="known_from", params={"earliest": EARLIEST, "latest": f"known_to ({until})"})
-        window = changes.Window(area, day_or_today(snapshot, as_of, "as_of"), known_from, until, measure)
-        cursors = _cursors(request)
-        start = cursors.decode(after, tuple[str, int]) if after else ("", -1)
-        before, now = await changes.totals(snapshot, window)
-        found, more = await changes.shares(snapshot, window, start, limit)
-        body = {
-            **basis(snapshot, as_of=window.as_of, known_from=known_from, known_to=until),
-            "area": area,
-            "measure": measure,
-            "before": counts_of(before, measure),
-            "after": counts_of(now, measure),
-            "delta": counts_of(now - before, measure),
-            "items": [share_body(change, measure) for change in found],
-            "next": cursors.encode([found[-1].subject, found[-1].position]) if more else None,
-        }
-        return page(snapshot, body)
 
 
 @router.get("/areas", response_model=AreasAnswer, tags=["areas"])

@@ -11,7 +11,9 @@ from services.metrics.explaining import waits
 from services.metrics.explaining.waits import Waits, require_durations
 from services.metrics.http.access import READ, days_of, granted_snapshot
 from services.metrics.http.bodies import basis, page, step_body, waits_body
+from services.metrics.http.figure_tables import curve_table, durations_table
 from services.metrics.http.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt
+from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import language_of
 from shared.http.web import CallerOf
 from shared.problems.errors import Unprocessable
@@ -19,7 +21,7 @@ from shared.problems.errors import Unprocessable
 router = APIRouter(prefix="/v1/durations", tags=["durations"])
 
 
-@router.get("", response_model=DurationsAnswer)
+@router.get("", response_model=DurationsAnswer, responses=AS_CSV)
 async def durations(
     request: Request,
     caller: CallerOf,
@@ -27,17 +29,22 @@ async def durations(
     by: Annotated[By | None, Query()] = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
+    form: Format = "json",
 ) -> Response:
     """How long enterprises waited from their start to their first union: how many, and the median with those that are waiting still."""
     async with granted_snapshot(request, caller, area) as snapshot:
         require_durations(snapshot)
         day, known = days_of(snapshot, as_of, known_at)
-        answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
+        language = language_of(request)
+        answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language)
+        if form == "csv":
+            table = durations_table([*answer.rows, answer.total], basis(snapshot, as_of=day, known_at=known))
+            return await csv_response(request, table, language, f"{area or 'all'}-durations.csv")
         rows = [waits_body(row) for row in (*answer.rows, answer.total)]
         return page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows})
 
 
-@router.get("/curve", response_model=CurveAnswer)
+@router.get("/curve", response_model=CurveAnswer, responses=AS_CSV)
 async def curve(
     request: Request,
     caller: CallerOf,
@@ -46,6 +53,7 @@ async def curve(
     group: Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.")] = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
+    form: Format = "json",
 ) -> Response:
     """The Kaplan–Meier curve of an area, or of one group in it: the share that is still waiting after so many days."""
     caller.require(READ)
@@ -56,6 +64,9 @@ async def curve(
         day, known = days_of(snapshot, as_of, known_at)
         answer = await waits.durations(snapshot, area=area, by=by, as_of=day, known_at=known, language=language_of(request))
         row = answer.total if group is None else next((row for row in answer.rows if row.code == group), Waits(group))
+        if form == "csv":
+            table = curve_table(row.curve(), {"area": area, "group": group, **basis(snapshot, as_of=day, known_at=known)})
+            return await csv_response(request, table, language_of(request), f"{group or area or 'all'}-time_to_found.csv")
         body = {
             **basis(snapshot, as_of=day, known_at=known),
             "area": area,

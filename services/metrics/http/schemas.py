@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal, TypeAlias
-from uuid import UUID
+from datetime import date
+from typing import Annotated, Literal, TypeAlias
 
 from fastapi import Query
 from pydantic import BaseModel
 
-from services.metrics.folding.measures import MEASURES, RATES
 from shared.http.forms import AreaCode, Day
 
 By: TypeAlias = Literal["district", "park", "industry", "size", "ownership"]
@@ -18,7 +16,6 @@ AsOf = Annotated[Day | None, Query(description="The business day; today by defau
 KnownAt = Annotated[Day | None, Query(description="As known at the end of this day; today by default.")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 After = Annotated[str | None, Query(description="The `next` of the page before.")]
-Measure = Annotated[str, Query(json_schema_extra={"enum": [*MEASURES, *RATES]}, description="A count or a rate.")]
 
 
 class RateAnswer(BaseModel):
@@ -110,88 +107,6 @@ class CurveAnswer(Basis):
     group: str | None
     row: WaitsAnswer
     steps: list[StepAnswer]
-
-
-class NumeratorAndDenominator(BaseModel):
-    """What one enterprise adds to a rate."""
-
-    numerator: int
-    denominator: int
-
-
-class EventAnswer(BaseModel):
-    """One event as its source published it, without its personal side."""
-
-    id: UUID
-    type: str
-    source: str
-    subject: str
-    sequence: int
-    occurred_on: date
-    recorded_at: datetime
-
-
-class BehindAnswer(EventAnswer):
-    """An event behind a contribution; `in_force` is false if a later one corrected or withdrew it, and of a withdrawal. `says`: what of it counts."""
-
-    in_force: bool
-    says: dict[str, Any] | None
-
-
-class ContributionAnswer(BaseModel):
-    """One enterprise (or union); the contributions of all pages add up to the figure."""
-
-    id: UUID
-    subject: str
-    name: str | None
-    credit_code: str | None
-    park: str | None
-    industry: str | None
-    size: str | None
-    ownership: str | None
-    contribution: int | NumeratorAndDenominator
-
-
-class ExplainAnswer(Basis):
-    """What makes a figure up; `events` only with `enterprise=`."""
-
-    area: str | None
-    by: By | None
-    group: str | None
-    measure: str
-    figure: int | RateAnswer
-    items: list[ContributionAnswer]
-    events: list[BehindAnswer] | None = None
-    next: str | None
-
-
-class ShareAnswer(BaseModel):
-    """One event's share of a change: per measure the enterprise's contribution before and after it."""
-
-    kind: Literal["new", "late", "correction", "move", "area"]
-    subject: str
-    name: str | None
-    event: EventAnswer | None
-    measures: dict[str, dict[str, int]]
-
-
-class ChangesAnswer(BaseModel):
-    """Why figures changed between two days of knowledge; the deltas of all pages add up to `delta`."""
-
-    as_of: date
-    known_from: date
-    known_to: date
-    provisional: list[str]
-    closed_day: date | None
-    rule_version: str
-    fold_version: int
-    area: str | None
-    measure: str | None
-    before: dict[str, int]
-    after: dict[str, int]
-    delta: dict[str, int]
-    items: list[ShareAnswer]
-    next: str | None
 
 
 class AreaAnswer(BaseModel):

@@ -34,6 +34,7 @@ from shared.process.clock import utc_now
 HEARTBEAT = 15.0
 SEND_WITHIN = 30.0
 """Seconds that a client may take to accept an event; a slower one is disconnected and may resume."""
+HEARTBEAT_EVENT = b": \n\n"
 RETRY = b"retry: 1000\n\n"
 LONGEST_ID = 4096
 NO_VERSION = 2**63
@@ -72,12 +73,12 @@ async def stream(
     last_event_id: Annotated[str | None, Query(max_length=LONGEST_ID)] = None,
     last_event_header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID)] = None,
 ) -> Response:
-    """Events `coverage` (rows that changed, the total among them; all rows if `full`) and `age` (of the data, and why)."""
+    """Events `coverage` (rows that changed, the total among them; all rows if `full`), `age` (of the data, and why), and `end` with its reason."""
     hub: Hub = request.app.state.hub
     async with granted_snapshot(request, caller, area) as snapshot:
         if as_of is not None:
             day_or_today(snapshot, as_of, "as_of")
-    subscriber = await hub.subscribe(StreamQuery(area, by, as_of, language_of(request)))
+    subscriber = await hub.subscribe(StreamQuery(area, by, as_of, language_of(request)), caller.client)
     known: set[str] | None = None
     if sent := last_event_header or last_event_id:
         try:
@@ -121,8 +122,35 @@ def _versions(sent: str, generation: int) -> dict[int, int] | None:
     return found if id_generation == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
 
 
+class StreamGrant:
+    """Whether an open stream is still its caller's to read: asked again at every push, and when the tree of areas has changed."""
+
+    def __init__(self, hub: Hub, caller: Caller, area: str | None) -> None:
+        self._hub = hub
+        self._caller = caller
+        self._area = area
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the token, or the session, expires."""
+        return max(0.0, self._caller.expires_at - utc_now().timestamp())
+
+    async def ended(self) -> str | None:
+        """Why the stream is granted no longer; None: it is."""
+        if not self.seconds_left:
+            return "TOKEN_EXPIRED"
+        if not await self._caller.still_in():
+            return "SIGNED_OUT"
+        areas, versions = self._caller.areas, self._hub.areas
+        # An area that the hub has not read yet was granted by the request itself.
+        if self._area is not None and self._area in versions and not areas.inside(versions.latest().path(self._area)):
+            return "AREA_NOT_GRANTED"
+        return None
+
+
 class EventStream(Response):
-    """The open answer. It ends when the client disconnects, its token expires, the service stops, or an event is not accepted in time."""
+    """The open answer. It ends with an event `end` when it is granted no longer; it also ends when the client disconnects, the service stops,
+    or an event is not accepted in time."""
 
     media_type = "text/event-stream"
 
@@ -131,8 +159,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._hub = hub
         self._subscriber = subscriber
-        self._expires_at = caller.expires_at
-        self._still_in = caller.still_in
+        self._grant = StreamGrant(hub, caller, subscriber.channel.query.area)
         self._first = True
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,19 +186,16 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def _next(self) -> bytes:
-        left = self._expires_at - utc_now().timestamp()
-        update = await self._subscriber.next_update(min(HEARTBEAT, max(0.0, left)))
-        if left <= HEARTBEAT and utc_now().timestamp() >= self._expires_at:
+        update = await self._subscriber.next_update(min(HEARTBEAT, self._grant.seconds_left))
+        reason = "TOO_MANY_STREAMS" if self._subscriber.displaced else await self._grant.ended()
+        if reason is not None:
             self._subscriber.close()
-            return b'event: end\ndata: {"reason":"TOKEN_EXPIRED"}\n\n'
-        if not await self._still_in():
-            self._subscriber.close()
-            return b'event: end\ndata: {"reason":"SIGNED_OUT"}\n\n'
+            return _event("end", {"reason": reason}, None)
         if update is None:
-            return b": \n\n"
+            return HEARTBEAT_EVENT
         figures = self._coverage(update) if update.rows is not None or self._first else b""
         self._first = False
-        return figures + (self._age() if update.send_age else b"")
+        return figures + (self._age() if update.send_age else b"") or HEARTBEAT_EVENT
 
     def _coverage(self, update: Update) -> bytes:
         rows, hub, encoded = update.rows or (), self._hub, self._subscriber.channel.encoded

@@ -23,6 +23,7 @@ from services.metrics.folding import feed
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.feed import CHANNEL, NewBatches, TooOld
 from services.metrics.live import tables
+from services.metrics.live.shares import Shares
 from services.metrics.live.subscribers import Channel, StreamQuery, Subscriber
 from services.metrics.live.tables import CoverageTable
 from shared.problems.errors import Unavailable
@@ -36,8 +37,6 @@ GATHER_FOR = 0.025
 POLL_EVERY = 1.0
 """Seconds after which the feed is read without a notification."""
 SEND_AGE_EVERY = 5.0
-MOST_SUBSCRIBERS = 2000
-MOST_DAYS = 16
 LONGEST_BACKOFF = 5.0
 
 OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, sql.NoServingGeneration)
@@ -57,6 +56,7 @@ class Hub:
         self._conn: Connection | None = None
         self._tables: dict[date | None, CoverageTable] = {}
         self._channels: dict[StreamQuery, Channel] = {}
+        self._shares = Shares()
         self._areas = AreaVersions([])
         self._signature = (0, 0)
         self._cells: dict[int, Cell] = {}
@@ -228,23 +228,27 @@ class Hub:
             self.freshness = replace(self.freshness, reason=StaleReason.DATABASE_UNREACHABLE)
             self._mark_age()
 
-    async def subscribe(self, query: StreamQuery) -> Subscriber:
-        """Add a subscriber. Raises UNAVAILABLE (503) with too many subscribers, or while the database is unreachable."""
-        if self.closed or self.subscribers >= MOST_SUBSCRIBERS:
+    async def subscribe(self, query: StreamQuery, client: str) -> Subscriber:
+        """Add a subscriber. Raises what `Shares.require` does, and UNAVAILABLE (503) while the database is unreachable."""
+        if self.closed:
             raise Unavailable("UNAVAILABLE")
+        self._shares.require(client, query.as_of)
         async with self._lock:
             if self._conn is None or not self._tables:
                 raise Unavailable("UNAVAILABLE")
+            for taken in self._shares.make_room(client, query.as_of):
+                taken.give_way()
+                self.leave(taken)
             if query not in self._channels:
                 if query.as_of not in self._tables:
                     await self._add_table(self._conn, query.as_of)
                 self._channels[query] = Channel(query, self._tables[query.as_of])
-            return self._channels[query].subscribe()
+            subscriber = self._channels[query].subscribe(client)
+            self._shares.add(subscriber)
+            return subscriber
 
     async def _add_table(self, conn: Connection, day: date | None) -> None:
         """Add the table of a day, at the versions of the others."""
-        if len(self._tables) >= MOST_DAYS:
-            raise Unavailable("UNAVAILABLE")
         try:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
                 update = await self._read_feed(conn)
@@ -259,6 +263,7 @@ class Hub:
         """Remove a subscriber, and its channel and table if no other uses them."""
         channel = subscriber.channel
         channel.subscribers.discard(subscriber)
+        self._shares.remove(subscriber)
         if not channel.subscribers and self._channels.get(channel.query) is channel:
             del self._channels[channel.query]
             day = channel.query.as_of

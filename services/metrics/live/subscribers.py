@@ -39,9 +39,11 @@ class Update:
 class Subscriber:
     """One stream; `await next_update(seconds)` waits for an update."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, client: str) -> None:
         self.channel = channel
+        self.client = client
         self.closed = False
+        self.displaced = False
         self._wake = asyncio.Event()
         self._groups = set[str]()
         self._full = False
@@ -65,9 +67,18 @@ class Subscriber:
         self._send_age = True
         self._wake.set()
 
+    def look(self) -> None:
+        """Look at once whether the stream is still granted: areas have changed."""
+        self._wake.set()
+
     def close(self) -> None:
         """End the stream."""
         self.closed = True
+        self._wake.set()
+
+    def give_way(self) -> None:
+        """End the stream, and tell it that another client needs its share."""
+        self.displaced = True
         self._wake.set()
 
     async def next_update(self, seconds: float) -> Update | None:
@@ -100,9 +111,9 @@ class Channel:
     def _view(self, table: CoverageTable) -> CoverageView:
         return CoverageView(table, self.query.area, self.query.by, self.query.language)
 
-    def subscribe(self) -> Subscriber:
+    def subscribe(self, client: str) -> Subscriber:
         """Add a subscriber without a pending update."""
-        subscriber = Subscriber(self)
+        subscriber = Subscriber(self, client)
         self.subscribers.add(subscriber)
         return subscriber
 
@@ -116,6 +127,8 @@ class Channel:
         before, self.view = self.view, self._view(table)
         if groups := self.view.differs_from(before):
             self._mark_groups(groups, None)
+        for subscriber in self.subscribers:
+            subscriber.look()
 
     def reload(self, table: CoverageTable) -> None:
         """Show a newly loaded table."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Any
 
 from services.registry.areas.area import Area, area_subject
 from services.registry.naming import searchable
 from shared.contracts.registry import AreaKind
+from shared.directory.visibility import EveryArea
+from shared.http.auth import Areas
 from shared.process.db import Connection, Record
 
 TREE = 0x74726565
@@ -65,6 +67,11 @@ async def area_path(conn: Connection, code: str) -> list[str] | None:
     return path
 
 
+async def paths(conn: Connection, codes: Collection[str]) -> dict[str, Sequence[str]]:
+    """{area: itself and all that it lies in}, of those that exist."""
+    return {code: area.path for code, area in (await areas(conn, codes)).items()}
+
+
 async def put_areas(conn: Connection, changed: Sequence[Area]) -> None:
     """Write areas, new or changed."""
     await conn.execute(
@@ -88,6 +95,14 @@ async def drop_areas(conn: Connection, codes: Collection[str]) -> None:
 async def page(conn: Connection, parent: str | None, q: str, after: str | None, limit: int) -> list[dict[str, Any]]:
     """Areas by code: those directly in `parent` ('' for the roots), whose name or code holds `q`, behind `after`."""
     return [_answer(row) for row in await conn.fetch(LIST, after or "", parent, searchable(q), limit)]
+
+
+async def granted(conn: Connection, granted_areas: Areas) -> Container[str]:
+    """The codes of the granted areas and of all within them. Read with all areas."""
+    if granted_areas.everything:
+        return EveryArea()
+    rows = await conn.fetch("SELECT code FROM areas WHERE path && $1::text[]", list(granted_areas.codes))
+    return granted_areas.codes.union(row["code"] for row in rows)
 
 
 async def one(conn: Connection, code: str) -> dict[str, Any] | None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
 from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
+from shared.contracts.codes import CLOSING, OWNERSHIP
 from shared.contracts.ids import uuid7
-from shared.http.forms import Command, Text
+from shared.http.forms import Command, Listed, Note, Text
 from shared.journal.reasons import reason_of
 
 CreditCode = Annotated[str | None, read(fields.credit_code), text(null=True, minLength=18, maxLength=18)]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
-Ownership = Annotated[str | None, read(fields.ownership), text(null=True, pattern=anchored(fields.OWNERSHIP))]
+Ownership = Annotated[str, Field(max_length=fields.LONGEST_OWNERSHIP), Listed(OWNERSHIP)]
 Workers = Annotated[int, read(fields.workers), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": fields.MOST_WORKERS})]
 Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type": ["number", "string", "null"], "minimum": 0})]
 
@@ -28,7 +29,7 @@ class EnterpriseBody(Command):
     credit_code: CreditCode = None
     park: AreaCode
     industry: Industry = None
-    ownership: Ownership = None
+    ownership: Ownership | None = None
     settled_on: Day
 
     def command(self) -> RegisterEnterprise:
@@ -63,7 +64,7 @@ class ClassificationBody(Command):
 
     on: Day
     industry: Industry = None
-    ownership: Ownership = None
+    ownership: Ownership | None = None
     revenue: Revenue = None
 
     def of(self, enterprise_id: UUID) -> Reclassify:
@@ -72,11 +73,12 @@ class ClassificationBody(Command):
 
 
 class ClosureBody(Command):
-    """The enterprise operates no longer. `reason` is a code, or a text that stays with the service."""
+    """The enterprise operates no longer. `note`: a text that stays with the service."""
 
     on: Day
-    reason: Text
+    reason: Annotated[Text, Listed(CLOSING)]
+    note: Note | None = None
 
     def of(self, enterprise_id: UUID) -> Close:
         """The command."""
-        return Close(enterprise_id, self.on, reason_of(self.reason))
+        return Close(enterprise_id, self.on, reason_of(self.reason, self.note))

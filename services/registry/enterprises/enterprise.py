@@ -98,6 +98,13 @@ def enterprise_of(history: History, before: tuple[date, int] | None = None) -> E
     return enterprise
 
 
+def parks_of(history: History) -> list[tuple[date, str]]:
+    """(from this day on, park), by the facts that hold, in order."""
+    placing: list[tuple[Standing, EnterpriseRegistered | EnterpriseMoved]] = [*history.holding(EnterpriseRegistered)[-1:]]
+    placing += history.holding(EnterpriseMoved)
+    return [(fact.on, data.park) for fact, data in sorted(placing, key=lambda pair: pair[0].order())]
+
+
 def enterprise_subject(enterprise_id: UUID) -> str:
     """The stream of an enterprise."""
     return f"enterprise/{enterprise_id}"

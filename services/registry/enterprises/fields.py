@@ -7,7 +7,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from services.registry.enterprises import credit_code as credit_codes
-from shared.journal.reasons import REASON_CODE
+from shared.contracts.codes import CLOSING, OWNERSHIP
+from shared.problems.personal import resident_number
 from shared.writing import fields
 from shared.writing.fields import Wrong
 
@@ -16,18 +17,21 @@ HIGHEST_REVENUE = 10_000_000_000_000
 """Yuan a year."""
 INDUSTRY = re.compile(r"[A-T]\d{0,4}", re.ASCII)
 YUAN = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-OWNERSHIP = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
+LONGEST_OWNERSHIP = 32
+ENTERPRISE = "9"
+"""Credit codes of enterprises begin with it, resident numbers of citizens never."""
 
 industry = fields.optional(fields.text(INDUSTRY, "INVALID_INDUSTRY"))
 """A section letter of GB/T 4754-2017 with up to four class digits; None is unknown. Raises INVALID_INDUSTRY."""
-ownership = fields.optional(fields.text(OWNERSHIP, "INVALID_OWNERSHIP"))
-"""A code, for instance three digits of GB/T 12402; None is unknown. Raises INVALID_OWNERSHIP."""
-reason_code = fields.text(REASON_CODE, "BAD_FORM")
-"""A reason as a code. Raises BAD_FORM."""
+ownership = fields.optional(fields.code(OWNERSHIP))
+"""A code of the list; None is unknown. Raises INVALID_OWNERSHIP."""
+reason_code = fields.code(CLOSING)
+"""A reason as a code. Raises REASON_NOT_LISTED."""
 
 
 def credit_code(value: Any) -> str | None:
-    """A unified social credit code, in capitals; None if there is none yet. Raises INVALID_CREDIT_CODE, WRONG_CHECK_CHARACTER."""
+    """A unified social credit code, in capitals; None if there is none yet. Raises INVALID_CREDIT_CODE, WRONG_CHECK_CHARACTER,
+    HOLDS_RESIDENT_NUMBER (one such number in 31 also checks as a credit code)."""
     if value is None:
         return None
     code = value.upper() if isinstance(value, str) and value.isascii() else ""
@@ -35,6 +39,8 @@ def credit_code(value: Any) -> str | None:
         raise Wrong("INVALID_CREDIT_CODE")
     if code[-1] != credit_codes.check_character(code):
         raise Wrong("WRONG_CHECK_CHARACTER")
+    if code[0] != ENTERPRISE and resident_number(code):
+        raise Wrong("HOLDS_RESIDENT_NUMBER")
     return code
 
 

@@ -9,16 +9,28 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.registry.enterprises import store
-from services.registry.enterprises.enterprise import enterprise_of, enterprise_subject
-from services.registry.reads import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
+from services.registry.enterprises.enterprise import enterprise_of
+from services.registry.reads import (
+    READ,
+    After,
+    Limit,
+    Part,
+    cursors_of,
+    history_of,
+    page_of,
+    require_granted,
+    require_known,
+    sight_of,
+    with_etag,
+)
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, HeadcountReported
+from shared.directory.visibility import Sight
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.process import db
 from shared.process.db import Connection
-from shared.writing import standing
 from shared.writing.facts import History
 
 router = APIRouter(prefix="/v1")
@@ -47,11 +59,12 @@ async def list_enterprises(
 
 @router.get("/enterprises/{enterprise_id}", tags=["enterprises"])
 async def get_enterprise(request: Request, caller: CallerOf, enterprise_id: Id) -> Response:
-    """An enterprise as it is now, with its placements and headcounts by date."""
+    """An enterprise as it is now, with its placements and headcounts of the days on which it was in the caller's areas."""
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         await _require_granted(conn, caller, enterprise_id)
-        found = await one(conn, enterprise_id)
+        history = await history_of(conn, enterprise_id)
+        found = one(history, await sight_of(conn, caller, history))
     return with_etag(request, found)
 
 
@@ -62,10 +75,8 @@ async def _require_granted(conn: Connection, caller: Caller, enterprise_id: UUID
     await require_granted(conn, caller, park, None)
 
 
-async def one(conn: Connection, enterprise_id: UUID) -> dict[str, Any] | None:
-    """One enterprise as it is now, with the dates of its history; None if it does not exist or was withdrawn."""
-    subject = enterprise_subject(enterprise_id)
-    history = (await standing.whole(conn, [subject])).histories.get(subject, History(subject))
+def one(history: History, sight: Sight) -> dict[str, Any] | None:
+    """One enterprise as it is now, with what is seen of its history; None if it does not exist or was withdrawn."""
     found = enterprise_of(history)
     if found is None:
         return None
@@ -85,9 +96,9 @@ async def one(conn: Connection, enterprise_id: UUID) -> dict[str, Any] | None:
         "settled_on": found.settled_on,
         "closed_on": found.closed_on,
         "closed_reason": found.closed_reason,
-        "placements": _placements(history),
-        "headcounts": [{"on": fact.on, "workers": data.workers} for fact, data in history.holding(HeadcountReported)],
-        "subject": subject,
+        "placements": [placed for placed in _placements(history) if sight.on(placed["from"]) and placed["park"] in sight.granted],
+        "headcounts": [{"on": fact.on, "workers": data.workers} for fact, data in history.holding(HeadcountReported) if sight.on(fact.on)],
+        "subject": history.subject,
         "sequence": history.sequence,
     }
 

@@ -20,7 +20,7 @@ from shared.contracts.registry import SOURCE, AreaKind, AreaRegistered, Enterpri
 from shared.contracts.streams import FactCorrected, Placed
 from shared.http.auth import Areas
 from shared.journal import idempotency
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.problems.errors import Problem
 from shared.process import db
@@ -58,7 +58,7 @@ class Membership:
         """(op, key, body) per line, in one transaction."""
         parsed: list[Line[Any]] = [Line(command(op, body), key, idempotency.fingerprint(b"f", "POST", op, body)) for op, key, body in lines]
         work = carrying_out(TABLE, self.context, areas or Areas.all(), Actor("tester", "api"))
-        return await commands.many(self.pool, "tester", parsed, work)
+        return await commands.many(self.pool, Keys(self.context.fingerprint_key), "tester", parsed, work)
 
     async def do(self, op: str, *, areas: Areas | None = None, key: str | None = None, **body: Any) -> Result:
         """One command."""

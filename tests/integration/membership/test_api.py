@@ -49,7 +49,7 @@ async def test_every_write_route_answers_201_with_its_events(client: Client, mem
     transfer = {"on": "2021-06-01", "union_id": other["id"], "enterprise_id": str(b)}
     status, moved = await client.post(f"/v1/members/{member['id']}/transfer", transfer)
     assert (status, moved["subject"]) == (201, f"enterprise/{b}")
-    status, left = await client.post(f"/v1/members/{moved['id']}/leave", {"on": "2021-07-01", "reason": "退休"})
+    status, left = await client.post(f"/v1/members/{moved['id']}/leave", {"on": "2021-07-01", "reason": "retired", "note": "退休"})
     assert (status, left["id"]) == (201, moved["id"])
     correction = {"corrects": left["event_ids"][0], "reason": "typo", "data": {"on": "2021-07-02"}}
     status, corrected = await client.post("/v1/corrections", correction)
@@ -86,10 +86,16 @@ async def test_bad_input_names_the_field(client: Client, membership: Membership)
         (coverage, {"enterprise_id": "a", "on": "2021-03-01", "started": True}, 422, "INVALID_ID", "enterprise_id"),
         ("/v1/members", {**good, "joined_on": "2020-01-01"}, 422, "NOT_COVERED", "joined_on"),
         ("/v1/members", joining(union["id"], a, "110105194912310021"), 422, "INVALID_DOCUMENT", "document.number"),
-        (f"/v1/members/{uuid7()}/leave", {"on": "2021-03-01", "reason": "x"}, 404, "UNKNOWN_MEMBER", "member_id"),
-        ("/v1/members/x/leave", {"on": "2021-03-01", "reason": "x"}, 422, "INVALID_ID", "member_id"),
-        ("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "x"}, 422, "FIELD_REQUIRED", "data"),
-        ("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "x", "data": {"kind": "x"}}, 422, "NOT_CORRECTABLE", "data.kind"),
+        (f"/v1/members/{uuid7()}/leave", {"on": "2021-03-01", "reason": "other"}, 404, "UNKNOWN_MEMBER", "member_id"),
+        ("/v1/members/x/leave", {"on": "2021-03-01", "reason": "other"}, 422, "INVALID_ID", "member_id"),
+        ("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "other"}, 422, "FIELD_REQUIRED", "data"),
+        (
+            "/v1/corrections",
+            {"corrects": union["event_ids"][0], "reason": "other", "data": {"kind": "x"}},
+            422,
+            "NOT_CORRECTABLE",
+            "data.kind",
+        ),
     ]
     for path, body, status, code, field in cases:
         got, problem = await client.post(path, body)
@@ -205,11 +211,11 @@ async def test_a_token_for_one_area_gets_403_for_another_on_every_route(client: 
         client.post("/v1/unions", founding(there)),
         client.post("/v1/unions", founding(here, seat_area="P2")),
         client.post(f"/v1/unions/{other['id']}/coverage", {"enterprise_id": str(here), "on": "2021-03-01", "started": True}),
-        client.post(f"/v1/unions/{other['id']}/dissolution", {"on": "2021-03-01", "reason": "x"}),
+        client.post(f"/v1/unions/{other['id']}/dissolution", {"on": "2021-03-01", "reason": "other"}),
         client.post("/v1/members", joining(other["id"], there, "1", "sample")),
-        client.post(f"/v1/members/{member['id']}/leave", {"on": "2021-03-01", "reason": "x"}),
+        client.post(f"/v1/members/{member['id']}/leave", {"on": "2021-03-01", "reason": "other"}),
         client.post(f"/v1/members/{member['id']}/transfer", {"on": "2021-03-01", "union_id": mine["id"], "enterprise_id": str(here)}),
-        client.post("/v1/corrections", {"corrects": member["event_ids"][0], "reason": "x", "data": None}),
+        client.post("/v1/corrections", {"corrects": member["event_ids"][0], "reason": "other", "data": None}),
     ]
     for work in denied:
         status, problem = await work

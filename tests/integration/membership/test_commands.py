@@ -17,7 +17,7 @@ from services.membership.members.documents import Documents
 from shared.contracts import fact
 from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.problems.errors import Problem
 from shared.process import db
@@ -82,8 +82,8 @@ async def test_refusals_change_nothing(membership: Membership) -> None:
             ),
             ("INVALID_DOCUMENT", 422),
         ),
-        (membership.do("leave", member_id=OLD_ID, on="2021-01-01", reason="x"), ("UNKNOWN_MEMBER", 404)),
-        (membership.do("leave", member_id=member, on="2020-12-31", reason="x"), ("BEFORE_JOINING", 422)),
+        (membership.do("leave", member_id=OLD_ID, on="2021-01-01", reason="other"), ("UNKNOWN_MEMBER", 404)),
+        (membership.do("leave", member_id=member, on="2020-12-31", reason="other"), ("BEFORE_JOINING", 422)),
         (membership.do("transfer", member_id=member, on="2021-01-01", union_id=union, enterprise_id=a), ("SAME_MEMBERSHIP", 422)),
         (membership.do("correction", corrects=OLD_ID, reason="typo", data=None), ("UNKNOWN_EVENT", 422)),
     ]
@@ -103,8 +103,8 @@ async def test_coverage_dissolution_leave_and_transfer_are_said_on_their_streams
     moved = await membership.do("transfer", member_id=member, on="2021-06-01", union_id=other, enterprise_id=b)
     assert moved.id != str(member)
     assert (moved.subject, len(moved.event_ids)) == (f"enterprise/{b}", 2)
-    assert await refused(membership.do("leave", member_id=member, on="2021-07-01", reason="x")) == ("ALREADY_LEFT", 409)
-    left = await membership.do("leave", member_id=UUID(moved.id), on="2021-07-01", reason="Moved to another city.")
+    assert await refused(membership.do("leave", member_id=member, on="2021-07-01", reason="other")) == ("ALREADY_LEFT", 409)
+    left = await membership.do("leave", member_id=UUID(moved.id), on="2021-07-01", reason="left_city", note="Moved to another city.")
     assert left.id == moved.id
     ended = await membership.do("dissolution", union_id=union, on="2021-08-01", reason="merged")
     assert len(ended.event_ids) == 3
@@ -117,7 +117,7 @@ async def test_coverage_dissolution_leave_and_transfer_are_said_on_their_streams
         ("coverage-ended", "2021-08-01"),
     ]
     left_data = (await membership.said(f"enterprise/{b}"))[3][2]
-    assert left_data["reason"] == "note"
+    assert left_data["reason"] == "left_city"
     assert (
         await membership.pool.fetchval("SELECT text FROM notes WHERE note_id = $1", UUID(left_data["note_id"])) == "Moved to another city."
     )
@@ -217,7 +217,8 @@ async def test_a_key_repeated_in_one_batch_gives_the_first_result(membership: Me
     assert third == first
     assert await refused(membership.do("member", key="k", **{**body, "joined_on": "2021-02-02"})) == ("IDEMPOTENCY_KEY_REUSED", 422)
     assert await refused(membership.do("member", key="k2", **body)) == ("ALREADY_MEMBER", 409)
-    assert await membership.pool.fetchval("SELECT count(*) FROM idempotency WHERE key = 'k2'") == 0
+    hashed = Keys(membership.context.fingerprint_key).hashed("tester", "k2")
+    assert await membership.pool.fetchval("SELECT count(*) FROM idempotency WHERE key = $1", hashed) == 0
 
 
 async def test_batches_use_the_same_number_of_statements_for_one_line_and_for_many(membership: Membership) -> None:
@@ -241,7 +242,13 @@ async def test_batches_use_the_same_number_of_statements_for_one_line_and_for_ma
         parsed: list[Line[Any]] = [Line(command(op, body), key, b"f") for op, key, body in lines]
         async with db.transaction(membership.pool, areas=Areas.all()) as conn:
             with conn.query_logger(lambda query: seen.append(query.query)):
-                await commands.execute(conn, "tester", parsed, carrying_out(TABLE, membership.context, Areas.all(), Actor("tester", "api")))
+                await commands.execute(
+                    conn,
+                    Keys(membership.context.fingerprint_key),
+                    "tester",
+                    parsed,
+                    carrying_out(TABLE, membership.context, Areas.all(), Actor("tester", "api")),
+                )
         return len(seen)
 
     await statements(range(1))
@@ -264,9 +271,9 @@ async def test_grants_are_by_seat_and_by_park(membership: Membership) -> None:
         membership.do("union", areas=d1, **{**allowed, "enterprises": [str(here), str(there)]}),
         membership.do("coverage", areas=d1, union_id=started.id, enterprise_id=there, on="2021-01-01", started=True),
         membership.do("coverage", areas=d1, union_id=other, enterprise_id=here, on="2021-01-01", started=True),
-        membership.do("dissolution", areas=d1, union_id=other, on="2022-01-01", reason="x"),
+        membership.do("dissolution", areas=d1, union_id=other, on="2022-01-01", reason="other"),
         membership.do("member", areas=d1, union_id=other, enterprise_id=there, document=document, joined_on="2021-01-01"),
-        membership.do("leave", areas=d1, member_id=stranger, on="2022-01-01", reason="x"),
+        membership.do("leave", areas=d1, member_id=stranger, on="2022-01-01", reason="other"),
         membership.do("transfer", areas=d1, member_id=stranger, on="2021-02-01", union_id=union, enterprise_id=here),
         membership.do("transfer", areas=d1, member_id=member, on="2021-02-01", union_id=other, enterprise_id=there),
         membership.do("correction", areas=d1, corrects=joined, reason="typo", data=None),
@@ -304,7 +311,7 @@ async def test_a_person_can_be_erased_without_touching_the_journal(membership: M
     async with membership.pool.acquire() as conn:
         assert await people.document_of(conn, member) is None
     assert await membership.pool.fetchval("SELECT count(*) FROM journal") == before
-    await membership.do("leave", member_id=member, on="2021-03-01", reason="x")
+    await membership.do("leave", member_id=member, on="2021-03-01", reason="other")
 
 
 async def test_a_new_key_finds_those_whom_the_old_key_wrote(membership: Membership) -> None:
@@ -350,8 +357,8 @@ async def test_corrections_change_state_and_are_chained(membership: Membership) 
         fact(f"parkunion.{kind}.v1", data)
     assert await membership.pool.fetchval("SELECT count(*) FROM coverage_facts") == 0
     joined = await membership.pool.fetchval("SELECT event_id FROM journal WHERE type LIKE '%member-joined%'")
-    await membership.do("correction", corrects=joined, reason="never was", data=None)
-    assert await refused(membership.do("leave", member_id=member, on="2021-05-01", reason="x")) == ("UNKNOWN_MEMBER", 404)
+    await membership.do("correction", corrects=joined, reason="never_was", data=None)
+    assert await refused(membership.do("leave", member_id=member, on="2021-05-01", reason="other")) == ("UNKNOWN_MEMBER", 404)
 
 
 async def test_a_refused_correction_leaves_the_rest_of_its_batch_as_it_was(membership: Membership) -> None:

@@ -13,7 +13,7 @@ from services.membership.facts import TABLE
 from shared.contracts.registry import HeadcountReported
 from shared.http.auth import Areas
 from shared.journal import idempotency, journal
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor, Draft
 from shared.process import db
 from shared.process.db import Connection, Pool
@@ -21,11 +21,12 @@ from shared.reading import store as reading
 from shared.relaying import store as sending
 from shared.writing import commands
 from shared.writing.carry_out import carrying_out
-from shared.writing.commands import CarryOut, Line
+from shared.writing.commands import Line, Work
 from tests.conftest import NewDatabase
 from tests.integration.membership.service import Membership
 from tests.integration.membership.service import command as command_of
 
+KEYS = Keys(b"plans")
 ROWS = 20_000
 FEW = 60
 """Rows that one command may look at."""
@@ -56,10 +57,10 @@ async def by_key(database: NewDatabase) -> AsyncIterator[Pool]:
 async def command(conn: Connection, n: int) -> None:
     """What every command does, and what relay and reader do with its event."""
     key, subject = f"key{n}", f"enterprise/{n}"
-    await idempotency.claim(conn, "tester", [(key, b"f")])
+    await idempotency.claim(conn, KEYS, "tester", [(key, b"f")])
     await journal.lock(conn, [subject])
     (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
-    await idempotency.record(conn, "tester", {key: Result("id", subject, 1, [written.event_id])})
+    await idempotency.record(conn, KEYS, "tester", {(key, b"f"): Result("id", subject, 1, [written.event_id])})
     await loading.snapshot(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
     await conn.fetch(reading.HEADS, 1, 0, ["s"], [subject])
     await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
@@ -94,7 +95,7 @@ async def test_a_single_command_makes_nine_round_trips_and_no_plan_is_made_anew(
         async with by_key.acquire() as conn:
             conn.add_query_logger(log := lambda record: asked.append(record.query))
         document = {"kind": "sample", "number": f"round-trips-{n}"}
-        await commands.one(by_key, "tester", *joining(membership, union.id, enterprise, document, key=f"key-{n}"))
+        await commands.one(by_key, KEYS, "tester", *joining(membership, union.id, enterprise, document, key=f"key-{n}"))
         async with by_key.acquire() as conn:
             conn.remove_query_logger(log)
     assert len(asked) == 9, asked
@@ -103,7 +104,7 @@ async def test_a_single_command_makes_nine_round_trips_and_no_plan_is_made_anew(
         assert await conn.fetch(planned) == []
 
 
-def joining(membership: Membership, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Any], CarryOut[Any]]:
+def joining(membership: Membership, union: str, enterprise: str, document: dict[str, str], key: str) -> tuple[Line[Any], Work[Any]]:
     """A join as `POST /v1/members` does it."""
     body = {"union_id": union, "enterprise_id": enterprise, "document": document, "joined_on": "2024-01-02"}
     line = Line(command_of("member", body), key, idempotency.fingerprint(b"f", "POST", "member", body))

@@ -34,7 +34,7 @@ async def test_a_precondition_that_does_not_hold_is_412_on_every_route_about_a_u
         assert status == 201, (path, answer)
         assert (await client.http.get(resource)).headers["ETag"] != etag
         assert (await client.post(path, body, **{"If-Match": etag}))[0] == 412, path
-    transferred = (await client.post(f"{hers}/leave", {"on": "2022-01-01", "reason": "x"}, **{"If-Match": "*"}))[1]
+    transferred = (await client.post(f"{hers}/leave", {"on": "2022-01-01", "reason": "other"}, **{"If-Match": "*"}))[1]
     assert transferred["code"] == "ALREADY_LEFT"
 
 
@@ -45,16 +45,16 @@ async def test_a_withdrawn_union_is_gone_and_its_stream_is_still_told(client: Cl
     assert (await client.get(f"/v1/unions/{union['id']}"))[0] == 404
     assert len((await client.get("/v1/events", subject=union["subject"]))[1]["items"]) == 2
     for event, code in ((union["event_ids"][0], "ALREADY_CORRECTED"), (answer["id"], "FACT_WITHDRAWN")):
-        status, problem = await client.post("/v1/corrections", {"corrects": event, "reason": "x", "data": None})
+        status, problem = await client.post("/v1/corrections", {"corrects": event, "reason": "other", "data": None})
         assert (status, problem["code"]) == (409, code)
     client.be("D1")
     assert (await client.get("/v1/events", subject=union["subject"]))[0] == 403
-    status, problem = await client.post("/v1/corrections", {"corrects": answer["id"], "reason": "x", "data": None})
+    status, problem = await client.post("/v1/corrections", {"corrects": answer["id"], "reason": "other", "data": None})
     assert (status, problem["code"], problem["errors"][0]["field"]) == (403, "AREA_NOT_GRANTED", "corrects")
 
 
 async def test_a_correction_that_changes_nothing_is_refused(client: Client) -> None:
     _, union = await client.post("/v1/unions", founding(kind="regional_federation"))
     for data in ({}, {"approved_on": "2021-01-01"}):
-        status, problem = await client.post("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "x", "data": data})
+        status, problem = await client.post("/v1/corrections", {"corrects": union["event_ids"][0], "reason": "other", "data": data})
         assert (status, problem["code"], problem["errors"][0]["field"]) == (422, "NOTHING_TO_CHANGE", "data")

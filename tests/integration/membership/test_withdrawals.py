@@ -11,7 +11,7 @@ from services.membership.facts import TABLE
 from shared.contracts.registry import EnterpriseMoved
 from shared.contracts.streams import EventWithdrawn
 from shared.http.auth import Areas
-from shared.journal.idempotency import Result
+from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.journal.reasons import Reason
 from shared.problems.errors import Problem
@@ -26,7 +26,13 @@ __all__ = ["membership_of_a_test"]
 
 async def withdraw(membership: Membership, subject: str, first: int, last: int, areas: Areas | None = None) -> Result:
     line: Line[Any] = Line(Withdraw(subject, first, last, Reason("unreadable")))
-    return await commands.one(membership.pool, "tester", line, carrying_out(TABLE, CONTEXT, areas or Areas.all(), Actor("tester", "api")))
+    return await commands.one(
+        membership.pool,
+        Keys(CONTEXT.fingerprint_key),
+        "tester",
+        line,
+        carrying_out(TABLE, CONTEXT, areas or Areas.all(), Actor("tester", "api")),
+    )
 
 
 async def refused(membership: Membership, subject: str, first: int, last: int, areas: Areas | None = None) -> tuple[int, str, str | None]:

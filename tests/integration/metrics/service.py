@@ -19,6 +19,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.contracts.streams import FactCorrected, Placed
 from shared.http.auth import Areas
+from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool, create_pool
 from shared.sequencing.records import ShardBatch
@@ -129,6 +130,11 @@ class Metrics:
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
         async with self.questions.snapshot(areas or Areas.all()) as snapshot:
             yield snapshot
+
+    async def folded(self) -> int:
+        """How many rows `facts` has."""
+        async with db.transaction(self.pool, areas=Areas.all()) as conn:
+            return int(await conn.fetchval("SELECT count(*) FROM g1.facts"))
 
     async def ledger(self) -> dict[tuple[oracle.Cell, date, date], Counter[str]]:
         """The rows as the oracle writes them."""

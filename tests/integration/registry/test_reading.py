@@ -109,9 +109,9 @@ async def test_another_area_is_403_on_every_route(registry: Registry) -> None:
         (f"{path}/moves", {"on": "2021-01-01", "park": "D2-P001"}),
         (f"/v1/enterprises/{own['id']}/moves", {"on": "2021-01-01", "park": "D1-P001"}),
         (f"{path}/classifications", {"on": "2021-01-01", "industry": "C"}),
-        (f"{path}/closure", {"on": "2021-01-01", "reason": "x"}),
-        ("/v1/corrections", {"corrects": made["event_ids"][0], "reason": "x", "data": None}),
-        ("/v1/corrections", {"corrects": own["event_ids"][0], "reason": "x", "data": {"park": "D1-P001"}}),
+        (f"{path}/closure", {"on": "2021-01-01", "reason": "other"}),
+        ("/v1/corrections", {"corrects": made["event_ids"][0], "reason": "other", "data": None}),
+        ("/v1/corrections", {"corrects": own["event_ids"][0], "reason": "other", "data": {"park": "D1-P001"}}),
     ]
     for url, body in writes:
         status, problem = await registry.post(url, body)

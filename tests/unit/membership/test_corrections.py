@@ -114,7 +114,7 @@ def test_a_founding_may_change_its_date_name_and_seat() -> None:
     assert refusal(made, *place, {"approved_on": "2021-01-02"}) == ("BEFORE_FOUNDING", 409)
     assert refusal(made, *place, None) == ("STILL_COVERS", 409)
     assert refusal(made, *place, {"seat_area": "nowhere"}) == ("UNKNOWN_AREA", 422)
-    assert refusal(made, *place, {"name": ""}) == ("INVALID_VALUE", 422)
+    assert refusal(made, *place, {"name": ""}) == ("EMPTY", 422)
     assert refusal(made, *place, {"kind": "park_union"}) == ("NOT_CORRECTABLE", 422)
     assert refusal(made, *place, {"approved_on": "2021-13-01"}) == ("INVALID_DATE", 422)
     assert refusal(made, *place, {"approved_on": "2999-01-01"}) == ("DATE_OUT_OF_RANGE", 422)

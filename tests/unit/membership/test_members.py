@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.membership.members import rules as members
-from services.membership.members.rules import Transfer
+from services.membership.members.rules import Join, Transfer
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
+from shared.journal.reasons import Reason
 from shared.problems.errors import Problem
 from tests.unit.membership.worlds import ANN, BOB, A, B, C, cover, day, dissolve, found, join, leave, take, world
 
@@ -40,7 +46,11 @@ def test_a_person_joins_once_also_backdated(on: str) -> None:
     join(made, union, A, ANN, "2021-01-01")
     with pytest.raises(Problem) as refused:
         join(made, other, B, ANN, on)
-    assert (refused.value.code, refused.value.status, refused.value.errors[0].params) == ("ALREADY_MEMBER", 409, {})
+    assert (refused.value.code, refused.value.status, refused.value.errors[0].params) == (
+        "ALREADY_MEMBER",
+        409,
+        {"where": "elsewhere"},
+    )
 
 
 def test_who_has_left_may_join_again_the_same_day() -> None:
@@ -88,3 +98,44 @@ def test_a_transfer_is_a_leave_and_a_join_with_one_transfer_id() -> None:
     with pytest.raises(Problem) as refused:
         members.transfer(made, Transfer(member, day("2022-02-01"), other, B), uuid7(), uuid7())
     assert refused.value.code == "ALREADY_LEFT"
+
+
+MEMBERSHIPS = (("2021-01-01", "2021-06-01"), ("2021-06-01", "2022-03-01"), ("2022-05-01", "2023-01-01"), ("2024-01-01", None))
+
+
+@given(st.permutations(MEMBERSHIPS), st.lists(st.sampled_from([A, B]), min_size=4, max_size=4))
+def test_in_whatever_order_memberships_are_entered_the_state_is_the_same(order: list[tuple[str, str | None]], places: list[UUID]) -> None:
+    made = world()
+    unions = {enterprise: found(made, enterprise, on="2021-01-01") for enterprise in (A, B)}
+    for period in order:
+        place = places[MEMBERSHIPS.index(period)]
+        join(made, unions[place], place, ANN, period[0], period[1])
+    held = {(m.enterprise_id, m.joined_on, m.left_on) for m in made.memberships.values()}
+    assert held == {(place, day(joined), day(left) if left else None) for place, (joined, left) in zip(places, MEMBERSHIPS, strict=True)}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second"), [(("2021-01-01", None), ("2021-06-01", "2022-01-01")), (("2021-01-01", "2022-01-01"), ("2021-12-31", None))]
+)
+def test_memberships_that_overlap_are_refused_in_every_order(
+    first: tuple[str, str | None], second: tuple[str, str | None], turned: bool
+) -> None:
+    made = world()
+    union = found(made, A, on="2021-01-01")
+    one, other = (second, first) if turned else (first, second)
+    join(made, union, A, ANN, *one)
+    with pytest.raises(Problem) as refused:
+        join(made, union, A, ANN, *other)
+    assert (refused.value.code, refused.value.errors[0].params) == ("ALREADY_MEMBER", {"where": "here"})
+
+
+def test_a_past_membership_is_its_beginning_and_its_end() -> None:
+    made = world()
+    union = found(made, A, on="2021-01-01")
+    command = Join(union, A, "sample", "x", day("2021-02-01"), day("2021-03-01"), Reason("retired"))
+    facts = members.join(made, command, ANN, uuid7())
+    assert [(type(fact.data), fact.on) for fact in facts] == [(MemberJoined, day("2021-02-01")), (MemberLeft, day("2021-03-01"))]
+    with pytest.raises(Problem) as refused:
+        members.join(made, replace(command, left_on=day("2021-01-31")), ANN, uuid7())
+    assert (refused.value.code, refused.value.errors[0].field) == ("BEFORE_JOINING", "left_on")

@@ -87,10 +87,18 @@ def dissolve(made: World, union_id: UUID, on: str, reason: str = "merged") -> li
     return facts
 
 
-def join(made: World, union_id: UUID, enterprise: UUID, person: PersonNo, on: str) -> UUID:
-    """A person joins."""
+def join(made: World, union_id: UUID, enterprise: UUID, person: PersonNo, on: str, left: str | None = None) -> UUID:
+    """A person joins, or was a member until `left`."""
     membership_id = uuid7()
-    take(made, members.join(made, Join(union_id, enterprise, "sample", "x", day(on)), person, membership_id))
+    take(
+        made,
+        members.join(
+            made,
+            Join(union_id, enterprise, "sample", "x", day(on), *((day(left), Reason("resigned")) if left else ())),
+            person,
+            membership_id,
+        ),
+    )
     return membership_id
 
 

@@ -88,7 +88,7 @@ def test_a_withdrawn_registration_takes_the_enterprise_away_and_frees_its_code()
         (2, {"park": "P1"}, "SAME_PARK"),
         (2, {"on": "2019-01-01"}, "MOVED_BEFORE_SETTLING"),
         (3, {"on": "2019-01-01"}, "CLOSED_BEFORE_SETTLING"),
-        (3, {"reason": "a text"}, "BAD_FORM"),
+        (3, {"reason": "a text"}, "REASON_NOT_LISTED"),
     ],
 )
 def test_a_correction_is_held_to_what_the_command_is_held_to(event: int, data: dict[str, object], code: str) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from stdnum.cn import uscc
 
-from deploy.local.commands.demo_options import LABELS, MISUSED, CityOptions, SampleName, require_own_folder
+from deploy.local.demo.options import LABELS, MISUSED, CityOptions, SampleName, require_own_folder
 from deploy.local.errors import UserError
 from deploy.local.folder import ROOT
 from samples.city import Answer, City, Command, Scenario, UnresolvedReferenceError, dependency_batches, quarters, references, with_ids

@@ -3,93 +3,65 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, assert_never
+from heapq import nsmallest
+from typing import Any, NamedTuple, TypeAlias, assert_never
 from uuid import UUID
 
-from services.metrics.counted import BY_KIND, FIELDS, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words, catalogue
-from services.metrics.explaining.contributors import id_of
-from services.metrics.explaining.explain import FIRST
-from services.metrics.explaining.fact_sets import sets_known, sets_of
+from services.metrics.explaining import timeline as facts
+from services.metrics.explaining.explain import Behind
+from services.metrics.explaining.fact_sets import sets_of
+from services.metrics.explaining.timeline import FIRST, Enterprise, Position
+from services.metrics.explaining.unions import union_names
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.labels import reason_text
+from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
 
-MOST_STATES = 10_000
-MOST_FACTS = 5000
+CHUNK = 500
 SHOWN = 100
 
-
-@dataclass(frozen=True, slots=True)
-class Enterprise:
-    """What one enterprise adds as of a day, and its park."""
-
-    id: UUID
-    name: str | None
-    credit_code: str | None
-    park: str | None
-    counts: Mapping[str, int]
-
-    @property
-    def joining(self) -> Rate:
-        return Rate(self.counts["members"], self.counts["workers"])
-
-    @property
-    def key(self) -> tuple[bool, int, UUID]:
-        """Without a union first, the largest first."""
-        return bool(self.counts["covered_units"]), -self.counts["workers"], self.id
+Key: TypeAlias = tuple[bool, int, str]
+"""The position in a park's list: whether it has a union, the workers (negative), the subject."""
 
 
-async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, after: UUID | None) -> tuple[list[Enterprise], UUID | None]:
-    """The next SHOWN enterprises that operate in a park, those without a union first, and the id of the last one if there are more."""
-    scope = Scope(snapshot.areas.at(as_of, known_at), {park})
-    rows = await sql.states(snapshot.conn, snapshot.generation, "", MOST_STATES, [park])
-    found = []
-    for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
-        cell, value = contribution_on(facts, as_of, known_at)
-        counts = counts_of(value)
-        if cell is not None and scope.holds(cell) and counts["units"]:
-            found.append(Enterprise(id_of(subject), None, None, cell[0], counts))
-    found.sort(key=lambda enterprise: enterprise.key)
-    start = next((index + 1 for index, enterprise in enumerate(found) if enterprise.id == after), 0) if after else 0
-    page = found[start : start + SHOWN]
-    names = await sql.names(snapshot.conn, snapshot.generation, [enterprise.id for enterprise in page])
-    shown = [
-        Enterprise(e.id, names[e.id]["name"], names[e.id]["credit_code"], e.park, e.counts) if e.id in names else e
-        for e in page
-    ]  # fmt: skip
-    return shown, page[-1].id if start + SHOWN < len(found) else None
+async def of_park(snapshot: Snapshot, park: str, as_of: date, known_at: date, after: Key | None) -> tuple[list[Enterprise], Key | None]:
+    """The next SHOWN enterprises that operate in a park, those without a union first, then the largest; and where the next page begins."""
+    rest = nsmallest(SHOWN + 1, (key for key in await _keys(snapshot, park, as_of, known_at) if after is None or key > after))
+    shown = [subject for _, _, subject in rest[:SHOWN]]
+    return await facts.enterprises_on(snapshot, shown, as_of, known_at), rest[SHOWN - 1] if len(rest) > SHOWN else None
 
 
-async def park_of(snapshot: Snapshot, enterprise: UUID) -> str | None:
-    """The park of an enterprise by its last fact; None if there is no such enterprise. Ignores the caller's areas: access is decided by it."""
-    await snapshot.conn.execute("SELECT set_config('parkunion.areas', '*', true)")
-    row = (await sql.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
-    return row["park"] if row else None
-
-
-async def one(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> Enterprise | None:
-    """An enterprise as of a day; None if it is not known."""
-    subject = f"enterprise/{enterprise}"
-    states = await sql.states_of(snapshot.conn, snapshot.generation, [subject])
-    names = await sql.names(snapshot.conn, snapshot.generation, [enterprise])
-    if subject not in states or enterprise not in names:
-        return None
-    cell, value = contribution_on((await sets_known(snapshot, states, known_at))[subject], as_of, known_at)
-    counts = counts_of(value)
-    row = names[enterprise]
-    return Enterprise(enterprise, row["name"], row["credit_code"], cell[0] if cell else None, counts)
+async def _keys(snapshot: Snapshot, park: str, as_of: date, known_at: date) -> Sequence[Key]:
+    """The position of every enterprise that operates in a park, in no order."""
+    question = (snapshot.version, "park", park, as_of, known_at)
+    if (kept := snapshot.lists.get(question)) is not None:
+        return kept
+    scope, found, after, more = Scope(snapshot.areas.at(as_of, known_at), {park}), list[Key](), "", True
+    while more:
+        rows = await sql.states(snapshot.conn, snapshot.generation, after, CHUNK, [park])
+        for subject, one in (await sets_of(snapshot, rows, known_at)).items():
+            cell, value = contribution_on(one, as_of, known_at)
+            counts = counts_of(value)
+            if cell is not None and scope.holds(cell) and counts["units"]:
+                found.append((bool(counts["covered_units"]), -counts["workers"], subject))
+        more = len(rows) == CHUNK
+        after = rows[-1]["subject"] if rows else ""
+    snapshot.lists.keep(question, found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of a timeline: facts of one kind, day and minute together. `kind` is the fact's; of a correction, that of the corrected fact.
+    """One line of a timeline: facts of one kind, day and minute, by one actor, together.
 
-    A withdrawal has a line for each kind of fact that it withdraws.
+    `kind` is the fact's; of a correction, that of the corrected fact. A withdrawal has a line for each kind of fact that it withdraws.
+    `type`: of the event that gives the `reason`.
     """
 
     recorded_at: datetime
@@ -99,27 +71,57 @@ class Entry:
     says: Mapping[str, Any]
     correction: bool
     in_force: bool
+    type: str = ""
+    actor: str | None = None
+    reason: str | None = None
+    union_name: str | None = None
 
     def texts(self, words: Words, tree: Tree) -> list[str]:
-        """The fields of the fact as the page shows them; ids are left out."""
-        return [_text(words, tree, name, value) for name, value in self.says.items() if not name.endswith("_id")]
+        """The fields of the fact as the page shows them: a union by its name, other ids left out."""
+        found = [_text(words, tree, name, value) for name, value in self.says.items() if not name.endswith("_id")]
+        if "union_id" in self.says:
+            found.append(self.union_name or words.t("union.unnamed"))
+        return found
+
+    def why(self, words: Words) -> str | None:
+        """The reason that was given, in the page's language."""
+        return reason_text(self.type, self.reason, words.language)
 
 
-async def timeline(snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date) -> list[Entry]:
-    """The facts of an enterprise known by `known_at` that occurred by `as_of`, counted or not, the latest business date first."""
-    subject = f"enterprise/{enterprise}"
-    rows = await sql.facts_of(snapshot.conn, snapshot.generation, subject, as_of, known_at, list(FIELDS), FIRST, MOST_FACTS)
-    corrected = await sql.corrections(snapshot.conn, snapshot.generation, subject, known_at)
-    entries: list[Entry] = []
-    for entry in (entry for row in rows for entry in _entries(row, corrected)):
-        last = entries[-1] if entries else None
-        if last is not None and _same(last, entry):
-            entries[-1] = Entry(
-                entry.recorded_at, last.occurred_on, last.kind, last.count + entry.count, last.says, last.correction, last.in_force
-            )  # fmt: skip
-        else:
-            entries.append(entry)
-    return sorted(entries, key=lambda entry: (entry.occurred_on, entry.recorded_at), reverse=True)
+class _Line(NamedTuple):
+    entry: Entry
+    last: Position
+    """The position of the last event in it."""
+
+
+async def timeline(
+    snapshot: Snapshot, enterprise: UUID, as_of: date, known_at: date, after: Position = FIRST
+) -> tuple[list[Entry], Position | None]:
+    """The next lines of an enterprise's timeline, the latest business date first, and where the next page begins.
+
+    At least SHOWN lines, if there are so many: the lines of one event are not divided.
+    """
+    lines, position, more = list[_Line](), after, True
+    while more and len(lines) <= SHOWN:
+        found, more = await facts.facts(snapshot, enterprise, as_of, known_at, position, CHUNK)
+        for behind in found:
+            position = facts.position_of(behind)
+            for entry in _entries(behind):
+                if lines and _same(lines[-1].entry, entry):
+                    last = lines[-1].entry
+                    lines[-1] = _Line(replace(last, count=last.count + entry.count), position)
+                else:
+                    lines.append(_Line(entry, position))
+    cut = SHOWN
+    while cut < len(lines) and lines[cut].last == lines[cut - 1].last:
+        cut += 1
+    following = lines[cut - 1].last if cut < len(lines) or more else None
+    return await _with_unions(snapshot, [line.entry for line in lines[:cut]]), following
+
+
+async def _with_unions(snapshot: Snapshot, entries: Sequence[Entry]) -> list[Entry]:
+    names = await union_names(snapshot, [UUID(entry.says["union_id"]) for entry in entries if "union_id" in entry.says])
+    return [replace(entry, union_name=names.get(UUID(entry.says["union_id"]))) if "union_id" in entry.says else entry for entry in entries]
 
 
 def _text(words: Words, tree: Tree, name: str, value: Any) -> str:
@@ -137,28 +139,29 @@ def _text(words: Words, tree: Tree, name: str, value: Any) -> str:
     return words.t(key) if key in catalogue(words.language) else words.t(f"says.{name}", value=value)
 
 
-def _entries(row: Any, corrected: Mapping[tuple[str, int], int]) -> Iterator[Entry]:
-    kind, says, sequence = kind_of(row["type"]), row["says"] or {}, row["sequence"]
-    recorded_at, occurred_on = row["recorded_at"], row["occurred_on"]
+def _entries(behind: Behind) -> Iterator[Entry]:
+    row, in_force = behind.row, behind.in_force
+    kind, says = kind_of(row["type"]), row["says"] or {}
+    when, who = (row["recorded_at"], row["occurred_on"]), (row["type"], row["actor"], row["reason"])
     match BY_KIND[kind]:
         case Withdrawal():
             for fact, count in Counter(one["fact"] for one in says["withdrawn"]).items():
-                yield Entry(recorded_at, occurred_on, fact, count, {}, True, False)
+                yield Entry(*when, fact, count, {}, True, False, *who)
         case Correction():
             withdrawn, replacement = says["withdrawn"], says["replacement"]
-            in_force = corrected.get((row["source"], withdrawn["rank"])) == sequence
-            yield Entry(recorded_at, occurred_on, withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force)
+            yield Entry(*when, withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force, *who)
         case Attribute() | Members() | NotCounted() | Area() | DayClosing():
-            yield Entry(recorded_at, occurred_on, kind, 1, says, False, (row["source"], sequence) not in corrected)
+            yield Entry(*when, kind, 1, says, False, in_force, *who)
         case other:
             assert_never(other)
 
 
 def _same(last: Entry, entry: Entry) -> bool:
-    """Members of one day and minute are one line."""
+    """Members of one day and minute, by one actor and for one reason, are one line."""
     return (
         not entry.says
-        and (last.kind, last.occurred_on, last.correction, last.in_force)
-        == (entry.kind, entry.occurred_on, entry.correction, entry.in_force)
+        and not last.says
+        and (last.kind, last.occurred_on, last.correction, last.in_force, last.actor, last.reason)
+        == (entry.kind, entry.occurred_on, entry.correction, entry.in_force, entry.actor, entry.reason)
         and last.recorded_at.replace(second=0, microsecond=0) == entry.recorded_at.replace(second=0, microsecond=0)
     )

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from services.metrics.dashboard.address import ViewOptions
 from services.metrics.dashboard.words import Words, tenths
 from services.metrics.figures import questions
-from services.metrics.figures.questions import Point, Row, Snapshot
+from services.metrics.figures.questions import Point, Snapshot
 from services.metrics.figures.sql import TREND
 from services.metrics.figures.tree import UNKNOWN, Tree
-from services.metrics.folding.measures import PUBLISHED, RATES
 from services.metrics.settings import Target
 
 MONTHS_OF_SPARK = 13
@@ -105,30 +101,3 @@ def chart_spec(found: Trend, measure: str, target: Target | None, words: Words) 
         "forecast": ahead,
         "forecast_label": words.t("chart.forecast", month=words.month(met)) if met else "",
     }
-
-
-def csv_of(found: Trend, view: ViewOptions, basis: Mapping[str, Any]) -> str:
-    """The trend as CSV; every line repeats the basis of its figures."""
-    lines = [",".join(["month_end", *TREND, view.founding_rate, view.joining_rate, *basis])]
-    for point in found.points:
-        rates = [point.rate(view.founding_rate).rate, point.rate(view.joining_rate).rate]
-        values = [point.day, *(point.measures[name] for name in TREND), *("" if rate is None else rate for rate in rates), *basis.values()]
-        lines.append(",".join(str(value) for value in values))
-    return "\r\n".join(lines) + "\r\n"
-
-
-def csv_of_rows(rows: Sequence[Row], basis: Mapping[str, Any]) -> str:
-    """Rows of coverage as CSV; every line repeats the basis of its figures."""
-    with io.StringIO(newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["area", "name", *PUBLISHED, *RATES, *basis])
-        for row in rows:
-            rates = ["" if rate.rate is None else rate.rate for rate in row.rates.values()]
-            counts = row.measures
-            writer.writerow([row.code, _no_formula(row.name), *(counts[name] for name in PUBLISHED), *rates, *basis.values()])
-        return file.getvalue()
-
-
-def _no_formula(text: str) -> str:
-    """The text, quoted if a spreadsheet would take it for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

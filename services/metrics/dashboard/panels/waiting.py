@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
@@ -73,12 +73,3 @@ def chart_spec(found: Panel, words: Words) -> dict[str, Any]:
         "median_label": words.t("waits.median", count=found.median.days) if found.median.days is not None else "",
         "x_title": words.t("waits.axis"),
     }
-
-
-def csv_of(found: Panel, basis: Mapping[str, Any]) -> str:
-    """Every step of the curve as CSV; every line repeats the basis of its figures."""
-    lines = [",".join(["day", "at_risk", "founded", "censored", "survival", "survival_low", "survival_high", *basis])]
-    for step in found.steps:
-        shares = [f"{share:.6f}" for share in (step.survival, step.low, step.high)]
-        lines.append(",".join(str(value) for value in (*step[:4], *shares, *basis.values())))
-    return "\r\n".join(lines) + "\r\n"

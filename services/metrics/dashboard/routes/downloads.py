@@ -1,4 +1,4 @@
-"""The downloads of an area: its two charts as SVG, the figures of each as CSV, and all rows of its table as CSV."""
+"""The downloads of pages: charts as SVG, and charts, tables and lists as CSV (`http/tables.py`), complete."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from services.metrics.dashboard.page import HEADERS, PageRoute
 from services.metrics.dashboard.panels import trends, waiting
 from services.metrics.dashboard.panels.rates import target_of
 from services.metrics.dashboard.panels.waiting import Panel
+from services.metrics.dashboard.routes.explanations import ExplainOf, question_of
 from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, page_context, rows_of
 from services.metrics.explaining.waits import require_durations
-from shared.http.forms import AreaCode
+from services.metrics.http.explaining import lists
+from services.metrics.http.explaining.enterprises import park_granted
+from services.metrics.http.explaining.routes import subject_of
+from services.metrics.http.figure_tables import coverage_table, curve_table, trend_table
+from services.metrics.http.tables import Table, csv_response
+from shared.http.forms import AreaCode, Id
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unavailable
 
@@ -44,14 +50,15 @@ async def trend_csv(request: Request, caller: CallerOf, view: ViewOf, area: Area
     """The figures of the trend's chart."""
     async with page_context(request, caller, view, area) as page:
         found = await trends.trend(page.snapshot, page.tree, area, page.as_of, page.known_at)
-        return _csv(trends.csv_of(found, view, {"area": area, **page.basis}), f"{area}-trend.csv")
+        return await _csv(page, trend_table(found.points, {"area": area, **page.basis}), f"{area}-trend.csv")
 
 
 @router.get("/areas/{area}/waiting.csv")
 async def waiting_csv(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode) -> Response:
     """The steps of the survival curve."""
     async with page_context(request, caller, view, area) as page:
-        return _csv(waiting.csv_of(await _panel(page, area), {"area": area, **page.basis}), f"{area}-time_to_found.csv")
+        table = curve_table((await _panel(page, area)).steps, {"area": area, "group": None, **page.basis})
+        return await _csv(page, table, f"{area}-time_to_found.csv")
 
 
 @router.get("/areas/{area}/coverage.csv")
@@ -59,7 +66,28 @@ async def coverage_csv(request: Request, caller: CallerOf, view: ViewOf, area: A
     """All rows of the table, without paging."""
     async with page_context(request, caller, view, area) as page:
         result, _ = await rows_of(page, area)
-        return _csv(trends.csv_of_rows([*result.rows, result.total], page.basis), f"{area}-coverage.csv")
+        return await _csv(page, coverage_table([*result.rows, result.total], page.basis), f"{area}-coverage.csv")
+
+
+@router.get("/explain.csv")
+async def explain_csv(request: Request, caller: CallerOf, view: ViewOf, query: ExplainOf) -> Response:
+    """The list behind a figure, complete and in the order of the page; of one enterprise, the events behind it."""
+    async with page_context(request, caller, view, query.area) as page:
+        question, language = question_of(page, query), page.words.language
+        if query.enterprise is None:
+            table = await lists.contributors(page.snapshot, question, query.listing)
+        else:
+            table = lists.events(page.snapshot, question, subject_of(question, query.enterprise), language)
+        return await _csv(page, table, f"{query.area or 'all'}-{query.measure}.csv")
+
+
+@router.get("/enterprises/{enterprise}/facts.csv")
+async def facts_csv(request: Request, caller: CallerOf, view: ViewOf, enterprise: Id) -> Response:
+    """Every fact about an enterprise."""
+    park = await park_granted(request, caller, enterprise)
+    async with page_context(request, caller, view, park if not caller.areas.everything else None) as page:
+        table = lists.facts(page.snapshot, enterprise, page.as_of, page.known_at, page.words.language)
+        return await _csv(page, table, f"{enterprise}.csv")
 
 
 async def _panel(page: PageContext, area: str) -> Panel:
@@ -82,8 +110,8 @@ async def _svg(page: PageContext, spec: dict[str, Any], area: str, measure: str,
     return Response(body, headers=_headers(f"{area}-{measure}.svg", attachment=attachment), media_type="image/svg+xml")
 
 
-def _csv(text: str, name: str) -> Response:
-    return Response("\ufeff" + text, headers=_headers(name, attachment=True), media_type="text/csv")
+async def _csv(page: PageContext, table: Table, name: str) -> Response:
+    return await csv_response(page.request, table, page.words.language, name, _headers(name, attachment=True))
 
 
 def _headers(name: str, *, attachment: bool) -> dict[str, str]:

@@ -1,35 +1,32 @@
-"""The pages behind every number: what a figure means and which enterprises make it up, and what the age of the data means."""
+"""The page behind every number: what a figure means and who makes it up. And the page of the age of the data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from services.metrics.dashboard.page import PageRoute, render
-from services.metrics.dashboard.panels import derived, trends
-from services.metrics.dashboard.panels.derived import DERIVED, Derived, DerivedQuery
-from services.metrics.dashboard.panels.rates import lags
 from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, cursors_of, page_context
 from services.metrics.dashboard.words import Words
-from services.metrics.explaining import explain, waits
-from services.metrics.explaining.contributors import Contribution
-from services.metrics.explaining.waits import Waits, require_durations
-from services.metrics.figures import questions
-from services.metrics.figures.scope import Scope, counts_of, parts
-from services.metrics.folding.measures import RATES, Vector
+from services.metrics.explaining import explain, ranking
+from services.metrics.explaining.contributors import Contributors, Question
+from services.metrics.explaining.explain import Figure, Lag
+from services.metrics.explaining.measures import COMPARED, DERIVED, TIME_TO_FOUND, measure_of
+from services.metrics.explaining.ranking import ORDERS, Listing, Order, Page
+from services.metrics.explaining.waits import Waits
+from services.metrics.figures.questions import Rate
 from services.metrics.http.access import READ, require_measure
+from services.metrics.http.explaining.routes import position_in, subject_of
 from services.metrics.live.hub import Hub
 from shared.http.forms import AreaCode, Id
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
-MOST_ENTERPRISES = 100
-TIME_TO_FOUND = "time_to_found"
+SHOWN = 100
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -54,188 +51,164 @@ class FigureText:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """The content of the page; `columns` name the amounts of `contributions`, `more`: there are further ones."""
-
-    name: str
-    text: str
-    formula: str
-    source: str
-    figure: FigureText
-    columns: Sequence[str]
-    contributions: Sequence[Contribution]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ExplainQuery:
-    """The figure to explain: its measure, area, group or enterprise; `after`: the last subject of the previous page."""
+    """The figure to explain: its measure, area, group or enterprise, and how its list is shown."""
 
     measure: str
     area: str | None
     by: str | None
     group: str | None
     enterprise: Id | None
-    after: str
+    listing: Listing
 
     @property
-    def group_parameters(self) -> dict[str, Any]:
+    def place(self) -> dict[str, Any]:
         """The parameters that every link of the page keeps."""
         return {"by": self.by, "group": self.group, "enterprise": self.enterprise}
 
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The parameters of the list, without defaults."""
+        sort = None if self.listing.order == ORDERS[0] else self.listing.order
+        return {"q": self.listing.search or None, "sort": sort}
 
-@router.get("/explain")
-async def explain_page(
-    request: Request,
-    caller: CallerOf,
-    view: ViewOf,
+    @property
+    def all(self) -> dict[str, Any]:
+        """The parameters of another page of the same list."""
+        return {**self.place, **self.shown}
+
+
+def explained(
     measure: str,
     area: AreaCode | None = None,
     by: Literal["district", "park"] | None = None,
     group: AreaCode | None = None,
     enterprise: Id | None = None,
-    after: str | None = None,
-) -> Response:
-    """A figure's definition and the enterprises that make it up; `enterprise`: the contribution of one."""
-    if measure not in DERIVED and measure != TIME_TO_FOUND:
-        require_measure(measure)
+    q: Annotated[str, Query(max_length=100)] = "",
+    sort: Order = "workers",
+) -> ExplainQuery:
+    """The parameters of an explanation. Raises NOT_ONE_OF (422)."""
+    require_measure(measure)
+    return ExplainQuery(measure, area, by, group, enterprise, Listing(sort, q.strip()))
+
+
+ExplainOf = Annotated[ExplainQuery, Depends(explained)]
+
+
+def question_of(page: PageContext, query: ExplainQuery) -> Question:
+    """The question of a page's figure."""
+    return Question(query.measure, query.area, query.by, query.group, page.as_of, page.known_at)
+
+
+@router.get("/explain")
+async def explain_page(request: Request, caller: CallerOf, view: ViewOf, query: ExplainOf, after: str | None = None) -> Response:
+    """A figure's definition and who makes it up, ranked and searched; `enterprise`: the contribution of one."""
     cursors = cursors_of(request)
-    query = ExplainQuery(measure, area, by, group, enterprise, cursors.decode(after, tuple[str])[0] if after else "")
-    async with page_context(request, caller, view, area) as page:
-        explain_measure = _time_to_found if measure == TIME_TO_FOUND else _derived if measure in DERIVED else _published
-        explanation = await explain_measure(page, query)
-        if enterprise is not None and not explanation.contributions:
-            raise NotFound("NOT_FOUND")
+    start = position_in(cursors, after, query.listing)
+    async with page_context(request, caller, view, query.area) as page:
+        question, snapshot, words = question_of(page, query), page.snapshot, page.words
+        figure = await explain.figure(snapshot, question)
+        if query.enterprise is None:
+            found = await ranking.page(snapshot, question, query.listing, start, SHOWN)
+            text = _figure_text(page, query, figure)
+        else:
+            one = await Contributors(snapshot, question).one(subject_of(question, query.enterprise))
+            if one is None:
+                raise NotFound("NOT_FOUND")
+            found = Page([one], None, 1)
+            text = _share_text(words, query.measure, one.amounts)
+        definition = words.definition(query.measure)
         values = page.values(
-            area=area,
-            measure=measure,
-            place=query.group_parameters,
-            explained=explanation,
-            path=page.path(group or area),
+            area=query.area,
+            measure=query.measure,
+            query=query,
+            name=words.name_of(query.measure),
+            text=definition.text_en if words.language == "en" else definition.text_zh,
+            formula=definition.formula,
+            source=words.source(definition.source),
+            figure=text,
+            columns=_columns(words, query.measure),
+            found=found,
+            orders=ORDERS,
+            path=page.path(query.group or query.area),
             tree=page.tree,
-            more=cursors.encode([explanation.contributions[-1].subject]) if explanation.more else None,
+            compared=query.measure in COMPARED and query.group is None and query.enterprise is None,
+            more=cursors.encode(found.next) if found.next else None,
         )
         return render(request, "explain.html", values)
 
 
-async def _published(page: PageContext, query: ExplainQuery) -> Explanation:
-    """A published count or rate."""
-    words, measure = page.words, query.measure
-    scope = Scope.of(page.tree, query.area, query.by, query.group)
-    found: list[Contribution]
-    if query.enterprise is None:
-        found, more = await explain.contributions(page.snapshot, scope, measure, page.as_of, page.known_at, query.after, MOST_ENTERPRISES)
-        value = parts(await _total(page, query), measure)
-    else:
-        subject = f"enterprise/{query.enterprise}"
-        one = await explain.one(page.snapshot, scope, measure, page.as_of, page.known_at, subject)
-        found, more, value = [one] if one else [], False, one.value if one else ()
-    names = RATES.get(measure, ())
-    if len(value) > 1:
-        rate = questions.Rate(*value)
-        numbers = [(words.number(count), _link(page, query, name)) for name, count in zip(names, value, strict=True)]
-        figure = FigureText(words.rate(rate), "%" if rate.d else "", [Breakdown(numbers)], bool(rate.d))
-    else:
-        figure = FigureText(words.number(value[0] if value else 0))
-    columns = [words.name_of(name) for name in names] or [words.t("explain.counts")]
-    return _defined(page, measure, figure, columns, found, more)
-
-
-def _defined(
-    page: PageContext, measure: str, figure: FigureText, columns: Sequence[str], found: Sequence[Contribution], more: bool
-) -> Explanation:
-    words = page.words
-    definition = words.definition(measure)
-    text = definition.text_en if words.language == "en" else definition.text_zh
-    return Explanation(words.name_of(measure), text, definition.formula, words.source(definition.source), figure, columns, found, more)
-
-
-async def _derived(page: PageContext, query: ExplainQuery) -> Explanation:
-    """A figure of `derived.DERIVED`."""
-    figure, words = DERIVED[query.measure], page.words
-    scope = Scope.of(page.tree, query.area, query.by, query.group)
-    lag, before = await _lag(page, query, figure) if figure.over_a_year else (None, None)
-    question = DerivedQuery(figure, scope, page.as_of, page.known_at, before)
-    found, more = await derived.contributions(page.snapshot, question, query.after, MOST_ENTERPRISES, query.enterprise)
-    columns = [words.t(name) if "." in name else words.name_of(name) for name in figure.columns]
-    if lag is None:
-        value = figure.of(counts_of(await _total(page, query))) if query.enterprise is None else found[0].value if found else ()
-        lag_or_share = _share(words, value)
-    else:
-        lag_or_share = lag
-        columns = [words.t("explain.change", name=name) for name in columns]
-    return Explanation(
-        name=words.t(f"derived.{query.measure}"),
-        text=words.t(f"derived.{query.measure}.text"),
-        formula=figure.formula,
-        source=words.source(figure.source),
-        figure=lag_or_share,
-        columns=columns,
-        contributions=found,
-        more=more,
-    )
-
-
-async def _lag(page: PageContext, query: ExplainQuery, figure: Derived) -> tuple[FigureText, date]:
-    """The lag of an area with the counts that it compares, and the day twelve months before."""
-    words = page.words
-    trend = await trends.trend(page.snapshot, page.tree, query.area, page.as_of, page.known_at)
-    points = trend.points[-trends.MONTHS_OF_SPARK :]
-    both, before = lags(points), points[0].day
-    tenths = both.founding if query.measure == "founding_lag" else both.joining
-    breakdowns = []
-    for name in figure.columns:
-        then, now = (words.number(point.measures[name]) for point in (points[0], points[-1]))
-        earlier = page.view.with_(as_of=before).explain(name, query.area)
-        breakdowns.append(Breakdown([(then, earlier), (now, _link(page, query, name))], "→", words.name_of(name)))
-    unit = words.t("explain.points") if tenths is not None else ""
-    return FigureText(words.signed(tenths), unit, breakdowns, tenths is not None), before
-
-
-def _share(words: Words, value: Sequence[int]) -> FigureText:
-    """A count, or the numerator and denominator of a share."""
-    if len(value) < 2:
-        return FigureText(words.number(value[0] if value else 0))
-    n, d = value
-    return FigureText(words.whole(n, d), breakdowns=[Breakdown([(words.number(n), ""), (words.number(d), "")])], has_base=bool(d))
-
-
-async def _time_to_found(page: PageContext, query: ExplainQuery) -> Explanation:
-    """The median time to found of the area or of one group in it, and every enterprise that is founded or waiting."""
-    require_durations(page.snapshot)
-    words, scope = page.words, Scope.of(page.tree, query.area, query.by, query.group)
-    answer = await waits.durations(page.snapshot, area=query.area, by=query.by, as_of=page.as_of, known_at=page.known_at)
-    row = answer.total
-    if query.group is not None:
-        row = next((row for row in answer.rows if row.code == query.group), Waits(query.group))
-    found, more = await waits.contributions(
-        page.snapshot, scope, page.as_of, page.known_at, query.after, MOST_ENTERPRISES, query.enterprise
-    )
-    columns = [words.t(f"waits.column.{name}") for name in ("founded", "waiting", "days")]
-    if query.enterprise is None:
-        median, reason = row.median()
-        founded, waiting = (words.number(count) for count in row.numbers)
-        breakdowns = [Breakdown([(words.t("waits.founded", number=founded), ""), (words.t("waits.waiting", number=waiting), "")], "·")]
-        if reason == "NOT_REACHED":
-            breakdowns.append(Breakdown([], name=words.t("waits.not_reached")))
-        figure = _days(words, median.days, breakdowns, reason != "NO_BASE")
-    else:
-        figure = _days(words, found[0].value[2] if found else None)
-    return _defined(page, query.measure, figure, columns, found, more)
-
-
-def _days(words: Words, days: int | None, breakdowns: Sequence[Breakdown] = (), has_base: bool = True) -> FigureText:
-    return FigureText(words.number(days), words.t("waits.unit") if days is not None else "", breakdowns, has_base)
-
-
-async def _total(page: PageContext, query: ExplainQuery) -> Vector:
-    """The figures of the area, or of one group in it."""
-    answer = await questions.coverage(page.snapshot, area=query.area, by=query.by, as_of=page.as_of, known_at=page.known_at)
-    return answer.figures(query.group)
+def _columns(words: Words, measure: str) -> list[str]:
+    """The headings of the amounts that stand beside workers and days; a single count of 1 each needs none."""
+    if measure == TIME_TO_FOUND:
+        return [words.t("waits.column.founded"), words.t("waits.column.waiting")]
+    found = measure_of(measure)
+    if found.form == "count":
+        return [] if measure == "workers" else [words.t("explain.counts")]
+    names = [words.name_of(name) for name in found.columns]
+    return [words.t("explain.change", name=name) for name in names] if found.form == "lag" else names
 
 
 def _link(page: PageContext, query: ExplainQuery, measure: str) -> str:
-    return page.view.explain(measure, query.area, **query.group_parameters)
+    return page.view.explain(measure, query.area, **query.place)
+
+
+def _figure_text(page: PageContext, query: ExplainQuery, figure: Figure) -> FigureText:
+    """A figure as displayed."""
+    words, measure = page.words, query.measure
+    match figure:
+        case int():
+            return FigureText(words.number(figure))
+        case Rate():
+            names = measure_of(measure).columns
+            numbers = [(words.number(n), _link(page, query, name)) for name, n in zip(names, (figure.n, figure.d), strict=True)]
+            return _rate_text(words, measure, figure, [Breakdown(numbers)])
+        case Lag():
+            return _lag_text(page, query, figure)
+        case Waits():
+            return _waits_text(words, figure)
+        case other:
+            assert_never(other)
+
+
+def _rate_text(words: Words, measure: str, rate: Rate, breakdowns: Sequence[Breakdown]) -> FigureText:
+    if measure in DERIVED:
+        return FigureText(words.whole(rate.n, rate.d), "", breakdowns, bool(rate.d))
+    return FigureText(words.rate(rate), "%" if rate.d else "", breakdowns, bool(rate.d))
+
+
+def _lag_text(page: PageContext, query: ExplainQuery, lag: Lag) -> FigureText:
+    """The lag with the counts that it compares."""
+    words, breakdowns = page.words, []
+    earlier = page.view.with_(as_of=question_of(page, query).before)
+    for name, then, now in zip(measure_of(query.measure).columns, lag.before, lag.now, strict=True):
+        numbers = [(words.number(then), earlier.explain(name, query.area, **query.place)), (words.number(now), _link(page, query, name))]
+        breakdowns.append(Breakdown(numbers, "→", words.name_of(name)))
+    tenths = words.tenths(lag.rate)
+    return FigureText(words.signed(tenths), words.t("explain.points") if tenths is not None else "", breakdowns, tenths is not None)
+
+
+def _waits_text(words: Words, row: Waits) -> FigureText:
+    """The median time to found, with how many are founded and waiting."""
+    median, reason = row.median()
+    founded, waiting = (words.number(count) for count in row.numbers)
+    breakdowns = [Breakdown([(words.t("waits.founded", number=founded), ""), (words.t("waits.waiting", number=waiting), "")], "·")]
+    if reason == "NOT_REACHED":
+        breakdowns.append(Breakdown([], name=words.t("waits.not_reached")))
+    return FigureText(words.number(median.days), words.t("waits.unit") if median.days is not None else "", breakdowns, reason != "NO_BASE")
+
+
+def _share_text(words: Words, measure: str, amounts: Sequence[int]) -> FigureText:
+    """What one enterprise adds."""
+    if measure == TIME_TO_FOUND:
+        return FigureText(words.number(amounts[2]), words.t("waits.unit"))
+    found = measure_of(measure)
+    if found.form == "rate":
+        return _rate_text(words, measure, Rate(*amounts), [Breakdown([(words.number(n), "") for n in amounts])])
+    if found.form == "lag":
+        numbers = [Breakdown([(words.number(n), "")], name=words.name_of(name)) for name, n in zip(found.columns, amounts, strict=True)]
+        return FigureText("", breakdowns=numbers)
+    return FigureText(words.number(amounts[0]))
 
 
 @router.get("/age")

@@ -18,6 +18,7 @@ from services.metrics.figures.questions import CoverageResult, Snapshot
 from services.metrics.figures.tree import Tree
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.http.access import days_of, granted_snapshot
+from services.metrics.http.bodies import basis
 from services.metrics.settings import Settings
 from shared.http.auth import Caller
 from shared.http.forms import Day
@@ -70,16 +71,7 @@ class PageContext:
     @property
     def basis(self) -> dict[str, Any]:
         """The basis of the figures, which every line of a download repeats."""
-        return {
-            "as_of": self.as_of,
-            "known_at": self.known_at,
-            "founding_basis": self.view.founding,
-            "joining_basis": self.view.joining,
-            "rule_version": RULE_VERSION,
-            "fold_version": self.snapshot.fold_version,
-            "closed_day": self.snapshot.finality.closed_day or "",
-            "provisional": " ".join(self.provisional),
-        }
+        return basis(self.snapshot, as_of=self.as_of, known_at=self.known_at)
 
     @property
     def provisional(self) -> list[str]:

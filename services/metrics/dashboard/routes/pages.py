@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -14,8 +13,11 @@ from services.metrics.dashboard.panels import enterprises, held, recent, trends,
 from services.metrics.dashboard.panels.rates import completeness, lags, rate_figures
 from services.metrics.dashboard.panels.table_rows import page_of, spark, table_rows
 from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, cursors_of, page_context, rows_of
+from services.metrics.explaining import timeline
+from services.metrics.explaining.timeline import Position
 from services.metrics.figures import questions
-from services.metrics.http.access import READ, require_granted, snapshots_of
+from services.metrics.http.access import READ, snapshots_of
+from services.metrics.http.explaining.enterprises import park_granted
 from shared.http.forms import AreaCode, Id
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
@@ -66,9 +68,9 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             waits=await waiting.panel(page.snapshot, area, page.as_of, page.known_at),
         )
         if found is not None and found.kind == "park":
-            last = cursors_of(request).decode(after, tuple[UUID])[0] if after else None
-            listed, following = await enterprises.of_park(page.snapshot, area, page.as_of, page.known_at, last)
-            cursor = cursors_of(request).encode([str(following)]) if following else None
+            start = cursors_of(request).decode(after, enterprises.Key) if after else None
+            listed, following = await enterprises.of_park(page.snapshot, area, page.as_of, page.known_at, start)
+            cursor = cursors_of(request).encode(following) if following else None
             return render(request, "park.html", {**values, "enterprises": listed, "more": cursor})
         return render(request, "area.html", {**values, **await _rows(page, area, trend, after)})
 
@@ -111,25 +113,22 @@ async def recent_part(request: Request, caller: CallerOf, view: ViewOf, area: Ar
 
 
 @router.get("/enterprises/{enterprise}")
-async def enterprise_page(request: Request, caller: CallerOf, view: ViewOf, enterprise: Id) -> Response:
-    """An enterprise: its contribution to the figures and its timeline."""
-    caller.require(READ)
-    async with snapshots_of(request).snapshot() as snapshot:
-        park = await enterprises.park_of(snapshot, enterprise)
-        if park is None:
-            raise NotFound("NOT_FOUND")
-        if not caller.areas.everything:
-            require_granted(snapshot, caller, park, "enterprise")
+async def enterprise_page(request: Request, caller: CallerOf, view: ViewOf, enterprise: Id, after: str | None = None) -> Response:
+    """An enterprise: its unions, its contribution to the figures, and its timeline."""
+    cursors = cursors_of(request)
+    start = cursors.decode(after, Position) if after else timeline.FIRST
+    park = await park_granted(request, caller, enterprise)
     async with page_context(request, caller, view, park if not caller.areas.everything else None) as page:
-        found = await enterprises.one(page.snapshot, enterprise, page.as_of, page.known_at)
+        found = await timeline.enterprise_on(page.snapshot, enterprise, page.as_of, page.known_at)
         if found is None:
             raise NotFound("NOT_FOUND")
-        entries = await enterprises.timeline(page.snapshot, enterprise, page.as_of, page.known_at)
+        entries, following = await enterprises.timeline(page.snapshot, enterprise, page.as_of, page.known_at, start)
         shown_park = found.park or park
         values = page.values(
             enterprise=found,
             held=await held.of_enterprise(page.snapshot, enterprise),
             entries=entries,
+            more=cursors.encode(list(following)) if following else None,
             park=shown_park,
             tree=page.tree,
             path=page.path(shown_park),

@@ -9,7 +9,7 @@ from services.metrics.dashboard.panels import enterprises, recent
 from services.metrics.dashboard.words import Language, Words
 from services.metrics.explaining import explain
 from services.metrics.explaining.changes import Window, shares, totals
-from services.metrics.figures.scope import Scope
+from services.metrics.explaining.contributors import Question
 from services.metrics.folding.measures import MEASURES, unpacked
 from shared.contracts import Envelope, membership
 from shared.contracts.ids import uuid7
@@ -85,9 +85,9 @@ async def test_members_of_several_lines_are_taken_back_and_the_timeline_says_how
     await metrics.close(before)
     assert [(await figures(metrics, day))["members"] for day in (before, after)] == [3, 1]
     async with metrics.snapshot() as snapshot:
-        lines = await enterprises.timeline(snapshot, made, AS_OF, after)
-        scope = Scope.of(snapshot.areas.at(AS_OF, after), None)
-        told, _ = await explain.events(snapshot, scope, "members", AS_OF, after, subject, explain.FIRST, 100)
+        lines, _ = await enterprises.timeline(snapshot, made, AS_OF, after)
+        question = Question("members", None, None, None, AS_OF, after)
+        told, _ = await explain.events(snapshot, question, subject, explain.FIRST, 100)
         found, _ = await shares(snapshot, Window(None, AS_OF, before, after), ("", 0), 100)
     assert [(line.kind, line.count, line.correction, line.in_force) for line in lines if line.kind == "member-joined"] == [
         ("member-joined", 2, True, False),

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.metrics.explaining import changes, explain
+from services.metrics.explaining import changes, ranking
 from services.metrics.explaining.changes import Window
+from services.metrics.explaining.contributors import Contributors, Question
+from services.metrics.explaining.ranking import Listing
 from services.metrics.figures.questions import coverage
-from services.metrics.figures.scope import Scope
 from services.metrics.folding.measures import unpacked
 from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope
@@ -47,8 +48,8 @@ async def everything(metrics: Metrics, days: list[tuple[date, date]]) -> list[An
     async with metrics.snapshot() as snapshot:
         for as_of, known_at in days:
             for measure in ("units", "members", "workers", "covered_all", "worker_joining_rate_all"):
-                scope = Scope.of(snapshot.areas.at(as_of, known_at), None)
-                found.append(await explain.contributions(snapshot, scope, measure, as_of, known_at, "", 1000))
+                question = Question(measure, None, None, None, as_of, known_at)
+                found.append(await ranking.everything(snapshot, question, Listing()))
             window = Window(None, as_of, known_at, known_at + timedelta(days=40))
             found.append(await changes.shares(snapshot, window, ("", -1), 1000))
             before, after = await changes.totals(snapshot, window)
@@ -95,10 +96,9 @@ async def test_contributors_add_up_to_the_ledger_at_any_known_day(metrics: Metri
             as_of = date(2023, 1, 1) + timedelta(days=random_.randint(0, 900))
             known_at = first + timedelta(days=random_.randint(0, (last - first).days + 5))
             total = (await coverage(snapshot, as_of=as_of, known_at=known_at)).total.measures
-            scope = Scope.of(snapshot.areas.at(as_of, known_at), None)
             for measure in ("units", "members", "workers", "unions"):
-                found, _ = await explain.contributions(snapshot, scope, measure, as_of, known_at, "", 1000)
-                assert sum(one.value[0] for one in found) == total[measure]
+                found = await ranking.everything(snapshot, Question(measure, None, None, None, as_of, known_at), Listing())
+                assert sum(one.amounts[0] for one in found) == total[measure]
 
 
 async def settled(metrics: Metrics) -> str:
@@ -131,7 +131,7 @@ async def test_rows_of_a_closed_day_are_summed_once_and_rows_that_come_to_nothin
 async def test_the_news_of_a_closed_day_is_no_fact_of_anybody(metrics: Metrics) -> None:
     metrics.append("day/0", DayClosed(day=metrics.today), metrics.today.isoformat())
     await metrics.fold()
-    assert await metrics.pool.fetchval("SELECT count(*) FROM g1.facts") == 0
+    assert await metrics.folded() == 0
     assert await metrics.pool.fetchval("SELECT count(*) FROM g1.states") == 0
 
 
@@ -148,10 +148,9 @@ async def test_a_state_forgets_what_the_facts_still_tell(metrics: Metrics) -> No
     metrics.append(subject, HeadcountReported(workers=60), "2024-06-01")
     await metrics.fold()
     async with metrics.snapshot() as snapshot:
-        scope = Scope.of(snapshot.areas.at(first, first), None)
         for known_at, workers in ((first, 40), (first + timedelta(days=3), 50), (metrics.today, 60)):
-            one = await explain.one(snapshot, scope, "workers", metrics.today, known_at, subject)
+            one = await Contributors(snapshot, Question("workers", None, None, None, metrics.today, known_at)).one(subject)
             assert one is not None
-            assert one.value == (workers,)
+            assert one.amounts == (workers,)
             total = (await coverage(snapshot, as_of=metrics.today, known_at=known_at)).total.figures
             assert workers in unpacked(total)

@@ -12,7 +12,7 @@ from services.metrics.dashboard.panels import enterprises, recent
 from services.metrics.dashboard.words import Language, Words
 from services.metrics.explaining import changes, explain
 from services.metrics.explaining.changes import Window
-from services.metrics.figures.scope import Scope
+from services.metrics.explaining.contributors import Question
 from services.metrics.figures.tree import Tree
 from services.metrics.folding.measures import MEASURES
 from shared.broker.protocol import Message
@@ -137,15 +137,16 @@ async def test_the_timeline_has_it_with_its_corrections_and_withdrawals_and_no_f
     await metrics.fold(2)
     assert await metrics.ledger() == ledger
     async with metrics.snapshot() as snapshot:
-        lines = await enterprises.timeline(snapshot, made, AS_OF, after)
+        lines, _ = await enterprises.timeline(snapshot, made, AS_OF, after)
         tree = snapshot.areas.at(AS_OF, after)
         found = {language: lines_of(lines, Words(language, CLOCK.zone), tree) for language in LANGUAGES}
         newest = await recent.just_happened(snapshot, tree, None, Words("en", CLOCK.zone))
         in_park = await recent.just_happened(snapshot, tree, "D1-P001", Words("en", CLOCK.zone))
-        scope = Scope.of(tree, None)
         behind = [
-            [one.row["type"] for one in (await explain.events(snapshot, scope, measure, AS_OF, after, subject, explain.FIRST, 100))[0]]
-            for measure in ("units", "workers", "members", "covered_all")
+            [one.row["type"] for one in (await explain.events(snapshot, question, subject, explain.FIRST, 100))[0]]
+            for question in (
+                Question(measure, None, None, None, AS_OF, after) for measure in ("units", "workers", "members", "covered_all")
+            )
         ]
         shares, _ = await changes.shares(snapshot, Window(None, AS_OF, before, after), ("", 0), 100)
     assert found["en"] == [

@@ -96,7 +96,7 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
 
     async with projecting(metrics_database, kafka_server, topic_prefix):
         async with asyncio.timeout(DEADLINE):
-            while await pool.fetchval("SELECT count(*) FROM g1.facts") < len(events):
+            while await owner.fetchval("SELECT count(*) FROM g1.facts") < len(events):
                 await asyncio.sleep(0.05)
         assert await counted(owner, 1, "2024-01-10", "2024-02-08", "2024-02-09") == [(1, 0), (1, 0), (1, 0)]
 

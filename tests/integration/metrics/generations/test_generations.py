@@ -89,6 +89,7 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
         ("DELETE FROM g1.states WHERE ctid = (SELECT min(ctid) FROM g1.states)", "states"),
         ("UPDATE g1.enterprises SET name = 'other' WHERE ctid = (SELECT min(ctid) FROM g1.enterprises)", "enterprises"),
         ("DELETE FROM g1.placements WHERE ctid = (SELECT min(ctid) FROM g1.placements)", "placements"),
+        ("UPDATE g1.stays SET until = until - 1 WHERE ctid = (SELECT min(ctid) FROM g1.stays WHERE until < 'infinity')", "stays"),
         ("UPDATE seen SET sequence = sequence + 1 WHERE ctid = (SELECT min(ctid) FROM seen)", "seen"),
         ("DELETE FROM g1.ledger_open WHERE ctid = (SELECT min(ctid) FROM g1.ledger_open)", "ledger"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
@@ -12,10 +13,14 @@ from uuid import UUID
 
 import pytest
 
+from deploy.local.folder import ROOT
 from services.metrics.app import _readiness
+from services.metrics.explaining.measures import DERIVED
 from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.folding.projector import Projector
-from services.metrics.http.coverage_routes import router
+from services.metrics.http import coverage_routes
+from services.metrics.http.explaining import enterprises as enterprise_routes
+from services.metrics.http.explaining import routes as explain_routes
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
@@ -44,6 +49,11 @@ class Client(http.Client):
         assert status == 200, body
         return body
 
+    async def text(self, path: str, language: str = "en", **params: Any) -> tuple[int, str]:
+        """(status, body as text)"""
+        answer = await self.http.get(f"/v1/{path}", params=params, headers={"Accept-Language": language})
+        return answer.status_code, answer.content.decode()
+
     async def pages(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """The items of all pages."""
         items: list[dict[str, Any]] = []
@@ -62,7 +72,7 @@ async def client_of_a_test(metrics: Metrics) -> AsyncIterator[Client]:
     app = create_app(
         settings,
         title="figures alone",
-        routers=[router],
+        routers=[coverage_routes.router, explain_routes.router, enterprise_routes.router],
         lifespan=lambda _: contextlib.nullcontext(),
         readiness=lambda: _readiness(metrics.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
@@ -205,7 +215,11 @@ async def test_readiness_tells_the_closed_day_and_its_age(metrics: Metrics, clie
     await metrics.close_everywhere(today - timedelta(days=2), shards=12)
     ready = (await client.http.get("/readyz")).json()
     assert ready["closed_day"] == (today - timedelta(days=2)).isoformat()
-    assert "parkunion_closed_day_age_days 2.0" in (await client.http.get("/metrics")).text
+    text = (await client.http.get("/metrics")).text
+    assert "parkunion_closed_day_age_days 2.0" in text
+    ours = set(re.findall(r"^# TYPE (parkunion_\w+) \w+$", text, re.MULTILINE))
+    documented = re.findall(r"^\| `(parkunion_\w+)` \|", (ROOT / "docs" / "how-to" / "observe.md").read_text("utf-8"), re.MULTILINE)
+    assert {name for name in ours if not name.endswith("_created")} == set(documented)
 
 
 async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_its_facts(metrics: Metrics, client: Client) -> None:
@@ -457,7 +471,7 @@ async def test_areas_definitions_and_the_version_header(metrics: Metrics, client
     assert [area["code"] for area in inside["path"]] == ["C", "D2"]
     assert [area["name"] for area in inside["path"] + inside["items"]] == ["示例市", "示例市", "西园"]
     items = (await client.ok("definitions"))["items"]
-    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found"]
+    assert [item["measure"] for item in items] == [*MEASURES, *RATES, "time_to_found", *DERIVED]
     assert all(item["text_zh"] and item["text_en"] and item["formula"] for item in items)
     answer = await client.http.get("/v1/coverage", headers={"Accept-Language": "en"})
     assert answer.headers["X-Parkunion-Version"] == "1:1"

@@ -37,7 +37,7 @@ async def require_refusals(http: httpx.AsyncClient, path: str, good: str) -> Non
 async def test_the_registry_refuses_a_body_that_can_be_read_in_two_ways(registry: Registry) -> None:
     before = await registry.count()
     await require_refusals(registry.http, "/v1/enterprises", json.dumps(settling()))
-    await require_refusals(registry.http, "/v1/corrections", json.dumps({"reason": "x", "corrects": "y", "data": {"name": "a"}}))
+    await require_refusals(registry.http, "/v1/corrections", json.dumps({"reason": "other", "corrects": "y", "data": {"name": "a"}}))
     answer = await registry.http.post("/v1/enterprises", content=json.dumps(settling(name="\ud800")), headers=TYPE)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "name")
     assert await registry.count() == before

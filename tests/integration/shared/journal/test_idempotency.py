@@ -8,10 +8,11 @@ import pytest
 
 from shared.contracts.ids import uuid7
 from shared.journal import idempotency
-from shared.journal.idempotency import Mismatch, Result, fingerprint
+from shared.journal.idempotency import Keys, Mismatch, Result, fingerprint
 from shared.process.db import Connection, Pool, run_command, transaction
 
 KEY = b"secret"
+KEYS = Keys(KEY)
 
 
 def print_of(body: object) -> bytes:
@@ -25,28 +26,28 @@ def result(name: str = "e") -> Result:
 async def test_a_repeat_returns_the_first_result_and_another_body_is_told(pool: Pool) -> None:
     first = result()
     async with transaction(pool) as conn:
-        assert await idempotency.claim(conn, "client", [("k", print_of({"a": 1, "b": 2}))]) == {"k": None}
-        await idempotency.record(conn, "client", {"k": first})
+        assert await idempotency.claim(conn, KEYS, "client", [("k", print_of({"a": 1, "b": 2}))]) == {"k": None}
+        await idempotency.record(conn, KEYS, "client", {("k", print_of({"a": 1, "b": 2})): first})
     async with transaction(pool) as conn:
-        assert await idempotency.claim(conn, "client", [("k", print_of({"b": 2, "a": 1}))]) == {"k": first}
-        assert await idempotency.claim(conn, "client", [("k", print_of({"a": 2}))]) == {"k": Mismatch()}
-        assert await idempotency.claim(conn, "another", [("k", print_of({"a": 2}))]) == {"k": None}
+        assert await idempotency.claim(conn, KEYS, "client", [("k", print_of({"b": 2, "a": 1}))]) == {"k": first}
+        assert await idempotency.claim(conn, KEYS, "client", [("k", print_of({"a": 2}))]) == {"k": Mismatch()}
+        assert await idempotency.claim(conn, KEYS, "another", [("k", print_of({"a": 2}))]) == {"k": None}
 
 
 async def test_a_refused_command_leaves_its_key_free(pool: Pool) -> None:
     async def refused(conn: Connection) -> None:
-        await idempotency.claim(conn, "client", [("k", print_of(1))])
+        await idempotency.claim(conn, KEYS, "client", [("k", print_of(1))])
         raise LookupError
 
     with pytest.raises(LookupError):
         await run_command(pool, refused, areas=None)
     async with transaction(pool) as conn:
-        assert await idempotency.claim(conn, "client", [("k", print_of(2)), ("l", print_of(3))]) == {"k": None, "l": None}
-        await idempotency.release(conn, "client", ["l"])
-        await idempotency.record(conn, "client", {"k": result()})
-        await idempotency.release(conn, "client", ["k"])
+        assert await idempotency.claim(conn, KEYS, "client", [("k", print_of(2)), ("l", print_of(3))]) == {"k": None, "l": None}
+        await idempotency.release(conn, KEYS, "client", ["l"])
+        await idempotency.record(conn, KEYS, "client", {("k", print_of(2)): result()})
+        await idempotency.release(conn, KEYS, "client", ["k"])
     async with transaction(pool) as conn:
-        answer = await idempotency.claim(conn, "client", [("k", print_of(2)), ("l", print_of(4))])
+        answer = await idempotency.claim(conn, KEYS, "client", [("k", print_of(2)), ("l", print_of(4))])
     assert isinstance(answer["k"], Result)
     assert answer["l"] is None
 
@@ -56,14 +57,14 @@ async def test_the_same_command_at_the_same_time_is_done_once(pool: Pool) -> Non
 
     async def work(conn: Connection) -> Result:
         nonlocal done
-        claimed = (await idempotency.claim(conn, "client", [("k", print_of(1)), ("j", print_of(1))]))["k"]
+        claimed = (await idempotency.claim(conn, KEYS, "client", [("k", print_of(1)), ("j", print_of(1))]))["k"]
         if isinstance(claimed, Result):
             return claimed
         assert claimed is None
         done += 1
         await asyncio.sleep(0.02)
         made = result()
-        await idempotency.record(conn, "client", {"k": made, "j": made})
+        await idempotency.record(conn, KEYS, "client", {("k", print_of(1)): made, ("j", print_of(1)): made})
         return made
 
     answers = await asyncio.gather(*(run_command(pool, work, areas=None) for _ in range(8)))
@@ -74,16 +75,18 @@ async def test_the_same_command_at_the_same_time_is_done_once(pool: Pool) -> Non
 async def test_one_key_with_two_bodies_in_one_batch_is_a_mismatch(pool: Pool) -> None:
     async with transaction(pool) as conn:
         entries = [("k", print_of(1)), ("k", print_of(2)), ("l", print_of(1)), ("l", print_of(1))]
-        assert await idempotency.claim(conn, "client", entries) == {"k": Mismatch(), "l": None}
+        assert await idempotency.claim(conn, KEYS, "client", entries) == {"k": Mismatch(), "l": None}
 
 
 async def test_keys_are_forgotten_after_thirty_days(pool: Pool) -> None:
     async with transaction(pool) as conn:
-        await idempotency.claim(conn, "client", [("old", print_of(1)), ("older", print_of(1)), ("young", print_of(1))])
-        await idempotency.record(conn, "client", {key: result() for key in ("old", "older", "young")})
-        await conn.execute("UPDATE idempotency SET created_at = created_at - interval '31 days' WHERE key <> 'young'")
+        await idempotency.claim(conn, KEYS, "client", [("old", print_of(1)), ("older", print_of(1)), ("young", print_of(1))])
+        await idempotency.record(conn, KEYS, "client", {(key, print_of(1)): result() for key in ("old", "older", "young")})
+        await conn.execute(
+            "UPDATE idempotency SET created_at = created_at - interval '31 days' WHERE key <> $1", KEYS.hashed("client", "young")
+        )
     async with transaction(pool) as conn:
-        answer = await idempotency.claim(conn, "client", [("old", print_of(2)), ("young", print_of(2))])
+        answer = await idempotency.claim(conn, KEYS, "client", [("old", print_of(2)), ("young", print_of(2))])
         assert answer == {"old": None, "young": Mismatch()}
         assert await idempotency.forget(conn) == 1
 

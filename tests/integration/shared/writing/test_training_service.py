@@ -56,7 +56,7 @@ def test_commands_are_events_of_the_enterprises_stream_and_rows(training: Traini
     held = training.made(f"/v1/courses/{planned['id']}/held", {"on": "2024-05-02", "attendees": 12})
     assert (held["id"], held["sequence"]) == (planned["id"], 2)
     other = training.course(enterprise)
-    training.made(f"/v1/courses/{other['id']}/cancelled", {"on": "2024-05-02", "reason": "讲师生病"})
+    training.made(f"/v1/courses/{other['id']}/cancelled", {"on": "2024-05-02", "reason": "teacher_ill", "note": "讲师生病"})
     events = training.events(f"enterprise/{enterprise}")
     assert [event["type"].split(".")[1] for event in events] == ["course-planned", "course-held", "course-planned", "course-cancelled"]
     assert events[0]["data"] == {"course_id": planned["id"], "enterprise_id": str(enterprise), "topic": "safety"}
@@ -91,7 +91,7 @@ def test_a_line_of_a_batch_sees_those_before_it_and_a_refused_one_stops_none(tra
     course = training.course(enterprise)["id"]
     answers = training.batch(
         {"op": "held", "body": {"course_id": course, "on": "2024-05-03", "attendees": 3}},
-        {"op": "cancelled", "body": {"course_id": course, "on": "2024-05-03", "reason": "late"}},
+        {"op": "cancelled", "body": {"course_id": course, "on": "2024-05-03", "reason": "other"}},
         {"op": "course", "key": f"plan-{course}", "body": {"enterprise_id": str(enterprise), "topic": "pay", "planned_on": "2024-06-01"}},
         {"op": "course", "key": f"plan-{course}", "body": {"enterprise_id": str(enterprise), "topic": "pay", "planned_on": "2024-06-01"}},
         {"op": "held", "body": {"on": "2024-05-03", "attendees": 3}},
@@ -134,7 +134,7 @@ def test_a_correction_changes_the_row_and_follows_the_rules(training: Training, 
         refused = training.post("/v1/corrections", {"corrects": corrects, "reason": "typo", "data": data})
         assert refused.json()["code"] == code
     # To nothing: the course is open again, and may be cancelled.
-    training.made("/v1/corrections", {"corrects": corrected["id"], "reason": "wrong_course", "data": None})
+    training.made("/v1/corrections", {"corrects": corrected["id"], "reason": "never_was", "data": None})
     training.made(f"/v1/courses/{course['id']}/cancelled", {"on": "2024-05-02", "reason": "rain"})
 
 
@@ -162,7 +162,7 @@ def test_a_caller_acts_and_reads_within_the_areas_of_the_token(training: Trainin
     course, event = made.json()["id"], made.json()["event_ids"][0]
     held = {"on": "2024-05-02", "attendees": 1}
     correction = {"corrects": event, "reason": "typo", "data": {"topic": "pay"}}
-    withdrawal = {"subject": f"enterprise/{enterprise}", "from": 1, "to": 1, "reason": "x"}
+    withdrawal = {"subject": f"enterprise/{enterprise}", "from": 1, "to": 1, "reason": "other"}
     assert training.post(f"/v1/courses/{course}/held", held, areas=("P2",)).status_code == 403
     assert training.post("/v1/corrections", correction, areas=("P2",)).status_code == 403
     assert training.post("/v1/withdrawals", withdrawal, areas=("D1",)).status_code == 403

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from deploy.local.commands.demo_days import KNOWN_OVER, days_before
+from deploy.local.demo.days import KNOWN_OVER, days_before
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""The contributors to a figure in the order in which somebody would visit them: sorted, searched, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from heapq import nsmallest
+from typing import Literal, TypeAlias, get_args
+
+from services.metrics.explaining.contributors import Contribution, Contributors, Question, id_of, named
+from services.metrics.figures import sql
+from services.metrics.figures.questions import Snapshot
+
+Order: TypeAlias = Literal["workers", "days_waited", "contribution", "name"]
+"""The most workers first, those that have waited longest, those that add most, or by name. What is unknown comes last."""
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+Key: TypeAlias = tuple[Order, bool, int | str, int, str]
+"""The position of a contribution in a list: the order, whether the value of the order is unknown, the value, a second one, and a digest of the
+subject (a cursor can be read by who holds it, and the subject may be hidden)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How a list is shown: its order, and a part of the name or credit code that is searched (empty: all)."""
+
+    order: Order = "workers"
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `next`: the position of its last item if there are more; `total`: how many items all pages have."""
+
+    items: Sequence[Contribution]
+    next: Key | None
+    total: int
+
+
+def key_of(one: Contribution, order: Order) -> Key:
+    """The position of a contribution."""
+    workers, days, last = -(one.workers or 0), -(one.days or 0), blake2b(one.subject.encode(), digest_size=8).hexdigest()
+    match order:
+        case "workers":
+            return order, one.workers is None, workers, days, last
+        case "days_waited":
+            return order, one.days is None, days, workers, last
+        case "contribution":
+            return order, False, -one.amounts[0], workers, last
+        case "name":
+            return order, one.name is None, one.name or "", workers, last
+
+
+async def page(snapshot: Snapshot, question: Question, listing: Listing, after: Key | None, limit: int) -> Page:
+    """The next `limit` contributors after a position of the same order."""
+    found = await _found(snapshot, question, listing)
+    keys = ((key_of(one, listing.order), one) for one in found)
+    rest = nsmallest(limit + 1, (pair for pair in keys if after is None or pair[0] > after), key=lambda pair: pair[0])
+    items = [one for _, one in rest[:limit]]
+    shown = items if listing.order == "name" else await named(snapshot, question, items)
+    return Page(shown, rest[limit - 1][0] if len(rest) > limit else None, len(found))
+
+
+async def everything(snapshot: Snapshot, question: Question, listing: Listing) -> Sequence[Contribution]:
+    """All contributors in their order, for a download."""
+    found = sorted(await _found(snapshot, question, listing), key=lambda one: key_of(one, listing.order))
+    return found if listing.order == "name" else await named(snapshot, question, found)
+
+
+async def _found(snapshot: Snapshot, question: Question, listing: Listing) -> Sequence[Contribution]:
+    """The contributors that a search finds, in no order; with names if these order the list."""
+    found = await _contributions(snapshot, question)
+    if listing.search:
+        sought = await sql.sought(snapshot.conn, snapshot.generation, listing.search)
+        found = [one for one in found if id_of(one.subject) in sought]
+    return await named(snapshot, question, found) if listing.order == "name" else found
+
+
+async def _contributions(snapshot: Snapshot, question: Question) -> Sequence[Contribution]:
+    """All contributors. They do not depend on the caller, who may ask about the question's area; their names do."""
+    key = (snapshot.version, question)
+    found = snapshot.lists.get(key)
+    if found is None:
+        found = [one async for one in Contributors(snapshot, question).all()]
+        snapshot.lists.keep(key, found)
+    return found

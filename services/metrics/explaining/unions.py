@@ -1,0 +1,64 @@
+"""Which unions cover an enterprise on a day, and since when it has been without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from services.metrics.counted import CoverageEnd, CoverageStart
+from services.metrics.figures import sql
+from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.scope import shape_known
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.measures import vector
+
+_SHOULD_ORGANISE = vector(should_organise_all=1)
+_COVERED = vector(covered_units=1)
+
+
+class Covering(NamedTuple):
+    """A union that covers an enterprise since a day; `kind` is a code of the glossary's kinds of union."""
+
+    union: UUID
+    kind: str
+    since: date
+
+
+def covering(facts: FactSet, as_of: date, known_at: date) -> list[Covering]:
+    """The unions that cover an enterprise on a business day as known at a day, the first one first."""
+    found: dict[str, Covering] = {}
+    past = (fact for fact in facts.in_force(known_at.toordinal()) if fact.occurred <= as_of.toordinal())
+    for fact in sorted(past, key=lambda fact: (fact.occurred, fact.rank)):
+        match fact.content:
+            case CoverageStart(union_id=union, kind=kind):
+                since = found[union].since if union in found else date.fromordinal(fact.occurred)
+                found[union] = Covering(UUID(union), kind, since)
+            case CoverageEnd(union_id=union):
+                found.pop(union, None)
+    return list(found.values())
+
+
+def without_union_since(facts: FactSet, as_of: date, known_at: date) -> date | None:
+    """The day since which an enterprise has been without a union that it should have; None if it has one, need not, or does not operate.
+
+    It is the start of its time to found (`folding.durations`), or the day on which its last union ended.
+    """
+    since: int | None = None
+    covered_before = False
+    for segment in shape_known(facts, known_at):
+        if segment.start > as_of.toordinal():
+            break
+        covered = bool(segment.base & _COVERED)
+        if segment.cell is None or covered:
+            since = None
+        elif since is None and (covered_before or segment.base & _SHOULD_ORGANISE):
+            since = segment.start
+        covered_before |= covered
+    return None if since is None else date.fromordinal(since)
+
+
+async def union_names(snapshot: Snapshot, unions: Iterable[UUID]) -> Mapping[UUID, str | None]:
+    """{id: name} of unions; those without a name, or founded before a generation kept names, have none."""
+    return await sql.union_names(snapshot.conn, snapshot.generation, list(dict.fromkeys(unions)))

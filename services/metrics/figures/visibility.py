@@ -1,0 +1,89 @@
+"""What the caller of a snapshot may see: the rule of `shared.directory.visibility` on rows of `facts` and on contributions.
+
+Row-level security on `facts` says the same about whole rows (migrations 0007 and 0008). Figures are computed of all facts, so what computes
+reads within `unrestricted`; what is shown goes through `shown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
+from typing import Any
+
+from services.metrics.counted import kind_of
+from services.metrics.figures import sql
+from services.metrics.figures.questions import Snapshot
+from shared.directory.visibility import EveryArea, Part, Sight, Stay
+
+Row = Mapping[str, Any]
+"""A row of `facts`."""
+
+
+@asynccontextmanager
+async def unrestricted(snapshot: Snapshot) -> AsyncIterator[None]:
+    """Within it every row of `facts` is read, to compute with; nothing of it may be shown that `shown` has not let through."""
+    await sql.see_areas(snapshot.conn, "*")
+    yield
+    await sql.see_areas(snapshot.conn, snapshot.setting)
+
+
+async def sights(snapshot: Snapshot, subjects: Collection[str]) -> dict[str, Sight]:
+    """{subject: what the caller sees of it}."""
+    if isinstance(snapshot.granted, EveryArea):
+        return dict.fromkeys(subjects, Sight((), snapshot.granted))
+    found: dict[str, list[Stay]] = {subject: [] for subject in subjects}
+    for row in await sql.stays(snapshot.conn, snapshot.generation, list(found)):
+        found[row["subject"]].append(Stay(row["since"], row["until"], row["park"]))
+    return {subject: Sight(stays, snapshot.granted) for subject, stays in found.items()}
+
+
+async def hidden(snapshot: Snapshot, subjects: Collection[str], *days: date) -> set[str]:
+    """The subjects of contributions to figures of the caller's areas that were, as known now, elsewhere on all of these days.
+
+    They count where they were believed to be. So the sums stay right, but who they are is not shown.
+    """
+    return {subject for subject, sight in (await sights(snapshot, subjects)).items() if not any(map(sight.on, days))}
+
+
+def shown(row: Row, sight: Sight) -> Row | None:
+    """A row as the caller may see it: `says` without what is not the caller's to know; None: not at all.
+
+    Of a correction that brings a fact into the caller's days, `withdrawn` has only `fact` and `rank`; one that takes a fact out of them has no
+    `replacement`, as if it were corrected to nothing.
+    """
+    if isinstance(sight.granted, EveryArea) or row["subject"].startswith("area/"):
+        return row
+    says = _says(row, sight)
+    return None if says is None else {**row, "says": says}
+
+
+async def shown_rows(snapshot: Snapshot, rows: Sequence[Row]) -> list[Row]:
+    """The rows that the caller may see, as `shown` leaves them."""
+    seen = await sights(snapshot, {row["subject"] for row in rows})
+    return [found for row in rows if (found := shown(row, seen[row["subject"]])) is not None]
+
+
+def _says(row: Row, sight: Sight) -> dict[str, Any] | None:
+    says = row["says"] or {}
+    if "withdrawn" not in says:
+        return sight.part(Part(kind_of(row["type"]), row["occurred_on"], says))
+    if isinstance(says["withdrawn"], list):
+        kept = _parts(says["withdrawn"], sight)
+        return {"withdrawn": kept} if kept else None
+    withdrawn, replacement = (
+        next(iter(_parts([part], sight)), None) if (part := says[name]) else None for name in ("withdrawn", "replacement")
+    )
+    if withdrawn is None and replacement is None:
+        return None
+    return {"withdrawn": withdrawn or {name: says["withdrawn"][name] for name in ("fact", "rank")}, "replacement": replacement}
+
+
+def _parts(parts: Iterable[dict[str, Any]], sight: Sight) -> list[dict[str, Any]]:
+    """Those of the facts within a correction or a withdrawal that are seen."""
+    kept = []
+    for part in parts:
+        data = sight.part(Part(part["fact"], date.fromisoformat(part["occurred_on"]), part["says"]))
+        if data is not None:
+            kept.append({**part, "says": data})
+    return kept

@@ -1,0 +1,159 @@
+"""The same facts in whatever order they are entered: the same coverage, the same unions. Pure.
+
+Past coverages and past unions are entered with both their dates; closures come from the registry at any moment; an end or a dissolution may be
+entered after a later one that followed from a closure.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.membership.unions import coverage
+from services.membership.unions import rules as unions
+from services.membership.unions.closures import follow_closure
+from services.membership.unions.commands import Cover, Dissolve, Found
+from services.membership.world import World
+from shared.contracts.ids import uuid7
+from shared.contracts.membership import UnionKind
+from shared.journal.reasons import Reason
+from shared.problems.errors import Problem
+from tests.unit.membership.worlds import TODAY, A, B, C, close, day, found, settle_ids, take, world
+
+JOINT = UnionKind.JOINT_UNION
+Entry = Callable[[World, UUID], None]
+
+
+def covers(enterprise: UUID, on: str, until: str | None = None) -> Entry:
+    command = (enterprise, day(on), True, day(until) if until else None)
+    return lambda made, union: _take(made, unions.decide_cover(made, Cover(union, *command), TODAY).facts)
+
+
+def ends(enterprise: UUID, on: str) -> Entry:
+    return lambda made, union: _take(made, unions.decide_cover(made, Cover(union, enterprise, day(on), False), TODAY).facts)
+
+
+def dissolves(on: str) -> Entry:
+    return lambda made, union: _take(made, unions.decide_dissolve(made, Dissolve(union, day(on), Reason("merged")), TODAY).facts)
+
+
+def closes(enterprise: UUID, on: str) -> Entry:
+    def enter(made: World, _union: UUID) -> None:
+        event = close(made, enterprise, day(on))
+        _take(made, follow_closure(made, enterprise, event))
+
+    return enter
+
+
+def _take(made: World, facts: list[Any]) -> None:
+    take(made, facts)
+    settle_ids(made)
+
+
+def state(made: World) -> Any:
+    """Who is covered when, why coverage ended, and how the unions ended; without ranks and ids."""
+    periods = [(fact.enterprise_id, fact.on, fact.started, fact.reason) for facts in made.coverage.values() for fact in facts]
+    ended = [union.dissolved and (union.dissolved.on, union.dissolved.reason) for union in made.unions.values()]
+    return sorted(periods, key=repr), ended
+
+
+def after(order: Any, *first: UUID) -> Any:
+    made = world()
+    union = found(made, *first, on="2020-06-01")
+    for entry in order:
+        entry(made, union)
+    coverage.require_whole_coverage(made, union, B)
+    return state(made)
+
+
+def in_every_order(*entries: Entry, first: tuple[UUID, ...] = (A,)) -> Any:
+    states = [after(order, *first) for order in itertools.permutations(entries)]
+    assert all(one == states[0] for one in states)
+    return states[0]
+
+
+def test_past_coverages_may_be_entered_after_later_ones() -> None:
+    periods, _ = in_every_order(
+        covers(B, "2021-01-01", "2021-06-01"), covers(B, "2021-06-01", "2022-01-01"), covers(B, "2022-03-01"), covers(C, "2021-01-01")
+    )
+    assert len([one for one in periods if one[0] == B]) == 5
+
+
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=12, unique=True), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=60)
+def test_any_coverages_that_do_not_overlap_come_to_the_same(months: list[int], random: Any) -> None:
+    days = [f"{2021 + month // 12}-{month % 12 + 1:02}-01" for month in sorted(months) if month < 48]
+    spans = [(days[n], days[n + 1]) for n in range(len(days) - 1) if random.random() < 0.7]
+    entries = [covers(B, *span) for span in spans]
+    shuffled = random.sample(entries, len(entries))
+    assert after(entries, A) == after(shuffled, A)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second"), [(("2021-01-01", None), ("2021-06-01", "2022-01-01")), (("2021-01-01", "2022-01-01"), ("2021-12-31", None))]
+)
+def test_coverages_that_overlap_are_refused_in_every_order(first: Any, second: Any, turned: bool) -> None:
+    made = world()
+    union = found(made, A, on="2020-06-01")
+    one, other = (second, first) if turned else (first, second)
+    covers(B, *one)(made, union)
+    with pytest.raises(Problem) as refused:
+        covers(B, *other)(made, union)
+    assert refused.value.code == "COVERAGE_ORDER"
+
+
+def test_an_end_may_be_entered_after_a_later_closure() -> None:
+    periods, (dissolved,) = in_every_order(ends(B, "2022-01-01"), closes(B, "2023-01-01"), first=(A, B))
+    assert (B, day("2022-01-01"), False, "ended") in periods
+    assert dissolved is None
+
+
+def test_a_dissolution_may_be_entered_after_later_closures() -> None:
+    periods, (dissolved,) = in_every_order(dissolves("2022-01-01"), closes(A, "2023-01-01"), closes(B, "2024-01-01"), first=(A, B))
+    assert dissolved == (day("2022-01-01"), "merged")
+    assert {reason for _, _, started, reason in periods if not started} == {"union_dissolved"}
+
+
+def test_a_closure_may_become_known_after_a_later_dissolution() -> None:
+    periods, (dissolved,) = in_every_order(dissolves("2023-01-01"), closes(B, "2022-01-01"), first=(A, B))
+    assert (B, day("2022-01-01"), False, "enterprise_closed") in periods
+    assert dissolved == (day("2023-01-01"), "merged")
+
+
+def test_the_last_unit_may_be_named_before_or_after_the_others_closed() -> None:
+    _, (dissolved,) = in_every_order(ends(B, "2023-01-01"), closes(A, "2022-01-01"), first=(A, B))
+    assert dissolved == (day("2023-01-01"), "last_unit_closed")
+    _, (dissolved,) = in_every_order(covers(B, "2021-01-01"), closes(A, "2022-01-01"))
+    assert dissolved is None
+
+
+def test_past_own_unions_may_be_entered_after_the_present_one() -> None:
+    def founded(order: Any) -> Any:
+        made = world()
+        for on, until in order:
+            past = (day(until), Reason("merged")) if until else ()
+            command = Found(UnionKind.ENTERPRISE_UNION, None, None, "P", day(on), (A,), *past)
+            _take(made, unions.decide_found(made, command, TODAY).facts)
+        return state(made)[0], sorted((union.founded_on, union.dissolved and union.dissolved.on) for union in made.unions.values())
+
+    spans = [("2020-01-01", "2021-01-01"), ("2021-01-01", "2022-01-01"), ("2023-01-01", None)]
+    states = [founded(order) for order in itertools.permutations(spans)]
+    assert all(one == states[0] for one in states)
+    with pytest.raises(Problem) as refused:
+        founded([*spans, ("2020-06-01", "2020-07-01")])
+    assert refused.value.code == "ALREADY_COVERED"
+
+
+def test_a_past_union_is_dissolved_on_or_after_the_day_of_its_approval() -> None:
+    made = world()
+    command = Found(JOINT, None, None, "P", day("2022-01-01"), (A,), day("2021-01-01"), Reason("merged"))
+    with pytest.raises(Problem) as refused:
+        unions.found(made, command, uuid7())
+    assert (refused.value.code, refused.value.errors[0].field) == ("BEFORE_FOUNDING", "dissolved_on")
