@@ -72,21 +72,25 @@ def client_assertion(key: ECKey, audience: str, now: float) -> str:
 
 
 class Issuer:
-    """Serves on 127.0.0.1:`port` from `start` to `stop`. `officers` may sign in and return to `redirect_uris`."""
+    """Serves on 127.0.0.1:`port` from `start` to `stop`. `officers` may sign in."""
 
-    def __init__(self, folder: Folder, port: int, officers: Sequence[Person] = (), redirect_uris: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Folder, port: int, officers: Sequence[Person] = ()) -> None:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.jwks_url = f"{self.url}/jwks.json"
         self._key = issuer_key(folder)
         self._client_keys = KeySet([client_key(folder)])
         self._used: dict[str, float] = {}
-        self._sign_in = SignIn(self.url, officers, redirect_uris)
+        self._sign_in = SignIn(self.url, officers)
         self._server = web_server(self._application, ConnectionLimits(), lifespan="off")
         self._thread = threading.Thread(target=self._serve, name="issuer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+
+    def return_to(self, *redirect_uris: str) -> None:
+        """Where browsers may be sent back to after a sign-in."""
+        self._sign_in.redirect_uris = frozenset(redirect_uris)
 
     def stop(self) -> None:
         self._server.should_exit = True

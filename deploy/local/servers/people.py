@@ -72,12 +72,12 @@ def people_of(content: Mapping[str, Any]) -> list[Person]:
 
 
 class SignIn:
-    """The authorisation endpoint, and its codes. `redirect_uris`: those of the client."""
+    """The authorisation endpoint, and its codes. `redirect_uris`: those of its one client, a public one."""
 
-    def __init__(self, issuer: str, people: Sequence[Person], redirect_uris: Sequence[str]) -> None:
+    def __init__(self, issuer: str, people: Sequence[Person]) -> None:
         self._issuer = issuer
         self._people = {person.login: person for person in people}
-        self._redirect_uris = frozenset(redirect_uris)
+        self.redirect_uris: frozenset[str] = frozenset()
         self._codes: dict[str, Granted] = {}
 
     def __bool__(self) -> bool:
@@ -113,7 +113,7 @@ class SignIn:
 
     def _refusal(self, asked: Mapping[str, str]) -> Reply | None:
         """A wrong client is told here: its address is not to be trusted with an answer."""
-        if asked.get("client_id") != CLIENT or asked.get("redirect_uri") not in self._redirect_uris:
+        if asked.get("client_id") != CLIENT or asked.get("redirect_uri") not in self.redirect_uris:
             return Reply(400, "<!DOCTYPE html><meta charset=utf-8><p>未知的客户端。/ Unknown client.</p>")
         if asked.get("response_type") != "code":
             return self._back(asked, error="unsupported_response_type")

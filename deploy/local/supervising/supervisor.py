@@ -25,7 +25,7 @@ from deploy.local.errors import UserError
 from deploy.local.folder import Folder, read_json, write_private
 from deploy.local.servers.issuer import Issuer
 from deploy.local.servers.kafka import KafkaServer
-from deploy.local.servers.people import people_of
+from deploy.local.servers.people import Person, people_of
 from deploy.local.servers.postgres import PostgresServer, database_of
 from deploy.local.stack import Stack, incomplete_log, incomplete_log_line
 from deploy.local.supervising.fork_server import ForkServer
@@ -178,9 +178,9 @@ class Supervisor:
         self._fork_server.open()
         await asyncio.to_thread(postgres.prepare)
         ports = {name: free_port(ports.get(name)) for name in ("issuer", *self.services)}
-        officers = people_of(read_json(self.folder.people))
-        callbacks = [f"http://127.0.0.1:{ports[name]}/sign-in/callback" for name in self.services]
-        self._issuer = Issuer(self.folder, ports["issuer"], officers, callbacks)
+        officers = _officers(self.folder)
+        self._issuer = Issuer(self.folder, ports["issuer"], officers)
+        self._issuer.return_to(*(f"http://127.0.0.1:{ports[name]}/sign-in/callback" for name in self.services))
         self._sign_in = self._issuer.url if officers else ""
         self._issuer.start()
         fixed = {"postgres": postgres.port, "kafka": kafka.port, "kafka_controller": kafka.controller_port}
@@ -270,6 +270,16 @@ class Supervisor:
             jwks=self._issuer.jwks_url,
         )
         write_stack_file(self.folder, description, [process.server for process in self._supervised])
+
+
+def _officers(folder: Folder) -> list[Person]:
+    """Who may sign in at the stack's issuer, by DIR/people.json. Raises UserError."""
+    if not folder.people.exists():
+        return []
+    try:
+        return people_of(json.loads(folder.people.read_text()))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder.people} 无法读取:{error}", f"{folder.people} cannot be read: {error}") from error
 
 
 def _user_error(error: Exception, folder: Folder) -> UserError:

@@ -71,7 +71,8 @@ class Provider:
     async def begin(self, then: str) -> tuple[str, Attempt]:
         """(the provider's address for the browser, the attempt). Raises SIGN_IN_UNAVAILABLE (503)."""
         description = await self._discover()
-        attempt = Attempt(*(secrets.token_urlsafe(SECRET_BYTES) for _ in range(3)), then, int(utc_now().timestamp()) + ATTEMPT_SECONDS)
+        state, nonce, verifier = (secrets.token_urlsafe(SECRET_BYTES) for _ in range(3))
+        attempt = Attempt(state, nonce, verifier, then, int(utc_now().timestamp()) + ATTEMPT_SECONDS)
         challenge = urlsafe_b64encode(sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
         parameters = {
             "response_type": "code",

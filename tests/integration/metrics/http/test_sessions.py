@@ -8,10 +8,9 @@ import json
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,16 +19,12 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from deploy.local.folder import Folder
 from deploy.local.servers.issuer import Issuer
 from deploy.local.servers.people import Person
 from tests.conftest import Database
+from tests.integration.metrics.provider import EVERYONE, OFFICER, STRANGER, deployed, issuer_of_a_test  # noqa: F401
 from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import metrics_database_of_a_test  # noqa: F401
-
-OFFICER = Person("wang", "correct horse", "王芳", ("C01A",))
-EVERYONE = Person("city", "battery staple", "市总", ("*",))
-STRANGER = Person("stranger", "no scope", "x", ("C01A",), ("registry:read",))
 
 
 @pytest.fixture
@@ -172,32 +167,6 @@ async def test_with_https_cookies_are_secure_and_of_no_other_host(metrics_databa
 
 
 # Sign-in at a provider
-
-
-@pytest.fixture
-def issuer(tmp_path: Path) -> Iterator[Issuer]:
-    folder = Folder(tmp_path)
-    folder.prepare()
-    made = Issuer(folder, 0, [OFFICER, EVERYONE, STRANGER], CALLBACKS)
-    made.start()
-    yield made
-    made.stop()
-
-
-CALLBACKS: list[str] = []
-"""Redirect URIs of the issuer's client, filled when the server's port is known."""
-
-
-@asynccontextmanager
-async def deployed(database: Database, issuer: Issuer, **changes: Any) -> AsyncIterator[MetricsServer]:
-    """A server whose officers sign in at the issuer."""
-    settings = {"issuer": issuer.url, "jwks_url": issuer.jwks_url, "sign_in_issuer": issuer.url, **changes}
-    async with server_of(database, own_tokens=False, **settings) as server:
-        issuer._sign_in._redirect_uris = frozenset({f"{server.url}/sign-in/callback"})
-        server.metrics.area("C01", None, "示例市")
-        server.metrics.area("C01A", "C01", "示例区")
-        await server.metrics.fold()
-        yield server
 
 
 async def entered(http: httpx.AsyncClient, address: str, person: Person, password: str | None = None) -> httpx.Response:

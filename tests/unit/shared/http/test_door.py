@@ -24,10 +24,11 @@ from shared.http.auth import Areas, Caller
 from shared.http.tokens import caller as token_caller
 from shared.http.web import CallerOf
 from shared.process.logs import setup_logs
+from shared.process.settings import ServiceSettings
 from tests.integration.client import settings_of
 from tests.unit.shared.http.web_service import Issuer, app_of, client_of
 
-SETTINGS = {"registry": RegistrySettings, "membership": MembershipSettings, "metrics": MetricsSettings}
+SETTINGS: dict[str, type[ServiceSettings]] = {"registry": RegistrySettings, "membership": MembershipSettings, "metrics": MetricsSettings}
 AN_ID = "0190f1a2-0000-7000-8000-000000000001"
 NO_NUMBERS = ["1_0", "+1", " 1", "1 ", "１", "1.0", "0x1", "01", "1e1", "", "٣", "--1"]
 

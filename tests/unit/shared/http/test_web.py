@@ -19,7 +19,6 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.requests import Request
 
-from shared.http.answers import preferred
 from shared.http.auth import Areas, Caller
 from shared.http.operations import Readiness
 from shared.journal.journal import ClockAheadError, EventTooLargeError
