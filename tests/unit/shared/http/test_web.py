@@ -22,6 +22,7 @@ from starlette.requests import Request
 from shared.http.auth import Areas, Caller
 from shared.http.operations import Readiness
 from shared.journal.journal import ClockAheadError, EventTooLargeError
+from shared.problems.languages import preferred
 from shared.process.logs import setup_logs
 from tests.unit.shared.http.web_service import ID, RESIDENT_ID, Issuer, app_of, client_of, failing
 
