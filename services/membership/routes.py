@@ -22,7 +22,14 @@ from shared.process.db import Connection
 from shared.service.reads import require_granted, sight_of_enterprise
 from shared.writing.routes import EventsRoute, writing_router
 
-Subject = Annotated[str, Query(pattern=r"^(union|enterprise)/[0-9a-f-]{36}$", description="union/<id> or enterprise/<id>")]
+Subject = Annotated[
+    str,
+    Query(
+        pattern=r"^(union|enterprise)/[0-9a-f-]{36}$",
+        description="The stream: union/<id> or enterprise/<id>.",
+        examples=["union/01938c5e-7f00-7000-8000-0000000000c1"],
+    ),
+]
 
 
 def routers() -> list[APIRouter]:

@@ -62,6 +62,7 @@ def api(settings: Settings) -> FastAPI:
     app = create_app(
         settings,
         title="parkunion metrics",
+        about=settings.declared.about,
         routers=[
             router,
             routes.router,

@@ -15,17 +15,16 @@ from shared.directory.visibility import EveryArea, Sight, stays
 from shared.http.answers import json_response
 from shared.http.auth import UNNAMED, Caller
 from shared.http.forms import Text
+from shared.http.openapi import adding
 from shared.http.pages import Cursors
 from shared.problems.errors import NotFound, Unprocessable
 from shared.process.db import Connection
 from shared.writing import standing
 from shared.writing.facts import History
-from shared.writing.routes import MOST_ITEMS, EventsRoute
+from shared.writing.routes import EventsRoute
 
 READ = "registry:read"
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
-After = Annotated[str | None, Query(description="`next` of the page before")]
-Part = Annotated[Text | None, Query(description="Part of a name or code")]
+Part = Annotated[Text | None, Query(description="Part of a name or code.", examples=["电子"])]
 
 
 async def require_granted(conn: Connection, caller: Caller, code: str | None, field: str | None) -> None:
@@ -91,8 +90,15 @@ async def _sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Si
 
 
 EVENTS = EventsRoute(
-    subject=Annotated[str, Query(max_length=80, description="enterprise/<id> or area/<code>")],
+    subject=Annotated[
+        str,
+        Query(
+            max_length=80,
+            description="The stream: enterprise/<id> or area/<code>.",
+            examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"],
+        ),
+    ],
     sight=_sight_of_stream,
     cursors=lambda request: cursors_of(request, "events"),
-    after=After,
+    problems=adding("NOT_FOUND", "INVALID_SUBJECT"),
 )

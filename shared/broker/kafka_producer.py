@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.broker.kafka_topics import ANSWER_TIMEOUT, CLOSE_TIMEOUT, OUTAGES, close_client
 from shared.broker.protocol import BrokerUnavailableError, Message
@@ -61,6 +62,11 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
     return len(await producer.partitions_for(topic))
 
 
+def _append(batch: BatchBuilder, message: Message) -> bool:
+    """False if the batch has no room for it."""
+    return batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers)) is not None
+
+
 async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Message]) -> dict[int, int]:
     by_partition: dict[int, list[Message]] = {}
     for message in messages:
@@ -75,7 +81,7 @@ async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Me
         while start < len(waiting):
             batch = producer.create_batch()
             end = start
-            while end < len(waiting) and batch.append(key=waiting[end].key, value=waiting[end].value, timestamp=None) is not None:
+            while end < len(waiting) and _append(batch, waiting[end]):
                 end += 1
             batch.close()
             base = (await (await producer.send_batch(batch, topic, partition=partition))).offset

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.broker.protocol import BrokerUnavailableError, Extent, Message, OffsetLostError, Place, Rebalanced, Record, Topic
+from shared.broker.protocol import BrokerUnavailableError, Extent, Headers, Message, OffsetLostError, Place, Rebalanced, Record, Topic
 from shared.contracts.ids import uuid7
 
 
@@ -24,6 +24,7 @@ class MemoryRecord:
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: Headers = ()
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class MemoryBroker:
         last: dict[int, int] = {}
         for message in messages:
             log = self.logs[topic].partitions[message.partition]
-            log.append(MemoryRecord(topic, message.partition, len(log), message.key, message.value))
+            log.append(MemoryRecord(topic, message.partition, len(log), message.key, message.value, message.headers))
             last[message.partition] = len(log) - 1
         self.grown.set()
         return last

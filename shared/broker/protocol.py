@@ -29,12 +29,20 @@ class PartitionCountError(Exception):
     """A topic does not have the number of partitions that this service was configured with. Set PARKUNION_PARTITIONS to it."""
 
 
+Headers: TypeAlias = Sequence[tuple[str, bytes]]
+
+STRUCTURED: Headers = (("content-type", b"application/cloudevents+json"),)
+"""The headers of an event: CloudEvents in structured mode (Kafka protocol binding 1.0.2, section 3.3). Readers here need none of them, since
+releases up to 0.2 wrote none; the CloudEvents libraries of other languages recognise no event without."""
+
+
 class Message(NamedTuple):
     """A record to publish. The caller chooses the partition (`partition_for`)."""
 
     partition: int
     key: bytes
     value: bytes
+    headers: Headers = STRUCTURED
 
 
 class Topic(NamedTuple):
@@ -64,6 +72,8 @@ class Record(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
 
 
 class Producer(Protocol):

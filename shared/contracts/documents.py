@@ -30,6 +30,15 @@ ATTRIBUTES: dict[str, tuple[dict[str, Any], str]] = {
     "traceparent": ({"type": "string"}, "W3C trace context of the command"),
     "datacontenttype": ({"const": "application/json"}, "data is JSON"),
 }
+HEADERS = {
+    "type": "object",
+    "properties": {
+        "content-type": {
+            "const": "application/cloudevents+json",
+            "description": "Structured mode. Records written by releases up to 0.2 have no headers; a republish gives them theirs.",
+        }
+    },
+}
 OPTIONAL = {"causeid", "traceparent", "datacontenttype"}
 
 
@@ -49,6 +58,7 @@ def asyncapi() -> dict[str, Any]:
         name: {
             "name": name,
             "contentType": "application/cloudevents+json",
+            "headers": {"$ref": "#/components/schemas/RecordHeaders"},
             "summary": inspect.getdoc(struct),
             "payload": {
                 "allOf": [
@@ -81,7 +91,7 @@ def asyncapi() -> dict[str, Any]:
             f"publish-{source.rsplit('/', 1)[1]}": {"action": "send", "channel": {"$ref": f"#/channels/{topic}"}}
             for topic, (source, _) in published().items()
         },
-        "components": {"messages": messages, "schemas": {"Envelope": envelope, **components}},
+        "components": {"messages": messages, "schemas": {"Envelope": envelope, "RecordHeaders": HEADERS, **components}},
     }
 
 

@@ -31,6 +31,7 @@ class Service:
     """One service: the folder `services/<name>` and the schema of its database `parkunion_<name>`.
 
     - `contracts`: what it publishes; None: it publishes nothing.
+    - `about`: what its API is for, for those who call it (OpenAPI).
     - `streams`: the kinds of stream that it writes, in the order in which a transaction locks them.
     - `reads`: the services whose topics it reads.
     - `verbs`: its scopes, `<name>:<verb>`.
@@ -46,6 +47,7 @@ class Service:
     verbs: Sequence[str]
     processes: Sequence[Sequence[str]]
     modules: Sequence[str]
+    about: str = ""
     streams: Sequence[str] = ()
     reads: Sequence[str] = ()
     divided: str | None = None
@@ -70,6 +72,8 @@ _ALL = (
     Service(
         "registry",
         contracts=registry,
+        about="The registry knows divisions, parks and enterprises: which enterprise is in which park, since when, with how many workers, in which "
+        "industry, and since when no longer. The other services learn all this from its events.",
         streams=("enterprise", "area"),
         verbs=("read", "write", "operate"),
         processes=(("api",), ("relay",)),
@@ -78,6 +82,8 @@ _ALL = (
     Service(
         "membership",
         contracts=membership,
+        about="Membership knows unions, the enterprises that they cover, their members and the visits of organisers. Documents of persons are "
+        "encrypted here and leave in no event; answers show them masked.",
         streams=("union", "enterprise"),
         reads=("registry",),
         verbs=("read", "write", "operate"),
@@ -89,6 +95,9 @@ _ALL = (
     Service(
         "metrics",
         contracts=None,
+        about="Metrics answers how many enterprises have a union and how many workers are members, in an area, as of a business day, as it was known "
+        "at another: with the enterprises and events behind each figure, why it changed, and live. Figures known at a closed day never change again; "
+        "`provisional` says of all others why they may.",
         reads=("registry", "membership"),
         verbs=("read", "operate"),
         processes=(("api",), ("projector",)),

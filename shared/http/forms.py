@@ -189,11 +189,13 @@ class Withdrawal(Command):
     `from` and `to`: their sequences, both included. `note`: a text that stays with the service.
     """
 
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control), AfterValidator(impersonal)]
-    first: Sequence = Field(alias="from")
-    last: Sequence = Field(alias="to")
-    reason: Annotated[Text, Listed(WITHDRAWING)]
-    note: Note | None = None
+    subject: Annotated[
+        str, StringConstraints(min_length=1, max_length=128), AfterValidator(_without_control), AfterValidator(impersonal)
+    ] = Field(description="The stream, such as `enterprise/<id>`.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
+    first: Sequence = Field(alias="from", description="The sequence of the first event.", examples=[3])
+    last: Sequence = Field(alias="to", description="The sequence of the last event, included.", examples=[3])
+    reason: Annotated[Text, Listed(WITHDRAWING)] = Field(examples=["test_data"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def why(self) -> Reason:
         """The reason as the rules know it."""

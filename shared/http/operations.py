@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from fastapi import FastAPI
@@ -14,6 +14,7 @@ from fastapi_swagger import patch_fastapi
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -48,6 +49,40 @@ class Readiness:
     closed_day: date | None = None
     closed_day_age_days: int | None = None
     parked: HeldSummary | None = None
+
+
+class HealthAnswer(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"] = Field(description="Always `ok`: a process that does not live does not answer.", examples=["ok"])
+
+
+class HeldSummaryAnswer(BaseModel):
+    """What the service's reader of events holds back."""
+
+    events: dict[str, int] = Field(
+        description="Events that are held, by why: `early`, `unreadable`, `refused`, `fork`, `late`.", examples=[{"early": 2}]
+    )
+    streams: int = Field(description="Streams that stand still.", examples=[1])
+    halted: str | None = Field(description="Why a reader has stopped until a person has looked; null: it has not.", examples=[None])
+
+
+class ReadinessAnswer(BaseModel):
+    """Whether the service can do its work now, and its backlog; null where it could not be told."""
+
+    ready: bool = Field(description="Whether it can; false comes with the status 503.", examples=[True])
+    lag_events: int | None = Field(description="Events of the topics that it reads that wait to be read.", examples=[0])
+    lag_seconds: float | None = Field(description="The age of the oldest of them, in seconds.", examples=[0.0])
+    outbox: int | None = Field(description="Events that it recorded and has not published yet.", examples=[0])
+    held: int | None = Field(description="Events that it holds back: early, unreadable, refused or forked ones.", examples=[0])
+    checks: dict[str, Any] = Field(
+        description="Per thing that it needs `ok`, or what is wrong with it.", examples=[{"database": "ok", "relay": "ok"}]
+    )
+    closed_day: date | None = Field(
+        None, description="The last closed day of a service with figures; null: none is closed.", examples=["2026-06-30"]
+    )
+    closed_day_age_days: int | None = Field(None, description="The days since; 1, yesterday, is as it should be.", examples=[1])
+    parked: HeldSummaryAnswer | None = Field(None, description="What its reader holds back; left out by a service that reads nothing.")
 
 
 class ReadinessCollector(Collector):
@@ -98,12 +133,16 @@ def registry_of(ready: ReadinessCollector) -> CollectorRegistry:
 def operations(app: FastAPI, readiness: Callable[[], Awaitable[Readiness]]) -> None:
     """Add the routes."""
 
-    @app.get("/healthz", tags=["operations"], summary="Whether the process lives")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.get("/healthz", tags=["operations"], response_model=HealthAnswer, summary="Whether the process lives")
+    async def healthz() -> Response:
+        """Asks nothing but the process itself."""
+        return json_response({"status": "ok"})
 
-    @app.get("/readyz", tags=["operations"], summary="Whether it can do its work, and how far it is behind", responses={503: {}})
+    not_ready: dict[int | str, dict[str, Any]] = {503: {"model": ReadinessAnswer, "description": "It cannot do its work now."}}
+
+    @app.get("/readyz", tags=["operations"], response_model=ReadinessAnswer, responses=not_ready, summary="Whether it can do its work")
     async def readyz() -> Response:
+        """And how far it is behind."""
         answer = await _check(readiness)
         return json_response(answer, 200 if answer["ready"] else 503)
 

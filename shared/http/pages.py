@@ -13,6 +13,9 @@ from shared.problems.errors import BadRequest
 
 SIGNATURE_BYTES = 16
 LONGEST = 2048
+LIMIT = "How many entries a page has at most."
+AFTER = "The `next` of the page before; left out: the first page."
+"""The descriptions of the parameters of every list."""
 
 
 class Cursors:

@@ -29,11 +29,15 @@ IdempotencyKey: TypeAlias = Annotated[
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
         description="The same key with the same body is done once and answered with the first result (30 days).",
+        examples=["2026-07-01/4711"],
     ),
 ]
 """The header that identifies a repeated command."""
 IfMatch: TypeAlias = Annotated[
-    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
+    str | None,
+    Header(
+        alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.", examples=['"7"']
+    ),
 ]
 """The header that makes a command conditional on the ETag that its caller has read (shared/problems/preconditions.py)."""
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import asyncpg
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Header
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,7 +24,7 @@ from shared.http.answers import language_of, problem_response
 from shared.http.auth import Caller
 from shared.http.edge import Edge, RequestMetrics
 from shared.http.limits import MIB, BodyTooLargeError, Buckets
-from shared.http.openapi import describe
+from shared.http.openapi import COMMON, describe
 from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of
 from shared.http.tokens import Authenticator, Verifier
 from shared.http.tokens import caller as _caller
@@ -69,21 +69,6 @@ async def _with_known_parameters(request: Request, caller: Annotated[Caller, Dep
 
 CallerOf = Annotated[Caller, Depends(_with_known_parameters)]
 """The verified caller, for a route's signature."""
-IdempotencyKey: TypeAlias = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same body is done once and answered with the first result (30 days).",
-    ),
-]
-"""The header that identifies a repeated command."""
-IfMatch: TypeAlias = Annotated[
-    str | None, Header(alias="If-Match", max_length=1000, description="The ETag of the resource as it was read; 412 if it has changed.")
-]
-"""The header that makes a command conditional on the ETag that its caller has read (shared/writing/preconditions.py)."""
 
 
 def create_app(
@@ -96,14 +81,17 @@ def create_app(
     authenticators: Sequence[Authenticator] = (),
     body_limits: Mapping[str, int] = BODY_LIMITS,
     verifier: Verifier | None = None,
+    about: str = "",
 ) -> FastAPI:
-    """The application. `readiness` serves /readyz and the gauges of /metrics; `authenticators` identify callers without a token.
+    """The application. `about` describes it in the OpenAPI document; `readiness` serves /readyz and the gauges of /metrics; `authenticators` identify callers without a token.
 
     Sets `app.state.settings`, `.verifier`, `.authenticators` and `.registry` (Prometheus).
     """
     app = FastAPI(
         title=title,
         version=__version__,
+        description=f"{about}\n{COMMON}",
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

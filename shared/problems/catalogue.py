@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """One code: its usual HTTP status (201: a warning), the problem's title, and the message of one error."""
+    """One code: its usual HTTP status (201: a warning), the problem's title, the message of one error, and its other statuses."""
 
     status: int
     title_zh: str
     title_en: str
     message_zh: str
     message_en: str
+    also: tuple[int, ...] = ()
+    """Statuses where it is said of another thing: 404 where the address names what is unknown, 409 where another fact forbids it."""
 
 
 UNKNOWN_CODE = Entry(500, "未知错误", "Unknown error", "发生未知错误。", "An unknown error occurred.")
@@ -91,6 +93,9 @@ COMMANDS: Mapping[str, Entry] = {
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
+}
+
+BATCHES: Mapping[str, Entry] = {
     "EMPTY_BATCH": Entry(422, "批次为空", "Empty batch", "批次中没有任何一行。", "The batch has no line."),
     "TOO_MANY_LINES": Entry(413, "行数过多", "Too many lines", "一个批次最多 {most} 行;未处理任何一行。", "A batch has {most} lines at most; none was done."),
     "LINE_TOO_LARGE": Entry(413, "行过长", "Line too large", "一行最多 {most} 字节。", "A line has {most} bytes at most."),
@@ -98,8 +103,9 @@ COMMANDS: Mapping[str, Entry] = {
 }
 
 SHARED_FACTS: Mapping[str, Entry] = {
-    "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}."),
-    "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}."),
+    "MORE_ERRORS": Entry(422, "错误过多", "More errors", "还有 {count} 处错误未列出;改正已列出的再试。", "{count} more errors are not listed; mend those that are, and try again."),
+    "UNKNOWN_AREA": Entry(422, "未知区域", "Unknown area", "没有区域 {area}。", "There is no area {area}.", (404,)),
+    "UNKNOWN_ENTERPRISE": Entry(422, "未知企业", "Unknown enterprise", "没有企业 {enterprise}。", "There is no enterprise {enterprise}.", (404,)),
     "UNKNOWN_EVENT": Entry(422, "未知事件", "Unknown event", "没有事件 {event}。", "There is no event {event}."),
     "ENTERPRISE_CLOSED": Entry(422, "企业已终止", "Enterprise closed", "企业 {enterprise} 已于 {closed_on} 终止。", "The enterprise {enterprise} closed on {closed_on}."),
     "ALREADY_CORRECTED": Entry(409, "已被更正", "Already corrected", "此事实已被更正;请更正最新的一次:{latest}。", "This fact was corrected already; correct the latest: {latest}."),
@@ -143,7 +149,7 @@ REGISTRY: Mapping[str, Entry] = {
 
 MEMBERSHIP: Mapping[str, Entry] = {
     "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
-    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
+    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}.", (404,)),
     "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
     "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
     "COVERAGE_ORDER": Entry(409, "覆盖期间重叠", "Coverages overlap", "该工会对此企业已有覆盖记录(如 {on}),各覆盖期间不得重叠;补录过去的覆盖请给出 ended_on。", "The union has another coverage of this enterprise (as on {on}); coverages may not overlap. A past one is entered with ended_on."),
@@ -151,13 +157,13 @@ MEMBERSHIP: Mapping[str, Entry] = {
     "ALREADY_COVERED": Entry(409, "已被覆盖", "Already covered", "企业 {enterprise} 已由工会 {union} 覆盖。", "The enterprise {enterprise} is covered by the union {union} already."),
     "NOT_COVERED": Entry(422, "未被覆盖", "Not covered", "该工会在 {on} 未覆盖企业 {enterprise}。", "The union does not cover the enterprise {enterprise} on {on}."),
     "ALREADY_DISSOLVED": Entry(409, "工会已撤销", "Already dissolved", "工会 {union} 已于 {on} 撤销。", "The union {union} was dissolved on {on}."),
-    "BEFORE_FOUNDING": Entry(422, "早于建会", "Before founding", "日期早于工会批准之日 {founded_on}。", "The date is before the union's approval on {founded_on}."),
+    "BEFORE_FOUNDING": Entry(422, "早于建会", "Before founding", "日期早于工会批准之日 {founded_on}。", "The date is before the union's approval on {founded_on}.", (409,)),
     "BEFORE_COVERAGE": Entry(422, "早于覆盖", "Before coverage", "日期早于工会最近一次覆盖记录 {on}。", "The date is before the union's last coverage fact of {on}."),
     "ONE_UNIT_ONLY": Entry(422, "仅限一个单位", "One unit only", "基层工会委员会只覆盖一个单位。", "An enterprise union covers one unit only."),
     "SAME_MEMBERSHIP": Entry(422, "会籍未变", "Same membership", "会员已在该企业的该工会。", "The member is in that union at that enterprise already."),
     "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在这些日期已是{where}的会员;到别处工作请办理接转,补录过去的会籍请给出 left_on 和 left_reason。", "The person is a member {where} on some of those days; a change of union or enterprise is a transfer, and a past membership is entered with left_on and left_reason."),
     "ALREADY_LEFT": Entry(409, "已退会", "Already left", "该会员已于 {on} 退会。", "The member left on {on}."),
-    "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}."),
+    "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}.", (409,)),
     "NO_ENTERPRISES": Entry(422, "缺少单位", "No enterprises", "{kind} 须至少覆盖一个单位。", "A union of the kind {kind} covers at least one unit."),
     "DUPLICATE_ENTERPRISE": Entry(422, "企业重复", "Duplicate enterprise", "同一企业列出了两次。", "An enterprise is named twice."),
     "STILL_COVERS": Entry(409, "仍有覆盖", "Still covers", "工会 {union} 仍有覆盖或会员记录。", "The union {union} still has facts of coverage or members."),
@@ -189,7 +195,8 @@ METRICS: Mapping[str, Entry] = {
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Requests": REQUESTS,
     "Fields": FIELDS,
-    "Commands and batches": COMMANDS,
+    "Commands": COMMANDS,
+    "Batches": BATCHES,
     "Facts": SHARED_FACTS,
     "Registry": REGISTRY,
     "Membership": MEMBERSHIP,
@@ -210,7 +217,7 @@ def page() -> str:
         '`{"type","title","status","code","errors":[{"row","field","code","message_zh","message_en"}]}`.',
         "`type` is the relative reference `/problems/<CODE>`, which each service answers with the code's text; `title` follows",
         "Accept-Language (zh or en; zh by default). `field` is the dotted path in the body or the parameter's name; `row` is the line of a",
-        "batch, from 1. The status is the usual one: a code can come with another where it is said of another thing. With 409 `NOT_YET_KNOWN`,",
+        "batch, from 1. The first status is the usual one, another comes where it is said of another thing. With 409 `NOT_YET_KNOWN`,",
         "429 and 503 comes `Retry-After` (seconds). Codes with status 201 are warnings beside a success.",
         "",
     ]
@@ -218,7 +225,7 @@ def page() -> str:
         if section:
             lines += [f"## {name}", "", "| code | status | zh | en |", "|---|---|---|---|"]
             lines += [
-                f"| `{code}` | {entry.status} | {entry.title_zh}:{entry.message_zh} | {entry.title_en}: {entry.message_en} |"
+                f"| `{code}` | {', '.join(map(str, (entry.status, *entry.also)))} | {entry.title_zh}:{entry.message_zh} | {entry.title_en}: {entry.message_en} |"
                 for code, entry in section.items()
             ]
             lines.append("")

@@ -63,12 +63,16 @@ LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "multiple_of")
 def problem_of(errors: Iterable[Mapping[str, Any]], row: int | None = None) -> Problem:
     """The problem of pydantic's errors: 400 for broken JSON, else 422; `row` is the line of a batch."""
     found: list[FieldError] = []
+    left_out = 0
     for error in errors:
         if error["type"] == "json_invalid":
             return BadRequest("BROKEN_JSON", row=row)
         if len(found) < MOST_ERRORS:
             found.append(field_error(error, row))
-    return Unprocessable(errors=_once(found))
+        else:
+            left_out += 1
+    more = [FieldError("MORE_ERRORS", None, row, {"count": left_out})] if left_out else []
+    return Unprocessable(errors=[*_once(found), *more])
 
 
 def field_error(error: Mapping[str, Any], row: int | None = None) -> FieldError:

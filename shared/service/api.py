@@ -41,7 +41,9 @@ def writing_api(settings: ServiceSettings, routers: Sequence[APIRouter], context
     async def readiness() -> Readiness:
         return await _readiness(app.state.pool, broker, settings.topics)
 
-    app = create_app(settings, title=f"parkunion {name}", routers=routers, lifespan=lifespan, readiness=readiness)
+    app = create_app(
+        settings, title=f"parkunion {name}", about=settings.declared.about, routers=routers, lifespan=lifespan, readiness=readiness
+    )
     app.state.context = context
     app.state.key_form = KeyForm(context.fingerprint_key, name)
     app.state.cursors = Cursors(settings.cursor_key, name)

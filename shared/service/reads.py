@@ -17,7 +17,9 @@ from shared.process.db import Connection
 from shared.service.enterprises import enterprise_of
 from shared.writing.routes import EventsRoute
 
-Subject = Annotated[str, Query(max_length=80, description="enterprise/<id>")]
+Subject = Annotated[
+    str, Query(max_length=80, description="The stream: enterprise/<id>.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
+]
 
 
 async def require_granted(conn: Connection, caller: Caller, code: str | None, field: str | None = None) -> None:

@@ -6,7 +6,9 @@ A line is `{"op","key","body"}`. Its form is checked here; what is well formed g
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -15,6 +17,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.http.answers import language_of
+from shared.http.openapi.examples import PREFIX, NoExample, example_of
 from shared.http.requests import values_of
 from shared.journal.idempotency import Result
 from shared.problems.errors import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
@@ -33,6 +37,32 @@ MEDIA_TYPES = frozenset(
     }
 )
 """Content types that clients send for NDJSON; the last four are defaults of clients (curl's `--data-binary` sends a form's)."""
+
+ANSWER_LINE: dict[str, Any] = {
+    "type": "object",
+    "required": ["line", "status"],
+    "properties": {
+        "line": {"type": "integer", "description": "The number of the line in the request, from 1; blank lines count.", "examples": [1]},
+        "status": {"type": "integer", "description": "201, or the status of the problem.", "examples": [201]},
+        **{
+            name: {"description": f"With 201: as `{name}` of the answer to a single command."}
+            for name in ("id", "subject", "sequence", "event_ids", "warnings")
+        },
+        "problem": {"description": "Why the line was refused: a Problem.", "$ref": "#/components/schemas/Problem"},
+    },
+    "examples": [
+        {
+            "line": 1,
+            "status": 201,
+            "id": "01938c5e-7f00-7000-8000-0000000000e1",
+            "subject": "enterprise/01938c5e-7f00-7000-8000-0000000000e1",
+            "sequence": 1,
+            "event_ids": ["01938c5e-7f01-7000-8000-0000000000f1"],
+        },
+        {"line": 2, "status": 422, "problem": Unprocessable("INVALID_DATE", field="body.on", row=2).as_dict()},
+    ],
+}
+"""The schema of a line of an answer."""
 
 LineResult: TypeAlias = Result | Problem
 """The answer to a line, or why it is refused."""
@@ -67,16 +97,16 @@ class NdjsonBatch:
     async def respond(self, request: Request, decide: Decide) -> Response:
         """The answer to a request. Raises TOO_MANY_LINES (413), EMPTY_BATCH (422), UNSUPPORTED_MEDIA_TYPE (415)."""
         _require_ndjson(request)
-        return await self.answer(await request.body(), decide)
+        return await self.answer(await request.body(), decide, language_of(request))
 
-    async def answer(self, content: bytes, decide: Decide) -> Response:
-        """The answer to an NDJSON body."""
+    async def answer(self, content: bytes, decide: Decide, language: str = "zh") -> Response:
+        """The answer to an NDJSON body, with the titles of problems in a language (zh or en)."""
         numbers, lines, refused = self.read(content)
         results: dict[int, LineResult] = dict(refused)
         if lines:
             decided = await decide(lines)
             results.update((line.number, _in_line(result)) for line, result in zip(lines, decided, strict=True))
-        return Response(write((number, results[number]) for number in numbers), 200, media_type=MEDIA_TYPE)
+        return Response(write(((number, results[number]) for number in numbers), language), 200, media_type=MEDIA_TYPE)
 
     def read(self, content: bytes) -> tuple[list[int], list[Line], dict[int, Problem]]:
         """(numbers of all lines, the well-formed ones, the problems of the others). Blank lines are none, but count."""
@@ -155,12 +185,12 @@ def _in_line(result: LineResult) -> LineResult:
     return result
 
 
-def write(results: Iterable[tuple[int, LineResult]]) -> bytes:
-    """NDJSON of `(number, result)`: 201 with the resource, or the problem with its status."""
+def write(results: Iterable[tuple[int, LineResult]], language: str = "zh") -> bytes:
+    """NDJSON of `(number, result)`: 201 with the resource, or the problem with its status and its title in a language (zh or en)."""
     answers: list[dict[str, Any]] = []
     for number, result in results:
         if isinstance(result, Problem):
-            answers.append({"line": number, "status": result.status, "problem": result.at_row(number).as_dict()})
+            answers.append({"line": number, "status": result.status, "problem": result.at_row(number).as_dict(language)})
             continue
         answer = {
             "line": number,
@@ -183,25 +213,50 @@ def _require_ndjson(request: Request) -> None:
 
 
 def _openapi(models: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
-    """Request and answer for the OpenAPI document."""
+    """Request and answer for the OpenAPI document, which knows no lists of lines: `x-line` is the schema of one."""
     ops = ", ".join(f"`{op}`" for op in models)
-    line = {
-        "type": "object",
-        "required": ["op", "body"],
-        "additionalProperties": False,
-        "properties": {
-            "op": {"type": "string", "enum": list(models)},
-            "key": {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_KEY},
-            "body": {"type": "object"},
-        },
-    }
+    lines = [_line_schema(op, model) for op, model in models.items()]
+    examples = [line["examples"][0] for line in lines if "examples" in line]
     description = f"One JSON object a line, {MOST_LINES} lines and 8 MiB at most, {LONGEST_LINE} bytes a line. Ops: {ops}."
     answer = "One JSON object a line, in order: `line`, `status`, and the fields of a 201 answer or `problem`."
     return {
         "requestBody": {
             "required": True,
             "description": description,
-            "content": {MEDIA_TYPE: {"schema": {"type": "string", "x-line": line}}},
+            "content": {MEDIA_TYPE: {"schema": {"type": "string", "x-line": {"oneOf": lines}}, "example": _ndjson(examples[:2])}},
         },
-        "responses": {"200": {"description": answer, "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+        "responses": {
+            "200": {
+                "description": answer,
+                "content": {MEDIA_TYPE: {"schema": {"type": "string", "x-line": ANSWER_LINE}, "example": _ndjson(ANSWER_LINE["examples"])}},
+            }
+        },
     }
+
+
+def _line_schema(op: str, model: type[BaseModel]) -> dict[str, Any]:
+    body = model.model_json_schema(ref_template=f"{PREFIX}{{model}}")
+    known = body.pop("$defs", {})
+    line: dict[str, Any] = {
+        "type": "object",
+        "required": ["op", "body"],
+        "additionalProperties": False,
+        "properties": {
+            "op": {"const": op, "description": "What is to be done."},
+            "key": {
+                "type": ["string", "null"],
+                "minLength": 1,
+                "maxLength": LONGEST_KEY,
+                "description": "As the header Idempotency-Key of a single command.",
+                "examples": ["2026-07-01/4711"],
+            },
+            "body": body,
+        },
+    }
+    with suppress(NoExample):
+        line["examples"] = [{"op": op, "key": "2026-07-01/4711", "body": example_of(body, known)}]
+    return line
+
+
+def _ndjson(lines: Sequence[Any]) -> str:
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

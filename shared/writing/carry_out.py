@@ -24,13 +24,12 @@ from shared.problems.errors import Problem, Unprocessable
 from shared.process.db import Connection
 from shared.writing import granting, listing, standing
 from shared.writing.commands import Line, Outcome
-from shared.writing.corrections import correct, target_of
+from shared.writing.corrections import correct, target_of, withdraw
 from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Correct, Decision, Fact, Withdraw, World
 from shared.writing.fields import Wrong, code
 from shared.writing.standing import Loaded
 from shared.writing.table import Access, ConcurrentChange, Context, Needs, Recorded, Table
-from shared.writing.withdrawals import withdraw
 
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)

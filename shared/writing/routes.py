@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.contracts.codes import CORRECTING
 from shared.directory import seen
 from shared.directory.visibility import Sight
-from shared.http.answers import Created, created
+from shared.http.answers import Created, EventsAnswer, created
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
-from shared.http.pages import Cursors
+from shared.http.openapi import adding, of_batches, of_commands, warnings_of
+from shared.http.openapi.problems import EXTRA
+from shared.http.pages import AFTER, LIMIT, Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
@@ -38,13 +40,14 @@ from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line
 from shared.writing.facts import Correct, Withdraw, World
-from shared.writing.table import CommandKind, Context, Needs, Table
+from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 MOST_ITEMS = 500
-Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
+After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
 CORRECTION_OP = "correction"
 
@@ -54,10 +57,16 @@ class CorrectionBody(Body):
 
     `note`: a text that stays with the service."""
 
-    corrects: Id
-    reason: Annotated[Text, Listed(CORRECTING)]
-    data: Data | None
-    note: Note | None = None
+    corrects: Id = Field(
+        description="The event that states the fact now: of a fact that was corrected, the last correction.",
+        examples=["01938c5e-7f01-7000-8000-0000000000f1"],
+    )
+    reason: Annotated[Text, Listed(CORRECTING)] = Field(examples=["typo"])
+    data: Data | None = Field(
+        description="The fields that change, by the names of the command that stated the fact; null: the fact never was.",
+        examples=[{"workers": 112}],
+    )
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def command(self) -> Correct:
         """The command."""
@@ -72,7 +81,9 @@ class EventsRoute:
     sight: Callable[[Connection, Caller, str], Awaitable[Sight]]
     """What the caller sees of a stream. Raises a Problem if that is nothing."""
     cursors: Callable[[Request], Cursors]
-    after: Any = str | None
+    after: Any = After
+    problems: Mapping[str, Any] = field(default_factory=lambda: adding("NOT_FOUND"))
+    """Its `openapi_extra`: what `sight` raises, besides."""
 
 
 def models(table: Table[W, N]) -> dict[str, type[BaseModel]]:
@@ -156,16 +167,41 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
         return await _one(table, request, caller, key, body, todo, if_match)
 
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf)]
-    parameters += [_parameter(path_id, Id)] if path_id else []
+    parameters += [_parameter(path_id, _path(path_id))] if path_id else []
     parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
     parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
     endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     endpoint.__name__, endpoint.__doc__ = command.name, command.doc or command.body.__doc__
-    router.add_api_route(command.path, endpoint, methods=["POST"], status_code=201, response_model=Created, tags=list(command.tags))
+    router.add_api_route(
+        command.path,
+        endpoint,
+        methods=["POST"],
+        status_code=201,
+        response_model=Created,
+        response_description=_done(table.service),
+        tags=list(command.tags),
+        openapi_extra=of_commands(table.service, with_id=path_id is not None),
+    )
+
+
+def _path(name: str) -> Any:
+    """The type of an id in a path, such as `enterprise_id`."""
+    noun = name.removesuffix("_id")
+    return Annotated[Id, Path(description=f"The id of the {noun}, as the answer to its registration gave it.", examples=[EXAMPLE_ID])]
+
+
+def _done(service: str) -> str:
+    """The description of a 201."""
+    return f"Recorded. Codes that may stand in `warnings`: {', '.join(f'`{code}`' for code in warnings_of(service)) or 'none'}."
 
 
 def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
-    @router.post("/corrections", status_code=201, response_model=Created, tags=["corrections"])
+    refusals = of_commands(table.service, with_id=False)
+    done = _done(table.service)
+
+    @router.post(
+        "/corrections", status_code=201, response_model=Created, response_description=done, tags=["corrections"], openapi_extra=refusals
+    )
     async def correct_fact(
         request: Request, caller: CallerOf, body: CorrectionBody, key: IdempotencyKey = None, if_match: IfMatch = None
     ) -> Response:
@@ -173,7 +209,14 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
         caller.require(f"{table.service}:write")
         return await _one(table, request, caller, key, body, body.command(), if_match)
 
-    @router.post("/withdrawals", status_code=201, response_model=Created, tags=["corrections"])
+    @router.post(
+        "/withdrawals",
+        status_code=201,
+        response_model=Created,
+        response_description=done,
+        tags=["corrections"],
+        openapi_extra={EXTRA: {**refusals[EXTRA], "UNKNOWN_STREAM": 404}},
+    )
     async def withdraw_events(request: Request, caller: CallerOf, body: Withdrawal, key: IdempotencyKey = None) -> Response:
         """Events were never facts: what no figure has counted is gone, what has counted is taken back from today on."""
         caller.require(f"{table.service}:operate")
@@ -211,7 +254,10 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
         return await batch.respond(request, decide)
 
     endpoint.__name__, endpoint.__doc__ = table.batch_name, table.batch_doc
-    router.add_api_route("/batch", endpoint, methods=["POST"], tags=["batch"], openapi_extra=batch.openapi)
+    # Without a response class, or the document has JSON beside the lines.
+    router.add_api_route(
+        "/batch", endpoint, methods=["POST"], response_class=Response, tags=["batch"], openapi_extra={**batch.openapi, **of_batches()}
+    )
 
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
@@ -237,4 +283,6 @@ def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> No
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf), _parameter("subject", route.subject)]
     parameters += [_parameter("limit", Limit, 100), _parameter("after", route.after, None)]
     list_events.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    router.add_api_route("/events", list_events, methods=["GET"], tags=["events"])
+    router.add_api_route(
+        "/events", list_events, methods=["GET"], response_model=EventsAnswer, tags=["events"], openapi_extra=dict(route.problems)
+    )

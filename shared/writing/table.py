@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar, get_ty
 from uuid import UUID
 
 import asyncpg
+import pydantic
 from pydantic import BaseModel, create_model
 
 from shared.contracts import TYPES, Event
@@ -26,6 +27,9 @@ from shared.writing.fields import Reader
 C = TypeVar("C")
 N = TypeVar("N", bound="Needs")
 W = TypeVar("W", bound=World)
+
+
+EXAMPLE_ID = "01938c5e-7f00-7000-8000-0000000000e1"
 
 
 class Context(Protocol):
@@ -204,7 +208,8 @@ class CommandKind(Generic[C, W]):
         """The model of the body in a batch: with the path's id."""
         if self.path_id is None:
             return self.body
-        more: dict[str, Any] = {self.path_id: (Id, ...)}
+        described = pydantic.Field(description=f"The id of the {self.path_id.removesuffix('_id')}.", examples=[EXAMPLE_ID])
+        more: dict[str, Any] = {self.path_id: (Id, described)}
         return create_model(f"{self.body.__name__}Line", __base__=self.body, __doc__=self.body.__doc__, **more)
 
     def of(self, body: BaseModel, path_id: UUID | None = None) -> C:

@@ -87,7 +87,7 @@ async def test_what_is_listed_adds_up(browser: Browser, server: MetricsServer, c
     sums: list[int] = []
     while True:
         rows: list[list[str]] = await page.eval_on_selector_all(
-            "table.list tbody tr", "rows => rows.map(row => [...row.querySelectorAll('.number')].map(cell => cell.textContent))"
+            "table.list tbody tr", "rows => rows.map(row => [...row.querySelectorAll('.amount')].map(cell => cell.textContent))"
         )
         for row in rows:
             values = [int(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) for text in row]

@@ -91,6 +91,9 @@ async def test_what_is_published_is_read_in_order(setup: Setup) -> None:
     assert [record.value for record in member.got[topic, 0]] == [b"0", b"4", b"8", b"0"]
     assert [record.offset for record in member.got[topic, 1]] == [0, 1, 2]
     assert member.got[topic, 1][0].key == b"key"
+    # Without this header the CloudEvents libraries of other languages see no event.
+    records = [record for records in member.got.values() for record in records]
+    assert {tuple(record.headers) for record in records} == {(("content-type", b"application/cloudevents+json"),)}
     assert member.consumer.end((topic, 0)) == 4
     assert member.consumer.answered((topic, 0)) is not None
     assert await broker.extents([topic]) == {(topic, n): Extent(0, 4 if n == 0 else 3) for n in range(PARTITIONS)}

@@ -1,7 +1,11 @@
-"""An HTTP client of a service's application inside the test process, and settings with which a service can be made."""
+"""An HTTP client of a service's application inside the test process, and settings with which a service can be made.
+
+Every answer is compared with the OpenAPI document (tests/conformance.py).
+"""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +17,7 @@ from fastapi import FastAPI
 from shared.http.auth import Areas, Caller
 from shared.http.tokens import caller as token_caller
 from shared.process.settings import ServiceSettings
+from tests.conformance import Document, hook
 from tests.conftest import Database
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -49,7 +54,9 @@ class Client:
     @asynccontextmanager
     async def of(cls, app: FastAPI, *scopes: str) -> AsyncIterator[Self]:
         """A client of `app`, which takes its caller from the client instead of a token."""
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
+        document = functools.cache(lambda: Document(app.openapi()))
+        hooks = {"response": [hook(document)]}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", event_hooks=hooks) as http:
             client = cls(http, *scopes)
             app.dependency_overrides[token_caller] = lambda: client.caller
             yield client

@@ -17,8 +17,12 @@ from shared.journal.reasons import reason_of
 class DocumentBody(Form):
     """An identity document: `resident_id`, `permit`, `passport`, … and its number."""
 
-    kind: str = Field(min_length=1, max_length=32)
-    number: str = Field(min_length=1, max_length=128, repr=False)
+    kind: str = Field(
+        min_length=1, max_length=32, description="The kind of document, as a code of docs/codes.md.", examples=["resident_id"]
+    )
+    number: str = Field(
+        min_length=1, max_length=128, repr=False, description="Its number, as it stands on it.", examples=["11010519491231002X"]
+    )
 
 
 class MemberBody(Form):
@@ -27,12 +31,18 @@ class MemberBody(Form):
     `left_on` and `left_reason`, both or neither: the membership is over. A past one can be entered after a later one.
     """
 
-    union_id: Id
-    enterprise_id: Id
-    document: DocumentBody
-    joined_on: Day
-    left_on: Day | None = None
-    left_reason: Annotated[Text, Listed(LEAVING)] | None = None
+    union_id: Id = Field(description="The union that the person joins.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])
+    enterprise_id: Id = Field(
+        description="The enterprise at which the person works; the union covers it.", examples=["01938c5e-7f00-7000-8000-0000000000e1"]
+    )
+    document: DocumentBody = Field(description="By which the person is recognised: encrypted, never shown in full, in no event.")
+    joined_on: Day = Field(description="The first day of the membership, not after today.", examples=["2025-06-01"])
+    left_on: Day | None = Field(
+        None, description="The first day without the membership, if it is over; not after today.", examples=["2025-12-31"]
+    )
+    left_reason: Annotated[Text, Listed(LEAVING)] | None = Field(
+        None, description="Why the person left, as a code of docs/codes.md; with `left_on`.", examples=["resigned"]
+    )
 
     def command(self) -> Join:
         """The command."""
@@ -44,9 +54,9 @@ class MemberBody(Form):
 class LeaveBody(Form):
     """The member leaves. `note`: a text that stays with the service."""
 
-    on: Day
-    reason: Annotated[Text, Listed(LEAVING)]
-    note: Note | None = None
+    on: Day = Field(description="The first day without the membership, not after today.", examples=["2026-06-30"])
+    reason: Annotated[Text, Listed(LEAVING)] = Field(examples=["resigned"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def of(self, member_id: UUID) -> Leave:
         """The command."""
@@ -56,9 +66,9 @@ class LeaveBody(Form):
 class TransferBody(Form):
     """The member goes to another union or enterprise."""
 
-    on: Day
-    union_id: Id
-    enterprise_id: Id
+    on: Day = Field(description="The first day in the other union or enterprise, not after today.", examples=["2026-06-30"])
+    union_id: Id = Field(description="The union from that day on.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])
+    enterprise_id: Id = Field(description="The enterprise from that day on.", examples=["01938c5e-7f00-7000-8000-0000000000e2"])
 
     def of(self, member_id: UUID) -> Transfer:
         """The command."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from services.membership.members import people, store
+from services.membership.members.answers import MemberAnswer
 from services.membership.members.documents import masked
 from services.membership.reads import READ
 from shared.directory.store import sights
 from shared.directory.visibility import ONE_DAY
 from shared.http.auth import Areas
 from shared.http.forms import Id
+from shared.http.openapi import TAGGED
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
@@ -24,10 +26,11 @@ from shared.process import db
 from shared.service.reads import require_seen, with_etag
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
+MemberId = Annotated[Id, Path(description="The id of the membership.", examples=["01938c5e-7f00-7000-8000-0000000000b1"])]
 
 
-@router.get("/members/{member_id}", tags=["members"])
-async def get_member(request: Request, caller: CallerOf, member_id: Id) -> Response:
+@router.get("/members/{member_id}", response_model=MemberAnswer, responses=TAGGED, tags=["members"])
+async def get_member(request: Request, caller: CallerOf, member_id: MemberId) -> Response:
     """A membership, with the document masked: positions 7 to 14 are hidden.
 
     It is read where the enterprise was on the membership's last day, or is, if it goes on.

@@ -23,14 +23,23 @@ class UnionBody(Form):
     `dissolved_on` and `dissolved_reason`, both or neither: the union is over. A past one can be entered after a later one.
     """
 
-    kind: UnionKind
-    name: Name | None = None
-    parent_union_id: Id | None = None
-    seat_area: AreaCode
-    approved_on: Day
-    enterprises: list[Id] = Field(default_factory=list, max_length=MOST_ENTERPRISES)
-    dissolved_on: Day | None = None
-    dissolved_reason: Annotated[Text, Listed(DISSOLVING)] | None = None
+    kind: UnionKind = Field(description="What kind of union it is.", examples=["joint_union"])
+    name: Name | None = Field(None, description="Its name, 200 characters at most; null: not given.", examples=["示例产业园联合工会"])
+    parent_union_id: Id | None = Field(None, description="The next higher union; null: not given.", examples=[None])
+    seat_area: AreaCode = Field(description="The division or park of its seat.", examples=["330200-P001"])
+    approved_on: Day = Field(description="The day of the approval by the next higher union, not after today.", examples=["2025-05-01"])
+    enterprises: list[Id] = Field(
+        default_factory=list,
+        max_length=MOST_ENTERPRISES,
+        description="The enterprises that it covers from that day on.",
+        examples=[["01938c5e-7f00-7000-8000-0000000000e1"]],
+    )
+    dissolved_on: Day | None = Field(
+        None, description="The first day on which it is no more, if it is over; not after today.", examples=[None]
+    )
+    dissolved_reason: Annotated[Text, Listed(DISSOLVING)] | None = Field(
+        None, description="Why it ended, as a code of docs/codes.md; with `dissolved_on`.", examples=[None]
+    )
 
     def command(self) -> Found:
         """The command."""
@@ -51,12 +60,14 @@ class CoverageBody(Form):
 
     `false` says nothing, as if it were left out. A start with `ended_on` is a past coverage, which can be entered after a later one."""
 
-    enterprise_id: Id
-    on: Day
-    started: StrictBool | None = None
-    ended: StrictBool | None = None
-    action: Literal["started", "ended"] | None = None
-    ended_on: Day | None = None
+    enterprise_id: Id = Field(description="The enterprise.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    on: Day = Field(description="The first day on which the union covers it, or no longer does; not after today.", examples=["2025-05-01"])
+    started: StrictBool | None = Field(None, description="True: it begins.", examples=[True])
+    ended: StrictBool | None = Field(None, description="True: it ceases.", examples=[None])
+    action: Literal["started", "ended"] | None = Field(None, description="The same in one word.", examples=[None])
+    ended_on: Day | None = Field(
+        None, description="With a start: the first day on which the union no longer covers it; a past coverage.", examples=[None]
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> CoverageBody:
@@ -78,9 +89,9 @@ class CoverageBody(Form):
 class DissolutionBody(Form):
     """The union ends. `note`: a text that stays with the service."""
 
-    on: Day
-    reason: Annotated[Text, Listed(DISSOLVING)]
-    note: Note | None = None
+    on: Day = Field(description="The first day on which the union is no more, not after today.", examples=["2026-06-30"])
+    reason: Annotated[Text, Listed(DISSOLVING)] = Field(examples=["merged"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def of(self, union_id: UUID) -> Dissolve:
         """The command."""

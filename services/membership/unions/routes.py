@@ -6,16 +6,18 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from services.membership.reads import READ, require_resource
 from services.membership.unions import store
+from services.membership.unions.answers import UnionAnswer, UnionsAnswer
 from shared.directory.store import area_path, sights
 from shared.directory.visibility import Sight
 from shared.http.answers import json_response
 from shared.http.auth import Areas
 from shared.http.forms import AreaCode, Id, Text
+from shared.http.openapi import TAGGED, adding
 from shared.http.pages import Cursors
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
@@ -23,19 +25,23 @@ from shared.problems.errors import NotFound, Unprocessable
 from shared.problems.preconditions import etag_of
 from shared.process import db
 from shared.service.reads import require_granted, with_etag
-from shared.writing.routes import Limit
+from shared.writing.routes import After, Limit
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
+UnionId = Annotated[Id, Path(description="The id of the union.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])]
 
 
-@router.get("/unions", tags=["unions"])
+@router.get("/unions", response_model=UnionsAnswer, tags=["unions"], openapi_extra=adding("UNKNOWN_AREA"))
 async def list_unions(
     request: Request,
     caller: CallerOf,
-    q: Annotated[Text | None, Query(description="Part of the name")] = None,
-    area: Annotated[AreaCode | None, Query(description="Seat in this area; needed with a token for some areas only")] = None,
+    q: Annotated[Text | None, Query(description="Part of the name.", examples=["联合"])] = None,
+    area: Annotated[
+        AreaCode | None,
+        Query(description="Only those with their seat in this area; needed with a token for some areas only.", examples=["330200"]),
+    ] = None,
     limit: Limit = 100,
-    after: str | None = None,
+    after: After = None,
 ) -> Response:
     """Unions by age."""
     caller.require(READ)
@@ -51,8 +57,8 @@ async def list_unions(
     return json_response({"items": items, "next": cursors.encode([items[-1]["id"]]) if len(rows) > limit else None})
 
 
-@router.get("/unions/{union_id}", tags=["unions"])
-async def get_union(request: Request, caller: CallerOf, union_id: Id) -> Response:
+@router.get("/unions/{union_id}", response_model=UnionAnswer, responses=TAGGED, tags=["unions"])
+async def get_union(request: Request, caller: CallerOf, union_id: UnionId) -> Response:
     """A union with the enterprises that it covers or covered, as far as these were in the caller's areas."""
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:

@@ -16,10 +16,12 @@ from shared.http.forms import Day, Id, Listed
 class VisitBody(Form):
     """An organiser visited an enterprise. `outcome` left out: not recorded."""
 
-    enterprise_id: Id
-    visited_on: Day
-    purpose: VisitPurpose
-    outcome: Annotated[str, Field(max_length=LONGEST_OUTCOME), Listed(VISIT_OUTCOMES)] | None = None
+    enterprise_id: Id = Field(description="The enterprise visited.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    visited_on: Day = Field(description="The day of the visit, not after today.", examples=["2026-06-30"])
+    purpose: VisitPurpose = Field(description="What it was for.", examples=["founding"])
+    outcome: Annotated[str, Field(max_length=LONGEST_OUTCOME), Listed(VISIT_OUTCOMES)] | None = Field(
+        None, description="What came of it, as a code of docs/codes.md; null: not recorded.", examples=["agreed_to_prepare"]
+    )
 
     def command(self) -> MakeVisit:
         """The command."""

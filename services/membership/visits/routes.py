@@ -9,12 +9,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.membership.reads import READ
+from services.membership.visits.answers import VisitsAnswer
 from services.membership.world import enterprise_subject
 from shared.contracts.membership import VisitMade
 from shared.directory.store import enterprises
 from shared.http.answers import json_response
 from shared.http.auth import Areas
 from shared.http.forms import Id
+from shared.http.openapi import adding
 from shared.http.pages import Cursors
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
@@ -23,18 +25,18 @@ from shared.process import db
 from shared.service.reads import sight_of_enterprise
 from shared.writing import listing
 from shared.writing.listing import Listed
-from shared.writing.routes import Limit
+from shared.writing.routes import After, Limit
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 
 
-@router.get("/visits", tags=["visits"])
+@router.get("/visits", response_model=VisitsAnswer, tags=["visits"], openapi_extra=adding("NOT_FOUND"))
 async def list_visits(
     request: Request,
     caller: CallerOf,
-    enterprise: Annotated[Id, Query(description="The enterprise visited")],
+    enterprise: Annotated[Id, Query(description="The enterprise visited.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])],
     limit: Limit = 100,
-    after: str | None = None,
+    after: After = None,
 ) -> Response:
     """The visits of an enterprise as they stand, in the order in which they were recorded. A correction names `event_id`.
 

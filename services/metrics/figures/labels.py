@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.contracts import TYPES, Event
+from shared.contracts.codes import CLOSING, CORRECTING, COVERAGE_ENDING, DISSOLVING, LEAVING, WITHDRAWING, CodeList
+from shared.contracts.membership import CoverageEnded, MemberJoined, MemberLeft, UnionDissolved
+from shared.contracts.registry import EnterpriseClosed
+from shared.contracts.streams import EventWithdrawn, FactCorrected
+
 # One code a line: the tables are read and compared by eye, as tables.
 # fmt: off
 LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -65,6 +71,18 @@ LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 # fmt: on
 
 
+REASONS: Mapping[type[Event], CodeList] = {
+    MemberJoined: LEAVING,
+    MemberLeft: LEAVING,
+    UnionDissolved: DISSOLVING,
+    CoverageEnded: COVERAGE_ENDING,
+    EnterpriseClosed: CLOSING,
+    FactCorrected: CORRECTING,
+    EventWithdrawn: WITHDRAWING,
+}
+"""{event that gives a reason: the list of its codes}; a test finds every event with a field `reason`. A member joins with a reason only by a transfer."""
+
+
 def label(table: str, code: str, language: str) -> str:
     """The name of a code; a code that is not in the table is its own name."""
     pair = LABELS.get(table, {}).get(code)
@@ -74,5 +92,12 @@ def label(table: str, code: str, language: str) -> str:
 
 
 def reason_text(type_name: str, code: str | None, language: str) -> str | None:
-    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it."""
-    return code
+    """What the code of a reason means; `type_name`: the CloudEvents type of the event that gives it. None without a code."""
+    if code is None:
+        return None
+    given_by = TYPES.get(type_name)
+    listed = REASONS.get(given_by) if given_by is not None else None
+    if listed is None:
+        return code
+    named = listed.label(code)
+    return named.en if language == "en" else named.zh

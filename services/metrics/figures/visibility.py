@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from services.metrics.counted import kind_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from shared.directory.visibility import EveryArea, Part, Sight, Stay
+from shared.http.auth import Areas
 
 Row = Mapping[str, Any]
 """A row of `facts`."""
@@ -28,10 +30,23 @@ async def unrestricted(snapshot: Snapshot) -> AsyncIterator[None]:
     await sql.see_areas(snapshot.conn, snapshot.setting)
 
 
+@asynccontextmanager
+async def limited_to(snapshot: Snapshot, area: str | None) -> AsyncIterator[Snapshot]:
+    """Within it, row-level security and `sights` show what somebody with this area alone sees; None: what the caller sees.
+
+    The area must have been granted to the caller.
+    """
+    if area is None:
+        yield snapshot
+        return
+    areas = Areas.of([area])
+    await sql.see_areas(snapshot.conn, areas.setting())
+    yield replace(snapshot, setting=areas.setting(), granted=snapshot.areas.granted(areas))
+    await sql.see_areas(snapshot.conn, snapshot.setting)
+
+
 async def sights(snapshot: Snapshot, subjects: Collection[str]) -> dict[str, Sight]:
     """{subject: what the caller sees of it}."""
-    if isinstance(snapshot.granted, EveryArea):
-        return dict.fromkeys(subjects, Sight((), snapshot.granted))
     found: dict[str, list[Stay]] = {subject: [] for subject in subjects}
     for row in await sql.stays(snapshot.conn, snapshot.generation, list(found)):
         found[row["subject"]].append(Stay(row["since"], row["until"], row["park"]))
@@ -43,6 +58,8 @@ async def hidden(snapshot: Snapshot, subjects: Collection[str], *days: date) -> 
 
     They count where they were believed to be. So the sums stay right, but who they are is not shown.
     """
+    if isinstance(snapshot.granted, EveryArea):
+        return set()
     return {subject for subject, sight in (await sights(snapshot, subjects)).items() if not any(map(sight.on, days))}
 
 
@@ -50,16 +67,25 @@ def shown(row: Row, sight: Sight) -> Row | None:
     """A row as the caller may see it: `says` without what is not the caller's to know; None: not at all.
 
     Of a correction that brings a fact into the caller's days, `withdrawn` has only `fact` and `rank`; one that takes a fact out of them has no
-    `replacement`, as if it were corrected to nothing.
+    `replacement`, as if it were corrected to nothing. `occurred_on` is a day of what is shown.
     """
     if isinstance(sight.granted, EveryArea) or row["subject"].startswith("area/"):
         return row
     says = _says(row, sight)
-    return None if says is None else {**row, "says": says}
+    return None if says is None else {**row, "says": says, "occurred_on": _day(row, says)}
+
+
+def _day(row: Row, says: Mapping[str, Any]) -> date:
+    if "withdrawn" not in says:
+        return cast(date, row["occurred_on"])
+    parts = says["withdrawn"] if isinstance(says["withdrawn"], list) else [says["replacement"] or says["withdrawn"]]
+    return max(date.fromisoformat(part["occurred_on"]) for part in parts)
 
 
 async def shown_rows(snapshot: Snapshot, rows: Sequence[Row]) -> list[Row]:
     """The rows that the caller may see, as `shown` leaves them."""
+    if isinstance(snapshot.granted, EveryArea):
+        return list(rows)
     seen = await sights(snapshot, {row["subject"] for row in rows})
     return [found for row in rows if (found := shown(row, seen[row["subject"]])) is not None]
 

@@ -100,7 +100,11 @@ class Report:
     def body(self) -> dict[str, Any]:
         """The report as printed and stored, without its id."""
         vector = {str(shard): dict(offsets) for shard, offsets in self.vector.items()}
-        return {field.name: getattr(self, field.name) for field in fields(self)} | {"vector": vector, "seconds": round(self.seconds, 2)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
+            "vector": vector,
+            "left_out": self.differences - len(self.different),
+            "seconds": round(self.seconds, 2),
+        }
 
 
 class ShardSink:

@@ -26,7 +26,7 @@ def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iter
         both = [dict(zip(MEASURES, unpacked(rows.get(key, 0)), strict=True)) for rows in (served, figures)]
         names = [name for name in MEASURES if any(values[name] for values in both)]
         left, right = ({name: values[name] for name in names} for values in both)
-        yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, "enterprises": enterprises}
+        yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, **_named(*enterprises)}
 
 
 def duration_differences(served: Mapping[durations.Key, int], refolded: Refolded) -> Iterator[Difference]:
@@ -39,18 +39,22 @@ def duration_differences(served: Mapping[durations.Key, int], refolded: Refolded
             "value": key[4],
             "served": {"count": served.get(key, 0)},
             "refolded": {"count": counts.get(key, 0)},
-            "enterprises": enterprises,
+            **_named(*enterprises),
         }
 
 
 def _differing(
     served: Mapping[K, int], expected: Mapping[K, int], refolded: Refolded, order: Callable[[K], str]
-) -> Iterator[tuple[K, list[str]]]:
-    """(key, enterprises behind it) of the differing rows, by known day, effective day and `order`."""
+) -> Iterator[tuple[K, tuple[list[str], int]]]:
+    """(key, (enterprises behind it, how many more)) of the differing rows, by known day, effective day and `order`."""
     keys = {key for key in served.keys() | expected.keys() if served.get(key, 0) != expected.get(key, 0)}
     behind = refolded.behind(keys) if keys else {}
     for key in sorted(keys, key=lambda key: (key[2], key[1], order(key))):
         yield key, behind[key]
+
+
+def _named(enterprises: list[str], left_out: int) -> Difference:
+    return {"enterprises": enterprises, "enterprises_left_out": left_out}
 
 
 def _key_columns(table: str, shard: int, cell: Cell, effective: int, known: int) -> Difference:
@@ -74,7 +78,7 @@ def other_differences(served: Mapping[str, Contents], refolded: Mapping[str, Con
                 "key": _key_body(table, key),
                 "served": _value_body(found.get(key)),
                 "refolded": _value_body(expected.get(key)),
-                "enterprises": _subjects(table, key, found.get(key) or expected.get(key)),
+                **_named(_subjects(table, key, found.get(key) or expected.get(key)), 0),
             }
 
 

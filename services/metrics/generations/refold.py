@@ -69,8 +69,8 @@ class Refolded:
     closings: dict[str, date] = field(default_factory=dict)
     closed: date | None = None
 
-    def behind(self, keys: Collection[K]) -> dict[K, list[str]]:
-        """The subjects whose own steps touch each of these rows of the ledger or of the durations.
+    def behind(self, keys: Collection[K]) -> dict[K, tuple[list[str], int]]:
+        """The subjects whose own steps touch each of these rows of the ledger or of the durations: MOST_BEHIND of them, and how many more.
 
         A row that no subject touches is served by mistake: for it, the subjects with facts of that known day that were ever in its park.
         """
@@ -84,7 +84,7 @@ class Refolded:
             near[park].append(subject)
         for key in wanted - found.keys():
             found[key] = [subject for subject in near[key[0][0]] if _has_facts_of(self.sets[subject], key[2])]
-        return {key: sorted(subjects)[:MOST_BEHIND] for key, subjects in found.items()}
+        return {key: (sorted(subjects)[:MOST_BEHIND], max(0, len(subjects) - MOST_BEHIND)) for key, subjects in found.items()}
 
 
 def _has_facts_of(facts: FactSet, known: int) -> bool:

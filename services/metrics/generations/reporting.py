@@ -45,9 +45,12 @@ def _print_differences(body: dict[str, Any]) -> None:
             print(f"  {_row(difference)}")
             print(f"    服务中 / served {_values(difference['served'])}")
             print(f"    重算得 / refolded {_values(difference['refolded'])}")
-            print(f"    企业 / enterprises {' '.join(difference['enterprises']) or '-'}")
+            more = difference.get("enterprises_left_out", 0)
+            rest = f" (另有 {more} 家 / and {more} more)" if more else ""
+            print(f"    企业 / enterprises {' '.join(difference['enterprises']) or '-'}{rest}")
         if body["differences"] > MOST_SHOWN:
-            print("  … (--json)")
+            more = body["differences"] - MOST_SHOWN
+            print(f"  … 另有 {more:,} 行,见 --json / {more:,} more rows: --json")
     for stream in body["parked"]:
         print(
             f"搁置 / parked {stream['source']} {stream['subject']}: {stream['kinds']},"

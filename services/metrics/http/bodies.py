@@ -39,7 +39,7 @@ def page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
 def coverage_body(snapshot: Snapshot, answer: CoverageResult) -> dict[str, Any]:
     """The fields of `CoverageAnswer`."""
     rows = [row_body(row) for row in (*answer.rows, answer.total)]
-    return {**basis(snapshot, as_of=answer.as_of, known_at=answer.known_at), "rows": rows}
+    return {**basis(snapshot, as_of=answer.as_of, known_at=answer.known_at), "rows": rows, "left_out": 0}
 
 
 def row_body(row: Row) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.metrics.figures import questions
@@ -14,7 +12,7 @@ from services.metrics.folding.measures import RATES
 from services.metrics.http.access import READ, days_of, granted_snapshot, snapshots_of
 from services.metrics.http.bodies import area_body, basis, coverage_body, page
 from services.metrics.http.figure_tables import coverage_table
-from services.metrics.http.schemas import Area, AreasAnswer, AsOf, By, CoverageAnswer, DefinitionsAnswer, KnownAt
+from services.metrics.http.schemas import Area, AreasAnswer, AsOf, CoverageAnswer, DefinitionsAnswer, Grouping, KnownAt
 from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import json_response, language_of
 from shared.http.web import CallerOf
@@ -27,7 +25,7 @@ async def coverage(
     request: Request,
     caller: CallerOf,
     area: Area = None,
-    by: Annotated[By | None, Query()] = None,
+    by: Grouping = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     form: Format = "json",
@@ -49,7 +47,8 @@ async def areas(request: Request, caller: CallerOf, parent: Area = None) -> Resp
     async with granted_snapshot(request, caller, parent, "parent") as snapshot:
         tree = snapshot.areas.at(snapshot.today, snapshot.today)
         path = [tree.areas[code] for code in reversed(tree.path(parent)) if code in tree.areas] if parent else []
-        body = {"path": [area_body(tree, area) for area in path], "items": [area_body(tree, area) for area in tree.children(parent)]}
+        items = [area_body(tree, area) for area in tree.children(parent)]
+        body = {"path": [area_body(tree, area) for area in path], "items": items, "left_out": 0}
         return page(snapshot, body)
 
 
@@ -59,4 +58,4 @@ async def definitions(request: Request, caller: CallerOf) -> Response:
     caller.require(READ)
     items = [{"measure": name, **definition._asdict(), "rate": name in RATES} for name, definition in DEFINITIONS.items()]
     async with snapshots_of(request).snapshot() as snapshot:
-        return json_response({"rule_version": RULE_VERSION, "fold_version": snapshot.fold_version, "items": items})
+        return json_response({"rule_version": RULE_VERSION, "fold_version": snapshot.fold_version, "items": items, "left_out": 0})

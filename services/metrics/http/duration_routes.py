@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import waits
@@ -12,21 +10,22 @@ from services.metrics.explaining.waits import Waits, require_durations
 from services.metrics.http.access import READ, days_of, granted_snapshot
 from services.metrics.http.bodies import basis, page, step_body, waits_body
 from services.metrics.http.figure_tables import curve_table, durations_table
-from services.metrics.http.schemas import Area, AsOf, By, CurveAnswer, DurationsAnswer, KnownAt
+from services.metrics.http.schemas import Area, AsOf, CurveAnswer, DurationsAnswer, Group, Grouping, KnownAt
 from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import language_of
+from shared.http.openapi import adding
 from shared.http.web import CallerOf
 from shared.problems.errors import Unprocessable
 
 router = APIRouter(prefix="/v1/durations", tags=["durations"])
 
 
-@router.get("", response_model=DurationsAnswer, responses=AS_CSV)
+@router.get("", response_model=DurationsAnswer, responses=AS_CSV, openapi_extra=adding("REBUILD_NEEDED"))
 async def durations(
     request: Request,
     caller: CallerOf,
     area: Area = None,
-    by: Annotated[By | None, Query()] = None,
+    by: Grouping = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     form: Format = "json",
@@ -41,16 +40,16 @@ async def durations(
             table = durations_table([*answer.rows, answer.total], basis(snapshot, as_of=day, known_at=known))
             return await csv_response(request, table, language, f"{area or 'all'}-durations.csv")
         rows = [waits_body(row) for row in (*answer.rows, answer.total)]
-        return page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows})
+        return page(snapshot, {**basis(snapshot, as_of=day, known_at=known), "rows": rows, "left_out": 0})
 
 
-@router.get("/curve", response_model=CurveAnswer, responses=AS_CSV)
+@router.get("/curve", response_model=CurveAnswer, responses=AS_CSV, openapi_extra=adding("REBUILD_NEEDED"))
 async def curve(
     request: Request,
     caller: CallerOf,
     area: Area = None,
-    by: Annotated[By | None, Query()] = None,
-    group: Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.")] = None,
+    by: Grouping = None,
+    group: Group = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     form: Format = "json",
@@ -74,5 +73,6 @@ async def curve(
             "group": group,
             "row": waits_body(row),
             "steps": [step_body(step) for step in row.curve()],
+            "left_out": 0,
         }
         return page(snapshot, body)

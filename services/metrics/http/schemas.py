@@ -3,35 +3,66 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.http.forms import AreaCode, Day
+from services.metrics.figures.definitions import DEFINITIONS
+from services.metrics.folding.coverage import RULE_VERSION
+from services.metrics.folding.measures import MEASURES, RATES
+from shared.http.forms import AreaCode, Day, Id
+from shared.http.openapi import adding
+from shared.http.pages import AFTER, LIMIT
 
 By: TypeAlias = Literal["district", "park", "industry", "size", "ownership"]
-Area = Annotated[AreaCode | None, Query(description="A division or park; left out: everything, which a limited token may not ask.")]
-AsOf = Annotated[Day | None, Query(description="The business day; today by default.")]
-KnownAt = Annotated[Day | None, Query(description="As known at the end of this day; today by default.")]
-Limit = Annotated[int, Query(ge=1, le=500)]
-After = Annotated[str | None, Query(description="The `next` of the page before.")]
+AREA = "A division or park; left out: everything, which a limited token may not ask."
+GROUPS = "What the rows are groups by; left out: the total alone."
+Area = Annotated[AreaCode | None, Query(description=AREA, examples=["330200"], json_schema_extra=adding(UNKNOWN_AREA=404))]
+Grouping = Annotated[By | None, Query(description=GROUPS, examples=["park"])]
+Group = Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.", examples=["330200-P001"])]
+AsOf = Annotated[Day | None, Query(description="The business day; today by default.", examples=["2026-06-30"])]
+KnownAt = Annotated[Day | None, Query(description="As known at the end of this day; today by default.", examples=["2026-06-30"])]
+Limit = Annotated[int, Query(ge=1, le=500, description=LIMIT, examples=[100])]
+After = Annotated[str | None, Query(description=AFTER, examples=[None])]
+OneEnterprise = Annotated[
+    Id | None,
+    Query(
+        description="Only this one (for `unions`: this union), and the events behind it.",
+        examples=["01938c5e-7f00-7000-8000-0000000000e1"],
+        json_schema_extra=adding(UNKNOWN_ENTERPRISE=404),
+    ),
+]
+AN_AREA = "The code of the area asked about; null: everything."
+EVERY_ROW = "Its code: of a division, park, industry, size or ownership; empty: unknown; `all`: the total, which is the last row."
+
+
+def by_definition(schema: dict[str, Any]) -> None:
+    """Describe the fields that are figures by their definitions, with their unit."""
+    for name, field in schema["properties"].items():
+        if name in DEFINITIONS:
+            unit = "" if name in RATES else " In persons." if name.startswith(("workers", "members")) else " In enterprises."
+            field.setdefault("description", f"{DEFINITIONS[name].text_en}{unit}")
+            if name in MEASURES:
+                field.setdefault("examples", [12])
 
 
 class RateAnswer(BaseModel):
-    """A rate; null with the reason NO_BASE when `denominator` is 0."""
+    """A rate: never without what it is made of."""
 
-    numerator: int
-    denominator: int
-    rate: float | None
-    reason: Literal["NO_BASE"] | None
+    numerator: int = Field(description="Enterprises, or in a rate of joining persons, that have it.", examples=[12])
+    denominator: int = Field(description="Those that could have it.", examples=[30])
+    rate: float | None = Field(description="The numerator over the denominator, not rounded; null where that is 0.", examples=[0.4])
+    reason: Literal["NO_BASE"] | None = Field(description="Why there is no rate: the denominator is 0; else null.", examples=[None])
 
 
 class RowAnswer(BaseModel):
-    """The figures of one group; `area` is its code, `all` in the last row."""
+    """The figures of one group."""
 
-    area: str
-    name: str
+    model_config = ConfigDict(json_schema_extra=by_definition)
+
+    area: str = Field(description=EVERY_ROW, examples=["330200-P001"])
+    name: str = Field(description="Its name, in the language of Accept-Language where it has two.", examples=["示例产业园"])
     units: int
     units_headcount_known: int
     units_headcount_stale: int
@@ -52,97 +83,114 @@ class RowAnswer(BaseModel):
 
 
 class Basis(BaseModel):
-    """What every answer rests on. `provisional` lists why the figures may still change; empty: they are final, since they are known at
-    `closed_day` or before (null: no day is closed yet)."""
+    """What every answer rests on."""
 
-    as_of: date
-    known_at: date
-    provisional: list[str]
-    closed_day: date | None
-    rule_version: str
-    fold_version: int
+    as_of: date = Field(description="The business day of the figures.", examples=["2026-06-30"])
+    known_at: date = Field(description="They are as known at the end of this day.", examples=["2026-06-30"])
+    provisional: list[str] = Field(
+        description="Why the figures may still change, as codes (docs/ledger.md); empty: they are final.", examples=[["DAY_NOT_CLOSED"]]
+    )
+    closed_day: date | None = Field(
+        description="Figures known at this day or before never change again; null: no day is closed yet.", examples=["2026-06-29"]
+    )
+    rule_version: str = Field(description="The version of the definitions.", examples=[RULE_VERSION])
+    fold_version: int = Field(description="The version of the program that counts.", examples=[2])
 
 
 class CoverageAnswer(Basis):
-    """Rows by code, empty ones left out, the total last."""
+    """Figures of an area, by group and in total."""
 
-    rows: list[RowAnswer]
+    rows: list[RowAnswer] = Field(description="By code, empty ones left out; the total is the last one.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class WaitsAnswer(BaseModel):
-    """The waits of one group; `area` is its code, `all` in the last row. Days are calendar days; `median_lower` and `median_upper` are the
-    interval of 95 %. A median that is null is not reached (NOT_REACHED: more than half are waiting still), or there is nobody (NO_BASE)."""
+    """How long the enterprises of one group waited for their first union (Kaplan–Meier)."""
 
-    area: str
-    name: str
-    founded: int
-    waiting: int
-    median: int | None
-    median_lower: int | None
-    median_upper: int | None
-    reason: Literal["NO_BASE", "NOT_REACHED"] | None
+    area: str = Field(description=EVERY_ROW, examples=["330200-P001"])
+    name: str = Field(description="Its name, in the language of Accept-Language where it has two.", examples=["示例产业园"])
+    founded: int = Field(description="Enterprises that have or had a union.", examples=[12])
+    waiting: int = Field(description="Enterprises that wait still.", examples=[18])
+    median: int | None = Field(
+        description="The day on which half have a union, in calendar days from the start of the wait.", examples=[210]
+    )
+    median_lower: int | None = Field(description="The lower end of its interval of 95 %, in calendar days.", examples=[150])
+    median_upper: int | None = Field(
+        description="The upper end of its interval of 95 %, in calendar days; null: not reached.", examples=[None]
+    )
+    reason: Literal["NO_BASE", "NOT_REACHED"] | None = Field(
+        description="Why there is no median: NOT_REACHED, more than half wait still; NO_BASE, there is nobody; else null.", examples=[None]
+    )
 
 
 class DurationsAnswer(Basis):
-    """Rows by code, empty ones left out, the total last."""
+    """The waits in an area, by group and in total."""
 
-    rows: list[WaitsAnswer]
+    rows: list[WaitsAnswer] = Field(description="By code, empty ones left out; the total is the last one.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class StepAnswer(BaseModel):
-    """One day of the curve: of `at_risk`, `founded` on it, and `censored` known to wait no further than it; `survival` after it."""
+    """One day of the curve."""
 
-    day: int
-    at_risk: int
-    founded: int
-    censored: int
-    survival: float
+    day: int = Field(description="The day, in calendar days from the start of the wait.", examples=[210])
+    at_risk: int = Field(description="Enterprises that had waited so long.", examples=[20])
+    founded: int = Field(description="Those that got their union on this day.", examples=[1])
+    censored: int = Field(description="Those of which no more is known than that they waited so long.", examples=[2])
+    survival: float = Field(description="The share that is estimated to wait longer, from 0 to 1.", examples=[0.49])
 
 
 class CurveAnswer(Basis):
-    """One row and its curve by day, one step for each day on which somebody leaves."""
+    """One row and its curve."""
 
-    area: str | None
-    by: By | None
-    group: str | None
-    row: WaitsAnswer
-    steps: list[StepAnswer]
+    area: str | None = Field(description=AN_AREA, examples=["330200"])
+    by: By | None = Field(description="What the row is a group by; null: it is the total.", examples=["park"])
+    group: str | None = Field(description="The code of the group; null: the total.", examples=["330200-P001"])
+    row: WaitsAnswer = Field(description="Its numbers and median.")
+    steps: list[StepAnswer] = Field(description="A step for each day on which an enterprise leaves the curve, by day.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class AreaAnswer(BaseModel):
-    """One area of today's tree. `name` is what pages show: the parent's where the area is only a level."""
+    """One area of today's tree."""
 
-    code: str
-    name: str
-    kind: Literal["division", "park"]
-    parent: str | None
-    level: bool
-    children: int
+    code: str = Field(description="Its code.", examples=["330200-P001"])
+    name: str = Field(description="What pages show: its name, or its parent's where it is only a level.", examples=["示例产业园"])
+    kind: Literal["division", "park"] = Field(
+        description="A division, which may hold areas, or a park, which holds enterprises.", examples=["park"]
+    )
+    parent: str | None = Field(description="The area in which it lies directly; null: a root.", examples=["330200"])
+    level: bool = Field(description="Whether it is only a level of the code (市辖区, 县).", examples=[False])
+    children: int = Field(description="How many areas lie directly in it.", examples=[0])
 
 
 class AreasAnswer(BaseModel):
-    """The areas directly in one, by code; `path` leads to it from the root."""
+    """The areas directly in one."""
 
-    path: list[AreaAnswer]
-    items: list[AreaAnswer]
+    path: list[AreaAnswer] = Field(description="From the root to the area asked about, itself included; empty: the roots were asked for.")
+    items: list[AreaAnswer] = Field(description="The areas directly in it, by code.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
 
 
 class DefinitionAnswer(BaseModel):
     """What a figure means."""
 
-    measure: str
-    name_zh: str
-    name_en: str
-    text_zh: str
-    text_en: str
-    formula: str
-    source: str
-    rate: bool
+    measure: str = Field(description="The name of the figure in answers.", examples=["covered_all"])
+    name_zh: str = Field(description="Its name in Chinese.", examples=["已覆盖的应建单位(全部)"])
+    name_en: str = Field(description="Its name in English.", examples=["Covered units that should organise (ALL)"])
+    text_zh: str = Field(description="Its definition in Chinese.", examples=["应建单位(全部)中,有已批准且未撤销的工会覆盖的单位。"])
+    text_en: str = Field(
+        description="Its definition in English.", examples=["Of the units that should organise (ALL), those that a union covers."]
+    )
+    formula: str = Field(description="Its formula.", examples=["covered and workers >= 1"])
+    source: str = Field(description="Where the rule comes from.", examples=["Trade Union Law of the PRC (2021), art. 12"])
+    rate: bool = Field(description="Whether it is a rate; else it is a count or a duration.", examples=[False])
 
 
 class DefinitionsAnswer(BaseModel):
-    """All of them, under one version of the rules."""
+    """The definitions of all figures."""
 
-    rule_version: str
-    fold_version: int
-    items: list[DefinitionAnswer]
+    rule_version: str = Field(description="The version of the definitions.", examples=[RULE_VERSION])
+    fold_version: int = Field(description="The version of the program that counts.", examples=[2])
+    items: list[DefinitionAnswer] = Field(description="One of each figure.")
+    left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])

@@ -19,9 +19,10 @@ from starlette.types import Receive, Scope, Send
 from services.metrics.figures.questions import Snapshot
 from services.metrics.folding import feed
 from services.metrics.folding.coverage import RULE_VERSION
+from services.metrics.http import events
 from services.metrics.http.access import day_or_today, granted_snapshot, snapshots_of
 from services.metrics.http.bodies import row_body
-from services.metrics.http.schemas import Area, AsOf, By
+from services.metrics.http.schemas import Area, AsOf, Grouping
 from services.metrics.live.hub import Hub
 from services.metrics.live.subscribers import StreamQuery, Subscriber, Update
 from services.metrics.settings import Settings
@@ -60,18 +61,22 @@ async def running(settings: Settings, stopping: asyncio.Event | None = None) -> 
         await task
 
 
-@router.get("/coverage/stream", tags=["coverage"], response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+@router.get("/coverage/stream", tags=["coverage"], response_class=Response, responses=events.responses())
 async def stream(
     request: Request,
     caller: CallerOf,
     area: Area = None,
-    by: Annotated[By | None, Query()] = None,
+    by: Grouping = None,
     as_of: AsOf = None,
     day: Annotated[
-        Day | None, Query(description="The day of the figures that the client has, if it sends an id and asks for today.")
+        Day | None, Query(description="The day of the figures that the client has, if it sends an id and asks for today.", examples=[None])
     ] = None,
-    last_event_id: Annotated[str | None, Query(max_length=LONGEST_ID)] = None,
-    last_event_header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID)] = None,
+    last_event_id: Annotated[
+        str | None, Query(max_length=LONGEST_ID, description=f"As the header Last-Event-ID. {events.LAST}", examples=[events.VERSION])
+    ] = None,
+    last_event_header: Annotated[
+        str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID, description=events.LAST, examples=[events.VERSION])
+    ] = None,
 ) -> Response:
     """Events `coverage` (rows that changed, the total among them; all rows if `full`), `age` (of the data, and why), and `end` with its reason."""
     hub: Hub = request.app.state.hub

@@ -29,9 +29,14 @@ Row: TypeAlias = Mapping[str, Value]
 
 Format = Annotated[
     Literal["json", "csv"],
-    Query(alias="format", description="`csv`: the complete list as CSV, whatever `limit` and `after` say; headings by Accept-Language."),
+    Query(
+        alias="format",
+        description="`csv`: the complete list as CSV, whatever `limit` and `after` say; headings by Accept-Language.",
+        examples=["csv"],
+    ),
 ]
-AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+AN_EXAMPLE = "area,name,units,as_of,known_at\r\n330200-P001,示例产业园,12,2026-06-30,2026-06-30\r\n"
+AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": AN_EXAMPLE}}}}
 """The additional form of an answer, for OpenAPI."""
 
 BOM = "\ufeff"

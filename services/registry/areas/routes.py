@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from services.registry.areas import store
-from services.registry.reads import READ, After, Limit, Part, cursors_of, page_of, require_granted, require_known, with_etag
+from services.registry.areas.answers import AreaAnswer, AreasAnswer
+from services.registry.reads import READ, Part, cursors_of, page_of, require_granted, require_known, with_etag
 from shared.http.auth import Areas
 from shared.http.forms import AreaCode
+from shared.http.openapi import TAGGED, adding
 from shared.http.web import CallerOf
 from shared.process import db
+from shared.writing.routes import After, Limit
 
 router = APIRouter(prefix="/v1")
+Code = Annotated[AreaCode, Path(description="The code of the division or park.", openapi_examples={"park": {"value": "330200-P001"}})]
 
 
-@router.get("/areas", tags=["areas"])
+@router.get("/areas", response_model=AreasAnswer, tags=["areas"], openapi_extra=adding("UNKNOWN_AREA"))
 async def list_areas(
     request: Request,
     caller: CallerOf,
-    parent: Annotated[str | None, Query(max_length=64, description="Directly in this area; empty: the roots")] = None,
+    parent: Annotated[
+        str | None, Query(max_length=64, description="Only those directly in this area; empty: the roots.", examples=["330200"])
+    ] = None,
     q: Part = None,
     limit: Limit = 100,
     after: After = None,
@@ -38,8 +44,8 @@ async def list_areas(
     return page_of(cursors, rows, limit, "code")
 
 
-@router.get("/areas/{code}", tags=["areas"])
-async def get_area(request: Request, caller: CallerOf, code: AreaCode) -> Response:
+@router.get("/areas/{code}", response_model=AreaAnswer, responses=TAGGED, tags=["areas"])
+async def get_area(request: Request, caller: CallerOf, code: Code) -> Response:
     """One division or park; `path` names it and all that it lies in, inside out."""
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:

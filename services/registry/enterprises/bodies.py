@@ -15,6 +15,8 @@ from shared.contracts.ids import uuid7
 from shared.http.forms import Command, Listed, Note, Text
 from shared.journal.reasons import reason_of
 
+A_CLASS = "A section letter of GB/T 4754-2017 with up to four class digits; null: unknown."
+A_TYPE = "Its type of registration, a code of docs/codes.md (GB/T 12402); null: unknown."
 CreditCode = Annotated[str | None, read(fields.credit_code), text(null=True, minLength=18, maxLength=18)]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
 Ownership = Annotated[str, Field(max_length=fields.LONGEST_OWNERSHIP), Listed(OWNERSHIP)]
@@ -25,12 +27,14 @@ Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type"
 class EnterpriseBody(Command):
     """An enterprise that settled in a park. What is left out is unknown."""
 
-    name: Name
-    credit_code: CreditCode = None
-    park: AreaCode
-    industry: Industry = None
-    ownership: Ownership | None = None
-    settled_on: Day
+    name: Name = Field(description="Its name as registered, 200 characters at most.", examples=["宁波示例电子有限公司"])
+    credit_code: CreditCode = Field(
+        None, description="Its unified social credit code, 18 characters (GB 32100-2015); null: unknown.", examples=["91350100M000100Y43"]
+    )
+    park: AreaCode = Field(description="The park in which it settled.", examples=["330200-P001"])
+    industry: Industry = Field(None, description=A_CLASS, examples=["C39"])
+    ownership: Ownership | None = Field(None, description=A_TYPE, examples=["159"])
+    settled_on: Day = Field(description="The day on which it settled, not after today.", examples=["2024-03-01"])
 
     def command(self) -> RegisterEnterprise:
         """With a new id."""
@@ -40,8 +44,8 @@ class EnterpriseBody(Command):
 class HeadcountBody(Command):
     """So many workers on that day."""
 
-    on: Day
-    workers: Workers
+    on: Day = Field(description="The day on which they were counted, not after today.", examples=["2026-06-30"])
+    workers: Workers = Field(description="How many workers there were, in persons.", examples=[120])
 
     def of(self, enterprise_id: UUID) -> ReportHeadcount:
         """The command."""
@@ -51,8 +55,8 @@ class HeadcountBody(Command):
 class MoveBody(Command):
     """The enterprise is in another park from that day on."""
 
-    on: Day
-    park: AreaCode
+    on: Day = Field(description="The first day in the other park, not after today.", examples=["2026-06-30"])
+    park: AreaCode = Field(description="The park to which it moved.", examples=["330200-P002"])
 
     def of(self, enterprise_id: UUID) -> Move:
         """The command."""
@@ -62,10 +66,12 @@ class MoveBody(Command):
 class ClassificationBody(Command):
     """At least one of them changes from that day on; `revenue` in yuan a year."""
 
-    on: Day
-    industry: Industry = None
-    ownership: Ownership | None = None
-    revenue: Revenue = None
+    on: Day = Field(description="The first day on which it is so, not after today.", examples=["2026-06-30"])
+    industry: Industry = Field(None, description=f"{A_CLASS} Left out: as before.", examples=["C39"])
+    ownership: Ownership | None = Field(None, description=f"{A_TYPE} Left out: as before.", examples=["159"])
+    revenue: Revenue = Field(
+        None, description="Its revenue in yuan a year, with two decimals at most; left out: as before.", examples=[15000000.5]
+    )
 
     def of(self, enterprise_id: UUID) -> Reclassify:
         """The command."""
@@ -75,9 +81,9 @@ class ClassificationBody(Command):
 class ClosureBody(Command):
     """The enterprise operates no longer. `note`: a text that stays with the service."""
 
-    on: Day
-    reason: Annotated[Text, Listed(CLOSING)]
-    note: Note | None = None
+    on: Day = Field(description="The first day on which it operates no longer, not after today.", examples=["2026-06-30"])
+    reason: Annotated[Text, Listed(CLOSING)] = Field(examples=["bankrupt"])
+    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
 
     def of(self, enterprise_id: UUID) -> Close:
         """The command."""

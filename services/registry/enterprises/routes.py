@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from services.registry.enterprises import store
+from services.registry.enterprises.answers import EnterpriseAnswer, EnterprisesAnswer
 from services.registry.enterprises.enterprise import enterprise_of
 from services.registry.reads import (
     READ,
-    After,
-    Limit,
     Part,
     cursors_of,
     history_of,
@@ -27,21 +26,26 @@ from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered, Hea
 from shared.directory.visibility import Sight
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id
+from shared.http.openapi import TAGGED, adding
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.process import db
 from shared.process.db import Connection
 from shared.writing.facts import History
+from shared.writing.routes import After, Limit
 
 router = APIRouter(prefix="/v1")
+EnterpriseId = Annotated[Id, Path(description="The id of the enterprise.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])]
 
 
-@router.get("/enterprises", tags=["enterprises"])
+@router.get("/enterprises", response_model=EnterprisesAnswer, tags=["enterprises"], openapi_extra=adding("UNKNOWN_AREA"))
 async def list_enterprises(
     request: Request,
     caller: CallerOf,
     q: Part = None,
-    area: Annotated[AreaCode | None, Query(description="In this area; needed with a token for some areas only")] = None,
+    area: Annotated[
+        AreaCode | None, Query(description="Only those in this area; needed with a token for some areas only.", examples=["330200"])
+    ] = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response:
@@ -57,8 +61,8 @@ async def list_enterprises(
     return page_of(cursors, rows, limit, "id")
 
 
-@router.get("/enterprises/{enterprise_id}", tags=["enterprises"])
-async def get_enterprise(request: Request, caller: CallerOf, enterprise_id: Id) -> Response:
+@router.get("/enterprises/{enterprise_id}", response_model=EnterpriseAnswer, responses=TAGGED, tags=["enterprises"])
+async def get_enterprise(request: Request, caller: CallerOf, enterprise_id: EnterpriseId) -> Response:
     """An enterprise as it is now, with its placements and headcounts of the days on which it was in the caller's areas."""
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:

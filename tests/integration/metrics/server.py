@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from shared.http.tokens import Verifier
 from shared.process.connections import ConnectionLimits
 from shared.process.db import create_pool
 from shared.process.web_server import web_server
+from tests.conformance import Document, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.metrics.service import Metrics
@@ -35,6 +37,7 @@ class MetricsServer:
     url: str
     metrics: Metrics
     hub: Hub
+    document: Callable[[], Document]
 
     def token(self, *areas: str, scope: str = "metrics:read", lasts: float = 600) -> str:
         claims = {
@@ -44,7 +47,7 @@ class MetricsServer:
 
     def client(self, *areas: str, **claims: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.token(*areas, **claims)}", "Accept-Language": "en"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, event_hooks={"response": [hook(self.document)]})
 
 
 async def _keys() -> dict[str, Any]:
@@ -71,7 +74,8 @@ async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool 
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
                 await asyncio.sleep(0.01)
-        yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub)
+        document = functools.cache(lambda: Document(app.openapi()))
+        yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub, document)
     finally:
         if keeping_current is not None:
             keeping_current.cancel()

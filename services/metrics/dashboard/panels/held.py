@@ -15,7 +15,7 @@ from shared.process.db import Record
 from shared.reading import parked
 from shared.sequencing.parked_reasons import ParkedReason, parse_reason
 
-MOST_STREAMS = 1000
+CHUNK = 1000
 ENTERPRISE = "enterprise/"
 
 
@@ -39,13 +39,18 @@ class HeldRow:
     tried_at: datetime | None
     next: str
 
+    @property
+    def key(self) -> tuple[datetime, str, str]:
+        """Its position in a list: the one that has been held longest first."""
+        return self.since, self.source, self.subject
+
 
 async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | None = None) -> list[HeldRow]:
     """The held streams that a caller may see: those of enterprises in its areas; with every area also those outside any.
 
     `area`: only those of enterprises in it. The snapshot must be the caller's: row-level security decides which enterprises it shows.
     """
-    streams = await parked.streams(snapshot.conn, snapshot.generation, limit=MOST_STREAMS)
+    streams = await _all(snapshot)
     if not streams:
         return []
     ids = {stream.subject: _enterprise(stream.subject) for stream in streams}
@@ -55,11 +60,22 @@ async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | 
     for stream in streams:
         key = ids[stream.subject]
         row = names.get(key) if key is not None else None
-        if row is None and not (caller.areas.everything and area is None):
+        if (row is None or row["park"] is None) and not (caller.areas.everything and area is None):
             continue
         if row is None or inside is None or row["park"] in inside:
             found.append(_held_stream(stream, row, tree))
-    return sorted(found, key=lambda stream: stream.since)
+    return sorted(found, key=lambda stream: stream.key)
+
+
+async def _all(snapshot: Snapshot) -> list[parked.HeldStream]:
+    """Every held stream, whoever may see it."""
+    found: list[parked.HeldStream] = []
+    while True:
+        after = (found[-1].source, found[-1].subject, found[-1].place) if found else ("", "", "")
+        more = await parked.streams(snapshot.conn, snapshot.generation, after=after, limit=CHUNK)
+        found += more
+        if len(more) < CHUNK:
+            return found
 
 
 def _held_stream(stream: parked.HeldStream, row: Record | None, tree: Tree) -> HeldRow:

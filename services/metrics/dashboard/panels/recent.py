@@ -1,4 +1,8 @@
-"""The newest facts of an area ("Just happened"). Facts of one enterprise, kind and minute are one line; no person is named."""
+"""The newest facts of an area ("Just happened"): those of the days on which their enterprises were in it, and moves into it and out of it.
+
+Facts of one enterprise, kind and minute are one line; no person is named. Row-level security is set to the area, so one rule says who may see
+a fact and which facts are an area's.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +13,29 @@ from typing import Any, assert_never
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining.contributors import id_of
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.tree import Tree
-from shared.process.db import Record
+from services.metrics.figures.visibility import Row, limited_to, shown, sights, unrestricted
+from shared.directory.visibility import ONE_DAY, Sight
 
 SHOWN = 8
 LOOKED_AT = 3000
+"""Facts that are looked through: the newest of all, for a park the newest of the enterprises that were ever in it."""
 
-GROUPED = """
-SELECT subject, type, max(recorded_at) AS at, count(*) AS count, (array_agg(says ORDER BY recorded_at DESC, sequence DESC))[1] AS says,
-    max(sequence) AS sequence
-FROM ({facts}) f GROUP BY subject, type, date_trunc('minute', recorded_at) ORDER BY at DESC, subject LIMIT {shown}
-"""
+SINCE = "SELECT min(recorded_at) FROM (SELECT recorded_at FROM g{g}.facts {of} ORDER BY recorded_at DESC LIMIT {looked_at}) f"
+OF_PARK = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = {park}))"
 NEWEST = """
-SELECT subject, type, recorded_at, sequence, says FROM g{g}.facts WHERE NOT starts_with(subject, 'area/') ORDER BY recorded_at DESC LIMIT {looked_at}
+SELECT subject, type, max(recorded_at) AS at, count(*) AS count, max(sequence) AS sequence,
+    (array_agg(says ORDER BY recorded_at DESC, sequence DESC))[1] AS says,
+    (array_agg(occurred_on ORDER BY recorded_at DESC, sequence DESC))[1] AS occurred_on
+FROM g{g}.facts WHERE recorded_at >= $1 AND NOT starts_with(subject, 'area/') {of}
+GROUP BY subject, type, date_trunc('minute', recorded_at) ORDER BY at DESC, subject LIMIT {shown}
 """
 """Facts about areas are left out."""
-NEWEST_WITHIN = """
-SELECT n.* FROM ({newest}) n WHERE EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = n.subject AND p.park = ANY ($1::text[]))
-"""
-OF_PARK = """
-SELECT f.subject, f.type, f.recorded_at, f.sequence, f.says FROM g{g}.placements p JOIN g{g}.facts f USING (subject)
-WHERE p.park = ANY ($1::text[]) ORDER BY f.recorded_at DESC LIMIT {looked_at}
-"""
 NUMBER_BEFORE = """
 SELECT says->$4 FROM g{g}.facts WHERE subject = $1 AND type = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT 1
 """
-NAMES = "SELECT id, name, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +51,44 @@ class Happened:
 
 
 async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words: Words) -> list[Happened]:
-    """The newest facts, newest first. Only names that row-level security shows are given."""
-    g = snapshot.generation
-    newest = NEWEST.format(g=g, looked_at=LOOKED_AT)
-    found = tree.areas.get(area) if area else None
-    if area is None:
-        facts, scope = newest, []
-    elif found is not None and found.kind == "park":
-        facts, scope = OF_PARK.format(g=g, looked_at=LOOKED_AT), [[area]]
-    else:
-        facts, scope = NEWEST_WITHIN.format(g=g, newest=newest), [list(tree.under(area))]
-    rows = await snapshot.conn.fetch(GROUPED.format(facts=facts, shown=SHOWN), *scope)
-    ids = [id_of(row["subject"]) for row in rows if row["subject"].startswith("enterprise/")]
-    names = {row["id"]: row for row in await snapshot.conn.fetch(NAMES.format(g=g), ids)}
+    """The newest facts, newest first. `area` None: of all that the caller may see."""
+    g, found = snapshot.generation, tree.areas.get(area) if area else None
+    of_park, park = (OF_PARK, [area]) if found is not None and found.kind == "park" else ("", [])
+    of = f"WHERE {of_park.format(g=g, park='$1')}" if of_park else ""
+    async with unrestricted(snapshot):
+        since = await snapshot.conn.fetchval(SINCE.format(g=g, of=of, looked_at=LOOKED_AT), *park)
     lines = []
-    for row in rows:
-        enterprise = names.get(id_of(row["subject"]))
-        says: dict[str, Any] = row["says"] or {}
-        park = (enterprise["park"] if enterprise else says.get("seat_area")) or ""
-        kind = kind_of(row["type"])
-        amount = await _amount(snapshot, row, says, words)
-        lines.append(
-            Happened(
-                row["at"], kind, tree.display_name(park) if park else "", str(enterprise["id"]) if enterprise else None,
-                (enterprise["name"] if enterprise else None) or "", amount,
-            )
-        )  # fmt: skip
+    async with limited_to(snapshot, area) as seen:
+        of = f"AND {of_park.format(g=g, park='$2')}" if of_park else ""
+        rows = await seen.conn.fetch(NEWEST.format(g=g, of=of, shown=SHOWN), since, *park)
+        subjects = {row["subject"] for row in rows}
+        there, here = await sights(seen, subjects), await sights(snapshot, subjects)
+        names = await sql.names(seen.conn, g, [id_of(subject) for subject in subjects if subject.startswith("enterprise/")])
+        for row in rows:
+            subject = row["subject"]
+            fact = shown(dict(row), there[subject])
+            if fact is not None:
+                name, link = names.get(id_of(subject)), here[subject].on(snapshot.today)
+                place = _place(there[subject], fact) or (fact["says"] or {}).get("seat_area")
+                lines.append(
+                    Happened(
+                        row["at"], kind_of(row["type"]), tree.display_name(place) if place else "",
+                        str(id_of(subject)) if name and link else None, (name["name"] if name else None) or "",
+                        await _amount(seen, fact, words),
+                    )
+                )  # fmt: skip
     return lines
 
 
-async def _amount(snapshot: Snapshot, line: Record, says: dict[str, Any], words: Words) -> str:
+def _place(sight: Sight, fact: Row) -> str | None:
+    """The park of the area in which the enterprise was on the fact's day, or which it left then."""
+    days = (fact["occurred_on"], fact["occurred_on"] - ONE_DAY)
+    return next((stay.park for day in days for stay in sight.stays if stay.since <= day < stay.until and stay.park in sight.granted), None)
+
+
+async def _amount(snapshot: Snapshot, line: Row, words: Words) -> str:
     kind = kind_of(line["type"])
+    says: dict[str, Any] = line["says"] or {}
     match BY_KIND[kind]:
         case Members(each=each):
             return f"+{words.number(line['count'])}" if each > 0 else words.number(-line["count"])

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from services.metrics.dashboard import sessions
@@ -35,7 +35,9 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 class LoginCode(BaseModel):
     """An address that opens the dashboard in a browser, within ten minutes and once."""
 
-    url: str
+    url: str = Field(
+        description="The address. It can be used once, within ten minutes.", examples=["http://127.0.0.1:8003/login?code=kT3d…"]
+    )
 
 
 @codes.post("/login-codes", response_model=LoginCode, tags=["dashboard"])

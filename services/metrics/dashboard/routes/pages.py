@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -21,6 +22,8 @@ from services.metrics.http.explaining.enterprises import park_granted
 from shared.http.forms import AreaCode, Id
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
+
+HELD_SHOWN = 100
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -82,12 +85,17 @@ async def _held(page: PageContext, area: str) -> int:
 
 
 @router.get("/held")
-async def held_page(request: Request, caller: CallerOf, view: ViewOf) -> Response:
+async def held_page(request: Request, caller: CallerOf, view: ViewOf, after: str | None = None) -> Response:
     """The held streams: since when and why, how many events wait behind each, and what to do next."""
     caller.require(READ)
+    cursors = cursors_of(request)
+    start = cursors.decode(after, tuple[datetime, str, str]) if after else None
     async with snapshots_of(request).snapshot(caller.areas) as snapshot:
         lines = await held.of_caller(snapshot, caller, snapshot.areas.latest())
-    return render(request, "held.html", {"w": words_of(request), "view": view, "lines": lines})
+    rest = [line for line in lines if start is None or line.key > start]
+    more = cursors.encode(list(rest[HELD_SHOWN - 1].key)) if len(rest) > HELD_SHOWN else None
+    values = {"w": words_of(request), "view": view, "lines": rest[:HELD_SHOWN], "total": len(lines), "more": more}
+    return render(request, "held.html", values)
 
 
 async def _rows(page: PageContext, area: str, trend: trends.Trend, after: str | None) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import timeline
@@ -21,10 +22,19 @@ from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import language_of
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Id
+from shared.http.openapi import adding
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
 router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
+EnterpriseId = Annotated[
+    Id,
+    Path(
+        description="The id of the enterprise.",
+        examples=["01938c5e-7f00-7000-8000-0000000000e1"],
+        json_schema_extra=adding(UNKNOWN_ENTERPRISE=404, UNKNOWN_AREA=404),
+    ),
+]
 
 
 async def park_granted(request: Request, caller: Caller, enterprise: UUID) -> str | None:
@@ -44,7 +54,9 @@ async def park_granted(request: Request, caller: Caller, enterprise: UUID) -> st
 
 
 @router.get("/{enterprise}", response_model=EnterpriseAnswer)
-async def enterprise_on(request: Request, caller: CallerOf, enterprise: Id, as_of: AsOf = None, known_at: KnownAt = None) -> Response:
+async def enterprise_on(
+    request: Request, caller: CallerOf, enterprise: EnterpriseId, as_of: AsOf = None, known_at: KnownAt = None
+) -> Response:
     """An enterprise on a business day: its unions by name or since when it has none, and what it adds to each count."""
     park = await park_granted(request, caller, enterprise)
     async with granted_snapshot(request, caller, None if caller.areas.everything else park, "enterprise") as snapshot:
@@ -59,7 +71,7 @@ async def enterprise_on(request: Request, caller: CallerOf, enterprise: Id, as_o
 async def facts(
     request: Request,
     caller: CallerOf,
-    enterprise: Id,
+    enterprise: EnterpriseId,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     limit: Limit = 100,

@@ -18,11 +18,12 @@ from services.metrics.http.access import READ, day_or_today, days_of, granted_sn
 from services.metrics.http.bodies import basis, page
 from services.metrics.http.explaining import lists
 from services.metrics.http.explaining.bodies import behind_bodies, contribution_body, counts_compared, figure_body, share_body
-from services.metrics.http.explaining.schemas import ChangesAnswer, Compared, ExplainAnswer, Group, Measure, Search, Sort
-from services.metrics.http.schemas import After, Area, AsOf, By, KnownAt, Limit
+from services.metrics.http.explaining.schemas import ChangesAnswer, Compared, ExplainAnswer, Measure, Search, Sort
+from services.metrics.http.schemas import After, Area, AsOf, Group, Grouping, KnownAt, Limit, OneEnterprise
 from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import language_of
-from shared.http.forms import EARLIEST, Day, Id
+from shared.http.forms import EARLIEST, Day
+from shared.http.openapi import adding
 from shared.http.pages import Cursors
 from shared.http.web import CallerOf
 from shared.problems.errors import BadRequest, NotFound, Unprocessable
@@ -58,17 +59,17 @@ def position_in(cursors: Cursors, after: str | None, listing: Listing) -> Key | 
     return found
 
 
-@router.get("/coverage/explain", response_model=ExplainAnswer, tags=["coverage"], responses=AS_CSV)
+@router.get("/coverage/explain", response_model=ExplainAnswer, tags=["coverage"], responses=AS_CSV, openapi_extra=adding("REBUILD_NEEDED"))
 async def explain_figure(
     request: Request,
     caller: CallerOf,
     measure: Measure,
     area: Area = None,
-    by: Annotated[By | None, Query()] = None,
+    by: Grouping = None,
     group: Group = None,
     as_of: AsOf = None,
     known_at: KnownAt = None,
-    enterprise: Annotated[Id | None, Query(description="Only this one (for `unions`: this union), and the events behind it.")] = None,
+    enterprise: OneEnterprise = None,
     q: Search = None,
     sort: Sort = "workers",
     limit: Limit = 100,
@@ -141,8 +142,12 @@ async def _as_csv(asked: _Asked, key: UUID | None) -> Response:
 async def explain_change(
     request: Request,
     caller: CallerOf,
-    known_from: Annotated[Day, Query(description="The end of this day is the earlier state of knowledge.")],
-    known_to: Annotated[Day | None, Query(description="The end of this day is the later one; today by default.")] = None,
+    known_from: Annotated[
+        Day, Query(description="The end of this day is the earlier state of knowledge.", openapi_examples={"day": {"value": "2026-05-31"}})
+    ],
+    known_to: Annotated[
+        Day | None, Query(description="The end of this day is the later one; today by default.", examples=["2026-06-30"])
+    ] = None,
     as_of: AsOf = None,
     area: Area = None,
     measure: Compared = None,

@@ -23,16 +23,21 @@ Compared = Annotated[
     str | None,
     Query(json_schema_extra={"enum": list(COMPARED)}, description="A count or a rate; left out: all counts.", examples=["members"]),
 ]
-Group = Annotated[str | None, Query(max_length=64, description="With `by`: the row's `area`.")]
 Sort = Annotated[
     Order,
     Query(
-        description="The most workers first, the longest without a union, the largest contribution, or by name; what is unknown comes last."
+        description="The most workers first, the longest without a union, the largest contribution, or by name; what is unknown comes last.",
+        examples=["workers"],
     ),
 ]
 Search = Annotated[
     str | None,
-    Query(alias="q", max_length=100, description="A part of the name or of the credit code, in letters of any width and case."),
+    Query(
+        alias="q",
+        max_length=100,
+        description="A part of the name or of the credit code, in letters of any width and case.",
+        examples=["电子"],
+    ),
 ]
 
 
@@ -144,7 +149,9 @@ class ShareAnswer(BaseModel):
     event: EventAnswer | None = Field(
         description="The event; null where a version of an area was withdrawn and not replaced, or where the caller may not see it."
     )
-    measures: dict[str, AmountChange] = Field(description="The counts that changed, by name.")
+    measures: dict[str, AmountChange] = Field(
+        description="The counts that changed, by name.", examples=[{"members": {"before": 0, "after": 1, "delta": 1}}]
+    )
 
 
 class ChangesAnswer(BaseModel):

@@ -63,7 +63,7 @@ async def test_a_median_counts_those_who_are_waiting_still(server: MetricsServer
     settle(metrics, "D1-P002", "2024-01-02", closed_on="2024-02-01")
     await metrics.fold()
     body = await ask(server, by="park", as_of=AS_OF)
-    assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows"]
+    assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows", "left_out"]
     assert body["fold_version"] == 2
     assert body["rows"] == [
         {"area": "D1-P001", "name": "东园", "founded": 2, "waiting": 1, "median": 30, "median_lower": 10, "median_upper": None, "reason": None},
@@ -152,6 +152,6 @@ async def test_the_page_of_an_area_shows_the_median_its_curve_and_the_list_behin
         ]  # fmt: skip
         listed = (await client.get("/explain", params={"measure": "time_to_found", "area": "C", "lang": language, "as_of": AS_OF})).text
         assert '<p class="big">30<small>' in listed
-        assert listed.count('<tr><th scope="row">') == 4
+        assert listed.count('<th role="rowheader" scope="row">') == 4
         empty = (await client.get("/areas/D1-P002", params={"lang": language})).text
         assert "waiting.svg" not in empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -24,6 +25,7 @@ from tests.dummy_service.reading import SOURCE, drained, effects, fact, held_kin
 from tests.integration.shared.relaying.test_relay import append, empty
 
 PARTITIONS = 4
+HEADER = (("content-type", b"application/cloudevents+json"),)
 T = Source(SOURCE, "t", PARTITIONS)
 SUBJECTS = [f"enterprise/{n}" for n in range(6)]
 
@@ -266,6 +268,26 @@ async def test_events_with_a_partition_of_their_own_come_back_to_it(dummy: Datab
     assert [[decode(record.value).subject for record in log] for log in broker.logs["t"].partitions] == [
         [f"day/{n}"] for n in range(PARTITIONS)
     ]
+
+
+async def test_events_carry_the_header_of_cloud_events_also_after_a_republish(dummy: Database, pool: Pool, broker: MemoryBroker) -> None:
+    """The log of a release up to 0.2 has none: what stands there is read all the same, and a republish gives it the header."""
+    await append(pool, *SUBJECTS)
+    await relayed(dummy, pool, broker)
+
+    def headers() -> set[tuple[tuple[str, bytes], ...]]:
+        return {tuple(record.headers) for log in broker.logs["t"].partitions for record in log}
+
+    assert headers() == {HEADER}
+    for log in broker.logs["t"].partitions:
+        log[:] = [replace(record, headers=()) for record in log]
+    await append(pool, *SUBJECTS)
+    await relayed(dummy, pool, broker)
+    assert headers() == {HEADER, ()}
+    assert (await compared(dummy, broker)).found == 0
+    await republish(dummy.app_dsn, broker, T, told)
+    assert headers() == {HEADER}
+    assert in_the_log(broker) == {(subject, n): 1 for subject in SUBJECTS for n in (1, 2)}
 
 
 async def test_marks_of_the_release_before_are_taken_over(dummy: Database, pool: Pool, broker: MemoryBroker) -> None:

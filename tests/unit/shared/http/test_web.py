@@ -402,8 +402,11 @@ async def test_the_openapi_document_names_every_problem(client: httpx.AsyncClien
     document = (await client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     post = document["paths"]["/v1/things"]["post"]["responses"]
-    assert post.keys() == {"201", "400", "401", "403", "404", "409", "413", "415", "422", "429", "503"}
-    assert post["422"]["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert post.keys() == {"201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"}
+    refused = post["409"]["content"]["application/problem+json"]
+    assert refused["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert refused["examples"] == {"ALREADY_CORRECTED": {"$ref": "#/components/examples/ALREADY_CORRECTED"}}
+    assert document["components"]["examples"]["ALREADY_CORRECTED"]["value"]["status"] == 409
     assert "HTTPValidationError" not in document["components"]["schemas"]
     assert "application/x-ndjson" in document["paths"]["/v1/batch"]["post"]["requestBody"]["content"]
 

@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from shared.http.answers import Created, created
 from shared.http.forms import AreaCode, Command, Count, Data, Day, Id, Name, Number, Text
+from shared.http.openapi import adding, of_batches
 from shared.http.operations import Readiness
 from shared.http.requests import IdempotencyKey
 from shared.http.tokens import Verifier
@@ -95,7 +96,7 @@ BATCH = NdjsonBatch({"thing": Thing})
 router = APIRouter(prefix="/v1")
 
 
-@router.post("/things", status_code=201, response_model=Created)
+@router.post("/things", status_code=201, response_model=Created, openapi_extra=adding("ALREADY_CORRECTED"))
 async def make(caller: CallerOf, body: Thing, key: IdempotencyKey = None) -> Response:
     caller.require("registry:write")
     if body.name == "twice":
@@ -109,7 +110,7 @@ async def show(caller: CallerOf, thing_id: Id, limit: int = 10) -> dict[str, str
     return {"id": str(thing_id), "client": caller.client}
 
 
-@router.post("/batch", openapi_extra=BATCH.openapi)
+@router.post("/batch", response_class=Response, openapi_extra={**BATCH.openapi, **of_batches()})
 async def batch(request: Request, caller: CallerOf) -> Response:
     caller.require("registry:write")
 

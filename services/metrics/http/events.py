@@ -1,0 +1,77 @@
+"""The events of the live stream, for the OpenAPI document, which knows no events: `x-events` has the schema of the data of each."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from services.metrics.figures.freshness import StaleReason
+from services.metrics.http.schemas import Basis, RowAnswer
+from shared.http.openapi.examples import PREFIX, example_of
+
+VERSION = "1:12.7.0"
+"""An example of an event's id."""
+LAST = "The id of the last event that the client has received: it receives what has changed since."
+
+
+class CoverageEvent(Basis):
+    """`coverage`: figures that changed. The id of the event is `version`."""
+
+    full: bool = Field(description="Whether these are all rows; else those that changed, the total among them.", examples=[True])
+    version: str = Field(description="The version of the figures: the generation, and the version of each shard.", examples=[VERSION])
+    newest: datetime | None = Field(
+        description="When the newest event that counts was recorded, UTC; null: none counts.", examples=["2026-06-30T01:30:00Z"]
+    )
+    age_ms: int | None = Field(
+        description="Milliseconds since the oldest of the changes was recorded; null: unknown, or nothing changed.", examples=[92]
+    )
+    rows: list[RowAnswer] = Field(description="The rows, by code.")
+
+
+class AgeEvent(BaseModel):
+    """`age`: how old the figures are, and why."""
+
+    age_ms: int = Field(description="Milliseconds since nothing was missing.", examples=[830])
+    since: datetime | None = Field(
+        description="The instant at which nothing was missing, UTC; null: never.", examples=["2026-06-30T01:30:00Z"]
+    )
+    reason: StaleReason | None = Field(description="Why they are not up to date; null: they are.", examples=[None])
+    lag_events: int = Field(description="Events that wait to be read.", examples=[0])
+    held: int = Field(description="Events that are held and not counted.", examples=[0])
+    newest: datetime | None = Field(
+        description="When the newest event that was read was recorded, UTC; null: none was read.", examples=["2026-06-30T01:30:00Z"]
+    )
+    closed_day: date | None = Field(
+        description="Figures known at this day or before never change again; null: no day is closed yet.", examples=["2026-06-29"]
+    )
+
+
+class EndEvent(BaseModel):
+    """`end`: the stream ends and is not to be opened again with this token."""
+
+    reason: Literal["TOKEN_EXPIRED"] = Field(description="Why.", examples=["TOKEN_EXPIRED"])
+
+
+EVENTS: dict[str, type[BaseModel]] = {"coverage": CoverageEvent, "age": AgeEvent, "end": EndEvent}
+
+
+def responses() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of the stream."""
+    schemas, texts = {}, []
+    for name, model in EVENTS.items():
+        schema = model.model_json_schema(ref_template=f"{PREFIX}{{model}}")
+        known = schema.pop("$defs", {})
+        for field in schema["properties"].values():
+            # Enumerations that only the stream has are no components.
+            if (one := next((part for part in field.get("anyOf", ()) if "$ref" in part), None)) and "enum" in (
+                found := known[one["$ref"].removeprefix(PREFIX)]
+            ):
+                one.pop("$ref")
+                one.update(found)
+        schemas[name] = schema
+        texts.append(f"event: {name}\ndata: {json.dumps(example_of(schema, known), ensure_ascii=False)}\n\n")
+    media = {"schema": {"type": "string", "x-events": schemas}, "example": f"retry: 1000\n\n{texts[0]}"}
+    return {200: {"description": "Events until the client leaves or its token ends.", "content": {"text/event-stream": media}}}
