@@ -26,8 +26,6 @@ from deploy.local.folder import Folder
 from deploy.local.servers import people
 from deploy.local.servers.people import Person, SignIn
 from shared.contracts.services import SCOPES
-from shared.process.connections import ConnectionLimits
-from shared.process.web_server import web_server
 
 AUDIENCE = "parkunion"
 CLIENT = "parkunion-local"
@@ -75,6 +73,10 @@ class Issuer:
     """Serves on 127.0.0.1:`port` from `start` to `stop`. `officers` may sign in."""
 
     def __init__(self, folder: Folder, port: int, officers: Sequence[Person] = ()) -> None:
+        # Here, since every command of `parkunion` imports this module.
+        from shared.process.connections import ConnectionLimits
+        from shared.process.web_server import web_server
+
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.jwks_url = f"{self.url}/jwks.json"

@@ -222,7 +222,7 @@ async def test_an_answer_that_breaks_off_is_not_ended_properly(issuer: Issuer) -
         "path": "/v1/half",
         "raw_path": b"/v1/half",
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"host", b"service")],
         "http_version": "1.1",
     }
     await app_of(issuer, failing(ValueError("x")))({**scope, "client": ("x", 1), "server": ("s", 1), "scheme": "http"}, receive, send)
