@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
@@ -45,7 +46,7 @@ async def test_an_officer_signs_in_sees_who_is_in_and_signs_out(
         await expect(who).to_contain_text(re.compile(r"有效至 \d{4}-\d\d-\d\d \d\d:\d\d"))
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than a phone"
         assert await accessible(page)
-        cookie = next(one for one in await context.cookies() if one["name"] == "parkunion_session")
+        cookie: Any = next(one for one in await context.cookies() if one["name"] == "parkunion_session")
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         await who.get_by_role("button", name="退出登录").click()
         await expect(page.get_by_role("heading", name="已退出登录")).to_be_visible()

@@ -31,7 +31,7 @@ def issuer_of_a_test(tmp_path: Path) -> Iterator[Issuer]:
     made.stop()
 
 
-def settings_of_provider(issuer: Issuer) -> dict[str, str]:
+def settings_of_provider(issuer: Issuer) -> dict[str, Any]:
     """The settings of a service whose tokens and sign-ins are the issuer's."""
     return {"issuer": issuer.url, "jwks_url": issuer.jwks_url, "sign_in_issuer": issuer.url}
 
