@@ -17,11 +17,14 @@ from services.metrics.figures.labels import label
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
 from services.metrics.folding.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
-from shared.http.auth import Areas
+from shared.http.auth import Areas, current_client
+from shared.http.limits import Turns
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 
 ALL = "all"
+PATIENCE = 10.0
+"""Seconds that a question waits for its turn, and for a connection."""
 ANSWER_WITHIN = 5.0
 """Seconds in which the database opens a snapshot; a question that is not answered then is refused (503)."""
 SILENT_ANSWER_WITHIN = 1.0
@@ -144,6 +147,7 @@ class Snapshots:
         self._shards = shards
         self._stale_reason = stale_reason
         self._trees = AreaVersionsCache()
+        self._turns = Turns(max(1, pool.get_max_size() // 2), PATIENCE)
         self._lists = KeptLists()
 
     @asynccontextmanager
@@ -153,7 +157,7 @@ class Snapshots:
         Raises an error of OUTAGES, soon while the database is known not to answer.
         """
         patience = SILENT_ANSWER_WITHIN if self._stale_reason() is StaleReason.DATABASE_UNREACHABLE else ANSWER_WITHIN
-        async with self._pool.acquire(timeout=patience) as conn:
+        async with self._turns.turn(current_client.get()), self._pool.acquire(timeout=patience) as conn:
             transaction = conn.transaction(isolation="repeatable_read", readonly=True)
             try:
                 async with asyncio.timeout(patience):

@@ -79,9 +79,7 @@ NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FRO
 EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($2::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
-NAMES = """
-SELECT n.id, n.name, n.credit_code, e.park FROM g{g}.names n LEFT JOIN g{g}.enterprises e ON e.id = n.id WHERE n.id = ANY ($1::uuid[])
-"""
+NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 KNOWN_NAMES = "SELECT id, name, credit_code FROM g{g}.names WHERE id = ANY ($1::uuid[])"
 UNION_NAMES = "SELECT id, name FROM g{g}.unions WHERE id = ANY ($1::uuid[])"
 SOUGHT = """
@@ -247,7 +245,7 @@ async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) 
 
 
 async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
-    """{id: directory row} of the enterprises that were ever in the areas of the transaction; `park` is None where it is now is not in them."""
+    """{id: directory row}, as far as row-level security shows them."""
     return {row["id"]: row for row in await conn.fetch(_sql(NAMES, generation), enterprises)}
 
 
