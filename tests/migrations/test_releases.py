@@ -126,7 +126,9 @@ async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewData
         await metrics.fold_batch(0, said[start : start + 200])
     async with server_of(fresh) as server, server.client() as client:
         client.headers["Accept-Language"] = "zh"
-        for answer in figures(kept):
+        today = str(await pool.fetchval("SELECT (parkunion_now() AT TIME ZONE 'Asia/Shanghai')::date"))
+        # The kept figures are of a turned clock; what will be known on a day to come cannot be asked.
+        for answer in [answer for answer in figures(kept) if answer["params"].get("known_at", today) <= today]:
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
             assert without_findings(found["rows"]) == answer["rows"], answer["params"]
     pool.terminate()
