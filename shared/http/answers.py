@@ -170,3 +170,21 @@ def _weight(text: str) -> float:
         return min(1.0, max(0.0, float(value)))
     except ValueError:
         return 0.0
+
+
+class KeyAnswer(BaseModel):
+    """What an idempotency key answered."""
+
+    key: str = Field(description="The idempotency key, as it was sent.", examples=["enterprises/A-17"])
+    id: str = Field(description="The id that the command answered.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    subject: str = Field(description="The stream of its facts.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
+    sequence: int = Field(description="The position of its last event in that stream, from 1.", examples=[1])
+    event_ids: list[UUID] = Field(
+        description="The events that it recorded, in their order.", examples=[["01938c5e-7f00-7000-8000-0000000000f1"]]
+    )
+
+
+class KeysAnswer(BaseModel):
+    """The keys that are known, in the order asked for; others were never used, were refused, or are older than 30 days."""
+
+    items: list[KeyAnswer] = Field(description="One for each known key.")

@@ -21,7 +21,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import Request
 
-from shared.http.auth import Areas, Caller
+from shared.http.auth import Areas, Caller, current_client
 from shared.problems.errors import Unauthorised, Unavailable
 from shared.problems.personal import holds_resident_number
 from shared.process.clock import utc_now
@@ -187,6 +187,7 @@ async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCrede
     if found is None:
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
     request.scope[CLIENT_KEY] = found.client
+    current_client.set(f"client:{found.client}")
     return found
 
 
