@@ -105,6 +105,11 @@ class Platform:
         headers["Authorization"] = f"Bearer {token or self.token}"
         return httpx.post(self.url(service) + path, json=body, headers=headers, timeout=30, trust_env=False)
 
+    def batch(self, service: str, lines: str) -> bytes:
+        """The answer to an NDJSON batch."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/x-ndjson"}
+        return httpx.post(f"{self.url(service)}/v1/batch", content=lines, headers=headers, timeout=30, trust_env=False).content
+
     def accepted(self, service: str, path: str, body: Any) -> dict[str, Any]:
         """The answer of a command that succeeds; 409 is tried again, since a service learns from the others a little later."""
         answers: list[httpx.Response] = []

@@ -55,7 +55,7 @@ RULES: Mapping[str, Rule] = {
     "foreign_resident_card": Rule(
         re.compile(r"[A-Z]{3}\d{12}", re.ASCII),
         "18 位,以 9 开头,出生日期真实,末位校验码相符;旧证为 3 个字母加 12 位数字",
-        "18 characters that begin with 9, with a real date of birth and the right check character; of old cards 3 letters and 12 digits",
+        "18 characters from 9 on, with a real birth date and the right check character; old cards: 3 letters and 12 digits",
     ),
     # The last two digits of eleven count the renewals of the document.
     "hong_kong_macao_permit": Rule(

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from shared.problems.catalogue import BATCHES, CODES, COMMANDS, FIELDS, SECTIONS, SHARED_FACTS, Entry
+from shared.problems.catalogue import BATCHES, CODES, COMMANDS, FIELDS, REQUESTS, SECTIONS, SHARED_FACTS, Entry
 from shared.problems.errors import MEDIA_TYPE, Problem
 
 Codes: TypeAlias = Mapping[str, int]
@@ -33,20 +34,12 @@ DESCRIPTION = {
     500: "The service failed; the message names the trace in its log.",
     503: "Not available now; Retry-After says when to try again.",
 }
-BY_CONNECTION = (
-    "MALFORMED_REQUEST",
-    "REQUEST_TIMEOUT",
-    "URI_TOO_LONG",
-    "HEADERS_TOO_LARGE",
-    "TOO_MANY_CONNECTIONS",
-    "BAD_HOST",
-    "MISDIRECTED_REQUEST",
-)
-"""What is wrong before a route is chosen."""
-ANY = ("BAD_REQUEST", "TOO_MANY_REQUESTS", "INTERNAL", "UNAVAILABLE", *BY_CONNECTION)
-SECURED = ("TOKEN_MISSING", "TOKEN_INVALID", "TOKEN_EXPIRED", "TOKEN_NAMES_A_PERSON", "SCOPE_MISSING", "AREA_NOT_GRANTED", *FIELDS)
-"""Of routes with a token. Fields: also a route without parameters refuses one that it does not know."""
 WITH_BODY = ("BROKEN_JSON", "BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE")
+OF_SOME = ("BAD_CURSOR", "NOT_FOUND", "METHOD_NOT_ALLOWED", "EVENT_TOO_LARGE", "OUTCOME_UNKNOWN", "CLOCK_AHEAD", *WITH_BODY)
+"""Codes of the catalogue's requests that not every route has."""
+ANY = tuple(code for code, entry in REQUESTS.items() if code not in OF_SOME and entry.status not in (401, 403))
+SECURED = (*(code for code, entry in REQUESTS.items() if entry.status in (401, 403)), *FIELDS)
+"""Of routes with a token. Fields: also a route without parameters refuses one that it does not know."""
 WITH_KEY = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "IDEMPOTENCY_KEY_REUSED", "OUTCOME_UNKNOWN")
 HEADERS_OF_STATUS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After", "Idempotency-Key")}
 EXTRA = "x-problems"
@@ -93,7 +86,7 @@ def add_problems(path: str, method: str, operation: dict[str, Any]) -> set[tuple
     for status in sorted({status for _, status in codes}):
         here = sorted(code for code, other in codes if other == status)
         responses[str(status)] = {
-            "description": DESCRIPTION[status],
+            "description": DESCRIPTION.get(status) or f"{HTTPStatus(status).phrase}.",
             "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS_OF_STATUS.get(status, ())},
             "content": {
                 MEDIA_TYPE: {

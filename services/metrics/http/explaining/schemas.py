@@ -160,10 +160,12 @@ class ChangesAnswer(BaseModel):
     as_of: date = Field(description="The business day of the figures.")
     known_from: date = Field(description="The end of this day is the earlier state of knowledge.")
     known_to: date = Field(description="The end of this day is the later one.")
-    provisional: list[str] = Field(description="Why the later figures may still change; empty: they are final.")
+    provisional: list[str] = Field(
+        description="Why the later figures may still change; empty: they are final.", examples=[["DAY_NOT_CLOSED"]]
+    )
     closed_day: date | None = Field(description="Until which day known days are closed; null: none is.")
-    rule_version: str = Field(description="The version of the rules.")
-    fold_version: int = Field(description="The version of the computation.")
+    rule_version: str = Field(description="The version of the rules.", examples=["coverage-2026.1"])
+    fold_version: int = Field(description="The version of the computation.", examples=[2])
     area: str | None = Field(description="The area asked about; null: everything.")
     measure: str | None = Field(description="The figure asked about; null: all counts.")
     before: dict[str, int] = Field(description="The counts as known at `known_from`.", examples=[{"members": 120}])
