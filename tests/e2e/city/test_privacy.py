@@ -98,7 +98,7 @@ def test_no_command_takes_a_document_number_in_any_other_field(city: City) -> No
     """Comes before the tests that look for it in topics, logs, metrics, spans and tables."""
     platform, right = city.platform, commands(city)
     assert right.keys() == {(service, op) for service, op, _ in bodies()}, "a command is missing here"
-    answers = {}
+    answers: dict[Any, int] = {}
     for service, op, _model, path, many, _codes in FIELDS:
         way, body = right[service, op]
         command = TABLES[service].ops.get(op)
