@@ -28,6 +28,13 @@ UNKNOWN_CODE = Entry(500, "未知错误", "Unknown error", "发生未知错误�
 # fmt: off
 REQUESTS: Mapping[str, Entry] = {
     "BAD_REQUEST": Entry(400, "请求有误", "Bad request", "无法读取请求。", "The request cannot be read."),
+    "MALFORMED_REQUEST": Entry(400, "请求不符合 HTTP", "Malformed request", "请求不符合 HTTP/1.1 的格式,连接将关闭。", "The request is not valid HTTP/1.1; the connection is closed."),
+    "BAD_HOST": Entry(400, "Host 有误", "Bad Host", "HTTP/1.1 请求须有且仅有一个 Host 头,内容为主机名,可加端口。", "A request of HTTP/1.1 has one Host header with a host name and perhaps a port."),
+    "MISDIRECTED_REQUEST": Entry(421, "主机名不属于本服务", "Misdirected request", "本服务不以此主机名提供服务;请使用公布的地址。", "The service is not reached under this host name; use its published address."),
+    "REQUEST_TIMEOUT": Entry(408, "请求超时", "Request timeout", "请求未在规定时间内发送完毕,连接将关闭。", "The request was not sent in time; the connection is closed."),
+    "URI_TOO_LONG": Entry(414, "地址过长", "Address too long", "请求行不得超过 8 KiB。", "The request line may have 8 KiB at most."),
+    "HEADERS_TOO_LARGE": Entry(431, "请求头过大", "Headers too large", "请求头合计不得超过 32 KiB。", "The headers may have 32 KiB in total at most."),
+    "TOO_MANY_CONNECTIONS": Entry(503, "连接过多", "Too many connections", "同一来源的连接过多;请关闭不用的连接后再试。", "This client has too many connections; close unused ones and try again."),
     "BROKEN_JSON": Entry(400, "JSON 无法解析", "Broken JSON", "内容不是有效的 UTF-8 JSON。", "The content is not valid JSON in UTF-8."),
     "BAD_CURSOR": Entry(400, "分页游标无效", "Bad cursor", "请使用上一页返回的游标,或省略它从头开始。", "Use the cursor of the last page, or leave it out to start again."),
     "TOKEN_MISSING": Entry(401, "缺少令牌", "Token missing", "请在 Authorization 头中给出 Bearer 令牌。", "Send a bearer token in the Authorization header."),
@@ -146,7 +153,7 @@ REGISTRY: Mapping[str, Entry] = {
 
 MEMBERSHIP: Mapping[str, Entry] = {
     "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
-    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}.", (404,)),
+    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
     "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
     "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
     "COVERAGE_ORDER": Entry(409, "覆盖期间重叠", "Coverages overlap", "该工会对此企业已有覆盖记录(如 {on}),各覆盖期间不得重叠;补录过去的覆盖请给出 ended_on。", "The union has another coverage of this enterprise (as on {on}); coverages may not overlap. A past one is entered with ended_on."),
@@ -182,6 +189,9 @@ FILES: Mapping[str, Entry] = {
 
 METRICS: Mapping[str, Entry] = {
     "LOGIN_CODE_USED": Entry(401, "登录码无效", "Login code not valid", "登录码已用过、已过期或不存在。", "The login code was used before, is too old, or never was one."),
+    "SIGN_IN_FAILED": Entry(401, "登录未完成", "Sign-in not completed", "登录未完成或已超时,请重新登录。", "The sign-in was not completed, or took too long; please sign in again."),
+    "SIGN_IN_UNAVAILABLE": Entry(503, "登录服务暂不可用", "Sign-in not available", "统一身份认证服务暂时没有应答,请稍后再试。", "The identity provider does not answer at present; try again later."),
+    "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
     "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
 }
 # fmt: on

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Request
 
 from services.metrics.dashboard import sessions
 from services.metrics.dashboard.charts import running
+from services.metrics.dashboard.provider import Provider
 from services.metrics.dashboard.routes import changes, downloads, explanations, findings, login, pages
+from services.metrics.dashboard.sessions import SessionStates
 from services.metrics.figures.questions import ANSWER_WITHIN, SILENT_ANSWER_WITHIN
 from services.metrics.live.hub import Hub
 from shared.http.auth import Caller
 from shared.problems.errors import Unavailable
 
-__all__ = ["by_cookie", "router", "running"]
+__all__ = ["Provider", "SessionStates", "by_cookie", "router", "running"]
 
 router = APIRouter()
 for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router):

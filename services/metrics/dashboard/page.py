@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -16,10 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from services.metrics.dashboard.address import ViewOptions
-from services.metrics.dashboard.words import Words, chosen
+from services.metrics.dashboard.words import NONE, SESSION_COOKIE, Words, chosen
 from services.metrics.figures.freshness import Freshness, StaleReason
 from services.metrics.settings import Settings
 from shared.http.answers import language_of
+from shared.http.auth import Caller
+from shared.http.tokens import CALLER_KEY
 from shared.problems.errors import Problem, Unavailable, messages
 from shared.problems.validation import problem_of
 from shared.process.db import OUTAGES
@@ -31,6 +35,10 @@ UNION_SUFFIX = ".?"
 """The suffix that validation gives to the name of a field of several types."""
 READING = "READING"
 """The text of CATCHING_UP while it is not known how many events are missing."""
+NOT_SIGNED_IN = frozenset({"TOKEN_MISSING", "TOKEN_EXPIRED", "TOKEN_INVALID"})
+WAYS_IN = ("/login", "/sign-in", "/signed-out", "/logout")
+MOST_NAMED = 3
+"""Areas that the head of a page names."""
 YEAR_SECONDS = 365 * 24 * 3600
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -121,6 +129,8 @@ def render(request: Request, template: str, values: Mapping[str, Any], *, status
                 "reasons": _age_texts(words),
                 "age": age_of(hub.freshness if hub else None, words),
                 "here": request.url.path,
+                "who": _who(request, words),
+                "sign_in": _sign_in(request),
                 "other_language": str(request.url.include_query_params(lang=words.other).replace(scheme="", netloc="")),
                 "static": lambda name: f"/static/{name}?v={static_version(name)}",
             }
@@ -130,14 +140,44 @@ def render(request: Request, template: str, values: Mapping[str, Any], *, status
     response.headers["Content-Language"] = words.language
     if not part and request.query_params.get("lang") in ("zh", "en"):
         response.set_cookie(
-            LANGUAGE_COOKIE, words.language, max_age=YEAR_SECONDS, path="/", httponly=True, samesite="lax", secure=_is_https(request)
+            LANGUAGE_COOKIE, words.language, max_age=YEAR_SECONDS, path="/", httponly=True, samesite="lax", secure=settings.https
         )
     return response
 
 
-def _is_https(request: Request) -> bool:
-    settings: Settings = request.app.state.settings
-    return (settings.public_url or str(request.base_url)).startswith("https:")
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who looks at a page: the name, the areas in words, until when, and whether it is a session that can be ended."""
+
+    name: str
+    areas: str
+    until: str
+    session: bool
+
+
+def _who(request: Request, words: Words) -> Who | None:
+    caller: Caller | None = request.scope.get(CALLER_KEY)
+    if caller is None:
+        return None
+    hub = getattr(request.app.state, "hub", None)
+    codes = sorted(caller.areas.codes)
+    names = (
+        [words.t("everything")] if caller.areas.everything else [hub.areas.latest().display_name(code) if hub else code for code in codes]
+    )
+    shown = words.t("who.and").join(names[:MOST_NAMED]) or NONE
+    if len(names) > MOST_NAMED:
+        shown = words.t("who.more", names=shown, number=words.number(len(names) - MOST_NAMED))
+    until = words.moment(datetime.fromtimestamp(caller.valid_until, UTC)) if caller.valid_until < float("inf") else NONE
+    return Who(caller.name or caller.client, shown, until, caller.session)
+
+
+def _sign_in(request: Request) -> str | None:
+    """The address of the sign-in, which leads back to this page; None where no provider is set."""
+    if not getattr(request.app.state, "provider", None):
+        return None
+    url = request.url
+    here = f"{url.path}?{url.query}" if url.query else url.path
+    return f"/sign-in?{urlencode({'then': '/' if here.startswith(WAYS_IN) else here})}"
 
 
 def problem_page(request: Request, problem: Problem, words: Words | None = None) -> Response:
@@ -150,6 +190,11 @@ def problem_page(request: Request, problem: Problem, words: Words | None = None)
         for error in reversed(first.values())
     ]
     title = problem.as_dict(words.language)["title"]
+    if problem.code in NOT_SIGNED_IN:
+        # The texts of these codes are for clients of the API.
+        title, errors = words.t("refusal.sign_in"), []
+        if SESSION_COOKIE in request.cookies:
+            errors = [("", words.t("refusal.ended"))]
     values = {"w": words, "status": problem.status, "title": title, "errors": errors, "code": problem.code}
     response = render(request, "refusal.html", values, status=problem.status)
     response.headers.update(problem.headers)

@@ -27,6 +27,7 @@ Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LOCALE = Path(__file__).parent / "locale"
 NONE = "—"
+SESSION_COOKIE = "parkunion_session"
 ARTICLE = re.compile(r", art\. ([\d, ]+)")
 DAY = 86400
 AGO = (("seconds", 120, 1), ("minutes", 2 * 3600, 60), ("hours", 2 * DAY, 3600))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
@@ -39,6 +40,7 @@ RETRY = b"retry: 1000\n\n"
 LONGEST_ID = 4096
 NO_VERSION = 2**63
 """Versions are bigints, so an id with a larger one is not ours."""
+VERSIONS = re.compile(r"[0-9]{0,19}(?:\.[0-9]{0,19})*")
 MOST_ENCODED = 64
 MOST_CHANGES = 1000
 """The most changes that are read for a client that resumes; with more it receives everything."""
@@ -120,10 +122,9 @@ async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, s
 def _versions(sent: str, generation: int) -> dict[int, int] | None:
     """{shard: version} of an event's id; None if it is not of this generation."""
     id_generation, _, versions = sent.partition(":")
-    try:
-        found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
-    except ValueError:
+    if not VERSIONS.fullmatch(versions):
         return None
+    found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
     return found if id_generation == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
 
 
@@ -140,10 +141,12 @@ class StreamGrant:
         """Until the token, or the session, expires."""
         return max(0.0, self._caller.expires_at - utc_now().timestamp())
 
-    def ended(self) -> str | None:
+    async def ended(self) -> str | None:
         """Why the stream is granted no longer; None: it is."""
         if not self.seconds_left:
             return "TOKEN_EXPIRED"
+        if not await self._caller.still_in():
+            return "SIGNED_OUT"
         areas, versions = self._caller.areas, self._hub.areas
         # An area that the hub has not read yet was granted by the request itself.
         if self._area is not None and self._area in versions and not areas.inside(versions.latest().path(self._area)):
@@ -190,7 +193,7 @@ class EventStream(Response):
 
     async def _next(self) -> bytes:
         update = await self._subscriber.next_update(min(HEARTBEAT, self._grant.seconds_left))
-        reason = "TOO_MANY_STREAMS" if self._subscriber.displaced else self._grant.ended()
+        reason = "TOO_MANY_STREAMS" if self._subscriber.displaced else await self._grant.ended()
         if reason is not None:
             self._subscriber.close()
             return _event("end", {"reason": reason}, None)

@@ -21,12 +21,16 @@ DESCRIPTION = {
     401: "No valid token.",
     403: "The token does not grant the scope or the area.",
     404: "No such resource.",
+    408: "The request was not sent in time.",
     409: "It does not fit what is known; `NOT_YET_KNOWN` comes with Retry-After.",
     412: "The resource has changed since it was read.",
     413: "The body, a line of it, or the event that comes of it is too large.",
+    414: "The request line is too long.",
     415: "Another Content-Type is needed.",
+    421: "The service is not reached under the host name of the request.",
     422: "A field is wrong.",
     429: "Too many requests; Retry-After says when to go on.",
+    431: "The headers are too large.",
     500: "The service failed; the message names the trace in its log.",
     503: "Not available now; Retry-After says when to try again.",
 }
@@ -113,6 +117,8 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
     names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
     if operation.get("security"):
         found |= _usual(SECURED)
+        if method != "get":
+            found |= _usual(["NOT_OUR_PAGE"])
     if "idempotency-key" in names:
         found |= _usual(WITH_KEY)
     if "after" in names:

@@ -110,9 +110,9 @@ async def is_fresh(server: MetricsServer) -> None:
 
 
 async def figures_of(server: MetricsServer, **params: Any) -> dict[str, Any]:
-    """As `served`, without the findings, which the stream does not have."""
+    """As `served`, without the findings and what is said of the list as a whole, which the stream does not have."""
     answer = await served(server, **params)
-    del answer["findings"]
+    del answer["findings"], answer["left_out"]
     for row in answer["rows"]:
         del row["findings"]
     return answer
