@@ -30,6 +30,8 @@ CODE_LIFETIME = timedelta(minutes=10)
 SECRET_BYTES = 32
 LONGEST_SECRET = 64
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ASK_WITHIN = 1.0
+"""Seconds: a push must not wait for a database that stands still, of which it may have to tell."""
 ASK_AGAIN = 1.0
 """Seconds for which an open stream trusts the last answer of the database about its session."""
 MOST_REMEMBERED = 10_000
@@ -160,8 +162,8 @@ class SessionStates:
         now = time.monotonic()
         if held and now - at > ASK_AGAIN:
             with contextlib.suppress(*OUTAGES):
-                async with self._pool.acquire(timeout=5) as conn:
-                    held = bool(await conn.fetchval(SESSION_HOLDS, id_hash, utc_now()))
+                async with self._pool.acquire(timeout=ASK_WITHIN) as conn:
+                    held = bool(await conn.fetchval(SESSION_HOLDS, id_hash, utc_now(), timeout=ASK_WITHIN))
             while len(self._asked) >= MOST_REMEMBERED:
                 del self._asked[next(iter(self._asked))]
             self._asked[id_hash] = (now, held)

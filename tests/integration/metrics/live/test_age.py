@@ -109,7 +109,7 @@ async def test_a_database_that_stands_still_is_told_soon_with_its_true_age(datab
 
 
 async def page_of(server: MetricsServer, address: str, cookie: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=server.url, headers={"Cookie": cookie, "Accept-Language": "en"}) as browser:
+    async with httpx.AsyncClient(base_url=server.url, headers={"Cookie": cookie, "Accept-Language": "en"}, timeout=SOON) as browser:
         return await browser.get(address)
 
 
