@@ -26,7 +26,6 @@ from tests.integration.metrics.provider import EVERYONE, OFFICER, STRANGER, depl
 from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import metrics_database_of_a_test  # noqa: F401
 
-
 TOKEN_SECONDS = 15
 """Of a short token: enough to come in with it on a busy machine."""
 
