@@ -34,7 +34,7 @@ def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.metrics import dashboard
     from services.metrics.figures.questions import Snapshots
-    from services.metrics.http import duration_routes, stream
+    from services.metrics.http import duration_routes, finding_routes, stream
     from services.metrics.http.coverage_routes import router
     from services.metrics.http.explaining import enterprises, routes
     from shared.http.pages import Cursors
@@ -65,6 +65,7 @@ def api(settings: Settings) -> FastAPI:
         about=settings.declared.about,
         routers=[
             router,
+            finding_routes.router,
             routes.router,
             enterprises.router,
             duration_routes.router,

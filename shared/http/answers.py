@@ -149,3 +149,21 @@ def problem_response(problem: Problem, language: str = "zh") -> Response:
 def language_of(request: HTTPConnection) -> str:
     """The language that the caller prefers, `zh` or `en`; `zh` without a preference."""
     return preferred(request.headers.get("accept-language", ""))
+
+
+class KeyAnswer(BaseModel):
+    """What an idempotency key answered."""
+
+    key: str = Field(description="The idempotency key, as it was sent.", examples=["enterprises/A-17"])
+    id: str = Field(description="The id that the command answered.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    subject: str = Field(description="The stream of its facts.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
+    sequence: int = Field(description="The position of its last event in that stream, from 1.", examples=[1])
+    event_ids: list[UUID] = Field(
+        description="The events that it recorded, in their order.", examples=[["01938c5e-7f00-7000-8000-0000000000f1"]]
+    )
+
+
+class KeysAnswer(BaseModel):
+    """The keys that are known, in the order asked for; others were never used, were refused, or are older than 30 days."""
+
+    items: list[KeyAnswer] = Field(description="One for each known key.")

@@ -6,6 +6,7 @@ Imports no web framework, since processes without the API use `Areas` too. Token
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from shared.problems.errors import Forbidden
@@ -16,6 +17,10 @@ UNNAMED = "?"
 """In a refusal: the area in which something lies that the caller named, and which is not the caller's to know."""
 AREA_FIELDS = frozenset(("area", "park", "parent", "seat_area"))
 """The fields in which callers name areas."""
+
+
+current_client: ContextVar[str] = ContextVar("current_client", default="")
+"""Whose request the current task answers: a token's `sub`, or the peer's address before there is one. For limits that are per client."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.answers import problem_response
+from shared.http.auth import current_client
 from shared.http.limits import Buckets, counted, limit_of
 from shared.http.requests import require_one_key
 from shared.http.tokens import CLIENT_KEY, Verifier
@@ -170,6 +171,7 @@ class Edge:
             # Also for requests that are refused before their route asks for the caller.
             scope[CLIENT_KEY] = known.client
         client = f"client:{known.client}" if known else f"address:{(scope.get('client') or ('',))[0]}"
+        current_client.set(client)
         granted, left, seconds = self._buckets.take(client)
         exchange.headers = [
             (b"ratelimit-policy", self._buckets.policy),

@@ -22,7 +22,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import Request
 
-from shared.http.auth import ROOT, Areas, Caller
+from shared.http.auth import ROOT, Areas, Caller, current_client
 from shared.http.forms import AREA_CODE
 from shared.problems.errors import Problem, Unauthorised, Unavailable
 from shared.problems.personal import holds_resident_number
@@ -219,6 +219,7 @@ async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCrede
     if found is None:
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
     request.scope[CLIENT_KEY] = found.client
+    current_client.set(f"client:{found.client}")
     request.scope[CALLER_KEY] = found
     return found
 

@@ -66,6 +66,11 @@ def figures(kept: Path) -> list[dict[str, Any]]:
     return answers
 
 
+def without_findings(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as the releases before had them: without what is odd about their data."""
+    return [{name: value for name, value in row.items() if name != "findings"} for row in rows]
+
+
 def _rate_in_full(value: dict[str, Any]) -> dict[str, Any]:
     """0.1 and 0.2 named the parts of a rate `n` and `d`."""
     names = {"n": "numerator", "d": "denominator"}
@@ -96,7 +101,7 @@ async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: di
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
-            assert found["rows"] == answer["rows"], answer["params"]
+            assert without_findings(found["rows"]) == answer["rows"], answer["params"]
             assert "provisional" not in answer or found["provisional"] == answer["provisional"], answer["params"]
 
 
@@ -123,7 +128,7 @@ async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewData
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
-            assert found["rows"] == answer["rows"], answer["params"]
+            assert without_findings(found["rows"]) == answer["rows"], answer["params"]
     pool.terminate()
 
 

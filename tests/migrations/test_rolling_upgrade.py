@@ -182,8 +182,27 @@ def _from_0_2(upgrade: Upgrade) -> None:
         for part in (("membership", "relay"), ("membership", "api"), ("registry", "api")):
             upgrade.replace(*part, number=signal.SIGKILL)
         upgrade.nothing_is_held()
+    assert not _guarded(deployment), "that waits until no projector of the old release is connected"
+    upgrade.schema()
+    assert _guarded(deployment)
     deployment.a_day_passes()
     upgrade.load.goes_on()
+
+
+def _guarded(deployment: Deployment) -> bool:
+    """Whether row-level security is on for the facts of metrics."""
+
+    async def ask() -> bool:
+        conn = await asyncpg.connect(deployment.databases["metrics"].owner_dsn)
+        try:
+            statement = (
+                "SELECT bool_and(relrowsecurity) FROM pg_class WHERE relname = 'facts' AND relnamespace::regnamespace::text ~ '^g[0-9]+$'"
+            )
+            return bool(await conn.fetchval(statement))
+        finally:
+            await conn.close()
+
+    return asyncio.run(ask())
 
 
 def _from_0_1(upgrade: Upgrade) -> None:

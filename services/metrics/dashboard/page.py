@@ -33,6 +33,8 @@ STATIC = HERE / "static"
 LANGUAGE_COOKIE = "parkunion_lang"
 UNION_SUFFIX = ".?"
 """The suffix that validation gives to the name of a field of several types."""
+READING = "READING"
+"""The text of CATCHING_UP while it is not known how many events are missing."""
 NOT_SIGNED_IN = frozenset({"TOKEN_MISSING", "TOKEN_EXPIRED", "TOKEN_INVALID"})
 WAYS_IN = ("/login", "/sign-in", "/signed-out", "/logout")
 MOST_NAMED = 3
@@ -86,13 +88,24 @@ def age_of(freshness: Freshness | None, words: Words) -> DataAge:
     if freshness is None:
         return DataAge(words.t("age.unknown"), old=True, seconds=0, reason="UNKNOWN")
     if freshness.reason is None:
-        return DataAge(words.t("age.seconds", seconds=f"{freshness.age:.1f}"), old=False, seconds=freshness.age)
-    since = words.minute(freshness.since) if freshness.since else "—"
-    return DataAge(
-        words.t(f"age.{StaleReason(freshness.reason).value}", since=since, events=words.number(freshness.lag_events)),
-        old=True,
-        seconds=freshness.age,
-        reason=freshness.reason,
+        return DataAge(words.ago(freshness.age), old=False, seconds=freshness.age)
+    key = freshness.reason.value
+    if freshness.reason is StaleReason.CATCHING_UP and not freshness.lag_events:
+        key = READING
+    since = words.moment(freshness.since) if freshness.since else "—"
+    text = words.t(f"age.{key}", since=since, events=words.number(freshness.lag_events))
+    if freshness.since:
+        text += f" · {words.ago(freshness.age)}"
+    return DataAge(text, old=True, seconds=freshness.age, reason=freshness.reason)
+
+
+def _age_texts(words: Words) -> dict[str, str]:
+    """The texts of the age for dashboard.js, with placeholders."""
+    reasons = {reason: words.t(f"age.{reason}", since="{since}", events="{events}") for reason in (*StaleReason, READING)}
+    return (
+        reasons
+        | {key: words.t(key, number="{number}") for key in ("ago.seconds", "ago.minutes", "ago.hours", "ago.days")}
+        | {key: words.t(key) for key in ("ended.TOO_MANY_STREAMS", "ended.AREA_NOT_GRANTED")}
     )
 
 
@@ -113,7 +126,7 @@ def render(request: Request, template: str, values: Mapping[str, Any], *, status
                 "t": words.t,
                 "lang": "zh-CN" if words.language == "zh" else "en",
                 "label": label,
-                "reasons": {reason: words.t(f"age.{reason.value}", since="{since}", events="{events}") for reason in StaleReason},
+                "reasons": _age_texts(words),
                 "age": age_of(hub.freshness if hub else None, words),
                 "here": request.url.path,
                 "who": _who(request, words),
@@ -173,7 +186,7 @@ def problem_page(request: Request, problem: Problem, words: Words | None = None)
     # A field of several types has an error for each of them; the first is the one to show.
     first = {error.field or str(index): error for index, error in reversed([*enumerate(problem.errors)])}
     errors = [
-        ((error.field or "").removesuffix(UNION_SUFFIX), messages(error.code, error.params)[words.language == "en"])
+        (words.field((error.field or "").removesuffix(UNION_SUFFIX)), messages(error.code, error.params)[words.language == "en"])
         for error in reversed(first.values())
     ]
     title = problem.as_dict(words.language)["title"]

@@ -78,7 +78,8 @@ async def stream(
         str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID, description=events.LAST, examples=[events.VERSION])
     ] = None,
 ) -> Response:
-    """Events `coverage` (rows that changed, the total among them; all rows if `full`), `age` (of the data, and why), and `end` with its reason."""
+    """Events `coverage` (rows that changed, the total among them; all rows if `full`), `facts` (there are new ones, figures changed or not),
+    `age` (of the data, every two seconds, and why), and `end` with its reason."""
     hub: Hub = request.app.state.hub
     async with granted_snapshot(request, caller, area) as snapshot:
         if as_of is not None:
@@ -200,7 +201,8 @@ class EventStream(Response):
             return HEARTBEAT_EVENT
         figures = self._coverage(update) if update.rows is not None or self._first else b""
         self._first = False
-        return figures + (self._age() if update.send_age else b"") or HEARTBEAT_EVENT
+        facts = _event("facts", {"version": self._hub.version, "newest": self._hub.newest}, self._hub.version) if update.facts else b""
+        return figures + facts + (self._age() if update.send_age else b"") or HEARTBEAT_EVENT
 
     def _coverage(self, update: Update) -> bytes:
         rows, hub, encoded = update.rows or (), self._hub, self._subscriber.channel.encoded
@@ -213,7 +215,7 @@ class EventStream(Response):
             body = {
                 "as_of": update.as_of,
                 "known_at": hub.today,
-                "provisional": finality.provisional(hub.today),
+                "provisional": finality.provisional(update.as_of, hub.today, hub.today),
                 "closed_day": finality.closed_day,
                 "rule_version": RULE_VERSION,
                 "fold_version": hub.fold_version,
@@ -227,7 +229,8 @@ class EventStream(Response):
         return encoded[key]
 
     def _age(self) -> bytes:
-        return b"" if self._hub.freshness is None else _event("age", self._hub.freshness.as_dict(), None)
+        freshness = self._hub.freshness
+        return b"" if freshness is None else _event("age", freshness.as_dict(), None)
 
 
 def _event(name: str, body: dict[str, Any], event_id: str | None) -> bytes:

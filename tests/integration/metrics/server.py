@@ -39,9 +39,9 @@ class MetricsServer:
     hub: Hub
     document: Callable[[], Document]
 
-    def token(self, *areas: str, scope: str = "metrics:read", lasts: float = 600) -> str:
+    def token(self, *areas: str, scope: str = "metrics:read", lasts: float = 600, subject: str = "tester") -> str:
         claims = {
-            "iss": ISSUER, "aud": "parkunion", "sub": "tester", "exp": int(time.time() + lasts), "scope": scope, "areas": list(areas or ("*",))
+            "iss": ISSUER, "aud": "parkunion", "sub": subject, "exp": int(time.time() + lasts), "scope": scope, "areas": list(areas or ("*",))
         }  # fmt: skip
         return jwt.encode({"alg": "ES256", "kid": KEY.kid}, claims, KEY)
 

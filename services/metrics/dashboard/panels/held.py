@@ -60,7 +60,7 @@ async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | 
     for stream in streams:
         key = ids[stream.subject]
         row = names.get(key) if key is not None else None
-        if (row is None or row["park"] is None) and not (caller.areas.everything and area is None):
+        if row is None and not (caller.areas.everything and area is None):
             continue
         if row is None or inside is None or row["park"] in inside:
             found.append(_held_stream(stream, row, tree))

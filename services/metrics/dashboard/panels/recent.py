@@ -63,7 +63,7 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
         rows = await seen.conn.fetch(NEWEST.format(g=g, of=of, shown=SHOWN), since, *park)
         subjects = {row["subject"] for row in rows}
         there, here = await sights(seen, subjects), await sights(snapshot, subjects)
-        names = await sql.names(seen.conn, g, [id_of(subject) for subject in subjects if subject.startswith("enterprise/")])
+        names = await sql.known_names(seen.conn, g, [id_of(subject) for subject in subjects if subject.startswith("enterprise/")])
         for row in rows:
             subject = row["subject"]
             fact = shown(dict(row), there[subject])

@@ -178,6 +178,18 @@ async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_run_again
 
 
 @pytest.mark.invariant("I8")
+async def test_a_migration_that_the_old_release_would_not_survive_waits_until_it_has_gone(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("")
+    (tmp_path / "0001_first.sql").write_text("-- waits for: dummy.old\nCREATE TABLE things (n int);")
+    (tmp_path / "0002_second.sql").write_text("CREATE TABLE others (n int);")
+    old = await asyncpg.connect(bare, server_settings={"application_name": "dummy.old"})
+    assert await migrate(bare, "dummy", folder=tmp_path) == ["0002_second.sql"]
+    await old.close()
+    assert await migrate(bare, "dummy", folder=tmp_path) == ["0001_first.sql"]
+    assert await migrate(bare, "dummy", folder=tmp_path) == []
+
+
+@pytest.mark.invariant("I8")
 async def test_a_migration_that_waits_for_a_table_lets_others_use_it_meanwhile(bare: str, tmp_path: Path) -> None:
     (tmp_path / "_shared.txt").write_text("")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")

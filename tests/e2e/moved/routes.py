@@ -1,0 +1,96 @@
+"""Every route of every service and the ways to ask it: from the services' OpenAPI, and from the dashboard's router, which is not in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from services.metrics import dashboard
+
+Values = Mapping[str, Sequence[str | None]]
+"""{name of a parameter: its values; None: left out}"""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a route; `values`: the only ones that it takes."""
+
+    name: str
+    place: str
+    required: bool
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of a service."""
+
+    service: str
+    method: str
+    path: str
+    parameters: tuple[Parameter, ...]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.service}{self.path}"
+
+    def requests(self, values: Values) -> Iterator[tuple[str, dict[str, str]]]:
+        """(path, query) of every way to ask. Raises LookupError for a parameter of which `values` has none and which cannot be left out."""
+        in_path = [one for one in self.parameters if one.place == "path"]
+        asked = [one for one in self.parameters if one.place == "query" and (one.required or one.name in values)]
+        for found in product(*([value for value in self._values(one, values) if value is not None] for one in in_path)):
+            path = self.path
+            for one, value in zip(in_path, found, strict=True):
+                path = path.replace("{" + one.name + "}", value)
+            for chosen in product(*(self._values(one, values) for one in asked)):
+                query = {one.name: value for one, value in zip(asked, chosen, strict=True) if value is not None}
+                if all(one.name in query for one in asked if one.required):
+                    yield path, query
+
+    def _values(self, parameter: Parameter, values: Values) -> Sequence[str | None]:
+        if parameter.values:
+            return parameter.values
+        if parameter.name not in values:
+            raise LookupError(f"{self}: say in VALUES what its parameter {parameter.name} may be")
+        return values[parameter.name]
+
+
+def documented(service: str, openapi: dict[str, Any]) -> Iterator[Route]:
+    """The routes of a service's OpenAPI."""
+    for path, operations in openapi["paths"].items():
+        for method, operation in operations.items():
+            parameters = [_parameter(one, openapi) for one in operation.get("parameters", ())]
+            yield Route(service, method.upper(), path, tuple(parameters))
+
+
+def _parameter(described: dict[str, Any], openapi: dict[str, Any]) -> Parameter:
+    schema = described.get("schema", {})
+    if "$ref" in schema:
+        schema = openapi["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    values = tuple(map(str, schema.get("enum", ()))) if described.get("required") else ()
+    return Parameter(described["name"], described["in"], described.get("required", False), values)
+
+
+def of_the_dashboard(router: APIRouter = dashboard.router) -> Iterator[Route]:
+    """The routes of the pages."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            for method in route.methods or ():
+                yield Route("metrics", method, route.path, tuple(dict.fromkeys(_of_dependant(route.dependant))))
+        elif (included := getattr(route, "original_router", None)) is not None:
+            yield from of_the_dashboard(included)
+        else:
+            raise LookupError(f"a route of a kind that this test does not know: {route}")
+
+
+def _of_dependant(dependant: Dependant) -> Iterator[Parameter]:
+    for place, fields in (("path", dependant.path_params), ("query", dependant.query_params)):
+        for one in fields:
+            yield Parameter(one.alias, place, one.field_info.is_required())
+    for inner in dependant.dependencies:
+        yield from _of_dependant(inner)

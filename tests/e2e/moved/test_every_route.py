@@ -1,0 +1,189 @@
+"""I6: whatever route is asked, a token of one district finds nothing of what happened to an enterprise while it was in another.
+
+Every route of every service is asked, a new one by itself; a route whose parameters this test cannot fill in fails it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.moved import routes
+from tests.e2e.moved.routes import Route, Values
+from tests.e2e.platform import Platform, parkunion, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.invariant("I6")]
+
+SERVICES = ("registry", "membership", "metrics")
+MEASURES = ("workers", "members", "unions", "units_without_union_all", "time_to_found")
+QUIET = ("/static/", "/swagger/")
+CARRIED = ("changes",)
+"""Routes that explain figures by differences: what an enterprise brings with it (its headcount) counts in its new park from the move on."""
+
+
+@dataclass(frozen=True)
+class District:
+    """One of the two districts. `own`: texts that its own officers find somewhere; `traces`: those of its time, which the other must not find."""
+
+    code: str
+    token: str
+    union: str
+    member: str
+    own: tuple[str, ...]
+    traces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moved:
+    platform: Platform
+    enterprise: str
+    first: District
+    second: District
+
+
+def _number(value: int) -> tuple[str, str]:
+    return str(value), f"{value:,}"
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
+    """An enterprise of MA with 70,707 workers, a union, a member and a visit; it moves to MB, where it has 80,808, and all of these again."""
+    platform = Platform.start(tmp_path_factory.mktemp("moved") / "stack")
+    try:
+        yield _build(platform)
+    finally:
+        platform.stop()
+
+
+def _build(platform: Platform) -> Moved:
+    areas = (("M", "division", None), ("MA", "division", "M"), ("MB", "division", "M"), ("MA-P7", "park", "MA"), ("MB-P7", "park", "MB"))
+    for code, kind, parent in areas:
+        platform.accepted("registry", "/v1/areas", {"code": code, "name": f"名{code}", "kind": kind, "parent": parent})
+    registered = {"name": "示例迁移厂", "park": "MA-P7", "settled_on": "2023-01-17"}
+    firm = platform.accepted("registry", "/v1/enterprises", registered)["id"]
+    first = _year(platform, firm, "MA", "甲区示例工会", 70707, ("2023-03-13", "2023-04-14", "2023-05-15", "2023-06-16"), "E00000071")
+    platform.accepted("membership", f"/v1/members/{first.member}/leave", {"on": "2023-09-19", "reason": "resigned"})
+    ended = {"enterprise_id": firm, "on": "2023-10-20", "started": False, "reason": "other"}
+    platform.accepted("membership", f"/v1/unions/{first.union}/coverage", ended)
+    platform.accepted("registry", f"/v1/enterprises/{firm}/moves", {"on": "2024-06-01", "park": "MB-P7"})
+    until(platform.settled, "the move is known everywhere")
+    second = _year(platform, firm, "MB", "乙区示例工会", 80808, ("2024-08-18", "2024-07-17", "2024-07-21", "2024-08-23"), "E00000072")
+    until(platform.settled, "everything projected")
+    return Moved(platform, firm, first, second)
+
+
+def _year(platform: Platform, firm: str, code: str, name: str, workers: int, days: tuple[str, ...], passport: str) -> District:
+    """What happens in a district: a headcount that is corrected, a union, a member, a visit; on these days."""
+    counted, founded, joined, visited = days
+    wrong = platform.accepted("registry", f"/v1/enterprises/{firm}/headcounts", {"on": counted, "workers": workers + 1})
+    correction = {"corrects": wrong["event_ids"][0], "reason": "typo", "data": {"workers": workers}}
+    platform.accepted("registry", "/v1/corrections", correction)
+    body: dict[str, Any] = {
+        "kind": "enterprise_union",
+        "seat_area": f"{code}-P7",
+        "approved_on": founded,
+        "enterprises": [firm],
+        "name": name,
+    }
+    union = platform.accepted("membership", "/v1/unions", body)["id"]
+    member = {"union_id": union, "enterprise_id": firm, "document": {"kind": "passport", "number": passport}, "joined_on": joined}
+    member_id = platform.accepted("membership", "/v1/members", member)["id"]
+    platform.accepted("membership", "/v1/visits", {"enterprise_id": firm, "visited_on": visited, "purpose": "founding"})
+    token = parkunion("token", "--area", code, "--data", platform.data).stdout.strip()
+    own = (*_number(workers), name, member_id)
+    return District(
+        code, token, union, member_id, own, (*own, *_number(workers + 1), f"{code}-P7", union, counted, founded, joined, visited)
+    )
+
+
+def _values(moved: Moved, asking: District) -> Values:
+    """What the parameters of routes may be."""
+    both = (moved.first, moved.second)
+    parks = [f"{one.code}-P7" for one in both]
+    others = [f"{one.code}-P7" for one in both if one is not asking]
+    return {
+        "enterprise": [moved.enterprise, None],
+        "enterprise_id": [moved.enterprise],
+        "union_id": [one.union for one in both],
+        "member_id": [one.member for one in both],
+        "area": [asking.code, f"{asking.code}-P7", *others, None],
+        "code": [*parks, *(one.code for one in both), "M", "AREA_NOT_GRANTED"],
+        "name": ["dashboard.css"],
+        "measure": MEASURES,
+        "as_of": [None, "2023-07-01", "2024-09-01"],
+        "known_from": ["2020-01-01"],
+        "subject": [f"enterprise/{moved.enterprise}", *(f"union/{one.union}" for one in both), *(f"area/{one.code}" for one in both)],
+        "source": ["/services/registry"],
+        "format": [None, "csv"],
+    }
+
+
+def _routes(platform: Platform) -> list[Route]:
+    found = {
+        str(route): route
+        for service in SERVICES
+        for route in routes.documented(service, httpx.get(platform.url(service) + "/openapi.json", trust_env=False).json())
+    }
+    found |= {str(route): route for route in routes.of_the_dashboard()}
+    assert len(found) > 40
+    return list(found.values())
+
+
+def _answer(http: httpx.Client, route: Route, path: str, query: dict[str, str]) -> tuple[int, str]:
+    """Status and text, of a stream what it sends within two seconds, headers included."""
+    body: dict[str, Any] | None = {} if route.method == "POST" else None
+    with http.stream(route.method, path, params=query, json=body) as answer:
+        read = []
+        with contextlib.suppress(httpx.ReadTimeout):
+            for part in answer.iter_text():
+                read.append(part)
+        return answer.status_code, "".join(read) + str(answer.headers)
+
+
+@pytest.mark.parametrize("side", ["first", "second"])
+def test_no_route_tells_a_district_of_the_others_time(moved: Moved, side: str) -> None:
+    asking, other = (moved.first, moved.second) if side == "first" else (moved.second, moved.first)
+    values, seen, leaks, broken = _values(moved, asking), "", [], []
+    for route in _routes(moved.platform):
+        if route.path.startswith(QUIET):
+            continue
+        headers = {"Authorization": f"Bearer {asking.token}", "Accept-Language": "en"}
+        with httpx.Client(
+            base_url=moved.platform.url(route.service), headers=headers, timeout=httpx.Timeout(30, read=2), trust_env=False
+        ) as http:
+            for path, query in route.requests(values):
+                status, text = _answer(http, route, path, query)
+                asked = f"{route.method} {path} {query}"
+                told = text.replace(path, "").replace(str(httpx.QueryParams(query)), "")
+                for value in query.values():
+                    told = told.replace(value, "")
+                carried = _number(int(other.own[0])) if any(part in route.path for part in CARRIED) else ()
+                leaks += [(asked, trace) for trace in other.traces if trace not in carried and trace in told and trace not in path]
+                broken += [(asked, status)] if status >= 500 else []
+                seen += told
+    assert leaks == []
+    assert broken == []
+    assert [text for text in asking.own if text not in seen] == [], "it asks so that it would find what is its own"
+
+
+def test_the_enterprise_is_of_the_district_where_it_is(moved: Moved) -> None:
+    ask = moved.platform.get
+    for service, path in (("registry", "/v1/enterprises"), ("metrics", "/enterprises"), ("metrics", "/v1/enterprises")):
+        statuses = [ask(service, f"{path}/{moved.enterprise}", one.token).status_code for one in (moved.first, moved.second)]
+        assert statuses == [403, 200], path
+    assert [ask("membership", f"/v1/members/{one.member}", one.token).status_code for one in (moved.first, moved.second)] == [200, 200]
+    assert ask("membership", f"/v1/members/{moved.first.member}", moved.second.token).status_code == 403
+
+
+@pytest.mark.parametrize(("side", "kinds"), [("first", ["enterprise-registered", "headcount-reported", "fact-corrected", "enterprise-moved"]), ("second", ["enterprise-moved", "headcount-reported", "fact-corrected"])])  # fmt: skip
+def test_each_side_sees_its_events_and_the_move(moved: Moved, side: str, kinds: list[str]) -> None:
+    asking: District = getattr(moved, side)
+    answer = moved.platform.get("registry", "/v1/events", asking.token, subject=f"enterprise/{moved.enterprise}").json()
+    assert [item["type"].split(".")[1] for item in answer["items"]] == kinds
+    (move,) = [item["data"] for item in answer["items"] if item["type"] == "parkunion.enterprise-moved.v1"]
+    assert move == ({} if side == "first" else {"park": "MB-P7", "district": "MB"})
