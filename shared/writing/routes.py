@@ -183,7 +183,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
         response_model=Created,
         response_description=_done(table.service),
         tags=list(command.tags),
-        openapi_extra=of_commands(table.service, with_id=path_id is not None),
+        openapi_extra=of_commands(table.service, noun=path_id.removesuffix("_id") if path_id else None),
     )
 
 
@@ -199,7 +199,7 @@ def _done(service: str) -> str:
 
 
 def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
-    refusals = of_commands(table.service, with_id=False)
+    refusals = of_commands(table.service)
     done = _done(table.service)
 
     @router.post(

@@ -58,11 +58,11 @@ def adding(*codes: str, **with_status: int) -> dict[str, Any]:
     return {EXTRA: {**_usual(codes), **with_status}}
 
 
-def of_commands(service: str, *, with_id: bool) -> dict[str, Any]:
-    """`openapi_extra` of a command. `with_id`: it is about a resource that its path names, which may not exist (404)."""
+def of_commands(service: str, *, noun: str | None = None) -> dict[str, Any]:
+    """`openapi_extra` of a command. `noun`: what its path names, which may not exist (404)."""
     known = {**COMMANDS, **SHARED_FACTS, **_section(service)}
     pairs = [(code, status) for code, entry in known.items() for status in statuses_of(entry)]
-    wanted = [(code, status) for code, status in pairs if status >= 400 and (status != 404 or (with_id and code != "UNKNOWN_STREAM"))]
+    wanted = [(code, status) for code, status in pairs if status >= 400 and (status != 404 or code == f"UNKNOWN_{(noun or '').upper()}")]
     return {EXTRA: {**_usual(["EVENT_TOO_LARGE", "CLOCK_AHEAD"]), **_joined(wanted)}}
 
 
@@ -125,7 +125,8 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
         found |= _usual(["BAD_CURSOR"])
     if "requestBody" in operation:
         found |= _usual(WITH_BODY)
-    if "{" in path and method == "get":
+    chosen = [one for one in operation.get("parameters", ()) if one["in"] == "path" and one["schema"].keys() & {"enum", "$ref"}]
+    if "{" in path and method == "get" and not chosen:
         found |= _usual(["NOT_FOUND"])
     more = [(code, status) for code, given in added for status in (given if isinstance(given, list) else [given])]
     pairs = {*found.items(), *more}

@@ -402,7 +402,7 @@ async def test_the_openapi_document_names_every_problem(client: httpx.AsyncClien
     document = (await client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     post = document["paths"]["/v1/things"]["post"]["responses"]
-    assert post.keys() == {"201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"}
+    assert post.keys() == {"201", "400", "401", "403", "408", "409", "413", "414", "415", "421", "422", "429", "431", "500", "503"}
     refused = post["409"]["content"]["application/problem+json"]
     assert refused["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert refused["examples"] == {"ALREADY_CORRECTED": {"$ref": "#/components/examples/ALREADY_CORRECTED"}}
