@@ -42,8 +42,8 @@ async def test_what_just_happened_where_it_was(metrics: Metrics, moved: UUID, ar
         async with metrics.snapshot(granted) as snapshot:
             lines = await just_happened(snapshot, snapshot.areas.latest(), area, Words("en", CLOCK.zone))
         assert sorted((line.kind, line.park, line.amount) for line in lines) == [
-            ("enterprise-moved", "A-P1", "moved in"),
-            ("enterprise-registered", "A-P1", "new enterprise"),
+            ("enterprise-moved", "A-P1", "moved"),
+            ("enterprise-registered", "A-P1", "new"),
             ("headcount-reported", "A-P1", "111"),
         ]
         assert {line.name for line in lines} == {"示例厂"}
