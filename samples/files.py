@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import unicodedata
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shared.problems.errors import FieldError, messages
@@ -16,13 +17,15 @@ from shared.problems.errors import FieldError, messages
 CHUNK = 2**20
 LONGEST_LINE = 64 * 1024
 """Characters."""
-LONGEST_QUOTED = 50
-"""Lines that one quoted field may span."""
+LONGEST_RECORD = 2**20
+"""Characters of one record, whose quoted fields may hold many lines."""
+HEADER_WITHIN = 20
+"""Lines in which the header is looked for."""
 ENCODINGS = ("utf-8-sig", "gb18030")
 FOREIGN_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF")
 
-csv.field_size_limit(LONGEST_LINE * LONGEST_QUOTED)
+csv.field_size_limit(2 * LONGEST_RECORD)
 
 
 class UnusableFileError(Exception):
@@ -95,72 +98,100 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
 class Table:
     """A CSV file with a header. Iterating gives `(row, fields)`, or `(row, FieldError)` for a row that is broken; blank lines are skipped.
 
-    `row` is the line's number in the file; the header is line 1. Raises UnusableFileError at once if the header does not have all `required` columns.
+    `row` is the number of the line on which it begins. The header is the first of HEADER_WITHIN lines that has all `required` columns, so
+    that titles may stand above it. `aliases` = {what `heading_key` makes of another heading: the column's name}.
+    Raises UnusableFileError at once if there is no such header.
     """
 
-    def __init__(self, path: Path, required: Sequence[str]) -> None:
-        self._lines = lines(path)
-        self.columns = self._header()
-        if len(self.columns) < 2 or not set(required) & set(self.columns):
-            raise UnusableFileError(FieldError("NOT_A_TABLE", row=1))
-        twice = sorted({name for name in self.columns if name and self.columns.count(name) > 1 and name in required})
-        missing = [FieldError("MISSING_COLUMN", name, 1, {"column": name}) for name in required if name not in self.columns]
-        if missing or twice:
-            raise UnusableFileError(*missing, *(FieldError("DUPLICATE_COLUMN", name, 1, {"column": name}) for name in twice))
+    def __init__(self, path: Path, required: Sequence[str], aliases: Mapping[str, str] | None = None) -> None:
+        self._records = _Records(lines(path))
+        self._aliases = {**{heading_key(name): name for name in required}, **(aliases or {})}
+        self.columns = self._header(required)
         self.at = {name: self.columns.index(name) for name in self.columns}
 
-    def _header(self) -> list[str]:
-        for number, line in self._lines:
-            if line.strip():
-                if number > 1 or len(line) > LONGEST_LINE:
-                    raise UnusableFileError(FieldError("NOT_A_TABLE", row=number))
-                fields = _parse(line)
-                return [] if fields is None else [name.strip() for name in fields]
-        raise UnusableFileError(FieldError("FILE_EMPTY"))
+    def _header(self, required: Sequence[str]) -> list[str]:
+        best: tuple[int, list[str]] | None = None
+        for number, fields in self._records:
+            if number > HEADER_WITHIN:
+                break
+            found = [] if isinstance(fields, FieldError) else [self._aliases.get(heading_key(name), name.strip()) for name in fields]
+            if set(required) <= set(found):
+                _require_once(found, required, number)
+                self._records.width = len(found)
+                return found
+            if best is None or len(set(found) & set(required)) > len(set(best[1]) & set(required)):
+                best = number, found
+        if best is None:
+            raise UnusableFileError(FieldError("FILE_EMPTY"))
+        number, found = best
+        if len(found) < 2 or not set(required) & set(found):
+            raise UnusableFileError(FieldError("NOT_A_TABLE", row=number))
+        _require_once(found, required, number)
+        raise UnusableFileError(*(FieldError("MISSING_COLUMN", name, number, {"column": name}) for name in required if name not in found))
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | FieldError]]:
-        ahead: list[tuple[int, str]] = []
-        while True:
-            number, line = ahead.pop(0) if ahead else next(self._lines, (0, ""))
-            if not number:
-                return
-            if not line.strip():
-                continue
-            if len(line) > LONGEST_LINE:
-                yield number, FieldError("LINE_TOO_LARGE", None, number, {"most": LONGEST_LINE})
-                continue
-            fields = _parse(line) if '"' in line else line.split(",")
-            if fields is None:
-                ahead += islice(self._lines, LONGEST_QUOTED - len(ahead))
-                yield self._joined(number, line, ahead)
-            elif len(fields) != len(self.columns):
+        for number, fields in self._records:
+            if not isinstance(fields, FieldError) and len(fields) != len(self.columns):
                 yield number, FieldError("BROKEN_ROW", None, number, {"found": len(fields), "expected": len(self.columns)})
             else:
                 yield number, fields
 
-    def _joined(self, number: int, line: str, following: list[tuple[int, str]]) -> tuple[int, list[str] | FieldError]:
-        """The row that begins at `line` and continues in `following`; its lines are removed from there.
 
-        It ends where the number of fields is right: one surplus quote must not consume the rows after it.
-        """
-        text = line
-        for taken, (_, more) in enumerate(following, 1):
-            text += "\n" + more
-            if '"' not in more:
+def heading_key(heading: str) -> str:
+    """A heading as headings are compared: letters and digits, without width and case."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", heading).casefold()))
+
+
+def _require_once(columns: Sequence[str], required: Sequence[str], row: int) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1 and name in required})
+    if twice:
+        raise UnusableFileError(*(FieldError("DUPLICATE_COLUMN", name, row, {"column": name}) for name in twice))
+
+
+class _Records:
+    """The records of a CSV text with the numbers of their first lines; quoted fields may hold line breaks, as many as they like.
+
+    Where quotes do not match, only that line is broken: what was read ahead is read again as lines of its own. So is a record of several
+    lines that has not `width` fields, since a surplus quote must not swallow the rows after it.
+    """
+
+    width: int | None = None
+
+    def __init__(self, numbered: Iterator[tuple[int, str]]) -> None:
+        self._lines = numbered
+        self._again: deque[tuple[int, str]] = deque()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | FieldError]]:
+        while (next_line := self._next()) is not None:
+            number, line = next_line
+            if not line.strip():
                 continue
-            fields = _parse(text)
-            if fields is not None:
-                if len(fields) != len(self.columns):
-                    break
-                del following[:taken]
-                return number, fields
-        return number, FieldError("BROKEN_QUOTES", None, number)
+            if len(line) > LONGEST_LINE:
+                yield number, FieldError("LINE_TOO_LARGE", None, number, {"most": LONGEST_LINE})
+            elif '"' not in line:
+                yield number, line.split(",")
+            else:
+                yield number, self._quoted(number, line)
 
+    def _next(self) -> tuple[int, str] | None:
+        return self._again.popleft() if self._again else next(self._lines, None)
 
-def _parse(text: str) -> list[str] | None:
-    """The fields of one row; None if its quotes do not close, or text follows a closing quote."""
-    try:
-        rows = list(csv.reader([text], strict=True))
-    except csv.Error:
-        return None
-    return rows[0] if len(rows) == 1 else None
+    def _quoted(self, number: int, line: str) -> list[str] | FieldError:
+        taken: list[tuple[int, str]] = []
+
+        def text() -> Iterator[str]:
+            yield line + "\n"
+            size = len(line)
+            while size <= LONGEST_RECORD and (following := self._next()) is not None:
+                taken.append(following)
+                size += len(following[1]) + 1
+                yield following[1] + "\n"
+
+        try:
+            fields = next(csv.reader(text(), strict=True))
+        except csv.Error:
+            fields = None
+        if fields is not None and (not taken or self.width in (None, len(fields))):
+            return fields
+        self._again.extendleft(reversed(taken))
+        return FieldError("BROKEN_QUOTES", None, number)

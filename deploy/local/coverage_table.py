@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.table import Table
 
+from shared.problems.provisional import sentences
+
 COLUMNS: Mapping[str, str] = {
     "area": "代码\ncode",
     "name": "名称\nname",
@@ -66,9 +68,7 @@ def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: in
     """The answer of GET /v1/coverage for `width` columns; with `most`, only the rows with most units, and the total."""
     *rows, total = answer["rows"]
     shown = _largest(rows, most)
-    caption = (
-        f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}"
-    )
+    caption = f"{answer['as_of']},截至 {answer['known_at']} 所知 / as of {answer['as_of']}, as known at {answer['known_at']}\n{finality(answer)}{_findings(answer)}"
     table = Table(title=title, caption=caption + left_out(len(rows) - len(shown)))
     narrow = width < NARROW
     text = stacked if narrow else cells
@@ -83,11 +83,17 @@ def coverage_table(answer: Mapping[str, Any], most: int | None = None, width: in
 
 
 def finality(answer: Mapping[str, Any]) -> str:
-    """Whether the figures of an answer may still change, with the reasons as codes, and until when days are closed."""
+    """Whether the figures of an answer may still change, and why, in sentences; until when known days are closed."""
+    zh, en = (sentences(answer, language) for language in ("zh", "en"))
     closed = answer.get("closed_day") or "—"
-    reasons = " ".join(answer["provisional"])
-    state = f"暂定 provisional: {reasons}" if reasons else "已定 final"
-    return f"{state} · 结账至 closed until {closed}"
+    if not answer["provisional"]:
+        return f"已定:结账至 {closed} / final: known days are closed until {closed}"
+    return f"暂定:{';'.join(zh)}\nprovisional: {'; '.join(en)}"
+
+
+def _findings(answer: Mapping[str, Any]) -> str:
+    """What there is to know about the data behind the total, a line each, as the API says it."""
+    return "".join(f"\n! {finding['text']}" for finding in answer.get("findings", ()))
 
 
 def left_out(rows: int) -> str:

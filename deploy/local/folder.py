@@ -55,6 +55,7 @@ class Folder:
         self.stack = path / "stack.json"
         self.ports = path / "ports.json"
         self.settings = path / "settings.json"
+        self.people = path / "people.json"
         self._lock: int | None = None
 
     def prepare(self) -> None:

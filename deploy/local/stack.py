@@ -19,6 +19,8 @@ from deploy.local.folder import DEMO, Folder, folder_of, read_json
 from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
 from deploy.local.servers.postgres import database_of
 
+SESSION_TTL = 8 * 3600
+"""Seconds of the token that buys a dashboard's session, which ends with it."""
 # All addresses are on this machine, so a proxy of the environment is not used.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -115,7 +117,7 @@ class Stack:
 
     def dashboard_login(self) -> str:
         """The dashboard's address with a fresh one-time code."""
-        headers = {"Authorization": f"Bearer {self.token(['metrics:read'])}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token(['metrics:read'], ttl=SESSION_TTL)}", "Content-Type": "application/json"}
         try:
             status, answer = ask(f"{self.url('metrics')}/v1/login-codes", data=b"{}", headers=headers)
         except (OSError, ValueError) as error:

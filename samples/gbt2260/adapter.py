@@ -11,24 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from samples.files import Table, UnusableFileError
+from samples.notices import Notice, Notices
 from samples.records import Area
 from shared.problems.errors import FieldError
+from shared.problems.texts import code_form
 
-MOST_ERRORS = 1000
 LONGEST_NAME = 200
 LEVELS: dict[str | None, int] = {None: 2, "provinceCode": 4, "cityCode": 6}
 """{column of the parent: digits of the code}"""
 
 
 class Divisions:
-    """The divisions of a folder or file, parents first. `refused` rows are rejected for `errors` (at most MOST_ERRORS are kept).
+    """The divisions of a folder or file, parents first. `refused` rows are rejected for what `notices` says.
 
     Raises UnusableFileError if a file as a whole cannot be used, or a folder has none.
     """
 
     def __init__(self, path: Path) -> None:
         self.areas: list[Area] = []
-        self.errors: list[FieldError] = []
+        self.notices = Notices()
         self.rows = self.refused = 0
         self._codes: set[str] = set()
         files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
@@ -45,20 +46,20 @@ class Divisions:
             if errors or isinstance(fields, FieldError):
                 self.refused += 1
                 named = [FieldError(e.code, ": ".join(filter(None, (name, e.field))) or None, e.row, e.params) for e in errors]
-                self.errors += named[: max(0, MOST_ERRORS - len(self.errors))]
+                self.notices.add(map(Notice.of, named))
                 continue
-            code = fields[table.at["code"]].strip()
+            code = code_form(fields[table.at["code"]])
             self._codes.add(code)
-            upper = fields[table.at[parent]].strip() if parent else None
+            upper = code_form(fields[table.at[parent]]) if parent else None
             self.areas.append(Area(code, fields[table.at["name"]].strip(), "division", upper, row))
 
     def _wrong(self, table: Table, parent: str | None, row: int, fields: list[str]) -> Iterator[FieldError]:
-        code, name = (fields[table.at[column]].strip() for column in ("code", "name"))
+        code, name = code_form(fields[table.at["code"]]), fields[table.at["name"]].strip()
         if not re.fullmatch(rf"\d{{{LEVELS[parent]}}}", code, re.ASCII):
             yield FieldError("BAD_AREA_CODE" if code else "FIELD_REQUIRED", "code", row)
         elif code in self._codes:
             yield FieldError("DUPLICATE_AREA", "code", row, {"area": code})
-        elif parent and not code.startswith(fields[table.at[parent]].strip() or "?"):
+        elif parent and not code.startswith(code_form(fields[table.at[parent]]) or "?"):
             yield FieldError("UNKNOWN_AREA", parent, row, {"area": fields[table.at[parent]].strip()})
         if not name:
             yield FieldError("FIELD_REQUIRED", "name", row)

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from samples.files import Table, UnusableFileError
-from samples.nlrb.rows import CASE, COLUMNS, LONGEST_NAME, UNKNOWN, InvalidRowError, Row, RowReader
+from samples.nlrb.rows import ALIASES, CASE, COLUMNS, LONGEST_NAME, UNKNOWN, InvalidRowError, Row, RowReader
+from samples.notices import Notice, Notices
 from samples.records import Area, Enterprise, Finding, Founding, Headcount
 from shared.problems.errors import FieldError
 
 ROOT = "US"
-MOST_ERRORS = 1000
-"""Errors that are kept; further ones are only counted."""
 BATCH = 5000
 SCHEMA = ", ".join(f'"{name}"' for name in Row._fields)
 
@@ -24,16 +23,16 @@ SCHEMA = ", ".join(f'"{name}"' for name in Row._fields)
 class Elections:
     """One file, every row checked. Raises UnusableFileError if the file as a whole cannot be used.
 
-    `areas`: the root, the states, the parks. `rows` were read and `refused` rejected for `errors` (at most MOST_ERRORS are kept);
-    the others give `units` enterprises with `headcounts`, `unions` and `members` (all counts).
+    The form is that of the sample or of the agency's own exports (`rows.ALIASES`). `areas`: the root, the states, the parks. `rows` were read
+    and `refused` rejected for what `notices` says; the others give `units` enterprises with `headcounts`, `unions` and `members` (all counts).
     """
 
     def __init__(self, path: Path) -> None:
-        self._table = Table(path, COLUMNS)
+        self._table = Table(path, COLUMNS, ALIASES)
         self._row = RowReader(self._table)
         self._parks: dict[str, Area] = {}
         self.rows = self.refused = 0
-        self.errors: list[FieldError] = []
+        self.notices = Notices()
         # An empty name is a temporary file that SQLite deletes with the connection.
         self._spool = sqlite3.connect("", isolation_level=None)
         self._spool.execute("BEGIN")
@@ -101,8 +100,7 @@ class Elections:
 
     def _refuse(self, number: int, fields: list[str] | FieldError, errors: list[FieldError]) -> None:
         self.refused += 1
-        if len(self.errors) < MOST_ERRORS:
-            self.errors += errors
+        self.notices.add(map(Notice.of, errors))
         if not isinstance(fields, FieldError) and (case := fields[self._table.at[CASE]].strip()):
             self._note(case, "ROW_LEFT_OUT", number, ", ".join(sorted({error.field or "" for error in errors})))
 

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from samples.files import Table
+from samples.files import Table, heading_key
 from shared.problems.errors import FieldError
+from shared.problems.texts import code_form
 
 CASE, NAME, CITY, STATE = "Case Number", "Case Name", "Unit City", "Unit State"
 FILED, CLOSED, REASON, TALLIED, UNIT = "Case Filed Date", "Case Closed Date", "Closed Reason", "Tally Date", "Unit ID"
 VOTERS, AGAINST, FOR = "Num Eligible Voters", "Votes Cast Against Labor Org", "Votes For Labor Org"
 COLUMNS = (CASE, NAME, CITY, STATE, FILED, CLOSED, REASON, TALLIED, UNIT, VOTERS, f"{FOR}1", AGAINST)
 """The required columns; `Votes For Labor Org2` and further ones are optional."""
-CERTIFIED = "Certific. of Representative"
+ALIASES: Mapping[str, str] = {
+    **dict.fromkeys(("case", "caseno"), CASE),
+    **dict.fromkeys(("name", "employer"), NAME),
+    **dict.fromkeys(("city", "unitcity"), CITY),
+    **dict.fromkeys(("state", "statesterritories", "unitstate"), STATE),
+    **dict.fromkeys(("datefiled", "casefileddate"), FILED),
+    **dict.fromkeys(("dateclosed", "caseclosed", "casecloseddate"), CLOSED),
+    **dict.fromkeys(("reasonclosed", "closedreason"), REASON),
+    **dict.fromkeys(("tallydate", "tallyissueddate"), TALLIED),
+    **dict.fromkeys(("unit", "unitid"), UNIT),
+    **dict.fromkeys(("noofeligiblevoters", "numberofeligiblevoters", "eligiblevoters"), VOTERS),
+    **dict.fromkeys(("votesagainst", "votescastagainst"), AGAINST),
+    **{f"votesforlabor{word}{n}": f"{FOR}{n}" for word in ("union", "organization") for n in range(1, 5)},
+}
+"""{key of a heading of the agency's own exports: the column}: `Date Filed`, `Labor Union1`, `No of Eligible Voters`, …"""
+CERTIFIED = frozenset({"certificofrepresentative", "certificationofrepresentative"})
 UNKNOWN = "UNKNOWN"
 EARLIEST = date(1900, 1, 1)
 CASE_FORM = re.compile(r"[!#-.0-\[\]-~]{1,40}", re.ASCII)
 """Part of keys and document numbers, so without blank, quote, slash and backslash."""
-NUMBER = re.compile(r"(-?\d{1,9})(?:\.0+)?", re.ASCII)
+NUMBER = re.compile(r"(-?(?:\d{1,9}|\d{1,3}(?:,\d{3}){1,2}))(?:\.0+)?", re.ASCII)
+AMERICAN_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+MIDNIGHT = re.compile(r"[ T]+(?:00?:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)", re.ASCII)
 LONGEST_CODE, LONGEST_NAME = 64, 200
 MOST_PERSONS = 10_000_000
 
@@ -70,25 +88,27 @@ class RowReader:
             errors.append(FieldError(code, field, line, params))
 
         def value(name: str) -> str:
-            return fields[self._at[name]].strip()
+            return code_form(fields[self._at[name]])
 
         def day(name: str, needed: bool = False) -> str:
             text = value(name)
-            code = _wrong_day(text) if text else "FIELD_REQUIRED" if needed else None
+            found, code = _day(text) if text else ("", "FIELD_REQUIRED" if needed else None)
             if code:
                 refuse(code, name, earliest=EARLIEST, latest="9999-12-31")
-            return text
+            return found
 
         def count(name: str) -> int | None:
             text = value(name)
             found = NUMBER.fullmatch(text)
             if text and (found is None or found[1].startswith("-")):
                 refuse("BELOW_ZERO" if found else "NOT_A_WHOLE_NUMBER", name)
-            elif found and int(found[1]) > MOST_PERSONS:
+            number = int(found[1].replace(",", "")) if found else None
+            if number is not None and number > MOST_PERSONS:
                 refuse("OUT_OF_RANGE", name, limit=f"0–{MOST_PERSONS}")
-            return int(found[1]) if found else None
+            return number
 
-        case, name, state, city = value(CASE), " ".join(value(NAME).split()), value(STATE).upper(), " ".join(value(CITY).split())
+        name, city = (" ".join(fields[self._at[column]].split()) for column in (NAME, CITY))
+        case, state = value(CASE), value(STATE).upper()
         if not CASE_FORM.fullmatch(case):
             refuse("BAD_FORM" if case else "FIELD_REQUIRED", CASE)
         if code := _wrong_name(name):
@@ -100,7 +120,7 @@ class RowReader:
         if errors:
             raise InvalidRowError(errors)
         park = park_code(state or UNKNOWN, city or UNKNOWN)
-        certified, cast = value(REASON) == CERTIFIED, sum(votes) + against
+        certified, cast = heading_key(value(REASON)) in CERTIFIED, sum(votes) + against
         return Row(case, line, name, state, city, park, filed, closed, certified, value(UNIT), tallied, voters, max(votes), cast)
 
 
@@ -111,14 +131,17 @@ def park_code(state: str, city: str) -> str:
 
 
 @lru_cache(65536)
-def _wrong_day(text: str) -> str | None:
-    """The problem code of an invalid date; None if it is valid."""
+def _day(text: str) -> tuple[str, str | None]:
+    """(the ISO date of `YYYY-MM-DD` or of the agency's `MM/DD/YYYY`, both perhaps at midnight; the problem code of what is none)"""
+    written = MIDNIGHT.sub("", text)
+    if found := AMERICAN_DAY.fullmatch(written):
+        written = f"{found[3]}-{found[1]:0>2}-{found[2]:0>2}"
     try:
-        if len(text) != 10:
-            return "INVALID_DATE"
-        return None if date.fromisoformat(text) >= EARLIEST else "DATE_OUT_OF_RANGE"
+        if len(written) != 10:
+            return text, "INVALID_DATE"
+        return written, None if date.fromisoformat(written) >= EARLIEST else "DATE_OUT_OF_RANGE"
     except ValueError:
-        return "INVALID_DATE"
+        return text, "INVALID_DATE"
 
 
 def _wrong_name(name: str) -> str | None:

@@ -119,6 +119,7 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
     ),
     CommandKind(
         op="coverage",
+        rows="coverage",
         name="change_coverage",
         doc="The union begins or ceases to cover an enterprise.",
         path="/unions/{union_id}/coverage",

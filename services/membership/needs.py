@@ -11,6 +11,7 @@ from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
 from shared.problems.errors import Unprocessable
+from shared.problems.texts import code_form
 from shared.process.clock import Clock
 from shared.writing import table
 from shared.writing.facts import Correct, Standing
@@ -114,7 +115,7 @@ def transfer(needs: Needs, command: Transfer) -> None:
 def correction(needs: Needs, command: Correct) -> None:
     """The new seat, if one is given."""
     if command.data and isinstance(seat := command.data.get("seat_area"), str):
-        needs.areas.add(seat)
+        needs.areas.add(code_form(seat))
 
 
 def stream(needs: Needs, subject: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 
@@ -13,6 +12,7 @@ from services.membership.members.routes import router as members
 from services.membership.unions import store
 from services.membership.unions.routes import router as unions
 from services.membership.visits.routes import router as visits
+from shared.contracts.ids import uuid_of
 from shared.directory.store import granted
 from shared.directory.visibility import Sight, Stay
 from shared.http.auth import Caller
@@ -45,7 +45,7 @@ async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sig
     """
     kind, _, text = subject.partition("/")
     try:
-        key = UUID(text)
+        key = uuid_of(text)
     except ValueError:
         raise Unprocessable("INVALID_ID", field="subject") from None
     if kind == "enterprise":

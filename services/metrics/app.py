@@ -34,7 +34,7 @@ def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.metrics import dashboard
     from services.metrics.figures.questions import Snapshots
-    from services.metrics.http import duration_routes, stream
+    from services.metrics.http import duration_routes, finding_routes, stream
     from services.metrics.http.coverage_routes import router
     from services.metrics.http.explaining import enterprises, routes
     from shared.http.pages import Cursors
@@ -46,6 +46,7 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="metrics.api", max_size=settings.pool_size)
+        app.state.session_states = dashboard.SessionStates(app.state.pool)
         app.state.questions = Snapshots(app.state.pool, settings.clock, settings.partitions, lambda: app.state.hub.finality.reason)
         try:
             stopping = getattr(app.state, "stopping", None)
@@ -64,6 +65,7 @@ def api(settings: Settings) -> FastAPI:
         about=settings.declared.about,
         routers=[
             router,
+            finding_routes.router,
             routes.router,
             enterprises.router,
             duration_routes.router,
@@ -76,6 +78,7 @@ def api(settings: Settings) -> FastAPI:
         authenticators=[dashboard.by_cookie],
     )
     app.state.cursors = Cursors(settings.cursor_key, "metrics")
+    app.state.provider = dashboard.Provider(settings) if settings.sign_in_issuer else None
     return app
 
 

@@ -49,6 +49,7 @@ FACTS: list[FactKind[World]] = [
         fields={
             "name": Field("name", name),
             "credit_code": Field("credit_code", fields.credit_code),
+            "registration_number": Field("registration_number", fields.registration_number),
             "park": PARK,
             "industry": INDUSTRY,
             "ownership": OWNERSHIP,

@@ -38,7 +38,7 @@ async def load(conn: Connection, _context: Any, needs: Needs, world: World) -> N
     inside = await areas.below(conn, needs.changed_areas)
     world.areas = await areas.areas(conn, needs.areas.union(*(area.path for area in inside.values()))) | inside
     world.in_use = await areas.in_use(conn, needs.changed_areas)
-    world.credit_codes = await enterprises.credit_codes(conn, needs.credit_codes)
+    world.codes = await enterprises.codes(conn, needs.codes)
     world.namesakes = await enterprises.namesakes(conn, needs.names)
 
 
@@ -58,7 +58,7 @@ async def _write_areas(conn: Connection, world: World) -> None:
 
 
 async def _write_enterprises(conn: Connection, world: World, facts: Sequence[Fact]) -> None:
-    """Most facts are headcounts, which change neither the texts of searches nor the credit code."""
+    """Most facts are headcounts, which change neither the texts of searches nor a code."""
     corrected = _enterprises_of(facts, FactCorrected, EventWithdrawn)
     ids = world.touched_enterprises | corrected
     if corrected:

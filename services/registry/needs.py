@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from services.registry.areas.area import RegisterArea, area_subject
+from services.registry.enterprises import fields
 from services.registry.enterprises.enterprise import enterprise_subject
 from services.registry.enterprises.rules import Change, Move, RegisterEnterprise
 from services.registry.naming import name_key
+from shared.problems.texts import code_form
 from shared.process.clock import Clock
 from shared.writing import table
 from shared.writing.facts import Correct
+from shared.writing.fields import Wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Needs(table.Needs):
     """
 
     areas: set[str] = field(default_factory=set)
-    credit_codes: set[str] = field(default_factory=set)
+    codes: set[str] = field(default_factory=set)
+    """Credit codes and registration numbers."""
     names: set[tuple[str, str]] = field(default_factory=set)
     changed_areas: set[str] = field(default_factory=set)
     tree: bool = False
@@ -50,8 +55,7 @@ def register_enterprise(needs: Needs, command: RegisterEnterprise) -> None:
     """The park, and what is compared with other enterprises: the credit code, and the name in the park."""
     needs.areas.add(command.park)
     needs.names.add((command.park, name_key(command.name)))
-    if command.credit_code:
-        needs.credit_codes.add(command.credit_code)
+    needs.codes |= {code for code in (command.credit_code, command.registration_number) if code}
 
 
 def change(needs: Needs, command: Change) -> None:
@@ -66,11 +70,12 @@ def move(needs: Needs, command: Move) -> None:
 
 
 def correction(needs: Needs, command: Correct) -> None:
-    """The areas and the credit code that the changed fields name, if they are of the right form."""
+    """The areas and codes that the changed fields name, in their normal form."""
     data = command.data or {}
-    needs.areas |= {value for name in ("park", "parent") if isinstance(value := data.get(name), str)}
-    if isinstance(code := data.get("credit_code"), str):
-        needs.credit_codes.add(code.upper())
+    needs.areas |= {code_form(value) for name in ("park", "parent") if isinstance(value := data.get(name), str)}
+    for name, reader in (("credit_code", fields.credit_code_form), ("registration_number", fields.registration_number)):
+        with suppress(Wrong):
+            needs.codes |= {code} if (code := reader(data.get(name))) else set()
 
 
 def stream(needs: Needs, subject: str) -> None:

@@ -20,8 +20,8 @@ class World(facts.World):
 
     enterprises: dict[UUID, Enterprise] = field(default_factory=dict)
     areas: dict[str, Area] = field(default_factory=dict)
-    credit_codes: dict[str, UUID] = field(default_factory=dict)
-    """{code: enterprise}"""
+    codes: dict[str, UUID] = field(default_factory=dict)
+    """{credit code or registration number: enterprise}"""
     namesakes: dict[tuple[str, str], frozenset[UUID]] = field(default_factory=dict)
     """{(park, name key): enterprises}"""
     in_use: set[str] = field(default_factory=set)

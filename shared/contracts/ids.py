@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
 import uuid_utils
 
+FORM = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 VERSION_WITH_TIME = 7
 
 
 def uuid7() -> UUID:
     """A new identifier, greater than every one made earlier by this process."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def uuid_of(text: str) -> UUID:
+    """The identifier in its one form of 36 characters. Raises ValueError.
+
+    `UUID` alone also takes braces, URNs, missing hyphens, and digits of other scripts.
+    """
+    if not FORM.fullmatch(text):
+        raise ValueError("an id is a UUID of 36 characters")
+    return UUID(text)
 
 
 def uuid7_time(value: UUID) -> datetime | None:

@@ -35,7 +35,7 @@ class EnterpriseRegistered(Event, frozen=True, kw_only=True):
     """An enterprise settled in a park on `occurredon`. Subject `enterprise/<enterprise_id>`.
 
     `district` is the division in which the park lies directly. `industry` is a section letter of GB/T 4754-2017 with, if known, the
-    class digits behind it; None is unknown.
+    class digits behind it; None is unknown. `registration_number` is the business registration number of 15 digits, as before credit codes.
     """
 
     enterprise_id: UUID
@@ -45,6 +45,7 @@ class EnterpriseRegistered(Event, frozen=True, kw_only=True):
     credit_code: str | None = None
     industry: str | None = None
     ownership: str | None = None
+    registration_number: str | None = None
 
 
 class HeadcountReported(Event, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from shared.journal.idempotency import Result
 from shared.problems.errors import MEDIA_TYPE, Problem, warnings
+from shared.problems.languages import preferred
 
 _encode = msgspec.json.Encoder().encode
 
@@ -150,23 +151,19 @@ def language_of(request: HTTPConnection) -> str:
     return preferred(request.headers.get("accept-language", ""))
 
 
-def preferred(accepted: str) -> str:
-    """`zh` or `en` by an Accept-Language header (RFC 9110 §12.5.4)."""
-    weights = {"zh": -1.0, "en": -1.0, "*": -1.0}
-    for part in accepted[:500].split(","):
-        tag, _, weight = part.strip().partition(";")
-        name = tag.strip().partition("-")[0].lower()
-        if name in weights:
-            weights[name] = max(weights[name], _weight(weight))
-    chinese, english = (weights[name] if weights[name] >= 0 else weights["*"] for name in ("zh", "en"))
-    return "en" if english > max(chinese, 0.0) else "zh"
+class KeyAnswer(BaseModel):
+    """What an idempotency key answered."""
+
+    key: str = Field(description="The idempotency key, as it was sent.", examples=["enterprises/A-17"])
+    id: str = Field(description="The id that the command answered.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    subject: str = Field(description="The stream of its facts.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
+    sequence: int = Field(description="The position of its last event in that stream, from 1.", examples=[1])
+    event_ids: list[UUID] = Field(
+        description="The events that it recorded, in their order.", examples=[["01938c5e-7f00-7000-8000-0000000000f1"]]
+    )
 
 
-def _weight(text: str) -> float:
-    name, _, value = text.strip().partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return min(1.0, max(0.0, float(value)))
-    except ValueError:
-        return 0.0
+class KeysAnswer(BaseModel):
+    """The keys that are known, in the order asked for; others were never used, were refused, or are older than 30 days."""
+
+    items: list[KeyAnswer] = Field(description="One for each known key.")

@@ -5,7 +5,7 @@ Imports no web framework, since processes without the API use `Areas` too. Token
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -62,14 +62,29 @@ class Areas:
 EVERYTHING = Areas(frozenset({ROOT}), everything=True)
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A client with a verified token. `client` is opaque (the token's `sub`); `expires_at` = seconds since 1970, when open streams end."""
+    """A client with a verified token. `client` is opaque (the token's `sub`).
+
+    Seconds since 1970: `expires_at`, when it is refused and open streams end, after the difference of clocks that is allowed;
+    `valid_until`, the token's own end, with which end the sessions that it buys.
+    """
 
     client: str
     scopes: frozenset[str]
     areas: Areas = field(default_factory=Areas)
     expires_at: float = float("inf")
+    valid_until: float = float("inf")
+    name: str = ""
+    """The person's name, for their own pages: never in logs or events."""
+    still_in: Callable[[], Awaitable[bool]] = _always
+    """Whether what identified the caller still does so: a session may be ended before it expires. Open streams ask at each push."""
+    session: bool = False
+    """Whether a browser's session identified the caller, which its person can end."""
 
     def require(self, scope: str) -> None:
         """Raises SCOPE_MISSING (403) without `scope`."""

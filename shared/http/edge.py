@@ -5,8 +5,9 @@ One raw ASGI middleware: a stack of them costs more than many a route, and Starl
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -17,12 +18,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http.answers import preferred, problem_response
+from shared.http.answers import problem_response
 from shared.http.auth import current_client
 from shared.http.limits import Buckets, counted, limit_of
 from shared.http.requests import require_one_key
 from shared.http.tokens import CLIENT_KEY, Verifier
-from shared.problems.errors import BadRequest, Problem, TooLarge, TooManyRequests
+from shared.problems.errors import BadRequest, MisdirectedRequest, Problem, TooLarge, TooManyRequests
+from shared.problems.languages import preferred
 from shared.process.logs import described
 from shared.process.telemetry import span_from, traceparent_of
 
@@ -30,6 +32,11 @@ QUIET = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/swagger/
 """Paths that are neither limited, logged nor traced."""
 LEFT = 499
 """Status in logs and metrics of a request whose client disconnected before the response began."""
+PROBES = ("/healthz", "/readyz", "/metrics")
+"""Paths that orchestrators ask for by the address of a process, not by its name."""
+HOST = re.compile(rb"(?P<name>[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+HEAD_KEY = "parkunion.head"
+"""Key of a HEAD request's ASGI scope, whose method is GET for the application: whatever has GET has HEAD."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -53,9 +60,11 @@ class RequestMetrics:
 class Exchange:
     """What is known of one request's response."""
 
-    __slots__ = ("headers", "status", "stream", "traceparent")
+    __slots__ = ("ended", "head", "headers", "status", "stream", "traceparent")
 
-    def __init__(self) -> None:
+    def __init__(self, head: bool) -> None:
+        self.head = head
+        self.ended = False
         self.status = 0
         self.stream = False
         self.headers: list[tuple[bytes, bytes]] = []
@@ -66,9 +75,17 @@ class Edge:
     """The middleware. `body_limits` = {path: bytes} of routes that take more than BODY_LIMIT."""
 
     def __init__(
-        self, app: ASGIApp, *, buckets: Buckets, verifier: Verifier, metrics: RequestMetrics, body_limits: Mapping[str, int]
+        self,
+        app: ASGIApp,
+        *,
+        buckets: Buckets,
+        verifier: Verifier,
+        metrics: RequestMetrics,
+        body_limits: Mapping[str, int],
+        hosts: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._hosts = frozenset(host.lower().strip("[]") for host in hosts)
         self._buckets = buckets
         self._verifier = verifier
         self._metrics = metrics
@@ -82,7 +99,9 @@ class Edge:
         path: str = scope["path"]
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
         quiet = path.startswith(QUIET)
-        exchange = Exchange()
+        exchange = Exchange(method == "HEAD")
+        if exchange.head:
+            scope = {**scope, "method": "GET", HEAD_KEY: True}
         started = time.perf_counter()
         with self._span(headers, method, quiet) as span:
             try:
@@ -114,6 +133,7 @@ class Edge:
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[bytes, bytes], exchange: Exchange, quiet: bool
     ) -> None:
         try:
+            self._require_host(scope)
             if not quiet:
                 self._limit_rate(scope, headers, exchange)
             require_one_key(scope["headers"])
@@ -132,6 +152,17 @@ class Edge:
             log.error("http.failed", exc_info=error, route=getattr(scope.get("route"), "path", None))
             trace.get_current_span().set_attribute("error.type", described(error))
             await _answer(Problem("INTERNAL", params={"trace": exchange.traceparent[3:35]}), scope, receive, send, headers, exchange)
+
+    def _require_host(self, scope: Scope) -> None:
+        """Raises BAD_HOST (400) unless there is one well-formed Host (RFC 9112 §3.2), MISDIRECTED_REQUEST (421) for another service's name."""
+        sent = [value for name, value in scope["headers"] if name == b"host"]
+        if not sent and scope["http_version"] == "1.0":
+            return
+        found = HOST.fullmatch(sent[0]) if len(sent) == 1 else None
+        if found is None:
+            raise BadRequest("BAD_HOST", field="Host")
+        if self._hosts and found["name"].decode().lower().strip("[]").rstrip(".") not in self._hosts and scope["path"] not in PROBES:
+            raise MisdirectedRequest("MISDIRECTED_REQUEST", field="Host")
 
     def _limit_rate(self, scope: Scope, headers: Mapping[bytes, bytes], exchange: Exchange) -> None:
         authorization = headers.get(b"authorization", b"")
@@ -164,7 +195,13 @@ class Edge:
                 if b"cache-control" not in names:
                     own.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": own}
-            await send(message)
+            if not exchange.head:
+                await send(message)
+            elif not exchange.ended:
+                # The headers of GET and no body, also of a stream that would not end.
+                exchange.ended = True
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         return send_with_headers
 

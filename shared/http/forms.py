@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from shared.contracts.codes import WITHDRAWING, CodeList
 from shared.journal.reasons import Reason, reason_of
 from shared.problems.personal import holds_resident_number
-from shared.problems.texts import CONTROL, CONTROL_BUT_BREAKS, shows_nothing
+from shared.problems.texts import CONTROL, CONTROL_BUT_BREAKS, code_form, shows_nothing
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 EARLIEST = date(1900, 1, 1)
@@ -34,9 +34,10 @@ def _day(value: Any) -> date:
     if type(value) is date:
         return value
     try:
-        if not isinstance(value, str) or not ISO_DAY.fullmatch(value):
+        text = code_form(value) if isinstance(value, str) else ""
+        if not ISO_DAY.fullmatch(text):
             raise ValueError
-        day = date.fromisoformat(value)
+        day = date.fromisoformat(text)
     except ValueError:
         raise PydanticCustomError("INVALID_DATE", "a date is written YYYY-MM-DD") from None
     if day < EARLIEST:
@@ -46,9 +47,16 @@ def _day(value: Any) -> date:
 
 def _in_full(value: Any) -> Any:
     # Pydantic also accepts a UUID in braces, as a URN and without hyphens; an id has one form.
-    if isinstance(value, str) and len(value) != UUID_LENGTH:
+    if not isinstance(value, str):
+        return value
+    if len(text := code_form(value)) != UUID_LENGTH:
         raise PydanticCustomError("INVALID_ID", "an id is a UUID")
-    return value
+    return text
+
+
+def _whole(value: Any) -> Any:
+    # In JSON and in JSON Schema 40, 40.0 and 4e1 are one integer.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_control(value: str) -> str:
@@ -77,9 +85,10 @@ def impersonal(value: str) -> str:
 
 
 def _area_code(value: Any) -> str:
-    if not isinstance(value, str) or not AREA_CODE.fullmatch(value):
+    code = code_form(value) if isinstance(value, str) else ""
+    if not AREA_CODE.fullmatch(code):
         raise PydanticCustomError("BAD_AREA_CODE", "an area code is [A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-    return impersonal(value)
+    return impersonal(code)
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -100,12 +109,22 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def normal(value: Any) -> Any:
+    """A text in its normal form (`code_form`); what is none is left to the field's type."""
+    return code_form(value) if isinstance(value, str) else value
+
+
+def code_text(value: str) -> str:
+    """A code without control characters, in its normal form."""
+    return _without_control(code_form(value))
+
+
 Day: TypeAlias = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 """A business date, `YYYY-MM-DD` from 1900-01-01 on. That it is not after today is checked by the rules."""
 Id: TypeAlias = Annotated[UUID, BeforeValidator(_in_full)]
 """A UUID in its form of 36 characters."""
-Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MOST_WORKERS)]
-"""A number of people: a JSON integer."""
+Count: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=0, le=MOST_WORKERS)]
+"""A number of people: a JSON integer, which 40.0 and 4e1 are, and "40" is not."""
 Number: TypeAlias = Annotated[float, Field(strict=True)]
 """A finite JSON number."""
 Name: TypeAlias = Annotated[
@@ -135,7 +154,7 @@ AreaCode: TypeAlias = Annotated[
 """The code of a division or park."""
 Data: TypeAlias = Annotated[dict[str, Any], AfterValidator(_plain)]
 """A JSON object that is validated later, such as a correction's `data`."""
-Sequence: TypeAlias = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+Sequence: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=1, lt=2**63)]
 """The sequence of an event in its stream, from 1."""
 
 

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from shared.problems.errors import BadRequest, Problem, Unprocessable
 from shared.problems.validation import path_of
 
+DEEPEST_JSON = 64
+"""Objects and lists around a value, at most."""
 KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 
 IdempotencyKey: TypeAlias = Annotated[
@@ -66,11 +68,27 @@ _decode = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def values_of(content: bytes) -> Any:
-    """Plain values. Raises DUPLICATE_FIELD (422), ValueError if it is no JSON in UTF-8, RecursionError.
+    """Plain values. Raises DUPLICATE_FIELD (422), ValueError if it is no JSON in UTF-8 or nested more than DEEPEST_JSON times, RecursionError.
 
     NaN and lone surrogates pass: the validation of the fields names the field.
     """
-    return _decode(content.decode("utf-8-sig"))
+    values = _decode(content.decode("utf-8-sig"))
+    # Python's own limit depends on who calls; this one is the same at every door.
+    if content.count(b"[") + content.count(b"{") > DEEPEST_JSON:
+        _require_shallow(values)
+    return values
+
+
+def _require_shallow(values: Any) -> None:
+    level = [values]
+    for _ in range(DEEPEST_JSON):
+        level = [
+            inner for value in level if isinstance(value, dict | list) for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    if any(isinstance(value, dict | list) for value in level):
+        raise ValueError("nested too deep")
 
 
 class _JsonRequest(Request):

@@ -7,6 +7,7 @@ While the issuer does not answer, known keys stay valid. A token is verified onc
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, TypeAlias
@@ -21,9 +22,11 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 from starlette.requests import Request
 
-from shared.http.auth import Areas, Caller, current_client
-from shared.problems.errors import Unauthorised, Unavailable
+from shared.http.auth import ROOT, Areas, Caller, current_client
+from shared.http.forms import AREA_CODE
+from shared.problems.errors import Problem, Unauthorised, Unavailable
 from shared.problems.personal import holds_resident_number
+from shared.problems.texts import CONTROL
 from shared.process.clock import utc_now
 from shared.process.settings import ServiceSettings
 
@@ -38,9 +41,15 @@ RETRY_AT_LEAST_APART = 1.0
 FETCH_TIMEOUT = 5.0
 LARGEST_KEY_SET = 256 * 1024
 LONGEST_TOKEN = 8192
+LONGEST_SUBJECT = 255
+"""Characters (OpenID Connect Core §2)."""
+LATEST_END = 253_402_300_799
+"""The last second of the year 9999: a later `exp` is no date."""
 MOST_VERIFIED = 10_000
 CLIENT_KEY = "parkunion.client"
 """Key of the caller's opaque id in a request's ASGI scope, for its log line."""
+CALLER_KEY = "parkunion.caller"
+"""Key of the caller in a request's ASGI scope, for its page."""
 CHALLENGE = 'Bearer realm="parkunion"'
 
 Authenticator: TypeAlias = Callable[[Request], Awaitable[Caller | None]]
@@ -54,15 +63,24 @@ class JwksFetchError(Exception):
 
 
 class Verifier:
-    """Verifies the tokens of one service. `fetch` returns the JWKS; by default over HTTP."""
+    """Verifies the tokens of one service. `fetch` returns the JWKS; by default over HTTP. The settings' issuer, audience and algorithms can
+    be others: those of ID tokens."""
 
-    def __init__(self, settings: ServiceSettings, fetch: Callable[[], Awaitable[Any]] | None = None) -> None:
-        self._algorithms = settings.token_algorithms
-        self._registry = JWSRegistry(algorithms=settings.token_algorithms)
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        fetch: Callable[[], Awaitable[Any]] | None = None,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        algorithms: Sequence[str] = (),
+    ) -> None:
+        self._algorithms = list(algorithms or settings.token_algorithms)
+        self._registry = JWSRegistry(algorithms=self._algorithms)
         self._rules = jwt.JWTClaimsRegistry(
             leeway=LEEWAY,
-            iss={"essential": True, "value": settings.issuer},
-            aud={"essential": True, "value": settings.audience},
+            iss={"essential": True, "value": issuer or settings.issuer},
+            aud={"essential": True, "value": audience or settings.audience},
             exp={"essential": True},
             sub={"essential": True},
         )
@@ -85,27 +103,34 @@ class Verifier:
 
     async def verify(self, token: str) -> Caller:
         """The caller. Raises TOKEN_INVALID, TOKEN_EXPIRED (401), UNAVAILABLE (503) while the issuer's keys are unknown."""
-        if time.monotonic() - self._fetched_at > REFRESH_EVERY:
-            await self._refresh(wait=self._keys is None)
+        await self._renew()
         if (caller := self.known(token)) is not None:
             return caller
-        if len(token) > LONGEST_TOKEN:
-            raise _refused("TOKEN_INVALID")
-        try:
-            claims = self._claims(token)
-        except InvalidKeyIdError:
-            await self._refresh(wait=True)
-            try:
-                claims = self._claims(token)
-            except InvalidKeyIdError:
-                if self._fetched_at < self._tried_at:
-                    raise Unavailable("UNAVAILABLE") from None
-                raise _refused("TOKEN_INVALID") from None
-        caller = _caller_of(claims)
+        caller = caller_of(await self.claims(token))
         while len(self._verified) >= MOST_VERIFIED:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = caller
         return caller
+
+    async def claims(self, token: str) -> dict[str, Any]:
+        """The claims of a token of this issuer and audience. Raises what `verify` raises."""
+        await self._renew()
+        if len(token) > LONGEST_TOKEN:
+            raise _refused("TOKEN_INVALID")
+        try:
+            return self._claims(token)
+        except InvalidKeyIdError:
+            await self._refresh(wait=True)
+        try:
+            return self._claims(token)
+        except InvalidKeyIdError:
+            if self._fetched_at < self._tried_at:
+                raise Unavailable("UNAVAILABLE") from None
+            raise _refused("TOKEN_INVALID") from None
+
+    async def _renew(self) -> None:
+        if time.monotonic() - self._fetched_at > REFRESH_EVERY:
+            await self._refresh(wait=self._keys is None)
 
     def _claims(self, token: str) -> dict[str, Any]:
         if self._keys is None:
@@ -117,7 +142,7 @@ class Verifier:
             raise
         except ExpiredTokenError:
             raise _refused("TOKEN_EXPIRED") from None
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             # Errors that forged headers and claims cause in the library.
             raise _refused("TOKEN_INVALID") from None
         return claims
@@ -137,7 +162,7 @@ class Verifier:
         try:
             published = await self._fetch()
             keys = KeySet.import_key_set({"keys": [key for key in published["keys"] if _signs(key)]})
-        except (JwksFetchError, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
+        except (JwksFetchError, Problem, httpx.HTTPError, JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("jwks.unreachable", error=type(error).__name__)
             return
         self._fetched_at = time.monotonic()
@@ -163,19 +188,26 @@ def _refused(code: str) -> Unauthorised:
     return Unauthorised(code, headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="the token is {what}"'})
 
 
-def _caller_of(claims: dict[str, Any]) -> Caller:
-    scope, areas = claims.get("scope", ""), claims.get("areas", [])
-    if (
-        not isinstance(scope, str)
-        or not isinstance(areas, list)
-        or not all(isinstance(area, str) for area in areas)
-        or not isinstance(claims["sub"], str)
-        or not claims["sub"]
-    ):
+def caller_of(claims: dict[str, Any]) -> Caller:
+    """The caller of verified claims. Raises TOKEN_INVALID: an issuer can sign claims that no log or database could hold."""
+    subject, scope, areas, end = claims["sub"], claims.get("scope", ""), claims.get("areas", []), claims["exp"]
+    try:
+        json.dumps(claims, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise _refused("TOKEN_INVALID") from None
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or CONTROL.search(subject):
         raise _refused("TOKEN_INVALID")
-    if holds_resident_number(claims["sub"]):
+    if holds_resident_number(subject):
         raise _refused("TOKEN_NAMES_A_PERSON")
-    return Caller(claims["sub"], frozenset(scope.split()), Areas.of(areas), float(claims["exp"]) + LEEWAY)
+    if not isinstance(scope, str) or not isinstance(areas, list) or not all(_names_area(area) for area in areas):
+        raise _refused("TOKEN_INVALID")
+    if not isinstance(end, int | float) or not 0 <= end <= LATEST_END:
+        raise _refused("TOKEN_INVALID")
+    return Caller(subject, frozenset(scope.split()), Areas.of(areas), float(end) + LEEWAY, float(end))
+
+
+def _names_area(area: Any) -> bool:
+    return isinstance(area, str) and (area == ROOT or AREA_CODE.fullmatch(area) is not None)
 
 
 BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="OAuth 2 access token: scopes `service:verb`, claim `areas`.")
@@ -188,6 +220,7 @@ async def caller(request: Request, credentials: Annotated[HTTPAuthorizationCrede
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": CHALLENGE})
     request.scope[CLIENT_KEY] = found.client
     current_client.set(f"client:{found.client}")
+    request.scope[CALLER_KEY] = found
     return found
 
 

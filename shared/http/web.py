@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from shared import __version__
 from shared.contracts import codes
@@ -29,7 +30,7 @@ from shared.http.tokens import Authenticator, Verifier
 from shared.http.tokens import caller as _caller
 from shared.journal.journal import Actor, ClockAheadError, EventTooLargeError
 from shared.problems.errors import STATUSES, BadRequest, Problem, TooLarge, Unavailable, Unprocessable, UnsupportedMediaType
-from shared.problems.validation import problem_of
+from shared.problems.validation import problem_of, require_numbers
 from shared.process import db
 from shared.process.logs import described
 from shared.process.settings import ServiceSettings
@@ -39,6 +40,7 @@ BATCH_PATH = "/v1/batch"
 BODY_LIMITS: Mapping[str, int] = {BATCH_PATH: 8 * MIB}
 """{path: bytes} of routes that take more than BODY_LIMIT."""
 CODES_OF_STATUS = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 415: "UNSUPPORTED_MEDIA_TYPE", 429: "TOO_MANY_REQUESTS", 503: "UNAVAILABLE"}
+ROUTED_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NO_JSON = frozenset({"model_attributes_type", "model_type", "dict_type", "list_type", "bytes_type"})
 """Pydantic's errors for a body that is bytes because its Content-Type is not JSON."""
 
@@ -48,18 +50,20 @@ log = structlog.get_logger()
 async def _with_known_parameters(request: Request, caller: Annotated[Caller, Depends(_caller)]) -> Caller:
     """The caller of a documented route, if the query has no misspelt parameter and none twice: they must not be ignored silently.
 
-    Raises UNKNOWN_FIELD, DUPLICATE_FIELD (422). Routes without documentation (pages) ignore unknown parameters.
+    Numbers of a query have the form of JSON. Raises UNKNOWN_FIELD, DUPLICATE_FIELD, NOT_A_WHOLE_NUMBER, NOT_A_NUMBER (422). Routes without documentation (pages) ignore unknown parameters.
     """
     if request.url.query:
         path = getattr(request.scope.get("route"), "path", "")
         operation = request.app.openapi()["paths"].get(path, {}).get("get" if request.method == "HEAD" else request.method.lower())
         if operation is not None:
-            known = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+            parameters = {parameter["name"]: parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+            known = parameters.keys()
             if unknown := [name for name in request.query_params if name not in known]:
                 raise problem_of({"type": "extra_forbidden", "loc": ("query", name)} for name in unknown)
             names = [name for name, _ in request.query_params.multi_items()]
             if len(names) > len(set(names)):
                 raise Unprocessable("DUPLICATE_FIELD", field=next(name for name in names if names.count(name) > 1))
+            require_numbers(request.query_params, parameters)
     return caller
 
 
@@ -112,6 +116,7 @@ def create_app(
         verifier=app.state.verifier,
         metrics=RequestMetrics(app.state.registry),
         body_limits=body_limits,
+        hosts=settings.hosts,
     )
     return app
 
@@ -160,9 +165,20 @@ async def _on_http(request: Request, error: Any) -> Response:
         # The framework cannot read the body: it is not UTF-8, or nested too deep.
         return _answer(request, BadRequest("BROKEN_JSON"))
     kind = STATUSES.get(error.status_code, Problem)
-    problem = kind(CODES_OF_STATUS.get(error.status_code, "BAD_REQUEST"), headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+    problem = kind(CODES_OF_STATUS.get(error.status_code, "BAD_REQUEST"), headers=headers)
     problem.status = error.status_code
     return _answer(request, problem)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """The methods of a path, of all routes that share it; the framework names those of the first route only."""
+    scope = {name: request.scope[name] for name in ("type", "path", "root_path", "headers", "query_string")}
+    routes = request.app.router.routes
+    found = [method for method in ROUTED_METHODS if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
 
 
 async def _on_outage(request: Request, error: Any) -> Response:

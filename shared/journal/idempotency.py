@@ -210,3 +210,10 @@ def _kept(stored: Any) -> Kept | None:
     if stored is None:
         return None
     return msgspec.convert(stored, Lines) if "lines" in stored else msgspec.convert(stored, Result)
+
+
+async def results(conn: Connection, keys: Keys, client: str, given: Sequence[str]) -> dict[str, Result]:
+    """{key: what it answered} of those of a client's keys that are known, without claiming them."""
+    names = {stored: key for key in given for stored in (keys.hashed(client, key), key)}
+    rows = await conn.fetch(KEPT, client, list(names))
+    return {names[row["key"]]: kept for row in rows if isinstance(kept := _kept(row["result"]), Result)}

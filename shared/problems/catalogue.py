@@ -28,6 +28,13 @@ UNKNOWN_CODE = Entry(500, "未知错误", "Unknown error", "发生未知错误�
 # fmt: off
 REQUESTS: Mapping[str, Entry] = {
     "BAD_REQUEST": Entry(400, "请求有误", "Bad request", "无法读取请求。", "The request cannot be read."),
+    "MALFORMED_REQUEST": Entry(400, "请求不符合 HTTP", "Malformed request", "请求不符合 HTTP/1.1 的格式,连接将关闭。", "The request is not valid HTTP/1.1; the connection is closed."),
+    "BAD_HOST": Entry(400, "Host 有误", "Bad Host", "HTTP/1.1 请求须有且仅有一个 Host 头,内容为主机名,可加端口。", "A request of HTTP/1.1 has one Host header with a host name and perhaps a port."),
+    "MISDIRECTED_REQUEST": Entry(421, "主机名不属于本服务", "Misdirected request", "本服务不以此主机名提供服务;请使用公布的地址。", "The service is not reached under this host name; use its published address."),
+    "REQUEST_TIMEOUT": Entry(408, "请求超时", "Request timeout", "请求未在规定时间内发送完毕,连接将关闭。", "The request was not sent in time; the connection is closed."),
+    "URI_TOO_LONG": Entry(414, "地址过长", "Address too long", "请求行不得超过 8 KiB。", "The request line may have 8 KiB at most."),
+    "HEADERS_TOO_LARGE": Entry(431, "请求头过大", "Headers too large", "请求头合计不得超过 32 KiB。", "The headers may have 32 KiB in total at most."),
+    "TOO_MANY_CONNECTIONS": Entry(503, "连接过多", "Too many connections", "同一来源的连接过多;请关闭不用的连接后再试。", "This client has too many connections; close unused ones and try again."),
     "BROKEN_JSON": Entry(400, "JSON 无法解析", "Broken JSON", "内容不是有效的 UTF-8 JSON。", "The content is not valid JSON in UTF-8."),
     "BAD_CURSOR": Entry(400, "分页游标无效", "Bad cursor", "请使用上一页返回的游标,或省略它从头开始。", "Use the cursor of the last page, or leave it out to start again."),
     "TOKEN_MISSING": Entry(401, "缺少令牌", "Token missing", "请在 Authorization 头中给出 Bearer 令牌。", "Send a bearer token in the Authorization header."),
@@ -58,9 +65,10 @@ FIELDS: Mapping[str, Entry] = {
     "INVALID_VALUE": Entry(422, "值无效", "Invalid value", "此字段的值无效。", "The value of this field is not valid."),
     "INVALID_DATE": Entry(422, "日期无效", "Invalid date", "日期须写作 YYYY-MM-DD 且真实存在。", "A date is written YYYY-MM-DD and exists in the calendar."),
     "INVALID_INSTANT": Entry(422, "时刻无效", "Invalid instant", "时刻须按 ISO 8601 书写并带时区。", "An instant is written in ISO 8601 with its zone."),
+    "KNOWN_IN_FUTURE": Entry(422, "知悉日期在将来", "Known day in the future", "知悉日期不能晚于今天（{today}）；所问业务日期可以在将来，那是预计。", "What will be known on a later day is not known today ({today}); the business day asked about may lie in the future, as an outlook."),
     "DATE_OUT_OF_RANGE": Entry(422, "日期超出范围", "Date out of range", "日期须在 {earliest} 与 {latest} 之间。", "The date must lie between {earliest} and {latest}."),
-    "NOT_A_NUMBER": Entry(422, "不是数字", "Not a number", "此字段须为数字。", "This field is a number."),
-    "NOT_A_WHOLE_NUMBER": Entry(422, "不是整数", "Not a whole number", "此字段须为整数。", "This field is a whole number."),
+    "NOT_A_NUMBER": Entry(422, "不是数字", "Not a number", "此字段须为数字,不加引号,用半角书写。", "This field is a number, without quotes and in ordinary (half-width) digits."),
+    "NOT_A_WHOLE_NUMBER": Entry(422, "不是整数", "Not a whole number", "此字段须为整数,不加引号,用半角书写,如 40。", "This field is a whole number, without quotes and in ordinary (half-width) digits, such as 40."),
     "BELOW_ZERO": Entry(422, "小于零", "Below zero", "此字段不得小于 0。", "This field may not be below 0."),
     "OUT_OF_RANGE": Entry(422, "超出范围", "Out of range", "值超出允许范围({limit})。", "The value is out of its range ({limit})."),
     "NOT_A_TEXT": Entry(422, "不是文本", "Not a text", "此字段须为文本。", "This field is a text."),
@@ -124,8 +132,11 @@ REGISTRY: Mapping[str, Entry] = {
     "DUPLICATE_AREA": Entry(409, "区域已存在", "Duplicate area", "区域代码 {area} 已登记。", "The area code {area} is registered already."),
     "AREA_CYCLE": Entry(422, "区域循环", "Areas in a circle", "{parent} 位于 {area} 之内,不能作其上级。", "{parent} lies in {area} and cannot hold it."),
     "AREA_IN_USE": Entry(409, "区域在用", "Area in use", "区域 {area} 仍有下级区域或企业。", "The area {area} has areas in it, or enterprises refer to it."),
-    "INVALID_CREDIT_CODE": Entry(422, "统一社会信用代码无效", "Invalid credit code", "统一社会信用代码为 18 位,不含 I、O、Z、S、V。", "A unified social credit code has 18 characters, without I, O, Z, S, V."),
+    "INVALID_CREDIT_CODE": Entry(422, "统一社会信用代码无效", "Invalid credit code", "统一社会信用代码为 18 位,不含 I、O、Z、S、V;15 位工商注册号请填 registration_number。", "A unified social credit code has 18 characters, without I, O, Z, S, V; a registration number of 15 digits belongs into registration_number."),
     "WRONG_CHECK_CHARACTER": Entry(422, "校验码错误", "Wrong check character", "统一社会信用代码的末位校验码不符(GB 32100-2015)。", "The last character does not check the others (GB 32100-2015)."),
+    "INVALID_REGISTRATION_NUMBER": Entry(422, "注册号无效", "Invalid registration number", "工商注册号为 15 位数字;18 位的统一社会信用代码请填 credit_code。", "A business registration number has 15 digits; a credit code of 18 characters belongs into credit_code."),
+    "WRONG_CHECK_DIGIT": Entry(201, "注册号校验位错误", "Wrong check digit", "15 位注册号的末位校验位不符(GS 15-2006);已登记,请核对。", "The last digit of the registration number does not check the others (GS 15-2006); registered all the same, please check."),
+    "DUPLICATE_REGISTRATION_NUMBER": Entry(409, "注册号重复", "Duplicate registration number", "注册号 {registration_number} 已属于另一企业。", "Another enterprise has the registration number {registration_number}."),
     "DUPLICATE_CREDIT_CODE": Entry(409, "统一社会信用代码重复", "Duplicate credit code", "统一社会信用代码 {credit_code} 已属于另一企业。", "Another enterprise has the credit code {credit_code}."),
     "PROBABLE_DUPLICATE": Entry(201, "疑似重复", "Probable duplicate", "该园区已有名称相近的企业;已登记,请核对。", "The park has an enterprise of almost the same name; registered all the same, please check."),
     "INVALID_INDUSTRY": Entry(422, "行业代码无效", "Invalid industry", "行业为 GB/T 4754 的门类字母 A–T,可后接至多四位数字。", "An industry is a section letter A–T of GB/T 4754 with up to four digits behind it."),
@@ -142,7 +153,7 @@ REGISTRY: Mapping[str, Entry] = {
 
 MEMBERSHIP: Mapping[str, Entry] = {
     "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
-    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}.", (404,)),
+    "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
     "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
     "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
     "COVERAGE_ORDER": Entry(409, "覆盖期间重叠", "Coverages overlap", "该工会对此企业已有覆盖记录(如 {on}),各覆盖期间不得重叠;补录过去的覆盖请给出 ended_on。", "The union has another coverage of this enterprise (as on {on}); coverages may not overlap. A past one is entered with ended_on."),
@@ -178,6 +189,9 @@ FILES: Mapping[str, Entry] = {
 
 METRICS: Mapping[str, Entry] = {
     "LOGIN_CODE_USED": Entry(401, "登录码无效", "Login code not valid", "登录码已用过、已过期或不存在。", "The login code was used before, is too old, or never was one."),
+    "SIGN_IN_FAILED": Entry(401, "登录未完成", "Sign-in not completed", "登录未完成或已超时,请重新登录。", "The sign-in was not completed, or took too long; please sign in again."),
+    "SIGN_IN_UNAVAILABLE": Entry(503, "登录服务暂不可用", "Sign-in not available", "统一身份认证服务暂时没有应答,请稍后再试。", "The identity provider does not answer at present; try again later."),
+    "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
     "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
 }
 # fmt: on

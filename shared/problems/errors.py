@@ -16,7 +16,10 @@ MEDIA_TYPE = "application/problem+json"
 LONGEST_PARAM = 120
 LONGEST_LIST = 2000
 """Characters of a value in a message; of a list of choices, which no caller can make longer."""
-RETRY_AFTER = {"NOT_YET_KNOWN": "1", "UNAVAILABLE": "1", "OUTCOME_UNKNOWN": "1", "CLOCK_AHEAD": "5", "TOO_MANY_REQUESTS": "1"}
+RETRY_AFTER = {
+    **dict.fromkeys(("NOT_YET_KNOWN", "UNAVAILABLE", "OUTCOME_UNKNOWN", "TOO_MANY_REQUESTS", "TOO_MANY_CONNECTIONS"), "1"),
+    "CLOCK_AHEAD": "5",
+}
 """Seconds after which the same request may succeed."""
 
 
@@ -139,6 +142,12 @@ class UnsupportedMediaType(Problem):
     status = 415
 
 
+class MisdirectedRequest(Problem):
+    """The request is for another host."""
+
+    status = 421
+
+
 class Unprocessable(Problem):
     """The request can be parsed, but its content is wrong."""
 
@@ -196,7 +205,7 @@ STATUSES: Mapping[int, type[Problem]] = {
     kind.status: kind
     for kind in (
         *(BadRequest, Unauthorised, Forbidden, NotFound, Conflict),
-        *(TooLarge, UnsupportedMediaType, Unprocessable, TooManyRequests, Unavailable),
+        *(TooLarge, UnsupportedMediaType, MisdirectedRequest, Unprocessable, TooManyRequests, Unavailable),
     )
 }
 """{status: class}"""

@@ -12,6 +12,8 @@ from shared.problems.errors import BadRequest, FieldError, Problem, Unprocessabl
 SOURCES = frozenset({"body", "query", "path", "header", "cookie"})
 MOST_ERRORS = 50
 HARMLESS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", re.ASCII)
+WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
+NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 MANY_DIGITS = re.compile(r"\d{6}")
 HIDDEN = "?"
 
@@ -114,6 +116,25 @@ def _code(kind: str, context: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]
     if code == "NOT_ONE_OF":
         return code, {"expected": str(context.get("expected") or context.get("expected_tags") or "")}
     return code, {"limit": limit, "most": limit}
+
+
+def require_numbers(values: Mapping[str, str], parameters: Mapping[str, Mapping[str, Any]]) -> None:
+    """Numbers of a query have the form of JSON: what pydantic reads as numbers besides (`1_0`, `+1`, ` 1`, `1.0`) is refused.
+
+    `parameters`: {name: its object in the OpenAPI document}. Raises NOT_A_WHOLE_NUMBER, NOT_A_NUMBER (422).
+    """
+    errors = []
+    for name, value in values.items():
+        schema = parameters[name]["schema"]
+        kinds = {one.get("type") for one in (schema, *schema.get("anyOf", ()))}
+        if "string" in kinds:
+            continue
+        if "integer" in kinds and not WHOLE_NUMBER.fullmatch(value):
+            errors.append(FieldError("NOT_A_WHOLE_NUMBER", name))
+        elif "number" in kinds and not NUMBER.fullmatch(value):
+            errors.append(FieldError("NOT_A_NUMBER", name))
+    if errors:
+        raise Unprocessable(errors=errors)
 
 
 def _once(errors: Sequence[FieldError]) -> list[FieldError]:

@@ -39,7 +39,7 @@ RESIDENT_ID = re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[\dXx]|\d{15})(?![0-9A-Za-z]
 SHORTEST_RESIDENT_ID = 15
 QUIET = {"aiokafka": logging.WARNING, "httpx": logging.WARNING, "httpcore": logging.WARNING, "uvicorn.access": logging.CRITICAL}
 DEEPEST = 12
-"""Innermost frames of a traceback that are kept."""
+"""Innermost frames of a traceback that are kept; levels of a value."""
 
 
 def setup_logs(level: str, service: str, role: str) -> None:
@@ -94,7 +94,31 @@ class Output:
 
 
 def _serialise(event: Any, **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(event, enc_hook=str).decode()
+    except Exception:
+        # A line that cannot be written must not fail what it tells of: values may come from a client.
+        return msgspec.json.encode(writable(event)).decode()
+
+
+def writable(value: Any, depth: int = 0) -> Any:
+    """The value as JSON that every reader takes: lone surrogates are escaped, numbers past 64 bits and what has no text are named."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else f"integer of {value.bit_length()} bits"
+    if isinstance(value, dict | list | tuple | set | frozenset) and depth >= DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return {str(writable(key, depth + 1)): writable(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [writable(inner, depth + 1) for inner in value]
+    try:
+        return writable(str(value), depth)
+    except Exception:
+        return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _identity(service: str, role: str) -> structlog.typing.Processor:
@@ -117,13 +141,15 @@ def without_personal_fields(_logger: Any, _method: str, event: MutableMapping[st
     return event
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return RESIDENT_ID.sub("…", value) if len(value) >= SHORTEST_RESIDENT_ID else value
+    if isinstance(value, dict | list | tuple) and depth >= DEEPEST:
+        return "…"
     if isinstance(value, dict):
-        return {key: _clean(inner) for key, inner in value.items() if str(key).lower() not in PERSONAL}
+        return {key: _clean(inner, depth + 1) for key, inner in value.items() if str(key).lower() not in PERSONAL}
     if isinstance(value, list | tuple):
-        return [_clean(inner) for inner in value]
+        return [_clean(inner, depth + 1) for inner in value]
     return value
 
 

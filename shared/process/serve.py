@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -29,20 +29,18 @@ from shared.process.settings import MigrationSettings, ServiceSettings, Settings
 from shared.process.telemetry import setup_traces
 
 if TYPE_CHECKING:
-    import uvicorn
+    from shared.process.web_server import WebServer
 
 Role: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 
 API = "api"
 MIGRATE = "migrate"
 GRACE = 4.0
-"""Seconds from a signal until roles that have not ended are cancelled."""
+"""Seconds from a signal until roles that have not ended are cancelled; open responses have a second less (web_server.py)."""
 LAST_GRACE = 1.0
 """Seconds that a cancelled role has to end."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
-CONNECTION_GRACE = 3
-"""Seconds of GRACE that open responses have to end."""
 
 log = structlog.get_logger()
 
@@ -142,7 +140,7 @@ async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: 
         tasks[asyncio.create_task(_as_coroutine(role, stop), name=name)] = name
     server = None
     if listener is not None:
-        server = _server(wiring.api(settings), stop)
+        server = _server(wiring.api(settings), settings, stop)
         tasks[asyncio.create_task(server.serve(sockets=[listener]), name=API)] = API
     beating = asyncio.create_task(_heartbeat(settings.heartbeat)) if settings.heartbeat is not None else None
     # What is loaded now stays for ever: exempt it from garbage collection.
@@ -197,25 +195,10 @@ def _flush() -> None:
         shut()
 
 
-def _server(app: Any, stop: asyncio.Event) -> uvicorn.Server:
-    """The web server, without its own signal handlers. `app.state.stopping` is set by the signal, and ends open streams."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
+def _server(app: Any, settings: ServiceSettings, stop: asyncio.Event) -> WebServer:
+    """The web server. `app.state.stopping` is set by the signal, and ends open streams."""
+    from shared.process.connections import ConnectionLimits
+    from shared.process.web_server import web_server
 
     app.state.stopping = stop
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=CONNECTION_GRACE,
-        timeout_keep_alive=30,
-    )
-    return Server(config)
+    return web_server(app, ConnectionLimits(per_peer=settings.connections_per_peer), settings.trusted_proxies)

@@ -5,6 +5,7 @@ A service extends `ServiceSettings` in its settings.py. Nothing else in `shared`
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -95,6 +96,15 @@ def _names(value: Any) -> Any:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+def _networks(value: list[str]) -> list[str]:
+    for network in value:
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise ValueError("holds addresses and networks such as 10.0.0.0/8") from None
+    return value
+
+
 def _fault(value: Any) -> Any:
     return Fault.parse(value) if isinstance(value, str) else value
 
@@ -114,6 +124,8 @@ MoreCodes = Annotated[dict[str, dict[str, Named]], NoDecode, BeforeValidator(_mo
 """`{list: {code: its names}}` that a deployment adds to the closed lists of shared/contracts/codes.py (docs/codes.md)."""
 Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 """Names, comma-separated."""
+Proxies = Annotated[list[str], NoDecode, BeforeValidator(_names), AfterValidator(_networks)]
+"""Addresses and networks, comma-separated."""
 
 
 class ServiceSettings(BaseSettings):
@@ -161,6 +173,13 @@ class ServiceSettings(BaseSettings):
     a Kafka group are removed at once, instead of after the session timeout."""
     close_days: bool = True
     """Whether a source publishes `day-closed`. Off in a roll-out until every reader knows the type."""
+    hosts: Names = []
+    """Host names (without port) under which clients reach the service; requests with another one are refused. Empty: any. No answer depends
+    on the name that a client sends."""
+    connections_per_peer: int = Field(1024, ge=0)
+    """Open connections of one address (of an IPv6 network of 64 bits); 0: any number. Does not apply to `trusted_proxies`."""
+    trusted_proxies: Proxies = []
+    """Addresses and networks of the reverse proxies before the service, whose X-Forwarded-For names the client."""
     rate_per_second: float = Field(2000, gt=0)
     """Requests per second of one client, sustained."""
     rate_burst: int = Field(10_000, ge=1)

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
+from shared.contracts.ids import uuid_of
 from shared.contracts.services import SERVICES, Service
 from shared.directory import not_yet_known, store
 from shared.directory.known import Known
@@ -66,7 +67,7 @@ def enterprise_of(subject: str) -> UUID | None:
     """The enterprise of a stream; None if it is another kind of stream or no UUID."""
     kind, _, key = subject.partition("/")
     try:
-        return UUID(key) if kind == KIND else None
+        return uuid_of(key) if kind == KIND else None
     except ValueError:
         return None
 

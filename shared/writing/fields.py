@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from shared.contracts.codes import CodeList
 from shared.problems.personal import holds_resident_number
-from shared.problems.texts import CONTROL, shows_nothing
+from shared.problems.texts import CONTROL, code_form, shows_nothing
 
 Reader: TypeAlias = Callable[[Any], Any]
 
@@ -31,8 +31,8 @@ class Wrong(ValueError):
 def day(value: Any) -> date:
     """A date `YYYY-MM-DD`. Raises INVALID_DATE."""
     try:
-        if isinstance(value, str) and ISO_DAY.fullmatch(value):
-            return date.fromisoformat(value)
+        if isinstance(value, str) and ISO_DAY.fullmatch(text := code_form(value)):
+            return date.fromisoformat(text)
     except ValueError:
         pass
     raise Wrong("INVALID_DATE")
@@ -47,6 +47,12 @@ def text(form: re.Pattern[str], code: str = "INVALID_VALUE") -> Reader:
         raise Wrong(code)
 
     return read
+
+
+def normal(form: re.Pattern[str], problem: str = "INVALID_VALUE") -> Reader:
+    """A text of this form, in its normal form (`code_form`): blanks around it and full-width characters make no other. Raises `problem`."""
+    read_text = text(form, problem)
+    return lambda value: read_text(code_form(value) if isinstance(value, str) else value)
 
 
 def name(value: Any) -> str:
@@ -67,9 +73,9 @@ def name(value: Any) -> str:
 
 
 def area_code(value: Any) -> str:
-    """The code of a division or park. Raises BAD_AREA_CODE, HOLDS_RESIDENT_NUMBER."""
-    if isinstance(value, str) and AREA_CODE.fullmatch(value):
-        return impersonal(value)
+    """The code of a division or park, in its normal form. Raises BAD_AREA_CODE, HOLDS_RESIDENT_NUMBER."""
+    if isinstance(value, str) and AREA_CODE.fullmatch(code := code_form(value)):
+        return impersonal(code)
     raise Wrong("BAD_AREA_CODE")
 
 
@@ -86,12 +92,12 @@ def optional(reader: Reader) -> Reader:
 
 
 def whole_number(value: Any) -> int:
-    """A whole number from 0 on. Raises NOT_A_WHOLE_NUMBER, BELOW_ZERO."""
-    if type(value) is not int:
+    """A whole number from 0 on; in JSON 40, 40.0 and 4e1 are one. Raises NOT_A_WHOLE_NUMBER, BELOW_ZERO."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
         raise Wrong("NOT_A_WHOLE_NUMBER")
     if value < 0:
         raise Wrong("BELOW_ZERO")
-    return value
+    return int(value)
 
 
 def code(codes: CodeList) -> Reader:

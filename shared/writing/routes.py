@@ -10,14 +10,14 @@ from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.contracts.codes import CORRECTING
 from shared.directory import seen
 from shared.directory.visibility import Sight
-from shared.http.answers import Created, EventsAnswer, created
+from shared.http.answers import Created, EventsAnswer, KeysAnswer, created, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
@@ -46,6 +46,8 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 MOST_ITEMS = 500
+MOST_KEYS = 500
+Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
 After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
@@ -109,6 +111,7 @@ def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> API
         _add_command(router, table, command)
     _add_corrections(router, table)
     _add_batch(router, table)
+    _add_keys(router, table)
     if events is not None:
         _add_events(router, table, events)
     return router
@@ -180,7 +183,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
         response_model=Created,
         response_description=_done(table.service),
         tags=list(command.tags),
-        openapi_extra=of_commands(table.service, with_id=path_id is not None),
+        openapi_extra=of_commands(table.service, noun=path_id.removesuffix("_id") if path_id else None),
     )
 
 
@@ -196,7 +199,7 @@ def _done(service: str) -> str:
 
 
 def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
-    refusals = of_commands(table.service, with_id=False)
+    refusals = of_commands(table.service)
     done = _done(table.service)
 
     @router.post(
@@ -258,6 +261,36 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
     router.add_api_route(
         "/batch", endpoint, methods=["POST"], response_class=Response, tags=["batch"], openapi_extra={**batch.openapi, **of_batches()}
     )
+
+
+class KeysBody(Body):
+    """Idempotency keys of the caller."""
+
+    keys: list[Key] = Field(
+        min_length=1, max_length=MOST_KEYS, description="Idempotency keys that the caller has used.", examples=[["enterprises/A-17"]]
+    )
+
+
+def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
+    @router.post("/keys", response_model=KeysAnswer, tags=["batch"])
+    async def look_up_keys(request: Request, caller: CallerOf, body: KeysBody) -> Response:
+        """What the caller's idempotency keys answered, so that a later command can name what an earlier one made. Changes nothing.
+
+        As with a repeat, the caller needs the grants that the command needed; without them a key is not known.
+        """
+        caller.require(f"{table.service}:write")
+        keys, context = await _keys_of(request), request.app.state.context
+        async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+            found = await idempotency.results(conn, keys, caller.client, body.keys)
+            known = [(key, found[key]) for key in dict.fromkeys(body.keys) if key in found]
+            work = carrying_out(table, context, caller.areas, actor_of(caller))
+            refused = await work.repeats(conn, [result for _, result in known])
+        items = [
+            {"key": key, "id": result.id, "subject": result.subject, "sequence": result.sequence, "event_ids": result.event_ids}
+            for (key, result), refusal in zip(known, refused, strict=True)
+            if refusal is None
+        ]
+        return json_response({"items": items})
 
 
 def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:

@@ -180,6 +180,8 @@ class CommandKind(Generic[C, W]):
     """Raises a Problem unless the caller may do this on what is there."""
     decide: Callable[[W, C, date], Decision]
     """Pure: `(world, command, today)` → facts. Raises a Problem."""
+    rows: str = ""
+    """KIND of `./parkunion import` whose rows are this command. Left out: the op in the plural, with an s."""
     date: str | None = None
     """The command's business date, checked first (1900-01-01 to today). None: `decide` checks it."""
     scope: str | None = None
@@ -197,6 +199,8 @@ class CommandKind(Generic[C, W]):
     def __post_init__(self) -> None:
         if self.body is BaseModel:
             object.__setattr__(self, "body", _body_of(self.kind, self.path_id))
+        if not self.rows:
+            object.__setattr__(self, "rows", f"{self.op}s")
         object.__setattr__(self, "lists", lists_of(self.body))
 
     @property

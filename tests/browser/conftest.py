@@ -35,6 +35,10 @@ class Wire:
     _cut: bool = False
     _refuses: bool = False
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    _flows: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._flows.set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._cut:
@@ -58,6 +62,7 @@ class Wire:
             while data := await reader.read(65536):
                 if heads is not None and data.startswith(b"GET "):
                     heads.append(data.decode("latin-1"))
+                await self._flows.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()
@@ -73,9 +78,14 @@ class Wire:
         self.cut()
         self._cut, self._refuses = False, True
 
+    def freeze(self) -> None:
+        """Everything stays open, and nothing is let through any more."""
+        self._flows.clear()
+
     def mend(self) -> None:
-        """New connections are let through again."""
+        """New connections are let through again, and what is held back."""
         self._cut = self._refuses = False
+        self._flows.set()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

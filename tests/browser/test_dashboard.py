@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, Page, expect
 
+from shared.contracts.ids import uuid7
+from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.contracts.registry import EnterpriseRegistered
 from tests.browser.city import City, build_city, join
 from tests.browser.conftest import LABELS, Wire, logged_in
@@ -53,7 +56,18 @@ def pages_of(city: City) -> tuple[str, ...]:
     key = next(key for listed in city.enterprises.values() for key in listed if key in city.unions)
     explanation = "/explain?measure=unit_founding_rate_all&area=C01"
     lag = "/explain?measure=founding_lag&area=C01"
-    return ("/areas/C01", f"/areas/{park}", f"/enterprises/{key}", explanation, lag, "/age", "/areas/NOWHERE", "/login?code=used")
+    return (
+        "/areas/C01",
+        f"/areas/{park}",
+        "/areas/C01?known_at=2020-01-01",
+        "/findings/HEADCOUNT_UNKNOWN?area=C01",
+        f"/enterprises/{key}",
+        explanation,
+        lag,
+        "/age",
+        "/areas/NOWHERE",
+        "/login?code=used",
+    )
 
 
 async def test_every_number_on_a_page_is_the_apis(browser: Browser, server: MetricsServer, city: City) -> None:
@@ -90,7 +104,7 @@ async def test_a_member_appears_without_reload_and_after_a_broken_line(
     await expect(page.locator(f'tr[data-row="{park}"] [data-rate^="worker"]')).to_have_text(percent(row["worker_joining_rate_all"]))
     seen = await page.get_attribute("#live", "data-shown")
     wire.cut()
-    await expect(page.locator("#age[data-stale=DISCONNECTED]")).to_have_text("Disconnected, trying again")
+    await expect(page.locator("#age[data-stale=DISCONNECTED]")).to_contain_text("Disconnected, trying again · ")
     join(server.metrics, city, key, 3, "2026-02-03")
     await server.metrics.fold()
     wire.mend()
@@ -112,6 +126,57 @@ async def test_a_member_appears_without_reload_and_after_a_broken_line(
     assert await page.evaluate("window.same")
 
 
+MOMENTS = """() => {
+    window.moments = [];
+    const look = () => window.moments.push([...document.querySelectorAll('.headline [data-count="members"], tr [data-label="Members"]')]
+        .map(one => one.textContent.trim()).join(" "));
+    new MutationObserver(look).observe(document.getElementById("live"), { subtree: true, childList: true, characterData: true });
+}"""
+"""Writes down, at each change, the members of the headline and of every row."""
+
+
+async def test_headline_and_rows_are_of_one_moment(browser: Browser, server: MetricsServer, city: City) -> None:
+    """From one push, also on a park's page, whose rows are enterprises."""
+    page = (await logged_in(browser, server, language="en")).pages[0]
+    park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
+    await page.goto(f"/areas/{park}")
+    await expect(page.locator("#live[data-connected]")).to_be_attached()
+    await page.evaluate(MOMENTS)
+    row, total = page.locator(f'tr[data-row="{key}"] [data-label="Members"]'), page.locator('.headline [data-count="members"]')
+    before, all_before = int(await row.inner_text()), int(await total.inner_text())
+    join(server.metrics, city, key, 2, "2026-02-02")
+    await server.metrics.fold()
+    await expect(row).to_have_text(str(before + 2))
+    await expect(total).to_have_text(str(all_before + 2))
+    for moment in await page.evaluate("window.moments"):
+        headline, *rows = map(int, moment.split())
+        assert headline == sum(rows), "a page that shows two moments"
+    assert all_before + 2 in {int(moment.split()[0]) for moment in await page.evaluate("window.moments")}
+
+
+async def test_a_visit_appears_although_it_counts_nowhere(browser: Browser, server: MetricsServer, city: City) -> None:
+    page = (await logged_in(browser, server, language="en")).pages[0]
+    park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed)
+    await page.goto(f"/areas/{park}")
+    await expect(page.locator("#live[data-connected]")).to_be_attached()
+    before = await page.locator("#recent").get_by_text("Visit").count()
+    said = VisitMade(visit_id=uuid7(), enterprise_id=key, purpose=VisitPurpose.RIGHTS)
+    server.metrics.append(f"enterprise/{key}", said, "2026-02-02")
+    await server.metrics.fold()
+    await expect(page.locator("#recent").get_by_text("Visit")).to_have_count(before + 1)
+
+
+async def test_a_page_that_hears_nothing_says_so_by_its_own_clock(browser: Browser, server: MetricsServer, city: City, wire: Wire) -> None:
+    page = (await logged_in(browser, server, url=wire.url, language="en")).pages[0]
+    await page.goto("/areas/C01")
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago")
+    wire.freeze()
+    await expect(page.locator("#age[data-stale=SILENT]")).to_contain_text("No news from the server · ", timeout=12_000)
+    await expect(page.locator("#age")).to_contain_text(re.compile("· 1[0-9] s ago"), timeout=20_000)
+    wire.mend()
+    await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago", timeout=10_000)
+
+
 async def test_the_page_says_how_old_its_data_is(browser: Browser, databases: list[Database]) -> None:
     async with server_of(databases[1], fresh=False) as server:
         await build_city(server.metrics, scale=80)
@@ -120,7 +185,7 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, databases: li
         await page.goto("/areas/C01")
         await expect(page.locator("#age:not([data-stale])")).to_contain_text("s ago")
         await server.metrics.pool.execute("UPDATE shards SET current_at = parkunion_now() - interval '1 hour'")
-        await expect(page.locator("#age[data-stale=KAFKA_UNREACHABLE]")).to_contain_text("Kafka unreachable since", timeout=15_000)
+        await expect(page.locator("#age[data-stale=KAFKA_UNREACHABLE]")).to_contain_text("the message log does not answer", timeout=15_000)
         assert 'data-stale="KAFKA_UNREACHABLE"' in await (await page.request.get("/areas/C01")).text()
         # And until when days are closed, as soon as another one is.
         await expect(page.locator("#closed")).to_have_text("—")
@@ -130,7 +195,7 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, databases: li
         assert "Final: the day as known is closed" in text
         assert "data-provisional" not in text
         assert 'data-provisional="DAY_NOT_CLOSED' in await (await page.request.get("/areas/C01?known_at=2026-01-03")).text()
-        assert "所知之日尚未结账" in await (await page.request.get("/areas/C01?known_at=2026-01-03&lang=zh")).text()
+        assert "该日尚未结账" in await (await page.request.get("/areas/C01?known_at=2026-01-03&lang=zh")).text()
         await page.context.close()
 
 
@@ -197,9 +262,9 @@ async def test_refusals_are_pages_in_the_chosen_language(server: MetricsServer, 
             for address, status, word in (
                 ("/areas/C01B?", 403, ""),
                 ("/explain?measure=units&area=C01B&", 403, ""),
-                ("/areas/C01A?as_of=nonsense&", 422, "as_of"),
-                ("/areas/C01A?as_of=1899-12-31&", 422, "as_of"),
-                ("/areas/C01A?known_at=2999-01-01&", 422, "known_at"),
+                ("/areas/C01A?as_of=nonsense&", 422, {"zh": "截至业务日期", "en": "As of business date"}[lang]),
+                ("/areas/C01A?as_of=1899-12-31&", 422, "1900-01-01"),
+                ("/areas/C01A?known_at=2999-01-01&", 422, {"zh": "按此日所知", "en": "As known on"}[lang]),
                 ("/login?code=expired&", 401, ""),
             ):
                 answer = await http.get(f"{address}lang={lang}")

@@ -66,6 +66,11 @@ def figures(kept: Path) -> list[dict[str, Any]]:
     return answers
 
 
+def without_findings(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as the releases before had them: without what is odd about their data."""
+    return [{name: value for name, value in row.items() if name != "findings"} for row in rows]
+
+
 def _rate_in_full(value: dict[str, Any]) -> dict[str, Any]:
     """0.1 and 0.2 named the parts of a rate `n` and `d`."""
     names = {"n": "numerator", "d": "denominator"}
@@ -96,7 +101,7 @@ async def test_the_rows_still_answer_what_they_answered(kept: Path, restored: di
         client.headers["Accept-Language"] = "zh"
         for answer in figures(kept):
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
-            assert found["rows"] == answer["rows"], answer["params"]
+            assert without_findings(found["rows"]) == answer["rows"], answer["params"]
             assert "provisional" not in answer or found["provisional"] == answer["provisional"], answer["params"]
 
 
@@ -121,9 +126,11 @@ async def test_the_events_fold_to_the_same_figures(kept: Path, database: NewData
         await metrics.fold_batch(0, said[start : start + 200])
     async with server_of(fresh) as server, server.client() as client:
         client.headers["Accept-Language"] = "zh"
-        for answer in figures(kept):
+        today = str(await pool.fetchval("SELECT (parkunion_now() AT TIME ZONE 'Asia/Shanghai')::date"))
+        # The kept figures are of a turned clock; what will be known on a day to come cannot be asked.
+        for answer in [answer for answer in figures(kept) if answer["params"].get("known_at", today) <= today]:
             found = (await client.get(answer.get("path", "/v1/coverage"), params=answer["params"])).raise_for_status().json()
-            assert found["rows"] == answer["rows"], answer["params"]
+            assert without_findings(found["rows"]) == answer["rows"], answer["params"]
     pool.terminate()
 
 

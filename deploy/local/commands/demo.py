@@ -39,6 +39,8 @@ from samples.city import Scenario
 from samples.files import UnusableFileError
 from shared.process.clock import utc_now
 
+MOST_WARNINGS = 10
+"""Warnings of the APIs that are shown; the others stand in the file that the output names."""
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 REFRESH_PAUSE = 2.0
 SETTLE_PAUSE = 0.25
@@ -262,7 +264,7 @@ class _Demo:
             await asyncio.sleep(SETTLE_PAUSE)
 
     def _print_result(self, result: ImportResult, answer: dict[str, Any]) -> None:
-        print_result(self._stack, self._source, result)
+        print_result(self._stack, self._source, result, most_warnings=MOST_WARNINGS)
         console = result_console()
         console.print(self._table(answer, width=console.width))
         if not self._options.exits:

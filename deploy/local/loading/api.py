@@ -47,6 +47,7 @@ class RequestDeniedError(UserError):
     """The service refuses the request as a whole."""
 
     def __init__(self, service: str, answer: httpx.Response) -> None:
+        self.status = answer.status_code
         self.problem = _problem(answer)
         errors = self.problem.get("errors") or [{}]
         zh = "；".join(_message(error, "zh") for error in errors) or str(answer.status_code)
@@ -85,6 +86,17 @@ class Apis:
         """The JSON of a GET. Raises RequestDeniedError, UserError."""
         answer = await self._retry(service, lambda: self._request("GET", service, path, params=dict(params or {}), headers=headers))
         return msgspec.json.decode(answer.content)
+
+    async def exists(self, service: str, path: str) -> bool:
+        """Whether a GET finds something. Raises RequestDeniedError, UserError."""
+        try:
+            await self.get(service, path)
+        except RequestDeniedError as denied:
+            # An id that is none is answered 422.
+            if denied.status in (404, 422):
+                return False
+            raise
+        return True
 
     async def text(self, service: str, path: str, params: Mapping[str, Any], headers: Mapping[str, str]) -> str:
         """The text of a GET, with its byte order mark. Raises RequestDeniedError, UserError."""

@@ -1,25 +1,34 @@
-"""Sends lines to `POST /v1/batch` in full batches. Lines that refer to an id not known there yet are sent again after a pause."""
+"""Sends lines to `POST /v1/batch` in full batches. Lines that refer to what is not known there yet are sent again after a pause.
+
+A service says so itself of an id (`NOT_YET_KNOWN`), which holds the time at which it was made. Of the code of an area it cannot know whether the
+registry's event is still on its way: it refuses the line, and the sender asks the registry before it believes that (`MAY_FOLLOW`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 
-from deploy.local.errors import UserError
 from deploy.local.loading.api import FIRST_PAUSE, IMPORT_HEADER, LONGEST_PAUSE, WAIT_TIMEOUT, Apis
+from samples.notices import Notice, Notices
 from shared.problems.errors import FieldError
+from shared.problems.texts import code_form
 
 MOST_LINES = 1000
 MOST_BYTES = 4 * 2**20
-MOST_KEPT = 1000
-"""Refusals that are kept; further ones are only counted."""
+SECOND_WAIT = 5.0
+"""Seconds to wait for what is not known yet, after WAIT_TIMEOUT has passed once in vain."""
 LATER = "NOT_YET_KNOWN"
+REGISTRY = "registry"
+MAY_FOLLOW = {"UNKNOWN_AREA": "/v1/areas", "UNKNOWN_ENTERPRISE": "/v1/enterprises"}
+"""{code of a refusal: where the registry answers whether there is such a thing}"""
 
 
 class LineAnswer(msgspec.Struct):
@@ -30,126 +39,161 @@ class LineAnswer(msgspec.Struct):
     id: str | None = None
     event_ids: list[str] = []
     problem: dict[str, Any] | None = None
+    warnings: list[dict[str, str]] = []
 
 
 class BatchLine(NamedTuple):
-    """A line to send, `content` with its newline; `row` is the line of the file."""
+    """A line to send, `content` with its newline; `row` is the line of the file, `name` the key by which the file knows it."""
 
     op: str
     row: int | None
     content: bytes
+    name: str | None = None
 
 
 _answers = msgspec.json.Decoder(LineAnswer)
 _encode = msgspec.json.Encoder().encode
 
 
-def batch_line(op: str, key: str, body: dict[str, Any], row: int | None) -> BatchLine:
+def batch_line(op: str, key: str, body: dict[str, Any], row: int | None, name: str | None = None) -> BatchLine:
     """A command as a line."""
-    return BatchLine(op, row, _encode({"op": op, "key": key, "body": body}) + b"\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a row was refused; `row` is the line of the file."""
-
-    row: int | None
-    op: str
-    field: str | None
-    code: str
-    zh: str
-    en: str
-
-    @classmethod
-    def of(cls, error: FieldError, op: str) -> Refusal:
-        """From an error of a row's form."""
-        messages = error.as_dict()
-        return cls(error.row, op, error.field, error.code, messages["message_zh"], messages["message_en"])
+    return BatchLine(op, row, _encode({"op": op, "key": key, "body": body}) + b"\n", name)
 
 
 @dataclass(slots=True)
 class ImportResult:
-    """The outcome of an import: accepted and refused lines per op (a repeat counts as accepted), and the refusals."""
+    """The outcome of an import: accepted and refused lines per op (a repeat counts as accepted), and what there is to say about rows."""
 
     accepted: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    refusals: list[Refusal] = field(default_factory=list)
+    notices: Notices = field(default_factory=Notices)
 
-    def refuse(self, refusals: Sequence[Refusal], op: str, count: int = 1) -> None:
+    def refuse(self, errors: Iterable[FieldError], op: str, count: int = 1) -> None:
         """Count `count` refused lines of `op`."""
         self.refused[op] += count
-        self.refusals += refusals[: max(0, MOST_KEPT - len(self.refusals))]
+        self.notices.add(Notice.of(error, op) for error in errors)
 
 
 def _ignore_progress(_op: str, _count: int) -> None:
     """No progress display."""
 
 
-class Sender:
-    """Sends under one import id, at most `at_once` requests in flight. `on_progress` gets (op, number of lines) that are settled."""
+Made: TypeAlias = Callable[[str, BatchLine, LineAnswer], None]
+"""Gets (service, line, answer) of every line that was taken."""
 
-    def __init__(self, apis: Apis, import_id: str, *, at_once: int = 3, on_progress: Callable[[str, int], None] = _ignore_progress) -> None:
-        self.result = ImportResult()
+
+class Sender:
+    """Sends under one import id, at most `at_once` requests in flight.
+
+    `on_progress` gets (op, number of lines) that are settled, `on_made` what was taken; `notices` are those of the file itself.
+    """
+
+    def __init__(
+        self,
+        apis: Apis,
+        import_id: str,
+        *,
+        at_once: int = 3,
+        on_progress: Callable[[str, int], None] = _ignore_progress,
+        on_made: Made | None = None,
+        notices: Notices | None = None,
+    ) -> None:
+        self.result = ImportResult(notices=Notices() if notices is None else notices)
         self._apis = apis
         self._headers = {IMPORT_HEADER: import_id}
         self._slots = asyncio.Semaphore(at_once)
         self._on_progress = on_progress
+        self._on_made = on_made
+        self._registered: set[str] = set()
+        self._patience = WAIT_TIMEOUT
 
-    async def send(self, service: str, lines: Sequence[BatchLine], known: frozenset[str] = frozenset()) -> list[LineAnswer | None]:
+    async def send(
+        self, service: str, lines: Sequence[BatchLine], known: frozenset[str] = frozenset(), pass_on: frozenset[str] = frozenset()
+    ) -> list[LineAnswer | None]:
         """Send lines in order; per line the answer, None if it was refused or exists already. Raises UserError.
 
-        `known`: problem codes which mean that the entity exists already; they count as accepted.
+        A line that refers to what the service does not learn in time is refused like any other. `known`: problem codes which mean that the
+        entity exists already; they count as accepted. `pass_on`: codes of refusals that are answered to the caller, and not counted.
         """
         answers: list[LineAnswer | None] = []
         for start, end in _slices(lines):
-            answers += await self._send_batch(service, lines[start:end], known)
+            answers += await self._send_batch(service, lines[start:end], known, pass_on)
         return answers
 
-    async def _send_batch(self, service: str, lines: Sequence[BatchLine], known: frozenset[str]) -> list[LineAnswer | None]:
+    async def _send_batch(
+        self, service: str, lines: Sequence[BatchLine], known: frozenset[str], pass_on: frozenset[str]
+    ) -> list[LineAnswer | None]:
         answers: list[LineAnswer | None] = [None] * len(lines)
         open_lines = list(range(len(lines)))
-        pause, deadline = FIRST_PAUSE, time.monotonic() + WAIT_TIMEOUT
+        pause, deadline = FIRST_PAUSE, time.monotonic() + self._patience
         while True:
             async with self._slots:
                 content = await self._apis.post_lines(service, b"".join([lines[n].content for n in open_lines]), self._headers)
-            waiting: list[int] = []
-            settled: Counter[str] = Counter()
-            for n, answer in zip(open_lines, _answers.decode_lines(content), strict=True):
-                if answer.problem is not None and answer.problem["code"] == LATER:
-                    waiting.append(n)
-                    continue
-                op = lines[n].op
-                settled[op] += 1
-                if answer.problem is None:
-                    answers[n] = answer
-                elif answer.problem["code"] not in known:
-                    self.result.refuse(_refusals(answer.problem, op, lines[n].row), op)
-                    continue
-                self.result.accepted[op] += 1
-            for op, count in settled.items():
+            given = dict(zip(open_lines, _answers.decode_lines(content), strict=True))
+            waiting = [n for n, answer in given.items() if await self._may_follow(service, lines[n], answer)]
+            settled = set(given) - set(waiting)
+            if settled:
+                pause, deadline = FIRST_PAUSE, time.monotonic() + self._patience
+            elif time.monotonic() > deadline:
+                # What comes after it has the same fate, or hardly any to wait for.
+                self._patience = min(self._patience, SECOND_WAIT)
+                settled, waiting = set(given), []
+            passed = {n for n in settled if (problem := given[n].problem) is not None and problem["code"] in pass_on}
+            for n in sorted(settled):
+                answers[n] = given[n] if n in passed else self._settle(service, lines[n], given[n], known)
+            for op, count in Counter(lines[n].op for n in settled - passed).items():
                 self._on_progress(op, count)
             if not waiting:
                 return answers
-            if len(waiting) < len(open_lines):
-                pause, deadline = FIRST_PAUSE, time.monotonic() + WAIT_TIMEOUT
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"{service} 在 {WAIT_TIMEOUT:.0f} 秒内仍未获知所引用的登记;请看 ./parkunion status,之后重新执行即可继续",
-                    f"{service} did not learn of what is referred to for {WAIT_TIMEOUT:.0f} s; see ./parkunion status, then run this again",
-                )
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             open_lines = waiting
 
-    def refuse(self, op: str, refusals: Sequence[Refusal]) -> None:
+    def _settle(self, service: str, line: BatchLine, answer: LineAnswer, known: frozenset[str]) -> LineAnswer | None:
+        """Count a line; its answer if it was taken now or before."""
+        if answer.problem is None:
+            self.result.accepted[line.op] += 1
+            self.result.notices.add(_notice(line, warning, warning=True) for warning in answer.warnings)
+            if self._on_made is not None:
+                self._on_made(service, line, answer)
+            return answer
+        if answer.problem["code"] in known:
+            self.result.accepted[line.op] += 1
+            return None
+        errors = answer.problem.get("errors") or [{}]
+        self.result.refused[line.op] += 1
+        self.result.notices.add(_notice(line, {"code": answer.problem["code"], **error}) for error in errors)
+        return None
+
+    async def _may_follow(self, service: str, line: BatchLine, answer: LineAnswer) -> bool:
+        """Whether the line was refused only because the service has not read yet what the registry has recorded."""
+        if answer.problem is None or service == REGISTRY:
+            return False
+        if answer.problem["code"] == LATER:
+            return True
+        route = MAY_FOLLOW.get(answer.problem["code"])
+        name = (answer.problem.get("errors") or [{}])[0].get("field")
+        if route is None or name is None:
+            return False
+        given = msgspec.json.decode(line.content)["body"].get(name)
+        things = [code_form(thing) for thing in (given if isinstance(given, list) else [given]) if isinstance(thing, str)]
+        return bool(things) and all([await self._is_registered(route, thing) for thing in things])
+
+    async def _is_registered(self, route: str, thing: str) -> bool:
+        path = f"{route}/{quote(thing, safe='')}"
+        if path not in self._registered and await self._apis.exists(REGISTRY, path):
+            self._registered.add(path)
+        return path in self._registered
+
+    def refuse(self, op: str, errors: Iterable[FieldError]) -> None:
         """A line is not sent because of its own errors."""
-        self.result.refuse(refusals, op)
+        self.result.refuse(errors, op)
         self._on_progress(op, 1)
 
     def skip(self, op: str, row: int | None, count: int, what: str) -> None:
         """`count` lines are not sent because an entity (`what`) that they refer to was refused."""
         if count:
-            self.result.refuse([Refusal.of(FieldError("NOT_LOADED_BEFORE_IT", None, row, {"what": what}), op)], op, count)
+            self.result.refuse([FieldError("NOT_LOADED_BEFORE_IT", None, row, {"what": what})], op, count)
             self._on_progress(op, count)
 
 
@@ -165,9 +209,5 @@ def _slices(lines: Sequence[BatchLine]) -> Iterator[tuple[int, int]]:
         yield start, len(lines)
 
 
-def _refusals(problem: dict[str, Any], op: str, row: int | None) -> list[Refusal]:
-    errors = problem.get("errors") or [{}]
-    return [
-        Refusal(row, op, error.get("field"), error.get("code", problem["code"]), error.get("message_zh", ""), error.get("message_en", ""))
-        for error in errors
-    ]
+def _notice(line: BatchLine, said: Mapping[str, Any], *, warning: bool = False) -> Notice:
+    return Notice(line.row, line.op, said.get("field"), said["code"], said.get("message_zh", ""), said.get("message_en", ""), warning)

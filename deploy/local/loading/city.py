@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from deploy.local.loading.batches import Refusal, Sender, batch_line
+from deploy.local.loading.batches import Sender, batch_line
 from deploy.local.loading.records import ALREADY_THERE
 from samples.city import Answer, City, Command, UnresolvedReferenceError, dependency_batches, quarters, with_ids
 from shared.problems.errors import FieldError
@@ -58,7 +58,7 @@ class _Loading:
     async def _send(self, commands: Sequence[Command]) -> None:
         for batch in dependency_batches(commands):
             resolved = self._resolved(batch)
-            lines = [batch_line(command.op, command.key, body, self._row[command.key]) for command, body in resolved]
+            lines = [batch_line(command.op, command.key, body, self._row[command.key], command.key) for command, body in resolved]
             answers = await self._sender.send(resolved[0][0].service, lines, ALREADY_THERE) if resolved else []
             for (command, _), answer in zip(resolved, answers, strict=True):
                 if answer is not None and answer.id is not None:
@@ -72,7 +72,7 @@ class _Loading:
                 resolved.append((command, with_ids(command.body, self._answers)))
             except UnresolvedReferenceError as unresolved:
                 error = FieldError("NOT_LOADED_BEFORE_IT", None, self._row[command.key], {"what": str(unresolved)})
-                self._sender.refuse(command.op, [Refusal.of(error, command.op)])
+                self._sender.refuse(command.op, [error])
         return resolved
 
 

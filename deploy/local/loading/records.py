@@ -30,7 +30,9 @@ async def load_areas(sender: Sender, source: str, areas: Iterable[Area], known: 
     remaining = iter(areas)
     while window := list(islice(remaining, MOST_LINES)):
         lines = [
-            batch_line("area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent}, a.row)
+            batch_line(
+                "area", f"{source}/area/{a.code}", {"code": a.code, "name": a.name, "kind": a.kind, "parent": a.parent}, a.row, a.code
+            )
             for a in window
         ]
         await sender.send("registry", lines, known)
@@ -40,7 +42,9 @@ async def load_enterprises(sender: Sender, source: str, enterprises: Iterable[En
     """Load enterprises with headcount, union and members. Raises UserError; another run continues."""
     remaining = iter(enterprises)
     windows = iter(lambda: list(islice(remaining, WINDOW)), [])
-    await run_concurrently((_load_window(sender, source, window) for window in windows), WINDOWS)
+    # One after the other, so that every enterprise is compared with those before it.
+    in_order = asyncio.Lock()
+    await run_concurrently((_load_window(sender, source, window, in_order) for window in windows), WINDOWS)
 
 
 async def run_concurrently(work: Iterable[Coroutine[Any, Any, Any]], most: int) -> None:
@@ -66,12 +70,13 @@ async def _one_done(running: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
     return pending
 
 
-async def _load_window(sender: Sender, source: str, window: Sequence[Enterprise]) -> None:
-    lines = [
-        batch_line("enterprise", f"{source}/{unit.key}", {"name": unit.name, "park": unit.park, "settled_on": unit.settled_on}, unit.row)
-        for unit in window
-    ]
-    answers = await sender.send("registry", lines)
+async def _load_window(sender: Sender, source: str, window: Sequence[Enterprise], in_order: asyncio.Lock) -> None:
+    lines = []
+    for unit in window:
+        body = {"name": unit.name, "park": unit.park, "settled_on": unit.settled_on}
+        lines.append(batch_line("enterprise", f"{source}/{unit.key}", body, unit.row, unit.key))
+    async with in_order:
+        answers = await sender.send("registry", lines)
     accepted = [(unit, answer.id) for unit, answer in zip(window, answers, strict=True) if answer and answer.id]
     for unit, answer in zip(window, answers, strict=True):
         if answer is None or answer.id is None:
@@ -88,7 +93,9 @@ async def _load_headcounts(sender: Sender, source: str, units: Sequence[tuple[En
         if report := unit.headcount:
             key = f"{source}/{unit.key}/headcount/{report.on}/{report.workers}"
             lines.append(
-                batch_line("headcount", key, {"enterprise_id": enterprise_id, "on": report.on, "workers": report.workers}, unit.row)
+                batch_line(
+                    "headcount", key, {"enterprise_id": enterprise_id, "on": report.on, "workers": report.workers}, unit.row, unit.key
+                )
             )
     await sender.send("registry", lines)
 
@@ -98,7 +105,7 @@ async def _load_unions(sender: Sender, source: str, units: Sequence[tuple[Enterp
     lines = []
     for unit, union, enterprise_id in founded:
         body = {"kind": "enterprise_union", "seat_area": unit.park, "approved_on": union.approved_on, "enterprises": [enterprise_id]}
-        lines.append(batch_line("union", f"{source}/{unit.key}/union", body, unit.row))
+        lines.append(batch_line("union", f"{source}/{unit.key}/union", body, unit.row, unit.key))
     answers = await sender.send("membership", lines)
     accepted = []
     for (unit, union, enterprise_id), answer in zip(founded, answers, strict=True):
@@ -120,4 +127,4 @@ def _member_lines(source: str, unit: Enterprise, union: Founding, enterprise_id:
     before, between, after = template.content.split(b"\\u001a")
     for n in range(1, union.members + 1):
         number = b"%d" % n
-        yield BatchLine("member", unit.row, before + number + between + number + after)
+        yield BatchLine("member", unit.row, before + number + between + number + after, f"{unit.key}/{n}")

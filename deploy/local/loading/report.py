@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from deploy.local.coverage_table import escape_formula
-from deploy.local.loading.batches import ImportResult, Refusal
+from deploy.local.loading.batches import ImportResult
 from samples.files import UnusableFileError
+from samples.notices import ROW, Notice
 from samples.records import Finding
 
 MOST_SHOWN = 200
@@ -37,32 +41,92 @@ NAMES: Mapping[str, str] = {
 def unusable_lines(path: Path, error: UnusableFileError) -> Iterator[str]:
     """Why a file cannot be used at all."""
     for field_error in error.errors:
-        yield f"{path}: {_refusal_line(Refusal.of(field_error, 'row'))}"
+        yield f"{path}: {_notice_line(Notice.of(field_error))}"
     yield "未导入任何内容 / nothing was brought in"
 
 
-def result_lines(result: ImportResult) -> Iterator[str]:
-    """The refused rows, then the counts."""
-    shown = sorted(result.refusals, key=lambda refusal: (refusal.row or 0, refusal.op))[:MOST_SHOWN]
-    for refusal in shown:
-        yield _refusal_line(refusal)
-    total = sum(result.refused.values())
-    if total > len(shown):
-        zh, en = (
-            (f"前 {len(shown)} 条", f"first {len(shown)}") if len(result.refusals) > len(shown) else (f" {len(shown)} 条", str(len(shown)))
-        )
-        yield f"…… 共 {total} 条未接受;以上为{zh}原因 / {total} were refused; above are the {en} reasons, of which one may concern several"
+def result_lines(result: ImportResult, rest: Path | None = None, most_warnings: int = MOST_SHOWN) -> Iterator[str]:
+    """The refused rows, the warnings, then the counts. After MOST_SHOWN refusals and `most_warnings` only a reference to `rest`, which has all."""
+    notices = result.notices
+    for warning, number, zh, en in (
+        (False, notices.errors, "未接受", "refused"),
+        (True, notices.warnings, "提示(已接受)", "warnings (taken)"),
+    ):
+        if not number:
+            continue
+        most = most_warnings if warning else MOST_SHOWN
+        of_kind = (notice for notice in notices if notice.warning is warning)
+        for notice in islice(of_kind, most):
+            yield _notice_line(notice)
+        if number > most:
+            by_code = ", ".join(f"{code} {count}" for code, is_warning, count in notices.counts() if is_warning is warning)
+            yield f"…… {zh}:另有 {number - most} 条未列出,共 {number} 条 / {en}: {number - most} more, {number} in all ({by_code})"
+            yield f"…… 全部见 / all of them are in {rest}" if rest else "…… 全部可用 --report FILE 写出 / --report FILE writes all of them"
     accepted = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in result.accepted.items() if count) or "0"
     refused = ", ".join(f"{NAMES[op]} {op} {count}" for op, count in result.refused.items() if count) or "0"
     yield f"已在平台中(再次执行不会重复)/ on the platform now (a second run repeats nothing): {accepted}"
     yield f"未接受,其余不受影响 / refused, without effect on the others: {refused}"
+    if notices.warnings:
+        yield f"提示,已接受,请核对 / warnings, taken all the same, please check: {notices.warnings}"
 
 
-def _refusal_line(refusal: Refusal) -> str:
-    where = [f"第 {refusal.row} 行 line {refusal.row}"] if refusal.row else []
-    where += [refusal.op] if refusal.op != "row" else []
-    where += [refusal.field] if refusal.field else []
-    return f"{' · '.join([*where, refusal.code])}: {refusal.zh} / {refusal.en}"
+def _notice_line(notice: Notice) -> str:
+    where = [f"第 {notice.row} 行 line {notice.row}"] if notice.row else []
+    where += [notice.op] if notice.op != ROW else []
+    where += [notice.field] if notice.field else []
+    where += ["提示 warning"] if notice.warning else []
+    return f"{' · '.join([*where, notice.code])}: {notice.zh} / {notice.en}"
+
+
+REPORT_COLUMNS = ("line", "op", "field", "code", "severity", "zh", "en")
+
+
+def write_report(path: Path, notices: Iterable[Notice]) -> None:
+    """All refusals and warnings by line, as CSV or, unless the name ends in .csv, as NDJSON. Raises OSError."""
+    rows = (
+        (notice.row, None if notice.op == ROW else notice.op, notice.field, notice.code, _severity(notice), notice.zh, notice.en)
+        for notice in notices
+    )
+    with RowsFile(path, REPORT_COLUMNS) as file:
+        for row in rows:
+            file.write(row)
+
+
+def _severity(notice: Notice) -> str:
+    return "warning" if notice.warning else "error"
+
+
+class RowsFile:
+    """A file of rows with these columns, written as they come: CSV (with a mark for spreadsheets), or NDJSON unless the name ends in .csv.
+
+    `-` is the standard output, as NDJSON. Raises OSError.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._table = path.suffix.lower() == ".csv"
+        self._own = str(path) != "-"
+        self._file = path.open("w", encoding="utf-8-sig" if self._table else "utf-8", newline="") if self._own else sys.stdout
+        self._writer = csv.writer(self._file)
+        if self._table:
+            self._writer.writerow(columns)
+
+    def __enter__(self) -> RowsFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own:
+            self._file.close()
+        else:
+            self._file.flush()
+
+    def write(self, row: Sequence[Any]) -> None:
+        """One row; a list is joined by blanks in CSV."""
+        if self._table:
+            cells = (" ".join(cell) if isinstance(cell, list) else "" if cell is None else cell for cell in row)
+            self._writer.writerow([escape_formula(cell) for cell in cells])
+            return
+        self._file.write(json.dumps(dict(zip(self._columns, row, strict=True)), ensure_ascii=False) + "\n")
 
 
 def finding_lines(

@@ -1,7 +1,6 @@
-"""The rows of an NDJSON import file: one JSON object per line, the body of a command of the API.
+"""The rows of an import file, NDJSON or CSV: each is the body of a command of the API, with references in the place of ids (`kinds.py`).
 
-A row may have a `key`, by which a repeat is recognised; otherwise the hash of its content is the key. An enterprise may be given by its
-id or by its unified social credit code.
+A row may have a `key`, by which a repeat is recognised and later rows name what it made; otherwise the hash of its content is the key.
 """
 
 from __future__ import annotations
@@ -10,122 +9,117 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import msgspec
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
-from samples.files import UnusableFileError, lines
-from shared.contracts.membership import UnionKind
-from shared.http.forms import AreaCode, Code, Command, Count, Day, Id, Name
-from shared.problems.errors import FieldError
+from deploy.local.loading.columns import Columns
+from deploy.local.loading.kinds import Kind, tables
+from samples.files import Table, UnusableFileError, lines
+from samples.notices import Notice, Notices
+from shared.http.requests import values_of
+from shared.problems.errors import FieldError, Problem
 from shared.problems.validation import problem_of
+from shared.writing.batch import LONGEST_LINE
+from shared.writing.fields import Wrong
 
-LONGEST_LINE = 60_000
-"""Characters; a batch takes lines of 64 KiB."""
+ROOM = 1024
+"""Bytes of a batch's line around the body, and for ids in the place of shorter references."""
 NO_ROWS = "NOT_NDJSON"
 NO_OBJECT = frozenset({"BROKEN_JSON", "NOT_AN_OBJECT"})
-
-Key = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,200}$")]
-Reference = Code
-"""An enterprise's id or credit code."""
-
-
-class Row(Command):
-    """One row; `op` and `service` are its target, `references` the fields that name enterprises."""
-
-    op: ClassVar[str]
-    service: ClassVar[str] = "registry"
-    references: ClassVar[tuple[str, ...]] = ()
-
-    key: Key | None = None
-
-
-class AreaRow(Row):
-    """A division or a park."""
-
-    op = "area"
-
-    code: AreaCode
-    name: Name
-    kind: Literal["division", "park"]
-    parent: AreaCode | None = None
-    valid_from: Day | None = None
-
-
-class HeadcountRow(BaseModel, extra="forbid"):
-    """The number of workers on a day."""
-
-    on: Day
-    workers: Count
-
-
-class EnterpriseRow(Row):
-    """An enterprise; with `headcount`, its first report."""
-
-    op = "enterprise"
-
-    name: Name
-    credit_code: Code | None = None
-    park: AreaCode
-    industry: Code | None = None
-    ownership: Code | None = None
-    settled_on: Day
-    headcount: HeadcountRow | None = None
-
-
-class UnionRow(Row):
-    """A union with the enterprises that it covers."""
-
-    op = "union"
-    service = "membership"
-    references = ("enterprises",)
-
-    kind: UnionKind
-    name: Name | None = None
-    parent_union_id: Id | None = None
-    seat_area: AreaCode
-    approved_on: Day
-    enterprises: list[Reference] = Field(default_factory=list)
-
-
-class DocumentRow(BaseModel, extra="forbid", hide_input_in_errors=True):
-    """An identity document."""
-
-    kind: Code
-    number: Code
-
-
-class MemberRow(Row):
-    """A person who joins a union."""
-
-    op = "member"
-    service = "membership"
-    references = ("enterprise_id",)
-
-    union_id: Id
-    enterprise_id: Reference
-    document: DocumentRow
-    joined_on: Day
-
-
-KINDS: dict[str, type[Row]] = {"areas": AreaRow, "enterprises": EnterpriseRow, "unions": UnionRow, "members": MemberRow}
-"""{KIND of the command `import`: its rows}"""
+ACCEPT_WRONG_CHECK = "accept_wrong_check"
+WRONG_CHECK = "WRONG_CHECK_CHARACTER"
 
 
 class ParsedRow:
-    """A valid row: its line in the file, idempotency key, body for the API, and the headcount that follows."""
+    """A valid row: its line in the file, its own key if it has one, its idempotency key, body for the API, and the headcount that follows.
 
-    __slots__ = ("body", "headcount", "key", "number")
+    `service`: that of a correction, if the row says it. `origin` separates the keys of sources.
+    """
 
-    def __init__(self, kind: str, number: int, content: dict[str, Any]) -> None:
-        own = content.pop("key", None)
+    __slots__ = ("body", "headcount", "key", "number", "own_key", "service")
+
+    def __init__(self, kind: Kind, number: int, content: dict[str, Any], origin: str = "") -> None:
+        self.own_key: str | None = content.pop("key", None)
         encoded = msgspec.json.encode(content, order="deterministic")
         self.number = number
         # Only a hash of the content, which may be personal data.
-        self.key = f"{kind}/{own}" if own is not None else f"{kind}/sha256:{hashlib.sha256(encoded).hexdigest()}"
-        self.headcount: dict[str, Any] | None = content.pop("headcount", None)
+        own = self.own_key if self.own_key is not None else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+        self.key = key_of(kind.name, own, origin)
+        self.headcount: dict[str, Any] | None = content.pop(kind.first_report, None) if kind.first_report else None
+        self.service: str | None = content.pop("service", None) if len(kind.services) > 1 else kind.services[0]
+        if ACCEPT_WRONG_CHECK in kind.form.model_fields and ACCEPT_WRONG_CHECK not in content and has_wrong_check(content):
+            content[ACCEPT_WRONG_CHECK] = True
         self.body = content
+
+
+def key_of(kind: str, own: str, origin: str = "") -> str:
+    """The idempotency key of the row of a kind whose own key is `own`."""
+    return f"{origin}:{kind}/{own}" if origin else f"{kind}/{own}"
+
+
+def has_wrong_check(content: dict[str, Any]) -> bool:
+    """Whether a credit code is of the right form and only its check character is wrong, by the readers of the services' facts."""
+    for table in tables().values():
+        for fact in table.facts:
+            if (field := fact.fields.get("credit_code")) is not None and content.get("credit_code") is not None:
+                try:
+                    field.read(content["credit_code"])
+                except Wrong as wrong:
+                    return wrong.code == WRONG_CHECK
+    return False
+
+
+def read_rows(path: Path, kind: Kind, origin: str = "") -> Iterator[ParsedRow | list[FieldError]]:
+    """Every row of the file, or its errors. Raises UnusableFileError."""
+    for number, found in _contents(path, kind):
+        if isinstance(found, FieldError):
+            yield [found]
+            continue
+        try:
+            kind.form.model_validate(found)
+            content = {name: value for name, value in found.items() if value is not None or name == "data"}
+            if len(msgspec.json.encode(content)) > LONGEST_LINE - ROOM:
+                yield [_too_large(number)]
+                continue
+        except ValidationError as error:
+            yield problem_of(error.errors(include_url=False, include_input=False), number).errors
+        else:
+            yield ParsedRow(kind, number, content, origin)
+
+
+def _contents(path: Path, kind: Kind) -> Iterator[tuple[int, Any]]:
+    """(line, plain values of a row or its error)"""
+    if is_table(path):
+        columns = Columns(kind)
+        table = Table(path, columns.required, columns.headings)
+        columns.require_known(table)
+        for number, fields in table:
+            yield number, fields if isinstance(fields, FieldError) else columns.content(table, fields)
+        return
+    for number, text in _lines(path):
+        if not text.strip():
+            continue
+        raw = text.encode("utf-8", "surrogatepass")
+        if len(raw) > LONGEST_LINE:
+            yield number, _too_large(number)
+            continue
+        try:
+            yield number, values_of(raw)
+        except Problem as problem:
+            yield number, replace(problem.errors[0], row=number)
+        except (ValueError, RecursionError):
+            yield number, FieldError("BROKEN_JSON", None, number)
+
+
+def _too_large(number: int) -> FieldError:
+    return FieldError("LINE_TOO_LARGE", None, number, {"most": LONGEST_LINE})
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is read as CSV, which its name says."""
+    return path.suffix.lower() == ".csv"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -137,46 +131,27 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         ) from unusable
 
 
-def read_rows(path: Path, kind: str) -> Iterator[ParsedRow | list[FieldError]]:
-    """Every row of the file, or its errors. Raises UnusableFileError."""
-    form = KINDS[kind]
-    for number, text in _lines(path):
-        if not text.strip():
-            continue
-        if len(text) > LONGEST_LINE:
-            yield [FieldError("LINE_TOO_LARGE", None, number, {"most": LONGEST_LINE})]
-            continue
-        try:
-            content = msgspec.json.decode(text)
-            form.model_validate(content)
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            yield [FieldError("BROKEN_JSON", None, number)]
-        except ValidationError as error:
-            yield problem_of(error.errors(include_url=False, include_input=False), number).errors
-        else:
-            yield ParsedRow(kind, number, {name: value for name, value in content.items() if value is not None})
-
-
 class CheckedFile:
-    """The result of validating a file: `valid` rows that give `lines` batch lines, and `refused` rows with `errors` (at most `most` are kept).
+    """The result of validating a file: `valid` rows that give `lines` batch lines, and `refused` rows, for what `notices` says.
 
     Raises UnusableFileError if there is no row, or no line is a JSON object.
     """
 
-    def __init__(self, path: Path, kind: str, most: int = 1000) -> None:
+    def __init__(self, path: Path, kind: Kind) -> None:
         self.valid = self.lines = self.refused = 0
-        self.errors: list[FieldError] = []
+        self.notices = Notices()
+        first: FieldError | None = None
         broken = 0
         for row in read_rows(path, kind):
             if isinstance(row, ParsedRow):
                 self.valid += 1
                 self.lines += 1 + (row.headcount is not None)
                 continue
+            first = first or row[0]
             self.refused += 1
             broken += row[0].code in NO_OBJECT
-            if len(self.errors) < most:
-                self.errors += row
+            self.notices.add(map(Notice.of, row))
         if not self.valid and not self.refused:
             raise UnusableFileError(FieldError("FILE_EMPTY"))
-        if not self.valid and broken == self.refused:
-            raise UnusableFileError(FieldError(NO_ROWS, None, self.errors[0].row))
+        if first is not None and not self.valid and broken == self.refused:
+            raise UnusableFileError(FieldError(NO_ROWS, None, first.row))

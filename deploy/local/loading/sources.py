@@ -9,21 +9,19 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.local.loading.api import Apis
-from deploy.local.loading.batches import ImportResult, Refusal, Sender
+from deploy.local.loading.batches import ImportResult, Made, Sender
 from deploy.local.loading.city import load_city
-from deploy.local.loading.ndjson import load_rows
 from deploy.local.loading.records import ALREADY_THERE, OTHER_SPELLING, load_areas, load_enterprises
-from deploy.local.loading.rows import KINDS, CheckedFile
 from samples.city import City, Scenario
 from samples.city.findings import MEANINGS
+from samples.files import Table
 from samples.gbt2260.adapter import Divisions
 from samples.nlrb.adapter import Elections
 from samples.nlrb.findings import FINDINGS
+from samples.notices import ROW, Notices
 from samples.records import Finding
-from shared.problems.errors import FieldError
 
-NLRB, CITY = "nlrb", "city"
-ALL_KINDS = (*KINDS, NLRB)
+NLRB, CITY, AREAS = "nlrb", "city", "areas"
 Loader = Callable[[Sender, Apis], Awaitable[None]]
 
 
@@ -39,36 +37,60 @@ class FindingSource(Protocol):
 
 @dataclass(slots=True)
 class ImportSource:
-    """A validated source: its batch `lines`, the `refused` rows with their `errors`, and its loader; for a sample also its findings and the
-    meaning of their codes ({code: (zh, en)})."""
+    """A validated source: its batch `lines`, the `refused` rows with what there is to say about them, and its loader; for a sample also its
+    findings and the meaning of their codes ({code: (zh, en)})."""
 
     id: str
     lines: int
     refused: int
-    errors: list[FieldError]
+    notices: Notices
     load: Loader
     sample: FindingSource | None = None
     meanings: Mapping[str, tuple[str, str]] | None = None
+    result: ImportResult | None = None
 
-    async def run(self, apis: Apis, on_progress: Callable[[str, int], None]) -> ImportResult:
-        """Load the valid rows; invalid ones count as refused. Raises UserError."""
-        sender = Sender(apis, self.id, on_progress=on_progress)
-        await self.load(sender, apis)
+    async def run(self, apis: Apis, on_progress: Callable[[str, int], None], on_made: Made | None = None) -> ImportResult:
+        """Load the valid rows; invalid ones count as refused. Raises UserError; what was done until then stands in `result`."""
+        sender = Sender(apis, self.id, on_progress=on_progress, on_made=on_made, notices=self.notices)
+        self.result = sender.result
         if self.refused:
-            sender.result.refuse([Refusal.of(error, "row") for error in self.errors], "row", self.refused)
-        return sender.result
+            self.result.refused[ROW] += self.refused
+        await self.load(sender, apis)
+        return self.result
 
 
-def source_of(kind: str, path: Path) -> ImportSource:
-    """Read and validate a file of one of ALL_KINDS. Raises UnusableFileError."""
+def all_kinds() -> list[str]:
+    """Every KIND."""
+    from deploy.local.loading.kinds import kinds
+
+    return [*kinds(), NLRB]
+
+
+def source_of(kind: str, path: Path, origin: str = "") -> ImportSource:
+    """Read and validate a file of one of `all_kinds`. `origin` separates the keys of its rows from those of others. Raises UnusableFileError."""
     if kind == NLRB:
         return _elections(path)
-    if kind == "areas" and (path.is_dir() or path.suffix.lower() == ".csv"):
+    if kind == AREAS and (path.is_dir() or _is_divisions(path)):
         return _divisions(path)
-    checked = CheckedFile(path, kind)
+    # The forms of rows are those of the services, whose modules take a second to import: the samples do without.
+    from deploy.local.loading.kinds import kinds
+    from deploy.local.loading.row_loading import load_rows
+    from deploy.local.loading.rows import CheckedFile
+
+    form = kinds()[kind]
+    checked = CheckedFile(path, form)
     return ImportSource(
-        digest_of(path), checked.lines, checked.refused, checked.errors, lambda sender, apis: load_rows(sender, apis, path, kind)
+        digest_of(path),
+        checked.lines,
+        checked.refused,
+        checked.notices,
+        lambda sender, apis: load_rows(sender, apis, path, form, origin),
     )
+
+
+def _is_divisions(path: Path) -> bool:
+    """Whether a CSV file is one of GB/T 2260, which has no column `kind`, and not rows of areas."""
+    return path.suffix.lower() == ".csv" and "kind" not in Table(path, ("code", "name")).columns
 
 
 def _elections(path: Path) -> ImportSource:
@@ -80,7 +102,7 @@ def _elections(path: Path) -> ImportSource:
         await load_enterprises(sender, NLRB, elections.enterprises())
 
     lines = len(areas) + elections.units + elections.headcounts + elections.unions + elections.members
-    return ImportSource(digest_of(path), lines, elections.refused, elections.errors, load, elections, FINDINGS)
+    return ImportSource(digest_of(path), lines, elections.refused, elections.notices, load, elections, FINDINGS)
 
 
 def city_of(scenario: Scenario) -> ImportSource:
@@ -90,7 +112,7 @@ def city_of(scenario: Scenario) -> ImportSource:
     async def load(sender: Sender, _apis: Apis) -> None:
         await load_city(sender, city)
 
-    return ImportSource(scenario.name.replace("/", "-"), len(city.commands), 0, [], load, city, MEANINGS)
+    return ImportSource(scenario.name.replace("/", "-"), len(city.commands), 0, Notices(), load, city, MEANINGS)
 
 
 def _divisions(path: Path) -> ImportSource:
@@ -99,7 +121,7 @@ def _divisions(path: Path) -> ImportSource:
     async def load(sender: Sender, _apis: Apis) -> None:
         await load_areas(sender, "gbt2260", divisions.areas)
 
-    return ImportSource(digest_of(path), len(divisions.areas), divisions.refused, divisions.errors, load)
+    return ImportSource(digest_of(path), len(divisions.areas), divisions.refused, divisions.notices, load)
 
 
 def digest_of(path: Path) -> str:

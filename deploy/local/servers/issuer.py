@@ -1,17 +1,21 @@
-"""The local stack's token issuer: OpenID discovery, JWKS, and `POST /token` by client_credentials with private_key_jwt (RFC 7523).
+"""The local stack's token issuer: OpenID discovery, JWKS, and `POST /token` by client_credentials with private_key_jwt (RFC 7523), and by
+authorisation code for people (people.py).
 
 Any OIDC provider can replace it by the settings ISSUER, JWKS_URL and AUDIENCE of the services. It signs with ES256; its own key and the
-key of its one client are created at the first start in DIR/keys (0600). Runs in a thread of the supervisor.
+key of its one client are created at the first start in DIR/keys (0600). Runs in a thread of the supervisor,
+on the web server of the services, with the same limits.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 import threading
 import time
 import urllib.parse
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
 from typing import Any
 
 from joserfc import jwt
@@ -19,6 +23,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from deploy.local.folder import Folder
+from deploy.local.servers import people
+from deploy.local.servers.people import Person, SignIn
 from shared.contracts.services import SCOPES
 
 AUDIENCE = "parkunion"
@@ -29,6 +35,10 @@ LONGEST_TTL = 31 * 86400
 """Seconds."""
 LEEWAY = 30
 """Allowed clock difference in seconds."""
+LARGEST_FORM = 65536
+JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+STOP_WITHIN = 10.0
 
 
 class TokenError(Exception):
@@ -60,26 +70,49 @@ def client_assertion(key: ECKey, audience: str, now: float) -> str:
 
 
 class Issuer:
-    """Serves on 127.0.0.1:`port` from `start` to `stop`."""
+    """Serves on 127.0.0.1:`port` from `start` to `stop`. `officers` may sign in."""
 
-    def __init__(self, folder: Folder, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, folder: Folder, port: int, officers: Sequence[Person] = ()) -> None:
+        # Here, since every command of `parkunion` imports this module.
+        from shared.process.connections import ConnectionLimits
+        from shared.process.web_server import web_server
+
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.jwks_url = f"{self.url}/jwks.json"
         self._key = issuer_key(folder)
         self._client_keys = KeySet([client_key(folder)])
         self._used: dict[str, float] = {}
-        self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
+        self._sign_in = SignIn(self.url, officers)
+        self._server = web_server(self._application, ConnectionLimits(), lifespan="off")
+        self._thread = threading.Thread(target=self._serve, name="issuer", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self._server.serve_forever, name="issuer", daemon=True).start()
+        self._thread.start()
+
+    def return_to(self, *redirect_uris: str) -> None:
+        """Where browsers may be sent back to after a sign-in."""
+        self._sign_in.redirect_uris = frozenset(redirect_uris)
 
     def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(STOP_WITHIN)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._listener]))
 
     def discovery(self) -> dict[str, Any]:
+        sign_in = {
+            "authorization_endpoint": f"{self.url}/authorize",
+            "grant_types_supported": ["authorization_code", "client_credentials"],
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+            "scopes_supported": ["openid", "profile", *SCOPES],
+            "authorization_response_iss_parameter_supported": True,
+        }
         return {
             "issuer": self.url,
             "jwks_uri": self.jwks_url,
@@ -91,6 +124,7 @@ class Issuer:
             "response_types_supported": ["none"],
             "subject_types_supported": ["public"],
             "scopes_supported": list(SCOPES),
+            **(sign_in if self._sign_in else {}),
         }
 
     def jwks(self) -> dict[str, Any]:
@@ -98,6 +132,8 @@ class Issuer:
 
     def token(self, form: dict[str, str]) -> dict[str, Any]:
         """The answer of `POST /token`. Beyond RFC 6749: `areas` (codes separated by spaces, default `*`) and `ttl` (seconds)."""
+        if form.get("grant_type") == "authorization_code" and self._sign_in:
+            return self._tokens_of_code(form)
         if form.get("grant_type") != "client_credentials":
             raise TokenError("unsupported_grant_type", "grant_type must be client_credentials")
         client = self._authenticate(form)
@@ -113,20 +149,31 @@ class Issuer:
             ttl = 0
         if not 1 <= ttl <= LONGEST_TTL:
             raise TokenError("invalid_request", f"ttl must be 1 to {LONGEST_TTL} seconds")
-        now = int(time.time())
-        claims = {
-            "iss": self.url,
-            "aud": AUDIENCE,
-            "sub": client,
-            "client_id": client,
-            "iat": now,
-            "exp": now + ttl,
-            "jti": str(uuid.uuid4()),
-            "scope": " ".join(scopes),
-            "areas": areas,
+        return self._access(client, scopes, areas, ttl, client_id=client)
+
+    def _access(self, subject: str, scopes: Sequence[str], areas: Sequence[str], ttl: int, **more: str) -> dict[str, Any]:
+        """The answer with an access token (RFC 9068)."""
+        claims = {**self._claims(AUDIENCE, subject, ttl), **more, "scope": " ".join(scopes), "areas": list(areas)}
+        return {"access_token": self._signed(claims, "at+jwt"), "token_type": "Bearer", "expires_in": ttl, "scope": claims["scope"]}
+
+    def _tokens_of_code(self, form: dict[str, str]) -> dict[str, Any]:
+        """The answer for an authorisation code: an access token, and an ID token (OpenID Connect Core §2)."""
+        granted = self._sign_in.exchange(form)
+        if granted is None:
+            raise TokenError("invalid_grant", "the code is not valid for this client")
+        person = granted.person
+        identity = {**self._claims(people.CLIENT, person.login, DEFAULT_TTL), "nonce": granted.nonce, "name": person.name}
+        return {
+            **self._access(person.login, person.scopes, person.areas, DEFAULT_TTL, client_id=people.CLIENT),
+            "id_token": self._signed(identity, "JWT"),
         }
-        signed = jwt.encode({"alg": "ES256", "kid": self._key.kid, "typ": "at+jwt"}, claims, self._key)
-        return {"access_token": signed, "token_type": "Bearer", "expires_in": ttl, "scope": claims["scope"]}
+
+    def _claims(self, audience: str, subject: str, ttl: int) -> dict[str, Any]:
+        now = int(time.time())
+        return {"iss": self.url, "aud": audience, "sub": subject, "iat": now, "exp": now + ttl, "jti": str(uuid.uuid4())}
+
+    def _signed(self, claims: dict[str, Any], kind: str) -> str:
+        return jwt.encode({"alg": "ES256", "kid": self._key.kid, "typ": kind}, claims, self._key)
 
     def _authenticate(self, form: dict[str, str]) -> str:
         """The client id of a valid assertion; each assertion is accepted once (RFC 7523 §3)."""
@@ -145,51 +192,52 @@ class Issuer:
             rules.validate(claims)
         except (JoseError, ValueError) as error:
             raise TokenError("invalid_client", "the client assertion is not valid", 401) from error
-        with self._lock:
-            now = time.time()
-            self._used = {jti: until for jti, until in self._used.items() if until > now}
-            if claims["jti"] in self._used:
-                raise TokenError("invalid_client", "the client assertion was used before", 401)
-            self._used[claims["jti"]] = float(claims["exp"]) + LEEWAY
+        now = time.time()
+        self._used = {jti: until for jti, until in self._used.items() if until > now}
+        if claims["jti"] in self._used:
+            raise TokenError("invalid_client", "the client assertion was used before", 401)
+        self._used[claims["jti"]] = float(claims["exp"]) + LEEWAY
         return str(claims["sub"])
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        issuer = self
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        more = True
+        while more and len(body) <= LARGEST_FORM:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        if more or len(body) > LARGEST_FORM:
+            status, kind, content, location = 413, JSON, json.dumps({"error": "invalid_request"}), ""
+        else:
+            status, kind, content, location = self._respond(scope["method"], scope["path"], scope["query_string"], body)
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", str(len(content.encode())).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-frame-options", b"DENY"),
+            (b"x-content-type-options", b"nosniff"),
+            *([(b"location", location.encode())] if location else []),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content.encode()})
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = 30
+    def _respond(self, method: str, path: str, query: bytes, body: bytes) -> tuple[int, str, str, str]:
+        """(status, content type, content, address to go to)"""
+        if method in ("GET", "HEAD") and path == "/.well-known/openid-configuration":
+            return 200, JSON, json.dumps(self.discovery()), ""
+        if method in ("GET", "HEAD") and path == "/jwks.json":
+            return 200, JSON, json.dumps(self.jwks()), ""
+        if method == "POST" and path == "/token":
+            try:
+                return 200, JSON, json.dumps(self.token(_form(body))), ""
+            except TokenError as error:
+                return error.status, JSON, json.dumps(error.body), ""
+        if path == "/authorize" and self._sign_in and method in ("GET", "HEAD", "POST"):
+            reply = self._sign_in.enter(_form(body)) if method == "POST" else self._sign_in.show(_form(query))
+            return reply.status, HTML, reply.page, reply.location
+        return 404, JSON, json.dumps({"error": "not_found"}), ""
 
-            def do_GET(self) -> None:
-                if self.path == "/.well-known/openid-configuration":
-                    self._answer(200, issuer.discovery())
-                elif self.path == "/jwks.json":
-                    self._answer(200, issuer.jwks())
-                else:
-                    self._answer(404, {"error": "not_found"})
 
-            def do_POST(self) -> None:
-                length = int(self.headers.get("Content-Length") or 0)
-                if self.path != "/token" or not 0 < length <= 65536:
-                    self.close_connection = True
-                    self._answer(404 if self.path != "/token" else 413, {"error": "invalid_request"})
-                    return
-                form = dict(urllib.parse.parse_qsl(self.rfile.read(length).decode("utf-8", "replace"), keep_blank_values=True))
-                try:
-                    self._answer(200, issuer.token(form))
-                except TokenError as error:
-                    self._answer(error.status, error.body)
-
-            def _answer(self, status: int, body: dict[str, Any]) -> None:
-                content = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.send_header("Cache-Control", "no-store")
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """No request log."""
-
-        return Handler
+def _form(content: bytes) -> dict[str, str]:
+    return dict(urllib.parse.parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True))

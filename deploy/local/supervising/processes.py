@@ -57,8 +57,8 @@ def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
 
-def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a service's processes; `label` = {language: whose data this is}."""
+def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str], sign_in: str = "") -> dict[str, str]:
+    """The environment of a service's processes; `label` = {language: whose data this is}; `sign_in`: the provider, if people can sign in."""
     keys = {f"{name.upper()}_KEYS": folder.versions(name) for name in services.SERVICES[service].key_rings}
     labels = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
     settings = {
@@ -66,6 +66,7 @@ def service_environment(service: str, folder: Folder, addresses: Addresses, labe
         "KAFKA": addresses.kafka,
         "PARTITIONS": str(PARTITIONS),
         "HOST": "127.0.0.1",
+        "HOSTS": "127.0.0.1,::1,localhost",
         "PORT": str(addresses.port),
         "ISSUER": addresses.issuer,
         "JWKS_URL": addresses.jwks,
@@ -75,6 +76,7 @@ def service_environment(service: str, folder: Folder, addresses: Addresses, labe
         "CURSOR_KEY": folder.secret(f"cursor-{service}"),
         **keys,
         **labels,
+        **({"SIGN_IN_ISSUER": sign_in} if sign_in else {}),
     }
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
@@ -154,7 +156,7 @@ def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int,
 
 def imported(names: Sequence[str]) -> list[str]:
     """Modules that the fork server imports: nearly all that the processes of these services need."""
-    shared = ["uvloop", "uvicorn.protocols.http.httptools_impl", "shared.http.parked_routes", "shared.service.api"] if names else []
+    shared = ["uvloop", "shared.process.web_server", "shared.http.parked_routes", "shared.service.api"] if names else []
     own = [f"services.{name}.{module}" for name in names for module in ("app", *services.SERVICES[name].modules)]
     return ["deploy.local.supervising.prepare", *shared, *own]
 

@@ -25,6 +25,7 @@ from deploy.local.errors import UserError
 from deploy.local.folder import Folder, read_json, write_private
 from deploy.local.servers.issuer import Issuer
 from deploy.local.servers.kafka import KafkaServer
+from deploy.local.servers.people import Person, people_of
 from deploy.local.servers.postgres import PostgresServer, database_of
 from deploy.local.stack import Stack, incomplete_log, incomplete_log_line
 from deploy.local.supervising.fork_server import ForkServer
@@ -76,6 +77,7 @@ class Supervisor:
         self._supervised: list[SupervisedProcess] = []
         self._watch: asyncio.Task[None] | None = None
         self._issuer: Issuer | None = None
+        self._sign_in = ""
         self._fork_server = ForkServer(imported(services), self.folder.logs / "nursery.log", base_environment())
         self._upgrade: asyncio.Task[None] | None = None
         self._ready = False
@@ -176,7 +178,10 @@ class Supervisor:
         self._fork_server.open()
         await asyncio.to_thread(postgres.prepare)
         ports = {name: free_port(ports.get(name)) for name in ("issuer", *self.services)}
-        self._issuer = Issuer(self.folder, ports["issuer"])
+        officers = _officers(self.folder)
+        self._issuer = Issuer(self.folder, ports["issuer"], officers)
+        self._issuer.return_to(*(f"http://127.0.0.1:{ports[name]}/sign-in/callback" for name in self.services))
+        self._sign_in = self._issuer.url if officers else ""
         self._issuer.start()
         fixed = {"postgres": postgres.port, "kafka": kafka.port, "kafka_controller": kafka.controller_port}
         write_private(self.folder.ports, json.dumps({**ports, **fixed}))
@@ -238,7 +243,7 @@ class Supervisor:
         assert self._issuer is not None
         dsn = self.postgres.dsn(database_of(service), f"{service}_app")
         addresses = Addresses(dsn, self.kafka.bootstrap, self._issuer.url, self._issuer.jwks_url, port)
-        return service_environment(service, self.folder, addresses, self.label)
+        return service_environment(service, self.folder, addresses, self.label, self._sign_in)
 
     def _remember_settings(self) -> None:
         """Keep the test clock (the databases may be days ahead) and the label ({language: whose data this is}) with the folder."""
@@ -265,6 +270,16 @@ class Supervisor:
             jwks=self._issuer.jwks_url,
         )
         write_stack_file(self.folder, description, [process.server for process in self._supervised])
+
+
+def _officers(folder: Folder) -> list[Person]:
+    """Who may sign in at the stack's issuer, by DIR/people.json. Raises UserError."""
+    if not folder.people.exists():
+        return []
+    try:
+        return people_of(json.loads(folder.people.read_text()))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder.people} 无法读取:{error}", f"{folder.people} cannot be read: {error}") from error
 
 
 def _user_error(error: Exception, folder: Folder) -> UserError:

@@ -101,13 +101,13 @@ def end_of_union(world: World, union_id: UUID) -> list[Fact]:
 
 
 def _end_of_union(world: World, union: Union, cause_id: UUID | None) -> list[Fact]:
-    """The union ends with its last unit, on the day on which the last of them ended."""
+    """A union some of whose units closed ends with its last unit, on the day on which the last of them ended."""
     facts = world.coverage_of(union.id)
     still = any(coverage.active(world, union.id, enterprise) for enterprise in {fact.enterprise_id for fact in facts})
-    wanted = None if still else max((fact.on for fact in facts if not fact.started), default=None)
+    closed = any(fact.reason == ENTERPRISE_CLOSED for fact in facts)
+    wanted = None if still or not closed else max((fact.on for fact in facts if not fact.started), default=None)
     if union.dissolved is None:
-        closed = any(fact.reason == ENTERPRISE_CLOSED for fact in facts)
-        return [] if wanted is None or not closed else [dissolved(union.id, wanted, Reason(LAST_UNIT_CLOSED), cause_id)]
+        return [] if wanted is None else [dissolved(union.id, wanted, Reason(LAST_UNIT_CLOSED), cause_id)]
     if union.dissolved.reason != LAST_UNIT_CLOSED or union.dissolved.on == wanted:
         return []
     return [corrected_dissolution(union, union.dissolved, wanted, Reason(LAST_UNIT_CLOSED), CLOSURE_CORRECTED, cause_id)]

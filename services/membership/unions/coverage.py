@@ -26,7 +26,7 @@ from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionKin
 from shared.contracts.streams import FactCorrected, Placed
 from shared.directory.known import EnterpriseId
 from shared.journal.reasons import Reason
-from shared.problems.errors import Conflict, NotFound, Unprocessable
+from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.corrections import already_corrected
 from shared.writing.facts import Correct, Fact, Revision, Standing
 
@@ -252,10 +252,10 @@ def drop(world: World, fact: Standing) -> None:
 
 
 def require_union(world: World, fact: Standing, _command: Revision) -> None:
-    """The union of the fact must exist for the fact to be changed. Raises UNKNOWN_UNION (404)."""
+    """The union of the fact must exist for the fact to be changed. Raises UNKNOWN_UNION (422)."""
     union_id: UUID = fact.data.union_id  # type: ignore[union-attr]
     if union_id not in world.unions:
-        raise NotFound("UNKNOWN_UNION", field="corrects", params={"union": str(union_id)})
+        raise Unprocessable("UNKNOWN_UNION", field="corrects", params={"union": str(union_id)})
 
 
 def follow_start(world: World, fact: Standing, command: Revision) -> list[Fact]:

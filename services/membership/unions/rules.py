@@ -189,7 +189,7 @@ def complete_founded(world: World, fact: Standing, _changes: Mapping[str, object
 
 
 def require_own_dissolution(world: World, fact: Standing, command: Revision) -> None:
-    """A dissolution that follows from closures is corrected with them. Raises RESERVED_REASON (422), UNKNOWN_UNION (404)."""
+    """A dissolution that follows from closures is corrected with them. Raises RESERVED_REASON, UNKNOWN_UNION (422)."""
     assert isinstance(fact.data, UnionDissolved)
     if isinstance(command, Correct) and fact.data.reason == LAST_UNIT_CLOSED:
         raise Unprocessable("RESERVED_REASON", field="corrects", params={"reason": fact.data.reason})

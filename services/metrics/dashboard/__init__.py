@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import asyncio
 
+from fastapi import APIRouter, Request
+
+from services.metrics.dashboard import sessions
 from services.metrics.dashboard.charts import running
-from services.metrics.dashboard.routes import changes, downloads, explanations, login, pages
-from services.metrics.dashboard.sessions import by_cookie
+from services.metrics.dashboard.provider import Provider
+from services.metrics.dashboard.routes import changes, downloads, explanations, findings, login, pages
+from services.metrics.dashboard.sessions import SessionStates
+from services.metrics.figures.questions import ANSWER_WITHIN, SILENT_ANSWER_WITHIN
+from services.metrics.live.hub import Hub
+from shared.http.auth import Caller
+from shared.problems.errors import Unavailable
 
-__all__ = ["by_cookie", "router", "running"]
+__all__ = ["Provider", "SessionStates", "by_cookie", "router", "running"]
 
 router = APIRouter()
-for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router, changes.router):
+for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router):
     router.include_router(_part)
+
+
+async def by_cookie(request: Request) -> Caller | None:
+    """The caller of a request by its session cookie. Raises UNAVAILABLE (503) while the database does not answer, soon where that is known."""
+    hub: Hub = request.app.state.hub
+    try:
+        async with asyncio.timeout(SILENT_ANSWER_WITHIN if hub.unreachable else ANSWER_WITHIN):
+            return await sessions.by_cookie(request)
+    except TimeoutError:
+        raise Unavailable("UNAVAILABLE") from None

@@ -56,6 +56,12 @@ class ViewOptions:
         """A part of an area's page: trend.svg, trend.csv, coverage.csv or recent."""
         return self._at(f"/areas/{quote(code)}/{name}", **more)
 
+    def findings(self, finding: str, area: str | None = None, **more: Any) -> str:
+        """The page of the enterprises with a finding."""
+        found = {"area": area, "as_of": self.as_of, "known_at": self.known_at, **more}
+        query = urlencode({name: value for name, value in found.items() if value is not None})
+        return f"/findings/{finding}?{query}" if query else f"/findings/{finding}"
+
     def enterprise(self, enterprise: Any, **more: Any) -> str:
         """The page of an enterprise."""
         return self._at(f"/enterprises/{enterprise}", **more)

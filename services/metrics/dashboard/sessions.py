@@ -1,68 +1,179 @@
-"""Sessions of browsers: a bearer token buys a one-time code, the code a cookie, and the cookie grants the token's areas.
+"""Sessions of browsers: a bearer token buys a one-time code, the code a cookie; so does a sign-in at the provider. The cookie grants the
+token's areas until the token's end.
 
-Codes and cookies are random and stored as hashes, so that a reader of the database cannot use them.
+Codes and cookies are random and stored as hashes, so that a reader of the database cannot use them. Sessions are rows of the database: one
+that was ended is ended for every process of the service, also for its open streams.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from services.metrics.dashboard.words import SESSION_COOKIE
 from services.metrics.http.access import READ
+from services.metrics.settings import Settings
 from shared.http.auth import Areas, Caller
+from shared.problems.errors import Forbidden
 from shared.process.clock import utc_now
-from shared.process.db import Connection, Pool, Record
+from shared.process.db import OUTAGES, Connection, Pool, Record
 
-COOKIE = "parkunion_session"
+COOKIE = SESSION_COOKIE
 CODE_LIFETIME = timedelta(minutes=10)
 SECRET_BYTES = 32
 LONGEST_SECRET = 64
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+ASK_WITHIN = 1.0
+"""Seconds: a push must not wait for a database that stands still, of which it may have to tell."""
+ASK_AGAIN = 1.0
+"""Seconds for which an open stream trusts the last answer of the database about its session."""
+MOST_REMEMBERED = 10_000
 
-NEW_CODE = "INSERT INTO login_codes (code_hash, client, scopes, areas, expires_at) VALUES ($1, $2, $3, $4, $5)"
+NEW_CODE = "INSERT INTO login_codes (code_hash, client, scopes, areas, expires_at, valid_until) VALUES ($1, $2, $3, $4, $5, $6)"
 DELETE_EXPIRED_CODES = "DELETE FROM login_codes WHERE expires_at <= $1"
-USE_CODE = "DELETE FROM login_codes WHERE code_hash = $1 AND expires_at > $2 RETURNING client, scopes, areas"
-NEW_SESSION = "INSERT INTO sessions (id_hash, client, scopes, areas, expires_at) VALUES ($1, $2, $3, $4, $5)"
+USE_CODE = "DELETE FROM login_codes WHERE code_hash = $1 AND expires_at > $2 RETURNING client, scopes, areas, valid_until"
+KNOW_CODE = "SELECT EXISTS (SELECT FROM login_codes WHERE code_hash = $1 AND expires_at > $2 AND coalesce(valid_until > $2, true))"
+NEW_SESSION = "INSERT INTO sessions (id_hash, client, scopes, areas, expires_at, name) VALUES ($1, $2, $3, $4, $5, $6)"
 DELETE_EXPIRED_SESSIONS = "DELETE FROM sessions WHERE expires_at <= $1"
-SESSION = "SELECT client, scopes, areas, expires_at FROM sessions WHERE id_hash = $1 AND expires_at > $2"
+END_SESSION = "DELETE FROM sessions WHERE id_hash = $1"
+SESSION = "SELECT client, scopes, areas, expires_at, name FROM sessions WHERE id_hash = $1 AND expires_at > $2"
+SESSION_HOLDS = "SELECT EXISTS (SELECT FROM sessions WHERE id_hash = $1 AND expires_at > $2)"
+
+
+class NewSession(NamedTuple):
+    """A session's cookie and its lifetime in whole seconds."""
+
+    cookie: str
+    seconds: int
 
 
 def _hash(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 async def new_code(conn: Connection, caller: Caller) -> str:
-    """A code that grants a browser the caller's areas, once and within ten minutes. Of the scopes it keeps only READ."""
+    """A code that grants a browser the caller's areas until the token's end, once and within ten minutes. Of the scopes it keeps only READ."""
     code, now = secrets.token_urlsafe(SECRET_BYTES), utc_now()
     await conn.execute(DELETE_EXPIRED_CODES, now)
     scopes = sorted(caller.scopes & {READ})
-    await conn.execute(NEW_CODE, _hash(code), caller.client, scopes, sorted(caller.areas.codes), now + CODE_LIFETIME)
+    end = _instant(caller.valid_until, now + timedelta(days=1))
+    await conn.execute(NEW_CODE, _hash(code), caller.client, scopes, sorted(caller.areas.codes), now + CODE_LIFETIME, end)
     return code
 
 
-async def start_session(conn: Connection, code: str, hours: float) -> str | None:
-    """The cookie of a new session of `hours`; None if the code is unknown, expired or used."""
+async def knows_code(conn: Connection, code: str) -> bool:
+    """Whether the code can be used; it stays usable."""
+    return len(code) <= LONGEST_SECRET and bool(await conn.fetchval(KNOW_CODE, _hash(code), utc_now()))
+
+
+async def use_code(conn: Connection, code: str, hours: float) -> NewSession | None:
+    """A session of `hours`, or until the token's end if that is sooner; None if the code is unknown, expired or used, or its token ended."""
     now = utc_now()
     if len(code) > LONGEST_SECRET or (row := await conn.fetchrow(USE_CODE, _hash(code), now)) is None:
         return None
+    until = row["valid_until"].timestamp() if row["valid_until"] else float("inf")
+    return await new_session(conn, Caller(row["client"], frozenset(row["scopes"]), Areas.of(row["areas"]), valid_until=until), hours)
+
+
+async def new_session(conn: Connection, caller: Caller, hours: float) -> NewSession | None:
+    """A session of the caller, of `hours` or until its token's end if that is sooner; None if the token has ended."""
+    now = utc_now()
+    end = min(_instant(caller.valid_until, now + timedelta(hours=hours)), now + timedelta(hours=hours))
+    if end <= now:
+        return None
     cookie = secrets.token_urlsafe(SECRET_BYTES)
     await conn.execute(DELETE_EXPIRED_SESSIONS, now)
-    await conn.execute(NEW_SESSION, _hash(cookie), row["client"], row["scopes"], row["areas"], now + timedelta(hours=hours))
-    return cookie
+    scopes, areas = sorted(caller.scopes & {READ}), sorted(caller.areas.codes)
+    await conn.execute(NEW_SESSION, _hash(cookie), caller.client, scopes, areas, end, caller.name or None)
+    return NewSession(cookie, max(1, int((end - now).total_seconds())))
 
 
-def _caller(row: Record) -> Caller:
-    return Caller(row["client"], frozenset(row["scopes"]), Areas.of(row["areas"]), row["expires_at"].timestamp())
+async def end_session(request: Request) -> None:
+    """End the session of the request's cookie, if it has one, in every process."""
+    cookie = request.cookies.get(COOKIE, "")
+    if cookie and len(cookie) <= LONGEST_SECRET:
+        pool: Pool = request.app.state.pool
+        async with pool.acquire(timeout=5) as conn:
+            await conn.execute(END_SESSION, _hash(cookie))
+        states: SessionStates = request.app.state.session_states
+        states.forget(_hash(cookie))
 
 
 async def by_cookie(request: Request) -> Caller | None:
-    """The caller of a request by its session cookie; an authenticator for `shared.http.web.create_app`."""
+    """The caller of a request by its session cookie; an authenticator for `shared.http.web.create_app`. Raises what `require_own_page` does."""
     cookie = request.cookies.get(COOKIE, "")
     if not cookie or len(cookie) > LONGEST_SECRET:
         return None
     pool: Pool = request.app.state.pool
     async with pool.acquire(timeout=5) as conn:
         row = await conn.fetchrow(SESSION, _hash(cookie), utc_now())
-    return _caller(row) if row else None
+    if row is None:
+        return None
+    require_own_page(request)
+    states: SessionStates = request.app.state.session_states
+    return _caller(row, _hash(cookie), states)
+
+
+def _caller(row: Record, id_hash: bytes, states: SessionStates) -> Caller:
+    end = row["expires_at"].timestamp()
+
+    async def holds() -> bool:
+        return await states.holds(id_hash)
+
+    return Caller(row["client"], frozenset(row["scopes"]), Areas.of(row["areas"]), end, end, row["name"] or "", holds, session=True)
+
+
+def require_own_page(request: Request) -> None:
+    """A browser may change something by its cookie only from a page of this service: browsers name the page's origin with every POST.
+
+    Raises NOT_OUR_PAGE (403).
+    """
+    if request.method in SAFE_METHODS:
+        return
+    settings: Settings = request.app.state.settings
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+    own = {settings.base_url.lower(), *(f"{scheme}://{request.headers.get('host', '').lower()}" for scheme in ("http", "https"))}
+    if (origin is not None and not _same(origin.lower(), own)) or site not in ("same-origin", "none"):
+        raise Forbidden("NOT_OUR_PAGE")
+
+
+def _same(origin: str, own: set[str]) -> bool:
+    parts = urlsplit(origin)
+    return bool(parts.netloc) and f"{parts.scheme}://{parts.netloc}" in own
+
+
+class SessionStates:
+    """Whether sessions of open streams still hold, by the database, which is asked once a second for each at most."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._asked: dict[bytes, tuple[float, bool]] = {}
+
+    async def holds(self, id_hash: bytes) -> bool:
+        """Whether the session was neither ended nor has expired; the last answer while the database does not answer, and so tells nothing."""
+        at, held = self._asked.get(id_hash, (float("-inf"), True))
+        now = time.monotonic()
+        if held and now - at > ASK_AGAIN:
+            with contextlib.suppress(*OUTAGES):
+                async with self._pool.acquire(timeout=ASK_WITHIN) as conn:
+                    held = bool(await conn.fetchval(SESSION_HOLDS, id_hash, utc_now(), timeout=ASK_WITHIN))
+            while len(self._asked) >= MOST_REMEMBERED:
+                del self._asked[next(iter(self._asked))]
+            self._asked[id_hash] = (now, held)
+        return held
+
+    def forget(self, id_hash: bytes) -> None:
+        """The session was ended by this process."""
+        self._asked[id_hash] = (time.monotonic(), False)
+
+
+def _instant(seconds: float, latest: datetime) -> datetime:
+    """Seconds since 1970 as an instant, `latest` at most."""
+    return latest if seconds >= latest.timestamp() else datetime.fromtimestamp(seconds, UTC)

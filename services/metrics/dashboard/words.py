@@ -17,7 +17,9 @@ from zoneinfo import ZoneInfo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+from services.metrics.explaining.findings import Found, name_of_finding, text_of_finding
 from services.metrics.figures.definitions import DEFINITIONS, LAW, PAGE, Definition
+from services.metrics.figures.findings import Finding
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import Rate
 
@@ -25,7 +27,11 @@ Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LOCALE = Path(__file__).parent / "locale"
 NONE = "—"
+SESSION_COOKIE = "parkunion_session"
 ARTICLE = re.compile(r", art\. ([\d, ]+)")
+DAY = 86400
+AGO = (("seconds", 120, 1), ("minutes", 2 * 3600, 60), ("hours", 2 * DAY, 3600))
+"""(unit, seconds up to which it is used, seconds of one)"""
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -104,13 +110,14 @@ class Words:
         """A month."""
         return value.strftime("%Y-%m")
 
-    def time(self, instant: datetime) -> str:
-        """The time of an instant, to the second."""
-        return instant.astimezone(self.zone).strftime("%H:%M:%S")
-
-    def minute(self, instant: datetime) -> str:
-        """The time of an instant, to the minute."""
-        return instant.astimezone(self.zone).strftime("%H:%M")
+    def ago(self, seconds: float) -> str:
+        """How long ago something was; dashboard.js says it in the same words."""
+        if seconds < 10:
+            return self.t("ago.seconds", number=f"{seconds:.1f}")
+        for key, most, each in AGO:
+            if seconds < most:
+                return self.t(f"ago.{key}", number=self.number(int(seconds // each)))
+        return self.t("ago.days", number=self.number(int(seconds // DAY)))
 
     def moment(self, instant: datetime) -> str:
         """The day and time of an instant."""
@@ -143,6 +150,20 @@ class Words:
         if name == section:
             return str(code)
         return name if section == str(code) else f"{name} ({code})"
+
+    def field(self, name: str) -> str:
+        """The label of a field in the address of a page; a field without one keeps its name."""
+        return self.t(f"form.{name}") if f"form.{name}" in catalogue(self.language) else name
+
+    def finding(self, found: Found) -> str:
+        """What was found, with its numbers."""
+        return text_of_finding(found, self.language)
+
+    def finding_name(self, found: Found | str) -> str:
+        """The name of a finding; of one that was found with the number of enterprises."""
+        if isinstance(found, str):
+            return name_of_finding(Finding(found), self.language)
+        return self.t("findings.of_row", name=name_of_finding(found.finding, self.language), number=self.number(found.count))
 
     @property
     def other(self) -> Language:

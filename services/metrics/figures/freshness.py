@@ -1,4 +1,6 @@
-"""How old the figures are, and why. Read from the projector's rows, so that it is known while Kafka or the projector is down."""
+"""How old the figures are, and why. Read from the projector's rows, so that it is known while Kafka or the projector is down.
+
+What of this is told while the database itself does not answer: `live.age`."""
 
 from __future__ import annotations
 
@@ -36,19 +38,26 @@ LOG_INCOMPLETE_SQL = """
 EXISTS (SELECT FROM shards s, jsonb_each_text(s.topic_ids) i WHERE s.generation = {generation} AND i.value = '{lost}')
 """
 """Whether the log lacks something that was folded: a topic was recreated or lost its tail, and was not read up to its former position."""
-STATEMENT = """
+_STATEMENT = """
 WITH place AS (
-    SELECT s.current_at, s.owner,
+    SELECT s.current_at, s.owner, coalesce(s.current_at < parkunion_now() - make_interval(secs => $3), true) AS old,
         (SELECT sum(greatest(0, e.value::bigint - coalesce((s.next->>e.key)::bigint, 0))) FROM jsonb_each_text(s.ends) e) AS behind,
         (SELECT max(n.value::timestamptz) FROM jsonb_each_text(s.newest) n) AS newest
     FROM shards s WHERE s.generation = $1
+), alive AS (
+    SELECT a.application_name AS owner FROM pg_stat_activity a JOIN pg_stat_activity me ON me.pid = pg_backend_pid()
+    WHERE a.datname = current_database() AND (a.state_change IS NULL OR a.state_change > me.query_start - make_interval(secs => $3)
+        OR (a.state = 'active' AND a.wait_event_type IS DISTINCT FROM 'Client'))
 )
 SELECT parkunion_now() AS asked_at, min(current_at) AS current_at, coalesce(sum(behind), 0)::bigint AS lag_events, max(newest) AS newest,
     (SELECT count(*) FROM held WHERE generation = $1) AS held, {closed_day} AS closed_day, {oldest_held} AS oldest_held,
-    EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name IN (SELECT owner FROM place)) AS reading,
+    NOT EXISTS (SELECT FROM place WHERE old AND (owner IS NULL OR owner NOT IN (SELECT alive.owner FROM alive))) AS reading,
     {log_incomplete} AS log_incomplete
 FROM place
-""".format(
+"""
+"""`reading`: whoever owns the shards that are old has asked the database for something of late. A process that is frozen keeps its sessions, so
+their being there says nothing; one that reads reports once a second (shared/reading/ownership.py, REPORT). $1 generation, $2 shards, $3 FRESH."""
+STATEMENT = _STATEMENT.format(
     closed_day=CLOSED_DAY.format(shards="$2", generation="$1"),
     oldest_held=OLDEST_HELD.format(generation="$1"),
     log_incomplete=LOG_INCOMPLETE_SQL.format(generation="$1", lost=LOST),
@@ -61,7 +70,7 @@ class StaleReason(StrEnum):
     NEVER_READ = "NEVER_READ"
     """Nothing was ever read from the log."""
     PROJECTOR_STOPPED = "PROJECTOR_STOPPED"
-    """No projector reads the log."""
+    """No projector reads the log: there is none, or it is frozen."""
     CATCHING_UP = "CATCHING_UP"
     """The projector has not yet read to the end of the log."""
     LOG_INCOMPLETE = "LOG_INCOMPLETE"
@@ -74,8 +83,8 @@ class StaleReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`since`: the instant at which nothing was missing; `age`: seconds since then; `reason`: None while fresh. For `closed_day` and
-    `oldest_held` see `finality.Finality`."""
+    """`since`: the instant at which nothing was missing; `age`: seconds since then; `reason`: None while fresh; `lag_events`: what the projector
+    knew to be missing when it last looked. For `closed_day` and `oldest_held` see `finality.Finality`."""
 
     asked_at: datetime
     since: datetime | None
@@ -109,10 +118,14 @@ class FreshnessProbe:
         self._probed_at = float("-inf")
         self._kafka_answers = True
 
-    async def read(self, conn: Connection, generation: int) -> Freshness:
-        """The freshness now, from one statement."""
-        row = await conn.fetchrow(STATEMENT, generation, self._shards)
+    async def ask(self, conn: Connection, generation: int) -> Record:
+        """What the database says of the freshness now, for `told`."""
+        row = await conn.fetchrow(STATEMENT, generation, self._shards, FRESH)
         assert row is not None, "an aggregate has one row"
+        return row
+
+    async def told(self, row: Record) -> Freshness:
+        """The freshness by an answer of the database. Asks Kafka while the data is stale, which takes ANSWER_WITHIN seconds at most."""
         since = row["current_at"]
         age = max(0.0, (row["asked_at"] - since).total_seconds()) if since else 0.0
         fresh = since and age <= FRESH and not row["log_incomplete"]
@@ -147,15 +160,18 @@ async def log_incomplete(conn: Connection, generation: int) -> bool:
 
 async def kafka_answers(bootstrap: str) -> bool:
     """Whether a broker answers the first request of the protocol. A connection is not enough: a frozen broker accepts those."""
-    for server in bootstrap.split(","):
-        host, _, port = server.strip().rpartition(":")
-        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
-            async with asyncio.timeout(ANSWER_WITHIN):
-                reader, writer = await asyncio.open_connection(host, int(port))
-                try:
-                    writer.write(API_VERSIONS)
-                    await reader.readexactly(4)
-                    return True
-                finally:
-                    writer.close()
+    return any(await asyncio.gather(*map(_broker_answers, bootstrap.split(","))))
+
+
+async def _broker_answers(server: str) -> bool:
+    host, _, port = server.strip().rpartition(":")
+    with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(ANSWER_WITHIN):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                writer.write(API_VERSIONS)
+                await reader.readexactly(4)
+                return True
+            finally:
+                writer.close()
     return False

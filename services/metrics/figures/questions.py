@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Container, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +25,10 @@ from shared.process.db import Connection, Pool
 ALL = "all"
 PATIENCE = 10.0
 """Seconds that a question waits for its turn, and for a connection."""
+ANSWER_WITHIN = 5.0
+"""Seconds in which the database opens a snapshot; a question that is not answered then is refused (503)."""
+SILENT_ANSWER_WITHIN = 1.0
+"""The same while the database is known not to answer."""
 MOST_KEPT = 50_000
 """Items; about 15 MB."""
 MOST_LISTS = 64
@@ -147,25 +152,40 @@ class Snapshots:
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
-        """A snapshot of the serving generation. `areas`: those whose names row-level security shows; None: none."""
-        async with (
-            self._turns.turn(current_client.get()),
-            self._pool.acquire(timeout=10) as conn,
-            conn.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            setting = areas.setting() if areas else ""
-            await sql.see_areas(conn, setting)
-            row = await sql.serving(conn, self._shards)
-            versions = {int(shard): version for shard, version in row["versions"].items()}
-            today = self._clock.day_of(row["asked_at"])
-            known = await self._trees.load(conn, row["id"])
-            # From the same snapshot as the held events, which are deleted as soon as a topic is found recreated.
-            reason = self._stale_reason() or (StaleReason.LOG_INCOMPLETE if row["log_incomplete"] else None)
-            finality = Finality(row["closed_day"], row["oldest_held"], reason)
-            granted = known.granted(areas) if areas else frozenset()
-            yield Snapshot(
-                conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality, self._lists, setting, granted
-            )
+        """A snapshot of the serving generation. `areas`: those whose names row-level security shows; None: none.
+
+        Raises an error of OUTAGES, soon while the database is known not to answer.
+        """
+        patience = SILENT_ANSWER_WITHIN if self._stale_reason() is StaleReason.DATABASE_UNREACHABLE else ANSWER_WITHIN
+        async with self._turns.turn(current_client.get()), self._pool.acquire(timeout=patience) as conn:
+            transaction = conn.transaction(isolation="repeatable_read", readonly=True)
+            try:
+                async with asyncio.timeout(patience):
+                    await transaction.start()
+                    opened = await self._opened(conn, areas)
+            except BaseException:
+                # Ending the transaction would wait for a server that may be frozen.
+                conn.terminate()
+                raise
+            try:
+                yield opened
+            finally:
+                await transaction.rollback()
+
+    async def _opened(self, conn: Connection, areas: Areas | None) -> Snapshot:
+        setting = areas.setting() if areas else ""
+        await sql.see_areas(conn, setting)
+        row = await sql.serving(conn, self._shards)
+        versions = {int(shard): version for shard, version in row["versions"].items()}
+        today = self._clock.day_of(row["asked_at"])
+        known = await self._trees.load(conn, row["id"])
+        # From the same snapshot as the held events, which are deleted as soon as a topic is found recreated.
+        reason = self._stale_reason() or (StaleReason.LOG_INCOMPLETE if row["log_incomplete"] else None)
+        finality = Finality(row["closed_day"], row["oldest_held"], reason)
+        granted = known.granted(areas) if areas else frozenset()
+        return Snapshot(
+            conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality, self._lists, setting, granted
+        )
 
 
 async def coverage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -21,6 +21,7 @@ SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
     {LOG_INCOMPLETE_SQL.format(generation="g.id", lost=LOST)} AS log_incomplete
 FROM generations g WHERE g.status = 'serving'
 """
+NEWEST = "SELECT max(n.value::timestamptz) FROM shards, jsonb_each_text(newest) n WHERE generation = $1"
 SIGNATURE = "SELECT count(*) AS versions, count(known_until) AS ended FROM g{g}.areas_facts"
 AREAS = """
 SELECT code, name, kind, parent, level, occurred_on, known_day, known_until, event_id, recorded_at, rank
@@ -63,12 +64,20 @@ SELECT c.park AS key, point, {sums} FROM (
     SELECT cell, width_bucket(effective_day, $4::date[]) AS point, {sums} FROM ({rows}) l GROUP BY 1, 2
 ) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1, 2
 """
+STATES_AT_ONCE = 400
 STATES_ALL = "SELECT subject, state FROM g{g}.states WHERE subject > $1 ORDER BY subject LIMIT $2"
 STATES_IN = """
 SELECT subject, state FROM g{g}.states
 WHERE subject = ANY (ARRAY(SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($3::text[]) AND subject > $1 ORDER BY subject LIMIT $2))
 ORDER BY subject
 """
+STATES_NOTED = """
+SELECT subject, state FROM g{g}.states s WHERE {noted} {scope} AND subject > $1 AND subject < 'enterprise0' ORDER BY subject LIMIT {most}
+"""
+NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FROM xmin)"
+"""A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
+EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($2::text[]))"
+"""Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 KNOWN_NAMES = "SELECT id, name, credit_code FROM g{g}.names WHERE id = ANY ($1::uuid[])"
@@ -145,6 +154,12 @@ async def serving(conn: Connection, shards: int = 0) -> Record:
     return row
 
 
+async def newest(conn: Connection, generation: int) -> datetime | None:
+    """The greatest time of an event that was counted."""
+    found: datetime | None = await conn.fetchval(NEWEST, generation)
+    return found
+
+
 async def see_areas(conn: Connection, setting: str) -> None:
     """From here on in the transaction, row-level security shows the rows of these areas (`Areas.setting`)."""
     await conn.execute("SELECT set_config('parkunion.areas', $1, true)", setting)
@@ -205,6 +220,23 @@ async def states(conn: Connection, generation: int, after: str, limit: int, park
     if parks is None:
         return await conn.fetch(_sql(STATES_ALL, generation), after, limit)
     return await conn.fetch(_sql(STATES_IN, generation), after, limit, list(parks))
+
+
+async def states_noted(conn: Connection, generation: int, bits: int, parks: Collection[str] | None) -> AsyncIterator[list[Record]]:
+    """The rows (subject, state) in parts, of sets with a note of one of `bits` (`folding.findings.Noted`; 0: all sets) or without a note.
+
+    `parks`: only of subjects that were ever placed in one of them.
+    """
+    noted = NOTED.format(bits=int(bits)) if bits else "true"
+    scope = EVER_IN.format(g=generation) if parks is not None else ""
+    statement = STATES_NOTED.format(g=generation, noted=noted, scope=scope, most=STATES_AT_ONCE)
+    after = "enterprise/"
+    while True:
+        rows = await conn.fetch(statement, after, *([] if parks is None else [list(parks)]))
+        yield rows
+        if len(rows) < STATES_AT_ONCE:
+            return
+        after = rows[-1]["subject"]
 
 
 async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, bytes]:

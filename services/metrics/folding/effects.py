@@ -45,7 +45,8 @@ class Effect(NamedTuple):
 
 @dataclass(slots=True)
 class BatchEffects:
-    """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject."""
+    """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject; `uncounted`:
+    some of the facts change no figure."""
 
     changes: defaultdict[str, list[FactChange]] = field(default_factory=lambda: defaultdict(list))
     facts: list[FactRow] = field(default_factory=list)
@@ -55,10 +56,12 @@ class BatchEffects:
     foundings: dict[str, UnionFounded] = field(default_factory=dict)
     placements: set[tuple[str, str]] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
+    uncounted: bool = False
 
     def add(self, effect: Effect) -> None:
         """Add what one event changes; events of a subject in the order of their stream."""
         self.facts.append(effect.fact)
+        self.uncounted |= not effect.changes
         subject = effect.fact.subject
         if effect.changes:
             self.changes[subject] += effect.changes

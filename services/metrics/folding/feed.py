@@ -2,7 +2,7 @@
 
 Channel `metrics_feed`, payload `<generation> <shard> <version>`; row (shard, version) of `g<generation>.change_feed`. The figures of a snapshot
 with version vector v, plus the deltas of the rows of every shard with versions above v[shard], are the figures now. `cells` is empty where only
-names, areas or facts that are not counted changed. The projector calls `publish`, the hub `batches_above`.
+names, areas or facts that are not counted changed; `uncounted` says whether there are any of those. The projector calls `publish`, the hub `batches_above`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MOST_ROWS = 2000
 
 PUBLISH = """
 WITH published AS (
-    INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents) VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents, uncounted) VALUES ($1, $2, $3, $4, $5, $6, $10)
 ), forgotten AS (
     DELETE FROM g{g}.change_feed WHERE shard = $1 AND version <= $9
 )
 SELECT pg_notify($7, $8)
 """
 SINCE = """
-SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents
+SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents, f.uncounted
 FROM g{g}.change_feed f JOIN unnest($1::int[], $2::bigint[]) AS v(shard, version) ON f.shard = v.shard AND f.version > v.version
 ORDER BY f.at, f.shard, f.version LIMIT $3
 """
@@ -49,7 +49,7 @@ WITH head AS (
         ) AS lost
 )
 SELECT head.*, f.* FROM head LEFT JOIN (
-    SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents
+    SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents, f.uncounted
     FROM shards s JOIN g{{g}}.change_feed f ON f.shard = s.shard
     AND f.version > coalesce((SELECT v.version FROM unnest($2::int[], $3::bigint[]) AS v(shard, version) WHERE v.shard = s.shard), 0)
     WHERE s.generation = $1 ORDER BY f.shard, f.version LIMIT {MOST_ROWS}
@@ -63,7 +63,7 @@ _decode = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]]).decode
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One batch: `deltas` = {(cell id, effective day as ordinal): vector}, over all known days."""
+    """One batch: `deltas` = {(cell id, effective day as ordinal): vector}, over all known days; `uncounted`: it holds facts that change no figure."""
 
     shard: int
     version: int
@@ -72,6 +72,7 @@ class Changed:
     at: datetime
     oldest: datetime
     traceparents: Sequence[str]
+    uncounted: bool = False
 
 
 class TooOld(Exception):
@@ -106,13 +107,14 @@ async def publish(
     deltas: Mapping[tuple[int, int], Vector],
     oldest: datetime,
     traces: Sequence[str],
+    uncounted: bool = False,
 ) -> None:
     """Write one row; the listeners of CHANNEL are notified when the transaction commits."""
     written = _encode([(cell, effective, unpacked(value)) for (cell, effective), value in deltas.items()])
     cells = sorted({cell for cell, _ in deltas})
     payload = f"{generation} {shard} {version}"
     await conn.fetchval(
-        PUBLISH.format(g=generation), shard, version, cells, written, oldest, list(traces), CHANNEL, payload, version - KEPT
+        PUBLISH.format(g=generation), shard, version, cells, written, oldest, list(traces), CHANNEL, payload, version - KEPT, uncounted
     )
 
 
@@ -144,4 +146,4 @@ async def batches_above(conn: Connection, generation: int, versions: Mapping[int
 def changed(row: Record) -> Changed:
     """A row of the change feed."""
     deltas = {(cell, effective): packed(values) for cell, effective, values in _decode(row["deltas"])}
-    return Changed(row["shard"], row["version"], row["cells"], deltas, row["at"], row["oldest"], row["traceparents"])
+    return Changed(row["shard"], row["version"], row["cells"], deltas, row["at"], row["oldest"], row["traceparents"], row["uncounted"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from services.metrics.folding import feed, store
@@ -17,6 +17,7 @@ from services.metrics.folding.compaction import close_days
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.findings import Noted, noted
 from services.metrics.folding.ledger import Rows, fold
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
@@ -38,6 +39,7 @@ class Projector:
         self._cells: dict[Cell, int] = {}
         self._sets: defaultdict[int, dict[str, FactSet]] = defaultdict(dict)
         self._folded: dict[int, dict[str, FactSet]] = {}
+        self._all_noted = set[int]()
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
@@ -53,11 +55,13 @@ class Projector:
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
         """No event of the shard will be known on `day` or earlier."""
         await close_days(conn, self._generation, shard, day)
+        await self._note(conn, shard)
 
     def on_reset(self, shard: int) -> None:
         """Drop what is in memory of a shard: it may differ from the tables."""
         self._sets.pop(shard, None)
         self._folded.pop(shard, None)
+        self._all_noted.discard(shard)
 
     def after_commit(self, batch: ShardBatch) -> None:
         """Keep the folded sets in memory: they are committed."""
@@ -105,11 +109,9 @@ class Projector:
     async def _write(self, conn: Connection, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet], rows: Rows) -> None:
         generation, shard = self._generation, batch.shard
         ids = await self._ids(rows.cells())
+        await self._note(conn, shard)
         if sets:
-            if batch.closed is not None:
-                for facts in sets.values():
-                    facts.compact(batch.closed.toordinal())
-            await store.keep_states(conn, generation, shard, {subject: facts.dump() for subject, facts in sets.items()})
+            await store.keep_states(conn, generation, shard, dict(self._dumped(batch, effects, sets)))
             await store.add_rows(conn, generation, shard, rows, ids)
         await store.keep_facts(conn, generation, effects.facts)
         if effects.placements:
@@ -123,7 +125,29 @@ class Projector:
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
         oldest = min(event.time for event in batch.events)
-        await feed.publish(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, _traces(batch))
+        await feed.publish(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, _traces(batch), effects.uncounted)
+
+    @staticmethod
+    def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:
+        """(subject, (its compacted set, what is noted of it)). The note is made before days are forgotten."""
+        for subject, facts in sets.items():
+            found = noted(facts, min(change.known for change in effects.changes[subject]))
+            if batch.closed is not None:
+                facts.compact(batch.closed.toordinal())
+            yield subject, (facts.dump(), found)
+
+    async def _note(self, conn: Connection, shard: int) -> None:
+        """Notes the findings of sets that an earlier release wrote, some in each transaction until the shard has none (see store.KEEP_STATES)."""
+        if shard in self._all_noted:
+            return
+        found: dict[str, Noted] = {}
+        for subject, state, possible in await store.without_note(conn, self._generation, shard):
+            facts = FactSet.load(state)
+            found[subject] = noted(facts) | (possible if facts.since else Noted.NONE)
+        if found:
+            await store.note(conn, self._generation, shard, found)
+        else:
+            self._all_noted.add(shard)
 
     async def _ids(self, cells: set[Cell]) -> dict[Cell, int]:
         if unknown := cells - self._cells.keys():

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.metrics.counted import kind_of
 from services.metrics.folding.coverage import Cell
+from services.metrics.folding.findings import Noted
 from services.metrics.folding.ledger import Rows
 from services.metrics.folding.measures import MEASURES, unpacked
 from services.metrics.folding.recorded import RecordedFact
@@ -17,8 +18,30 @@ from shared.process.db import Connection, Pool
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
 KEEP_STATES = """
-INSERT INTO g{g}.states (shard, subject, state) SELECT $1, * FROM unnest($2::text[], $3::bytea[])
-ON CONFLICT (shard, subject) DO UPDATE SET state = excluded.state
+INSERT INTO g{g}.states AS s (shard, subject, state, findings, noted_by)
+SELECT $1, *, pg_current_xact_id()::xid FROM unnest($2::text[], $3::bytea[], $4::smallint[])
+ON CONFLICT (shard, subject) DO UPDATE SET state = excluded.state, noted_by = excluded.noted_by,
+    findings = CASE WHEN s.noted_by = s.xmin THEN s.findings | excluded.findings END
+"""
+"""What was noted stays noted, for the known days on which it held. A row that was last written without a note (`noted_by` is not its `xmin`:
+an earlier release, a restored database) may have had findings at known days that it no longer remembers, so it gets none (see NOTE)."""
+WITHOUT_NOTE = """
+SELECT s.subject, s.state, (
+    SELECT CASE WHEN count(*) FILTER (WHERE kind = 'member-joined') > min(workers) THEN 1 ELSE 0 END
+        + CASE WHEN min(occurred_on) FILTER (WHERE kind IN ('headcount-reported', 'coverage-started', 'fact-corrected'))
+            < max(occurred_on) FILTER (WHERE kind IN ('enterprise-registered', 'fact-corrected')) THEN 2 ELSE 0 END
+    FROM (
+        SELECT split_part(type, '.', 2) AS kind, occurred_on,
+            coalesce(says->>'workers', says->'replacement'->'says'->>'workers')::bigint AS workers
+        FROM g{g}.facts f WHERE f.subject = s.subject
+    ) e
+) AS possible
+FROM g{g}.states s WHERE s.shard = $1 AND (s.findings IS NULL OR s.noted_by IS DISTINCT FROM s.xmin) LIMIT {most}
+"""
+"""`possible` (bits of Noted): what the events allow at the known days that a state has forgotten; it may be more than was, never less."""
+NOTE = """
+UPDATE g{g}.states s SET findings = n.findings, noted_by = pg_current_xact_id()::xid
+FROM unnest($2::text[], $3::smallint[]) AS n(subject, findings) WHERE s.shard = $1 AND s.subject = n.subject
 """
 NEW_CELLS = """
 INSERT INTO g{g}.cells (park, industry, size, ownership)
@@ -58,6 +81,8 @@ INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
 DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
 
+MOST_NOTED = 500
+"""Sets that get a note after the fact in one transaction."""
 FEW = 2
 """Rows; from three on one COPY is cheaper than a statement for each."""
 
@@ -122,9 +147,22 @@ async def states(conn: Connection, generation: int, shard: int, subjects: Sequen
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}
 
 
-async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, bytes]) -> None:
-    """Write sets of facts in one statement."""
-    await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), list(dumped.values()))
+async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, Noted]]) -> None:
+    """Write sets of facts with what was noted of them, in one statement."""
+    states, notes = [state for state, _ in dumped.values()], [int(found) for _, found in dumped.values()]
+    await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), states, notes)
+
+
+async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, Noted]]:
+    """(subject, state, what its events leave possible) of the sets of a shard without a valid note."""
+    await conn.fetchval(SEE_ALL)
+    rows = await conn.fetch(WITHOUT_NOTE.format(g=generation, most=MOST_NOTED), shard)
+    return [(row["subject"], row["state"], Noted(row["possible"])) for row in rows]
+
+
+async def note(conn: Connection, generation: int, shard: int, found: Mapping[str, Noted]) -> None:
+    """Note the findings of sets that have no valid note."""
+    await conn.execute(NOTE.format(g=generation), shard, list(found), [int(one) for one in found.values()])
 
 
 async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:

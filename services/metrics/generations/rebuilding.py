@@ -5,11 +5,13 @@ A killed rebuild leaves a generation that is not marked as built; it is never re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.metrics.folding import store
 from services.metrics.folding.compaction import close_days
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.findings import noted
 from services.metrics.folding.store import FactRow
 from services.metrics.generations import auditing, lifecycle
 from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
@@ -25,6 +27,7 @@ KEY = ("generation", "shard")
 SEEN_COLUMNS = (*KEY, "source", "subject", "sequence", "event_id", "time")
 HELD_COLUMNS = (*KEY, "topic", "offset", "source", "subject", "sequence", "event_id", "kind", "error", "event", "known_day")
 WITHDRAWN_COLUMNS = (*KEY, "source", "subject", "sequence", "first", "last", "event_id")
+STATES_AT_ONCE = 1000
 TABLES = "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = $1"
 
 
@@ -62,8 +65,9 @@ class Loader(ShardSink):
         conn, generation, shard = self._conn, self._generation, refolded.shard
         ids = await store.cell_ids_within(conn, generation, refolded.rows.cells())
         await store.add_rows(conn, generation, shard, refolded.rows, ids)
-        states = [(shard, subject, facts.dump()) for subject, facts in refolded.sets.items()]
-        await _copy(conn, f"g{generation}", "states", ("shard", "subject", "state"), states)
+        for subjects in _parts(refolded.sets):
+            states = {subject: (refolded.sets[subject].dump(), noted(refolded.sets[subject])) for subject in subjects}
+            await store.keep_states(conn, generation, shard, states)
         await store.keep_areas(conn, generation, refolded.areas)
         if refolded.names:
             await store.keep_names(conn, generation, shard, refolded.names)
@@ -86,6 +90,12 @@ class Loader(ShardSink):
         await conn.execute(SHARD, generation, shard, *row)
         if refolded.closed is not None:
             await close_days(conn, generation, shard, refolded.closed)
+
+
+def _parts(sets: Mapping[str, FactSet]) -> Iterator[list[str]]:
+    subjects = list(sets)
+    for start in range(0, len(subjects), STATES_AT_ONCE):
+        yield subjects[start : start + STATES_AT_ONCE]
 
 
 async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

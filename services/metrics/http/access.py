@@ -52,8 +52,16 @@ def day_or_today(snapshot: Snapshot, day: date | None, field: str) -> date:
 
 
 def days_of(snapshot: Snapshot, as_of: date | None, known_at: date | None) -> tuple[date, date]:
-    """The days of a question, each today by default. Raises DATE_OUT_OF_RANGE (422)."""
-    return day_or_today(snapshot, as_of, "as_of"), day_or_today(snapshot, known_at, "known_at")
+    """The days of a question, each today by default. A business day to come is an outlook (`Provisional.FUTURE`); what will be known nobody
+    knows. Raises DATE_OUT_OF_RANGE, KNOWN_IN_FUTURE (422)."""
+    return day_or_today(snapshot, as_of, "as_of"), known_or_today(snapshot, known_at, "known_at")
+
+
+def known_or_today(snapshot: Snapshot, day: date | None, field: str) -> date:
+    """The known day asked for, today by default. Raises KNOWN_IN_FUTURE (422)."""
+    if day is not None and day > snapshot.today:
+        raise Unprocessable("KNOWN_IN_FUTURE", field=field, params={"today": snapshot.today})
+    return day or snapshot.today
 
 
 def require_measure(measure: str | None, allowed: Collection[str] = EXPLAINED) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from services.metrics.explaining.findings import Concerned, Found, name_of_finding, text_of_finding
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapshot
 from services.metrics.figures.survival import Step
@@ -24,7 +27,7 @@ def basis(snapshot: Snapshot, **days: date) -> dict[str, Any]:
     finality = snapshot.finality
     return {
         **days,
-        "provisional": finality.provisional(known),
+        "provisional": finality.provisional(days["as_of"], known, snapshot.today),
         "closed_day": finality.closed_day,
         "rule_version": RULE_VERSION,
         "fold_version": snapshot.fold_version,
@@ -36,10 +39,43 @@ def page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
     return json_response(body, headers={VERSION_HEADER: snapshot.version, "Vary": "Accept-Language"})
 
 
-def coverage_body(snapshot: Snapshot, answer: CoverageResult) -> dict[str, Any]:
-    """The fields of `CoverageAnswer`."""
-    rows = [row_body(row) for row in (*answer.rows, answer.total)]
-    return {**basis(snapshot, as_of=answer.as_of, known_at=answer.known_at), "rows": rows, "left_out": 0}
+def coverage_body(snapshot: Snapshot, answer: CoverageResult, found: Mapping[str, Sequence[Found]], language: str) -> dict[str, Any]:
+    """The fields of `CoverageAnswer`; `found`: the findings of each row by its code."""
+    rows = [
+        {**row_body(row), "findings": [{"code": one.finding, "count": one.count} for one in found[row.code]]}
+        for row in (*answer.rows, answer.total)
+    ]
+    question = {"area": answer.area, "as_of": answer.as_of, "known_at": answer.known_at}
+    findings = [finding_body(one, question, language) for one in found[answer.total.code]]
+    return {**basis(snapshot, as_of=answer.as_of, known_at=answer.known_at), "rows": rows, "left_out": 0, "findings": findings}
+
+
+def finding_body(found: Found, question: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """The fields of `FindingAnswer`; `question`: the parameters of its list."""
+    query = urlencode({name: value for name, value in question.items() if value is not None})
+    return {
+        "code": found.finding,
+        "count": found.count,
+        "members": found.members,
+        "workers": found.workers,
+        "name": name_of_finding(found.finding, language),
+        "text": text_of_finding(found, language),
+        "list": f"/v1/coverage/findings/{found.finding}?{query}",
+    }
+
+
+def concerned_body(one: Concerned) -> dict[str, Any]:
+    """The fields of `ConcernedAnswer`."""
+    return {
+        "id": None if one.hidden else one.subject.partition("/")[2],
+        "subject": None if one.hidden else one.subject,
+        "name": one.name,
+        "credit_code": one.credit_code,
+        "hidden": one.hidden,
+        **dict(zip(("park", "industry", "size", "ownership"), one.cell, strict=True)),
+        "members": one.members,
+        "workers": one.workers,
+    }
 
 
 def row_body(row: Row) -> dict[str, Any]:

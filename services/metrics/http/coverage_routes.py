@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from services.metrics.explaining import findings
 from services.metrics.figures import questions
 from services.metrics.figures.definitions import DEFINITIONS
 from services.metrics.folding.coverage import RULE_VERSION
@@ -38,7 +39,7 @@ async def coverage(
         if form == "csv":
             table = coverage_table([*answer.rows, answer.total], basis(snapshot, as_of=day, known_at=known))
             return await csv_response(request, table, language, f"{area or 'all'}-coverage.csv")
-        return page(snapshot, coverage_body(snapshot, answer))
+        return page(snapshot, coverage_body(snapshot, answer, await findings.of_answer(snapshot, answer), language))
 
 
 @router.get("/areas", response_model=AreasAnswer, tags=["areas"])

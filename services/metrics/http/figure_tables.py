@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from services.metrics.explaining.findings import Concerned
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.questions import Point, Row
 from services.metrics.figures.sql import TREND
 from services.metrics.figures.survival import Step
+from services.metrics.figures.tree import Tree
 from services.metrics.folding.measures import PUBLISHED, RATES
 from services.metrics.http.tables import Row as Line
 from services.metrics.http.tables import Table
@@ -25,6 +27,23 @@ def coverage_table(rows: Sequence[Row], basis: Mapping[str, Any]) -> Table:
 def _coverage(row: Row) -> Line:
     counts = row.measures
     return {"area": row.code, "name": row.name, **{name: counts[name] for name in PUBLISHED}, **row.rates}
+
+
+def findings_table(found: Sequence[Concerned], tree: Tree, basis: Mapping[str, Any]) -> Table:
+    """The enterprises with a finding."""
+    rows = (
+        {
+            "id": None if one.hidden else one.subject.partition("/")[2],
+            "name": one.name,
+            "credit_code": one.credit_code,
+            "park": one.cell[0],
+            "park_name": tree.display_name(one.cell[0]) if one.cell[0] else None,
+            "members": one.members,
+            "workers": one.workers,
+        }
+        for one in found
+    )
+    return Table(("id", "name", "credit_code", "park", "park_name", "members", "workers"), rows, flat(basis))
 
 
 def durations_table(rows: Sequence[Waits], basis: Mapping[str, Any]) -> Table:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Any, Literal, TypeAlias
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.metrics.figures.definitions import DEFINITIONS
+from services.metrics.figures.findings import Finding
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.folding.measures import MEASURES, RATES
 from shared.http.forms import AreaCode, Day, Id
@@ -56,6 +58,13 @@ class RateAnswer(BaseModel):
     reason: Literal["NO_BASE"] | None = Field(description="Why there is no rate: the denominator is 0; else null.", examples=[None])
 
 
+class RowFinding(BaseModel):
+    """Something odd about the data of one row."""
+
+    code: Finding = Field(description="What it is.", examples=["MEMBERS_OVER_WORKERS"])
+    count: int = Field(description="How many enterprises of the row have it.", examples=[1])
+
+
 class RowAnswer(BaseModel):
     """The figures of one group."""
 
@@ -80,6 +89,7 @@ class RowAnswer(BaseModel):
     unit_founding_rate_ge25: RateAnswer
     worker_joining_rate_all: RateAnswer
     worker_joining_rate_unionised: RateAnswer
+    findings: list[RowFinding] = Field(description="What is odd about the data of the row; not in the live stream.")
 
 
 class Basis(BaseModel):
@@ -88,7 +98,8 @@ class Basis(BaseModel):
     as_of: date = Field(description="The business day of the figures.", examples=["2026-06-30"])
     known_at: date = Field(description="They are as known at the end of this day.", examples=["2026-06-30"])
     provisional: list[str] = Field(
-        description="Why the figures may still change, as codes (docs/ledger.md); empty: they are final.", examples=[["DAY_NOT_CLOSED"]]
+        description="Why the figures may still change, as codes (docs/ledger.md); empty: they are final. FUTURE: an outlook.",
+        examples=[["DAY_NOT_CLOSED"]],
     )
     closed_day: date | None = Field(
         description="Figures known at this day or before never change again; null: no day is closed yet.", examples=["2026-06-29"]
@@ -97,11 +108,62 @@ class Basis(BaseModel):
     fold_version: int = Field(description="The version of the program that counts.", examples=[2])
 
 
+class FindingAnswer(BaseModel):
+    """Something odd about the data behind the total. It changes no figure; the live stream does not say it."""
+
+    code: Finding = Field(description="What it is.", examples=["MEMBERS_OVER_WORKERS"])
+    count: int = Field(description="How many enterprises have it.", examples=[1])
+    members: int = Field(description="Their members, in persons; 0 where the figures do not say.", examples=[5])
+    workers: int = Field(description="Their workers, in persons; 0 where the figures do not say.", examples=[2])
+    name: str = Field(description="Its name, in the language of Accept-Language.", examples=["会员多于职工"])
+    text: str = Field(
+        description="A sentence with the numbers, in the language of Accept-Language.",
+        examples=["1 家单位会员多于职工（会员 5 人，职工 2 人）"],
+    )
+    list: str = Field(
+        description="The address of the enterprises, relative to this service.",
+        examples=["/v1/coverage/findings/MEMBERS_OVER_WORKERS?area=330200&as_of=2026-06-30&known_at=2026-06-30"],
+    )
+
+
 class CoverageAnswer(Basis):
     """Figures of an area, by group and in total."""
 
     rows: list[RowAnswer] = Field(description="By code, empty ones left out; the total is the last one.")
     left_out: int = Field(description="Rows that are left out: none, the answer is complete.", examples=[0])
+    findings: list[FindingAnswer] = Field(description="What is odd about the data behind the total.")
+
+
+class ConcernedAnswer(BaseModel):
+    """One enterprise with a finding."""
+
+    id: UUID | None = Field(description="The enterprise; null: hidden.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])
+    subject: str | None = Field(description="Its stream; null: hidden.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
+    name: str | None = Field(description="Its name; null where the caller may not know it.", examples=["示例精密机械有限公司"])
+    credit_code: str | None = Field(description="Its unified social credit code, if it has one.", examples=[None])
+    hidden: bool = Field(
+        description="By now it is known to have been outside the caller's areas that day: it counts and is not named.", examples=[False]
+    )
+    park: str | None = Field(description="The park in which it counts.", examples=["330200-P001"])
+    industry: str | None = Field(description="Its industry (GB/T 4754-2017); null: unknown.", examples=["C35"])
+    size: str | None = Field(description="Its size class; null: unknown.", examples=["small"])
+    ownership: str | None = Field(description="Its ownership; null: unknown.", examples=["170"])
+    members: int = Field(description="Its members, in persons.", examples=[5])
+    workers: int | None = Field(description="Its workers by the last headcount, in persons; null: never reported.", examples=[2])
+
+
+class ConcernedListAnswer(Basis):
+    """The enterprises with one finding: the most members over workers first, then the largest."""
+
+    area: str | None = Field(description="The area asked about; null: everything.", examples=["330200"])
+    by: By | None = Field(description="What `group` is a group of.", examples=["park"])
+    group: str | None = Field(description="The group asked about.", examples=["330200-P001"])
+    code: Finding = Field(description="The finding.", examples=["MEMBERS_OVER_WORKERS"])
+    name: str = Field(description="Its name, in the language of Accept-Language.", examples=["会员多于职工"])
+    what_to_do: str = Field(description="What to do about it, in the language of Accept-Language.", examples=["请核对职工人数是否过期。"])
+    count: int = Field(description="How many enterprises have it, on all pages.", examples=[1])
+    items: list[ConcernedAnswer] = Field(description="The enterprises of this page.")
+    next: str | None = Field(description="`after` of the next page; null: this is the last.", examples=[None])
 
 
 class WaitsAnswer(BaseModel):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
@@ -39,6 +40,7 @@ RETRY = b"retry: 1000\n\n"
 LONGEST_ID = 4096
 NO_VERSION = 2**63
 """Versions are bigints, so an id with a larger one is not ours."""
+VERSIONS = re.compile(r"[0-9]{0,19}(?:\.[0-9]{0,19})*")
 MOST_ENCODED = 64
 MOST_CHANGES = 1000
 """The most changes that are read for a client that resumes; with more it receives everything."""
@@ -76,7 +78,8 @@ async def stream(
         str | None, Header(alias="Last-Event-ID", max_length=LONGEST_ID, description=events.LAST, examples=[events.VERSION])
     ] = None,
 ) -> Response:
-    """Events `coverage` (rows that changed, the total among them; all rows if `full`), `age` (of the data, and why), and `end` with its reason."""
+    """Events `coverage` (rows that changed, the total among them; all rows if `full`), `facts` (there are new ones, figures changed or not),
+    `age` (of the data, every two seconds, and why), and `end` with its reason."""
     hub: Hub = request.app.state.hub
     async with granted_snapshot(request, caller, area) as snapshot:
         if as_of is not None:
@@ -119,10 +122,9 @@ async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, s
 def _versions(sent: str, generation: int) -> dict[int, int] | None:
     """{shard: version} of an event's id; None if it is not of this generation."""
     id_generation, _, versions = sent.partition(":")
-    try:
-        found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
-    except ValueError:
+    if not VERSIONS.fullmatch(versions):
         return None
+    found = {shard: int(version) for shard, version in enumerate(versions.split(".")) if version}
     return found if id_generation == str(generation) and all(0 <= version < NO_VERSION for version in found.values()) else None
 
 
@@ -139,10 +141,12 @@ class StreamGrant:
         """Until the token, or the session, expires."""
         return max(0.0, self._caller.expires_at - utc_now().timestamp())
 
-    def ended(self) -> str | None:
+    async def ended(self) -> str | None:
         """Why the stream is granted no longer; None: it is."""
         if not self.seconds_left:
             return "TOKEN_EXPIRED"
+        if not await self._caller.still_in():
+            return "SIGNED_OUT"
         areas, versions = self._caller.areas, self._hub.areas
         # An area that the hub has not read yet was granted by the request itself.
         if self._area is not None and self._area in versions and not areas.inside(versions.latest().path(self._area)):
@@ -189,7 +193,7 @@ class EventStream(Response):
 
     async def _next(self) -> bytes:
         update = await self._subscriber.next_update(min(HEARTBEAT, self._grant.seconds_left))
-        reason = "TOO_MANY_STREAMS" if self._subscriber.displaced else self._grant.ended()
+        reason = "TOO_MANY_STREAMS" if self._subscriber.displaced else await self._grant.ended()
         if reason is not None:
             self._subscriber.close()
             return _event("end", {"reason": reason}, None)
@@ -197,7 +201,8 @@ class EventStream(Response):
             return HEARTBEAT_EVENT
         figures = self._coverage(update) if update.rows is not None or self._first else b""
         self._first = False
-        return figures + (self._age() if update.send_age else b"") or HEARTBEAT_EVENT
+        facts = _event("facts", {"version": self._hub.version, "newest": self._hub.newest}, self._hub.version) if update.facts else b""
+        return figures + facts + (self._age() if update.send_age else b"") or HEARTBEAT_EVENT
 
     def _coverage(self, update: Update) -> bytes:
         rows, hub, encoded = update.rows or (), self._hub, self._subscriber.channel.encoded
@@ -210,7 +215,7 @@ class EventStream(Response):
             body = {
                 "as_of": update.as_of,
                 "known_at": hub.today,
-                "provisional": finality.provisional(hub.today),
+                "provisional": finality.provisional(update.as_of, hub.today, hub.today),
                 "closed_day": finality.closed_day,
                 "rule_version": RULE_VERSION,
                 "fold_version": hub.fold_version,
@@ -224,7 +229,8 @@ class EventStream(Response):
         return encoded[key]
 
     def _age(self) -> bytes:
-        return b"" if self._hub.freshness is None else _event("age", self._hub.freshness.as_dict(), None)
+        freshness = self._hub.freshness
+        return b"" if freshness is None else _event("age", freshness.as_dict(), None)
 
 
 def _event(name: str, body: dict[str, Any], event_id: str | None) -> bytes:

@@ -88,6 +88,7 @@ HEADINGS = {
     "after": "之后",
     "delta": "增减",
     "figure": "指标",
+    "finding": "待核事项代码",
     "as_of": "统计日期",
     "known_at": "截至此日所知",
     "known_from": "先前所知之日",

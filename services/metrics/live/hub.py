@@ -9,20 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
 from datetime import date, datetime
 
 import structlog
 
 from services.metrics.figures import sql
 from services.metrics.figures.finality import Finality
-from services.metrics.figures.freshness import Freshness, FreshnessProbe, StaleReason
+from services.metrics.figures.freshness import Freshness
 from services.metrics.figures.questions import version_vector
 from services.metrics.figures.tree import AreaVersions, Tree
 from services.metrics.folding import feed
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.feed import CHANNEL, NewBatches, TooOld
 from services.metrics.live import tables
+from services.metrics.live.age import OUTAGES, AgeWatch
 from services.metrics.live.shares import Shares
 from services.metrics.live.subscribers import Channel, StreamQuery, Subscriber
 from services.metrics.live.tables import CoverageTable
@@ -36,10 +36,7 @@ GATHER_FOR = 0.025
 """Seconds between two reads of the feed at least, so that one read takes several commits."""
 POLL_EVERY = 1.0
 """Seconds after which the feed is read without a notification."""
-SEND_AGE_EVERY = 5.0
 LONGEST_BACKOFF = 5.0
-
-OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, sql.NoServingGeneration)
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +47,7 @@ class Hub:
     def __init__(self, dsn: str, clock: Clock, kafka: str, shards: int) -> None:
         self._dsn = dsn
         self._clock = clock
-        self._probe = FreshnessProbe(kafka, shards)
+        self._watch = AgeWatch(dsn, kafka, shards, self._mark_age, self._drop_connection)
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._conn: Connection | None = None
@@ -60,8 +57,6 @@ class Hub:
         self._areas = AreaVersions([])
         self._signature = (0, 0)
         self._cells: dict[int, Cell] = {}
-        self._freshness_read_at = 0.0
-        self._age_sent_at = 0.0
         self.generation = 0
         self.fold_version = 0
         self.versions: dict[int, int] = {}
@@ -69,13 +64,22 @@ class Hub:
         """The version vector at which the tables were loaded. A client that is older cannot resume from changes alone."""
         self.today = date.min
         self.newest: datetime | None = None
-        self.freshness: Freshness | None = None
         self.closed = False
 
     @property
     def version(self) -> str:
         """The version vector of the tables."""
         return version_vector(self.generation, self.versions)
+
+    @property
+    def freshness(self) -> Freshness | None:
+        """How old the figures are at this moment; None: nothing was ever read."""
+        return self._watch.at_present()
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether the database does not answer."""
+        return self._watch.unreachable
 
     @property
     def finality(self) -> Finality:
@@ -96,6 +100,7 @@ class Hub:
         """Follow the feed until `stop`; retries with backoff after outages."""
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _: self._wake.set())
+        watching = asyncio.create_task(self._watch.run(stop))
         failures = 0
         while not stop.is_set():
             started = time.monotonic()
@@ -103,7 +108,6 @@ class Hub:
                 await self._follow(stop)
             except OUTAGES as error:
                 log.warning("hub.waits", error=described(error))
-                self._mark_outage()
             except Exception:
                 log.exception("hub.failed")
             failures = 0 if time.monotonic() - started > LONGEST_BACKOFF else failures + 1
@@ -113,12 +117,14 @@ class Hub:
         self.closed = True
         for channel in self._channels.values():
             channel.close()
+        await watching
 
     async def _follow(self, stop: asyncio.Event) -> None:
         conn = await db.connect(self._dsn, application_name="metrics.stream")
         try:
             conn.add_termination_listener(lambda _: self._wake.set())
             await conn.add_listener(CHANNEL, lambda *_: self._wake.set())
+            await self._watch.first_answer()
             async with self._lock:
                 self._conn = conn
                 await self._load(conn)
@@ -132,7 +138,7 @@ class Hub:
                 await asyncio.sleep(GATHER_FOR)
         finally:
             self._conn = None
-            await conn.close(timeout=2)
+            conn.terminate()
 
     async def _advance(self, conn: Connection) -> None:
         try:
@@ -147,7 +153,6 @@ class Hub:
                 self._regroup()
         except TooOld:
             await self._load(conn)
-        await self._refresh_age(conn)
 
     async def _read_feed(self, conn: Connection) -> NewBatches:
         """The feed above our versions, in one snapshot. Raises TooOld if the tables must be loaded again, also on another day or generation."""
@@ -166,10 +171,12 @@ class Hub:
             self.versions[changed.shard] = max(changed.version, self.versions.get(changed.shard, 0))
         self.newest = update.newest
         age = (update.asked_at - min(changed.oldest for changed in update.changes)).total_seconds()
+        cells = {cell for changed in update.changes for cell in changed.cells}
+        uncounted = any(changed.uncounted or not changed.cells for changed in update.changes)
         for day, table in self._tables.items():
             deltas = table.add(update.changes)
             for channel in self._channels_of(day):
-                channel.change(deltas, age)
+                channel.change(deltas, age, cells, uncounted)
 
     def _regroup(self) -> None:
         """Group every view again after a change of the areas, and mark the groups that differ."""
@@ -194,8 +201,7 @@ class Hub:
             self.today = self._clock.day_of(row["asked_at"])
             self._signature = await sql.areas_signature(conn, self.generation)
             self._areas = AreaVersions(await sql.areas(conn, self.generation))
-            self.freshness = await self._probe.read(conn, self.generation)
-            self.newest = self.freshness.newest
+            self.newest = await sql.newest(conn, self.generation)
             days = {None, *more, *(query.as_of for query in self._channels)}
             self._cells = await tables.load_cells(conn, self.generation)
             self._tables = {day: await self._table(conn, day) for day in days}
@@ -206,27 +212,14 @@ class Hub:
         as_of = day or self.today
         return await tables.load_table(conn, self.generation, as_of, self._tree(as_of), self._cells)
 
-    async def _refresh_age(self, conn: Connection) -> None:
-        """Read the freshness once a second; mark the age when the reason or the closed day changes, and every SEND_AGE_EVERY seconds."""
-        now = time.monotonic()
-        if now - self._freshness_read_at < POLL_EVERY:
-            return
-        self._freshness_read_at = now
-        before, self.freshness = self.freshness, await self._probe.read(conn, self.generation)
-        known = None if before is None else (before.reason, before.closed_day)
-        if known != (self.freshness.reason, self.freshness.closed_day) or now - self._age_sent_at >= SEND_AGE_EVERY:
-            self._age_sent_at = now
-            self._mark_age()
-
     def _mark_age(self) -> None:
         for channel in self._channels.values():
             channel.mark_age()
 
-    def _mark_outage(self) -> None:
-        """Mark the figures as stale while the database is unreachable."""
-        if self.freshness is not None and self.freshness.reason != StaleReason.DATABASE_UNREACHABLE:
-            self.freshness = replace(self.freshness, reason=StaleReason.DATABASE_UNREACHABLE)
-            self._mark_age()
+    def _drop_connection(self) -> None:
+        """The database is silent: the query that hangs is not waited for."""
+        if self._conn is not None:
+            self._conn.terminate()
 
     async def subscribe(self, query: StreamQuery, client: str) -> Subscriber:
         """Add a subscriber. Raises what `Shares.require` does, and UNAVAILABLE (503) while the database is unreachable."""

@@ -27,13 +27,15 @@ class StreamQuery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update of a subscriber. `rows` None: no figures; `full`: all rows. `age`: seconds since the oldest change was recorded."""
+    """One update of a subscriber. `rows` None: no figures; `full`: all rows. `age`: seconds since the oldest change was recorded. `facts`: there
+    are new facts, which may have changed no figure."""
 
     rows: tuple[Row, ...] | None
     full: bool
     as_of: date
     age: float | None
     send_age: bool
+    facts: bool = False
 
 
 class Subscriber:
@@ -49,6 +51,7 @@ class Subscriber:
         self._full = False
         self._age: float | None = None
         self._send_age = False
+        self._facts = False
 
     def mark_groups(self, groups: Collection[str], age: float | None) -> None:
         """Include these groups in the next update."""
@@ -60,6 +63,11 @@ class Subscriber:
     def mark_all(self) -> None:
         """Include all rows in the next update."""
         self._full = True
+        self._wake.set()
+
+    def mark_facts(self) -> None:
+        """Say in the next update that there are new facts."""
+        self._facts = True
         self._wake.set()
 
     def mark_age(self) -> None:
@@ -91,11 +99,11 @@ class Subscriber:
         self._wake.clear()
         if self.closed:
             return None
-        groups, full, age, send_age = self._groups, self._full, self._age, self._send_age
-        self._groups, self._full, self._age, self._send_age = set(), False, None, False
+        groups, full, age, send_age, facts = self._groups, self._full, self._age, self._send_age, self._facts
+        self._groups, self._full, self._age, self._send_age, self._facts = set(), False, None, False, False
         view = self.channel.view
         rows = tuple(view.rows(None if full else groups)) if full or groups else None
-        return Update(rows, full, view.table.as_of, age, send_age)
+        return Update(rows, full, view.table.as_of, age, send_age, facts)
 
 
 class Channel:
@@ -117,10 +125,14 @@ class Channel:
         self.subscribers.add(subscriber)
         return subscriber
 
-    def change(self, changed: Mapping[int, Vector], age: float) -> None:
-        """Apply {cell id: change}; `age` in seconds since the oldest change was recorded."""
+    def change(self, changed: Mapping[int, Vector], age: float, cells: Collection[int], uncounted: bool) -> None:
+        """Apply {cell id: change}; `age` in seconds since the oldest change was recorded. `cells`: those of the counted facts, which may have
+        changed nothing; `uncounted`: there are facts that are not counted, whose place is not known here."""
         if groups := self.view.add(changed):
             self._mark_groups(groups, age)
+        if uncounted or any(self.view.group(cell) is not None for cell in cells):
+            for subscriber in self.subscribers:
+                subscriber.mark_facts()
 
     def regroup(self, table: CoverageTable) -> None:
         """Group the cells again after a change of the areas."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from shared.http.answers import NEXT
+from shared.http.answers import NEXT, Warned
 
 
 class EnterpriseRow(BaseModel):
@@ -18,6 +18,9 @@ class EnterpriseRow(BaseModel):
     name: str = Field(description="Its name as registered.", examples=["宁波示例电子有限公司"])
     credit_code: str | None = Field(
         description="Its unified social credit code, 18 characters (GB 32100-2015).", examples=["91350100M000100Y43"]
+    )
+    registration_number: str | None = Field(
+        description="Its business registration number of 15 digits, as before credit codes.", examples=["110108000000016"]
     )
     park: str = Field(description="The code of the park in which it is.", examples=["330200-P001"])
     district: str = Field(description="The code of the division in which that park lies directly.", examples=["330200"])
@@ -32,6 +35,7 @@ class EnterpriseRow(BaseModel):
     closed_on: date | None = Field(description="The first day on which it operates no longer; null: it operates.", examples=[None])
     subject: str = Field(description="Its stream of events.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
     sequence: int = Field(description="The position of the last event in that stream, from 1; its ETag.", examples=[2])
+    findings: list[Warned] = Field(description="What is odd about its codes: a wrong check character or digit.", examples=[[]])
 
 
 class EnterprisesAnswer(BaseModel):

@@ -5,21 +5,24 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 
 from services.registry.bodies import AreaCode, Day, Name, anchored, read, text
 from services.registry.enterprises import fields
 from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
 from shared.contracts.codes import CLOSING, OWNERSHIP
 from shared.contracts.ids import uuid7
-from shared.http.forms import Command, Listed, Note, Text
+from shared.http.forms import Command, Listed, Note, Text, normal
 from shared.journal.reasons import reason_of
 
 A_CLASS = "A section letter of GB/T 4754-2017 with up to four class digits; null: unknown."
 A_TYPE = "Its type of registration, a code of docs/codes.md (GB/T 12402); null: unknown."
-CreditCode = Annotated[str | None, read(fields.credit_code), text(null=True, minLength=18, maxLength=18)]
+A_NUMBER = "Its business registration number of 15 digits, as before credit codes; a wrong check digit is a warning. null: unknown."
+ACCEPTED = "true: a credit code whose check character is wrong is recorded with a warning; imports of existing files ask for it."
+CreditCode = Annotated[str | None, read(fields.credit_code_form), text(null=True, minLength=18, maxLength=18)]
+RegistrationNumber = Annotated[str | None, read(fields.registration_number), text(null=True, pattern=r"^\d{15}$")]
 Industry = Annotated[str | None, read(fields.industry), text(null=True, pattern=anchored(fields.INDUSTRY))]
-Ownership = Annotated[str, Field(max_length=fields.LONGEST_OWNERSHIP), Listed(OWNERSHIP)]
+Ownership = Annotated[str, BeforeValidator(normal), Field(max_length=fields.LONGEST_OWNERSHIP), Listed(OWNERSHIP)]
 Workers = Annotated[int, read(fields.workers), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": fields.MOST_WORKERS})]
 Revenue = Annotated[int | None, read(fields.revenue_fen), WithJsonSchema({"type": ["number", "string", "null"], "minimum": 0})]
 
@@ -31,6 +34,8 @@ class EnterpriseBody(Command):
     credit_code: CreditCode = Field(
         None, description="Its unified social credit code, 18 characters (GB 32100-2015); null: unknown.", examples=["91350100M000100Y43"]
     )
+    registration_number: RegistrationNumber = Field(None, description=A_NUMBER, examples=["110108000000016"])
+    accept_wrong_check: StrictBool = Field(False, description=ACCEPTED, examples=[False])
     park: AreaCode = Field(description="The park in which it settled.", examples=["330200-P001"])
     industry: Industry = Field(None, description=A_CLASS, examples=["C39"])
     ownership: Ownership | None = Field(None, description=A_TYPE, examples=["159"])
@@ -38,7 +43,17 @@ class EnterpriseBody(Command):
 
     def command(self) -> RegisterEnterprise:
         """With a new id."""
-        return RegisterEnterprise(uuid7(), self.name, self.credit_code, self.park, self.industry, self.ownership, self.settled_on)
+        return RegisterEnterprise(
+            uuid7(),
+            self.name,
+            self.credit_code,
+            self.park,
+            self.industry,
+            self.ownership,
+            self.settled_on,
+            self.registration_number,
+            self.accept_wrong_check,
+        )
 
 
 class HeadcountBody(Command):

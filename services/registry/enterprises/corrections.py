@@ -27,10 +27,10 @@ def require_known(world: World, standing: Standing, revision: Revision) -> None:
 
 
 def complete_registration(world: World, standing: Standing, changes: Mapping[str, Any]) -> EnterpriseRegistered:
-    """With the district of its park. Raises DUPLICATE_CREDIT_CODE (409), UNKNOWN_PARK, NOT_A_PARK (422)."""
+    """With the district of its park. Raises DUPLICATE_CREDIT_CODE, DUPLICATE_REGISTRATION_NUMBER (409), UNKNOWN_PARK, NOT_A_PARK (422)."""
     data = standing.data
     assert isinstance(data, EnterpriseRegistered)
-    rules.require_free_code(world, data.credit_code, data.enterprise_id, "data.credit_code")
+    rules.require_free_codes(world, data.credit_code, data.registration_number, data.enterprise_id, "data.")
     return _in_park(world, data, changes)
 
 

@@ -15,6 +15,11 @@ def has_form(code: str) -> bool:
     return len(code) == LENGTH and all(character in VALUES for character in code)
 
 
+def checks(code: str) -> bool:
+    """Whether the last character of a code that `has_form` is the one that belongs there."""
+    return code[-1] == check_character(code)
+
+
 def check_character(code: str) -> str:
     """The character that belongs behind the first 17, which must be of the alphabet: value (31 − Σ value · 3^(i−1)) mod 31."""
     total = sum(VALUES[character] * weight for character, weight in zip(code, WEIGHTS, strict=False))

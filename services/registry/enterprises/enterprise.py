@@ -38,10 +38,15 @@ class Enterprise:
     revenue_fen: int | None = None
     size: str | None = None
     size_rule: str | None = None
+    registration_number: str | None = None
 
-    def unique(self) -> tuple[str | None, str, str]:
-        """What is compared with other enterprises: credit code, name and park."""
-        return self.credit_code, self.name, self.park
+    def unique(self) -> tuple[str | None, str | None, str, str]:
+        """What is compared with other enterprises: credit code, registration number, name and park."""
+        return self.credit_code, self.registration_number, self.name, self.park
+
+    def codes(self) -> list[str]:
+        """The codes that no other enterprise may have: 18 characters, 15 digits."""
+        return [code for code in (self.credit_code, self.registration_number) if code]
 
 
 def _registered(enterprise: Enterprise, _: date, data: EnterpriseRegistered) -> None:
@@ -88,7 +93,15 @@ def enterprise_of(history: History, before: tuple[date, int] | None = None) -> E
         return None
     settled, data = registered[-1]
     enterprise = Enterprise(
-        data.enterprise_id, data.name, data.credit_code, data.park, data.district, data.industry, data.ownership, settled.on
+        data.enterprise_id,
+        data.name,
+        data.credit_code,
+        data.park,
+        data.district,
+        data.industry,
+        data.ownership,
+        settled.on,
+        registration_number=data.registration_number,
     )
     for fact in sorted(history.facts.values(), key=Standing.order):
         if before is not None and fact.order() >= before:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from services.registry.enterprises import store
 from services.registry.enterprises.answers import EnterpriseAnswer, EnterprisesAnswer
 from services.registry.enterprises.enterprise import enterprise_of
+from services.registry.enterprises.rules import wrong_checks
 from services.registry.reads import (
     READ,
     Part,
@@ -28,7 +29,7 @@ from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id
 from shared.http.openapi import TAGGED, adding
 from shared.http.web import CallerOf
-from shared.problems.errors import NotFound
+from shared.problems.errors import NotFound, warnings
 from shared.process import db
 from shared.process.db import Connection
 from shared.writing.facts import History
@@ -80,7 +81,7 @@ async def _require_granted(conn: Connection, caller: Caller, enterprise_id: UUID
 
 
 def one(history: History, sight: Sight) -> dict[str, Any] | None:
-    """One enterprise as it is now, with what is seen of its history; None if it does not exist or was withdrawn."""
+    """One enterprise as it is now, with what is seen of its history and what is odd about its codes; None if there is none, or no longer."""
     found = enterprise_of(history)
     if found is None:
         return None
@@ -88,6 +89,7 @@ def one(history: History, sight: Sight) -> dict[str, Any] | None:
         "id": str(found.id),
         "name": found.name,
         "credit_code": found.credit_code,
+        "registration_number": found.registration_number,
         "park": found.park,
         "district": found.district,
         "industry": found.industry,
@@ -104,6 +106,7 @@ def one(history: History, sight: Sight) -> dict[str, Any] | None:
         "headcounts": [{"on": fact.on, "workers": data.workers} for fact, data in history.holding(HeadcountReported) if sight.on(fact.on)],
         "subject": history.subject,
         "sequence": history.sequence,
+        "findings": warnings(wrong_checks(found.credit_code, found.registration_number)),
     }
 
 

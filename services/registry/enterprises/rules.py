@@ -9,6 +9,8 @@ from uuid import UUID
 
 from msgspec import structs
 
+from services.registry.enterprises import credit_code as credit_codes
+from services.registry.enterprises import registration_number as registration_numbers
 from services.registry.enterprises.enterprise import Enterprise, enterprise_of, enterprise_subject
 from services.registry.enterprises.size import SIZE_RULE, size_class
 from services.registry.naming import name_key
@@ -31,6 +33,8 @@ class RegisterEnterprise:
     industry: str | None
     ownership: str | None
     settled_on: date
+    registration_number: str | None = None
+    accept_wrong_check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,15 @@ Change: TypeAlias = ReportHeadcount | Move | Reclassify | Close
 def register(world: World, command: RegisterEnterprise, today: date) -> Decision:
     """An enterprise settles in a park.
 
-    Raises DATE_OUT_OF_RANGE, UNKNOWN_PARK, NOT_A_PARK (422), DUPLICATE_CREDIT_CODE (409). Warns PROBABLE_DUPLICATE.
+    Raises DATE_OUT_OF_RANGE, UNKNOWN_PARK, NOT_A_PARK, WRONG_CHECK_CHARACTER (422), DUPLICATE_CREDIT_CODE, DUPLICATE_REGISTRATION_NUMBER
+    (409). Warns PROBABLE_DUPLICATE, WRONG_CHECK_DIGIT and, if that was asked for, WRONG_CHECK_CHARACTER.
     """
+    findings = wrong_checks(command.credit_code, command.registration_number)
+    if "WRONG_CHECK_CHARACTER" in findings and not command.accept_wrong_check:
+        raise Unprocessable("WRONG_CHECK_CHARACTER", field="credit_code")
     require_day(command.settled_on, today, "settled_on")
     park = world.park(command.park)
-    require_free_code(world, command.credit_code, command.enterprise_id, "credit_code")
+    require_free_codes(world, command.credit_code, command.registration_number, command.enterprise_id)
     data = EnterpriseRegistered(
         enterprise_id=command.enterprise_id,
         name=command.name,
@@ -91,9 +99,10 @@ def register(world: World, command: RegisterEnterprise, today: date) -> Decision
         credit_code=command.credit_code,
         industry=command.industry,
         ownership=command.ownership,
+        registration_number=command.registration_number,
     )
     fact = Fact(enterprise_subject(command.enterprise_id), data, command.settled_on)
-    warnings = warnings_of_name(world, command.name, command.park, command.enterprise_id)
+    warnings = [*warnings_of_name(world, command.name, command.park, command.enterprise_id), *findings]
     return Decision([fact], id=str(command.enterprise_id), warnings=warnings)
 
 
@@ -170,10 +179,18 @@ def sized(history: History, data: Sized, place: tuple[date, int]) -> Sized:
     return structs.replace(data, size=size, size_rule=SIZE_RULE if size else None)
 
 
-def require_free_code(world: World, code: str | None, enterprise_id: UUID, field: str) -> None:
-    """Raises DUPLICATE_CREDIT_CODE (409) if another enterprise has it."""
-    if code is not None and world.credit_codes.get(code, enterprise_id) != enterprise_id:
-        raise Conflict("DUPLICATE_CREDIT_CODE", field=field, params={"credit_code": code})
+def require_free_codes(world: World, credit_code: str | None, number: str | None, enterprise_id: UUID, path: str = "") -> None:
+    """Raises DUPLICATE_CREDIT_CODE, DUPLICATE_REGISTRATION_NUMBER (409) if another enterprise has one of them; `path` precedes the field."""
+    if credit_code is not None and world.codes.get(credit_code, enterprise_id) != enterprise_id:
+        raise Conflict("DUPLICATE_CREDIT_CODE", field=f"{path}credit_code", params={"credit_code": credit_code})
+    if number is not None and world.codes.get(number, enterprise_id) != enterprise_id:
+        raise Conflict("DUPLICATE_REGISTRATION_NUMBER", field=f"{path}registration_number", params={"registration_number": number})
+
+
+def wrong_checks(credit_code: str | None, number: str | None) -> list[str]:
+    """WRONG_CHECK_CHARACTER of a credit code, WRONG_CHECK_DIGIT of a registration number: codes that fail are in use (DOMAIN.md, Identifiers)."""
+    found = ["WRONG_CHECK_CHARACTER"] if credit_code is not None and not credit_codes.checks(credit_code) else []
+    return [*found, "WRONG_CHECK_DIGIT"] if number is not None and not registration_numbers.checks(number) else found
 
 
 def require_open(enterprise: Enterprise, on: date, field: str) -> None:
@@ -231,13 +248,13 @@ def put(world: World, standing: Standing, _: object = None) -> None:
             # Most facts are headcounts.
             return
     if before is not None:
-        if before.credit_code and world.credit_codes.get(before.credit_code) == enterprise_id:
-            del world.credit_codes[before.credit_code]
+        for code in before.codes():
+            if world.codes.get(code) == enterprise_id:
+                del world.codes[code]
         name = (before.park, name_key(before.name))
         world.namesakes[name] = world.namesakes.get(name, frozenset()) - {enterprise_id}
     if after is not None:
-        if after.credit_code:
-            world.credit_codes[after.credit_code] = enterprise_id
+        world.codes |= dict.fromkeys(after.codes(), enterprise_id)
         name = (after.park, name_key(after.name))
         world.namesakes[name] = world.namesakes.get(name, frozenset()) | {enterprise_id}
         world.in_use.add(after.park)

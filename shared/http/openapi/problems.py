@@ -21,12 +21,16 @@ DESCRIPTION = {
     401: "No valid token.",
     403: "The token does not grant the scope or the area.",
     404: "No such resource.",
+    408: "The request was not sent in time.",
     409: "It does not fit what is known; `NOT_YET_KNOWN` comes with Retry-After.",
     412: "The resource has changed since it was read.",
     413: "The body, a line of it, or the event that comes of it is too large.",
+    414: "The request line is too long.",
     415: "Another Content-Type is needed.",
+    421: "The service is not reached under the host name of the request.",
     422: "A field is wrong.",
     429: "Too many requests; Retry-After says when to go on.",
+    431: "The headers are too large.",
     500: "The service failed; the message names the trace in its log.",
     503: "Not available now; Retry-After says when to try again.",
 }
@@ -54,11 +58,11 @@ def adding(*codes: str, **with_status: int) -> dict[str, Any]:
     return {EXTRA: {**_usual(codes), **with_status}}
 
 
-def of_commands(service: str, *, with_id: bool) -> dict[str, Any]:
-    """`openapi_extra` of a command. `with_id`: it is about a resource that its path names, which may not exist (404)."""
+def of_commands(service: str, *, noun: str | None = None) -> dict[str, Any]:
+    """`openapi_extra` of a command. `noun`: what its path names, which may not exist (404)."""
     known = {**COMMANDS, **SHARED_FACTS, **_section(service)}
     pairs = [(code, status) for code, entry in known.items() for status in statuses_of(entry)]
-    wanted = [(code, status) for code, status in pairs if status >= 400 and (status != 404 or (with_id and code != "UNKNOWN_STREAM"))]
+    wanted = [(code, status) for code, status in pairs if status >= 400 and (status != 404 or code == f"UNKNOWN_{(noun or '').upper()}")]
     return {EXTRA: {**_usual(["EVENT_TOO_LARGE", "CLOCK_AHEAD"]), **_joined(wanted)}}
 
 
@@ -113,13 +117,16 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
     names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
     if operation.get("security"):
         found |= _usual(SECURED)
+        if method != "get":
+            found |= _usual(["NOT_OUR_PAGE"])
     if "idempotency-key" in names:
         found |= _usual(WITH_KEY)
     if "after" in names:
         found |= _usual(["BAD_CURSOR"])
     if "requestBody" in operation:
         found |= _usual(WITH_BODY)
-    if "{" in path and method == "get":
+    chosen = [one for one in operation.get("parameters", ()) if one["in"] == "path" and one["schema"].keys() & {"enum", "$ref"}]
+    if "{" in path and method == "get" and not chosen:
         found |= _usual(["NOT_FOUND"])
     more = [(code, status) for code, given in added for status in (given if isinstance(given, list) else [given])]
     pairs = {*found.items(), *more}

@@ -179,7 +179,7 @@ async def test_the_page_says_that_nobody_reads_the_log(works: Works, page: Page)
         os.kill(works.process("projector"), signal.SIGKILL)
         works.join()
         stale = page.locator("#age[data-stale=PROJECTOR_STOPPED]")
-        await expect(stale).to_contain_text("the projector is not running", timeout=30_000)
+        await expect(stale).to_contain_text("the program that counts is not running", timeout=30_000)
         assert 'data-stale="PROJECTOR_STOPPED"' in await (await page.request.get("/areas/B")).text()
         await expect(number(page)).to_have_text(str(before))
     finally:

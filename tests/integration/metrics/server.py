@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import uvicorn
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -20,7 +19,9 @@ from services.metrics.app import api
 from services.metrics.live.hub import Hub
 from services.metrics.settings import Settings
 from shared.http.tokens import Verifier
+from shared.process.connections import ConnectionLimits
 from shared.process.db import create_pool
+from shared.process.web_server import web_server
 from tests.conformance import Document, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
@@ -54,17 +55,17 @@ async def _keys() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -> AsyncIterator[MetricsServer]:
-    """A running server. With `fresh`, `current_at` of its shards is renewed twice a second, as the reader of a quiet log does."""
-    settings = settings_of(Settings, database, **changes)
+async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool = True, **changes: Any) -> AsyncIterator[MetricsServer]:
+    """A running server. With `fresh`, `current_at` of its shards is renewed twice a second, as the reader of a quiet log does.
+    Without `own_tokens` it takes those of the settings' issuer."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    port = listener.getsockname()[1]
+    settings = settings_of(Settings, database, **{"port": port, **changes})
     app = api(settings)
-    app.state.verifier = Verifier(settings, _keys)
-    uvicorn_server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3)
-    )
-    # Signals are the test runner's.
-    uvicorn_server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    serving = asyncio.create_task(uvicorn_server.serve())
+    if own_tokens:
+        app.state.verifier = Verifier(settings, _keys)
+    uvicorn_server = web_server(app, ConnectionLimits())
+    serving = asyncio.create_task(uvicorn_server.serve(sockets=[listener]))
     pool = await create_pool(database.app_dsn, application_name="metrics.tests")
     keeping_current = asyncio.create_task(_keep_current(Metrics(pool))) if fresh else None
     try:
@@ -73,7 +74,6 @@ async def server_of(database: Database, *, fresh: bool = True, **changes: Any) -
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
                 await asyncio.sleep(0.01)
-        port = uvicorn_server.servers[0].sockets[0].getsockname()[1]
         document = functools.cache(lambda: Document(app.openapi()))
         yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub, document)
     finally:

@@ -33,6 +33,7 @@ async def test_every_route_answers_201_with_its_event(registry: Registry) -> Non
         "id": made["id"],
         "name": "某某电子有限公司",
         "credit_code": CODE,
+        "registration_number": None,
         "park": "D2-P001",
         "district": "D2",
         "industry": "C3912",
@@ -52,6 +53,7 @@ async def test_every_route_answers_201_with_its_event(registry: Registry) -> Non
         "headcounts": [{"on": "2021-06-01", "workers": 40}],
         "subject": made["subject"],
         "sequence": 6,
+        "findings": [],
     }
 
 
@@ -211,7 +213,7 @@ async def test_bad_input_names_the_field_in_both_languages_and_changes_nothing(r
         (f"{path}/classifications", {"on": "2021-01-01"}, 422, "NOTHING_TO_CHANGE", "industry"),
         (f"{path}/classifications", {"on": "2021-01-01", "revenue": 1.005}, 422, "TOO_MANY_DECIMALS", "revenue"),
         (f"{path}/classifications", {"on": "2021-01-01", "revenue": -1}, 422, "BELOW_ZERO", "revenue"),
-        (f"{path}/classifications", {"on": "2021-01-01", "revenue": "１２"}, 422, "NOT_A_NUMBER", "revenue"),
+        (f"{path}/classifications", {"on": "2021-01-01", "revenue": "十二"}, 422, "NOT_A_NUMBER", "revenue"),
         (f"{path}/classifications", {"on": "2021-01-01", "revenue": "1_000"}, 422, "NOT_A_NUMBER", "revenue"),
         (f"{path}/closure", {"on": "2021-01-01"}, 422, "FIELD_REQUIRED", "reason"),
         (f"{path}/closure", {"on": "2019-01-01", "reason": "other"}, 422, "CLOSED_BEFORE_SETTLING", "on"),

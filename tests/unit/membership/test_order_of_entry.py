@@ -1,4 +1,4 @@
-"""The same facts in whatever order they are entered: the same coverage, the same unions. Pure.
+"""The same facts in whatever order they are entered: the same members, coverage, unions and figures. Pure.
 
 Past coverages and past unions are entered with both their dates; closures come from the registry at any moment; an end or a dissolution may be
 entered after a later one that followed from a closure.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,18 +16,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.membership.facts import TABLE
+from services.membership.members import rules as members
+from services.membership.members.rules import Join
 from services.membership.unions import coverage
 from services.membership.unions import rules as unions
 from services.membership.unions.closures import follow_closure
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World
+from shared.contracts import Envelope, Event, membership, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
+from shared.contracts.registry import EnterpriseClosed, EnterpriseRegistered, HeadcountReported
 from shared.journal.reasons import Reason
 from shared.problems.errors import Problem
-from tests.unit.membership.worlds import TODAY, A, B, C, close, day, found, settle_ids, take, world
+from shared.writing.evolving import evolve
+from tests import oracle
+from tests.unit.membership.worlds import ANN, TODAY, A, B, C, close, day, settle_ids, world
 
 JOINT = UnionKind.JOINT_UNION
+RECORDED = datetime(2025, 5, 1, tzinfo=UTC)
 Entry = Callable[[World, UUID], None]
 
 
@@ -46,14 +55,63 @@ def dissolves(on: str) -> Entry:
 def closes(enterprise: UUID, on: str) -> Entry:
     def enter(made: World, _union: UUID) -> None:
         event = close(made, enterprise, day(on))
+        assert isinstance(made, Told)
+        made.told.append(event_of(registry.SOURCE, f"enterprise/{enterprise}", 3, EnterpriseClosed(reason="bankrupt"), on))
         _take(made, follow_closure(made, enterprise, event))
 
     return enter
 
 
+class Told(World):
+    """A world that keeps what was recorded as events, for the figures."""
+
+    told: list[Envelope]
+
+
+def telling() -> Told:
+    """Three enterprises with 30 workers each."""
+    made = world()
+    made.__class__ = Told
+    assert isinstance(made, Told)
+    made.told = []
+    for enterprise in (A, B, C):
+        data = EnterpriseRegistered(enterprise_id=enterprise, name="示例", park="P", district="D")
+        made.told += [
+            event_of(registry.SOURCE, f"enterprise/{enterprise}", 1, data, "2020-01-01"),
+            event_of(registry.SOURCE, f"enterprise/{enterprise}", 2, HeadcountReported(workers=30), "2020-01-01"),
+        ]
+    return made
+
+
+def event_of(source: str, subject: str, sequence: int, data: Event, on: str) -> Envelope:
+    return Envelope(
+        id=uuid7(),
+        source=source,
+        subject=subject,
+        partitionkey=subject,
+        sequence=sequence,
+        type=type_of(data),
+        time=RECORDED,
+        occurredon=day(on),
+        actor="a",
+        origin="api",
+        data=data,
+    )
+
+
 def _take(made: World, facts: list[Any]) -> None:
-    take(made, facts)
+    assert isinstance(made, Told)
+    for fact in facts:
+        sequence = evolve(TABLE, made, fact)
+        made.told.append(event_of(membership.SOURCE, fact.subject, sequence, fact.data, fact.on.isoformat()))
     settle_ids(made)
+
+
+def figures(made: World) -> Any:
+    """What each enterprise adds to the figures, forty days apart, by the slow oracle."""
+    assert isinstance(made, Told)
+    facts = [oracle.facts_known([e for e in made.told if e.subject == f"enterprise/{one}"], TODAY) for one in (A, B, C)]
+    return [[oracle.contribution(known, TODAY - timedelta(days=40 * n)) for n in range(49)] for known in facts]
 
 
 def state(made: World) -> Any:
@@ -63,19 +121,32 @@ def state(made: World) -> Any:
     return sorted(periods, key=repr), ended
 
 
+def _found(made: World, *enterprises: UUID) -> UUID:
+    command = Found(JOINT, None, None, "P", day("2020-06-01"), enterprises)
+    decision = unions.decide_found(made, command, TODAY)
+    _take(made, decision.facts)
+    return UUID(decision.id or "")
+
+
+def joins(enterprise: UUID, on: str, until: str | None = None) -> Entry:
+    """Ann was a member there."""
+    past = (day(until), Reason("retired")) if until else ()
+    return lambda made, union: _take(made, members.join(made, Join(union, enterprise, "sample", "x", day(on), *past), ANN, uuid7()))
+
+
 def after(order: Any, *first: UUID) -> Any:
-    made = world()
-    union = found(made, *first, on="2020-06-01")
+    made = telling()
+    union = _found(made, *first)
     for entry in order:
         entry(made, union)
     coverage.require_whole_coverage(made, union, B)
-    return state(made)
+    return state(made), figures(made)
 
 
 def in_every_order(*entries: Entry, first: tuple[UUID, ...] = (A,)) -> Any:
     states = [after(order, *first) for order in itertools.permutations(entries)]
     assert all(one == states[0] for one in states)
-    return states[0]
+    return states[0][0]
 
 
 def test_past_coverages_may_be_entered_after_later_ones() -> None:
@@ -100,8 +171,8 @@ def test_any_coverages_that_do_not_overlap_come_to_the_same(months: list[int], r
     ("first", "second"), [(("2021-01-01", None), ("2021-06-01", "2022-01-01")), (("2021-01-01", "2022-01-01"), ("2021-12-31", None))]
 )
 def test_coverages_that_overlap_are_refused_in_every_order(first: Any, second: Any, turned: bool) -> None:
-    made = world()
-    union = found(made, A, on="2020-06-01")
+    made = telling()
+    union = _found(made, A)
     one, other = (second, first) if turned else (first, second)
     covers(B, *one)(made, union)
     with pytest.raises(Problem) as refused:
@@ -134,14 +205,24 @@ def test_the_last_unit_may_be_named_before_or_after_the_others_closed() -> None:
     assert dissolved is None
 
 
+def test_members_coverage_and_closures_come_to_the_same_figures() -> None:
+    past, later, present = joins(A, "2021-01-01", "2021-06-01"), joins(A, "2021-06-01", "2022-01-01"), joins(A, "2022-03-01")
+    in_every_order(past, later, present, ends(A, "2023-01-01"), closes(A, "2024-01-01"))
+    in_every_order(past, present, closes(B, "2022-01-01"), covers(C, "2021-01-01", "2021-09-01"), dissolves("2023-01-01"), first=(A, B))
+
+
 def test_past_own_unions_may_be_entered_after_the_present_one() -> None:
     def founded(order: Any) -> Any:
-        made = world()
+        made = telling()
         for on, until in order:
             past = (day(until), Reason("merged")) if until else ()
             command = Found(UnionKind.ENTERPRISE_UNION, None, None, "P", day(on), (A,), *past)
             _take(made, unions.decide_found(made, command, TODAY).facts)
-        return state(made)[0], sorted((union.founded_on, union.dissolved and union.dissolved.on) for union in made.unions.values())
+        return (
+            state(made)[0],
+            figures(made),
+            sorted((union.founded_on, union.dissolved and union.dissolved.on) for union in made.unions.values()),
+        )
 
     spans = [("2020-01-01", "2021-01-01"), ("2021-01-01", "2022-01-01"), ("2023-01-01", None)]
     states = [founded(order) for order in itertools.permutations(spans)]

@@ -56,9 +56,9 @@ def test_every_field_of_a_registration_can_be_corrected() -> None:
     now = ledger.now
     assert (now.settled_on, now.name, now.credit_code, now.park, now.district) == (day("2019-01-01"), "新名", CODE, "P2", "D2")
     assert (now.industry, now.ownership) == ("C39", "159")
-    assert ledger.world.credit_codes == {CODE: ledger.id}
+    assert ledger.world.codes == {CODE: ledger.id}
     ledger.correct(ledger.said[1], credit_code=None)
-    assert ledger.world.credit_codes == {}
+    assert ledger.world.codes == {}
 
 
 def test_a_withdrawn_registration_takes_the_enterprise_away_and_frees_its_code() -> None:

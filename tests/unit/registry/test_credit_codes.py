@@ -51,7 +51,14 @@ def test_letters_that_look_like_digits_are_none(letter: str) -> None:
         code_of(f"9135010{letter}M000100Y43")
 
 
-@pytest.mark.parametrize("wrong", ["", "9135", "91350100M000100Y4３", "91350100M000100Y433", 91, "91350100M000100Y4 "])
+@pytest.mark.parametrize(
+    "written", ["９１３５０１００Ｍ０００１００Ｙ４３", " 91350100m000100Y43\u3000", "9135 0100 M000 100Y 43", "\ufeff91350100M000100Y43"]
+)
+def test_width_blanks_and_marks_make_no_other_code(written: str) -> None:
+    assert code_of(written) == "91350100M000100Y43"
+
+
+@pytest.mark.parametrize("wrong", ["", "9135", "91350100M000100Y433", 91, "91350100M000100Y4 "])
 def test_what_is_no_code_is_refused(wrong: object) -> None:
     with pytest.raises(Wrong, match="INVALID_CREDIT_CODE"):
         fields.credit_code(wrong)

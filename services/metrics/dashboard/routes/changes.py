@@ -17,7 +17,7 @@ from services.metrics.explaining import changes
 from services.metrics.explaining.changes import Share, Window
 from services.metrics.explaining.measures import COMPARED, measure_of
 from services.metrics.figures.labels import reason_text
-from services.metrics.http.access import day_or_today, require_measure
+from services.metrics.http.access import known_or_today, require_measure
 from services.metrics.http.explaining.bodies import counts_compared
 from services.metrics.http.explaining.lists import changes_table
 from services.metrics.http.tables import csv_response
@@ -72,7 +72,7 @@ class Line:
 
 def window_of(page: PageContext, query: ChangesQuery) -> Window:
     """The question of the page: by default from yesterday's knowledge to today's. Raises DATE_OUT_OF_RANGE (422)."""
-    known_to = day_or_today(page.snapshot, query.known_to, "known_to") if query.known_to else page.known_at
+    known_to = known_or_today(page.snapshot, query.known_to, "known_to") if query.known_to else page.known_at
     known_from = query.known_from or known_to - timedelta(days=1)
     if known_from > known_to:
         raise Unprocessable("DATE_OUT_OF_RANGE", field="known_from", params={"earliest": EARLIEST, "latest": f"known_to ({known_to})"})

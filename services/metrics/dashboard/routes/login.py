@@ -1,7 +1,8 @@
-"""Login of browsers (a bearer token buys a one-time code, the code a session cookie), and the static files."""
+"""Ways in and out for browsers: a bearer token buys a one-time code, the code a session; or officers sign in at the OpenID provider."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -9,15 +10,23 @@ from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
 from services.metrics.dashboard import sessions
-from services.metrics.dashboard.page import HEADERS, STATIC, YEAR_SECONDS, PageRoute, problem_page
+from services.metrics.dashboard.page import HEADERS, STATIC, YEAR_SECONDS, PageRoute, problem_page, render, words_of
+from services.metrics.dashboard.provider import ATTEMPT_SECONDS, Attempt, Provider
+from services.metrics.dashboard.sessions import NewSession
 from services.metrics.http.access import READ
 from services.metrics.settings import Settings
 from shared.http.answers import json_response
+from shared.http.edge import HEAD_KEY
+from shared.http.pages import Cursors
 from shared.http.web import CallerOf
-from shared.problems.errors import Unauthorised
+from shared.problems.errors import NotFound, Problem, Unauthorised
 from shared.process.db import Pool
 
 TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
+ATTEMPT_COOKIE = "parkunion_sign_in"
+ATTEMPT_PATH = "/sign-in"
+LOCAL_PAGE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,1000}")
+"""A page of this service: not //host, which is another one."""
 
 codes = APIRouter(prefix="/v1")
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -31,38 +40,95 @@ class LoginCode(BaseModel):
     )
 
 
-def base_of(request: Request) -> str:
-    """The URL under which browsers reach this service."""
-    settings: Settings = request.app.state.settings
-    return (settings.public_url or str(request.base_url)).rstrip("/")
-
-
 @codes.post("/login-codes", response_model=LoginCode, tags=["dashboard"])
 async def new_code(request: Request, caller: CallerOf) -> Response:
-    """A one-time address for a browser, which gets the token's areas. A browser's session cannot make another one."""
+    """A one-time address for a browser, which gets the token's areas until the token ends. A browser's session cannot make another one."""
     if "authorization" not in request.headers:
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": 'Bearer realm="parkunion"'})
     caller.require(READ)
+    settings: Settings = request.app.state.settings
     pool: Pool = request.app.state.pool
     async with pool.acquire(timeout=5) as conn:
         code = await sessions.new_code(conn, caller)
-    return json_response({"url": f"{base_of(request)}/login?code={code}"})
+    return json_response({"url": f"{settings.base_url}/login?code={code}"})
 
 
 @router.get("/login")
 async def login(request: Request, code: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """Use a code: sets the session cookie and redirects to the overview."""
+    """Use a code: sets the session cookie and redirects to the overview. HEAD, which link scanners send, does not use it."""
     settings: Settings = request.app.state.settings
     pool: Pool = request.app.state.pool
+    headers = {**HEADERS, "Referrer-Policy": "no-referrer"}
     async with pool.acquire(timeout=5) as conn:
-        cookie = await sessions.start_session(conn, code, settings.session_hours)
-    if cookie is None:
+        if request.scope.get(HEAD_KEY) and await sessions.knows_code(conn, code):
+            return RedirectResponse("/", 303, headers=headers)
+        session = None if request.scope.get(HEAD_KEY) else await sessions.use_code(conn, code, settings.session_hours)
+    if session is None:
         return problem_page(request, Unauthorised("LOGIN_CODE_USED"))
-    response = RedirectResponse("/", 303, headers={**HEADERS, "Referrer-Policy": "no-referrer"})
+    response = RedirectResponse("/", 303, headers=headers)
+    _set_session(response, session, settings)
+    return response
+
+
+@router.get("/sign-in")
+async def sign_in(request: Request, then: Annotated[str, Query(max_length=1100)] = "/") -> Response:
+    """Sends the browser to the OpenID provider. 404 where none is set."""
+    address, attempt = await _provider(request).begin(then if LOCAL_PAGE.fullmatch(then) else "/")
+    settings: Settings = request.app.state.settings
+    response = RedirectResponse(address, 303, headers=dict(HEADERS))
+    # Lax: the provider's redirect back is a navigation from another site.
     response.set_cookie(
-        sessions.COOKIE, cookie, max_age=int(settings.session_hours * 3600), path="/", httponly=True, samesite="strict", secure=base_of(request).startswith("https:")
+        ATTEMPT_COOKIE, _attempts(settings).encode(attempt), max_age=ATTEMPT_SECONDS, path=ATTEMPT_PATH, httponly=True, samesite="lax",
+        secure=settings.https,
     )  # fmt: skip
     return response
+
+
+@router.get("/sign-in/callback")
+async def signed_in(
+    request: Request,
+    code: Annotated[str, Query(max_length=5000)] = "",
+    state: Annotated[str, Query(max_length=200)] = "",
+    iss: Annotated[str | None, Query(max_length=1000)] = None,
+) -> Response:
+    """The provider's answer: sets the session cookie.
+
+    Answers with a page that goes on by itself: after a redirect from another site browsers would not send a cookie of SameSite=Strict.
+    """
+    provider, settings = _provider(request), _settings(request)
+    try:
+        attempt = Attempt(*_attempts(settings).decode(request.cookies.get(ATTEMPT_COOKIE, ""), tuple[str, str, str, str, int]))
+    except Problem:
+        raise Unauthorised("SIGN_IN_FAILED") from None
+    caller = await provider.finish(attempt, code=code, state=state, issuer=iss, bearer=request.app.state.verifier)
+    caller.require(READ)
+    pool: Pool = request.app.state.pool
+    async with pool.acquire(timeout=5) as conn:
+        session = await sessions.new_session(conn, caller, settings.session_hours)
+    if session is None:
+        raise Unauthorised("SIGN_IN_FAILED")
+    response = render(request, "signed_in.html", {"w": words_of(request), "then": attempt.then}, part=True)
+    response.delete_cookie(ATTEMPT_COOKIE, path=ATTEMPT_PATH)
+    _set_session(response, session, settings)
+    return response
+
+
+@router.post("/logout")
+async def logout(request: Request) -> Response:
+    """Ends the session of the cookie at once, in every process of the service and for its open streams."""
+    sessions.require_own_page(request)
+    await sessions.end_session(request)
+    response = RedirectResponse("/signed-out", 303, headers=dict(HEADERS))
+    response.delete_cookie(sessions.COOKIE, path="/", httponly=True, samesite="strict", secure=_settings(request).https)
+    return response
+
+
+@router.get("/signed-out")
+async def signed_out(request: Request) -> Response:
+    """What to do after a logout: come in again, or end the session at the provider, too."""
+    provider: Provider | None = request.app.state.provider
+    address = await provider.sign_out_address() if provider else None
+    return render(request, "signed_out.html", {"w": words_of(request), "provider_sign_out": address})
 
 
 @router.get("/static/{name}")
@@ -70,3 +136,27 @@ async def static(name: Literal["dashboard.css", "dashboard.js", "icon.svg"]) -> 
     """Style, script and icon; their addresses change with their content."""
     headers = {"Cache-Control": f"public, max-age={YEAR_SECONDS}, immutable"}
     return Response((STATIC / name).read_bytes(), headers=headers, media_type=TYPES[name])
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _provider(request: Request) -> Provider:
+    """Raises NOT_FOUND (404) where no provider is set."""
+    provider: Provider | None = request.app.state.provider
+    if provider is None:
+        raise NotFound("NOT_FOUND")
+    return provider
+
+
+def _attempts(settings: Settings) -> Cursors:
+    """Signs the cookie of an attempt."""
+    return Cursors(settings.cursor_key, "metrics.sign-in")
+
+
+def _set_session(response: Response, session: NewSession, settings: Settings) -> None:
+    response.set_cookie(
+        sessions.COOKIE, session.cookie, max_age=session.seconds, path="/", httponly=True, samesite="strict", secure=settings.https
+    )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends, Query, Request
 
@@ -23,6 +23,7 @@ from services.metrics.settings import Settings
 from shared.http.auth import Caller
 from shared.http.forms import Day
 from shared.http.pages import Cursors
+from shared.problems.provisional import sentences
 
 MOST_PARKS = 100
 
@@ -40,6 +41,13 @@ def view_of(
 
 
 ViewOf = Annotated[ViewOptions, Depends(view_of)]
+
+
+class Reason(NamedTuple):
+    """Why figures may still change or are an outlook: the code, and the sentence that the page shows."""
+
+    code: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,18 @@ class PageContext:
     @property
     def provisional(self) -> list[str]:
         """Why the figures may still change; empty: they are final."""
-        return self.snapshot.finality.provisional(self.known_at)
+        return self.snapshot.finality.provisional(self.as_of, self.known_at, self.snapshot.today)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        """The same as sentences."""
+        days = {"as_of": self.as_of, "known_at": self.known_at, "closed_day": self.snapshot.finality.closed_day}
+        texts = sentences({**days, "provisional": self.provisional}, self.words.language)
+        return [Reason(code, text) for code, text in zip(self.provisional, texts, strict=True)]
+
+    def name(self, area: str) -> str:
+        """The name of an area on the page's days; its last one where it had none yet."""
+        return (self.tree if area in self.tree.areas else self.snapshot.areas.latest()).display_name(area)
 
     def path(self, area: str | None) -> list[tuple[str, str]]:
         """[(code, name)] from the root to an area, without levels and areas that the caller may not see."""
@@ -87,7 +106,7 @@ class PageContext:
             found = self.tree.areas.get(code)
             if found is not None and not found.level and (self.caller.areas.everything or self.caller.areas.inside(self.tree.path(code))):
                 steps.append((code, found.name))
-        return steps or [(area, self.tree.display_name(area))]
+        return steps or [(area, self.name(area))]
 
     def values(self, **more: Any) -> dict[str, Any]:
         """The values that every page's template takes, and `more`."""
@@ -100,7 +119,7 @@ class PageContext:
             "is_now": self.is_now,
             "version": self.snapshot.version,
             "closed": self.snapshot.finality.closed_day,
-            "provisional": self.provisional,
+            "provisional": self.reasons,
             "rule_version": RULE_VERSION,
             **more,
         }

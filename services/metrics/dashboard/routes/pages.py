@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -12,11 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from services.metrics.dashboard.page import HEADERS, PageRoute, render, words_of
 from services.metrics.dashboard.panels import enterprises, held, recent, trends, waiting
 from services.metrics.dashboard.panels.rates import completeness, lags, rate_figures
-from services.metrics.dashboard.panels.table_rows import page_of, spark, table_rows
+from services.metrics.dashboard.panels.table_rows import page_of, scale, spark, table_rows
 from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, cursors_of, page_context, rows_of
-from services.metrics.explaining import timeline
+from services.metrics.explaining import findings, timeline
 from services.metrics.explaining.timeline import Position
 from services.metrics.figures import questions
+from services.metrics.figures.questions import ALL
 from services.metrics.http.access import READ, snapshots_of
 from services.metrics.http.explaining.enterprises import park_granted
 from shared.http.forms import AreaCode, Id
@@ -53,12 +56,14 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
     """A division with its districts and parks, or a park with its enterprises."""
     async with page_context(request, caller, view, area) as page:
         found = page.tree.areas.get(area)
-        total = (await questions.coverage(page.snapshot, area=area, as_of=page.as_of, known_at=page.known_at)).total
+        answer = await questions.coverage(page.snapshot, area=area, as_of=page.as_of, known_at=page.known_at)
+        total = answer.total
         trend = await trends.trend(page.snapshot, page.tree, area, page.as_of, page.known_at)
         founding, joining = rate_figures(total, view, page.settings.targets)
+        waits = await waiting.panel(page.snapshot, area, page.as_of, page.known_at)
         values = page.values(
             area=area,
-            name=page.tree.display_name(area),
+            name=page.name(area),
             path=page.path(area),
             counts=total.measures,
             founding=founding,
@@ -68,7 +73,10 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             trend=trend,
             held=await _held(page, area),
             recent=await recent.just_happened(page.snapshot, page.tree, area, page.words) if page.is_now else None,
-            waits=await waiting.panel(page.snapshot, area, page.as_of, page.known_at),
+            waits=waits,
+            trend_drawn=_drawn(trends.chart_spec(trend, view.founding_rate, founding.target, page.words)),
+            waits_drawn=_drawn(waiting.chart_spec(waits, page.words)) if waits else "",
+            findings=(await findings.of_answer(page.snapshot, answer))[ALL],
         )
         if found is not None and found.kind == "park":
             start = cursors_of(request).decode(after, enterprises.Key) if after else None
@@ -76,6 +84,11 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             cursor = cursors_of(request).encode(following) if following else None
             return render(request, "park.html", {**values, "enterprises": listed, "more": cursor})
         return render(request, "area.html", {**values, **await _rows(page, area, trend, after)})
+
+
+def _drawn(spec: dict[str, Any]) -> str:
+    """What a chart's address changes with: a page that is updated loads a chart again only if it differs."""
+    return sha256(json.dumps(spec).encode()).hexdigest()[:12]
 
 
 async def _held(page: PageContext, area: str) -> int:
@@ -102,22 +115,16 @@ async def _rows(page: PageContext, area: str, trend: trends.Trend, after: str | 
     """The rows of a division's page with their trends: parks, or districts where there are very many parks."""
     result, by = await rows_of(page, area)
     cursors = cursors_of(page.request)
-    rows = table_rows(result.rows, page.view, page.settings.targets, page.tree, area)
+    rows = table_rows(result.rows, await findings.of_answer(page.snapshot, result), page.view, page.settings.targets, page.tree, area)
     table = page_of(rows, cursors.decode(after, tuple[str])[0] if after else None)
     series = trends.by_row(trend, by, page.tree)
+    measure = page.view.founding_rate
+    least, greatest = scale((series[row.code] for row in rows if row.code in series), measure)
     lines = [
-        replace(row, spark=spark(series[row.code], page.view.founding_rate, page.words)) if row.code in series else row
+        replace(row, spark=spark(series[row.code], measure, page.words, least, greatest)) if row.code in series else row
         for row in table.rows
     ]
     return {"rows": by, "lines": lines, "lines_total": table.total, "more": cursors.encode([table.after]) if table.after else None}
-
-
-@router.get("/areas/{area}/recent")
-async def recent_part(request: Request, caller: CallerOf, view: ViewOf, area: AreaCode) -> Response:
-    """The newest facts, as a part of the page."""
-    async with page_context(request, caller, view, area) as page:
-        lines = await recent.just_happened(page.snapshot, page.tree, area, page.words)
-        return render(request, "recent.html", page.values(recent=lines, area=area), part=True)
 
 
 @router.get("/enterprises/{enterprise}")

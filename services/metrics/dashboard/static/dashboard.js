@@ -1,99 +1,161 @@
-// The page is complete without this. It follows the page's figures by server-sent events from the page's own version on, writes changed
-// numbers where they stand, and says how old they are. Rows keep their order until the reader asks.
+// The page is complete without this. It follows the page's figures by server-sent events from the page's own version on. When something has
+// changed it takes the whole page anew, so that all numbers on it are of one moment, and writes what differs where it stands: rows keep
+// their order until the reader asks. It says how old the figures are by its own clock, also when nobody tells it.
 "use strict";
 
 const live = document.getElementById("live");
 const age = document.getElementById("age");
 const format = new Intl.NumberFormat(document.documentElement.lang);
+const texts = JSON.parse(age?.dataset.reasons ?? "{}");
 const NONE = "—";
-const RECENT_EVERY = 2000;
 const MARKED = 2000;
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30000;
+const SHORTEST_PAUSE = 1000;
+// Between two looks at the page at least so many times as long as the last one took, so that open pages never are most of a server's work.
+const PAUSES = 5;
+// The server tells the age every two seconds.
+const SILENT_AFTER = 5000;
 
-// 1000·n/d rounded half up: tenths of a percent, in whole numbers.
-const tenths = (n, d) => Math.floor((2000 * n + d) / (2 * d));
-const percent = ({ numerator: n, denominator: d }) => (d ? `${format.format(Math.floor(tenths(n, d) / 10))}.${tenths(n, d) % 10}` : NONE);
-const gap = ({ numerator: n, denominator: d }, target) => Math.max(0, Math.floor((target * d) / 100) + 1 - n);
-const above = ({ numerator: n, denominator: d }, target) => d > 0 && 100 * n > target * d;
-
-function write(element, text) {
-  if (element.textContent === text) return;
-  element.textContent = text;
+function mark(element) {
+  if (!element) return;
   element.classList.add("new");
   clearTimeout(element.unmark);
   element.unmark = setTimeout(() => element.classList.remove("new"), MARKED);
 }
 
-function show(place, row) {
-  for (const element of place.querySelectorAll("[data-count]")) write(element, format.format(row[element.dataset.count]));
-  for (const element of place.querySelectorAll("[data-rate]")) write(element, percent(row[element.dataset.rate]));
-  for (const element of place.querySelectorAll("[data-gap]")) {
-    const rate = row[element.dataset.gap];
-    const target = Number(element.dataset.percent);
-    if (!rate.denominator) continue;
-    write(element, above(rate, target) ? element.dataset.met : element.dataset.text.replace("{number}", format.format(gap(rate, target))));
+// Writes into `old` what differs in `fresh`, another rendering of the same part of the page.
+function write(old, fresh) {
+  if (old.nodeType === Node.TEXT_NODE) {
+    if (old.data === fresh.data) return;
+    const said = old.data.trim() !== fresh.data.trim();
+    old.data = fresh.data;
+    if (said) mark(old.parentElement);
+    return;
   }
-  for (const box of place.querySelectorAll("[data-bar]")) {
-    const rate = row[box.dataset.bar];
-    box.querySelector(".length").setAttribute("width", rate.denominator ? Math.min(100, (100 * rate.numerator) / rate.denominator).toFixed(2) : "0");
-    box.querySelector(".bar").classList.toggle("above", "percent" in box.dataset && above(rate, Number(box.dataset.percent)));
+  if (old.nodeType !== Node.ELEMENT_NODE || old.id === "changed") return;
+  for (const { name, value } of fresh.attributes) {
+    if (old.getAttribute(name) === value) continue;
+    if (name === "class" && old.classList.contains("new")) old.setAttribute("class", `${value} new`);
+    else old.setAttribute(name, value);
   }
-  for (const element of place.querySelectorAll("[data-complete]")) {
-    const known = row.units_headcount_known - row.units_headcount_stale;
-    if (!row.units) continue;
-    const share = `${known < row.units ? Math.floor((known * 100) / row.units) : 100}%`;
-    write(element, element.textContent.replace(/\d+%|—/, share));
+  for (const name of old.getAttributeNames()) {
+    if (!fresh.hasAttribute(name) && name !== "open" && !name.startsWith("data-connected") && name !== "data-shown" && name !== "class") old.removeAttribute(name);
+  }
+  if ("rows" in old.dataset) writeRows(old, fresh);
+  else if (sameKinds(old.childNodes, fresh.childNodes)) [...old.childNodes].forEach((child, index) => write(child, fresh.childNodes[index]));
+  else if (!old.contains(document.activeElement)) old.replaceChildren(...fresh.childNodes);
+}
+
+const sameKinds = (some, others) => some.length === others.length && [...some].every((node, index) => node.nodeName === others[index].nodeName);
+
+function writeRows(old, fresh) {
+  const left = new Map([...fresh.children].map((row) => [row.dataset.row, row]));
+  let moved = false;
+  for (const row of [...old.children]) {
+    const now = left.get(row.dataset.row);
+    left.delete(row.dataset.row);
+    if (now) write(row, now);
+    else {
+      row.remove();
+      moved = true;
+    }
+  }
+  // A new row stands at the end, since the others must not move under the reader's eyes.
+  for (const row of left.values()) old.append(row);
+  if (moved || left.size) document.getElementById("changed")?.removeAttribute("hidden");
+}
+
+let looking = false;
+let due = false;
+async function look() {
+  due = true;
+  if (looking || document.hidden) return;
+  looking = true;
+  let pause = SHORTEST_PAUSE;
+  while (due && code !== "ENDED" && !document.hidden) {
+    due = false;
+    const began = performance.now();
+    pause = (await taken()) ? SHORTEST_PAUSE : Math.min(2 * pause, LONGEST_WAIT);
+    due ||= pause > SHORTEST_PAUSE;
+    await new Promise((go) => setTimeout(go, Math.max(pause, PAUSES * (performance.now() - began))));
+  }
+  looking = false;
+}
+
+async function taken() {
+  try {
+    const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+    if (answer.status === 401 || answer.status === 403) ended();
+    else if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    return answer.ok;
+  } catch {
+    // The stream says that the connection is lost.
+    return false;
   }
 }
 
-let confirmedAt = performance.now();
+function show(page) {
+  const fresh = page.getElementById("live");
+  if (!fresh?.dataset.stream || fresh.dataset.day !== live.dataset.day) {
+    // Midnight, or another page than this one.
+    location.reload();
+    return;
+  }
+  write(live, fresh);
+  for (const id of ["foot", "closed"]) {
+    const [old, now] = [document.getElementById(id), page.getElementById(id)];
+    if (old && now) write(old, now);
+  }
+}
+
+function ago(seconds) {
+  if (seconds < 10) return texts["ago.seconds"].replace("{number}", seconds.toFixed(1));
+  for (const [name, most, each] of [["seconds", 120, 1], ["minutes", 7200, 60], ["hours", 172800, 3600]]) {
+    if (seconds < most) return texts[`ago.${name}`].replace("{number}", format.format(Math.floor(seconds / each)));
+  }
+  return texts["ago.days"].replace("{number}", format.format(Math.floor(seconds / 86400)));
+}
+
+let heardAt = performance.now();
 let seconds = age ? Number(age.dataset.seconds) : 0;
 let code = age?.dataset.stale ?? null;
-let reason = age && age.classList.contains("old") ? age.querySelector(".text").textContent : null;
+let reason = code ? age.querySelector(".text").textContent.replace(/ · [^·]*$/, "") : null;
 
 function tell() {
   if (!age) return;
-  const now = seconds + (performance.now() - confirmedAt) / 1000;
-  age.classList.toggle("old", reason !== null);
-  if (reason === null) delete age.dataset.stale;
-  else age.dataset.stale = code;
-  age.querySelector(".text").textContent = reason ?? age.dataset.text.replace("{seconds}", now < 10 ? now.toFixed(1) : Math.round(now));
+  const silence = performance.now() - heardAt;
+  let [told, why] = [code, reason];
+  if (source && code === null && silence > SILENT_AFTER) [told, why] = ["SILENT", age.dataset.silent];
+  age.classList.toggle("old", told !== null);
+  if (told === null) delete age.dataset.stale;
+  else age.dataset.stale = told;
+  const since = told === "NEVER_READ" || told === "UNKNOWN" ? "" : ago(seconds + silence / 1000);
+  const text = [why, since].filter(Boolean).join(" · ");
+  const place = age.querySelector(".text");
+  if (place.textContent !== text) place.textContent = text;
 }
 
-function why({ reason: code, since, lag_events }) {
-  const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: age?.dataset.zone };
-  const at = since ? new Intl.DateTimeFormat("en-GB", clock).format(new Date(since)) : NONE;
-  return JSON.parse(age?.dataset.reasons ?? "{}")[code]?.replace("{since}", at).replace("{events}", format.format(lag_events)) ?? code;
+function why({ reason: stale, since, lag_events }) {
+  const key = stale === "CATCHING_UP" && !lag_events ? "READING" : stale;
+  const clock = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: age?.dataset.zone };
+  // Swedish dates are written as ISO 8601 has them.
+  const at = since ? new Intl.DateTimeFormat("sv-SE", clock).format(new Date(since)) : NONE;
+  return texts[key]?.replace("{since}", at).replace("{events}", format.format(lag_events)) ?? age?.dataset.unknown;
 }
 
-let recentDue = false;
-async function refreshRecent() {
-  const place = document.getElementById("recent");
-  if (!place || recentDue || document.hidden) return;
-  recentDue = true;
-  setTimeout(async () => {
-    recentDue = false;
-    try {
-      const answer = await fetch(live.dataset.recent, { credentials: "same-origin" });
-      if (answer.ok && !place.contains(document.activeElement)) place.innerHTML = await answer.text();
-    } catch {
-      // The stream says that the connection is lost.
-    }
-  }, RECENT_EVERY);
-}
-
-function ended() {
-  source.close();
+function ended(event) {
+  source?.close();
+  const { reason: ending } = event?.data ? JSON.parse(event.data) : {};
   code = "ENDED";
-  reason = age?.dataset.ended ?? null;
+  reason = texts[`ended.${ending}`] ?? age?.dataset.ended ?? null;
   tell();
 }
 
 // A browser tries again by itself when the line breaks, but gives up for ever when it is refused, as by a service that is just starting.
 async function again() {
   try {
-    const answer = await fetch(live.dataset.recent, { credentials: "same-origin" });
+    const answer = await fetch(location.href, { credentials: "same-origin", method: "GET", headers: { Accept: "text/html" } });
     if (answer.status === 401 || answer.status === 403) return ended();
   } catch {
     // Nobody answers yet.
@@ -115,22 +177,25 @@ function follow(since) {
       location.reload();
       return;
     }
-    for (const row of told.rows) {
-      const places = live.querySelectorAll(`[data-row="${CSS.escape(row.area)}"]`);
-      for (const place of places) show(place, row);
-      if (!places.length && row.units && live.querySelector(".rows")) document.getElementById("changed")?.removeAttribute("hidden");
-    }
     live.dataset.shown = told.version;
-    if (told.rows.length) refreshRecent();
+    if (told.rows.length) look();
+  });
+  source.addEventListener("facts", (event) => {
+    live.dataset.shown = JSON.parse(event.data).version;
+    look();
   });
   source.addEventListener("age", (event) => {
     const told = JSON.parse(event.data);
-    confirmedAt = performance.now();
+    heardAt = performance.now();
     seconds = told.age_ms / 1000;
     code = told.reason;
     reason = code ? why(told) : null;
     const closed = document.getElementById("closed");
-    if (closed && told.closed_day) write(closed, told.closed_day);
+    if (closed && told.closed_day && closed.textContent !== told.closed_day) {
+      closed.textContent = told.closed_day;
+      mark(closed);
+      look();
+    }
     tell();
   });
   source.addEventListener("end", ended);
@@ -140,17 +205,20 @@ function follow(since) {
   });
   source.addEventListener("error", () => {
     delete live.dataset.connected;
-    code = "DISCONNECTED";
-    reason = age?.dataset.lost ?? null;
+    if (code !== "ENDED") {
+      code = "DISCONNECTED";
+      reason = age?.dataset.lost ?? null;
+    }
     tell();
-    if (source.readyState !== EventSource.CLOSED) return;
+    if (source.readyState !== EventSource.CLOSED || code === "ENDED") return;
     setTimeout(again, wait);
     wait = Math.min(2 * wait, LONGEST_WAIT);
   });
 }
 
+if (age?.dataset.reasons) setInterval(tell, 500);
 if (live?.dataset.stream) {
   follow(live.dataset.version);
-  setInterval(tell, 500);
+  document.addEventListener("visibilitychange", () => due && look());
   addEventListener("pagehide", () => source.close());
 }

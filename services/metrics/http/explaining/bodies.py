@@ -101,6 +101,7 @@ def enterprise_body(found: Enterprise) -> dict[str, Any]:
         "unions": [
             {"id": one.covering.union, "name": one.name, "kind": one.covering.kind, "since": one.covering.since} for one in found.unions
         ],
+        "left_out": 0,
         "without_union_since": found.waiting_since,
         "days_waited": found.days_waited,
         "counts": found.counts,

@@ -14,7 +14,7 @@ from services.metrics.explaining.contributors import Contributors, Question
 from services.metrics.explaining.measures import COMPARED
 from services.metrics.explaining.ranking import Key, Listing
 from services.metrics.figures.questions import Snapshot
-from services.metrics.http.access import READ, day_or_today, days_of, granted_snapshot, require_measure
+from services.metrics.http.access import READ, day_or_today, days_of, granted_snapshot, known_or_today, require_measure
 from services.metrics.http.bodies import basis, page
 from services.metrics.http.explaining import lists
 from services.metrics.http.explaining.bodies import behind_bodies, contribution_body, counts_compared, figure_body, share_body
@@ -160,7 +160,7 @@ async def explain_change(
     require_measure(measure, COMPARED)
     language = language_of(request)
     async with granted_snapshot(request, caller, area) as snapshot:
-        until = day_or_today(snapshot, known_to, "known_to")
+        until = known_or_today(snapshot, known_to, "known_to")
         if known_from > until:
             raise Unprocessable("DATE_OUT_OF_RANGE", field="known_from", params={"earliest": EARLIEST, "latest": f"known_to ({until})"})
         window = changes.Window(area, day_or_today(snapshot, as_of, "as_of"), known_from, until, measure)

@@ -192,6 +192,7 @@ class EnterpriseAnswer(Basis):
     credit_code: str | None = Field(description="The unified social credit code.", examples=["91330201MA2AH0000X"])
     park: str | None = Field(description="Code of its park on the day; null if it does not operate.", examples=["330203-P001"])
     unions: list[UnionAnswer] = Field(description="All unions that cover it; empty: none.")
+    left_out: int = Field(description="Unions that are left out: none.", examples=[0])
     without_union_since: date | None = Field(description="Since when it has been without a union that it should have.")
     days_waited: int | None = Field(description="Calendar days since then.", examples=[120])
     counts: dict[str, int] = Field(description="What it adds to each count.", examples=[{"units": 1, "workers": 42}])

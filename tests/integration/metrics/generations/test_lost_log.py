@@ -60,7 +60,7 @@ async def provisional(log: Log) -> set[str]:
     pool = await create_pool(log.database.app_dsn, application_name="metrics.tests")
     try:
         async with Snapshots(pool, CLOCK, PARTITIONS).snapshot() as snapshot:
-            return set(snapshot.finality.provisional(snapshot.today))
+            return set(snapshot.finality.provisional(snapshot.today, snapshot.today, snapshot.today))
     finally:
         pool.terminate()
 

@@ -18,7 +18,7 @@ from services.metrics.app import _readiness
 from services.metrics.explaining.measures import DERIVED
 from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.folding.projector import Projector
-from services.metrics.http import coverage_routes
+from services.metrics.http import coverage_routes, finding_routes
 from services.metrics.http.explaining import enterprises as enterprise_routes
 from services.metrics.http.explaining import routes as explain_routes
 from services.metrics.settings import Settings
@@ -72,7 +72,7 @@ async def client_of_a_test(metrics: Metrics) -> AsyncIterator[Client]:
     app = create_app(
         settings,
         title="figures alone",
-        routers=[coverage_routes.router, explain_routes.router, enterprise_routes.router],
+        routers=[coverage_routes.router, finding_routes.router, explain_routes.router, enterprise_routes.router],
         lifespan=lambda _: contextlib.nullcontext(),
         readiness=lambda: _readiness(metrics.pool, KafkaBroker("127.0.0.1:1"), settings),
     )
@@ -230,11 +230,11 @@ async def test_a_row_has_the_fields_of_the_fixed_interface_and_the_figures_of_it
     settle(metrics, "D2-P001", 0)
     await metrics.fold()
     body = await client.ok("coverage", by="district", as_of=AS_OF)
-    assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows"]
+    assert list(body) == ["as_of", "known_at", "provisional", "closed_day", "rule_version", "fold_version", "rows", "left_out", "findings"]
     assert body["provisional"] == ["NO_CLOSED_DAYS"]
     assert [(row["area"], row["name"]) for row in body["rows"]] == [("D1", "东区"), ("D2", "示例市"), ("all", "全部")]
     east = body["rows"][0]
-    assert list(east) == ["area", "name", *PUBLISHED, *RATES]
+    assert list(east) == ["area", "name", *PUBLISHED, *RATES, "findings"]
     counts = {
         "units": 3,
         "units_headcount_known": 2,

@@ -118,7 +118,8 @@ async def test_durations_are_told_to_those_who_may_ask(server: MetricsServer) ->
         assert (await ask(server, path, areas=("D1-P001",), area="D1-P001"))["provisional"]
         refused: list[tuple[dict[str, Any], str, str]] = [
             ({"as_of": "yesterday"}, "INVALID_DATE", "as_of"),
-            ({"known_at": "2999-01-01"}, "DATE_OUT_OF_RANGE", "known_at"),
+            ({"known_at": "2999-01-01"}, "KNOWN_IN_FUTURE", "known_at"),
+            ({"as_of": "2999-01-01"}, "DATE_OUT_OF_RANGE", "as_of"),
             ({"by": "colour"}, "NOT_ONE_OF", "by"),
         ]
         for params, code, field in refused:

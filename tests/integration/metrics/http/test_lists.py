@@ -228,7 +228,7 @@ async def test_actor_and_reason_stand_beside_every_event(metrics: Metrics, clien
     behind = await client.ok("coverage/explain", measure="workers", enterprise=firms["big"], as_of=AS_OF)
     assert {(event["actor"], event["reason"]) for event in behind["events"]} == {("tester", None), ("tester", "typo")}
     facts = await client.ok(f"enterprises/{firms['big']}/facts", as_of=AS_OF)
-    assert facts["items"][0]["reason"] == "typo"
+    assert (facts["items"][0]["reason"], facts["items"][0]["reason_text"]) == ("typo", "录入错误")
     status, text = await client.text("coverage/changes", as_of=AS_OF, known_from=before, known_to=after, format="csv")
     assert status == 200
     lines = [(row["figure"], row["before"], row["after"], row["actor"], row["reason"]) for row in rows_of(text)]

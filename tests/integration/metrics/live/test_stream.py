@@ -13,6 +13,8 @@ import asyncpg
 import httpx
 import pytest
 
+from shared.contracts.ids import uuid7
+from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.contracts.registry import EnterpriseMoved, HeadcountReported
 from tests.browser.city import City, build_city, join
 from tests.conftest import Database, NewDatabase
@@ -98,6 +100,24 @@ async def served(server: MetricsServer, **params: Any) -> dict[str, Any]:
     return {"version": answer.headers["x-parkunion-version"], **answer.json()}
 
 
+async def is_fresh(server: MetricsServer) -> None:
+    """Wait until the server has seen that its data is fresh."""
+
+    async def fresh() -> bool:
+        return "KAFKA_UNREACHABLE" not in (await served(server))["provisional"]
+
+    await until(fresh)
+
+
+async def figures_of(server: MetricsServer, **params: Any) -> dict[str, Any]:
+    """As `served`, without the findings and what is said of the list as a whole, which the stream does not have."""
+    answer = await served(server, **params)
+    del answer["findings"], answer["left_out"]
+    for row in answer["rows"]:
+        del row["findings"]
+    return answer
+
+
 def figures(body: dict[str, Any]) -> dict[str, Any]:
     return {row["area"]: row for row in body["rows"]}
 
@@ -110,13 +130,9 @@ async def test_the_first_event_is_the_answer_of_coverage(server: MetricsServer, 
         {"by": "size"},
         {"by": "park", "as_of": "2026-01-31"},
     )
-
-    async def fresh() -> bool:
-        return "KAFKA_UNREACHABLE" not in (await served(server))["provisional"]
-
-    await until(fresh)
+    await is_fresh(server)
     for params in questions:
-        wanted = await served(server, **params)
+        wanted = await figures_of(server, **params)
         async with following(server, **params) as stream:
             first = await stream.coverage()
         assert first["full"]
@@ -127,6 +143,7 @@ async def test_the_first_event_is_the_answer_of_coverage(server: MetricsServer, 
 
 
 async def test_a_day_that_closes_is_told_to_open_streams(server: MetricsServer, city: City) -> None:
+    await is_fresh(server)
     async with following(server) as stream:
         first = await stream.coverage()
         assert (first["closed_day"], first["provisional"]) == (None, ["NO_CLOSED_DAYS"])
@@ -157,7 +174,7 @@ async def test_changes_bring_only_the_rows_that_changed_and_the_total(server: Me
         server.metrics.append(f"enterprise/{key}", EnterpriseMoved(park=other, district=other[:4]), "2026-03-03")
         await server.metrics.fold()
         assert {row["area"] for row in (await stream.coverage())["rows"]} == {park, other, "all"}
-    assert stream.figures == figures(await served(server, by="park")) | {
+    assert stream.figures == figures(await figures_of(server, by="park")) | {
         code: row for code, row in stream.figures.items() if not any(row[name] for name in ("units", "members", "workers"))
     }
 
@@ -174,7 +191,7 @@ async def test_figures_pushed_equal_those_asked_for_at_the_same_version(server: 
             for size in (1, 3, 30, 7, 500):
                 await server.metrics.fold_batch(0, events[start : start + size])
                 start += size
-            wanted = await served(server, **params)
+            wanted = await figures_of(server, **params)
             async with asyncio.timeout(10):
                 while {code: row for code, row in stream.figures.items() if any_count(row)} != figures(wanted):
                     await stream.coverage()
@@ -194,7 +211,7 @@ async def test_a_stream_that_resumes_is_told_what_changed_meanwhile(server: Metr
         first = await stream.coverage()
     join(server.metrics, city, key, 1, "2026-02-02")
     await server.metrics.fold()
-    wanted = figures(await served(server, by="park"))
+    wanted = figures(await figures_of(server, by="park"))
     async with following(server, by="park", last_event_id=first["version"], day=first["as_of"]) as stream:
         told = await stream.coverage()
         if not told["rows"]:
@@ -267,7 +284,7 @@ async def test_a_broken_connection_is_made_again_and_nothing_is_missed(server: M
         await admin.close()
         server.metrics.append(f"enterprise/{key}", HeadcountReported(workers=777), "2026-05-05")
         await server.metrics.fold()
-        wanted = figures(await served(server, by="park"))
+        wanted = figures(await figures_of(server, by="park"))
         async with asyncio.timeout(15):
             while stream.figures["all"] != wanted["all"]:
                 await stream.coverage()
@@ -353,3 +370,24 @@ async def test_pages_say_until_when_days_are_closed_and_whether_figures_stay(ser
             return "2026-01-02" in (await browser.get("/age")).text
 
         await until(told)
+
+
+async def test_facts_that_change_no_figure_are_told_too(server: MetricsServer, city: City) -> None:
+    """A batch of visits alone, and a visit in one park beside a counted fact in another."""
+    park, other = list(city.enterprises)[:2]
+    key, elsewhere = city.enterprises[park][0], next(key for key in city.enterprises[other] if key in city.unions)
+    async with following(server, area=park) as stream:
+        await stream.coverage()
+        for counted in (False, True):
+            said = VisitMade(visit_id=uuid7(), enterprise_id=key, purpose=VisitPurpose.FOUNDING)
+            server.metrics.append(f"enterprise/{key}", said, "2026-02-02")
+            if counted:
+                join(server.metrics, city, elsewhere, 1, "2026-02-02")
+            await server.metrics.fold()
+            async with asyncio.timeout(5):
+                while True:
+                    name, data, event_id = await stream.event()
+                    assert name in ("age", "facts"), "no figure of the park has changed"
+                    if name == "facts":
+                        assert data["version"] == event_id
+                        break

@@ -134,7 +134,7 @@ async def ask_badly(one: Asking) -> None:
     if "Idempotency-Key" in names:
         await one.ask("422", headers={"Idempotency-Key": "with a blank"})
     for name, wrong in (("as_of", "tomorrow"), ("limit", "0"), ("area", "ELSEWHERE"), ("parent", "ELSEWHERE"), ("enterprise", "x")):
-        if name in names and not any(parameter["in"] == "path" for parameter in one.operation["parameters"]):
+        if name in {parameter["name"] for parameter in one.operation["parameters"] if parameter["in"] == "query"}:
             await one.ask(None, query={name: wrong})
     if one.body is not None:
         await one.ask("415", content=b"a=b", headers={"Content-Type": "application/pdf"})

@@ -98,7 +98,7 @@ async def test_what_names_something_refused_is_refused_with_its_line_and_the_res
     assert services.refused < kept
     assert sum(sender.result.refused.values()) == len(kept)
     assert sum(sender.result.accepted.values()) == len(city.commands) - len(kept)
-    lines = {refusal.row for refusal in sender.result.refusals if refusal.code == "NOT_LOADED_BEFORE_IT"}
+    lines = {notice.row for notice in sender.result.notices if notice.code == "NOT_LOADED_BEFORE_IT"}
     headcounts = [n for n, line in enumerate(city.lines("registry"), 1) if line["key"] in kept and line["op"] == "headcount"]
     assert headcounts
     assert lines.issuperset(headcounts)

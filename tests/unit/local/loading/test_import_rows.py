@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from deploy.local.loading.rows import LONGEST_LINE, CheckedFile, ParsedRow, read_rows
+from deploy.local.loading.kinds import kinds
+from deploy.local.loading.rows import CheckedFile, ParsedRow, read_rows
 from samples.files import UnusableFileError
 from shared.problems.catalogue import CODES
+from shared.writing.batch import LONGEST_LINE
 
 ENTERPRISE = {"name": "示例机械厂", "park": "D-P001", "settled_on": "2025-03-01"}
 MEMBER = {
@@ -34,14 +36,18 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
+def checked(path: Path, kind: str) -> CheckedFile:
+    return CheckedFile(path, kinds()[kind])
+
+
 def errors_of(path: Path, kind: str) -> list[tuple[int | None, str | None, str]]:
-    found = CheckedFile(path, kind).errors
-    assert all(error.code in CODES for error in found)
-    return [(error.row, error.field, error.code) for error in found]
+    found = list(checked(path, kind).notices)
+    assert all(notice.code in CODES for notice in found)
+    return [(notice.row, notice.field, notice.code) for notice in found]
 
 
 def good_of(path: Path, kind: str) -> list[ParsedRow]:
-    return [row for row in read_rows(path, kind) if isinstance(row, ParsedRow)]
+    return [row for row in read_rows(path, kinds()[kind]) if isinstance(row, ParsedRow)]
 
 
 @pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("gb18030", "\n")])
@@ -94,15 +100,15 @@ def test_every_wrong_field_is_told_by_row_and_the_other_rows_are_good(write: Wri
         "BROKEN_JSON",
         "LINE_TOO_LARGE",
     }
-    checked = CheckedFile(path, "enterprises")
-    assert (checked.valid, checked.refused) == (1, 9)
+    file = checked(path, "enterprises")
+    assert (file.valid, file.refused) == (1, 9)
 
 
 def test_a_wrong_document_is_told_without_its_number(write: Write) -> None:
     path = write(MEMBER, {**MEMBER, "document": {"kind": "permit", "number": ["SECRET-2"]}})
-    [error] = CheckedFile(path, "members").errors
-    assert (error.row, error.field) == (2, "document.number")
-    assert "SECRET" not in json.dumps(error.as_dict())
+    [notice] = checked(path, "members").notices
+    assert (notice.row, notice.field) == (2, "document.number")
+    assert "SECRET" not in str(notice)
 
 
 @pytest.mark.parametrize(
@@ -117,12 +123,27 @@ def test_a_wrong_document_is_told_without_its_number(write: Write) -> None:
 )
 def test_files_without_any_row_are_refused_as_a_whole(write: Write, content: str, code: str) -> None:
     with pytest.raises(UnusableFileError) as refused:
-        CheckedFile(write(content, end=""), "unions")
+        checked(write(content, end=""), "unions")
     assert [error.code for error in refused.value.errors] == [code]
 
 
-def test_errors_are_counted_and_only_so_many_kept(write: Write) -> None:
-    checked = CheckedFile(write(*["{}"] * 50), "areas", most=3)
-    assert checked.refused == 50
-    assert {error.row for error in checked.errors} == {1}
-    assert len(checked.errors) == 3
+def test_every_error_of_every_row_is_kept(write: Write) -> None:
+    file = checked(write(*["{}"] * 1500), "areas")
+    assert file.refused == 1500
+    assert [notice.row for notice in file.notices] == [row for row in range(1, 1501) for _ in range(3)]
+
+
+def test_only_a_wrong_check_character_is_asked_for(write: Write) -> None:
+    codes = ["91350100M000100Y43", "９１３５０１００M000100Y42", "9135", None]
+    rows = good_of(write(*({**ENTERPRISE, "credit_code": code} for code in codes)), "enterprises")
+    assert [row.body.get("accept_wrong_check") for row in rows] == [None, True, None]
+    [told] = good_of(write({**ENTERPRISE, "credit_code": codes[1], "accept_wrong_check": False}), "enterprises")
+    assert told.body["accept_wrong_check"] is False
+
+
+def test_sources_do_not_share_keys(write: Write) -> None:
+    path = write({"key": "A-1", **ENTERPRISE}, ENTERPRISE)
+    keys = [[row.key for row in read_rows(path, kinds()["enterprises"], origin) if isinstance(row, ParsedRow)] for origin in ("", "tax")]
+    assert keys[0][0] == "enterprises/A-1"
+    assert keys[1][0] == "tax:enterprises/A-1"
+    assert keys[1][1] == f"tax:{keys[0][1]}"

@@ -15,7 +15,7 @@ from deploy.local.loading.api import Apis, RequestDeniedError
 from deploy.local.loading.batches import Sender
 from deploy.local.loading.records import load_areas, load_enterprises
 from samples.records import Area, Enterprise, Founding, Headcount
-from shared.problems.errors import Unprocessable
+from shared.problems.errors import Unprocessable, warnings
 
 Handle = Callable[[httpx.Request], httpx.Response]
 
@@ -36,6 +36,7 @@ class Services:
         self.batches: list[tuple[str, int]] = []
         self.late: dict[str, int] = {}
         self.refused: set[str] = set()
+        self.warned: dict[str, list[str]] = {}
         self.headers: list[httpx.Headers] = []
         self._before = before
 
@@ -56,7 +57,8 @@ class Services:
             self.late[key] -= 1
             return {"line": n, "status": 409, "problem": {"code": "NOT_YET_KNOWN"}}
         assert self.taken.setdefault(key, line) == line
-        return {"line": n, "status": 201, "id": f"id of {key}"}
+        said = {"warnings": warnings(self.warned[key])} if key in self.warned else {}
+        return {"line": n, "status": 201, "id": f"id of {key}", **said}
 
     def sender(self, **more: Any) -> Sender:
         addresses = {"registry": "http://registry", "membership": "http://membership"}
@@ -163,7 +165,7 @@ async def test_what_depends_on_a_refused_line_is_told_and_not_sent() -> None:
     await load_enterprises(sender, "s", [unit("1", row=5), unit("2", row=6), unit("3", row=7)])
     assert sender.result.accepted == {"enterprise": 2, "headcount": 2, "union": 1, "member": 1}
     assert sender.result.refused == {"enterprise": 1, "headcount": 1, "union": 2, "member": 5}
-    assert sorted((refusal.row, refusal.op, refusal.code) for refusal in sender.result.refusals) == [
+    assert sorted((refusal.row, refusal.op, refusal.code) for refusal in sender.result.notices) == [
         (5, "enterprise", "UNKNOWN_AREA"),
         (5, "headcount", "NOT_LOADED_BEFORE_IT"),
         (5, "member", "NOT_LOADED_BEFORE_IT"),
@@ -172,7 +174,7 @@ async def test_what_depends_on_a_refused_line_is_told_and_not_sent() -> None:
         (6, "union", "UNKNOWN_AREA"),
         (7, "member", "UNKNOWN_AREA"),
     ]
-    assert all(refusal.zh and refusal.en for refusal in sender.result.refusals)
+    assert all(refusal.zh and refusal.en for refusal in sender.result.notices)
 
 
 async def test_a_token_that_ran_out_is_renewed_once() -> None:
@@ -200,10 +202,61 @@ async def test_patience_ends_with_the_remedy(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(batches, "WAIT_TIMEOUT", 0.0)
     with pytest.raises(UserError, match="run this again"):
         await load_enterprises(Services(lambda _: httpx.Response(503)).sender(), "s", [unit("1")])
+
+
+async def test_what_is_not_learned_in_time_is_refused_by_line_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "WAIT_TIMEOUT", 0.0)
     services = Services()
     services.late = {"s/1/union": 10**6}
-    with pytest.raises(UserError, match="run this again"):
-        await load_enterprises(services.sender(), "s", [unit("1")])
+    sender = services.sender()
+    await load_enterprises(sender, "s", [unit("1", row=7), unit("2", row=8)])
+    assert sender.result.refused == {"union": 1, "member": 2}
+    assert sender.result.accepted["union"] == 1
+    told = [(notice.row, notice.op, notice.code) for notice in sender.result.notices]
+    assert told == [(7, "union", "NOT_YET_KNOWN"), (7, "member", "NOT_LOADED_BEFORE_IT")]
+
+
+async def test_an_area_on_its_way_is_waited_for_and_one_that_is_none_is_refused() -> None:
+    """Membership cannot tell an area that it has not read yet from one that is none; the registry can."""
+    asked: list[str] = []
+    unread = {"s/1/union": 2, "s/2/union": 10**6}
+
+    def answer(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "GET":
+            asked.append(request.url.path)
+            return httpx.Response(200, json={}) if request.url.path == "/v1/areas/CT-X" else httpx.Response(404, json={})
+        lines = [json.loads(line) for line in request.content.splitlines()]
+        problem = Unprocessable("UNKNOWN_AREA", field="seat_area", params={"area": "X"}).as_dict()
+        if not any(unread.get(line["key"]) for line in lines):
+            return None
+        answers = []
+        for n, line in enumerate(lines, 1):
+            if unread.get(line["key"], 0):
+                unread[line["key"]] -= 1
+                answers.append({"line": n, "status": 422, "problem": problem})
+            else:
+                answers.append(services._answer(n, line))
+        return httpx.Response(200, text="".join(json.dumps(answer) + "\n" for answer in answers))
+
+    services = Services(answer)  # type: ignore[arg-type]
+    sender = services.sender()
+    strange = unit("2")._replace(park="CT-Y")
+    await load_enterprises(sender, "s", [unit("1"), strange, unit("3")])
+    assert sender.result.accepted["union"] == 2
+    assert next((notice.op, notice.field, notice.code) for notice in sender.result.notices) == ("union", "seat_area", "UNKNOWN_AREA")
+    assert set(asked) == {"/v1/areas/CT-X", "/v1/areas/CT-Y"}
+
+
+async def test_warnings_are_kept_by_line_in_both_languages() -> None:
+    services = Services()
+    services.warned = {"s/1": ["PROBABLE_DUPLICATE"]}
+    sender = services.sender()
+    await load_enterprises(sender, "s", [unit("1", row=9)])
+    assert not sender.result.refused
+    [notice] = sender.result.notices
+    assert (notice.row, notice.op, notice.code, notice.warning) == (9, "enterprise", "PROBABLE_DUPLICATE", True)
+    assert notice.zh
+    assert notice.en
 
 
 async def test_a_stack_that_was_stopped_is_not_waited_for() -> None:

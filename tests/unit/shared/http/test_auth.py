@@ -231,3 +231,10 @@ def test_a_caller_of_some_areas_must_name_one() -> None:
     with pytest.raises(Forbidden) as refused:
         caller.require("operator")
     assert 'error="insufficient_scope"' in refused.value.headers["WWW-Authenticate"]
+
+
+@pytest.mark.invariant("I5")
+@pytest.mark.parametrize("sub", ["11010519491231002X", "user-110105194912310011", "110105 19491231 002x", "110105491231002"])
+async def test_a_token_whose_subject_is_a_resident_number_is_refused(sub: str) -> None:
+    issuer = Issuer()
+    assert await refusal(verifier_of(issuer), issuer.token(sub=sub)) == "TOKEN_NAMES_A_PERSON"

@@ -19,10 +19,10 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from starlette.requests import Request
 
-from shared.http.answers import preferred
 from shared.http.auth import Areas, Caller
 from shared.http.operations import Readiness
 from shared.journal.journal import ClockAheadError, EventTooLargeError
+from shared.problems.languages import preferred
 from shared.process.logs import setup_logs
 from tests.unit.shared.http.web_service import ID, RESIDENT_ID, Issuer, app_of, client_of, failing
 
@@ -222,7 +222,7 @@ async def test_an_answer_that_breaks_off_is_not_ended_properly(issuer: Issuer) -
         "path": "/v1/half",
         "raw_path": b"/v1/half",
         "query_string": b"",
-        "headers": [],
+        "headers": [(b"host", b"service")],
         "http_version": "1.1",
     }
     await app_of(issuer, failing(ValueError("x")))({**scope, "client": ("x", 1), "server": ("s", 1), "scheme": "http"}, receive, send)
@@ -402,7 +402,7 @@ async def test_the_openapi_document_names_every_problem(client: httpx.AsyncClien
     document = (await client.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     post = document["paths"]["/v1/things"]["post"]["responses"]
-    assert post.keys() == {"201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"}
+    assert post.keys() == {"201", "400", "401", "403", "408", "409", "413", "414", "415", "421", "422", "429", "431", "500", "503"}
     refused = post["409"]["content"]["application/problem+json"]
     assert refused["schema"] == {"$ref": "#/components/schemas/Problem"}
     assert refused["examples"] == {"ALREADY_CORRECTED": {"$ref": "#/components/examples/ALREADY_CORRECTED"}}

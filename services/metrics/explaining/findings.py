@@ -1,0 +1,166 @@
+"""Findings about the facts behind figures, as of a business day and as known at a day: how many enterprises have each, and which.
+
+Two are told by the measures of the ledger. Of the other two (`folding.findings`) those sets of facts are read that are noted in `states`, which
+are few; whether a finding holds on the day is decided here, from the facts alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import product
+
+from services.metrics.explaining.contributors import id_of
+from services.metrics.explaining.fact_sets import sets_of
+from services.metrics.figures import sql
+from services.metrics.figures.findings import MEANINGS, Finding
+from services.metrics.figures.questions import ALL, CoverageResult, Snapshot
+from services.metrics.figures.scope import Scope, contribution_on, counts_of
+from services.metrics.figures.visibility import hidden
+from services.metrics.folding.coverage import Cell
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.findings import Noted, before_settled
+
+Counts = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One finding of one group: how many enterprises, and the members and workers of them (0 where the figures do not say)."""
+
+    finding: Finding
+    count: int
+    members: int = 0
+    workers: int = 0
+
+
+def name_of_finding(finding: Finding, language: str) -> str:
+    """The name of a finding."""
+    meaning = MEANINGS[finding]
+    return meaning.name_en if language == "en" else meaning.name_zh
+
+
+def what_to_do(finding: Finding, language: str) -> str:
+    """What an officer does about it."""
+    meaning = MEANINGS[finding]
+    return meaning.next_en if language == "en" else meaning.next_zh
+
+
+def text_of_finding(found: Found, language: str) -> str:
+    """What was found, with its numbers."""
+    meaning = MEANINGS[found.finding]
+    text = meaning.text_en if language == "en" else meaning.text_zh
+    return text.format(count=format(found.count, ","), members=format(found.members, ","), workers=format(found.workers, ","))
+
+
+NOTED: Mapping[Finding, Noted] = {Finding.MEMBERS_OVER_WORKERS: Noted.MEMBERS_OVER_WORKERS, Finding.BEFORE_SETTLED: Noted.BEFORE_SETTLED}
+"""{finding that no measure tells: its bit}"""
+
+
+def is_over(counts: Counts) -> bool:
+    """Whether an enterprise has more members than workers. Where the headcount is unknown nobody can say."""
+    return bool(counts["units_headcount_known"]) and counts["members"] > counts["workers"]
+
+
+def _on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Counts, set[Finding]]:
+    """The cell, the counts and the findings of one enterprise on a day; no cell: it does not operate."""
+    cell, value = contribution_on(facts, as_of, known_at)
+    counts = counts_of(value)
+    if cell is None or not counts["units"]:
+        return None, counts, set()
+    holds = {
+        Finding.MEMBERS_OVER_WORKERS: is_over(counts),
+        Finding.HEADCOUNT_UNKNOWN: not counts["units_headcount_known"],
+        Finding.HEADCOUNT_STALE: bool(counts["units_headcount_stale"]),
+        Finding.BEFORE_SETTLED: before_settled(facts.in_force(known_at.toordinal()), as_of.toordinal()),
+    }
+    return cell, counts, {finding for finding, true in holds.items() if true}
+
+
+async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, list[Found]]:
+    """{code of a row, ALL for the total: its findings} of an answer, in the order of `Finding`, without those of no enterprise."""
+    scope = Scope.of(snapshot.areas.at(answer.as_of, answer.known_at), answer.area, answer.by)
+    amounts: defaultdict[tuple[str, Finding], list[int]] = defaultdict(lambda: [0, 0, 0])
+    bits = Noted.MEMBERS_OVER_WORKERS | Noted.BEFORE_SETTLED
+    async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks):
+        for facts in (await sets_of(snapshot, rows, answer.known_at)).values():
+            cell, counts, holds = _on(facts, answer.as_of, answer.known_at)
+            if cell is not None and scope.holds(cell):
+                codes = {ALL, scope.group_of(cell)} if answer.by else {ALL}
+                for code, finding in product(codes, holds):
+                    amounts[code, finding] = [
+                        a + b for a, b in zip(amounts[code, finding], (1, counts["members"], counts["workers"]), strict=True)
+                    ]
+    found = {}
+    for row in (*answer.rows, answer.total):
+        counts = row.measures
+        told = [_told(finding, counts, amounts.get((row.code, finding), ())) for finding in Finding]
+        found[row.code] = [one for one in told if one.count]
+    return found
+
+
+def _told(finding: Finding, counts: Counts, noted: Collection[int]) -> Found:
+    match finding:
+        case Finding.HEADCOUNT_UNKNOWN:
+            return Found(finding, counts["units"] - counts["units_headcount_known"], counts["members_headcount_unknown"])
+        case Finding.HEADCOUNT_STALE:
+            return Found(finding, counts["units_headcount_stale"])
+        case Finding.MEMBERS_OVER_WORKERS | Finding.BEFORE_SETTLED:
+            return Found(finding, *(noted or (0, 0, 0)))
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """One enterprise with a finding; `workers` None: unknown. `hidden`: by now it is known to have been outside the caller's areas on the day, so
+    it counts and is not named."""
+
+    subject: str
+    cell: Cell
+    members: int
+    workers: int | None
+    name: str | None = None
+    credit_code: str | None = None
+    hidden: bool = False
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """The most members over workers first, then the largest."""
+        workers = self.workers or 0
+        return -max(0, self.members - workers), -workers, self.subject
+
+
+async def enterprises(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[Concerned]:
+    """Every enterprise of a scope with a finding on the day, in the order of `Concerned.key`, without names."""
+    bits = NOTED.get(finding, Noted.NONE)
+    found = []
+    parks = scope.parks if bits else await _parks(snapshot, finding, scope, as_of, known_at)
+    async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), parks):
+        for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
+            cell, counts, holds = _on(facts, as_of, known_at)
+            if cell is not None and finding in holds and scope.holds(cell):
+                workers = counts["workers"] if counts["units_headcount_known"] else None
+                found.append(Concerned(subject, cell, counts["members"], workers))
+    return sorted(found, key=lambda one: one.key)
+
+
+async def _parks(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[str] | None:
+    """The parks with a finding that the measures tell."""
+    figures = await sql.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
+    counted = {park: _told(finding, counts_of(value), ()) for park, value in figures.items() if park is not None}
+    return [park for park, told in counted.items() if told.count and scope.may_hold(park)]
+
+
+async def named(snapshot: Snapshot, found: Sequence[Concerned], as_of: date) -> list[Concerned]:
+    """The same with names and credit codes, and which of them are hidden from the caller."""
+    unseen = await hidden(snapshot, [one.subject for one in found], as_of)
+    rows = await sql.known_names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if one.subject not in unseen])
+    listed = []
+    for one in found:
+        row = rows.get(id_of(one.subject))
+        if one.subject in unseen:
+            listed.append(replace(one, hidden=True))
+        else:
+            listed.append(replace(one, name=row["name"], credit_code=row["credit_code"]) if row else one)
+    return listed
