@@ -74,7 +74,7 @@ async def test_codes_with_dots_and_dashes_lead_to_their_pages(browser: Browser, 
     for code, name in ((district, "丁区"), (park, "丁园")):
         await page.goto(f"/areas/{quote(code)}")
         await expect(page.locator("h1")).to_have_text(name)
-        for part in ("trend.svg", "trend.csv", "coverage.csv", "recent"):
+        for part in ("trend.svg", "trend.csv", "coverage.csv"):
             assert (await page.request.get(f"/areas/{code}/{part}")).status == 200, (code, part)
     await page.locator(".rows tbody th a").first.click()
     await expect(page.locator("h1")).to_contain_text(f"企业{park}")

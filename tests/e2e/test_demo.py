@@ -51,7 +51,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with output.open("wb") as stdout, told.open("wb") as stderr:
         run = subprocess.Popen(command, stdout=stdout, stderr=stderr)
     try:
-        until(lambda: run.poll() is not None or "Ctrl-C ends it" in told.read_text("utf-8"), "the demo has done its work", 240)
+        until(lambda: run.poll() is not None or "Ctrl-C ends it" in told.read_text("utf-8"), "the demo has done its work", 600)
         assert run.poll() is None, told.read_text("utf-8")
         named = re.search(r"folder: (\S+)", told.read_text("utf-8"))
         assert named is not None

@@ -34,7 +34,7 @@ def advance(context: typer.Context, by: Annotated[str, typer.Argument(help="1d, 
 
 def parse_step(text: str) -> timedelta:
     """`1d`, `12h`, `30m`, `10s`; several may follow each other (`1d12h`). Raises UserError (exit 2) otherwise."""
-    if not re.fullmatch(r"(\d{1,5}[dhms])+", text):
+    if not re.fullmatch(r"(\d{1,4}[dhms])+", text):
         raise UserError(f"无法识别 {text};例:1d、3h、30m", f"cannot read {text}; examples: 1d, 3h, 30m", 2)
     parts = re.findall(r"(\d+)([dhms])", text)
     return sum((timedelta(**{UNITS[unit]: int(number)}) for number, unit in parts), timedelta())

@@ -118,7 +118,7 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
     if operation.get("security"):
         found |= _usual(SECURED)
         if method != "get":
-            found |= _usual(["NOT_OUR_PAGE"])
+            found |= _usual(["NOT_OUR_PAGE", "OUTCOME_UNKNOWN"])
     if "idempotency-key" in names:
         found |= _usual(WITH_KEY)
     if "after" in names:

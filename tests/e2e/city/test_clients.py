@@ -93,8 +93,8 @@ def test_coverage_is_read_with_its_rates(city: City, apis: dict[str, Api]) -> No
 
 
 def _named(found: Any) -> dict[str, Any]:
-    # Names of areas are in the language of the request.
-    return {"rows": found.to_dict()["rows"]}
+    # Names of areas and texts of findings are in the language of the request.
+    return {name: found.to_dict()[name] for name in ("rows", "findings")}
 
 
 def test_enterprises_are_registered_and_read(city: City, apis: dict[str, Api]) -> None:

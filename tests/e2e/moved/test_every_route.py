@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.metrics.figures.findings import Finding
 from tests.e2e.moved import routes
 from tests.e2e.moved.routes import Route, Values
 from tests.e2e.platform import Platform, parkunion, until
@@ -114,6 +115,7 @@ def _values(moved: Moved, asking: District) -> Values:
         "code": [*parks, *(one.code for one in both), "M", "AREA_NOT_GRANTED"],
         "name": ["dashboard.css"],
         "measure": MEASURES,
+        "finding": [finding.value for finding in Finding],
         "as_of": [None, "2023-07-01", "2024-09-01"],
         "known_from": ["2020-01-01"],
         "subject": [f"enterprise/{moved.enterprise}", *(f"union/{one.union}" for one in both), *(f"area/{one.code}" for one in both)],
