@@ -61,9 +61,10 @@ async def test_a_stream_ends_when_its_area_leaves_the_tokens_areas(server: Metri
 async def test_one_client_has_streams_of_so_many_days_and_another_has_its_own(server: MetricsServer, city: City) -> None:
     days = [date(2025, 1, 1) + timedelta(days=n) for n in range(shares.MOST_DAYS_OF_CLIENT)]
     async with AsyncExitStack() as opened:
-        for day in days:
-            stream = await opened.enter_async_context(following(server, claims={"subject": "greedy"}, as_of=str(day)))
-            await stream.coverage()
+        # Kept: a follower that is forgotten closes its stream.
+        followers = [await opened.enter_async_context(following(server, claims={"subject": "greedy"}, as_of=str(day))) for day in days]
+        for follower in followers:
+            await follower.coverage()
         async with server.client(subject="greedy") as http:
             refused = await http.get("/v1/coverage/stream", params={"as_of": "2024-01-01"})
             assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (429, "TOO_MANY_DATED_STREAMS", "30")
