@@ -26,7 +26,7 @@ from shared.http.auth import Caller
 from shared.http.tokens import CALLER_KEY
 from shared.problems.errors import Problem, Unavailable, messages
 from shared.problems.validation import problem_of
-from shared.process.db import OUTAGES
+from shared.process.db import OUTAGES, OutcomeUnknownError
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -214,6 +214,9 @@ class PageRoute(APIRoute):
                 return problem_page(request, problem)
             except RequestValidationError as error:
                 return problem_page(request, problem_of(error.errors()))
+            except OutcomeUnknownError:
+                # Of pages that write: sign-in, sign-out. Those that read use no such transaction.
+                return problem_page(request, Unavailable("OUTCOME_UNKNOWN"))
             except OUTAGES:
                 return problem_page(request, Unavailable("UNAVAILABLE"))
 

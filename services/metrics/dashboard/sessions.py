@@ -22,6 +22,7 @@ from services.metrics.http.access import READ
 from services.metrics.settings import Settings
 from shared.http.auth import Areas, Caller
 from shared.problems.errors import Forbidden
+from shared.process import db
 from shared.process.clock import utc_now
 from shared.process.db import OUTAGES, Connection, Pool, Record
 
@@ -100,7 +101,7 @@ async def end_session(request: Request) -> None:
     cookie = request.cookies.get(COOKIE, "")
     if cookie and len(cookie) <= LONGEST_SECRET:
         pool: Pool = request.app.state.pool
-        async with pool.acquire(timeout=5) as conn:
+        async with db.transaction(pool) as conn:
             await conn.execute(END_SESSION, _hash(cookie))
         states: SessionStates = request.app.state.session_states
         states.forget(_hash(cookie))

@@ -40,7 +40,9 @@ OF_SOME = ("BAD_CURSOR", "NOT_FOUND", "METHOD_NOT_ALLOWED", "EVENT_TOO_LARGE", "
 ANY = tuple(code for code, entry in REQUESTS.items() if code not in OF_SOME and entry.status not in (401, 403))
 SECURED = (*(code for code, entry in REQUESTS.items() if entry.status in (401, 403)), *FIELDS)
 """Of routes with a token. Fields: also a route without parameters refuses one that it does not know."""
-WITH_KEY = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "IDEMPOTENCY_KEY_REUSED", "OUTCOME_UNKNOWN")
+WITH_KEY = ("IDEMPOTENCY_KEY_REUSED",)
+CHANGING = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "OUTCOME_UNKNOWN")
+"""Of every route that may change something, whether it uses a key or not."""
 HEADERS_OF_STATUS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After", "Idempotency-Key")}
 EXTRA = "x-problems"
 """The key of the codes that a route adds in its `openapi_extra`, or a parameter in its `json_schema_extra`; it is not published."""
@@ -118,7 +120,9 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
     if operation.get("security"):
         found |= _usual(SECURED)
         if method != "get":
-            found |= _usual(["NOT_OUR_PAGE", "OUTCOME_UNKNOWN"])
+            found |= _usual(["NOT_OUR_PAGE"])
+    if method != "get":
+        found |= _usual(CHANGING)
     if "idempotency-key" in names:
         found |= _usual(WITH_KEY)
     if "after" in names:

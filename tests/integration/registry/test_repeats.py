@@ -189,5 +189,6 @@ async def test_every_route_that_is_posted_to_takes_one_key_at_most(registry: Reg
         headers = httpx.Headers([("Idempotency-Key", key) for key in keys])
         answer = await registry.http.post(path.replace("{enterprise_id}", "019080a0-0000-7000-8000-000000000000"), json={}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (status, code), path
-    for path in paths:
+    # A look-up changes nothing, so it has no key of its own.
+    for path in set(paths) - {"/v1/keys"}:
         assert "Idempotency-Key" in {parameter["name"] for parameter in document["paths"][path]["post"]["parameters"]}, path

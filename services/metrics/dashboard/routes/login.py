@@ -20,6 +20,7 @@ from shared.http.edge import HEAD_KEY
 from shared.http.pages import Cursors
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Problem, Unauthorised
+from shared.process import db
 from shared.process.db import Pool
 
 TYPES = {"dashboard.css": "text/css", "dashboard.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -48,7 +49,7 @@ async def new_code(request: Request, caller: CallerOf) -> Response:
     caller.require(READ)
     settings: Settings = request.app.state.settings
     pool: Pool = request.app.state.pool
-    async with pool.acquire(timeout=5) as conn:
+    async with db.transaction(pool) as conn:
         code = await sessions.new_code(conn, caller)
     return json_response({"url": f"{settings.base_url}/login?code={code}"})
 
@@ -59,7 +60,7 @@ async def login(request: Request, code: Annotated[str, Query(max_length=200)] = 
     settings: Settings = request.app.state.settings
     pool: Pool = request.app.state.pool
     headers = {**HEADERS, "Referrer-Policy": "no-referrer"}
-    async with pool.acquire(timeout=5) as conn:
+    async with db.transaction(pool) as conn:
         if request.scope.get(HEAD_KEY) and await sessions.knows_code(conn, code):
             return RedirectResponse("/", 303, headers=headers)
         session = None if request.scope.get(HEAD_KEY) else await sessions.use_code(conn, code, settings.session_hours)
@@ -103,7 +104,7 @@ async def signed_in(
     caller = await provider.finish(attempt, code=code, state=state, issuer=iss, bearer=request.app.state.verifier)
     caller.require(READ)
     pool: Pool = request.app.state.pool
-    async with pool.acquire(timeout=5) as conn:
+    async with db.transaction(pool) as conn:
         session = await sessions.new_session(conn, caller, settings.session_hours)
     if session is None:
         raise Unauthorised("SIGN_IN_FAILED")
