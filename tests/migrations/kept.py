@@ -23,6 +23,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from deploy.local.folder import ROOT
+from deploy.local.servers import jars
 from deploy.local.servers.postgres import PostgresServer
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
@@ -110,9 +111,11 @@ def point_to(kept: Path, databases: dict[str, Database], postgres: PostgresServe
 
 
 def unpack(kept: Path, folder: Path) -> Path:
-    """Its program, from the wheel."""
+    """Its program, from the wheel. It runs on the broker that is installed: its own jars are not."""
     with zipfile.ZipFile(next(kept.glob("*.whl"))) as wheel:
         wheel.extractall(folder)
+    lock = next(folder.glob("deploy/local/**/kafka-jars.lock"))
+    lock.write_bytes(jars.LOCK.read_bytes())
     return folder
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.contracts.codes import DOCUMENTS
 from shared.problems.errors import Unprocessable
-from shared.problems.personal import born_on, legacy_number, of_legacy, resident_number
+from shared.problems.personal import PLAIN, born_on, legacy_number, of_legacy, resident_number
 from shared.writing.fields import Wrong, code
 
 RESIDENT_ID = "resident_id"
@@ -177,7 +177,7 @@ def _sample(number: str) -> str:
 
 def _resident(number: str) -> str | None:
     """The 18 characters, if the number is a resident number of 18 or 15."""
-    text = plain(number)
+    text = plain(number).translate(PLAIN)
     if legacy_number(text):
         text = of_legacy(text)
     return text if resident_number(text) else None

@@ -164,3 +164,11 @@ def test_nobody_joins_before_being_born() -> None:
     with pytest.raises(Problem) as refused:
         document_of("resident_id", number, date(2019, 12, 31))
     assert refused.value.errors[0].field == "document.number"
+
+
+@pytest.mark.parametrize("kind", ["resident_id", "passport", "military_id", "sample"])
+@pytest.mark.parametrize(
+    "typed", ["11010519491231002X", "一一〇一〇五一九四九一二三一〇〇二X", "１１０１０５ 19491231 ００２x", "110105491231002"]
+)
+def test_a_resident_number_is_one_person_under_every_kind_and_in_all_digits(kind: str, typed: str) -> None:
+    assert document_of(kind, typed).number == "11010519491231002X"

@@ -111,6 +111,8 @@ def enterprise_body(found: Enterprise) -> dict[str, Any]:
 def share_body(share: Share, measure: str | None, language: str) -> dict[str, Any]:
     """The fields of `ShareAnswer`."""
     event = event_body(share.event, language) if share.event is not None else None
+    if event is not None and share.hidden:
+        event["subject"] = None
     before, after = counts_compared(share.before, measure), counts_compared(share.after, measure)
     measures = {
         name: {"before": value, "after": after[name], "delta": after[name] - value}

@@ -82,7 +82,9 @@ class EventAnswer(BaseModel):
     id: UUID = Field(description="The event's id.")
     type: str = Field(description="Its CloudEvents type.", examples=["parkunion.headcount-reported.v1"])
     source: str = Field(description="The service that published it.", examples=["/services/registry"])
-    subject: str = Field(description="Its stream.", examples=["enterprise/0190a8c0-1c5f-7d52-9d6b-6a2f3c1e4b5a"])
+    subject: str | None = Field(
+        description="Its stream; null if the caller may not know whose it is.", examples=["enterprise/0190a8c0-1c5f-7d52-9d6b-6a2f3c1e4b5a"]
+    )
     sequence: int = Field(description="Its position in the stream, from 1.", examples=[3])
     occurred_on: date = Field(description="The business date of the fact.")
     recorded_at: datetime = Field(description="When it was recorded, UTC.")
