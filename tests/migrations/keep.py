@@ -153,7 +153,7 @@ def tell(platform: Platform) -> None:
     say("membership", "/v1/corrections", {"corrects": members[2]["event_ids"][0], "reason": "typo", "data": {"joined_on": "2023-07-01"}})
     say("membership", f"/v1/unions/{unions[0]}/coverage", {"enterprise_id": third, "on": "2024-05-05", "started": True})
     say("membership", f"/v1/unions/{unions[2]}/dissolution", {"on": "2024-08-01", "reason": "merged"})
-    say("registry", f"/v1/enterprises/{third}/closure", {"on": "2024-09-30", "reason": "moved_away", "note": "relocated abroad"})
+    say("registry", f"/v1/enterprises/{third}/closure", {"on": "2024-09-30", "reason": "moved_away"})
     until(platform.settled, "all is told")
 
 

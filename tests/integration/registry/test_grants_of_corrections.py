@@ -33,11 +33,12 @@ OTHERS: Mapping[str, list[Any]] = {
     "parent": ["D1", "D2", "R"],
     "name": ["别的名称"],
     "credit_code": ["91350100M000100Y43"],
+    "registration_number": ["110108000000016"],
     "industry": ["M73"],
     "ownership": ["110"],
     "workers": [7],
     "revenue": [5],
-    "reason": ["relocated"],
+    "reason": ["moved_away"],
 }
 """{field of a command: other values}"""
 DATES = ("2020-01-15", "2021-01-20", "2021-07-01", "2021-12-31")

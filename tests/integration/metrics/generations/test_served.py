@@ -47,7 +47,9 @@ async def test_an_open_stream_is_sent_everything_of_the_new_generation_and_then_
         await log.read(made)
         version, rows = await figures(server)
         await stream.until(version)
-        assert stream.figures == {row["area"]: row for row in rows} | {
+        # The live stream has no findings.
+        plain = [{name: value for name, value in row.items() if name != "findings"} for row in rows]
+        assert stream.figures == {row["area"]: row for row in plain} | {
             code: row for code, row in stream.figures.items() if not any(row[name] for name in ("units", "members", "workers"))
         }
     assert stream.version == version
