@@ -17,6 +17,7 @@ from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import BrokerUnavailableError
 from shared.process import db
 from shared.process.db import Pool
+from shared.process.pause import beside
 from shared.reading.lag import lag
 from shared.reading.parked import held_summary
 
@@ -134,7 +135,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        async with cleaner_of(settings).beside(stop):
+        async with beside(cleaner_of(settings).run(stop)):
             await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 
     return {"projector": projector}

@@ -18,9 +18,6 @@ continues with step 2.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 
 import asyncpg
@@ -31,7 +28,7 @@ from shared.journal import journal
 from shared.journal.journal import Actor, Draft
 from shared.process import db, faults
 from shared.process.clock import Clock
-from shared.process.pause import backoff, pause
+from shared.process.pause import pause, repeat
 
 GRACE = timedelta(minutes=5)
 """After midnight, so that a clock that is set back a little refuses no command."""
@@ -67,37 +64,22 @@ class DayCloser:
         self._clock = clock
         self._partitions = partitions
 
-    @asynccontextmanager
-    async def beside(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Run inside the block."""
-        task = asyncio.create_task(self.run(stop))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
     async def run(self, stop: asyncio.Event) -> None:
         """Close days until `stop`, through outages of the database."""
-        failures = 0
-        while not stop.is_set():
-            try:
-                conn = await db.connect(self._dsn, application_name="closing", settings=db.BY_KEY)
-                try:
-                    await db.assert_safe(conn)
-                    while not stop.is_set():
-                        await self.close_due(conn, stop)
-                        failures = 0
-                        await pause(stop, CHECK_EVERY)
-                finally:
-                    conn.terminate()
-            except OUTAGES as error:
-                log.warning("closing.waits", reason=repr(error))
-            except Exception:
-                log.exception("closing.failed")
-            failures += 1
-            await pause(stop, backoff(failures, LONGEST_BACKOFF))
+
+        async def step(conn: asyncpg.Connection[asyncpg.Record]) -> None:
+            await self.close_due(conn, stop)
+
+        await repeat(step, self._connect, stop, name="closing", every=CHECK_EVERY, longest=LONGEST_BACKOFF, outages=OUTAGES)
+
+    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        conn = await db.connect(self._dsn, application_name="closing", settings=db.BY_KEY)
+        try:
+            await db.assert_safe(conn)
+        except BaseException:
+            conn.terminate()
+            raise
+        return conn
 
     async def close_due(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> date | None:
         """Close the day that is due; returns it, or None if it was closed before, or `stop` came first."""

@@ -8,17 +8,16 @@ that they hold. Several processes may clean at once.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import asyncpg
 import structlog
 
 from shared.process import db
 from shared.process.db import Connection
-from shared.process.pause import backoff, pause
+from shared.process.pause import pause, repeat
 
 EVERY = timedelta(hours=1)
 """Of the platform's clock, between two rounds."""
@@ -60,36 +59,16 @@ class Cleaner:
         self._trims = trims
         self._last: datetime | None = None
 
-    @asynccontextmanager
-    async def beside(self, stop: asyncio.Event) -> AsyncIterator[None]:
-        """Run inside the block."""
-        task = asyncio.create_task(self.run(stop))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
     async def run(self, stop: asyncio.Event) -> None:
         """Clean until `stop`, through outages of the database."""
-        failures = 0
-        while not stop.is_set():
-            try:
-                conn = await db.connect(self._dsn, application_name=f"{self._service}.cleaning")
-                try:
-                    while not stop.is_set():
-                        await self._when_due(conn, stop)
-                        failures = 0
-                        await pause(stop, LOOK_EVERY)
-                finally:
-                    conn.terminate()
-            except db.OUTAGES as error:
-                log.warning("cleaning.waits", error=type(error).__name__)
-            except Exception:
-                log.exception("cleaning.failed")
-            failures += 1
-            await pause(stop, backoff(failures, LONGEST_BACKOFF))
+
+        async def connect() -> asyncpg.Connection[asyncpg.Record]:
+            return await db.connect(self._dsn, application_name=f"{self._service}.cleaning")
+
+        async def step(conn: Connection) -> None:
+            await self._when_due(conn, stop)
+
+        await repeat(step, connect, stop, name="cleaning", every=LOOK_EVERY, longest=LONGEST_BACKOFF)
 
     async def _when_due(self, conn: Connection, stop: asyncio.Event) -> None:
         now: datetime = await conn.fetchval("SELECT parkunion_now()")

@@ -12,6 +12,7 @@ from shared.journal.day_closing import DayCloser
 from shared.journal.key_form import KeyForm
 from shared.process import db
 from shared.process.cleaning import Cleaner, Trim
+from shared.process.pause import beside
 from shared.process.serve import Role
 from shared.process.settings import ServiceSettings
 from shared.reading.config import Apply
@@ -39,8 +40,9 @@ async def relay(settings: ServiceSettings, stop: asyncio.Event) -> None:
     idle = settings.relay_idle_ms / 1000
     try:
         work = Relay(settings.dsn, broker, contracts.SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
-        closing = DayCloser(settings.dsn, settings.clock, settings.partitions).beside(stop) if settings.close_days else nullcontext()
-        async with closing, cleaner_of(settings).beside(stop):
+        closer = DayCloser(settings.dsn, settings.clock, settings.partitions)
+        closing = beside(closer.run(stop)) if settings.close_days else nullcontext()
+        async with closing, beside(cleaner_of(settings).run(stop)):
             await work.run(stop)
     finally:
         await broker.close()

@@ -14,6 +14,7 @@ from services.metrics.settings import Settings as MetricsSettings
 from services.registry.settings import Settings as RegistrySettings
 from shared.contracts.services import SERVICES
 from shared.process import db
+from shared.process.pause import beside
 from shared.service.roles import cleaner_of
 from tests.conftest import Database, NewDatabase
 from tests.integration.client import settings_of
@@ -76,7 +77,7 @@ async def test_the_service_forgets_idempotency_keys_after_thirty_days(database: 
     stop = asyncio.Event()
     async with pool.acquire() as conn:
         assert await cleaner_of(settings).clean(conn, stop) == {"idempotency": 0}
-    async with cleaner_of(settings).beside(stop), cleaner_of(settings).beside(stop), pool.acquire() as writer:
+    async with beside(cleaner_of(settings).run(stop)), beside(cleaner_of(settings).run(stop)), pool.acquire() as writer:
         async with writer.transaction():
             # A command that uses one of the keys just now holds nobody up.
             await writer.execute("SELECT FROM idempotency WHERE key = 'hmac 1' FOR UPDATE")
@@ -103,7 +104,7 @@ async def test_metrics_removes_what_has_expired_and_the_generation_that_served_b
         """
     )
     stop = asyncio.Event()
-    async with metrics_cleaner(settings_of(MetricsSettings, made)).beside(stop):
+    async with beside(metrics_cleaner(settings_of(MetricsSettings, made)).run(stop)):
         await gone(made, "SELECT EXISTS (SELECT FROM sessions WHERE expires_at < clock_timestamp())")
         await gone(made, "SELECT count(*) <> 1 FROM login_codes")
         assert await owner.fetchval("SELECT count(*) FROM generations") == 4
