@@ -9,13 +9,16 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, UnreadableEvent, write
+from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, UnreadableEvent, WireEvent, write
 from shared.contracts.services import types
 
 TYPES: dict[str, type[Event]] = types()
 
 _codec = Codec(TYPES)
 decode = _codec.decode
+read = _codec.read
+certain = _codec.certain
+opened = _codec.opened
 encode = _codec.encode
 type_of = _codec.type_of
 add_types = _codec.add
@@ -42,11 +45,15 @@ __all__ = [
     "Envelope",
     "Event",
     "UnreadableEvent",
+    "WireEvent",
     "add_types",
+    "certain",
     "decode",
     "encode",
     "fact",
+    "opened",
     "plain",
+    "read",
     "type_of",
     "write",
 ]

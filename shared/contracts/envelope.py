@@ -5,6 +5,7 @@ Source of the attributes: CloudEvents 1.0 (structured JSON) and docs/design/ARCH
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -46,7 +47,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-class _Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WireEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One event as it stands on the wire: the attributes typed, `data` still JSON. `Codec.opened` makes it an `Envelope`."""
+
     specversion: str
     id: UUID
     source: str
@@ -64,8 +67,21 @@ class _Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
 
 
-_wire = msgspec.json.Decoder(_Wire)
+_decode_wire = msgspec.json.Decoder(WireEvent).decode
 _encoder = msgspec.json.Encoder()
+_PLAIN = {UUID: rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", str: rb"[ !#-\[\]-~]*"}
+"""How `write` writes a value of these types; of text, what needs no escape."""
+
+
+def _plain_form(struct: type[Event]) -> re.Pattern[bytes] | None:
+    """A pattern of `data` that is certain to decode: the required fields in their order, as `write` writes them, and nothing else.
+
+    None if a required field is neither an id nor text.
+    """
+    fields = [field for field in msgspec.structs.fields(struct) if field.required]
+    if not all(field.type in _PLAIN for field in fields):
+        return None
+    return re.compile(rb"\{" + b",".join(b'"%b":"%b"' % (field.encode_name.encode(), _PLAIN[field.type]) for field in fields) + rb"\}")
 
 
 class Codec:
@@ -74,13 +90,19 @@ class Codec:
     def __init__(self, types: dict[str, type[Event]]) -> None:
         self.types = types
         self.names = {struct: name for name, struct in types.items()}
-        self._data = {name: msgspec.json.Decoder(struct) for name, struct in types.items()}
+        self._data: dict[str, msgspec.json.Decoder[Event]] = {}
+        self._plain: dict[str, re.Pattern[bytes] | None] = {}
+        self._know(types)
+
+    def _know(self, types: Mapping[str, type[Event]]) -> None:
+        self._data.update((name, msgspec.json.Decoder(struct)) for name, struct in types.items())
+        self._plain.update((name, _plain_form(struct)) for name, struct in types.items())
 
     def add(self, types: Mapping[str, type[Event]]) -> None:
         """Know these types too."""
         self.types.update(types)
         self.names.update((struct, name) for name, struct in types.items())
-        self._data.update((name, msgspec.json.Decoder(struct)) for name, struct in types.items())
+        self._know(types)
 
     def type_of(self, data: Event) -> str:
         """The CloudEvents `type` of a fact. Raises KeyError for a struct that is no contract."""
@@ -88,23 +110,34 @@ class Codec:
 
     def decode(self, raw: bytes | None) -> Envelope:
         """Read one event. Raises UnreadableEvent, and nothing else, for whatever is not a valid event of a known type."""
+        return self.opened(self.read(raw))
+
+    def read(self, raw: bytes | None) -> WireEvent:
+        """Read the attributes of an event of a known type, and leave `data` as it is. Raises UnreadableEvent, and nothing else."""
         try:
-            wire = _wire.decode(raw or b"")
-            if wire.specversion != "1.0":
-                raise UnreadableEvent(f"specversion {wire.specversion} is not 1.0")
-            decoder = self._data.get(wire.type)
-            if decoder is None:
-                raise UnreadableEvent(f"unknown type {wire.type}")
-            if (
-                len(wire.sequence) != SEQUENCE_DIGITS
-                or not wire.sequence.isascii()
-                or not wire.sequence.isdigit()
-                or int(wire.sequence) < 1
-            ):
-                raise UnreadableEvent(f"sequence of event {wire.id} is not {SEQUENCE_DIGITS} digits from 1")
-            if wire.time.tzinfo is None:
-                raise UnreadableEvent(f"time of event {wire.id} has no zone")
-            data = decoder.decode(wire.data)
+            wire = _decode_wire(raw or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise UnreadableEvent(str(error)) from error
+        sequence = wire.sequence
+        if wire.specversion != "1.0":
+            raise UnreadableEvent(f"specversion {wire.specversion} is not 1.0")
+        if wire.type not in self._data:
+            raise UnreadableEvent(f"unknown type {wire.type}")
+        if len(sequence) != SEQUENCE_DIGITS or not sequence.isascii() or not sequence.isdigit() or int(sequence) < 1:
+            raise UnreadableEvent(f"sequence of event {wire.id} is not {SEQUENCE_DIGITS} digits from 1")
+        if wire.time.tzinfo is None:
+            raise UnreadableEvent(f"time of event {wire.id} has no zone")
+        return wire
+
+    def certain(self, wire: WireEvent) -> bool:
+        """Whether `opened` is certain to succeed, without opening: true for most events of ids and codes alone."""
+        plain = self._plain[wire.type]
+        return plain is not None and plain.fullmatch(wire.data) is not None
+
+    def opened(self, wire: WireEvent) -> Envelope:
+        """The event with its `data` typed. Raises UnreadableEvent if it is not what its type says."""
+        try:
+            data = self._data[wire.type].decode(wire.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UnreadableEvent(str(error)) from error
         return Envelope(
@@ -160,7 +193,7 @@ def write(
 ) -> bytes:
     """Write one event as structured JSON from attributes and `data` that is JSON already: what the journal holds goes out as it is."""
     return _encoder.encode(
-        _Wire(
+        WireEvent(
             specversion="1.0",
             id=id,
             source=source,

@@ -19,6 +19,7 @@ class Clock:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self.zone = zone
+        self._known: tuple[datetime, datetime, date] | None = None
 
     async def now(self, conn: Connection) -> datetime:
         """The platform's instant (aware, UTC)."""
@@ -30,7 +31,17 @@ class Clock:
 
     def day_of(self, instant: datetime) -> date:
         """The date of an aware instant in the deployment's zone; of an event's `time` it is the known day."""
-        return instant.astimezone(self.zone).date()
+        known = self._known
+        if known is not None and known[0] <= instant <= known[1]:
+            return known[2]
+        local = instant.astimezone(self.zone)
+        day = local.date()
+        # Most instants are near the last one. What lies between two instants of one day with one offset from UTC is of that day.
+        if known is not None and known[2] == day and known[0].astimezone(self.zone).utcoffset() == local.utcoffset():
+            self._known = (min(known[0], instant), max(known[1], instant), day)
+        else:
+            self._known = (instant, instant, day)
+        return day
 
     def opens_after(self, day: date) -> datetime:
         """The first instant after a day of the deployment's zone (UTC)."""

@@ -117,7 +117,7 @@ class BatchApplier:
             wanted = {record.stream for record in records} - {NO_STREAM}
             streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
             # A withdrawal may unblock its stream.
-            reopened = {record.stream for record in records if withdrawal_of(record) is not None}
+            reopened = {record.stream for record in records if not record.ordinary and withdrawal_of(record) is not None}
             behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
             kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
             plan = sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
@@ -128,9 +128,8 @@ class BatchApplier:
             if found := _found_again(shard, plan):
                 await ownership.found_again(conn, generation, shard, found)
             faults.reached("batch.moved")
-            events = [record.event for record in plan.apply if record.event is not None]
-            batch = ShardBatch(generation, shard.number, shard.version + 1, events, position, shard.closed)
-            if events:
+            batch = ShardBatch(generation, shard.number, shard.version + 1, plan.apply, position, shard.closed)
+            if batch.records:
                 try:
                     await self._config.apply(conn, batch)
                 except Exception as error:
@@ -192,13 +191,13 @@ class BatchApplier:
         self.counts.update(applied=len(plan.apply), duplicates=plan.duplicates, parked=len(plan.park), withdrawn=plan.withdrawn)
         if len(shard.streams.states) > MOST_STATES:
             shard.streams.forget_idle()
-        if batch.events:
+        if batch.records:
             self._config.after_commit(batch)
 
     def _trace(self, batch: ShardBatch, began: datetime) -> None:
         """Add this transaction to the traces of the commands behind its events."""
-        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.events)}
-        commands_reached((event.traceparent for event in batch.events), self._config.span, SpanKind.CONSUMER, began, attributes)
+        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.records)}
+        commands_reached((record.traceparent for record in batch.records), self._config.span, SpanKind.CONSUMER, began, attributes)
 
 
 def _narrow(shard: Shard, plan: BatchPlan, reason: str) -> None:

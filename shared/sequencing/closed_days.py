@@ -42,7 +42,8 @@ def is_late(state: StreamState, record: Received, closed: date | None, day_of: D
     """
     if closed is None or day_of is None or record.time is None:
         return False
-    data = record.event.data if record.event is not None else None
+    event = None if record.ordinary else record.event
+    data = None if event is None else event.data
     if isinstance(data, DayClosed) or (isinstance(data, EventWithdrawn) and not takes_back(state, record)):
         return False
     known = day_of(record.time)

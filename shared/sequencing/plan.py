@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -44,13 +45,14 @@ class BatchPlan:
     duplicates: int = 0
     withdrawn: int = 0
 
-    def take(self, record: Received) -> None:
-        """Count a record of the log as dealt with."""
-        topic = record.topic
-        self.taken[topic] = self.taken.get(topic, 0) + 1
-        self.next[topic] = record.offset + 1
-        if record.time is not None and (topic not in self.newest or self.newest[topic] < record.time):
-            self.newest[topic] = record.time
+    def take(self, records: Sequence[Received]) -> None:
+        """Count records of the log as dealt with; those of a topic in their order."""
+        for record in records:
+            topic, time = record.topic, record.time
+            self.taken[topic] = self.taken.get(topic, 0) + 1
+            self.next[topic] = record.offset + 1
+            if time is not None and (topic not in self.newest or self.newest[topic] < time):
+                self.newest[topic] = time
 
     def hold(self, record: Received, kind: str, error: str | None) -> None:
         """Write a record to `held`."""

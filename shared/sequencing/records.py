@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeAlias
@@ -19,8 +19,58 @@ Stream: TypeAlias = tuple[str, str]
 RecordKey: TypeAlias = tuple[str, int]
 """(topic, offset): identifies a record within its shard."""
 
+SPECIAL = frozenset(("parkunion.event-withdrawn.v1", "parkunion.day-closed.v1"))
+"""Types of events that change how other events are applied."""
+
 NO_STREAM: Stream = ("", "")
 """The stream of a record that names none."""
+
+
+
+class Received(msgspec.Struct, gc=False):
+    """One record of the log.
+
+    `wire`: the event, None if it cannot be decoded; then `error` says why, and stream, sequence, id and time are what the envelope shows
+    (NO_STREAM, 0 and None if not even that can be read). `ordinary`: it can be decoded and is about nothing but its subject, so that it can be
+    applied without looking at other events. `raw` is kept for the table `held`. `held` is the kind under which the record was kept, if it comes
+    from that table.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    raw: bytes
+    wire: contracts.WireEvent | None
+    error: str | None
+    stream: Stream
+    sequence: int
+    event_id: UUID | None
+    time: datetime | None
+    ordinary: bool = False
+    held: str | None = None
+    opened: contracts.Envelope | None = None
+
+    @property
+    def key(self) -> RecordKey:
+        """(topic, offset)"""
+        return self.topic, self.offset
+
+    @property
+    def type(self) -> str | None:
+        """The type of the event."""
+        return None if self.wire is None else self.wire.type
+
+    @property
+    def traceparent(self) -> str | None:
+        """The span of the command behind the event."""
+        return None if self.wire is None else self.wire.traceparent
+
+    @property
+    def event(self) -> contracts.Envelope | None:
+        """The event with its data; None if it cannot be decoded."""
+        if self.opened is None and self.wire is not None:
+            self.opened = contracts.opened(self.wire)
+        return self.opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +84,14 @@ class ShardBatch:
     generation: int
     shard: int
     version: int
-    events: list[contracts.Envelope]
+    records: Sequence[Received]
     next: Mapping[str, int]
     closed: date | None = None
 
-
-@dataclass(slots=True)
-class Received:
-    """One record of the log.
-
-    `event` is None if it cannot be decoded: then `error` says why, and stream, sequence, id and time are what the envelope shows (NO_STREAM, 0
-    and None if not even that can be read). `raw` is kept for the table `held`. `held` is the kind under which the record was kept, if it comes
-    from that table.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    raw: bytes
-    event: contracts.Envelope | None
-    error: str | None
-    stream: Stream
-    sequence: int
-    event_id: UUID | None
-    time: datetime | None
-    held: str | None = None
-
     @property
-    def key(self) -> RecordKey:
-        """(topic, offset)"""
-        return self.topic, self.offset
+    def events(self) -> list[contracts.Envelope]:
+        """The events with their data."""
+        return [event for record in self.records if (event := record.event) is not None]
 
 
 class _EnvelopeStart(msgspec.Struct):
@@ -85,12 +113,28 @@ def decode_record(record: Record) -> Received:
 def decode(topic: str, partition: int, offset: int, raw: bytes, *, held: str | None = None) -> Received:
     """As `decode_record`, for a record in parts."""
     try:
-        event = contracts.decode(raw)
+        wire = contracts.read(raw)
+        event = None if contracts.certain(wire) else contracts.opened(wire)
     except contracts.UnreadableEvent as error:
         stream, sequence, event_id, time = _place_of(raw)
-        return Received(topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held)
-    stream = (event.source, event.subject)
-    return Received(topic, partition, offset, raw, event, None, stream, event.sequence, event.id, event.time, held)
+        return Received(
+            topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held=held
+        )
+    return _received(topic, partition, offset, raw, wire, held, event)
+
+
+def received(event: contracts.Envelope, topic: str = "", partition: int = 0, offset: int = 0) -> Received:
+    """An event as if it had been read from the log."""
+    raw = contracts.encode(event)
+    return _received(topic, partition, offset, raw, contracts.read(raw), None, event)
+
+
+def _received(
+    topic: str, partition: int, offset: int, raw: bytes, wire: contracts.WireEvent, held: str | None, event: contracts.Envelope | None
+) -> Received:
+    ordinary = wire.type not in SPECIAL
+    stream = (wire.source, wire.subject)
+    return Received(topic, partition, offset, raw, wire, None, stream, int(wire.sequence), wire.id, wire.time, ordinary, held, event)
 
 
 def _place_of(raw: bytes) -> tuple[Stream, int, UUID | None, datetime | None]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Generic, TypeVar
+
+import msgspec
 
 from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.contracts import Envelope
@@ -128,6 +130,6 @@ class Replay(Generic[T]):
         for key, parked in plan.park.items():
             self.held[key] = parked
             if parked.record.stream != NO_STREAM and parked.kind != "fork":
-                kept = replace(parked.record, held=parked.kind)
+                kept = msgspec.structs.replace(parked.record, held=parked.kind)
                 self._kept.setdefault(kept.stream, {})[kept.sequence] = kept
         self._decoded = {key: decoded for key, decoded in self._decoded.items() if key in self.held}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 
 from shared.sequencing.records import Received, RecordKey
@@ -70,8 +70,11 @@ def merged(pending: Mapping[str, deque[Received]], lagging: Collection[str], lim
     found: list[Received] = []
     while heads and len(found) < limit:
         topic = min(heads, key=lambda name: _when(heads[name]))
-        found.append(heads[topic])
-        following = next(queues[topic], None)
+        until = min((_when(head) for name, head in heads.items() if name != topic), default=_LAST)
+        queue, following = queues[topic], heads[topic]
+        while following is not None and len(found) < limit and (following.time is None or following.time <= until):
+            found.append(following)
+            following = next(queue, None)
         if following is not None:
             heads[topic] = following
         elif topic in lagging:
@@ -81,6 +84,9 @@ def merged(pending: Mapping[str, deque[Received]], lagging: Collection[str], lim
     return found
 
 
-def _when(record: Received) -> float:
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def _when(record: Received) -> datetime:
     """A record without a readable time comes first: it is parked at once."""
-    return record.time.timestamp() if record.time is not None else 0.0
+    return record.time if record.time is not None else _FIRST

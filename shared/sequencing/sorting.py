@@ -61,17 +61,39 @@ class _Sorter:
         streams.dropped, streams.accepted = [], {}
 
     def sort(self, records: Iterable[Received]) -> BatchPlan:
-        ready, plan = self.streams.ready, self.plan
+        ready, plan, dealt_with = self.streams.ready, self.plan, list[Received]()
         for stream in list(ready):
             self._release(stream)
         for record in records:
             if len(plan.apply) >= self.limit:
                 break
-            plan.take(record)
+            dealt_with.append(record)
+            if record.ordinary and self._follows(record):
+                continue
             self._place(record)
             if record.stream in ready:
                 self._release(record.stream)
+        plan.take(dealt_with)
         return plan
+
+    def _follows(self, record: Received) -> bool:
+        """Apply a record if it is the next of a stream of which nothing is held, withdrawn, refused or late: what most are."""
+        stream, sequence = record.stream, record.sequence
+        state = self.streams.states[stream]
+        head = state.head
+        if sequence != (1 if head is None else head.sequence + 1) or state.waiting or state.blocked or state.withdrawn:
+            return False
+        if record.held is not None or (self.refused and record.key in self.refused):
+            return False
+        closed = self.streams.closings.get(record.topic)
+        if closed is not None and is_late(state, record, closed, self.day_of):
+            return False
+        assert record.event_id is not None, "an ordinary record can be decoded"
+        assert record.time is not None, "an ordinary record can be decoded"
+        self.plan.apply.append(record)
+        self.plan.changed[stream] = None
+        state.head = Head(sequence, record.event_id, record.time)
+        return True
 
     def _place(self, record: Received) -> None:
         if record.stream == NO_STREAM:
@@ -99,7 +121,7 @@ class _Sorter:
             if state.next_waits:
                 self.streams.ready[record.stream] = None
         else:
-            kind = LATE if late else "early" if record.event is not None else "unreadable"
+            kind = LATE if late else "early" if record.wire is not None else "unreadable"
             self._wait(state, record, kind, TOO_LATE if late else record.error)
 
     def _drop_or_fork(self, state: StreamState, record: Received, *, fork: bool) -> None:
@@ -114,21 +136,21 @@ class _Sorter:
 
     def _apply_or_park(self, state: StreamState, record: Received, *, late: bool) -> None:
         """Deal with the next event of a stream: what cannot be applied is parked, and blocks the stream."""
-        plan, event, key = self.plan, record.event, record.key
+        plan, key = self.plan, record.key
         reason = TOO_LATE if late else withdrawal_refusal(record) or self.refused.get(key)
-        if event is None or reason is not None:
-            kind = LATE if late else "unreadable" if event is None else "refused"
+        if record.event_id is None or record.time is None or record.wire is None or reason is not None:
+            kind = LATE if late else "unreadable" if record.wire is None else "refused"
             self._wait(state, record, kind, reason or record.error)
             state.blocked = True
             if record.held not in PARKED_KINDS and not late:
                 plan.blocking.append(record.stream)
             return
-        if isinstance(event.data, DayClosed):
+        if not record.ordinary and (event := record.event) is not None and isinstance(event.data, DayClosed):
             closings, day = self.streams.closings, event.data.day
             closings[record.topic] = max(day, closings.get(record.topic, day))
         plan.apply.append(record)
         plan.changed[record.stream] = None
-        state.head = Head(event.sequence, event.id, event.time)
+        state.head = Head(record.sequence, record.event_id, record.time)
         state.withdrawn.pop(record.sequence, None)
         if plan.park.pop(key, None) is None and record.held:
             plan.released.append(key)

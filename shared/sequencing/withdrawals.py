@@ -16,8 +16,8 @@ from shared.sequencing.streams import ShardStreams, StreamState, WithdrawnRange
 
 def withdrawal_of(record: Received) -> EventWithdrawn | None:
     """The record's withdrawal; None if it is another event."""
-    data = record.event.data if record.event is not None else None
-    return data if isinstance(data, EventWithdrawn) else None
+    event = None if record.ordinary else record.event
+    return event.data if event is not None and isinstance(event.data, EventWithdrawn) else None
 
 
 def withdrawal_refusal(record: Received) -> str | None:
@@ -44,7 +44,7 @@ def apply_if_withdrawal(streams: ShardStreams, record: Received, plan: BatchPlan
     divided again: more may be applied by now.
     """
     withdrawal = withdrawal_of(record)
-    if withdrawal is None or record.event is None or withdrawal_refusal(record) is not None:
+    if withdrawal is None or record.event_id is None or withdrawal_refusal(record) is not None:
         return
     stream, state = record.stream, streams.states[record.stream]
     dropped = state.withdrawn.get(record.sequence)
@@ -52,7 +52,7 @@ def apply_if_withdrawal(streams: ShardStreams, record: Received, plan: BatchPlan
         first = max(withdrawal.first, state.last + 1)
         if first > withdrawal.last:
             return
-        dropped = WithdrawnRange(first, withdrawal.last, record.event.id)
+        dropped = WithdrawnRange(first, withdrawal.last, record.event_id)
     stood_at = state.next
     state.withdrawn[record.sequence] = plan.accepted[stream, record.sequence] = dropped
     for sequence in [sequence for sequence in state.waiting if sequence in dropped]:

@@ -12,7 +12,7 @@ from services.metrics.folding.facts import FactChange
 from services.metrics.folding.recorded import RecordedFact, RecordedFacts, recorded, withdrawn
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
-from shared.sequencing.records import Received, RecordKey, Stream
+from shared.sequencing.records import Received, RecordKey, Stream, received
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.streams import ShardStreams
 from tests import oracle
@@ -32,7 +32,7 @@ class Arriving:
         records = []
         for event in batch:
             stream = (event.source, event.subject)
-            record = Received("t", 0, self._offset, b"", event, None, stream, event.sequence, event.id, event.time)
+            record = received(event, "t", 0, self._offset)
             self._offset += 1
             self._streams.state(stream)
             self._kept[stream][event.sequence] = record
