@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import Founding, InPark, kind_of
+import msgspec
+
+from services.metrics.counted import MEMBERS, Founding, InPark, kind_of
+from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.folding.store import AreaRow, FactRow, NameRow, UnionRow
@@ -19,8 +22,13 @@ from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
+from shared.sequencing.records import Received
 
 AREA = "area/"
+MEMBER_TYPES: Mapping[str, int] = {name: MEMBERS[kind_of(name)] for name in contracts.TYPES if kind_of(name) in MEMBERS}
+"""{type of an event that changes members alone: what one adds}"""
+GIVING_REASON = frozenset(name for name in MEMBER_TYPES if any(f.name == "reason" and f.required for f in msgspec.structs.fields(contracts.TYPES[name])))
+"""Those of them that always give a reason."""
 REASON = re.compile(r"(?!.*\d{6})[A-Za-z0-9_.-]{1,64}", re.ASCII)
 """The reasons that are kept. Releases before 0.3 let anything of this form pass, document numbers too: so no six digits in a row."""
 
@@ -46,10 +54,12 @@ class Effect(NamedTuple):
 @dataclass(slots=True)
 class BatchEffects:
     """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject; `uncounted`:
-    some of the facts change no figure."""
+    some of the facts change no figure. `members` = {subject: {known day: {occurred day: net}}} of the events in `runs`."""
 
     changes: defaultdict[str, list[FactChange]] = field(default_factory=lambda: defaultdict(list))
+    members: defaultdict[str, dict[int, dict[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     facts: list[FactRow] = field(default_factory=list)
+    runs: list[FactRun] = field(default_factory=list)
     areas: list[AreaRow] = field(default_factory=list)
     ended: list[tuple[str, int, date]] = field(default_factory=list)
     registrations: dict[str, EnterpriseRegistered] = field(default_factory=dict)
@@ -78,11 +88,38 @@ class BatchEffects:
         if effect.area is not None:
             self.areas.append(effect.area)
 
+    def add_members(self, shard: int, records: Sequence[Received], known_of: Callable[[datetime], date]) -> None:
+        """Add events of one stream that change members alone (`MEMBER_TYPES`), in its order. Raises RefusedFact."""
+        source, subject = records[0].stream
+        if "\x00" in source or "\x00" in subject:
+            raise RefusedFact("NUL_CHARACTER")
+        counted, run = self.members[subject], None
+        for record in records:
+            wire, time = record.wire, record.time
+            assert wire is not None, "only what can be decoded is applied"
+            assert time is not None, "only what can be decoded is applied"
+            known, occurred = known_of(time), wire.occurredon
+            day = known.toordinal()
+            counts = counted.get(day)
+            if counts is None:
+                counts = counted[day] = {}
+            number = occurred.toordinal()
+            counts[number] = counts.get(number, 0) + MEMBER_TYPES[wire.type]
+            reason = None if record.opened is None and wire.type not in GIVING_REASON else _reason_of(record)
+            if run is None or run.type != wire.type or run.known_day != known or run.actor != wire.actor or run.reason != reason:
+                run = FactRun(shard, subject, source, wire.type, known, _storable(wire.actor), reason, [], [], [], [])
+                self.runs.append(run)
+            run.sequences.append(record.sequence)
+            run.event_ids.append(wire.id)
+            run.occurred.append(occurred)
+            run.recorded.append(time)
+
     def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
         """The events of this batch that a withdrawal names."""
+        rows = (*self.facts, *(row for run in self.runs for row in run.rows()))
         return [
             (row.sequence, recorded_fact(row))
-            for row in self.facts
+            for row in rows
             if (row.source, row.subject) == (event.source, event.subject) and withdrawal.first <= row.sequence <= withdrawal.last
         ]
 
@@ -100,6 +137,11 @@ class BatchEffects:
             row.known_until = known
         if not ending:
             self.ended.append((code, rank, known))
+
+
+def _reason_of(record: Received) -> str | None:
+    event = record.event
+    return None if event is None else _reason(event.data)
 
 
 def recorded_fact(row: FactRow) -> RecordedFact:

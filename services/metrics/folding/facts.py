@@ -110,7 +110,7 @@ class FactSet:
 
     `members` = {known day: {occurred day: net}}, `totals` the same over all known days. `newest` = the greatest known day of the set,
     `newest_attribute` that of the facts other than members. `shape` = the step function of all facts in force. Known days before `since`
-    are forgotten: the set is exact for every known day from `since` on.
+    are forgotten: the set is exact for every known day from `since` on. `joined` = at least how many ever joined, of those that are remembered.
     """
 
     attributes: list[AttributeFact] = field(default_factory=list)
@@ -120,6 +120,7 @@ class FactSet:
     newest_attribute: int = 0
     shape: list[Segment] = field(default_factory=list)
     since: int = 0
+    joined: int = 0
 
     @classmethod
     def load(cls, stored: bytes) -> FactSet:
@@ -132,6 +133,7 @@ class FactSet:
         found = cls(attributes, read.members, since=read.since)
         for net in found.members.values():
             _add_counts(found.totals, net)
+            found.joined += sum(count for count in net.values() if count > 0)
         found.newest_attribute = max(found.attribute_days(), default=0)
         found.newest = max(found.newest_attribute, max(found.members, default=0), found.since)
         found.shape = segments(found.in_force())
@@ -142,9 +144,7 @@ class FactSet:
         """The set as known at the end of a day, from the events up to it; `members` = {occurred day: net} of the member facts."""
         found = cls()
         found.add(changes)
-        for occurred, net in members.items():
-            found._count(known, occurred, net)
-        found.newest = max(found.newest, known)
+        found.count(known, members)
         return found
 
     def dump(self) -> bytes:
@@ -199,7 +199,7 @@ class FactSet:
         """The set as known at the end of a day, without its past."""
         kept = [msgspec.structs.replace(fact, until=FOREVER) for fact in self.in_force(known)]
         members = self.members_known(known)
-        return FactSet(kept, {known: members}, dict(members), known, known, segments(kept))
+        return FactSet(kept, {known: members}, dict(members), known, known, segments(kept), joined=self.joined)
 
     def add(self, changes: Iterable[FactChange]) -> None:
         """Apply counted changes, those of a stream in its order."""
@@ -220,7 +220,7 @@ class FactSet:
     def _add(self, added: StatedFact, known: int) -> bool:
         kept = added.kept
         if isinstance(kept, Members):
-            self._count(known, added.occurred, kept.each)
+            self.count(known, {added.occurred: kept.each})
             return False
         assert not isinstance(kept, Uncounted), "the caller leaves out what is not counted"
         self.newest_attribute = max(self.newest_attribute, known)
@@ -229,7 +229,7 @@ class FactSet:
 
     def _remove(self, removed: StatedFact, known: int) -> bool:
         if isinstance(removed.kept, Members):
-            self._count(known, removed.occurred, -removed.kept.each)
+            self.count(known, {removed.occurred: -removed.kept.each})
             return False
         self.newest_attribute = max(self.newest_attribute, known)
         for index, fact in enumerate(self.attributes):
@@ -241,10 +241,12 @@ class FactSet:
                 return True
         return False
 
-    def _count(self, known: int, occurred: int, net: int) -> None:
-        one = {occurred: net}
-        _add_counts(self.members.setdefault(known, {}), one)
-        _add_counts(self.totals, one)
+    def count(self, known: int, added: Mapping[int, int]) -> None:
+        """Count more (or fewer) members on a known day; `added` = {occurred day: net}."""
+        self.newest = max(self.newest, known)
+        _add_counts(self.members.setdefault(known, {}), added)
+        _add_counts(self.totals, added)
+        self.joined += sum(net for net in added.values() if net > 0)
 
 
 def _add_counts(counts: dict[int, int], more: Mapping[int, int]) -> None:

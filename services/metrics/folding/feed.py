@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -58,6 +59,14 @@ SELECT head.*, f.* FROM head LEFT JOIN (
 LAST = "SELECT shard, max(version) AS last FROM g{g}.change_feed GROUP BY shard"
 
 _encode = msgspec.msgpack.Encoder().encode
+
+
+@lru_cache(maxsize=4096)
+def _encoded(value: Vector) -> msgspec.Raw:
+    """Most rows of a batch are the same few vectors."""
+    return msgspec.Raw(_encode(unpacked(value)))
+
+
 _decode = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]]).decode
 
 
@@ -110,7 +119,7 @@ async def publish(
     uncounted: bool = False,
 ) -> None:
     """Write one row; the listeners of CHANNEL are notified when the transaction commits."""
-    written = _encode([(cell, effective, unpacked(value)) for (cell, effective), value in deltas.items()])
+    written = _encode([(cell, effective, _encoded(value)) for (cell, effective), value in deltas.items()])
     cells = sorted({cell for cell, _ in deltas})
     payload = f"{generation} {shard} {version}"
     await conn.fetchval(

@@ -54,8 +54,7 @@ def noted(facts: FactSet, since: int = 0) -> Noted:
 def _may_be_over(facts: FactSet) -> bool:
     """False where all who ever joined are no more than the least headcount: the usual case, told without looking at days."""
     headcounts = [fact.content.workers for fact in facts.attributes if isinstance(fact.content, Headcount)]
-    joined = sum(net for counts in facts.members.values() for net in counts.values() if net > 0)
-    return bool(headcounts) and joined > min(headcounts)
+    return bool(headcounts) and facts.joined > min(headcounts)
 
 
 def _ever_over(shape: Sequence[Segment], members: Mapping[int, int]) -> bool:

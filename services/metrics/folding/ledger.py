@@ -47,18 +47,23 @@ class Rows:
             self.durations[duration] = self.durations.get(duration, 0) + sign * count
 
 
-def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows) -> None:
-    """Apply new changes of one subject to its facts and add to `rows` what they change in the ledger and in the durations."""
-    waiting = sorted(changes, key=lambda change: change.known)
-    while waiting:
-        known = waiting[0].known
-        end = next((i for i, change in enumerate(waiting) if change.known != known), len(waiting))
-        group, rest = waiting[:end], waiting[end:]
+Counts: TypeAlias = Mapping[int, Mapping[int, int]]
+"""{known day: {occurred day: net}} of members"""
+NONE: Counts = {}
+
+
+def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows, members: Counts = NONE) -> None:
+    """Apply new changes and new members of one subject to its facts, and add to `rows` what they change in the ledger and in the durations."""
+    groups: dict[int, list[FactChange]] = {}
+    for change in changes:
+        groups.setdefault(change.known, []).append(change)
+    for known in sorted(groups.keys() | members.keys()):
+        group, added = groups.get(known, []), members.get(known, {})
         if known >= facts.newest or (known >= facts.newest_attribute and all(map(_only_members, group))):
-            _fold_ahead(facts, group, known, rows)
-            waiting = rest
+            _fold_ahead(facts, group, added, known, rows)
         else:
-            _fold_behind(facts, waiting, known, rows)
+            late = [change for day in sorted(groups) if day >= known for change in groups[day]]
+            _fold_behind(facts, late, {day: counts for day, counts in members.items() if day >= known}, known, rows)
             return
 
 
@@ -66,20 +71,27 @@ def _only_members(change: FactChange) -> bool:
     return all(fact is None or isinstance(fact.kept, Members) for fact in (change.removed, change.added))
 
 
-def _fold_ahead(facts: FactSet, group: Sequence[FactChange], known: int, rows: Rows) -> None:
-    before, counted = facts.shape, dict(facts.members.get(known, {}))
-    facts.add(group)
-    after = facts.members.get(known, {})
-    added = {day: after.get(day, 0) - counted.get(day, 0) for day in after.keys() | counted.keys()}
-    add_members(before, added, known, rows.figures)
+def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, int], known: int, rows: Rows) -> None:
+    before = facts.shape
+    if group:
+        counted = dict(facts.members.get(known, {}))
+        facts.add(group)
+        after = facts.members.get(known, {})
+        added = {day: after.get(day, 0) - counted.get(day, 0) for day in after.keys() | counted.keys()}
+        add_members(before, added, known, rows.figures)
+    if more:
+        facts.count(known, more)
+        add_members(before, more, known, rows.figures)
     if facts.shape is not before:
         add_difference(before, facts.shape, facts.totals, known, rows.figures)
         add_durations(before, facts.shape, known, rows.durations)
 
 
-def _fold_behind(facts: FactSet, late: Sequence[FactChange], since: int, rows: Rows) -> None:
+def _fold_behind(facts: FactSet, late: Sequence[FactChange], more: Counts, since: int, rows: Rows) -> None:
     before = rows_since(facts, since)
     facts.add(late)
+    for known, added in more.items():
+        facts.count(known, added)
     rows.add(rows_since(facts, since))
     rows.add(before, -1)
 
@@ -106,6 +118,7 @@ def rows_since(facts: FactSet, since: int) -> Rows:
 def add_members(shape: Sequence[Segment], added: Mapping[int, int], known: int, rows: Figures) -> None:
     """Add the steps of more (or fewer) members, all else as in `shape`. `added` = {occurred day: net}."""
     starts = [segment.start for segment in shape]
+    number = len(starts)
     for day, net in added.items():
         if not net:
             continue
@@ -115,13 +128,15 @@ def add_members(shape: Sequence[Segment], added: Mapping[int, int], known: int, 
             before = shape[index - 1]
             if before.cell is not None:
                 rows[before.cell, day, known] += net * before.each
-        for segment in shape[index:]:
+        while index < number:
+            segment = shape[index]
             if segment.cell != before.cell or segment.each != before.each:
                 if before.cell is not None:
                     rows[before.cell, segment.start, known] -= net * before.each
                 if segment.cell is not None:
                     rows[segment.cell, segment.start, known] += net * segment.each
             before = segment
+            index += 1
 
 
 def add_difference(before: Sequence[Segment], after: Sequence[Segment], members: Mapping[int, int], known: int, rows: Figures) -> None:

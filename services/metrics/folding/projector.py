@@ -15,14 +15,14 @@ from datetime import date
 from services.metrics.folding import feed, store
 from services.metrics.folding.compaction import close_days
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
+from services.metrics.folding.effects import AREA, MEMBER_TYPES, BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted
-from services.metrics.folding.ledger import Rows, fold
+from services.metrics.folding.ledger import NONE, Rows, fold
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
-from shared.sequencing.records import ShardBatch
+from shared.sequencing.records import Received, ShardBatch, Stream
 
 SLICE = 0.02
 MOST_SETS = 2000
@@ -45,9 +45,9 @@ class Projector:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded.pop(batch.shard, None)
         effects = await self._read(conn, batch)
-        if not effects.facts:
+        if not (effects.facts or effects.runs):
             return
-        sets = await self._load(conn, batch.shard, effects.changes)
+        sets = await self._load(conn, batch.shard, effects.changes.keys() | effects.members.keys())
         rows = await self._fold(effects, sets)
         await self._write(conn, batch, effects, sets, rows)
         self._folded[batch.shard] = sets
@@ -71,19 +71,34 @@ class Projector:
             del kept[subject]
 
     async def _read(self, conn: Connection, batch: ShardBatch) -> BatchEffects:
-        effects, until = BatchEffects(), time.perf_counter() + SLICE
-        for event in batch.events:
-            known, data = self._clock.day_of(event.time), event.data
+        effects, shard, day_of = BatchEffects(), batch.shard, self._clock.day_of
+        members: dict[Stream, list[Received]] = {}
+        rest: list[Received] = []
+        for record in batch.records:
+            if record.type in MEMBER_TYPES and not record.stream[1].startswith(AREA):
+                waiting = members.get(record.stream)
+                if waiting is None:
+                    members[record.stream] = [record]
+                else:
+                    waiting.append(record)
+            else:
+                rest.append(record)
+        until = time.perf_counter() + SLICE
+        for records in members.values():
+            effects.add_members(shard, records, day_of)
+            until = await _take_turns(until)
+        for record in rest:
+            event = record.event
+            assert event is not None, "only what can be decoded is applied"
+            known, data = day_of(event.time), event.data
             if isinstance(data, EventWithdrawn):
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
-                effect = effect_of_withdrawal(event, batch.shard, known, stored + effects.named(event, data))
+                effect = effect_of_withdrawal(event, shard, known, stored + effects.named(event, data))
             else:
-                effect = effect_of(event, batch.shard, known)
+                effect = effect_of(event, shard, known)
             if effect is not None:
                 effects.add(effect)
-            if time.perf_counter() > until:
-                await asyncio.sleep(0)
-                until = time.perf_counter() + SLICE
+            until = await _take_turns(until)
         return effects
 
     async def _load(self, conn: Connection, shard: int, subjects: Iterable[str]) -> dict[str, FactSet]:
@@ -99,11 +114,10 @@ class Projector:
 
     async def _fold(self, effects: BatchEffects, sets: dict[str, FactSet]) -> Rows:
         rows, until = Rows(), time.perf_counter() + SLICE
-        for subject, changes in effects.changes.items():
-            fold(sets[subject], changes, rows)
-            if time.perf_counter() > until:
-                await asyncio.sleep(0)
-                until = time.perf_counter() + SLICE
+        changes, members = effects.changes, effects.members
+        for subject, facts in sets.items():
+            fold(facts, changes.get(subject, ()), rows, members.get(subject, NONE))
+            until = await _take_turns(until)
         return rows
 
     async def _write(self, conn: Connection, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet], rows: Rows) -> None:
@@ -114,6 +128,7 @@ class Projector:
             await store.keep_states(conn, generation, shard, dict(self._dumped(batch, effects, sets)))
             await store.add_rows(conn, generation, shard, rows, ids)
         await store.keep_facts(conn, generation, effects.facts)
+        await store.keep_facts(conn, generation, [row for run in effects.runs for row in run.rows()])
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:
@@ -124,14 +139,15 @@ class Projector:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
-        oldest = min(event.time for event in batch.events)
+        oldest = min(record.time for record in batch.records if record.time is not None)
         await feed.publish(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, _traces(batch), effects.uncounted)
 
     @staticmethod
     def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:
         """(subject, (its compacted set, what is noted of it)). The note is made before days are forgotten."""
         for subject, facts in sets.items():
-            found = noted(facts, min(change.known for change in effects.changes[subject]))
+            changed = [change.known for change in effects.changes.get(subject, ())]
+            found = noted(facts, min((*changed, *effects.members.get(subject, ()))))
             if batch.closed is not None:
                 facts.compact(batch.closed.toordinal())
             yield subject, (facts.dump(), found)
@@ -157,4 +173,12 @@ class Projector:
 
 def _traces(batch: ShardBatch) -> list[str]:
     """The `traceparent`s of the commands behind a batch."""
-    return list(dict.fromkeys(event.traceparent for event in batch.events if event.traceparent))[:MOST_TRACES]
+    return list(dict.fromkeys(trace for record in batch.records if (trace := record.traceparent)))[:MOST_TRACES]
+
+
+async def _take_turns(until: float) -> float:
+    """Let other tasks run if `until` has passed; returns when to do so next. The heartbeats of the group must go on."""
+    if time.perf_counter() <= until:
+        return until
+    await asyncio.sleep(0)
+    return time.perf_counter() + SLICE

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.metrics.counted import kind_of
+from services.metrics.folding import row_bytes
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.findings import Noted
 from services.metrics.folding.ledger import Rows
@@ -84,7 +86,7 @@ DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "valu
 MOST_NOTED = 500
 """Sets that get a note after the fact in one transaction."""
 FEW = 2
-"""Rows; from three on one COPY is cheaper than a statement for each."""
+"""Rows; from three on one COPY is cheaper than a statement for each (`insert_rows`)."""
 
 
 class FactRow(NamedTuple):
@@ -181,21 +183,33 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
     return {(row["park"], row["industry"], row["size"], row["ownership"]): row["id"] for row in rows}
 
 
-async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> int:
-    """Append the rows of ledger and durations that are not all zero; a measure of 0 is written as NULL. Returns how many."""
-    figures = [
-        (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
-        for (cell, effective, known), deltas in rows.figures.items()
-        if deltas
-    ]
-    durations = [
-        (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
-        for (cell, effective, known, kind, value), count in rows.durations.items()
-        if count
-    ]
-    await append_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, figures)
-    await append_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
-    return len(figures) + len(durations)
+async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> None:
+    """Append the rows of ledger and durations that are not all zero; a measure of 0 is written as NULL."""
+    if len(rows.figures) > FEW:
+        await copy_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, row_bytes.ledger_rows(rows.figures, shard, ids))
+    else:
+        figures = (
+            (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
+            for (cell, effective, known), deltas in rows.figures.items()
+            if deltas
+        )
+        await insert_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, figures)
+    if len(rows.durations) > FEW:
+        await copy_rows(conn, generation, "durations_open", DURATION_COLUMNS, row_bytes.duration_rows(rows.durations, shard, ids))
+    else:
+        durations = (
+            (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
+            for (cell, effective, known, kind, value), count in rows.durations.items()
+            if count
+        )
+        await insert_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
+
+
+async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
+    """Append rows in COPY's binary form."""
+    if rows:
+        source = BytesIO(row_bytes.stream(rows))
+        await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=source, format="binary")
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
@@ -204,11 +218,8 @@ async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow])
         await conn.execute(KEEP_FACTS.format(g=generation), *_columns(rows))
 
 
-async def append_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
-    """Append rows by COPY, few rows by a prepared statement: for one row COPY, which is planned each time, costs more than twice as much."""
-    if len(rows) > FEW:
-        await conn.copy_records_to_table(table, schema_name=f"g{generation}", columns=columns, records=rows)
-        return
+async def insert_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+    """Append few rows by a prepared statement: COPY, which is planned each time, costs more than twice as much for one row."""
     values = ", ".join(f"${n}" for n in range(1, len(columns) + 1))
     for row in rows:
         await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
