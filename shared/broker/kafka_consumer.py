@@ -12,11 +12,14 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.broker.kafka_groups import remove_members
+from shared.broker.kafka_records import use_light_records
 from shared.broker.kafka_topics import ANSWER_TIMEOUT, CLOSE_TIMEOUT, OUTAGES, close_client, describe_by, wait_for_metadata
 from shared.broker.protocol import BrokerUnavailableError, OffsetLostError, Place, Rebalanced, Record, Topic
 from shared.process.clock import utc_now
 
 log = structlog.get_logger(__name__)
+
+use_light_records()
 
 FETCH_WAIT_MS = 100
 HEARTBEAT_MS = 500

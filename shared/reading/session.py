@@ -16,6 +16,7 @@ from shared.process.db import Connection
 from shared.reading import ownership, store
 from shared.reading.applying import BatchApplier, ShardFencedError
 from shared.reading.config import ReaderConfig
+from shared.reading.turns import Turns
 from shared.sequencing.records import decode_record
 from shared.sequencing.shard import Shard
 
@@ -27,8 +28,6 @@ STALLED_AFTER = 15.0
 UNASSIGNED_AFTER = 45.0
 FRESH = 2.5
 """Seconds for which the broker's last answer about the end of a log counts as current."""
-LEAST_PENDING = 500
-PENDING_BATCHES = 4
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +52,7 @@ class Session:
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
         self._paused: set[Place] = set()
+        self._turns = Turns(config.batch, self._ends)
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
 
@@ -87,6 +87,7 @@ class Session:
         async with self._turn:
             numbers = list(self.shards)
             self.shards.clear()
+            self._turns.reset()
             self._wanted = None
             self._changed_at = time.monotonic()
             for number in numbers:
@@ -125,13 +126,20 @@ class Session:
                 if self.shards.get(number) is not shard:
                     return
                 started = time.perf_counter()
-        if len(shard.pending[topic]) > self._most_pending() and place not in self._paused:
+        if len(shard.pending[topic]) > self._turns.room(shard) and place not in self._paused:
             self._consumer.pause([place])
             self._paused.add(place)
 
-    def _most_pending(self) -> int:
-        """Records that may be pending per place, so that all places together stay within a few batches."""
-        return max(LEAST_PENDING, PENDING_BATCHES * self._config.batch // max(1, len(self.shards) * len(self._topics)))
+    def _resume(self) -> None:
+        """Fetch again from the places that have room again."""
+        roomy = [
+            (topic, number)
+            for topic, number in self._paused
+            if (shard := self.shards.get(number)) is not None and len(shard.pending[topic]) <= self._turns.room(shard) // 2
+        ]
+        if roomy:
+            self._consumer.resume(roomy)
+            self._paused.difference_update(roomy)
 
     async def _apply_loop(self) -> None:
         while True:
@@ -142,7 +150,10 @@ class Session:
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
-                    busy |= shard is not None and await self._apply_next(shard)
+                    due = shard is not None and self._turns.due(shard, self.shards)
+                    self._resume()
+                    if shard is not None and due:
+                        busy |= await self._apply_next(shard)
             if time.monotonic() - self._reported_at > REPORT_EVERY:
                 await self._report()
             if not busy:
@@ -195,10 +206,6 @@ class Session:
             return False
         if applied:
             self._progress_at = time.monotonic()
-            drained = [(topic, shard.number) for topic, pending in shard.pending.items() if len(pending) <= self._most_pending() // 2]
-            if again := self._paused.intersection(drained):
-                self._consumer.resume(again)
-                self._paused -= again
         return applied
 
     def _ends(self, shard: Shard) -> dict[str, int]:

@@ -26,7 +26,6 @@ NO_STREAM: Stream = ("", "")
 """The stream of a record that names none."""
 
 
-
 class Received(msgspec.Struct, gc=False):
     """One record of the log.
 
@@ -117,9 +116,7 @@ def decode(topic: str, partition: int, offset: int, raw: bytes, *, held: str | N
         event = None if contracts.certain(wire) else contracts.opened(wire)
     except contracts.UnreadableEvent as error:
         stream, sequence, event_id, time = _place_of(raw)
-        return Received(
-            topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held=held
-        )
+        return Received(topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held=held)
     return _received(topic, partition, offset, raw, wire, held, event)
 
 

@@ -27,7 +27,9 @@ from shared.sequencing.records import Received
 AREA = "area/"
 MEMBER_TYPES: Mapping[str, int] = {name: MEMBERS[kind_of(name)] for name in contracts.TYPES if kind_of(name) in MEMBERS}
 """{type of an event that changes members alone: what one adds}"""
-GIVING_REASON = frozenset(name for name in MEMBER_TYPES if any(f.name == "reason" and f.required for f in msgspec.structs.fields(contracts.TYPES[name])))
+GIVING_REASON = frozenset(
+    name for name in MEMBER_TYPES if any(f.name == "reason" and f.required for f in msgspec.structs.fields(contracts.TYPES[name]))
+)
 """Those of them that always give a reason."""
 REASON = re.compile(r"(?!.*\d{6})[A-Za-z0-9_.-]{1,64}", re.ASCII)
 """The reasons that are kept. Releases before 0.3 let anything of this form pass, document numbers too: so no six digits in a row."""
