@@ -16,7 +16,6 @@ from typing import Generic, TypeVar
 import msgspec
 
 from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
-from shared.contracts import Envelope
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import LATE, BatchPlan, ParkedEvent
@@ -34,7 +33,7 @@ T = TypeVar("T")
 class Replay(Generic[T]):
     """`async for decoded in replay.batches(broker)` gives what `decode` returns for the events that apply, in fold order.
 
-    `until` = {topic: the offset before which the log is read}. `decode(event)` raises one of `refusals` for an event that a rule refuses, as
+    `until` = {topic: the offset before which the log is read}. `decode(record)` raises one of `refusals` for an event that a rule refuses, as
     the reader's `apply` does. `withdrawn` = ranges that readers have accepted before (`shared.reading.store.withdrawn`): they hold from the first
     event on.
 
@@ -44,7 +43,7 @@ class Replay(Generic[T]):
 
     shard: int
     until: Mapping[str, int]
-    decode: Callable[[Envelope], T]
+    decode: Callable[[Received], T]
     refusals: tuple[type[Exception], ...]
     day_of: DayOf
     withdrawn: Mapping[Stream, Mapping[int, WithdrawnRange]] = field(default_factory=dict)
@@ -100,9 +99,9 @@ class Replay(Generic[T]):
         for record in records:
             if record.stream != NO_STREAM:
                 self.streams.state(record.stream)
-            if record.event is not None:
+            if record.wire is not None:
                 try:
-                    self._decoded[record.key] = self.decode(record.event)
+                    self._decoded[record.key] = self.decode(record)
                 except self.refusals as error:
                     self._refused[record.key] = reason_for(error)
         plan = sort_records(self.streams, records, self._kept, self._refused, sys.maxsize, day_of=self.day_of)

@@ -91,10 +91,8 @@ class BatchEffects:
             self.areas.append(effect.area)
 
     def add_members(self, shard: int, records: Sequence[Received], known_of: Callable[[datetime], date]) -> None:
-        """Add events of one stream that change members alone (`MEMBER_TYPES`), in its order. Raises RefusedFact."""
+        """Add events of one stream that change members alone (`of_members`), in its order."""
         source, subject = records[0].stream
-        if "\x00" in source or "\x00" in subject:
-            raise RefusedFact("NUL_CHARACTER")
         counted, run = self.members[subject], None
         for record in records:
             wire, time = record.wire, record.time
@@ -115,6 +113,13 @@ class BatchEffects:
             run.event_ids.append(wire.id)
             run.occurred.append(occurred)
             run.recorded.append(time)
+
+    def clear_facts(self) -> None:
+        """Forget the facts and their changes, which the caller has dealt with."""
+        self.facts.clear()
+        self.runs.clear()
+        self.changes.clear()
+        self.members.clear()
 
     def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
         """The events of this batch that a withdrawal names."""
@@ -139,6 +144,21 @@ class BatchEffects:
             row.known_until = known
         if not ending:
             self.ended.append((code, rank, known))
+
+
+def of_members(record: Received) -> bool:
+    """Whether an event changes members alone. Raises RefusedFact if its subject cannot be stored."""
+    if record.type not in MEMBER_TYPES or record.stream[1].startswith(AREA):
+        return False
+    if "\x00" in record.stream[0] or "\x00" in record.stream[1]:
+        raise RefusedFact("NUL_CHARACTER")
+    return True
+
+
+def recorded_member(record: Received) -> RecordedFact:
+    """What a withdrawal that names such an event needs of it."""
+    assert record.wire is not None, "it can be decoded"
+    return RecordedFact(kind_of(record.wire.type), record.wire.occurredon, None)
 
 
 def _reason_of(record: Received) -> str | None:

@@ -15,7 +15,7 @@ from datetime import date
 from services.metrics.folding import feed, store
 from services.metrics.folding.compaction import close_days
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.effects import AREA, MEMBER_TYPES, BatchEffects, effect_of, effect_of_withdrawal
+from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, of_members
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted
 from services.metrics.folding.ledger import NONE, Rows, fold
@@ -75,7 +75,7 @@ class Projector:
         members: dict[Stream, list[Received]] = {}
         rest: list[Received] = []
         for record in batch.records:
-            if record.type in MEMBER_TYPES and not record.stream[1].startswith(AREA):
+            if of_members(record):
                 waiting = members.get(record.stream)
                 if waiting is None:
                     members[record.stream] = [record]

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
+from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.store import FactRow
 from services.metrics.generations import comparing, lifecycle, served
 from services.metrics.generations.lifecycle import Position
@@ -110,8 +111,8 @@ class Report:
 class ShardSink:
     """Receives a shard while it is folded; this one discards it."""
 
-    async def facts(self, rows: Sequence[FactRow]) -> None:
-        """Take a part of the rows of `facts`."""
+    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
+        """Take a part of the facts."""
 
     async def done(self, refolded: Refolded) -> None:
         """Take the folded shard, after the last rows of `facts`."""

@@ -54,10 +54,11 @@ class Loader(ShardSink):
             await self._transaction.start()
             self._begun = True
 
-    async def facts(self, rows: Sequence[FactRow]) -> None:
-        """Write a part of the rows of `facts`."""
+    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
+        """Write a part of the facts."""
         await self._begin()
-        await store.keep_facts(self._conn, self._generation, rows)
+        await fact_runs.keep_facts(self._conn, self._generation, rows)
+        await fact_runs.keep_runs(self._conn, self._generation, runs)
 
     async def done(self, refolded: Refolded) -> None:
         """Write all other tables and the position, and commit."""

@@ -11,13 +11,15 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
 from services.metrics.folding import durations
-from services.metrics.folding.effects import BatchEffects, Effect, effect_of, effect_of_withdrawal, recorded_fact
+from services.metrics.folding.effects import BatchEffects, Effect, effect_of, effect_of_withdrawal, of_members, recorded_fact, recorded_member
+from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet, RefusedFact
 from services.metrics.folding.ledger import Key, Rows, rows_since
 from services.metrics.folding.recorded import RecordedFacts
@@ -27,7 +29,7 @@ from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.sequencing.plan import ParkedEvent
-from shared.sequencing.records import RecordKey, Stream
+from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.replay import Replay
 from shared.sequencing.streams import Head, WithdrawnRange
 
@@ -40,7 +42,7 @@ MASK = 2**64 - 1
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 Gone = Mapping[Stream, Mapping[int, WithdrawnRange]]
-KeepFacts = Callable[[Sequence[FactRow]], Awaitable[None]]
+KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -94,33 +96,46 @@ def _has_facts_of(facts: FactSet, known: int) -> bool:
 async def refold(
     broker: Broker, shard: int, until: Mapping[str, int], gone: Gone, clock: Clock, keep_facts: KeepFacts, *, attributed: bool = True
 ) -> Refolded:
-    """Fold a shard from the beginning of the log to before the offsets `until`; `keep_facts` gets the rows of `facts` in parts.
+    """Fold a shard from the beginning of the log to before the offsets `until`; `keep_facts` gets the rows and runs of facts in parts.
 
     `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`). `attributed`: see `digested`.
 
     Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
 
-    def understand(event: Envelope) -> Effect | Envelope | None:
+    def understand(record: Received) -> Effect | Envelope | Received | None:
+        if of_members(record):
+            return record
+        event = record.event
+        assert event is not None, "only what can be decoded is understood"
         return event if isinstance(event.data, EventWithdrawn) else effect_of(event, shard, clock.day_of(event.time))
 
     replay = Replay(shard, until, understand, (RefusedFact,), clock.day_of, gone)
     found, effects, recorded = Refolded(shard, dict(until)), BatchEffects(), RecordedFacts()
     sets = defaultdict[str, FactSet](FactSet)
     async for batch in replay.batches(broker):
+        members: dict[Stream, list[Received]] = {}
         for one in batch:
+            if isinstance(one, Received):
+                members.setdefault(one.stream, []).append(one)
+                recorded.keep(one.stream, one.sequence, recorded_member(one))
+                continue
             effect = _of_withdrawal(one, shard, clock, recorded) if isinstance(one, Envelope) else one
             if effect is not None:
                 effects.add(effect)
                 row = effect.fact
                 recorded.keep((row.source, row.subject), row.sequence, recorded_fact(row))
+        for records in members.values():
+            effects.add_members(shard, records, clock.day_of)
         for subject, changes in effects.changes.items():
             sets[subject].gather(changes)
-        await keep_facts(effects.facts)
-        for row in effects.facts:
+        for subject, counts in effects.members.items():
+            for known, added in counts.items():
+                sets[subject].count(known, added)
+        await keep_facts(effects.facts, effects.runs)
+        for row in chain(effects.facts, chain.from_iterable(run.rows() for run in effects.runs)):
             found.facts[row.subject] = digested(found.facts.get(row.subject, 0), row, attributed=attributed)
-        effects.changes.clear()
-        effects.facts.clear()
+        effects.clear_facts()
     for facts in sets.values():
         found.rows.add(rows_since(facts, 0))
     found.sets = dict(sets)
