@@ -8,7 +8,7 @@ A file waits for its locks one second at a time and lets others pass between two
 one, so a single long query would otherwise stop the service for as long as the file waits (invariant I8).
 
 A file whose first line is `-- waits for: NAME` takes something away that the release before needs. While a session of that application_name
-is connected, it is left for the next run; no later file may depend on it.
+is connected, it is left for the next run, and so is every later file that waits for the same name; no other later file may depend on it.
 """
 
 from __future__ import annotations
@@ -82,10 +82,12 @@ async def migrate(dsn: str, service: str, *, folder: Path | None = None) -> list
         )
         known = {row["name"]: row["sha256"] for row in await conn.fetch("SELECT name, sha256 FROM schema_migrations")}
         applied: list[str] = []
+        connected = set[str]()
         for migration in todo:
             if migration.name not in known:
-                if migration.waits_for is not None and await conn.fetchval(CONNECTED, migration.waits_for):
-                    log.warning("migration.waits", migration=migration.name, session=migration.waits_for)
+                if (name := migration.waits_for) is not None and (name in connected or await conn.fetchval(CONNECTED, name)):
+                    connected.add(name)
+                    log.warning("migration.waits", migration=migration.name, session=name)
                     continue
                 await _apply(conn, migration, app=f"{service}_app")
                 applied.append(migration.name)

@@ -190,13 +190,13 @@ def _from_0_2(upgrade: Upgrade) -> None:
 
 
 def _guarded(deployment: Deployment) -> bool:
-    """Whether row-level security is on for the facts of metrics."""
+    """Whether the facts of metrics are read through the view that shows what the areas grant."""
 
     async def ask() -> bool:
         conn = await asyncpg.connect(deployment.databases["metrics"].owner_dsn)
         try:
             statement = (
-                "SELECT bool_and(relrowsecurity) FROM pg_class WHERE relname = 'facts' AND relnamespace::regnamespace::text ~ '^g[0-9]+$'"
+                "SELECT bool_and(relkind = 'v') FROM pg_class WHERE relname = 'facts' AND relnamespace::regnamespace::text ~ '^g[0-9]+$'"
             )
             return bool(await conn.fetchval(statement))
         finally:

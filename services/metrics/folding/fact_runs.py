@@ -1,17 +1,53 @@
-"""Events of one stream that are stored together."""
+"""Facts in runs: the member events of one stream, type, known day, actor, reason and batch as one row (migrations/0012_fact_runs.sql).
+
+Of such an event nothing is kept but when it occurred, when it was recorded and which event it was. A row of its own costs PostgreSQL several
+times what an element of four arrays does (docs/adr/0018-facts-in-runs.md). Readers see no difference: the view `facts` is of rows and runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
+from services.metrics.counted import BY_KIND, Members, kind_of
+from services.metrics.folding import store
 from services.metrics.folding.store import FactRow
+from shared.process.db import Connection
+
+SHORTEST_RUN = 2
+"""Events; one alone is a row of `fact_rows`."""
+COLUMNS = (
+    "shard", "subject", "source", "type", "known_day", "actor", "reason", "first", "newest", "sequences", "event_ids", "occurred", "recorded",
+)  # fmt: skip
+MIGRATED = "SELECT to_regclass($1) IS NOT NULL"
+
+INT8, UUIDS, DATE, TIMESTAMPTZ = 20, 2950, 1082, 1184
+"""PostgreSQL's ids of the types of the arrays' elements."""
+SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+END = b"\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+FIELDS = Struct(">hii").pack
+SIZED_TEXT = Struct(">i").pack
+SIZED_DAY = Struct(">ii").pack
+SIZED_BOUNDS = Struct(">iqiq").pack
+FOUR, EIGHT, SIXTEEN = 4, 8, Struct(">i").pack(16)
+DAY_0 = date(2000, 1, 1).toordinal()
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+DAY_OF_FOUR = FOUR << 32
+LOW_32 = 0xFFFFFFFF
+MICROSECONDS = 1_000_000
+DAY = 86_400 * MICROSECONDS
+
+_packed_tables = set[tuple[int, int]]()
+"""(pid of the session's server process, generation) where the migration is known to have been applied."""
 
 
 class FactRun(NamedTuple):
-    """Events of one stream, type, known day, actor and reason in one row."""
+    """One row of `fact_runs`: facts that say nothing but their day. The lists are parallel, never empty, and `sequences` ascend."""
 
     shard: int
     subject: str
@@ -26,9 +62,115 @@ class FactRun(NamedTuple):
     recorded: list[datetime]
 
     def rows(self) -> Iterator[FactRow]:
-        """The events one by one."""
+        """The same facts as rows of their own."""
         for sequence, event_id, occurred, recorded in zip(self.sequences, self.event_ids, self.occurred, self.recorded, strict=True):
             yield FactRow(
                 self.shard, self.subject, self.source, sequence, event_id, self.type, occurred, self.known_day, recorded, None,
                 self.actor, self.reason,
             )  # fmt: skip
+
+
+def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[FactRun]]:
+    """(the rows that stay single, the runs of the others). `rows`: of one batch, those of a stream in its order."""
+    single, grouped = list[FactRow](), dict[tuple[object, ...], list[FactRow]]()
+    for row in rows:
+        if row.says is None and isinstance(BY_KIND.get(kind_of(row.type)), Members):
+            key = (row.subject, row.source, row.type, row.known_day, row.actor, row.reason)
+            grouped.setdefault(key, []).append(row)
+        else:
+            single.append(row)
+    runs = list[FactRun]()
+    for found in grouped.values():
+        if len(found) < SHORTEST_RUN:
+            single += found
+            continue
+        one = found[0]
+        runs.append(
+            FactRun(
+                one.shard, one.subject, one.source, one.type, one.known_day, one.actor, one.reason, [row.sequence for row in found],
+                [row.event_id for row in found], [row.occurred_on for row in found], [row.recorded_at for row in found],
+            )
+        )  # fmt: skip
+    return single, runs
+
+
+async def keep(conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = ()) -> None:
+    """Append the facts of a batch; a run of one is a row."""
+    single = [row for run in runs if len(run.sequences) < SHORTEST_RUN for row in run.rows()]
+    await keep_facts(conn, generation, [*rows, *single])
+    await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
+
+
+async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
+    """Append facts as rows of their own."""
+    if rows:
+        await store.keep_facts(conn, generation, rows, packed=await _is_packed(conn, generation))
+
+
+async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) -> None:
+    """Append runs by one COPY. Their texts hold no U+0000 (`effects` sees to it)."""
+    if not runs:
+        return
+    if not await _is_packed(conn, generation):
+        await store.keep_facts(conn, generation, [row for run in runs for row in run.rows()], packed=False)
+        return
+    await conn.copy_to_table("fact_runs", schema_name=f"g{generation}", columns=COLUMNS, source=copied(runs), format="binary")
+
+
+async def _is_packed(conn: Connection, generation: int) -> bool:
+    """Whether the generation has runs. The migration waits until no projector of 0.2 is connected; once applied it stays."""
+    key = (conn.get_server_pid(), generation)
+    if key not in _packed_tables and await conn.fetchval(MIGRATED, f"g{generation}.fact_runs"):
+        _packed_tables.add(key)
+    return key in _packed_tables
+
+
+def copied(runs: Iterable[FactRun]) -> bytearray:
+    """The rows as PostgreSQL's COPY reads them in its binary format ("File Formats" of COPY in its manual)."""
+    parts = [SIGNATURE]
+    add = parts.append
+    for shard, subject, source, type_, known_day, actor, reason, sequences, event_ids, occurred, recorded in runs:
+        count = len(sequences)
+        longs, uuids, days, instants, pack_pairs, pack_days = _arrays_of(count)
+        pairs = [EIGHT] * (2 * count)
+        pairs[1::2] = sequences
+        add(FIELDS(len(COLUMNS), 4, shard))
+        for text in (subject, source, type_):
+            encoded = text.encode()
+            add(SIZED_TEXT(len(encoded)))
+            add(encoded)
+        add(SIZED_DAY(4, known_day.toordinal() - DAY_0))
+        for known in (actor, reason):
+            add(NULL if known is None else _sized(known))
+        since = [at - EPOCH for at in recorded]
+        micros = [one.days * DAY + one.seconds * MICROSECONDS + one.microseconds for one in since]
+        add(SIZED_BOUNDS(8, sequences[0], 8, max(micros)))
+        add(longs)
+        add(pack_pairs(*pairs))
+        add(uuids)
+        add(SIXTEEN + SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]))
+        add(days)
+        add(pack_days(*[DAY_OF_FOUR | ((day.toordinal() - DAY_0) & LOW_32) for day in occurred]))
+        add(instants)
+        pairs[1::2] = micros
+        add(pack_pairs(*pairs))
+    add(END)
+    return bytearray().join(parts)
+
+
+def _sized(text: str) -> bytes:
+    encoded = text.encode()
+    return SIZED_TEXT(len(encoded)) + encoded
+
+
+@lru_cache(maxsize=4096)
+def _arrays_of(count: int):  # type: ignore[no-untyped-def]
+    """Of arrays with `count` elements: the heads of the four (length, dimensions, no NULLs, type, count, lower bound), and how elements
+    are packed: lengths and 8 bytes in turn; length and 4 bytes as one number."""
+
+    def head(element: int, oid: int) -> bytes:
+        return Struct(">iiiIii").pack(20 + count * (4 + element), 1, 0, oid, count, 1)
+
+    return (
+        head(8, INT8), head(16, UUIDS), head(4, DATE), head(8, TIMESTAMPTZ), Struct(">" + "iq" * count).pack, Struct(f">{count}q").pack,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from services.metrics.folding import feed, store
+from services.metrics.folding import fact_runs, feed, store
 from services.metrics.folding.compaction import close_days
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, of_members
@@ -127,8 +127,7 @@ class Projector:
         if sets:
             await store.keep_states(conn, generation, shard, dict(self._dumped(batch, effects, sets)))
             await store.add_rows(conn, generation, shard, rows, ids)
-        await store.keep_facts(conn, generation, effects.facts)
-        await store.keep_facts(conn, generation, [row for run in effects.runs for row in run.rows()])
+        await fact_runs.keep(conn, generation, effects.facts, effects.runs)
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:

@@ -72,7 +72,7 @@ INSERT INTO g{g}.unions AS u (id, shard, name, seat) SELECT n.id, $1, n.name, n.
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, seat = excluded.seat
 """
 KEEP_FACTS = """
-INSERT INTO g{g}.facts (shard, subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason)
+INSERT INTO g{g}.{table} (shard, subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason)
 SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::date[], $8::date[], $9::timestamptz[],
     $10::jsonb[], $11::text[], $12::text[])
 """
@@ -212,10 +212,12 @@ async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequ
         await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=source, format="binary")
 
 
-async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
-    """Append events. By one INSERT: COPY is refused where row-level security is."""
-    if rows:
-        await conn.execute(KEEP_FACTS.format(g=generation), *_columns(rows))
+async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
+    """Append events as rows. `packed` False: before migration 0012, when row-level security may be on them, where COPY is refused."""
+    if packed and len(rows) > FEW:
+        await conn.copy_records_to_table("fact_rows", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
+    elif rows:
+        await conn.execute(KEEP_FACTS.format(g=generation, table="fact_rows" if packed else "facts"), *_columns(rows))
 
 
 async def insert_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:

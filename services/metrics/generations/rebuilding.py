@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.metrics.folding import store
+from services.metrics.folding import fact_runs, store
 from services.metrics.folding.compaction import close_days
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
@@ -57,8 +57,7 @@ class Loader(ShardSink):
     async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
         """Write a part of the facts."""
         await self._begin()
-        await fact_runs.keep_facts(self._conn, self._generation, rows)
-        await fact_runs.keep_runs(self._conn, self._generation, runs)
+        await fact_runs.keep(self._conn, self._generation, rows, runs)
 
     async def done(self, refolded: Refolded) -> None:
         """Write all other tables and the position, and commit."""

@@ -23,13 +23,19 @@ SHOWN = 8
 LOOKED_AT = 3000
 """Facts that are looked through: the newest of all, for a park the newest of the enterprises that were ever in it."""
 
-SINCE = "SELECT min(recorded_at) FROM (SELECT recorded_at FROM g{g}.facts {of} ORDER BY recorded_at DESC LIMIT {looked_at}) f"
+SINCE = """
+SELECT min(newest) FROM (
+    SELECT newest, sum(events) OVER (ORDER BY newest DESC ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS newer
+    FROM (SELECT newest, events FROM g{g}.recorded_facts {of} ORDER BY newest DESC LIMIT {looked_at}) f
+) f WHERE coalesce(newer, 0) < {looked_at}
+"""
+"""Of rows and runs, so that no run is opened for it."""
 OF_PARK = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = {park}))"
 NEWEST = """
 SELECT subject, type, max(recorded_at) AS at, count(*) AS count, max(sequence) AS sequence,
     (array_agg(says ORDER BY recorded_at DESC, sequence DESC))[1] AS says,
     (array_agg(occurred_on ORDER BY recorded_at DESC, sequence DESC))[1] AS occurred_on
-FROM g{g}.facts WHERE recorded_at >= $1 AND NOT starts_with(subject, 'area/') {of}
+FROM g{g}.stored_facts WHERE newest >= $1 AND recorded_at >= $1 AND NOT starts_with(subject, 'area/') {of}
 GROUP BY subject, type, date_trunc('minute', recorded_at) ORDER BY at DESC, subject LIMIT {shown}
 """
 """Facts about areas are left out."""

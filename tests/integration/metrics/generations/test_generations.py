@@ -84,8 +84,10 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
 @pytest.mark.parametrize(
     ("change", "table"),
     [
-        ("DELETE FROM g1.facts WHERE ctid = (SELECT min(ctid) FROM g1.facts)", "facts"),
-        ("UPDATE g1.facts SET says = '{}' WHERE ctid = (SELECT min(ctid) FROM g1.facts WHERE says IS NOT NULL)", "facts"),
+        ("DELETE FROM g1.fact_rows WHERE ctid = (SELECT min(ctid) FROM g1.fact_rows)", "facts"),
+        ("UPDATE g1.fact_rows SET says = '{}' WHERE ctid = (SELECT min(ctid) FROM g1.fact_rows WHERE says IS NOT NULL)", "facts"),
+        ("DELETE FROM g1.fact_runs WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
+        ("UPDATE g1.fact_runs SET occurred[1] = occurred[1] - 1 WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
         ("DELETE FROM g1.states WHERE ctid = (SELECT min(ctid) FROM g1.states)", "states"),
         ("UPDATE g1.enterprises SET name = 'other' WHERE ctid = (SELECT min(ctid) FROM g1.enterprises)", "enterprises"),
         ("DELETE FROM g1.placements WHERE ctid = (SELECT min(ctid) FROM g1.placements)", "placements"),
