@@ -71,7 +71,8 @@ def merged(pending: Mapping[str, deque[Received]], lagging: Collection[str], lim
     while heads and len(found) < limit:
         topic = min(heads, key=lambda name: _when(heads[name]))
         until = min((_when(head) for name, head in heads.items() if name != topic), default=_LAST)
-        queue, following = queues[topic], heads[topic]
+        queue = queues[topic]
+        following: Received | None = heads[topic]
         while following is not None and len(found) < limit and (following.time is None or following.time <= until):
             found.append(following)
             following = next(queue, None)

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.metrics.folding import fact_runs, store
 from services.metrics.folding.compaction import close_days
+from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
 from services.metrics.folding.store import FactRow

@@ -18,7 +18,15 @@ from uuid import UUID
 import msgspec
 
 from services.metrics.folding import durations
-from services.metrics.folding.effects import BatchEffects, Effect, effect_of, effect_of_withdrawal, of_members, recorded_fact, recorded_member
+from services.metrics.folding.effects import (
+    BatchEffects,
+    Effect,
+    effect_of,
+    effect_of_withdrawal,
+    of_members,
+    recorded_fact,
+    recorded_member,
+)
 from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet, RefusedFact
 from services.metrics.folding.ledger import Key, Rows, rows_since

@@ -1,0 +1,75 @@
+"""Which shards are applied at once, and which gather a batch first."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from shared.contracts import registry
+from shared.reading import turns
+from shared.reading.turns import FAR_BEHIND, WAITING_ROOM, Turns
+from shared.sequencing.records import Received
+from shared.sequencing.shard import Shard
+
+BATCH = 20_000
+
+
+def shard(number: int, behind: int) -> Shard:
+    """A shard with `behind` records in the log, none of which has arrived."""
+    return Shard(number, 1, {"t": 0}, {}, {"t": behind}, BATCH, {"t": deque()})
+
+
+def arrive(shard: Shard, count: int) -> None:
+    at = shard.arrived("t")
+    one = Received("t", shard.number, 0, b"", None, None, (registry.SOURCE, "enterprise/x"), 1, None, None)
+    for offset in range(at, at + count):
+        shard.pending["t"].append(Received(one.topic, one.partition, offset, b"", None, None, one.stream, 1, None, None))
+
+
+def ends(shard: Shard) -> dict[str, int]:
+    return shard.ends
+
+
+def test_a_shard_that_is_not_far_behind_is_applied_at_once() -> None:
+    near, found = shard(0, FAR_BEHIND), Turns(BATCH, ends)
+    arrive(near, 1)
+    assert found.due(near, {0: near})
+    assert found.room(near) == BATCH
+
+
+def test_one_shard_that_is_far_behind_gathers_at_a_time() -> None:
+    shards = {0: shard(0, 100_000), 1: shard(1, 100_000), 2: shard(2, 10)}
+    found = Turns(BATCH, ends)
+    arrive(shards[0], 500)
+    arrive(shards[1], 500)
+    assert [found.due(one, shards) for one in shards.values()] == [False, False, True]
+    assert (found.room(shards[0]), found.room(shards[1])) == (BATCH, WAITING_ROOM)
+    arrive(shards[0], BATCH)
+    assert found.due(shards[0], shards)
+    assert (found.room(shards[0]), found.room(shards[1])) == (WAITING_ROOM, BATCH), "the next one gathers while this one is applied"
+    assert not found.due(shards[0], shards)
+
+
+def test_what_has_all_arrived_waits_for_nothing_more() -> None:
+    only, found = shard(0, FAR_BEHIND + 1), Turns(BATCH, ends)
+    arrive(only, FAR_BEHIND + 1)
+    assert found.due(only, {0: only})
+
+
+def test_a_shard_whose_records_no_longer_come_is_applied_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    only, found, now = shard(0, 100_000), Turns(BATCH, ends), [0.0]
+    monkeypatch.setattr(turns.time, "monotonic", lambda: now[0])
+    arrive(only, 10)
+    assert not found.due(only, {0: only})
+    now[0] += turns.PATIENCE + 0.1
+    assert found.due(only, {0: only})
+
+
+def test_the_turn_passes_when_the_gathering_shard_was_given_up() -> None:
+    gone, other, found = shard(0, 100_000), shard(1, 100_000), Turns(BATCH, ends)
+    assert not found.due(gone, {0: gone, 1: other})
+    arrive(other, BATCH)
+    assert found.due(other, {1: other}) or found.due(other, {1: other})
+
+
