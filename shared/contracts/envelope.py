@@ -15,6 +15,7 @@ import msgspec
 TYPE_PREFIX = "parkunion."
 MAX_EVENT_BYTES = 256 * 1024
 SEQUENCE_DIGITS = 19
+_NO_SEQUENCE = "0" * SEQUENCE_DIGITS
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -123,7 +124,7 @@ class Codec:
             raise UnreadableEvent(f"specversion {wire.specversion} is not 1.0")
         if wire.type not in self._data:
             raise UnreadableEvent(f"unknown type {wire.type}")
-        if len(sequence) != SEQUENCE_DIGITS or not sequence.isascii() or not sequence.isdigit() or int(sequence) < 1:
+        if len(sequence) != SEQUENCE_DIGITS or not sequence.isascii() or not sequence.isdigit() or sequence == _NO_SEQUENCE:
             raise UnreadableEvent(f"sequence of event {wire.id} is not {SEQUENCE_DIGITS} digits from 1")
         if wire.time.tzinfo is None:
             raise UnreadableEvent(f"time of event {wire.id} has no zone")

@@ -47,12 +47,14 @@ class BatchPlan:
 
     def take(self, records: Sequence[Received]) -> None:
         """Count records of the log as dealt with; those of a topic in their order."""
-        for record in records:
-            topic, time = record.topic, record.time
-            self.taken[topic] = self.taken.get(topic, 0) + 1
-            self.next[topic] = record.offset + 1
-            if time is not None and (topic not in self.newest or self.newest[topic] < time):
-                self.newest[topic] = time
+        for topic in {record.topic for record in records}:
+            own = [record for record in records if record.topic == topic]
+            self.taken[topic] = self.taken.get(topic, 0) + len(own)
+            self.next[topic] = own[-1].offset + 1
+            times = [record.time for record in own if record.time is not None]
+            if times:
+                newest = max(times)
+                self.newest[topic] = max(newest, self.newest.get(topic, newest))
 
     def hold(self, record: Received, kind: str, error: str | None) -> None:
         """Write a record to `held`."""

@@ -116,22 +116,15 @@ def decode(topic: str, partition: int, offset: int, raw: bytes, *, held: str | N
         event = None if contracts.certain(wire) else contracts.opened(wire)
     except contracts.UnreadableEvent as error:
         stream, sequence, event_id, time = _place_of(raw)
-        return Received(topic, partition, offset, raw, None, coded("UNREADABLE", str(error)), stream, sequence, event_id, time, held=held)
-    return _received(topic, partition, offset, raw, wire, held, event)
+        reason = coded("UNREADABLE", str(error))
+        return Received(topic, partition, offset, raw, None, reason, stream, sequence, event_id, time, held=held)
+    stream, ordinary = (wire.source, wire.subject), wire.type not in SPECIAL
+    return Received(topic, partition, offset, raw, wire, None, stream, int(wire.sequence), wire.id, wire.time, ordinary, held, event)
 
 
 def received(event: contracts.Envelope, topic: str = "", partition: int = 0, offset: int = 0) -> Received:
     """An event as if it had been read from the log."""
-    raw = contracts.encode(event)
-    return _received(topic, partition, offset, raw, contracts.read(raw), None, event)
-
-
-def _received(
-    topic: str, partition: int, offset: int, raw: bytes, wire: contracts.WireEvent, held: str | None, event: contracts.Envelope | None
-) -> Received:
-    ordinary = wire.type not in SPECIAL
-    stream = (wire.source, wire.subject)
-    return Received(topic, partition, offset, raw, wire, None, stream, int(wire.sequence), wire.id, wire.time, ordinary, held, event)
+    return decode(topic, partition, offset, contracts.encode(event))
 
 
 def _place_of(raw: bytes) -> tuple[Stream, int, UUID | None, datetime | None]:

@@ -12,7 +12,7 @@ that day are final, so it is never applied. Lateness depends on one topic's orde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf, is_late
@@ -22,6 +22,8 @@ from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream
 from shared.sequencing.streams import Head, ShardStreams, StreamState, WaitingEvent
 from shared.sequencing.withdrawals import apply_if_withdrawal, withdrawal_refusal
 
+FEW = 50
+"""Records between two that change how others are applied; fewer are dealt with one by one."""
 FORK = coded("FORK")
 TOO_LATE = coded("DAY_CLOSED")
 
@@ -61,39 +63,60 @@ class _Sorter:
         streams.dropped, streams.accepted = [], {}
 
     def sort(self, records: Iterable[Received]) -> BatchPlan:
-        ready, plan, dealt_with = self.streams.ready, self.plan, list[Received]()
+        ready = self.streams.ready
         for stream in list(ready):
             self._release(stream)
-        for record in records:
-            if len(plan.apply) >= self.limit:
-                break
-            dealt_with.append(record)
-            if record.ordinary and self._follows(record):
-                continue
-            self._place(record)
-            if record.stream in ready:
-                self._release(record.stream)
-        plan.take(dealt_with)
-        return plan
+        taken, at = list(records), 0
+        special = [index for index, record in enumerate(taken) if not record.ordinary]
+        for end in (*special, len(taken)):
+            while end - at >= FEW and (room := self.limit - len(self.plan.apply)) > 0:
+                part = taken[at : min(end, at + room)]
+                self._sort_by_stream(part)
+                at += len(part)
+            while at < min(end + 1, len(taken)) and len(self.plan.apply) < self.limit:
+                self.plan.take((taken[at],))
+                self._deal_with(taken[at])
+                at += 1
+        return self.plan
 
-    def _follows(self, record: Received) -> bool:
-        """Apply a record if it is the next of a stream of which nothing is held, withdrawn, refused or late: what most are."""
-        stream, sequence = record.stream, record.sequence
+    def _sort_by_stream(self, records: Sequence[Received]) -> None:
+        """Sort records whose order matters in their stream alone."""
+        streams: dict[Stream, list[Received]] = {}
+        for record in records:
+            same = streams.get(record.stream)
+            if same is None:
+                streams[record.stream] = [record]
+            else:
+                same.append(record)
+        self.plan.take(records)
+        for stream, same in streams.items():
+            if not self._all_follow(stream, same):
+                for record in same:
+                    self._deal_with(record)
+
+    def _all_follow(self, stream: Stream, records: Sequence[Received]) -> bool:
+        """Apply records that follow on the last one of a stream of which nothing is held, withdrawn, refused or late: what most are."""
         state = self.streams.states[stream]
-        head = state.head
-        if sequence != (1 if head is None else head.sequence + 1) or state.waiting or state.blocked or state.withdrawn:
+        if state.waiting or state.blocked or state.withdrawn or self.refused:
             return False
-        if record.held is not None or (self.refused and record.key in self.refused):
+        first = state.last + 1
+        if [record.sequence for record in records] != list(range(first, first + len(records))):
             return False
-        closed = self.streams.closings.get(record.topic)
-        if closed is not None and is_late(state, record, closed, self.day_of):
+        last, times = records[-1], [record.time for record in records if record.time is not None]
+        if len(times) < len(records) or last.event_id is None or any(record.held for record in records):
             return False
-        assert record.event_id is not None, "an ordinary record can be decoded"
-        assert record.time is not None, "an ordinary record can be decoded"
-        self.plan.apply.append(record)
+        closed = max(self.streams.closings.values(), default=None)
+        if closed is not None and self.day_of is not None and self.day_of(min(times)) <= closed:
+            return False
+        self.plan.apply += records
         self.plan.changed[stream] = None
-        state.head = Head(sequence, record.event_id, record.time)
+        state.head = Head(last.sequence, last.event_id, times[-1])
         return True
+
+    def _deal_with(self, record: Received) -> None:
+        self._place(record)
+        if record.stream in self.streams.ready:
+            self._release(record.stream)
 
     def _place(self, record: Received) -> None:
         if record.stream == NO_STREAM:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -93,26 +93,17 @@ class BatchEffects:
     def add_members(self, shard: int, records: Sequence[Received], known_of: Callable[[datetime], date]) -> None:
         """Add events of one stream that change members alone (`of_members`), in its order."""
         source, subject = records[0].stream
-        counted, run = self.members[subject], None
-        for record in records:
-            wire, time = record.wire, record.time
-            assert wire is not None, "only what can be decoded is applied"
-            assert time is not None, "only what can be decoded is applied"
-            known, occurred = known_of(time), wire.occurredon
-            day = known.toordinal()
-            counts = counted.get(day)
-            if counts is None:
-                counts = counted[day] = {}
-            number = occurred.toordinal()
-            counts[number] = counts.get(number, 0) + MEMBER_TYPES[wire.type]
-            reason = None if record.opened is None and wire.type not in GIVING_REASON else _reason_of(record)
-            if run is None or run.type != wire.type or run.known_day != known or run.actor != wire.actor or run.reason != reason:
-                run = FactRun(shard, subject, source, wire.type, known, _storable(wire.actor), reason, [], [], [], [])
-                self.runs.append(run)
-            run.sequences.append(record.sequence)
-            run.event_ids.append(wire.id)
-            run.occurred.append(occurred)
-            run.recorded.append(time)
+        counted = self.members[subject]
+        for (type_, known, actor, reason), same in _runs_of(records, known_of):
+            wires = [record.wire for record in same if record.wire is not None]
+            occurred = [wire.occurredon for wire in wires]
+            counts, each = counted.setdefault(known.toordinal(), {}), MEMBER_TYPES[type_]
+            for on, number in Counter(occurred).items():
+                day = on.toordinal()
+                counts[day] = counts.get(day, 0) + number * each
+            sequences, times = [record.sequence for record in same], [record.time for record in same if record.time is not None]
+            event_ids = [wire.id for wire in wires]
+            self.runs.append(FactRun(shard, subject, source, type_, known, _storable(actor), reason, sequences, event_ids, occurred, times))
 
     def clear_facts(self) -> None:
         """Forget the facts and their changes, which the caller has dealt with."""
@@ -159,6 +150,29 @@ def recorded_member(record: Received) -> RecordedFact:
     """What a withdrawal that names such an event needs of it."""
     assert record.wire is not None, "it can be decoded"
     return RecordedFact(kind_of(record.wire.type), record.wire.occurredon, None)
+
+
+_RunKey: TypeAlias = tuple[str, date, str, str | None]
+"""(type, known day, actor, reason)"""
+
+
+def _runs_of(records: Sequence[Received], known_of: Callable[[datetime], date]) -> Iterable[tuple[_RunKey, Sequence[Received]]]:
+    """Events of one stream divided by what a run shares. Mostly they are one run, which is seen without a key for each."""
+    kinds = {(record.wire.type, record.wire.actor) for record in records if record.wire is not None}
+    if len(kinds) == 1:
+        ((type_, actor),) = kinds
+        if type_ not in GIVING_REASON and not any(record.opened for record in records):
+            times = [record.time for record in records if record.time is not None]
+            known = known_of(min(times))
+            if known == known_of(max(times)):
+                return [((type_, known, actor, None), records)]
+    found: dict[_RunKey, list[Received]] = {}
+    for record in records:
+        assert record.wire is not None, "only what can be decoded is applied"
+        assert record.time is not None, "only what can be decoded is applied"
+        reason = None if record.opened is None and record.wire.type not in GIVING_REASON else _reason_of(record)
+        found.setdefault((record.wire.type, known_of(record.time), record.wire.actor, reason), []).append(record)
+    return found.items()
 
 
 def _reason_of(record: Received) -> str | None:

@@ -31,14 +31,18 @@ ALL = Noted.MEMBERS_OVER_WORKERS | Noted.BEFORE_SETTLED
 
 def noted(facts: FactSet, since: int = 0) -> Noted:
     """What holds on some business day as known at some known day from `since` on, of those that the set remembers."""
-    turned = {day for day in facts.attribute_days() if day >= since}
     may_be_over, found = _may_be_over(facts), Noted.NONE
-    members = facts.members_known(since - 1)
+    if not may_be_over and facts.newest_attribute < since:
+        return found
+    turned = {day for day in facts.attribute_days() if day >= since}
     in_force = facts.in_force(since - 1)
     shape = segments(in_force) if may_be_over else []
-    for known in sorted(turned | {day for day in facts.members if day >= since}):
-        for day, net in facts.members.get(known, {}).items():
-            members[day] = members.get(day, 0) + net
+    members = facts.members_known(since - 1) if may_be_over else {}
+    days = turned | {day for day in facts.members if day >= since} if may_be_over else turned
+    for known in sorted(days):
+        if may_be_over:
+            for day, net in facts.members.get(known, {}).items():
+                members[day] = members.get(day, 0) + net
         if known in turned:
             in_force = facts.in_force(known)
             if before_settled(in_force):

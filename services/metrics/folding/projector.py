@@ -11,6 +11,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 
 from services.metrics.folding import fact_runs, feed, store
 from services.metrics.folding.compaction import close_days
@@ -74,15 +76,13 @@ class Projector:
         effects, shard, day_of = BatchEffects(), batch.shard, self._clock.day_of
         members: dict[Stream, list[Received]] = {}
         rest: list[Received] = []
-        for record in batch.records:
-            if of_members(record):
-                waiting = members.get(record.stream)
-                if waiting is None:
-                    members[record.stream] = [record]
-                else:
-                    waiting.append(record)
-            else:
-                rest.append(record)
+        for stream, same in groupby(batch.records, key=attrgetter("stream")):
+            records = list(same)
+            of_stream = [record for record in records if of_members(record)]
+            if of_stream:
+                members.setdefault(stream, []).extend(of_stream)
+            if len(of_stream) < len(records):
+                rest += [record for record in records if not of_members(record)]
         until = time.perf_counter() + SLICE
         for records in members.values():
             effects.add_members(shard, records, day_of)

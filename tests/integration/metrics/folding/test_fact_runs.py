@@ -48,7 +48,7 @@ async def test_what_is_written_in_runs_is_read_as_rows(metrics: Metrics, metrics
         *joins(subjects[1], 3, first=3, type=LEFT, occurred_on=date(2024, 1, 1)), *joins(subjects[2], 1), *joins(subjects[3], 5, says={"a": 1}),
     ]  # fmt: skip
     async with db.transaction(metrics.pool, areas=None) as conn:
-        await fact_runs.keep(conn, 1, *fact_runs.in_runs(rows))
+        await fact_runs.keep(conn, 1, *in_runs(rows))
     assert await read(metrics, Areas.all()) == sorted(rows, key=lambda row: (row.subject, row.source, row.sequence))
     assert await read(metrics, Areas.all(), "subject = $1 AND sequence BETWEEN 300 AND 302", subjects[0]) == rows[295:298]
     owner = await db.connect(metrics_database.owner_dsn, application_name="metrics.tests")
@@ -100,7 +100,7 @@ async def test_the_role_of_the_service_reads_facts_through_the_views_alone(metri
     await metrics.fold()
     rows = joins(enterprise()[1], 4)
     async with db.transaction(metrics.pool, areas=None) as conn:
-        await fact_runs.keep(conn, 1, rows)
+        await fact_runs.keep(conn, 1, *in_runs(rows))
     for areas in (None, Areas.of([]), Areas.of(["*"])):
         for statement in (
             "SELECT 1 FROM g1.fact_rows", "SELECT 1 FROM g1.fact_runs", "TABLE g1.fact_rows", "UPDATE g1.fact_rows SET shard = 1",

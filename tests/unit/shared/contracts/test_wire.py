@@ -31,7 +31,24 @@ def test_members_are_certain_without_being_opened() -> None:
 def test_what_is_certain_opens(name: str) -> None:
     """Whatever replaces a field of an event that is certain: if it is still certain, it still opens."""
     events = [event for event in EVENTS if event.type == name]
-    odd = ["", "x", "\x00", '"', "\\", "中", "\ud83d\ude00", 1, None, True, [], {}, 1.5, "01A2231E-DB55-7189-9636-4314BE9CCCAF", "0" * 36, "0" * 32]
+    odd = [
+        "",
+        "x",
+        "\x00",
+        '"',
+        "\\",
+        "中",
+        "\ud83d\ude00",
+        1,
+        None,
+        True,
+        [],
+        {},
+        1.5,
+        "01A2231E-DB55-7189-9636-4314BE9CCCAF",
+        "0" * 36,
+        "0" * 32,
+    ]
     for event in events[:3]:
         raw: dict[str, Any] = json.loads(contracts.encode(event))
         for field in raw["data"]:

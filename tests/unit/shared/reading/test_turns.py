@@ -71,5 +71,3 @@ def test_the_turn_passes_when_the_gathering_shard_was_given_up() -> None:
     assert not found.due(gone, {0: gone, 1: other})
     arrive(other, BATCH)
     assert found.due(other, {1: other}) or found.due(other, {1: other})
-
-
