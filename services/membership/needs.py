@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.membership.members.documents import Document, Documents, document_of
-from services.membership.members.rules import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave
+from services.membership.members.transfers import Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
@@ -51,6 +52,10 @@ class Needs(table.Needs):
     covering: set[tuple[UUID, UUID]] = field(default_factory=set)
     """(union, enterprise) of coverage that begins or ends."""
     memberships: set[UUID] = field(default_factory=set)
+    transferring: set[UUID] = field(default_factory=set)
+    """Those of them that are transferred: of one that is over, the fact that ended it is needed."""
+    halves: set[UUID] = field(default_factory=set)
+    """Those of whose transfers a half is corrected or withdrawn: what began and ended the person's other memberships is needed."""
     persons: set[int] = field(default_factory=set)
     """Persons of the memberships."""
     areas: set[str] = field(default_factory=set)
@@ -106,8 +111,9 @@ def leave(needs: Needs, command: Leave) -> None:
 
 
 def transfer(needs: Needs, command: Transfer) -> None:
-    """The membership, and where it goes."""
+    """The membership, its end if it is over, and where it goes."""
     needs.memberships.add(command.membership_id)
+    needs.transferring.add(command.membership_id)
     needs.enterprises.add(command.enterprise_id)
     needs.unions.add(command.union_id)
 
@@ -142,9 +148,11 @@ def covered(needs: Needs, fact: Standing) -> None:
 
 
 def member(needs: Needs, fact: Standing) -> None:
-    """The membership and its union."""
+    """The membership and its union; of a transfer also the other half."""
     assert isinstance(fact.data, MemberJoined | MemberLeft)
     needs.memberships.add(fact.data.membership_id)
+    if fact.data.transfer_id is not None:
+        needs.halves.add(fact.data.membership_id)
     needs.unions.add(fact.data.union_id)
 
 

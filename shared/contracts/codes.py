@@ -194,6 +194,7 @@ CORRECTING = CodeList(
         "closure_corrected": Named("企业终止记录已更正", "the closure was corrected"),
         "earlier_end": Named("另有更早的结束", "it ended earlier"),
         "earlier_coverage": Named("补录了更早的覆盖", "an earlier coverage was entered"),
+        "earlier_transfer": Named("补录了更早的接转", "an earlier transfer was entered"),
     },
     source="the platform's own",
 )

@@ -24,6 +24,14 @@ RETRY_AFTER = {
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning beside a success whose message has parameters; one without is its code alone."""
+
+    code: str
+    params: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldError:
     """One error. `field` = the dotted path in the body, or the parameter's name; `row` = the line of a file or batch, from 1."""
 
@@ -192,11 +200,12 @@ def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     return entry.message_zh.format_map(chinese), entry.message_en.format_map(shown)
 
 
-def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
+def warnings(notices: Iterable[str | Notice]) -> list[dict[str, str]]:
     """The `warnings` of a 201 response."""
     answer = []
-    for code in codes:
-        zh, en = messages(code, {})
+    for notice in notices:
+        code, params = (notice, {}) if isinstance(notice, str) else (notice.code, notice.params)
+        zh, en = messages(code, params)
         answer.append({"code": code, "message_zh": zh, "message_en": en})
     return answer
 

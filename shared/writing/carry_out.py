@@ -20,7 +20,7 @@ from shared.journal.idempotency import Result
 from shared.journal.journal import Actor, Appended, Draft
 from shared.journal.reasons import Reason, put_notes
 from shared.problems.days import require_day
-from shared.problems.errors import Problem, Unprocessable
+from shared.problems.errors import Notice, Problem, Unprocessable
 from shared.process.db import Connection
 from shared.writing import granting, listing, standing
 from shared.writing.commands import Line, Outcome
@@ -256,7 +256,9 @@ def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[O
         subject = decision.subject or own[0].subject
         sequence = max(place.sequence for place in own if place.subject == subject)
         answer_id = str(own[0].event_id) if decision.id is None else decision.id
-        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], list(decision.warnings), areas))
+        plain = [warned for warned in decision.warnings if isinstance(warned, str)]
+        notices = [warned for warned in decision.warnings if isinstance(warned, Notice)]
+        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], plain, areas, notices))
     return answers
 
 

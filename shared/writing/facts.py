@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, Self, TypeAlias, TypeVar
@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.contracts import Event, plain
 from shared.contracts.streams import Placed
 from shared.journal.reasons import Reason
-from shared.problems.errors import Conflict
+from shared.problems.errors import Conflict, Notice
 
 E = TypeVar("E", bound=Event)
 
@@ -142,12 +142,12 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome of a command. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
-    None: that of the first fact. `warnings` are codes of the catalogue."""
+    None: that of the first fact. `warnings` are codes of the catalogue, or notices where the message has parameters."""
 
     facts: list[Fact]
     id: str | None = None
     subject: str | None = None
-    warnings: Iterable[str] = ()
+    warnings: Collection[str | Notice] = ()
 
 
 @dataclass(frozen=True, slots=True)

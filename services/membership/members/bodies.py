@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.membership.members.rules import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave
+from services.membership.members.transfers import Transfer
 from shared.contracts.codes import LEAVING
 from shared.http.forms import Command as Form
 from shared.http.forms import Day, Id, Listed, Note, Text
