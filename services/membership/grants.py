@@ -11,6 +11,7 @@ from services.membership.members.transfers import Transfer
 from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World, enterprise_subject, union_subject
+from shared.contracts.ids import uuid_of
 from shared.contracts.membership import CoverageEnded, CoverageStarted
 from shared.writing import granting
 from shared.writing.facts import Correct, Standing
@@ -67,9 +68,9 @@ def places(world: World, subject: str) -> Places:
     """The seat of the union of a stream, or where its enterprise is; nowhere if it was withdrawn."""
     kind, _, key = subject.partition("/")
     if kind == "union":
-        union = world.unions.get(UUID(key))
+        union = world.unions.get(uuid_of(key))
         return [] if union is None else [(date.min, union.seat_area)]
-    found = world.enterprises.get(UUID(key))
+    found = world.enterprises.get(uuid_of(key))
     return [] if found is None else world.placed.get(found.id) or [(date.min, found.park)]
 
 

@@ -10,6 +10,7 @@ from services.membership.members.rules import Join, Leave
 from services.membership.members.transfers import Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
+from shared.contracts.ids import uuid_of
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
 from shared.problems.errors import Unprocessable
 from shared.problems.texts import code_form
@@ -128,11 +129,11 @@ def stream(needs: Needs, subject: str) -> None:
     """The resource whose stream gets a correction or withdrawal: a union with all its units, or an enterprise."""
     kind, _, key = subject.partition("/")
     if kind == "union":
-        needs.changed.add(UUID(key))
-        needs.wide.add(UUID(key))
+        needs.changed.add(uuid_of(key))
+        needs.wide.add(uuid_of(key))
     else:
-        needs.enterprises.add(UUID(key))
-        needs.recorded.add(UUID(key))
+        needs.enterprises.add(uuid_of(key))
+        needs.recorded.add(uuid_of(key))
 
 
 def founded(needs: Needs, fact: Standing) -> None:
@@ -159,4 +160,4 @@ def member(needs: Needs, fact: Standing) -> None:
 def resource_of(subject: str, data: Event | None) -> UUID:
     """Whose ETag a correction compares: the membership that the fact is about, else the union, else what the stream is of."""
     found_id = getattr(data, "membership_id", None) or getattr(data, "union_id", None)
-    return found_id or UUID(subject.partition("/")[2])
+    return found_id or uuid_of(subject.partition("/")[2])

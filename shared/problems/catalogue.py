@@ -42,7 +42,7 @@ REQUESTS: Mapping[str, Entry] = {
     "TOKEN_NAMES_A_PERSON": Entry(401, "令牌主体为身份证号", "Token names a person", "令牌的 sub 含有公民身份号码,而每条记录都会保存 sub;请让身份提供方改发不透明标识。", "The token's sub holds a resident identity number, and every record keeps the sub; have the provider issue an opaque one."),
     "TOKEN_EXPIRED": Entry(401, "令牌已过期", "Token expired", "请取得新的令牌。", "Get a new token."),
     "SCOPE_MISSING": Entry(403, "权限不足", "Scope missing", "令牌缺少权限 {scope}。", "The token lacks the scope {scope}."),
-    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权区域 {area}(* 为全部区域,? 为所指对象所在的区域);请指定已授权的区域。", "The token does not grant the area {area} (*: every area; ?: that of the named resource); name a granted one."),
+    "AREA_NOT_GRANTED": Entry(403, "区域未授权", "Area not granted", "令牌未授权{area};请指定已授权的区域或其中的对象。", "The token does not grant {area}; name a granted area, or something in one."),
     "NOT_FOUND": Entry(404, "未找到", "Not found", "此地址下没有内容。", "There is nothing at this address."),
     "METHOD_NOT_ALLOWED": Entry(405, "方法不允许", "Method not allowed", "此地址不支持该方法。", "This address does not take that method."),
     "BODY_TOO_LARGE": Entry(413, "请求过大", "Body too large", "请求内容不得超过 {most} 字节。", "The body may have {most} bytes at most."),
@@ -61,7 +61,7 @@ REQUESTS: Mapping[str, Entry] = {
 FIELDS: Mapping[str, Entry] = {
     "FIELD_REQUIRED": Entry(422, "缺少字段", "Field required", "此字段必填。", "This field is required."),
     "DUPLICATE_FIELD": Entry(422, "字段重复", "Field given twice", "同一对象中此字段出现多次。", "The same object has this field more than once."),
-    "UNKNOWN_FIELD": Entry(422, "未知字段", "Unknown field", "没有此字段。", "There is no such field."),
+    "UNKNOWN_FIELD": Entry(422, "未知字段", "Unknown field", "没有此字段(名称可能含个人信息的,以 ? 代替)。", "There is no such field (a name that may be personal is shown as ?)."),
     "INVALID_VALUE": Entry(422, "值无效", "Invalid value", "此字段的值无效。", "The value of this field is not valid."),
     "INVALID_DATE": Entry(422, "日期无效", "Invalid date", "日期须写作 YYYY-MM-DD 且真实存在。", "A date is written YYYY-MM-DD and exists in the calendar."),
     "INVALID_INSTANT": Entry(422, "时刻无效", "Invalid instant", "时刻须按 ISO 8601 书写并带时区。", "An instant is written in ISO 8601 with its zone."),
@@ -90,6 +90,7 @@ FIELDS: Mapping[str, Entry] = {
 
 COMMANDS: Mapping[str, Entry] = {
     "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
+    "IDEMPOTENCY_KEY_NOT_TAKEN": Entry(400, "此处不收幂等键", "No idempotency key here", "此接口每次都给出新的一次性内容,重发得不到原来的应答;请去掉 Idempotency-Key 后再发。", "Each request here makes something new that is told once, so a repeat cannot get the first answer; send it without Idempotency-Key."),
     "IDEMPOTENCY_KEY_TWICE": Entry(400, "幂等键重复", "Two idempotency keys", "一个请求只能有一个 Idempotency-Key 头。", "A request has one Idempotency-Key header at most."),
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),

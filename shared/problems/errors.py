@@ -174,6 +174,10 @@ class Unavailable(Problem):
     status = 503
 
 
+AREAS = {"*": ("全部区域(*)", "every area (*)"), "?": ("所指对象所在的区域", "the area in which the named resource lies")}
+"""{area of a refusal that is no code: in Chinese and in English}"""
+
+
 class _Params(dict[str, str]):
     """Fills placeholders without a value with nothing, so that a message never fails."""
 
@@ -194,6 +198,9 @@ def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     if "expected" in shown:
         chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
     chinese.update((name.removesuffix("_zh"), value) for name, value in shown.items() if name.endswith("_zh"))
+    if code == "AREA_NOT_GRANTED":
+        shown.setdefault("area", "")
+        chinese["area"], shown["area"] = AREAS.get(shown["area"], (f"区域 {shown['area']}", f"the area {shown['area']}"))
     for name in ("latest", "what", "where"):
         if name in shown:
             chinese[name] = IN_CHINESE.get(shown[name], shown[name])

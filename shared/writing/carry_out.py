@@ -18,7 +18,7 @@ from shared.http.auth import ROOT, Areas
 from shared.journal import journal
 from shared.journal.idempotency import Result
 from shared.journal.journal import Actor, Appended, Draft
-from shared.journal.reasons import Reason, put_notes
+from shared.journal.reasons import Reason, noted_in, put_notes
 from shared.problems.days import require_day
 from shared.problems.errors import Notice, Problem, Unprocessable
 from shared.process.db import Connection
@@ -78,9 +78,7 @@ class CarryingOut(Generic[W, N]):
                 evolve(table, world, fact)
             facts += decision.facts
             decided.append((decision, sorted(access.asked)))
-            reason = getattr(line.command, "reason", None)
-            if isinstance(reason, Reason) and reason.note_id:
-                reasons.append(reason)
+            reasons += noted_in(line.command)
         if table.prepare is not None:
             await table.prepare(conn, context, world)
         appended = await record(conn, table, world, locked, facts, self.actor)
@@ -227,7 +225,7 @@ def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today:
         granting.require_before(table, world, target, command, access)
         table.corrections.permit(world, target, command, access)
         decision = correct(table, world, command, today)
-        granting.require_after(table, world, target, decision.facts, access)
+        granting.require_after(table, world, target, command, decision.facts, access)
     else:
         decision = _decide_command(table, world, command, access, today)
     for fact in decision.facts:

@@ -116,10 +116,14 @@ def no_facts(*_: Any) -> list[Fact]:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a fact that a correction may change: its name in the fact, and its reader."""
+    """A field of a fact that a correction may change: its name in the fact, and its reader.
+
+    `placeless`: it says something of the resource as such, on no day and in no place, as a name does, and enters no figure.
+    """
 
     name: str
     read: Reader
+    placeless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> 
             enterprise_id=command.enterprise_id,
             union_id=command.union_id,
             reason=command.left_reason.code,
+            note_id=command.left_reason.note_id,
         )
         facts.append(Fact(subject, past, command.left_on))
     return facts

@@ -51,7 +51,11 @@ class Person:
         return await self.membership.do("member", union_id=self.union, enterprise_id=enterprise, document=document, joined_on=on, **past)
 
     async def transfers(self, place: int, on: str, member: UUID | None = None) -> Any:
-        ids = {"member_id": member or await self.held_on(on), "union_id": self.union, "enterprise_id": self.enterprises[place]}
+        ids: dict[str, Any] = {
+            "member_id": member or await self.held_on(on),
+            "union_id": self.union,
+            "enterprise_id": self.enterprises[place],
+        }
         return await self.membership.do("transfer", on=on, **ids)
 
     async def leaves(self, on: str) -> Any:
@@ -131,7 +135,7 @@ async def test_a_transfer_in_the_past_needs_the_grants_of_the_end_that_it_moves(
     union = await membership.union(here, there, kind="joint_union")
     member = await membership.member(union, here)
     await membership.do("leave", member_id=member, on="2023-01-01", reason="retired")
-    body = {"member_id": member, "on": "2022-01-01", "union_id": union, "enterprise_id": there}
+    body: dict[str, Any] = {"member_id": member, "on": "2022-01-01", "union_id": union, "enterprise_id": there}
     for areas in ("P1", "P2"):
         with pytest.raises(Problem) as refused:
             await membership.do("transfer", areas=Areas(frozenset({areas})), **body)
@@ -198,7 +202,7 @@ async def test_a_half_of_a_transfer_that_is_revised_alone_names_the_other_one(me
 async def test_a_repeat_warns_of_the_other_half_again(membership: Membership) -> None:
     person = await person_of(membership)
     _, joined = await _halves(membership, person)
-    body = {"corrects": str(joined), "reason": "typo", "data": {"joined_on": "2022-02-01"}}
+    body: dict[str, Any] = {"corrects": str(joined), "reason": "typo", "data": {"joined_on": "2022-02-01"}}
     first = await membership.do("correction", key="k", **body)
     assert first.notices
     assert await membership.do("correction", key="k", **body) == first

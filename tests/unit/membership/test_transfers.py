@@ -85,10 +85,10 @@ class Case:
             if isinstance(fact.data, MemberLeft):
                 assert fact.data.membership_id not in left
                 left[fact.data.membership_id] = (fact.on, fact.data)
-            assert isinstance(fact.data, MemberJoined | MemberLeft) or fact.data is not None
-            if (transfer_id := getattr(fact.data, "transfer_id", None)) is not None:
+            assert isinstance(fact.data, MemberJoined | MemberLeft)
+            if (transfer_id := fact.data.transfer_id) is not None:
                 assert type(fact.data) not in halves.setdefault(transfer_id, {})
-                halves[transfer_id][type(fact.data)] = fact.data.enterprise_id  # type: ignore[union-attr]
+                halves[transfer_id][type(fact.data)] = fact.data.enterprise_id
         assert all(len(pair) == 2 for pair in halves.values())
         rows = []
         for membership, (on, data) in joined.items():
