@@ -47,9 +47,9 @@ FACTS: list[FactKind[World]] = [
         drop=enterprises.drop,
         date=corrections.SETTLED_ON,
         fields={
-            "name": Field("name", name),
-            "credit_code": Field("credit_code", fields.credit_code),
-            "registration_number": Field("registration_number", fields.registration_number),
+            "name": Field("name", name, placeless=True),
+            "credit_code": Field("credit_code", fields.credit_code, placeless=True),
+            "registration_number": Field("registration_number", fields.registration_number, placeless=True),
             "park": PARK,
             "industry": INDUSTRY,
             "ownership": OWNERSHIP,

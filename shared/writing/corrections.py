@@ -17,7 +17,7 @@ from msgspec import structs
 from shared.contracts import Event
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.problems.days import require_day
-from shared.problems.errors import Conflict, NotFound, Problem, Unprocessable
+from shared.problems.errors import Conflict, NotFound, Notice, Problem, Unprocessable
 from shared.problems.validation import shown_name
 from shared.writing import fields
 from shared.writing.facts import Correct, Decision, Fact, History, Standing, Withdraw, World
@@ -158,14 +158,14 @@ def withdraw(table: Table[W, Any], world: W, command: Withdraw, today: date) -> 
     data = EventWithdrawn(first=command.first, last=command.last, reason=command.reason.code, note_id=command.reason.note_id)
     readable = [standing for standing in named if standing.data is not None]
     try:
-        followed = _trial(table, world, Fact(command.subject, data, today), readable, command)
+        followed, warnings = _trial(table, world, Fact(command.subject, data, today), readable, command)
     except Problem as problem:
         error = problem.errors[0]
         if error.field in OWN_FIELDS:
             raise
         # The row refuses a field of a correction; here the withdrawal as a whole is refused.
         raise type(problem)(problem.code, field="from", params=error.params) from None
-    return Decision([Fact(command.subject, data, today, private=readable), *followed], subject=command.subject)
+    return Decision([Fact(command.subject, data, today, private=readable), *followed], subject=command.subject, warnings=warnings)
 
 
 def _require_in_force(history: History, standing: Standing) -> None:
@@ -175,8 +175,8 @@ def _require_in_force(history: History, standing: Standing) -> None:
         raise Conflict("ALREADY_CORRECTED", field="from", params={"latest": str(standing.event_id or "")})
 
 
-def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], command: Withdraw) -> list[Fact]:
-    """What follows, on a world of its own: the last fact is dropped first, and what follows from it before the next."""
+def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], command: Withdraw) -> tuple[list[Fact], list[str | Notice]]:
+    """What follows, and the warnings, on a world of its own: the last fact is dropped first, and what follows from it before the next."""
     trial = world.after([fact])
     followed: list[Fact] = []
     kinds = [(standing, kind) for standing in facts if (kind := table.kind_named(standing.type)) is not None]
@@ -188,4 +188,4 @@ def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], co
             followed.append(one)
     for standing, kind in kinds:
         kind.after(trial, standing, command)
-    return followed
+    return followed, [warned for standing, kind in kinds for warned in kind.warn(trial, standing, command)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, Self, TypeAlias, TypeVar
@@ -13,7 +13,7 @@ from shared.contracts.codes import FOLLOWING
 from shared.contracts.ids import uuid7
 from shared.contracts.streams import Placed
 from shared.journal.reasons import Reason
-from shared.problems.errors import Conflict
+from shared.problems.errors import Conflict, Notice
 
 E = TypeVar("E", bound=Event)
 
@@ -151,12 +151,12 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome of a command. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
-    None: that of the first fact. `warnings` are codes of the catalogue."""
+    None: that of the first fact. `warnings` are codes of the catalogue, or notices where the message has parameters."""
 
     facts: list[Fact]
     id: str | None = None
     subject: str | None = None
-    warnings: Iterable[str] = ()
+    warnings: Collection[str | Notice] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import asyncpg
@@ -17,6 +17,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.contracts.registry import EnterpriseMoved, HeadcountReported
 from tests.browser.city import City, build_city, join
+from tests.conformance import Document
 from tests.conftest import Database, NewDatabase
 from tests.dummy_service.reading import until
 from tests.histories import history, interleaved
@@ -29,14 +30,15 @@ ADDED = ("full", "version", "newest", "age_ms")
 class Follower:
     """One open stream: `figures` are the rows as told so far."""
 
-    def __init__(self, answer: httpx.Response) -> None:
+    def __init__(self, answer: httpx.Response, document: Document) -> None:
+        self._document = document
         self._lines = answer.aiter_lines()
         self.figures: dict[str, Any] = {}
         self.version = ""
         self.last: dict[str, Any] = {}
 
     async def event(self) -> tuple[str, dict[str, Any], str | None]:
-        """The next event: name, data, id."""
+        """The next event: name, data, id. It is as the document says."""
         name, data, event_id = "", "", None
         async for line in self._lines:
             field, _, value = line.partition(": ")
@@ -48,6 +50,7 @@ class Follower:
                 case "id":
                     event_id = value
                 case "" if name:
+                    self._document.require_event("/v1/coverage/stream", name, json.loads(data))
                     return name, json.loads(data), event_id
         raise EOFError
 
@@ -79,7 +82,7 @@ async def following(server: MetricsServer, *areas: str, claims: dict[str, Any] |
     async with server.client(*areas, **(claims or {})) as http, http.stream("GET", "/v1/coverage/stream", params=params) as answer:
         assert answer.status_code == 200, await answer.aread()
         assert answer.headers["content-type"].startswith("text/event-stream")
-        yield Follower(answer)
+        yield Follower(answer, server.document())
 
 
 @pytest.fixture
@@ -110,11 +113,9 @@ async def is_fresh(server: MetricsServer) -> None:
 
 
 async def figures_of(server: MetricsServer, **params: Any) -> dict[str, Any]:
-    """As `served`, without the findings and what is said of the list as a whole, which the stream does not have."""
+    """As `served`, without what is said of the list as a whole, which the stream does not have."""
     answer = await served(server, **params)
-    del answer["findings"], answer["left_out"]
-    for row in answer["rows"]:
-        del row["findings"]
+    del answer["left_out"]
     return answer
 
 
@@ -140,6 +141,32 @@ async def test_the_first_event_is_the_answer_of_coverage(server: MetricsServer, 
             name: value for name, value in wanted.items() if name != "version"
         }
         assert first["version"] == wanted["version"]
+
+
+async def test_findings_that_change_with_and_without_figures_are_sent(server: MetricsServer, city: City) -> None:
+    park, key = next((park, key) for park, listed in city.enterprises.items() for key in listed if key in city.unions)
+    yesterday = (server.hub.today - timedelta(days=1)).isoformat()
+
+    async def agreed(stream: Follower) -> dict[str, int]:
+        """Wait until the stream says what the answer says; the findings of the park."""
+        wanted = await figures_of(server, by="park")
+        async with asyncio.timeout(15):
+            while stream.figures != figures(wanted) or stream.last["findings"] != wanted["findings"]:
+                await stream.coverage()
+        return {one["code"]: one["count"] for one in stream.figures[park]["findings"]}
+
+    async with following(server, by="park") as stream:
+        await stream.coverage()
+        before = await agreed(stream)
+        server.metrics.append(f"enterprise/{key}", HeadcountReported(workers=1), yesterday)
+        join(server.metrics, city, key, 3, yesterday)
+        await server.metrics.fold()
+        assert (await agreed(stream)).get("MEMBERS_OVER_WORKERS", 0) == before.get("MEMBERS_OVER_WORKERS", 0) + 1
+        # Dated before any settling, and replaced since: no figure of today changes.
+        for listed in city.enterprises[park]:
+            server.metrics.append(f"enterprise/{listed}", HeadcountReported(workers=7), "1999-01-01")
+        await server.metrics.fold()
+        assert (await agreed(stream))["BEFORE_SETTLED"] == stream.figures[park]["units"]
 
 
 async def test_a_day_that_closes_is_told_to_open_streams(server: MetricsServer, city: City) -> None:
@@ -173,10 +200,12 @@ async def test_changes_bring_only_the_rows_that_changed_and_the_total(server: Me
         assert told["age_ms"] is not None
         server.metrics.append(f"enterprise/{key}", EnterpriseMoved(park=other, district=other[:4]), "2026-03-03")
         await server.metrics.fold()
-        assert {row["area"] for row in (await stream.coverage())["rows"]} == {park, other, "all"}
-    assert stream.figures == figures(await figures_of(server, by="park")) | {
-        code: row for code, row in stream.figures.items() if not any(row[name] for name in ("units", "members", "workers"))
-    }
+        wanted, told_of = figures(await figures_of(server, by="park")), set[str]()
+        async with asyncio.timeout(15):
+            # The findings of the same rows follow.
+            while {code: row for code, row in stream.figures.items() if any_count(row)} != wanted or told_of != {park, other, "all"}:
+                told_of |= {row["area"] for row in (await stream.coverage())["rows"]}
+        assert told_of == {park, other, "all"}
 
 
 @pytest.mark.invariant("I3")
@@ -194,6 +223,8 @@ async def test_figures_pushed_equal_those_asked_for_at_the_same_version(server: 
             wanted = await figures_of(server, **params)
             async with asyncio.timeout(10):
                 while {code: row for code, row in stream.figures.items() if any_count(row)} != figures(wanted):
+                    await stream.coverage()
+                while stream.last["findings"] != wanted["findings"]:
                     await stream.coverage()
             assert reached(wanted["version"], stream.version)
         events = events[start:] + events[:0]
@@ -313,8 +344,6 @@ async def move_clock(server: MetricsServer) -> bool:
     original = clock.day_of
 
     def tomorrow(instant: Any) -> Any:
-        from datetime import timedelta
-
         return original(instant) + timedelta(days=1)
 
     clock.day_of = tomorrow  # type: ignore[method-assign]
