@@ -100,15 +100,6 @@ async def served(server: MetricsServer, **params: Any) -> dict[str, Any]:
     return {"version": answer.headers["x-parkunion-version"], **answer.json()}
 
 
-async def is_fresh(server: MetricsServer) -> None:
-    """Wait until the server has seen that its data is fresh."""
-
-    async def fresh() -> bool:
-        return "KAFKA_UNREACHABLE" not in (await served(server))["provisional"]
-
-    await until(fresh)
-
-
 async def figures_of(server: MetricsServer, **params: Any) -> dict[str, Any]:
     """As `served`, without the findings and what is said of the list as a whole, which the stream does not have."""
     answer = await served(server, **params)
@@ -130,7 +121,6 @@ async def test_the_first_event_is_the_answer_of_coverage(server: MetricsServer, 
         {"by": "size"},
         {"by": "park", "as_of": "2026-01-31"},
     )
-    await is_fresh(server)
     for params in questions:
         wanted = await figures_of(server, **params)
         async with following(server, **params) as stream:
@@ -143,7 +133,6 @@ async def test_the_first_event_is_the_answer_of_coverage(server: MetricsServer, 
 
 
 async def test_a_day_that_closes_is_told_to_open_streams(server: MetricsServer, city: City) -> None:
-    await is_fresh(server)
     async with following(server) as stream:
         first = await stream.coverage()
         assert (first["closed_day"], first["provisional"]) == (None, ["NO_CLOSED_DAYS"])
