@@ -26,6 +26,7 @@ from tests.conformance import Document, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.metrics.service import CURRENT, Metrics
+from tests.patience import PATIENCE
 
 KEY = ECKey.generate_key("P-256", auto_kid=True)
 READ_TO_THE_END = f"""
@@ -52,7 +53,7 @@ class MetricsServer:
 
     def client(self, *areas: str, **claims: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.token(*areas, **claims)}", "Accept-Language": "en"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, event_hooks={"response": [hook(self.document)]})
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, event_hooks={"response": [hook(self.document)]})
 
 
 async def _keys() -> dict[str, Any]:
@@ -75,7 +76,7 @@ async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool 
     uvicorn_server = web_server(app, ConnectionLimits())
     serving = asyncio.create_task(uvicorn_server.serve(sockets=[listener]))
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not uvicorn_server.started:
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
