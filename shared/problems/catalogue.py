@@ -142,11 +142,11 @@ REGISTRY: Mapping[str, Entry] = {
     "INVALID_INDUSTRY": Entry(422, "行业代码无效", "Invalid industry", "行业为 GB/T 4754 的门类字母 A–T,可后接至多四位数字。", "An industry is a section letter A–T of GB/T 4754 with up to four digits behind it."),
     "INVALID_OWNERSHIP": Entry(422, "登记注册类型无效", "Invalid ownership", "登记注册类型须为下列代码之一:{expected}。", "An ownership is one of the codes: {expected}."),
     "TOO_MANY_DECIMALS": Entry(422, "小数位过多", "Too many decimals", "金额以元计,至多两位小数。", "An amount is in yuan with two decimals at most."),
-    "SAME_PARK": Entry(422, "园区未变", "Same park", "企业当时已在园区 {park}。", "The enterprise was in the park {park} by then already."),
+    "SAME_PARK": Entry(201, "园区未变", "Same park", "按现有记录,企业当时已在该园区;已保留,补录更早的迁出后即生效。", "By what is known, the enterprise was in that park by then already; the move is kept, and counts if an earlier move away becomes known."),
     "MOVED_BEFORE_SETTLING": Entry(422, "迁移早于入驻", "Moved before settling", "迁移不得早于入驻之日 {settled_on}。", "A move cannot be before the settling on {settled_on}."),
     "CLOSED_BEFORE_SETTLING": Entry(422, "终止早于入驻", "Closed before settling", "终止不得早于入驻之日 {settled_on}。", "A closure cannot be before the settling on {settled_on}."),
     "ALREADY_CLOSED": Entry(409, "企业已终止", "Already closed", "企业已于 {closed_on} 终止;日期有误请更正原记录。", "The enterprise closed on {closed_on}; if that is wrong, correct it."),
-    "AFTER_CLOSURE": Entry(422, "晚于终止", "After closure", "日期晚于企业终止之日 {closed_on}。", "The date is after the enterprise's closure on {closed_on}."),
+    "AFTER_CLOSURE": Entry(201, "晚于终止", "After closure", "日期晚于企业终止之日;已保留,不计算。", "The date is after the enterprise's closure; it is kept and does not count."),
     "FACTS_AFTER_CLOSURE": Entry(201, "终止后仍有记录", "Facts after closure", "企业在终止之日以后尚有记录;已保留,不再计算。", "There are facts of days after the closure; they are kept and count no longer."),
     "INVALID_SUBJECT": Entry(422, "事件流无效", "Invalid subject", "事件流写作 enterprise/<id> 或 area/<code>。", "A stream is written enterprise/<id> or area/<code>."),
 }

@@ -273,7 +273,9 @@ async def record(
     new = {fact.subject for fact in facts} - locked
     if new and any(head.sequence for head in (await journal.lock(conn, new)).values()):
         raise ConcurrentChange("another command began the same stream")
-    appended = await journal.append(conn, [Draft(fact.subject, fact.data, fact.on, fact.cause_id) for fact in facts], actor)
+    appended = await journal.append(
+        conn, [Draft(fact.subject, fact.data, fact.on, fact.cause_id, event_id=fact.event_id) for fact in facts], actor
+    )
     events: dict[tuple[str, int], UUID] = {}
     for fact, place in zip(facts, appended, strict=True):
         if not isinstance(fact.data, EventWithdrawn):

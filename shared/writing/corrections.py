@@ -46,7 +46,7 @@ def unknown_event(corrects: UUID) -> Unprocessable:
 
 
 def already_corrected(latest: UUID | None) -> Conflict:
-    """The event named was corrected; `latest` is the one to name instead, None if it has no id yet (an earlier line of the batch)."""
+    """The event named was corrected; `latest` is the one to name instead, None if it is not known."""
     return Conflict("ALREADY_CORRECTED", field="corrects", params={"latest": str(latest or "")})
 
 
@@ -59,7 +59,7 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
     target = target_of(world, command)
     if not target.type:
         raise unknown_event(command.corrects)
-    if target.event_id != command.corrects:
+    if target.event_id is None or command.corrects not in {target.event_id, *target.also}:
         raise already_corrected(target.event_id)
     if target.data is None:
         raise Conflict("FACT_WITHDRAWN", field="corrects", params={"event": str(command.corrects)})
@@ -69,7 +69,7 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
     kind.before(world, target, command)
     changed = None if command.data is None else _changed(table, kind, world, target, command.data, today)
     data = FactCorrected(
-        corrects=command.corrects,
+        corrects=target.event_id,
         fact=target.type,
         rank=target.rank,
         reason=command.reason.code,
@@ -83,7 +83,7 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
     for one in followed:
         trial.apply(trial, one)
     kind.after(trial, target, command)
-    return Decision([fact, *followed])
+    return Decision([fact, *followed], warnings=kind.warn(trial, target, command))
 
 
 def _changed(table: Table[W, Any], kind: FactKind[W], world: W, target: Standing, data: Mapping[str, Any], today: date) -> Standing:

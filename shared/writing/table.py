@@ -108,6 +108,11 @@ def no_facts(*_: Any) -> list[Fact]:
     return []
 
 
+def no_warnings(*_: Any) -> Sequence[str]:
+    """A hook that finds nothing odd."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field of a fact that a correction may change: its name in the fact, and its reader."""
@@ -143,6 +148,8 @@ class FactKind(Generic[W]):
     """Facts that follow, by the world after the correction or withdrawal; the fact is given as it held before."""
     after: Callable[[W, Standing, Revision], None] = nothing
     """Refuses a correction or withdrawal by the world after it and what follows."""
+    warn: Callable[[W, Standing, Revision], Sequence[str]] = no_warnings
+    """Codes of what is odd about the fact as it then stands, by the world after a correction and what follows; it is recorded all the same."""
     also: Callable[[W, Standing], Collection[str | None]] = nowhere
     """Areas of other resources that the fact is about, besides that of its stream: a correction needs their grant, too. None: every area."""
 
