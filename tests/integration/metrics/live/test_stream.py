@@ -280,7 +280,7 @@ async def test_the_stream_ends_with_its_token(server: MetricsServer) -> None:
         async with server.client(lasts=left - 30) as http, http.stream("GET", "/v1/coverage/stream") as answer:
             if answer.status_code == 401:
                 continue
-            stream, name, data = Follower(answer), "", dict[str, Any]()
+            stream, name, data = Follower(answer, server.document()), "", dict[str, Any]()
             async with asyncio.timeout(PATIENCE):
                 while name != "end":
                     name, data, _ = await stream.event()
