@@ -55,7 +55,8 @@ ON c.park IS NOT DISTINCT FROM w.park AND c.industry IS NOT DISTINCT FROM w.indu
 AND c.size IS NOT DISTINCT FROM w.size AND c.ownership IS NOT DISTINCT FROM w.ownership
 """
 NAMED = """
-SELECT sequence, type, occurred_on, says FROM g{g}.facts WHERE subject = $1 AND source = $2 AND sequence BETWEEN $3 AND $4 ORDER BY sequence
+SELECT sequence, type, occurred_on, says FROM g{g}.stored_facts
+WHERE subject = $1 AND source = $2 AND first <= $4 AND sequence BETWEEN $3 AND $4 ORDER BY sequence
 """
 END_AREA = "UPDATE g{g}.areas_facts SET known_until = $3 WHERE code = $1 AND rank = $2 AND known_until IS NULL"
 SEE_ALL = "SELECT set_config('parkunion.areas', '*', true)"
@@ -199,7 +200,7 @@ async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, id
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
-    """Append events as rows. `packed` False: before migration 0012, when row-level security may be on them, where COPY is refused."""
+    """Append events as rows. `packed` False: before migration 0013, when row-level security may be on them, where COPY is refused."""
     if packed and len(rows) > FEW:
         await conn.copy_records_to_table("fact_rows", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
     elif rows:

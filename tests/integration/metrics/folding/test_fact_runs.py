@@ -129,7 +129,7 @@ async def test_a_release_before_writes_into_facts_by_insert_and_by_copy(metrics:
 
 
 class Before:
-    """A connection to a database in which migration 0012 waits: its statements are recorded."""
+    """A connection to a database in which migration 0013 waits: its statements are recorded."""
 
     def __init__(self) -> None:
         self.executed = list[tuple[object, ...]]()

@@ -3,6 +3,7 @@
 -- actor, reason and batch are one row of `fact_runs`. Every other event is a row of `fact_rows`, the table `facts` of before. `facts` is a view
 -- of both with the columns of before, and shows what row-level security showed: the tables can be read by their owner alone
 -- (docs/adr/0018-facts-in-runs.md). It waits, as 0008 does, which must be applied before.
+SELECT in_each_generation('DROP VIEW {g}.stored_facts, {g}.recorded_facts');
 SELECT in_each_generation('DROP POLICY by_stay ON {g}.facts');
 SELECT in_each_generation('DROP POLICY written ON {g}.facts');
 SELECT in_each_generation('ALTER TABLE {g}.facts DISABLE ROW LEVEL SECURITY');
@@ -71,7 +72,9 @@ CREATE VIEW {g}.stored_facts WITH (security_barrier) AS
 SELECT f.shard, f.subject, f.source, f.sequence, f.event_id, f.type, f.occurred_on, f.known_day, f.recorded_at, f.says, f.actor, f.reason,
     f.sequence AS first, f.recorded_at AS newest
 FROM {g}.fact_rows f
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+)
     OR EXISTS (
         SELECT FROM {g}.stays s WHERE s.subject = f.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
         AND CASE
@@ -86,7 +89,9 @@ SELECT r.shard, r.subject, r.source, e.sequence, e.event_id, r.type, e.occurred_
     r.first, r.newest
 FROM {g}.fact_runs r
 CROSS JOIN LATERAL unnest(r.sequences, r.event_ids, r.occurred, r.recorded) AS e(sequence, event_id, occurred_on, recorded_at)
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+)
     OR EXISTS (
         SELECT FROM {g}.stays s WHERE s.subject = r.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
         AND e.occurred_on >= s.since AND e.occurred_on < s.until
@@ -100,10 +105,14 @@ $each$);
 SELECT in_each_generation($each$
 CREATE VIEW {g}.recorded_facts WITH (security_barrier) AS
 SELECT subject, recorded_at AS newest, 1 AS events FROM {g}.fact_rows
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+)
 UNION ALL
 SELECT subject, newest, cardinality(sequences) FROM {g}.fact_runs
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+)
 $each$);
 SELECT in_each_generation('GRANT SELECT ON {g}.facts, {g}.stored_facts, {g}.recorded_facts TO {app}');
 
