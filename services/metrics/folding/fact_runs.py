@@ -6,9 +6,9 @@ times what an element of four arrays does (docs/adr/0018-facts-in-runs.md). Read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
@@ -74,9 +74,9 @@ def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[FactRun]]:
     """(the rows that stay single, the runs of the others). `rows`: of one batch, those of a stream in its order."""
     single, grouped = list[FactRow](), dict[tuple[object, ...], list[FactRow]]()
     for row in rows:
-        if row.says is None and isinstance(BY_KIND.get(kind_of(row.type)), Members):
-            key = (row.subject, row.source, row.type, row.known_day, row.actor, row.reason)
-            grouped.setdefault(key, []).append(row)
+        _, subject, source, _, _, type_, _, known_day, _, says, actor, reason = row
+        if says is None and _is_of_members(type_):
+            grouped.setdefault((subject, source, type_, known_day, actor, reason), []).append(row)
         else:
             single.append(row)
     runs = list[FactRun]()
@@ -92,6 +92,11 @@ def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[FactRun]]:
             )
         )  # fmt: skip
     return single, runs
+
+
+@cache
+def _is_of_members(type_name: str) -> bool:
+    return isinstance(BY_KIND.get(kind_of(type_name)), Members)
 
 
 async def keep(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
@@ -164,7 +169,7 @@ def _sized(text: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _arrays_of(count: int):  # type: ignore[no-untyped-def]
+def _arrays_of(count: int) -> tuple[bytes, bytes, bytes, bytes, Callable[..., bytes], Callable[..., bytes]]:
     """Of arrays with `count` elements: the heads of the four (length, dimensions, no NULLs, type, count, lower bound), and how elements
     are packed: lengths and 8 bytes in turn; length and 4 bytes as one number."""
 

@@ -67,6 +67,7 @@ $each$);
 
 -- Every event as it is stored. `first` and `newest` bound `sequence` and `recorded_at`: a condition on them passes over whole runs.
 -- Who has the owner's rights sees all, as with row-level security; the role of the service what its areas grant.
+-- Arrays are opened in the list of columns: in FROM each call would fill a table of its own first.
 SELECT in_each_generation($each$
 CREATE VIEW {g}.stored_facts WITH (security_barrier) AS
 SELECT f.shard, f.subject, f.source, f.sequence, f.event_id, f.type, f.occurred_on, f.known_day, f.recorded_at, f.says, f.actor, f.reason,
@@ -85,16 +86,18 @@ WHERE (
     )
     OR (starts_with(f.subject, 'area/') AND substr(f.subject, 6) IN (SELECT code FROM {g}.granted_areas))
 UNION ALL
-SELECT r.shard, r.subject, r.source, e.sequence, e.event_id, r.type, e.occurred_on, r.known_day, e.recorded_at, NULL::jsonb, r.actor, r.reason,
+SELECT r.shard, r.subject, r.source, r.sequence, r.event_id, r.type, r.occurred_on, r.known_day, r.recorded_at, NULL::jsonb, r.actor, r.reason,
     r.first, r.newest
-FROM {g}.fact_runs r
-CROSS JOIN LATERAL unnest(r.sequences, r.event_ids, r.occurred, r.recorded) AS e(sequence, event_id, occurred_on, recorded_at)
+FROM (
+    SELECT shard, subject, source, unnest(sequences) AS sequence, unnest(event_ids) AS event_id, type, unnest(occurred) AS occurred_on, known_day,
+        unnest(recorded) AS recorded_at, actor, reason, first, newest
+    FROM {g}.fact_runs
+) r
 WHERE (
     SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
-)
-    OR EXISTS (
+) OR EXISTS (
         SELECT FROM {g}.stays s WHERE s.subject = r.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
-        AND e.occurred_on >= s.since AND e.occurred_on < s.until
+        AND r.occurred_on >= s.since AND r.occurred_on < s.until
     )
 $each$);
 SELECT in_each_generation($each$
@@ -104,12 +107,12 @@ $each$);
 -- When something was last recorded and how much: rows and whole runs, for those who see all.
 SELECT in_each_generation($each$
 CREATE VIEW {g}.recorded_facts WITH (security_barrier) AS
-SELECT subject, recorded_at AS newest, 1 AS events FROM {g}.fact_rows
+SELECT subject, known_day, recorded_at AS newest, 1 AS events FROM {g}.fact_rows
 WHERE (
     SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
 )
 UNION ALL
-SELECT subject, newest, cardinality(sequences) FROM {g}.fact_runs
+SELECT subject, known_day, newest, cardinality(sequences) FROM {g}.fact_runs
 WHERE (
     SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
 )
