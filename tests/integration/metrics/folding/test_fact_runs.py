@@ -149,4 +149,4 @@ async def test_before_the_migration_everything_is_a_row(metrics: Metrics) -> Non
     await fact_runs.keep_runs(conn, 1, in_runs(rows)[1])  # type: ignore[arg-type]
     ((statement, *columns),) = conn.executed
     assert "g1.facts" in str(statement)
-    assert [FactRow(*row) for row in zip(*columns, strict=True)] == rows  # type: ignore[call-overload]
+    assert [FactRow(*row) for row in zip(*columns, strict=True)] == rows
