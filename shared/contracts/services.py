@@ -103,7 +103,7 @@ _ALL = (
         processes=(("api",), ("projector",)),
         divided="projector",
         modules=("dashboard", "figures.questions", "http.coverage_routes", "http.duration_routes", "http.stream"),
-        fault_lines=("folding/compaction.py", "folding/feed.py", "folding/ledger.py", "folding/projector.py", "folding/store.py"),
+        fault_lines=("folding/fact_runs.py", "folding/feed.py", "folding/ledger.py", "folding/projector.py", "folding/store.py"),
     ),
 )
 SERVICES: Mapping[str, Service] = {service.name: service for service in _ALL}

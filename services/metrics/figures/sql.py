@@ -87,10 +87,11 @@ SELECT id FROM g{g}.names WHERE strpos(lower(normalize(name, NFKC)), $1) > 0 OR 
 UNION ALL SELECT id FROM g{g}.unions WHERE strpos(lower(normalize(name, NFKC)), $1) > 0
 """
 LEARNED = """
-SELECT DISTINCT subject FROM g{g}.facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
+SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
 AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
 ORDER BY subject LIMIT $4
 """
+"""Of rows and runs, which only those who see all can read, so that no run is opened for it."""
 FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason"
 FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3

@@ -1,6 +1,6 @@
 """What the caller of a snapshot may see: the rule of `shared.directory.visibility` on rows of `facts` and on contributions.
 
-Row-level security on `facts` says the same about whole rows (migrations 0007 and 0008). Figures are computed of all facts, so what computes
+The view `facts` says the same about whole rows (migration 0013). Figures are computed of all facts, so what computes
 reads within `unrestricted`; what is shown goes through `shown`.
 """
 

@@ -1,4 +1,4 @@
-"""Facts in runs: the member events of one stream, type, known day, actor, reason and batch as one row (migrations/0012_fact_runs.sql).
+"""Facts in runs: the member events of one stream, type, known day, actor, reason and batch as one row (migrations/0013_fact_runs.sql).
 
 Of such an event nothing is kept but when it occurred, when it was recorded and which event it was. A row of its own costs PostgreSQL several
 times what an element of four arrays does (docs/adr/0018-facts-in-runs.md). Readers see no difference: the view `facts` is of rows and runs.
@@ -6,9 +6,9 @@ times what an element of four arrays does (docs/adr/0018-facts-in-runs.md). Read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache, lru_cache
 from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
@@ -30,7 +30,7 @@ INT8, UUIDS, DATE, TIMESTAMPTZ = 20, 2950, 1082, 1184
 SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 END = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
-FIELDS = Struct(">hii").pack
+FIELDS = Struct(">hiii").pack
 SIZED_TEXT = Struct(">i").pack
 SIZED_DAY = Struct(">ii").pack
 SIZED_BOUNDS = Struct(">iqiq").pack
@@ -39,8 +39,7 @@ DAY_0 = date(2000, 1, 1).toordinal()
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DAY_OF_FOUR = FOUR << 32
 LOW_32 = 0xFFFFFFFF
-MICROSECONDS = 1_000_000
-DAY = 86_400 * MICROSECONDS
+MICROSECOND = timedelta(microseconds=1)
 
 _packed_tables = set[tuple[int, int]]()
 """(pid of the session's server process, generation) where the migration is known to have been applied."""
@@ -74,9 +73,9 @@ def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[FactRun]]:
     """(the rows that stay single, the runs of the others). `rows`: of one batch, those of a stream in its order."""
     single, grouped = list[FactRow](), dict[tuple[object, ...], list[FactRow]]()
     for row in rows:
-        if row.says is None and isinstance(BY_KIND.get(kind_of(row.type)), Members):
-            key = (row.subject, row.source, row.type, row.known_day, row.actor, row.reason)
-            grouped.setdefault(key, []).append(row)
+        _, subject, source, _, _, type_, _, known_day, _, says, actor, reason = row
+        if says is None and _is_of_members(type_):
+            grouped.setdefault((subject, source, type_, known_day, actor, reason), []).append(row)
         else:
             single.append(row)
     runs = list[FactRun]()
@@ -92,6 +91,11 @@ def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[FactRun]]:
             )
         )  # fmt: skip
     return single, runs
+
+
+@cache
+def _is_of_members(type_name: str) -> bool:
+    return isinstance(BY_KIND.get(kind_of(type_name)), Members)
 
 
 async def keep(conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = ()) -> None:
@@ -114,7 +118,11 @@ async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) 
     if not await _is_packed(conn, generation):
         await store.keep_facts(conn, generation, [row for run in runs for row in run.rows()], packed=False)
         return
-    await conn.copy_to_table("fact_runs", schema_name=f"g{generation}", columns=COLUMNS, source=copied(runs), format="binary")
+    await conn.copy_to_table("fact_runs", schema_name=f"g{generation}", columns=COLUMNS, source=_whole(copied(runs)), format="binary")
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def _is_packed(conn: Connection, generation: int) -> bool:
@@ -125,37 +133,32 @@ async def _is_packed(conn: Connection, generation: int) -> bool:
     return key in _packed_tables
 
 
-def copied(runs: Iterable[FactRun]) -> bytearray:
+def copied(runs: Iterable[FactRun]) -> bytes:
     """The rows as PostgreSQL's COPY reads them in its binary format ("File Formats" of COPY in its manual)."""
-    parts = [SIGNATURE]
-    add = parts.append
+    parts, alike = [SIGNATURE], dict[tuple[object, ...], bytes]()
     for shard, subject, source, type_, known_day, actor, reason, sequences, event_ids, occurred, recorded in runs:
         count = len(sequences)
         longs, uuids, days, instants, pack_pairs, pack_days = _arrays_of(count)
-        pairs = [EIGHT] * (2 * count)
-        pairs[1::2] = sequences
-        add(FIELDS(len(COLUMNS), 4, shard))
-        for text in (subject, source, type_):
-            encoded = text.encode()
-            add(SIZED_TEXT(len(encoded)))
-            add(encoded)
-        add(SIZED_DAY(4, known_day.toordinal() - DAY_0))
-        for known in (actor, reason):
-            add(NULL if known is None else _sized(known))
-        since = [at - EPOCH for at in recorded]
-        micros = [one.days * DAY + one.seconds * MICROSECONDS + one.microseconds for one in since]
-        add(SIZED_BOUNDS(8, sequences[0], 8, max(micros)))
-        add(longs)
-        add(pack_pairs(*pairs))
-        add(uuids)
-        add(SIXTEEN + SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]))
-        add(days)
-        add(pack_days(*[DAY_OF_FOUR | ((day.toordinal() - DAY_0) & LOW_32) for day in occurred]))
-        add(instants)
-        pairs[1::2] = micros
-        add(pack_pairs(*pairs))
-    add(END)
-    return bytearray().join(parts)
+        named = subject.encode()
+        key = (source, type_, known_day, actor, reason)
+        if (middle := alike.get(key)) is None:
+            middle = alike[key] = _middle(*key)
+        micros = [(at - EPOCH) // MICROSECOND for at in recorded]
+        first, last = [EIGHT] * (2 * count), [EIGHT] * (2 * count)
+        first[1::2], last[1::2] = sequences, micros
+        parts += (
+            FIELDS(len(COLUMNS), 4, shard, len(named)), named, middle, SIZED_BOUNDS(8, sequences[0], 8, max(micros)), longs, pack_pairs(*first), uuids,
+            SIXTEEN, SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]), days,
+            pack_days(*[DAY_OF_FOUR | ((day.toordinal() - DAY_0) & LOW_32) for day in occurred]), instants, pack_pairs(*last),
+        )  # fmt: skip
+    parts.append(END)
+    return b"".join(parts)
+
+
+def _middle(source: str, type_name: str, known_day: date, actor: str | None, reason: str | None) -> bytes:
+    """The fields between the subject and the arrays, which most runs of a batch share."""
+    known = SIZED_DAY(4, known_day.toordinal() - DAY_0)
+    return b"".join((_sized(source), _sized(type_name), known, *(NULL if text is None else _sized(text) for text in (actor, reason))))
 
 
 def _sized(text: str) -> bytes:
@@ -164,7 +167,7 @@ def _sized(text: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _arrays_of(count: int):  # type: ignore[no-untyped-def]
+def _arrays_of(count: int) -> tuple[bytes, bytes, bytes, bytes, Callable[..., bytes], Callable[..., bytes]]:
     """Of arrays with `count` elements: the heads of the four (length, dimensions, no NULLs, type, count, lower bound), and how elements
     are packed: lengths and 8 bytes in turn; length and 4 bytes as one number."""
 

@@ -15,7 +15,6 @@ from itertools import groupby
 from operator import attrgetter
 
 from services.metrics.folding import fact_runs, feed, store
-from services.metrics.folding.compaction import close_days
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, of_members
 from services.metrics.folding.facts import FactSet
@@ -56,7 +55,7 @@ class Projector:
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
         """No event of the shard will be known on `day` or earlier."""
-        await close_days(conn, self._generation, shard, day)
+        await store.close_days(conn, self._generation, shard, day)
         await self._note(conn, shard)
 
     def on_reset(self, shard: int) -> None:

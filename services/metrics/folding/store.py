@@ -57,7 +57,8 @@ ON c.park IS NOT DISTINCT FROM w.park AND c.industry IS NOT DISTINCT FROM w.indu
 AND c.size IS NOT DISTINCT FROM w.size AND c.ownership IS NOT DISTINCT FROM w.ownership
 """
 NAMED = """
-SELECT sequence, type, occurred_on, says FROM g{g}.facts WHERE subject = $1 AND source = $2 AND sequence BETWEEN $3 AND $4 ORDER BY sequence
+SELECT sequence, type, occurred_on, says FROM g{g}.stored_facts
+WHERE subject = $1 AND source = $2 AND first <= $4 AND sequence BETWEEN $3 AND $4 ORDER BY sequence
 """
 END_AREA = "UPDATE g{g}.areas_facts SET known_until = $3 WHERE code = $1 AND rank = $2 AND known_until IS NULL"
 SEE_ALL = "SELECT set_config('parkunion.areas', '*', true)"
@@ -144,6 +145,33 @@ class UnionRow(NamedTuple):
     seat: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two tables of a generation: `open` is append-only, `closed` has the key (shard, *key) and the sums of `amounts`."""
+
+    open: str
+    closed: str
+    key: Sequence[str]
+    amounts: Sequence[str]
+
+    def statement(self, generation: int) -> str:
+        """Move the known days of shard $1 up to $2. Rows whose sums are 0 are left out, zeros are NULL."""
+        key, amounts = ", ".join(self.key), ", ".join(self.amounts)
+        sums = ", ".join(f"nullif(sum({name}), 0)" for name in self.amounts)
+        some = " OR ".join(f"sum({name}) <> 0" for name in self.amounts)
+        return f"""
+WITH moved AS (DELETE FROM g{generation}.{self.open} WHERE shard = $1 AND known_day <= $2 RETURNING {key}, {amounts})
+INSERT INTO g{generation}.{self.closed} (shard, {key}, {amounts})
+SELECT $1, {key}, {sums} FROM moved GROUP BY {key} HAVING {some} ORDER BY {key}
+"""
+
+
+PAIRS = (
+    Pair("ledger_open", "ledger", ("cell", "effective_day", "known_day"), MEASURES),
+    Pair("durations_open", "durations", ("cell", "effective_day", "known_day", "kind", "value"), ("count",)),
+)
+
+
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """The stored sets of facts; subjects without one are left out."""
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}
@@ -213,7 +241,7 @@ async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequ
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
-    """Append events as rows. `packed` False: before migration 0012, when row-level security may be on them, where COPY is refused."""
+    """Append events as rows. `packed` False: before migration 0013, when row-level security may be on them, where COPY is refused."""
     if packed and len(rows) > FEW:
         await conn.copy_records_to_table("fact_rows", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
     elif rows:
@@ -259,6 +287,15 @@ async def keep_unions(conn: Connection, generation: int, shard: int, rows: Seque
 async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
     """Add (park, subject)."""
     await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *_columns(sorted(places)))
+
+
+async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:
+    """Move every known day of a shard up to `day` from the open tables to those with a key; sums over both do not change.
+
+    In the reader's transaction that raises the shard's closed day: no row of these days will be added later.
+    """
+    for pair in PAIRS:
+        await conn.execute(pair.statement(generation), shard, day)
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

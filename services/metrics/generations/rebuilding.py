@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.metrics.folding import fact_runs, store
-from services.metrics.folding.compaction import close_days
 from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
@@ -90,7 +89,7 @@ class Loader(ShardSink):
         row = (dict(refolded.next), self._topic_ids, dict(refolded.newest), refolded.closings, refolded.closed)
         await conn.execute(SHARD, generation, shard, *row)
         if refolded.closed is not None:
-            await close_days(conn, generation, shard, refolded.closed)
+            await store.close_days(conn, generation, shard, refolded.closed)
 
 
 def _parts(sets: Mapping[str, FactSet]) -> Iterator[list[str]]:

@@ -24,10 +24,10 @@ LOOKED_AT = 3000
 """Facts that are looked through: the newest of all, for a park the newest of the enterprises that were ever in it."""
 
 SINCE = """
-SELECT min(newest) FROM (
-    SELECT newest, sum(events) OVER (ORDER BY newest DESC ROWS UNBOUNDED PRECEDING EXCLUDE CURRENT ROW) AS newer
-    FROM (SELECT newest, events FROM g{g}.recorded_facts {of} ORDER BY newest DESC LIMIT {looked_at}) f
-) f WHERE coalesce(newer, 0) < {looked_at}
+SELECT min(oldest) FROM (
+    SELECT oldest, sum(events) OVER (ORDER BY newest DESC ROWS UNBOUNDED PRECEDING) - events AS newer
+    FROM (SELECT oldest, newest, events FROM g{g}.recorded_facts {of} ORDER BY newest DESC LIMIT {looked_at}) f
+) f WHERE newer < {looked_at}
 """
 """Of rows and runs, so that no run is opened for it."""
 OF_PARK = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = {park}))"

@@ -129,7 +129,7 @@ async def test_a_release_before_writes_into_facts_by_insert_and_by_copy(metrics:
 
 
 class Before:
-    """A connection to a database in which migration 0012 waits: its statements are recorded."""
+    """A connection to a database in which migration 0013 waits: its statements are recorded."""
 
     def __init__(self) -> None:
         self.executed = list[tuple[object, ...]]()
@@ -149,4 +149,4 @@ async def test_before_the_migration_everything_is_a_row(metrics: Metrics) -> Non
     await fact_runs.keep_runs(conn, 1, in_runs(rows)[1])  # type: ignore[arg-type]
     ((statement, *columns),) = conn.executed
     assert "g1.facts" in str(statement)
-    assert [FactRow(*row) for row in zip(*columns, strict=True)] == rows  # type: ignore[call-overload]
+    assert [FactRow(*row) for row in zip(*columns, strict=True)] == rows

@@ -3,6 +3,7 @@
 -- actor, reason and batch are one row of `fact_runs`. Every other event is a row of `fact_rows`, the table `facts` of before. `facts` is a view
 -- of both with the columns of before, and shows what row-level security showed: the tables can be read by their owner alone
 -- (docs/adr/0018-facts-in-runs.md). It waits, as 0008 does, which must be applied before.
+SELECT in_each_generation('DROP VIEW {g}.stored_facts, {g}.recorded_facts');
 SELECT in_each_generation('DROP POLICY by_stay ON {g}.facts');
 SELECT in_each_generation('DROP POLICY written ON {g}.facts');
 SELECT in_each_generation('ALTER TABLE {g}.facts DISABLE ROW LEVEL SECURITY');
@@ -66,44 +67,52 @@ $each$);
 
 -- Every event as it is stored. `first` and `newest` bound `sequence` and `recorded_at`: a condition on them passes over whole runs.
 -- Who has the owner's rights sees all, as with row-level security; the role of the service what its areas grant.
+-- Arrays are opened in the list of columns: in FROM each call would fill a table of its own first.
 SELECT in_each_generation($each$
 CREATE VIEW {g}.stored_facts WITH (security_barrier) AS
 SELECT f.shard, f.subject, f.source, f.sequence, f.event_id, f.type, f.occurred_on, f.known_day, f.recorded_at, f.says, f.actor, f.reason,
     f.sequence AS first, f.recorded_at AS newest
 FROM {g}.fact_rows f
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
-    OR EXISTS (
-        SELECT FROM {g}.stays s WHERE s.subject = f.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
-        AND CASE
-            WHEN f.type IN ('parkunion.enterprise-moved.v1', 'parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1')
-            THEN EXISTS (SELECT FROM unnest(public.days_of_fact(f.type, f.occurred_on, f.says)) AS day WHERE day >= s.since AND day < s.until)
-            ELSE f.occurred_on >= s.since AND f.occurred_on < s.until
-        END
-    )
-    OR (starts_with(f.subject, 'area/') AND substr(f.subject, 6) IN (SELECT code FROM {g}.granted_areas))
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+) OR EXISTS (
+    SELECT FROM {g}.stays s WHERE s.subject = f.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
+    AND CASE
+        WHEN f.type IN ('parkunion.enterprise-moved.v1', 'parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1')
+        THEN EXISTS (SELECT FROM unnest(public.days_of_fact(f.type, f.occurred_on, f.says)) AS day WHERE day >= s.since AND day < s.until)
+        ELSE f.occurred_on >= s.since AND f.occurred_on < s.until
+    END
+) OR (starts_with(f.subject, 'area/') AND substr(f.subject, 6) IN (SELECT code FROM {g}.granted_areas))
 UNION ALL
-SELECT r.shard, r.subject, r.source, e.sequence, e.event_id, r.type, e.occurred_on, r.known_day, e.recorded_at, NULL::jsonb, r.actor, r.reason,
+SELECT r.shard, r.subject, r.source, r.sequence, r.event_id, r.type, r.occurred_on, r.known_day, r.recorded_at, NULL::jsonb, r.actor, r.reason,
     r.first, r.newest
-FROM {g}.fact_runs r
-CROSS JOIN LATERAL unnest(r.sequences, r.event_ids, r.occurred, r.recorded) AS e(sequence, event_id, occurred_on, recorded_at)
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
-    OR EXISTS (
-        SELECT FROM {g}.stays s WHERE s.subject = r.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
-        AND e.occurred_on >= s.since AND e.occurred_on < s.until
-    )
+FROM (
+    SELECT shard, subject, source, unnest(sequences) AS sequence, unnest(event_ids) AS event_id, type, unnest(occurred) AS occurred_on, known_day,
+        unnest(recorded) AS recorded_at, actor, reason, first, newest
+    FROM {g}.fact_runs
+) r
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+) OR EXISTS (
+    SELECT FROM {g}.stays s WHERE s.subject = r.subject AND s.park IN (SELECT code FROM {g}.granted_areas)
+    AND r.occurred_on >= s.since AND r.occurred_on < s.until
+)
 $each$);
 SELECT in_each_generation($each$
 CREATE VIEW {g}.facts WITH (security_barrier) AS
 SELECT shard, subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason FROM {g}.stored_facts
 $each$);
--- When something was last recorded and how much: rows and whole runs, for those who see all.
+-- When something was recorded and how much: rows and whole runs, for those who see all. No security_barrier, so that the newest are found
+-- by the indexes; the condition is of no row, so it is asked before any row is read.
 SELECT in_each_generation($each$
-CREATE VIEW {g}.recorded_facts WITH (security_barrier) AS
-SELECT subject, recorded_at AS newest, 1 AS events FROM {g}.fact_rows
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
-UNION ALL
-SELECT subject, newest, cardinality(sequences) FROM {g}.fact_runs
-WHERE (SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass)
+CREATE VIEW {g}.recorded_facts AS
+SELECT subject, known_day, oldest, newest, events FROM (
+    SELECT subject, known_day, recorded_at AS oldest, recorded_at AS newest, 1 AS events FROM {g}.fact_rows
+    UNION ALL SELECT subject, known_day, recorded[1], newest, cardinality(sequences) FROM {g}.fact_runs
+) f
+WHERE (
+    SELECT current_setting('parkunion.areas', true) = '*' OR pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = '{g}.fact_rows'::regclass
+)
 $each$);
 SELECT in_each_generation('GRANT SELECT ON {g}.facts, {g}.stored_facts, {g}.recorded_facts TO {app}');
 
