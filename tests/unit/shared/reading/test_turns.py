@@ -59,7 +59,7 @@ def test_what_has_all_arrived_waits_for_nothing_more() -> None:
 
 def test_a_shard_whose_records_no_longer_come_is_applied_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     only, found, now = shard(0, 100_000), Turns(BATCH, ends), [0.0]
-    monkeypatch.setattr(turns.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("shared.reading.turns.time.monotonic", lambda: now[0])
     arrive(only, 10)
     assert not found.due(only, {0: only})
     now[0] += turns.PATIENCE + 0.1
