@@ -197,8 +197,9 @@ async def test_what_waits_for_the_same_release_keeps_its_order_though_it_goes_in
     gone = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'dummy.old'"
     (tmp_path / "0002_second.sql").write_text(f"CREATE TABLE others (n int); {gone};")
     (tmp_path / "0003_third.sql").write_text("-- waits for: dummy.old\nALTER TABLE things RENAME TO stored;")
-    await asyncpg.connect(bare, server_settings={"application_name": "dummy.old"})
+    old = await asyncpg.connect(bare, server_settings={"application_name": "dummy.old"})
     assert await migrate(bare, "dummy", folder=tmp_path) == ["0002_second.sql"]
+    old.terminate()
     assert await migrate(bare, "dummy", folder=tmp_path) == ["0001_first.sql", "0003_third.sql"]
 
 
