@@ -45,6 +45,10 @@ BEAT = 1.0
 log = structlog.get_logger()
 
 
+COLLECT_AFTER = (20_000, 20, 50)
+"""Thresholds of the garbage collector. With Python's own (700, 10, 10) a batch of events in hand is scanned many times and never garbage."""
+
+
 class StartupError(Exception):
     """Why the process cannot start, in one line."""
 
@@ -146,6 +150,7 @@ async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: 
     # What is loaded now stays for ever: exempt it from garbage collection.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     stopped = asyncio.create_task(stop.wait())
     log.info("process.starts", roles=list(tasks.values()))
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
 """Facts in runs: the member events of one stream, type, known day, actor, reason and batch as one row (migrations/0013_fact_runs.sql).
 
 Of such an event nothing is kept but when it occurred, when it was recorded and which event it was. A row of its own costs PostgreSQL several
-times what an element of four arrays does (docs/adr/0018-facts-in-runs.md). Readers see no difference: the view `facts` is of rows and runs.
+times what an element of four arrays does (docs/adr/0019-facts-in-runs.md). Readers see no difference: the view `facts` is of rows and runs.
 """
 
 from __future__ import annotations

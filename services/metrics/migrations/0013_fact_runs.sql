@@ -2,7 +2,7 @@
 -- Facts packed. Most events are joins and leavings of members: nothing of them is kept but when and which, so those of one stream, type, known day,
 -- actor, reason and batch are one row of `fact_runs`. Every other event is a row of `fact_rows`, the table `facts` of before. `facts` is a view
 -- of both with the columns of before, and shows what row-level security showed: the tables can be read by their owner alone
--- (docs/adr/0018-facts-in-runs.md). It waits, as 0008 does, which must be applied before.
+-- (docs/adr/0019-facts-in-runs.md). It waits, as 0008 does, which must be applied before.
 SELECT in_each_generation('DROP VIEW {g}.stored_facts, {g}.recorded_facts');
 SELECT in_each_generation('DROP POLICY by_stay ON {g}.facts');
 SELECT in_each_generation('DROP POLICY written ON {g}.facts');

@@ -191,6 +191,19 @@ async def test_a_migration_that_the_old_release_would_not_survive_waits_until_it
 
 
 @pytest.mark.invariant("I8")
+async def test_what_waits_for_the_same_release_keeps_its_order_though_it_goes_in_between(bare: str, tmp_path: Path) -> None:
+    (tmp_path / "_shared.txt").write_text("")
+    (tmp_path / "0001_first.sql").write_text("-- waits for: dummy.old\nCREATE TABLE things (n int);")
+    gone = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'dummy.old'"
+    (tmp_path / "0002_second.sql").write_text(f"CREATE TABLE others (n int); {gone};")
+    (tmp_path / "0003_third.sql").write_text("-- waits for: dummy.old\nALTER TABLE things RENAME TO stored;")
+    old = await asyncpg.connect(bare, server_settings={"application_name": "dummy.old"})
+    assert await migrate(bare, "dummy", folder=tmp_path) == ["0002_second.sql"]
+    old.terminate()
+    assert await migrate(bare, "dummy", folder=tmp_path) == ["0001_first.sql", "0003_third.sql"]
+
+
+@pytest.mark.invariant("I8")
 async def test_a_migration_that_waits_for_a_table_lets_others_use_it_meanwhile(bare: str, tmp_path: Path) -> None:
     (tmp_path / "_shared.txt").write_text("")
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE things (n int);")
