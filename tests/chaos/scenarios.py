@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 
-from services.metrics.folding.measures import MEASURES
+from services.metrics.measures import MEASURES
 from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, decode, encode
 from shared.contracts.ids import uuid7

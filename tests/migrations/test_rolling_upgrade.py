@@ -18,7 +18,7 @@ import pytest
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
 from services.metrics.folding.coverage import FOLD_VERSION
-from services.metrics.folding.measures import MEASURES
+from services.metrics.measures import MEASURES
 from shared import contracts
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import Extent

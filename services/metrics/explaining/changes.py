@@ -23,8 +23,8 @@ from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import Vector
 from services.metrics.folding.recorded import changes_from
+from services.metrics.measures import Vector
 from shared.process.db import Record
 
 CHUNK = 100

@@ -21,7 +21,7 @@ from services.metrics.figures.visibility import hidden
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.durations import FOUNDED, days_of
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import Vector
+from services.metrics.measures import Vector
 
 CHUNK = 400
 MONTHS_OF_LAG = 13

@@ -12,7 +12,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Literal
 
-from services.metrics.folding.measures import MEASURES, RATES
+from services.metrics.measures import MEASURES, RATES
 
 Amounts = tuple[int, ...]
 Counts = Mapping[str, int]

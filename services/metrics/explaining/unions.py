@@ -12,7 +12,7 @@ from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import shape_known
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import vector
+from services.metrics.measures import vector
 
 _SHOULD_ORGANISE = vector(should_organise_all=1)
 _COVERED = vector(covered_units=1)

@@ -16,7 +16,7 @@ from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.labels import label
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
-from services.metrics.folding.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
+from services.metrics.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
 from shared.http.auth import Areas, current_client
 from shared.http.limits import Turns
 from shared.process.clock import Clock

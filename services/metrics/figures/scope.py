@@ -10,7 +10,7 @@ from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.folding.coverage import Cell, Segment, at, segments
 from services.metrics.folding.durations import Duration, spans
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import INDEX, MEASURES, RATES, Vector, unpacked
+from services.metrics.measures import INDEX, MEASURES, RATES, Vector, unpacked
 
 
 @dataclass(frozen=True, slots=True)

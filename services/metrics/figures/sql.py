@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.metrics.figures.freshness import CLOSED_DAY, LOG_INCOMPLETE_SQL, OLDEST_HELD
-from services.metrics.folding.measures import MEASURES, Vector, packed
+from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
 

@@ -26,7 +26,7 @@ from services.metrics.counted import (
     Move,
     Registration,
 )
-from services.metrics.folding.measures import Vector, vector
+from services.metrics.measures import Vector, vector
 
 FOLD_VERSION = 2
 RULE_VERSION = "coverage-2026.1"

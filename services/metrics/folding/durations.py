@@ -14,7 +14,7 @@ from datetime import date
 from typing import Literal, NamedTuple, TypeAlias
 
 from services.metrics.folding.coverage import Cell, Segment
-from services.metrics.folding.measures import vector
+from services.metrics.measures import vector
 
 FOUNDED: Literal["founded"] = "founded"
 WAITING: Literal["waiting"] = "waiting"

@@ -16,7 +16,7 @@ import msgspec
 
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.ledger import Rows
-from services.metrics.folding.measures import Vector, packed, unpacked
+from services.metrics.measures import Vector, packed, unpacked
 from shared.process.db import Connection, Record
 
 CHANNEL = "metrics_feed"

@@ -13,7 +13,7 @@ from enum import IntFlag
 from services.metrics.counted import CoverageStart, Headcount, Registration
 from services.metrics.folding.coverage import AttributeFact, Segment, segments
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.measures import INDEX, unpacked
+from services.metrics.measures import INDEX, unpacked
 
 _KNOWN, _WORKERS = INDEX["units_headcount_known"], INDEX["workers"]
 

@@ -20,7 +20,7 @@ from services.metrics.folding import durations
 from services.metrics.folding.coverage import NOTHING, Cell, Segment, segments
 from services.metrics.folding.durations import add_durations
 from services.metrics.folding.facts import FactChange, FactSet
-from services.metrics.folding.measures import Vector
+from services.metrics.measures import Vector
 
 Key: TypeAlias = tuple[Cell, int, int]
 """(cell, effective day, known day)"""

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from services.metrics.folding import durations, ledger
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.measures import MEASURES, Vector, unpacked
+from services.metrics.measures import MEASURES, Vector, unpacked
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)

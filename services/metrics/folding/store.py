@@ -14,8 +14,8 @@ from services.metrics.folding import row_bytes
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.findings import Noted
 from services.metrics.folding.ledger import Rows
-from services.metrics.folding.measures import MEASURES, unpacked
 from services.metrics.folding.recorded import RecordedFact
+from services.metrics.measures import MEASURES, unpacked
 from shared.process.db import Connection, Pool
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"

@@ -10,9 +10,9 @@ from uuid import UUID
 from services.metrics.folding import durations
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.ledger import Key
-from services.metrics.folding.measures import MEASURES, Vector, unpacked
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.served import Contents
+from services.metrics.measures import MEASURES, Vector, unpacked
 
 Difference = dict[str, Any]
 CELL = ("park", "industry", "size", "ownership")

@@ -9,9 +9,9 @@ from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.durations import Key as DurationKey
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.ledger import Key
-from services.metrics.folding.measures import MEASURES, Vector, packed
 from services.metrics.folding.store import AREA_COLUMNS, FactRow
 from services.metrics.generations.refold import Refolded, digested
+from services.metrics.measures import MEASURES, Vector, packed
 from shared.directory.visibility import stays
 from shared.process.db import Connection
 

@@ -15,7 +15,7 @@ from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapsh
 from services.metrics.figures.survival import Step
 from services.metrics.figures.tree import Area, Tree
 from services.metrics.folding.coverage import RULE_VERSION
-from services.metrics.folding.measures import INDEX, PUBLISHED, unpacked
+from services.metrics.measures import INDEX, PUBLISHED, unpacked
 from shared.http.answers import json_response
 
 VERSION_HEADER = "X-Parkunion-Version"

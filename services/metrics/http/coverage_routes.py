@@ -9,12 +9,12 @@ from services.metrics.explaining import findings
 from services.metrics.figures import questions
 from services.metrics.figures.definitions import DEFINITIONS
 from services.metrics.folding.coverage import RULE_VERSION
-from services.metrics.folding.measures import RATES
 from services.metrics.http.access import READ, days_of, granted_snapshot, snapshots_of
 from services.metrics.http.bodies import area_body, basis, coverage_body, page
 from services.metrics.http.figure_tables import coverage_table
 from services.metrics.http.schemas import Area, AreasAnswer, AsOf, CoverageAnswer, DefinitionsAnswer, Grouping, KnownAt
 from services.metrics.http.tables import AS_CSV, Format, csv_response
+from services.metrics.measures import RATES
 from shared.http.answers import json_response, language_of
 from shared.http.web import CallerOf
 

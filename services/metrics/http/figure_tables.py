@@ -11,9 +11,9 @@ from services.metrics.figures.questions import Point, Row
 from services.metrics.figures.sql import TREND
 from services.metrics.figures.survival import Step
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.measures import PUBLISHED, RATES
 from services.metrics.http.tables import Row as Line
 from services.metrics.http.tables import Table
+from services.metrics.measures import PUBLISHED, RATES
 
 OF_WAITS = ("founded", "waiting", "median", "median_lower", "median_upper", "reason")
 OF_STEP = ("day", "at_risk", "founded", "censored", "survival", "survival_low", "survival_high")

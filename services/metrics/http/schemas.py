@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.metrics.figures.definitions import DEFINITIONS
 from services.metrics.figures.findings import Finding
 from services.metrics.folding.coverage import RULE_VERSION
-from services.metrics.folding.measures import MEASURES, RATES
+from services.metrics.measures import MEASURES, RATES
 from shared.http.forms import AreaCode, Day, Id
 from shared.http.openapi import adding
 from shared.http.pages import AFTER, LIMIT

@@ -12,8 +12,8 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from services.metrics.figures.questions import ALL, Row
-from services.metrics.folding.measures import Vector
 from services.metrics.live.tables import CoverageTable, CoverageView
+from services.metrics.measures import Vector
 
 
 class StreamQuery(NamedTuple):

@@ -18,7 +18,7 @@ from services.metrics.figures.sql import ROWS, SUMS
 from services.metrics.figures.tree import Tree
 from services.metrics.folding.coverage import Cell
 from services.metrics.folding.feed import Changed
-from services.metrics.folding.measures import MEASURES, Vector, packed
+from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection
 
 FOREVER = date(9999, 12, 31)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from samples.city import Scenario
-from services.metrics.folding.measures import PUBLISHED
+from services.metrics.measures import PUBLISHED
 from shared.contracts import Envelope
 from tests import oracle
 from tests.e2e.platform import Platform, parkunion

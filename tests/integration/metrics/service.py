@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.metrics.figures.questions import Snapshot, Snapshots
-from services.metrics.folding.measures import MEASURES
 from services.metrics.folding.projector import Projector
+from services.metrics.measures import MEASURES
 from shared.contracts import Envelope, Event, membership, plain, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered

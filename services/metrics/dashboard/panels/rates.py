@@ -9,7 +9,7 @@ from typing import NamedTuple
 from services.metrics.dashboard.address import ViewOptions
 from services.metrics.dashboard.words import tenths
 from services.metrics.figures.questions import Point, Rate, Row
-from services.metrics.folding.measures import RATES
+from services.metrics.measures import RATES
 from services.metrics.settings import Target
 
 

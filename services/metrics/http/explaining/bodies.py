@@ -17,8 +17,8 @@ from services.metrics.figures.labels import reason_text
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.visibility import Row
-from services.metrics.folding.measures import Vector
 from services.metrics.http.bodies import rate_body, waits_body
+from services.metrics.measures import Vector
 
 CELL = ("park", "industry", "size", "ownership")
 WAITED = ("founded", "waiting", "days")

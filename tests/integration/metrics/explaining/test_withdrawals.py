@@ -10,7 +10,7 @@ from services.metrics.dashboard.words import Language, Words
 from services.metrics.explaining import explain
 from services.metrics.explaining.changes import Window, shares, totals
 from services.metrics.explaining.contributors import Question
-from services.metrics.folding.measures import MEASURES, unpacked
+from services.metrics.measures import MEASURES, unpacked
 from shared.contracts import Envelope, membership
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined

@@ -13,8 +13,8 @@ from services.metrics.explaining.changes import Window
 from services.metrics.explaining.contributors import Contributors, Question
 from services.metrics.explaining.ranking import Listing
 from services.metrics.figures.questions import coverage
-from services.metrics.folding.measures import unpacked
 from services.metrics.folding.projector import Projector
+from services.metrics.measures import unpacked
 from shared.contracts import Envelope
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import DayClosed

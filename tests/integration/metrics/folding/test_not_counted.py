@@ -14,7 +14,7 @@ from services.metrics.explaining import changes, explain
 from services.metrics.explaining.changes import Window
 from services.metrics.explaining.contributors import Question
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.measures import MEASURES
+from services.metrics.measures import MEASURES
 from shared.broker.protocol import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7

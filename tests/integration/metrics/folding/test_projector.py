@@ -9,8 +9,8 @@ import pytest
 
 from services.metrics.figures.questions import coverage
 from services.metrics.folding import feed
-from services.metrics.folding.measures import unpacked
 from services.metrics.folding.projector import Projector
+from services.metrics.measures import unpacked
 from shared.http.auth import Areas
 from shared.sequencing.records import ShardBatch, received
 from tests import oracle

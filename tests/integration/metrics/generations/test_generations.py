@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.metrics.folding.measures import MEASURES
 from services.metrics.generations import lifecycle
 from services.metrics.generations.auditing import LogNotRead
 from services.metrics.generations.lifecycle import GenerationRefused
 from services.metrics.generations.rebuilding import AlreadyRebuilding, Loader
+from services.metrics.measures import MEASURES
 from shared.contracts import Envelope, encode
 from tests import oracle
 from tests.conftest import NewDatabase

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics.folding.measures import MEASURES
 from services.metrics.generations import lifecycle
+from services.metrics.measures import MEASURES
 from shared.broker.protocol import Message
 from shared.contracts import Envelope, Event, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7

@@ -16,11 +16,11 @@ import pytest
 from deploy.local.folder import ROOT
 from services.metrics.app import _readiness
 from services.metrics.explaining.measures import DERIVED
-from services.metrics.folding.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.folding.projector import Projector
 from services.metrics.http import coverage_routes, finding_routes
 from services.metrics.http.explaining import enterprises as enterprise_routes
 from services.metrics.http.explaining import routes as explain_routes
+from services.metrics.measures import MEASURES, PUBLISHED, RATES
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7

@@ -7,7 +7,7 @@ from datetime import date
 
 from services.metrics.folding import row_bytes
 from services.metrics.folding.coverage import Cell
-from services.metrics.folding.measures import MEASURES, vector
+from services.metrics.measures import MEASURES, vector
 
 CELL: Cell = ("P1", "C", "small", None)
 DAY = date(2024, 2, 29)
