@@ -37,6 +37,7 @@ class BenchStack:
         self.stack = Stack(data)
         self.workers = 0
         self._token = ""
+        self._alone: dict[str, list[int]] = {}
 
     def up(self, workers: int) -> None:
         """Start it, with so many projectors. Does nothing if it runs like that."""
@@ -69,20 +70,23 @@ class BenchStack:
         """Write a log into a new stack's topics and journals, and leave its services down. Returns the extents of the topics."""
         self.up(1)
         self.down()
-        with self._servers():
+        with self.servers():
             return asyncio.run(fill(self.bootstrap, [self.dsn(database_of(name)) for name in SERVICE_NAMES], log))
 
     @contextlib.contextmanager
-    def _servers(self) -> Iterator[None]:
+    def servers(self) -> Iterator[None]:
         """PostgreSQL and Kafka, without services."""
+        self.down()
         ports = read_json(self.folder.ports)
         kafka = KafkaServer(self.folder.path / "kafka", ports["kafka"], ports["kafka_controller"], self.folder.logs / "kafka.log")
         postgres = self.postgres
         try:
             postgres.start()
             kafka.start()
+            self._alone = {"postgres": [postgres.pid or 0], "kafka": [kafka.pid or 0]}
             yield
         finally:
+            self._alone = {}
             kafka.stop()
             postgres.stop()
 
@@ -107,7 +111,9 @@ class BenchStack:
         return [pid for name, pids in roles.items() if role in (None, name) for pid in pids]
 
     def families(self) -> dict[str, list[int]]:
-        """{kind: first processes}: `projector`, `postgres`, `kafka`, `others`."""
+        """{kind: first processes}: `projector`, `postgres`, `kafka`, `others`; without services the servers alone."""
+        if self._alone:
+            return self._alone
         content = self.stack.content
         others = [content["supervisor"][0]] if content else []
         found: dict[str, list[int]] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 TICKS = os.sysconf("SC_CLK_TCK")
-WITH_CHILDREN = "postgres"
-"""The kind whose processes have children that count with them: the sessions of PostgreSQL."""
+WITH_CHILDREN = frozenset(("postgres", "command", "peer"))
+"""The kinds whose processes have children that count with them, as the sessions of PostgreSQL."""
 
 
 class Usage:
@@ -26,7 +26,7 @@ class Usage:
         """Read the processes; `families` = {kind: pids}."""
         for kind, pids in families.items():
             for pid in pids:
-                for one in (pid, *(_children(pid) if kind == WITH_CHILDREN else ())):
+                for one in (pid, *(_children(pid) if kind in WITH_CHILDREN else ())):
                     self._read(kind, one)
         self._looked = True
 
@@ -53,6 +53,6 @@ class Usage:
 
 def _children(pid: int) -> list[int]:
     try:
-        return [child.pid for child in psutil.Process(pid).children()]
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
