@@ -121,18 +121,18 @@ def main() -> None:
     places = consumer.committed([TopicPartition(*place) for place in ends], timeout=30)
     done = sum(max(0, place.offset) for place in places)
     consumer.assign([TopicPartition(place.topic, place.partition, max(0, place.offset)) for place in places])
-    coverage, written = Coverage(), time.monotonic()
+    coverage, written, pending = Coverage(), time.monotonic(), 0
     with psycopg.connect(job["dsn"], autocommit=True) as conn:
         print("reading", flush=True)
         while done < left:
             records = consumer.consume(BATCH, timeout=0.02)
             for record in records:
                 coverage.apply(record.topic(), record.value())
-            done += len(records)
-            if done >= left or time.monotonic() - written > WRITE_EVERY:
+            done, pending = done + len(records), pending + len(records)
+            if pending and (done >= left or time.monotonic() - written > WRITE_EVERY):
                 write(conn, job["worker"], coverage)
                 consumer.commit(asynchronous=False)
-                written = time.monotonic()
+                written, pending = time.monotonic(), 0
     consumer.close()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
-from bench.peers import environment
+from bench.peers import environment, java_environment
+from deploy.local.servers.kafka import java
 
 
 def handwritten(job: Mapping[str, object]) -> Sequence[str]:
@@ -19,5 +21,13 @@ def quix(job: Mapping[str, object]) -> Sequence[str]:
     return [str(environment.provide()), "-P", "-W", "ignore", str(environment.LOCK.with_name("quix.py")), json.dumps(every)]
 
 
-SYSTEMS = {"handwritten": handwritten, "quix": quix}
+def kafka_streams(job: Mapping[str, object]) -> Sequence[str]:
+    """The command of a worker of `CoverageStreams.java`: all are of one application."""
+    address = urlsplit(str(job["dsn"]))
+    jdbc = f"jdbc:postgresql://{address.hostname}:{address.port}{address.path}?user={address.username}&password={address.password}"
+    options = ["-Xmx1g", "-XX:+UseParallelGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    return [java(), *options, "-cp", java_environment.provide(), "CoverageStreams", json.dumps({**job, "jdbc": jdbc})]
+
+
+SYSTEMS = {"handwritten": handwritten, "quix": quix, "kafka-streams": kafka_streams}
 """{system: the command of a worker for its job}"""

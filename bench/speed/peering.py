@@ -121,6 +121,8 @@ async def run(
                 waiting.pop(0)
                 workers[len(waiting) % len(workers)].kill()
                 workers[len(waiting) % len(workers)].start()
+            if failed := [worker.process.args for worker in workers if worker.process.poll() not in (None, 0)]:
+                raise RuntimeError(f"{peer.system} failed; its logs are in {stack.folder.logs}: {failed}")
             if started and now - changed > UNCHANGED:
                 break
             if now - began > LONGEST or (not started and now - began > NEVER_READ):
