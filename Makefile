@@ -60,4 +60,4 @@ invariants: setup ## each invariant with its tests · 不变量与其测试
 	@$(IN) $(PY) -m tests.invariants
 
 clean: ## remove the environment and caches (not the data in .parkunion/) · 清理
-	@$(IN) rm -rf .venv .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@$(IN) rm -rf .venv .venv-peers .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

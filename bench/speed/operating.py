@@ -38,7 +38,7 @@ def _events(task: str, ends: Mapping[Place, Extent]) -> int:
 def _run(stack: BenchStack, workload: str, task: str, words: list[str], events: int) -> Result:
     usage, began = Usage(), time.perf_counter()
     usage.look(stack.families())
-    program = [ROOT / "parkunion", "--data", stack.folder.path, *words]
+    program = [str(ROOT / "parkunion"), "--data", str(stack.folder.path), *words]
     with (stack.folder.logs / "bench.log").open("w+") as output:
         process = subprocess.Popen(program, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:

@@ -34,7 +34,7 @@ FROM coverage GROUP BY park, industry HAVING sum(units) <> 0
 MEASURES = ("units", "covered_units", "workers", "members")
 PEER = "peer"
 POLL = 0.2
-NEVER_READ = 120.0
+NEVER_WROTE = 180.0
 UNCHANGED = 30.0
 """Seconds without a change of the table after which a peer that is not right is taken to have ended."""
 
@@ -123,9 +123,9 @@ async def run(
                 workers[len(waiting) % len(workers)].start()
             if failed := [worker.process.args for worker in workers if worker.process.poll() not in (None, 0)]:
                 raise RuntimeError(f"{peer.system} failed; its logs are in {stack.folder.logs}: {failed}")
-            if started and now - changed > UNCHANGED:
+            if changed > started and now - changed > UNCHANGED:
                 break
-            if now - began > LONGEST or (not started and now - began > NEVER_READ):
+            if now - began > LONGEST or (changed == started and now - began > NEVER_WROTE):
                 raise TimeoutError(f"{peer.system} did not end; its logs are in {stack.folder.logs}")
     finally:
         for worker in workers:

@@ -80,9 +80,9 @@ public final class CoverageStreams {
                 .aggregate(
                         Enterprise::new,
                         (key, value, own) -> {
-                            Enterprise next = Enterprise.read(own.write());
-                            next.apply(Fact.read(value));
-                            return next;
+                            // Changing it is safe: the cache holds bytes, and each read makes a new object.
+                            own.apply(Fact.read(value));
+                            return own;
                         },
                         Materialized.<String, Enterprise>as(Stores.inMemoryKeyValueStore("enterprises"))
                                 .withKeySerde(Serdes.String()).withValueSerde(enterprise).withCachingEnabled());
