@@ -39,13 +39,13 @@ class Workload:
 
 
 def workloads(seed: int, events: int, known: date) -> dict[str, Workload]:
-    """{name: workload} of one size: in order, backdated, and with many enterprises."""
+    """{name: workload} of one size: in order, backdated, and with many enterprises, two for five events at most."""
     plain = Workload("in-order", seed, events, known=known)
     return {
         made.name: made
         for made in (
             plain,
             replace(plain, name="backdated", backdated=BACKDATED),
-            replace(plain, name="many-enterprises", enterprises=MANY_ENTERPRISES),
+            replace(plain, name="many-enterprises", enterprises=min(MANY_ENTERPRISES, events * 2 // 5)),
         )
     }

@@ -37,7 +37,7 @@ class Plan:
 PLANS = {
     "quick": Plan(
         "quick",
-        [Log(400_000, "in-order", [Cell(), Cell(kills=2), Cell(1), Cell(system="handwritten")])],
+        [Log(400_000, "in-order", [Cell(), Cell(kills=2), Cell(1), Cell(system="handwritten"), Cell(system="kafka-streams")])],
     ),
     "full": Plan(
         "speed",
@@ -51,6 +51,10 @@ PLANS = {
                     Cell(1, times=3),
                     Cell(system="handwritten", times=3),
                     Cell(system="handwritten", kills=2),
+                    Cell(system="kafka-streams", times=3),
+                    Cell(system="kafka-streams", kills=2),
+                    Cell(system="quix", times=3),
+                    Cell(system="quix", kills=2),
                 ],
                 operator=True,
             ),
