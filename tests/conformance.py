@@ -80,6 +80,17 @@ class Document:
         for value in content:
             self._require_fields(schema, value, f"{where} answers {status}")
 
+    def require_event(self, path: str, name: str, data: Any) -> None:
+        """An event of a stream is one that `x-events` describes. Raises Undocumented."""
+        operation = self.operation_of("get", path)
+        assert operation is not None
+        events = operation["responses"]["200"]["content"]["text/event-stream"]["schema"]["x-events"]
+        if name not in events:
+            raise Undocumented(f"{path} sends an event {name}, of which its document says nothing")
+        closed = copy.deepcopy(events[name])
+        _close(closed)
+        self._require_fields(closed, data, f"{path} sends {name}")
+
     def _require_fields(self, schema: Mapping[str, Any], value: Any, where: str) -> None:
         validator = Draft202012Validator({**schema, "components": self._closed}, format_checker=FormatChecker())
         if fault := next(validator.iter_errors(value), None):

@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from deploy.local.child import StartError
@@ -54,6 +55,9 @@ def pytest_configure() -> None:
     # No property is about how long an example takes, and on a machine with much to do some take long.
     hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
     hypothesis.settings.load_profile("untimed")
+    # Tracebacks with the values of all variables take a second each, in the loop of the test.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
     if ServerSettings().containers:
         from tests.containers import require_engine
 

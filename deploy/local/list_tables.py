@@ -32,12 +32,12 @@ HEADINGS: Mapping[str, str] = {
 """{field: its heading}, in the order of the columns."""
 
 
-def list_table(answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """The rows of an answer with its figure or difference; columns that are empty throughout are left out."""
+def list_table(answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], names_of: Mapping[str, str] | None = None) -> Table:
+    """The rows of an answer with its figure or difference; columns that are empty throughout are left out. `names_of` = {measure: its name}."""
     figures = {name: answer[name] for name in ("figure", "delta") if name in answer}
     caption = f"{msgspec.json.encode(figures).decode()} " if figures else ""
     table = Table(caption=f"{caption}{finality(answer)}")
-    lines = [line(row) for row in rows]
+    lines = [line(row, names_of or {}) for row in rows]
     names = [name for name in HEADINGS if any(found.get(name) for found in lines)]
     for name in names:
         table.add_column(HEADINGS[name], overflow="fold")
@@ -46,7 +46,7 @@ def list_table(answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> 
     return table
 
 
-def line(row: Mapping[str, Any]) -> dict[str, str]:
+def line(row: Mapping[str, Any], names_of: Mapping[str, str]) -> dict[str, str]:
     """One row as text: an event that stands inside a change beside it."""
     event = row.get("event") or {}
     found = {**{name: value for name, value in event.items() if name != "id"}, **row}
@@ -57,9 +57,11 @@ def line(row: Mapping[str, Any]) -> dict[str, str]:
         code, meaning = found["reason"], found.get("reason_text")
         text["reason"] = code if meaning in (None, code) else f"{meaning} ({code})"
     if isinstance(found.get("amounts"), Mapping):
-        text["amounts"] = " ".join(f"{name} {value}" for name, value in found["amounts"].items())
+        text["amounts"] = "\n".join(f"{names_of.get(name, name)} {value}" for name, value in found["amounts"].items())
     if isinstance(found.get("measures"), Mapping):
-        text["measures"] = "\n".join(f"{name} {one['before']} → {one['after']}" for name, one in found["measures"].items())
+        text["measures"] = "\n".join(
+            f"{names_of.get(name, name)} {one['before']} → {one['after']}" for name, one in found["measures"].items()
+        )
     return text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from services.membership.members.documents import Documents
 from services.membership.members.numbering import keep_numbering
 from services.membership.needs import Context
 from services.membership.settings import Settings
+from shared.process.pause import beside
 from shared.process.serve import Role
 from shared.service.roles import background_roles
 
@@ -42,10 +42,5 @@ def roles(settings: Settings) -> dict[str, Role]:
 async def _consume(consume: Role, settings: Settings, stop: asyncio.Event) -> None:
     """The reader, with the numbering of persons beside it."""
     documents = Documents(settings.encryption_keys, settings.hash_keys)
-    numbering = asyncio.create_task(keep_numbering(settings.dsn, documents, stop))
-    try:
+    async with beside(keep_numbering(settings.dsn, documents, stop)):
         await consume(stop)
-    finally:
-        numbering.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await numbering

@@ -6,8 +6,10 @@ from typing import Any
 
 from services.membership import grants, loading, needs
 from services.membership.members import rules as members
+from services.membership.members import transfers
 from services.membership.members.bodies import LeaveBody, MemberBody, TransferBody
-from services.membership.members.rules import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave
+from services.membership.members.transfers import Transfer
 from services.membership.unions import coverage
 from services.membership.unions import rules as unions
 from services.membership.unions.bodies import CoverageBody, DissolutionBody, UnionBody
@@ -84,6 +86,7 @@ FACTS: tuple[FactKind[World], ...] = (
         needs=needs.member,
         before=members.require_member,
         after=members.require_whole,
+        warn=transfers.warn_of_other_half,
     ),
     FactKind(
         contract=MemberLeft,
@@ -93,6 +96,7 @@ FACTS: tuple[FactKind[World], ...] = (
         needs=needs.member,
         before=members.require_member,
         after=members.require_whole,
+        warn=transfers.warn_of_other_half,
     ),
     FactKind(
         contract=VisitMade,
@@ -185,7 +189,7 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
         kind=Transfer,
         needs=needs.transfer,
         permit=grants.transfer,
-        decide=members.decide_transfer,
+        decide=transfers.decide_transfer,
         date="on",
     ),
     CommandKind(

@@ -6,10 +6,12 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from services.membership.members.rules import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave
+from services.membership.members.transfers import Transfer
 from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import World, enterprise_subject, union_subject
+from shared.contracts.ids import uuid_of
 from shared.contracts.membership import CoverageEnded, CoverageStarted
 from shared.writing import granting
 from shared.writing.facts import Correct, Standing
@@ -49,9 +51,12 @@ def leave(world: World, command: Leave, access: Access) -> None:
 
 
 def transfer(world: World, command: Transfer, access: Access) -> None:
-    """Both enterprises must be granted."""
+    """Both enterprises must be granted; if the membership is over, also on the day on which it ended, since that end changes its place."""
     _member(world, access, command.membership_id, command.on)
     enterprise(world, access, command.enterprise_id, command.on, "enterprise_id")
+    if (left_on := world.membership(command.membership_id).left_on) is not None:
+        _member(world, access, command.membership_id, left_on)
+        enterprise(world, access, command.enterprise_id, left_on, "enterprise_id")
 
 
 def correct(world: World, fact: Standing, _command: Correct, access: Access) -> None:
@@ -63,9 +68,9 @@ def places(world: World, subject: str) -> Places:
     """The seat of the union of a stream, or where its enterprise is; nowhere if it was withdrawn."""
     kind, _, key = subject.partition("/")
     if kind == "union":
-        union = world.unions.get(UUID(key))
+        union = world.unions.get(uuid_of(key))
         return [] if union is None else [(date.min, union.seat_area)]
-    found = world.enterprises.get(UUID(key))
+    found = world.enterprises.get(uuid_of(key))
     return [] if found is None else world.placed.get(found.id) or [(date.min, found.park)]
 
 

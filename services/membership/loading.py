@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.membership.members import people
 from services.membership.members import store as members
-from services.membership.members.documents import Documents
+from services.membership.members.documents import Document, Documents, Undecipherable, UnknownKey, written_before
 from services.membership.members.people import NewPerson
 from services.membership.needs import Context, Needs
 from services.membership.unions import store as unions
@@ -181,15 +181,36 @@ async def _persons(conn: Connection, documents: Documents, needs: Needs, found: 
     if not found.unnumbered or not persons:
         return persons
     kinds = {*DOCUMENTS.codes, *await people.kinds_without_number(conn)}
-    sought = {
-        entries[0][1]: [entry for kind in kinds for text in document.written_as(kind) for entry in documents.hashes(kind, text)]
-        for document, entries in needs.joining.values()
-    }
+    sought = {entries[0][1]: _as_before(documents, document, kinds) for document, entries in needs.joining.values()}
     known = await people.by_hash(conn, [entry for entries in sought.values() for entry in entries])
     return {
         digest: list(dict.fromkeys([*numbers, *(known[entry] for entry in sought[digest] if entry in known)]))
         for digest, numbers in persons.items()
     }
+
+
+def _as_before(documents: Documents, document: Document, kinds: Collection[str]) -> list[tuple[int, bytes]]:
+    """(key version, hash) under which earlier releases may have written a person, whatever kind was typed."""
+    return [entry for kind in kinds for text in document.written_as(kind) for entry in documents.hashes(kind, text)]
+
+
+async def _same_person(conn: Connection, documents: Documents, persons: Collection[int], *, unnumbered: bool) -> list[list[int]]:
+    """For each of these persons, every row of the same person: earlier releases wrote one for each kind of document."""
+    rows = await people.rows_of(conn, persons)
+    if not unnumbered or not persons:
+        return rows
+    kinds = {*DOCUMENTS.codes, *await people.kinds_without_number(conn)}
+    found: list[list[int]] = []
+    for own, (person_id, kind, sealed) in zip(rows, await people.documents(conn, [own[0] for own in rows]), strict=True):
+        try:
+            number = written_before(kind, documents.open(person_id, sealed))
+        except (UnknownKey, Undecipherable):
+            found.append(own)
+            continue
+        numbered = await people.by_number(conn, [digest for _, digest in documents.number_hashes(number)])
+        before = await people.by_hash(conn, _as_before(documents, Document(kind, number), kinds))
+        found.append(list(dict.fromkeys([*own, *numbered, *before.values()])))
+    return found
 
 
 async def _load_people(conn: Connection, documents: Documents, world: World, needs: Needs, found: Snapshot) -> None:
@@ -209,15 +230,34 @@ async def _load_people(conn: Connection, documents: Documents, world: World, nee
         if newest not in found.persons and any(older in found.persons for _, older in entries):
             outdated[numbers[0]] = world.joiners[given]
     world.outdated = outdated
-    every = {number for numbers in known.values() for number in numbers} | needs.persons
+    same = await _same_person(conn, documents, needs.persons, unnumbered=found.unnumbered)
+    every = {number for numbers in (*known.values(), *same) for number in numbers} | needs.persons
     await people.lock(conn, every)
     loaded = await members.memberships_of(conn, every)
     world.memberships = {member.id: member for member in loaded}
     world.stored = frozenset(world.memberships)
-    rows = {number: numbers[0] for numbers in known.values() for number in numbers}
+    rows: dict[int, set[int]] = {number: {number} for number in every}
+    for numbers in (*known.values(), *same):
+        for number in numbers:
+            # A joining names the first of a person's rows, a membership its own.
+            rows[number].update(numbers)
     for member in loaded:
-        for person in {member.person, rows.get(member.person, member.person)}:
+        for person in sorted(rows[member.person]):
             world.of_person.setdefault(person, []).append(member.id)
+    _add_ends(needs, world)
+
+
+def _add_ends(needs: Needs, world: World) -> None:
+    """What ended the memberships that are transferred, and both ends of those that may be another half of a transfer."""
+    for membership_id in needs.transferring & world.memberships.keys():
+        member = world.memberships[membership_id]
+        if member.left_rank is not None:
+            needs.ranges.add((enterprise_subject(member.enterprise_id), member.left_rank, member.left_rank))
+    for membership_id in needs.halves & world.memberships.keys():
+        for other in world.of_person[world.memberships[membership_id].person]:
+            member = world.memberships[other]
+            ranks = [rank for rank in (member.joined_rank, member.left_rank) if rank is not None and other != membership_id]
+            needs.ranges |= {(enterprise_subject(member.enterprise_id), rank, rank) for rank in ranks}
 
 
 async def prepare(conn: Connection, context: Context, world: World) -> None:

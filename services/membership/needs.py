@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from services.membership.members.documents import Document, Documents, document_of
-from services.membership.members.rules import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave
+from services.membership.members.transfers import Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
+from shared.contracts.ids import uuid_of
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
 from shared.problems.errors import Unprocessable
 from shared.problems.texts import code_form
@@ -51,6 +53,10 @@ class Needs(table.Needs):
     covering: set[tuple[UUID, UUID]] = field(default_factory=set)
     """(union, enterprise) of coverage that begins or ends."""
     memberships: set[UUID] = field(default_factory=set)
+    transferring: set[UUID] = field(default_factory=set)
+    """Those of them that are transferred: of one that is over, the fact that ended it is needed."""
+    halves: set[UUID] = field(default_factory=set)
+    """Those of whose transfers a half is corrected or withdrawn: what began and ended the person's other memberships is needed."""
     persons: set[int] = field(default_factory=set)
     """Persons of the memberships."""
     areas: set[str] = field(default_factory=set)
@@ -106,8 +112,9 @@ def leave(needs: Needs, command: Leave) -> None:
 
 
 def transfer(needs: Needs, command: Transfer) -> None:
-    """The membership, and where it goes."""
+    """The membership, its end if it is over, and where it goes."""
     needs.memberships.add(command.membership_id)
+    needs.transferring.add(command.membership_id)
     needs.enterprises.add(command.enterprise_id)
     needs.unions.add(command.union_id)
 
@@ -122,11 +129,11 @@ def stream(needs: Needs, subject: str) -> None:
     """The resource whose stream gets a correction or withdrawal: a union with all its units, or an enterprise."""
     kind, _, key = subject.partition("/")
     if kind == "union":
-        needs.changed.add(UUID(key))
-        needs.wide.add(UUID(key))
+        needs.changed.add(uuid_of(key))
+        needs.wide.add(uuid_of(key))
     else:
-        needs.enterprises.add(UUID(key))
-        needs.recorded.add(UUID(key))
+        needs.enterprises.add(uuid_of(key))
+        needs.recorded.add(uuid_of(key))
 
 
 def founded(needs: Needs, fact: Standing) -> None:
@@ -142,13 +149,15 @@ def covered(needs: Needs, fact: Standing) -> None:
 
 
 def member(needs: Needs, fact: Standing) -> None:
-    """The membership and its union."""
+    """The membership and its union; of a transfer also the other half."""
     assert isinstance(fact.data, MemberJoined | MemberLeft)
     needs.memberships.add(fact.data.membership_id)
+    if fact.data.transfer_id is not None:
+        needs.halves.add(fact.data.membership_id)
     needs.unions.add(fact.data.union_id)
 
 
 def resource_of(subject: str, data: Event | None) -> UUID:
     """Whose ETag a correction compares: the membership that the fact is about, else the union, else what the stream is of."""
     found_id = getattr(data, "membership_id", None) or getattr(data, "union_id", None)
-    return found_id or UUID(subject.partition("/")[2])
+    return found_id or uuid_of(subject.partition("/")[2])

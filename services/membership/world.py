@@ -32,7 +32,7 @@ RESERVED_REASONS = frozenset({ENTERPRISE_CLOSED, LAST_UNIT_CLOSED, UNION_DISSOLV
 
 @dataclass(frozen=True, slots=True)
 class Dissolution:
-    """A union's end: the fact `rank` of its stream, last stated by `event_id` (None: recorded by this transaction)."""
+    """A union's end: the fact `rank` of its stream, last stated by `event_id`."""
 
     on: date
     rank: int

@@ -38,6 +38,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics.http import duration_routes, finding_routes, stream
     from services.metrics.http.coverage_routes import router
     from services.metrics.http.explaining import enterprises, routes
+    from services.metrics.http.stream_findings import StreamFindings
     from shared.http.pages import Cursors
     from shared.http.parked_routes import parked_router
     from shared.http.web import create_app
@@ -51,7 +52,11 @@ def api(settings: Settings) -> FastAPI:
         app.state.questions = Snapshots(app.state.pool, settings.clock, settings.partitions, lambda: app.state.hub.finality.reason)
         try:
             stopping = getattr(app.state, "stopping", None)
-            async with stream.running(settings, stopping) as app.state.hub, dashboard.running() as app.state.charts:
+            async with (
+                stream.running(settings, stopping) as app.state.hub,
+                StreamFindings(app.state.hub, app.state.questions) as app.state.stream_findings,
+                dashboard.running() as app.state.charts,
+            ):
                 yield
         finally:
             await broker.close()

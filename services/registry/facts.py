@@ -9,7 +9,7 @@ from services.registry.areas import rules as areas
 from services.registry.areas import store as area_store
 from services.registry.areas.area import RegisterArea
 from services.registry.areas.bodies import AreaBody
-from services.registry.enterprises import corrections, fields
+from services.registry.enterprises import corrections, fields, sizing
 from services.registry.enterprises import rules as enterprises
 from services.registry.enterprises.bodies import ClassificationBody, ClosureBody, EnterpriseBody, HeadcountBody, MoveBody
 from services.registry.enterprises.rules import Close, Move, Reclassify, RegisterEnterprise, ReportHeadcount
@@ -47,15 +47,16 @@ FACTS: list[FactKind[World]] = [
         drop=enterprises.drop,
         date=corrections.SETTLED_ON,
         fields={
-            "name": Field("name", name),
-            "credit_code": Field("credit_code", fields.credit_code),
-            "registration_number": Field("registration_number", fields.registration_number),
+            "name": Field("name", name, placeless=True),
+            "credit_code": Field("credit_code", fields.credit_code, placeless=True),
+            "registration_number": Field("registration_number", fields.registration_number, placeless=True),
             "park": PARK,
             "industry": INDUSTRY,
             "ownership": OWNERSHIP,
         },
         before=corrections.require_known,
         complete=corrections.complete_registration,
+        follow=sizing.follow,
         after=corrections.require_registration_last,
     ),
     FactKind(
@@ -65,7 +66,9 @@ FACTS: list[FactKind[World]] = [
         fields={"workers": Field("workers", fields.workers)},
         before=corrections.require_known,
         complete=corrections.complete_headcount,
+        follow=sizing.follow,
         after=corrections.require_whole,
+        warn=corrections.warn,
     ),
     FactKind(
         contract=EnterpriseMoved,
@@ -75,6 +78,7 @@ FACTS: list[FactKind[World]] = [
         before=corrections.require_known,
         complete=corrections.complete_move,
         after=corrections.require_whole,
+        warn=corrections.warn,
     ),
     FactKind(
         contract=EnterpriseReclassified,
@@ -83,7 +87,9 @@ FACTS: list[FactKind[World]] = [
         fields={"industry": INDUSTRY, "ownership": OWNERSHIP, "revenue": Field("revenue_fen", fields.revenue_fen)},
         before=corrections.require_known,
         complete=corrections.complete_classification,
+        follow=sizing.follow,
         after=corrections.require_whole,
+        warn=corrections.warn,
     ),
     FactKind(
         contract=EnterpriseClosed,
@@ -92,6 +98,7 @@ FACTS: list[FactKind[World]] = [
         fields={"reason": Field("reason", fields.reason_code)},
         before=corrections.require_known,
         after=corrections.require_whole,
+        warn=corrections.warn,
     ),
 ]
 

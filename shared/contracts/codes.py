@@ -174,6 +174,11 @@ VISIT_OUTCOMES = CodeList(
     source="the platform's own",
     refusal="NOT_ONE_OF",
 )
+SIZE_FOLLOWS = "size_follows"
+"""The registry decided a size class again, by a fact of an earlier day that became known later."""
+FOLLOWING = frozenset({SIZE_FOLLOWS})
+"""Reasons of corrections that change nothing of what was entered: who corrects the fact may name the event before them, too."""
+
 CORRECTING = CodeList(
     "correcting",
     Named("更正原因", "why a fact is corrected"),
@@ -194,6 +199,8 @@ CORRECTING = CodeList(
         "closure_corrected": Named("企业终止记录已更正", "the closure was corrected"),
         "earlier_end": Named("另有更早的结束", "it ended earlier"),
         "earlier_coverage": Named("补录了更早的覆盖", "an earlier coverage was entered"),
+        SIZE_FOLLOWS: Named("规模类型随更早的事实重新判定", "the size class follows an earlier fact"),
+        "earlier_transfer": Named("补录了更早的接转", "an earlier transfer was entered"),
     },
     source="the platform's own",
 )

@@ -97,13 +97,14 @@ class MemberLeft(Event, frozen=True, kw_only=True):
 class VisitMade(Event, frozen=True, kw_only=True):
     """An organiser visited the enterprise on `occurredon`. Subject `enterprise/<enterprise_id>`. Counts in no figure.
 
-    `outcome` is a code; None is not recorded.
+    `outcome` is a code; None is not recorded. `note_id` names a text kept by the source alone.
     """
 
     visit_id: UUID
     enterprise_id: UUID
     purpose: VisitPurpose
     outcome: str | None = None
+    note_id: UUID | None = None
 
 
 TYPES: dict[str, type[Event]] = {

@@ -135,8 +135,8 @@ def created_body(result: Result) -> dict[str, Any]:
         "sequence": result.sequence,
         "event_ids": [str(event_id) for event_id in result.event_ids],
     }
-    if result.warnings:
-        body["warnings"] = warnings(result.warnings)
+    if warned := result.warned:
+        body["warnings"] = warnings(warned)
     return body
 
 

@@ -17,7 +17,7 @@ from shared.http.answers import NEXT, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command, Text
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, harmless_key
 from shared.http.web import CallerOf
 from shared.process import db
 from shared.process.db import Connection
@@ -38,6 +38,7 @@ SourceName = Annotated[Text, Query(max_length=256, description=SOURCE, examples=
 TheSubject = Annotated[Text, Query(max_length=256, description=SUBJECT, examples=A_SUBJECT)]
 SubjectName = Annotated[Text | None, Query(max_length=256, description=f"Only this stream. {SUBJECT}", examples=A_SUBJECT)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
+RetryKey: TypeAlias = harmless_key("a repeat has the same events tried once more, which changes nothing that a try has not changed.")  # type: ignore[valid-type]
 After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
 
@@ -160,7 +161,7 @@ def parked_router(service: str, generation: Callable[[Connection], Awaitable[int
         return json_response({"items": [_event(one) for one in page], "next": following})
 
     @router.post("/retry", response_model=RetryAnswer, status_code=202)
-    async def retry_parked(request: Request, caller: CallerOf, body: Retry) -> Response:
+    async def retry_parked(request: Request, caller: CallerOf, body: Retry, _key: RetryKey = None) -> Response:
         """Have the events at which streams stand tried again, within about a second. `asked`: how many; forks and gaps cannot be tried.
 
         What becomes of one is told by the list: it is gone, or its `tried_at` is later than this answer's.

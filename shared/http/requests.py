@@ -22,16 +22,20 @@ from shared.problems.validation import path_of
 DEEPEST_JSON = 64
 """Objects and lists around a value, at most."""
 KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+KEY_HEADER = "Idempotency-Key"
+REPEATS = "x-repeats"
+"""In the schema of the header: `answered`, a repeat gets the first answer; `harmless`, it is done again, which changes nothing more."""
 
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
     Header(
-        alias="Idempotency-Key",
+        alias=KEY_HEADER,
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
         description="The same key with the same body is done once and answered with the first result (30 days).",
         examples=["2026-07-01/4711"],
+        json_schema_extra={REPEATS: "answered"},
     ),
 ]
 """The header that identifies a repeated command."""
@@ -44,6 +48,22 @@ IfMatch: TypeAlias = Annotated[
 """The header that makes a command conditional on the ETag that its caller has read (shared/problems/preconditions.py)."""
 
 
+def harmless_key(why: str) -> Any:
+    """The type of the header at a route whose repeat does no harm, with the reason for its document: the key is taken and not needed."""
+    return Annotated[
+        str | None,
+        Header(
+            alias=KEY_HEADER,
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description=f"Taken, but not needed: {why}",
+            examples=["2026-07-01/4711"],
+            json_schema_extra={REPEATS: "harmless"},
+        ),
+    ]
+
+
 def require_one_key(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """A request has one idempotency key at most, of the form that IdempotencyKey describes, also where none is used.
 
@@ -51,9 +71,9 @@ def require_one_key(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """
     given = [value for name, value in headers if name == b"idempotency-key"]
     if len(given) > 1:
-        raise BadRequest("IDEMPOTENCY_KEY_TWICE", field="Idempotency-Key")
+        raise BadRequest("IDEMPOTENCY_KEY_TWICE", field=KEY_HEADER)
     if given and not KEY.fullmatch(given[0]):
-        raise Unprocessable("BAD_IDEMPOTENCY_KEY", field="Idempotency-Key")
+        raise Unprocessable("BAD_IDEMPOTENCY_KEY", field=KEY_HEADER)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -97,12 +117,15 @@ class _JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route whose body is read by `values_of`."""
+    """A route whose body is read by `values_of`, and which ignores no idempotency key: one that declares no such header refuses it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        refuses_key = "POST" in (self.methods or ()) and all(one.alias != KEY_HEADER for one in self.dependant.header_params)
 
         async def handle_json(request: Request) -> Response:
+            if refuses_key and KEY_HEADER in request.headers:
+                raise BadRequest("IDEMPOTENCY_KEY_NOT_TAKEN", field=KEY_HEADER)
             try:
                 return await handle(_JsonRequest(request.scope, request.receive))
             except HTTPException as error:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.problems.errors import Notice
 from shared.process.db import Connection
 
 HASHED = "hmac "
@@ -66,7 +67,7 @@ class Result:
     """What a command answered: the resource, its stream, the sequence of its last event, the events, and codes of warnings.
 
     `areas`: those for which it needed a grant, `*` every one; a repeat needs them, too. None: kept by a release up to 0.2, which did not
-    store them.
+    store them. `notices`: warnings with parameters; such releases do not read them.
     """
 
     id: str
@@ -75,6 +76,12 @@ class Result:
     event_ids: list[UUID]
     warnings: list[str] = field(default_factory=list)
     areas: list[str] | None = None
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def warned(self) -> list[str | Notice]:
+        """Every warning."""
+        return [*self.warnings, *self.notices]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Actor:
 class Draft:
     """An event to append to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
 
-    `partition` is given only for an event that does not go where its key hashes to.
+    `partition` is given only for an event that does not go where its key hashes to. `event_id` None: `append` gives one.
     """
 
     subject: str
@@ -60,6 +60,7 @@ class Draft:
     occurred_on: date
     cause_id: UUID | None = None
     partition: int | None = None
+    event_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
     """
     if not drafts:
         return []
-    ids = [uuid7() for _ in drafts]
+    ids = [draft.event_id or uuid7() for draft in drafts]
     data = [contracts.plain(draft.data) for draft in drafts]
     for draft, values in zip(drafts, data, strict=True):
         if len(msgspec.json.encode(values)) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:

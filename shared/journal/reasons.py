@@ -6,11 +6,12 @@ A note's text is in a table of the service that can be deleted. Events hold no f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from shared.contracts.ids import uuid7
+from shared.problems.errors import Unprocessable
 
 if TYPE_CHECKING:
     from shared.process.db import Connection
@@ -28,6 +29,21 @@ class Reason:
 def reason_of(code: str, note: str | None = None) -> Reason:
     """A reason as the caller gives it. Whether the code is one is checked with the command (`shared.writing.carry_out`)."""
     return Reason(code) if note is None else Reason(code, uuid7(), note)
+
+
+def reason_with(code: str | None, note: str | None, field: str) -> Reason | None:
+    """The reason of a command that may have none. Raises FIELD_REQUIRED (422) of `field` if there is a note without a code."""
+    if code is None:
+        if note is not None:
+            raise Unprocessable("FIELD_REQUIRED", field=field)
+        return None
+    return reason_of(code, note)
+
+
+def noted_in(command: object) -> list[Reason]:
+    """The reasons of a command that have a note, whatever its fields are called."""
+    found = [getattr(command, item.name) for item in fields(command)] if is_dataclass(command) else []
+    return [one for one in found if isinstance(one, Reason) and one.note_id is not None]
 
 
 async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:

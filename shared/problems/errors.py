@@ -24,6 +24,14 @@ RETRY_AFTER = {
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning beside a success whose message has parameters; one without is its code alone."""
+
+    code: str
+    params: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldError:
     """One error. `field` = the dotted path in the body, or the parameter's name; `row` = the line of a file or batch, from 1."""
 
@@ -166,6 +174,10 @@ class Unavailable(Problem):
     status = 503
 
 
+AREAS = {"*": ("全部区域(*)", "every area (*)"), "?": ("所指对象所在的区域", "the area in which the named resource lies")}
+"""{area of a refusal that is no code: in Chinese and in English}"""
+
+
 class _Params(dict[str, str]):
     """Fills placeholders without a value with nothing, so that a message never fails."""
 
@@ -186,17 +198,21 @@ def messages(code: str, params: Mapping[str, Any]) -> tuple[str, str]:
     if "expected" in shown:
         chinese["expected"] = shown["expected"].replace(" or ", "、").replace(", ", "、")
     chinese.update((name.removesuffix("_zh"), value) for name, value in shown.items() if name.endswith("_zh"))
+    if code == "AREA_NOT_GRANTED":
+        shown.setdefault("area", "")
+        chinese["area"], shown["area"] = AREAS.get(shown["area"], (f"区域 {shown['area']}", f"the area {shown['area']}"))
     for name in ("latest", "what", "where"):
         if name in shown:
             chinese[name] = IN_CHINESE.get(shown[name], shown[name])
     return entry.message_zh.format_map(chinese), entry.message_en.format_map(shown)
 
 
-def warnings(codes: Iterable[str]) -> list[dict[str, str]]:
+def warnings(notices: Iterable[str | Notice]) -> list[dict[str, str]]:
     """The `warnings` of a 201 response."""
     answer = []
-    for code in codes:
-        zh, en = messages(code, {})
+    for notice in notices:
+        code, params = (notice, {}) if isinstance(notice, str) else (notice.code, notice.params)
+        zh, en = messages(code, params)
         answer.append({"code": code, "message_zh": zh, "message_en": en})
     return answer
 

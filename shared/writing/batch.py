@@ -200,8 +200,8 @@ def write(results: Iterable[tuple[int, LineResult]], language: str = "zh") -> by
             "sequence": result.sequence,
             "event_ids": result.event_ids,
         }
-        if result.warnings:
-            answer["warnings"] = warnings(result.warnings)
+        if warned := result.warned:
+            answer["warnings"] = warnings(warned)
         answers.append(answer)
     return msgspec.json.Encoder().encode_lines(answers)
 

@@ -18,9 +18,9 @@ from shared.http.auth import ROOT, Areas
 from shared.journal import journal
 from shared.journal.idempotency import Result
 from shared.journal.journal import Actor, Appended, Draft
-from shared.journal.reasons import Reason, put_notes
+from shared.journal.reasons import Reason, noted_in, put_notes
 from shared.problems.days import require_day
-from shared.problems.errors import Problem, Unprocessable
+from shared.problems.errors import Notice, Problem, Unprocessable
 from shared.process.db import Connection
 from shared.writing import granting, listing, standing
 from shared.writing.commands import Line, Outcome
@@ -78,9 +78,7 @@ class CarryingOut(Generic[W, N]):
                 evolve(table, world, fact)
             facts += decision.facts
             decided.append((decision, sorted(access.asked)))
-            reason = getattr(line.command, "reason", None)
-            if isinstance(reason, Reason) and reason.note_id:
-                reasons.append(reason)
+            reasons += noted_in(line.command)
         if table.prepare is not None:
             await table.prepare(conn, context, world)
         appended = await record(conn, table, world, locked, facts, self.actor)
@@ -227,7 +225,7 @@ def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today:
         granting.require_before(table, world, target, command, access)
         table.corrections.permit(world, target, command, access)
         decision = correct(table, world, command, today)
-        granting.require_after(table, world, target, decision.facts, access)
+        granting.require_after(table, world, target, command, decision.facts, access)
     else:
         decision = _decide_command(table, world, command, access, today)
     for fact in decision.facts:
@@ -256,7 +254,9 @@ def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[O
         subject = decision.subject or own[0].subject
         sequence = max(place.sequence for place in own if place.subject == subject)
         answer_id = str(own[0].event_id) if decision.id is None else decision.id
-        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], list(decision.warnings), areas))
+        plain = [warned for warned in decision.warnings if isinstance(warned, str)]
+        notices = [warned for warned in decision.warnings if isinstance(warned, Notice)]
+        answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], plain, areas, notices))
     return answers
 
 
@@ -273,7 +273,9 @@ async def record(
     new = {fact.subject for fact in facts} - locked
     if new and any(head.sequence for head in (await journal.lock(conn, new)).values()):
         raise ConcurrentChange("another command began the same stream")
-    appended = await journal.append(conn, [Draft(fact.subject, fact.data, fact.on, fact.cause_id) for fact in facts], actor)
+    appended = await journal.append(
+        conn, [Draft(fact.subject, fact.data, fact.on, fact.cause_id, event_id=fact.event_id) for fact in facts], actor
+    )
     events: dict[tuple[str, int], UUID] = {}
     for fact, place in zip(facts, appended, strict=True):
         if not isinstance(fact.data, EventWithdrawn):

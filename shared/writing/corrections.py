@@ -17,7 +17,7 @@ from msgspec import structs
 from shared.contracts import Event
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.problems.days import require_day
-from shared.problems.errors import Conflict, NotFound, Problem, Unprocessable
+from shared.problems.errors import Conflict, NotFound, Notice, Problem, Unprocessable
 from shared.problems.validation import shown_name
 from shared.writing import fields
 from shared.writing.facts import Correct, Decision, Fact, History, Standing, Withdraw, World
@@ -46,7 +46,7 @@ def unknown_event(corrects: UUID) -> Unprocessable:
 
 
 def already_corrected(latest: UUID | None) -> Conflict:
-    """The event named was corrected; `latest` is the one to name instead, None if it has no id yet (an earlier line of the batch)."""
+    """The event named was corrected; `latest` is the one to name instead, None if it is not known."""
     return Conflict("ALREADY_CORRECTED", field="corrects", params={"latest": str(latest or "")})
 
 
@@ -59,7 +59,7 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
     target = target_of(world, command)
     if not target.type:
         raise unknown_event(command.corrects)
-    if target.event_id != command.corrects:
+    if target.event_id is None or command.corrects not in {target.event_id, *target.also}:
         raise already_corrected(target.event_id)
     if target.data is None:
         raise Conflict("FACT_WITHDRAWN", field="corrects", params={"event": str(command.corrects)})
@@ -69,7 +69,7 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
     kind.before(world, target, command)
     changed = None if command.data is None else _changed(table, kind, world, target, command.data, today)
     data = FactCorrected(
-        corrects=command.corrects,
+        corrects=target.event_id,
         fact=target.type,
         rank=target.rank,
         reason=command.reason.code,
@@ -83,7 +83,7 @@ def correct(table: Table[W, Any], world: W, command: Correct, today: date) -> De
     for one in followed:
         trial.apply(trial, one)
     kind.after(trial, target, command)
-    return Decision([fact, *followed])
+    return Decision([fact, *followed], warnings=kind.warn(trial, target, command))
 
 
 def _changed(table: Table[W, Any], kind: FactKind[W], world: W, target: Standing, data: Mapping[str, Any], today: date) -> Standing:
@@ -158,14 +158,14 @@ def withdraw(table: Table[W, Any], world: W, command: Withdraw, today: date) -> 
     data = EventWithdrawn(first=command.first, last=command.last, reason=command.reason.code, note_id=command.reason.note_id)
     readable = [standing for standing in named if standing.data is not None]
     try:
-        followed = _trial(table, world, Fact(command.subject, data, today), readable, command)
+        followed, warnings = _trial(table, world, Fact(command.subject, data, today), readable, command)
     except Problem as problem:
         error = problem.errors[0]
         if error.field in OWN_FIELDS:
             raise
         # The row refuses a field of a correction; here the withdrawal as a whole is refused.
         raise type(problem)(problem.code, field="from", params=error.params) from None
-    return Decision([Fact(command.subject, data, today, private=readable), *followed], subject=command.subject)
+    return Decision([Fact(command.subject, data, today, private=readable), *followed], subject=command.subject, warnings=warnings)
 
 
 def _require_in_force(history: History, standing: Standing) -> None:
@@ -175,8 +175,8 @@ def _require_in_force(history: History, standing: Standing) -> None:
         raise Conflict("ALREADY_CORRECTED", field="from", params={"latest": str(standing.event_id or "")})
 
 
-def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], command: Withdraw) -> list[Fact]:
-    """What follows, on a world of its own: the last fact is dropped first, and what follows from it before the next."""
+def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], command: Withdraw) -> tuple[list[Fact], list[str | Notice]]:
+    """What follows, and the warnings, on a world of its own: the last fact is dropped first, and what follows from it before the next."""
     trial = world.after([fact])
     followed: list[Fact] = []
     kinds = [(standing, kind) for standing in facts if (kind := table.kind_named(standing.type)) is not None]
@@ -188,4 +188,4 @@ def _trial(table: Table[W, Any], world: W, fact: Fact, facts: list[Standing], co
             followed.append(one)
     for standing, kind in kinds:
         kind.after(trial, standing, command)
-    return followed
+    return followed, [warned for standing, kind in kinds for warned in kind.warn(trial, standing, command)]

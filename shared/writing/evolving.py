@@ -30,7 +30,7 @@ def evolve(table: Table[W, Any], world: W, fact: Fact) -> int:
     elif isinstance(data, EventWithdrawn):
         _withdraw(table, world, fact, data)
     else:
-        standing = Standing(subject, sequence, type_of(data), fact.on, data, None)
+        standing = Standing(subject, sequence, type_of(data), fact.on, data, fact.event_id, fact.event_id)
         if table.whole_streams:
             world.histories[subject] = (world.histories.get(subject) or History(subject, sequence - 1)).with_event(standing)
         table.kind_of(data).put(world, standing, fact.private)
@@ -49,10 +49,11 @@ def _correct(table: Table[W, Any], world: W, fact: Fact, data: FactCorrected) ->
     if kind is None:
         raise TypeError(f"{data.fact} is no fact of {table.service}")
     held = Standing(fact.subject, data.rank, data.fact, data.withdrawn.occurred_on, typed(data.fact, data.withdrawn.data), data.corrects)
-    now = replace(held, data=None, event_id=None, corrected=True)
+    history = world.histories.get(fact.subject)
+    before = (history.facts.get(data.rank) if history is not None else None) or held
+    now = replace(held, data=None, event_id=fact.event_id, corrected=True, also=before.named_by(data.reason))
     if data.replacement is not None:
         now = replace(now, on=data.replacement.occurred_on, data=typed(data.fact, data.replacement.data))
-    history = world.histories.get(fact.subject)
     if history is not None:
         known = data.rank in history.facts
         world.histories[fact.subject] = history.with_event(now if known or table.whole_streams else None)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 from shared.contracts import Event, plain
+from shared.contracts.codes import FOLLOWING
+from shared.contracts.ids import uuid7
 from shared.contracts.streams import Placed
 from shared.journal.reasons import Reason
-from shared.problems.errors import Conflict
+from shared.problems.errors import Conflict, Notice
 
 E = TypeVar("E", bound=Event)
 
@@ -20,8 +22,8 @@ E = TypeVar("E", bound=Event)
 class Fact:
     """A fact to record on the stream `subject`; its business date is `on`.
 
-    `cause_id` is the event of another service that caused it. `private` is what the state needs and the event must not carry, such as a
-    person.
+    `cause_id` is the event that caused it. `private` is what the state needs and the event must not carry, such as a person. `event_id` is
+    that of its event, so that a later fact of the same transaction can name it.
     """
 
     subject: str
@@ -29,14 +31,16 @@ class Fact:
     on: date
     cause_id: UUID | None = None
     private: Any = None
+    event_id: UUID = field(default_factory=uuid7, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Fact number `rank` of a stream as it holds now. `data` None: withdrawn, or not readable.
 
-    `event_id` is the last event that states it (the original, a correction or a withdrawal), None while this transaction records it.
+    `event_id` is the last event that states it (the original, a correction or a withdrawal), None: it is not known.
     `first_id` is the original event. `corrected`: a correction or withdrawal named it. `content`: its data as the journal has it.
+    `also`: events that stated it before corrections that changed nothing of what was entered; a correction may name them, too.
     """
 
     subject: str
@@ -49,10 +53,15 @@ class Standing:
     corrected: bool = False
     readable: bool = True
     content: Mapping[str, Any] | None = None
+    also: frozenset[UUID] = frozenset()
 
     def order(self) -> tuple[date, int]:
         """(date, rank): of facts about the same attribute, the last in this order holds."""
         return self.on, self.rank
+
+    def named_by(self, reason: str) -> frozenset[UUID]:
+        """`also` after a correction with this reason."""
+        return self.also | {self.event_id} if reason in FOLLOWING and self.event_id else frozenset()
 
     def placed(self) -> Placed:
         """Date and content, as a correction carries them."""
@@ -142,12 +151,12 @@ class World:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome of a command. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
-    None: that of the first fact. `warnings` are codes of the catalogue."""
+    None: that of the first fact. `warnings` are codes of the catalogue, or notices where the message has parameters."""
 
     facts: list[Fact]
     id: str | None = None
     subject: str | None = None
-    warnings: Iterable[str] = ()
+    warnings: Collection[str | Notice] = ()
 
 
 @dataclass(frozen=True, slots=True)

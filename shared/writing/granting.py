@@ -7,6 +7,7 @@ Needed are the areas
 - where it was on the fact's business date: the fact's old date before, its new one after;
 - of every day on which it is elsewhere after the correction than before: there and here;
 - that the fact names (`AREA_FIELDS`), if they change, and those of its row (`FactKind.also`).
+A correction of nothing but fields that have no place (`Field.placeless`: names, registration codes) needs only the area where the resource is.
 What follows from a correction on other streams (coverage that ends with its union) needs no more than it does when it follows from a
 command. A withdrawal of events needs every area (shared/writing/carry_out.py).
 """
@@ -63,10 +64,20 @@ def named(data: Event | None) -> dict[str, str | None]:
     return {name: getattr(data, name) for name in AREA_FIELDS if hasattr(data, name)}
 
 
+def of_the_present(table: Table[Any, Any], target: Standing, command: Correct) -> bool:
+    """Whether a correction changes only fields that have no place, so that nothing of any day becomes another."""
+    kind = table.kind_named(target.type)
+    fields = [kind.fields.get(name) if kind is not None else None for name in command.data or {}]
+    return bool(fields) and all(field is not None and field.placeless for field in fields)
+
+
 def require_before(table: Table[W, Any], world: W, target: Standing, command: Correct, access: Access) -> None:
     """For what is withdrawn, and for the areas that the correction names. Raises AREA_NOT_GRANTED (403)."""
     if access.areas.everything:
         access.everywhere("corrects")
+        return
+    if of_the_present(table, target, command):
+        access.area(_grants(world), now(table, world, target.subject), "corrects")
         return
     _require(access, world, _of_fact(table, world, target), "corrects")
     kind = table.kind_named(target.type)
@@ -76,9 +87,9 @@ def require_before(table: Table[W, Any], world: W, target: Standing, command: Co
             access.area(_grants(world), value, f"data.{name}")
 
 
-def require_after(table: Table[W, Any], world: W, target: Standing, facts: Sequence[Fact], access: Access) -> None:
+def require_after(table: Table[W, Any], world: W, target: Standing, command: Correct, facts: Sequence[Fact], access: Access) -> None:
     """For what holds after the correction, whose facts `facts` are; the first is the correction. Raises AREA_NOT_GRANTED (403)."""
-    if access.areas.everything:
+    if access.areas.everything or of_the_present(table, target, command):
         return
     correction = facts[0].data
     assert isinstance(correction, FactCorrected)

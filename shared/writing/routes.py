@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StringConstraints
@@ -24,7 +24,7 @@ from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
 from shared.http.openapi import adding, of_batches, of_commands, warnings_of
 from shared.http.openapi.problems import EXTRA
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute
+from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute, harmless_key
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Keys
@@ -263,6 +263,9 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
     )
 
 
+LookUpKey: TypeAlias = harmless_key("it only reads.")  # type: ignore[valid-type]
+
+
 class KeysBody(Body):
     """Idempotency keys of the caller."""
 
@@ -273,7 +276,7 @@ class KeysBody(Body):
 
 def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
     @router.post("/keys", response_model=KeysAnswer, tags=["batch"])
-    async def look_up_keys(request: Request, caller: CallerOf, body: KeysBody) -> Response:
+    async def look_up_keys(request: Request, caller: CallerOf, body: KeysBody, _key: LookUpKey = None) -> Response:
         """What the caller's idempotency keys answered, so that a later command can name what an earlier one made. Changes nothing.
 
         As with a repeat, the caller needs the grants that the command needed; without them a key is not known.
@@ -282,12 +285,12 @@ def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
         keys, context = await _keys_of(request), request.app.state.context
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
             found = await idempotency.results(conn, keys, caller.client, body.keys)
-            known = [(key, found[key]) for key in dict.fromkeys(body.keys) if key in found]
+            known = [(one, found[one]) for one in dict.fromkeys(body.keys) if one in found]
             work = carrying_out(table, context, caller.areas, actor_of(caller))
             refused = await work.repeats(conn, [result for _, result in known])
         items = [
-            {"key": key, "id": result.id, "subject": result.subject, "sequence": result.sequence, "event_ids": result.event_ids}
-            for (key, result), refusal in zip(known, refused, strict=True)
+            {"key": one, "id": result.id, "subject": result.subject, "sequence": result.sequence, "event_ids": result.event_ids}
+            for (one, result), refusal in zip(known, refused, strict=True)
             if refusal is None
         ]
         return json_response({"items": items})

@@ -184,7 +184,8 @@ def folded(subject: str, rows: Iterable[tuple[str, dict[str, Any], date, UUID]])
         data, readable = _read(type_name, content)
         if isinstance(data, FactCorrected):
             places[event_id] = data.rank
-            held = replace(facts[data.rank], data=None, event_id=event_id, corrected=True)
+            before = facts[data.rank]
+            held = replace(before, data=None, event_id=event_id, corrected=True, also=before.named_by(data.reason))
             if data.replacement is not None:
                 now, _ = _read(data.fact, data.replacement.data)
                 held = replace(held, on=data.replacement.occurred_on, data=now, content=data.replacement.data)

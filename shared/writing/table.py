@@ -18,6 +18,7 @@ from shared.http.auth import ROOT, Areas
 from shared.http.forms import Command as Body
 from shared.http.forms import Id, Note, Text, lists_of
 from shared.journal.reasons import Reason, reason_of
+from shared.problems.errors import Notice
 from shared.problems.preconditions import Expected, require_expected
 from shared.process.clock import Clock
 from shared.process.db import Connection
@@ -103,6 +104,11 @@ def nowhere(*_: Any) -> tuple[str | None, ...]:
     return ()
 
 
+def no_warnings(*_: Any) -> tuple[str | Notice, ...]:
+    """A hook that warns of nothing."""
+    return ()
+
+
 def no_facts(*_: Any) -> list[Fact]:
     """A hook from which nothing follows."""
     return []
@@ -110,10 +116,14 @@ def no_facts(*_: Any) -> list[Fact]:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a fact that a correction may change: its name in the fact, and its reader."""
+    """A field of a fact that a correction may change: its name in the fact, and its reader.
+
+    `placeless`: it says something of the resource as such, on no day and in no place, as a name does, and enters no figure.
+    """
 
     name: str
     read: Reader
+    placeless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +153,8 @@ class FactKind(Generic[W]):
     """Facts that follow, by the world after the correction or withdrawal; the fact is given as it held before."""
     after: Callable[[W, Standing, Revision], None] = nothing
     """Refuses a correction or withdrawal by the world after it and what follows."""
+    warn: Callable[[W, Standing, Revision], Collection[str | Notice]] = no_warnings
+    """Warnings of a correction or withdrawal, by the world after it; the fact is given as it held before."""
     also: Callable[[W, Standing], Collection[str | None]] = nowhere
     """Areas of other resources that the fact is about, besides that of its stream: a correction needs their grant, too. None: every area."""
 

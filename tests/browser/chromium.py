@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.patience import PATIENCE
 
 WITHOUT = "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk)"
 
@@ -26,6 +28,7 @@ def chromium() -> str:
 @pytest_asyncio.fixture(name="chrome", scope="session", loop_scope="session")
 async def one_chromium() -> AsyncIterator[Browser]:
     path = chromium()
+    expect.set_options(timeout=1000 * PATIENCE)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [])
         yield browser

@@ -27,6 +27,7 @@ from shared.relaying.relay import Relay
 from shared.relaying.republish import republish
 from tests.chaos.file_broker import FileBroker
 from tests.dummy_service.reading import SOURCE, write_effects
+from tests.patience import PATIENCE
 
 PARTITIONS = 2
 DUMMY = ["dummy.v1"]
@@ -34,7 +35,6 @@ REGISTRY = ["parkunion.registry.v1"]
 BOTH = [*REGISTRY, "parkunion.membership.v1"]
 KEYS = Keys(b"chaos")
 ACTOR = journal.Actor("tester", "api")
-PATIENCE = 30.0
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 SOURCES = {registry.SOURCE: BOTH[0], membership.SOURCE: BOTH[1]}
 

@@ -29,6 +29,7 @@ from tests.chaos.processes import DUMMY, PARTITIONS, SOURCES
 from tests.conftest import Database, NewDatabase
 from tests.dummy_service.reading import effects, fact, messages
 from tests.histories import history, interleaved, refused
+from tests.patience import PATIENCE
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()
@@ -62,7 +63,7 @@ class Environment:
 
 def exit_code_of(process: ForkServerProcess, what: str) -> int:
     """Wait until the process ends; its exit code."""
-    process.join(4 * processes.PATIENCE)
+    process.join(4 * PATIENCE)
     if process.exitcode is None:
         process.kill()
     assert process.exitcode is not None, f"{what} does not end"
@@ -71,7 +72,7 @@ def exit_code_of(process: ForkServerProcess, what: str) -> int:
 
 def is_stopped(process: ForkServerProcess) -> bool:
     """Wait until the process ends (False) or is stopped by SIGSTOP (True)."""
-    deadline = time.monotonic() + 4 * processes.PATIENCE
+    deadline = time.monotonic() + 4 * PATIENCE
     while process.exitcode is None and time.monotonic() < deadline:
         try:
             if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:

@@ -17,6 +17,7 @@ from shared.process.db import Connection, Pool
 from shared.reading.reader import Reader
 from shared.sequencing.parked_reasons import DomainError
 from shared.sequencing.records import ShardBatch
+from tests.patience import PATIENCE
 
 SOURCE = "/services/dummy"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,7 +82,7 @@ async def held_kinds(pool: Pool) -> dict[tuple[str, int], str]:
     return {(row["subject"], row["sequence"]): row["kind"] for row in await pool.fetch("SELECT * FROM held")}
 
 
-async def until(condition: Callable[[], Awaitable[Any]], timeout: float = 20.0) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], timeout: float = PATIENCE) -> Any:
     """Poll until the condition is truthy, and return its value."""
     deadline = time.monotonic() + timeout
     while not (answer := await condition()):
@@ -106,7 +107,7 @@ async def running(*readers: Any) -> AsyncIterator[None]:
                 task.result()
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
 
 
 async def drained(pool: Pool, broker: Broker, topics: list[str]) -> bool:

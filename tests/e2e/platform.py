@@ -25,7 +25,10 @@ from deploy.local.folder import ROOT
 from deploy.local.stack import Stack
 from deploy.local.status import status_of
 from deploy.local.supervising.processes import PARTITIONS
+from tests.patience import PATIENCE
 
+LONGEST_PAUSE = 0.25
+"""Seconds between two questions at most."""
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
 
@@ -52,12 +55,13 @@ def run_in_process(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(words, code if isinstance(code, int) else 1, output.getvalue(), errors.getvalue())
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Poll until true; fails naming `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
+def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Poll until true, ever more seldom, since a question may cost more than what is waited for; fails naming `what` after `seconds`."""
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.2 * pause, LONGEST_PAUSE)
 
 
 def rows_of_the_sample(path: Path, every: int) -> Path:

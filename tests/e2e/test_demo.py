@@ -22,6 +22,7 @@ from deploy.local.folder import ROOT, folder_of
 from deploy.local.stack import Stack
 from tests.e2e.platform import SAMPLE, Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
+from tests.patience import PATIENCE
 
 TOTALS = {"2021-12-31": (3783, 3777, 2342, 252414, 74890), "2018-12-31": (1826, 1747, 1038, 127119, 34418)}
 EVENTS = 1584 + 3783 + 3783 + 2348 * 2 + 74890
@@ -177,7 +178,7 @@ def test_its_pages_say_whose_data_it_is_and_an_interrupt_leaves_nothing_running_
     assert len(children) > 6
     done.run.send_signal(signal.SIGINT)
     assert done.run.wait(60) == 0
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive
     assert not done.platform.data.exists()
 
@@ -195,7 +196,7 @@ def test_an_interrupt_while_it_loads_leaves_nothing_running_and_no_folder() -> N
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=60)
     assert run.returncode == 130
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert not alive
     folder = re.search(r"folder: (\S+)", told)
     assert folder is not None

@@ -18,6 +18,7 @@ from shared.process.pause import beside
 from shared.service.roles import cleaner_of
 from tests.conftest import Database, NewDatabase
 from tests.integration.client import settings_of
+from tests.patience import PATIENCE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 TABLES = """
@@ -58,7 +59,7 @@ async def turned(made: Database, by: str) -> None:
 
 async def gone(made: Database, statement: str) -> None:
     conn = await asyncpg.connect(made.owner_dsn)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await conn.fetchval(statement):
             await asyncio.sleep(0.05)
     await conn.close()

@@ -113,7 +113,7 @@ class Deployment:
 
     def readiness(self, service: str) -> dict[str, Any]:
         """`/readyz` of the API that was started last."""
-        answer: dict[str, Any] = httpx.get(self.addresses[service][-1] + "/readyz", timeout=10, trust_env=False).json()
+        answer: dict[str, Any] = httpx.get(self.addresses[service][-1] + "/readyz", timeout=PATIENCE, trust_env=False).json()
         return answer
 
     def closed_day(self) -> date | None:
@@ -200,7 +200,7 @@ class Load:
 
     def _live(self, chance: random.Random, client: int) -> None:
         try:
-            with httpx.Client(headers={"Authorization": f"Bearer {self._token}"}, timeout=10, trust_env=False) as web:
+            with httpx.Client(headers={"Authorization": f"Bearer {self._token}"}, timeout=PATIENCE, trust_env=False) as web:
                 number = 0
                 while not self._stop.is_set():
                     number += 1
@@ -283,7 +283,7 @@ class Load:
         while not self._stop.is_set():
             url = chance.choice(self._deployment.addresses["metrics"])
             try:
-                answer = httpx.get(url + "/v1/coverage", params={"by": "district"}, headers=headers, timeout=10, trust_env=False)
+                answer = httpx.get(url + "/v1/coverage", params={"by": "district"}, headers=headers, timeout=PATIENCE, trust_env=False)
             except httpx.TransportError:
                 continue
             if answer.status_code != 200 or not answer.json()["rows"]:

@@ -26,6 +26,7 @@ from tests.conftest import Database, NewDatabase
 from tests.integration.metrics.server import server_of
 from tests.integration.metrics.service import Metrics
 from tests.migrations.kept import SECRET, SERVICES, Issuer, environment_of, knows_days, of, program_of, records, restore, unpack
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.invariant("I8")
 
@@ -168,9 +169,12 @@ def test_the_old_registry_takes_commands_on_the_new_schema(kept: Path, registry:
     with subprocess.Popen(program, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as old:
         try:
             with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {issuer.token()}"}, trust_env=False
+                base_url=f"http://127.0.0.1:{port}",
+                headers={"Authorization": f"Bearer {issuer.token()}"},
+                timeout=PATIENCE,
+                trust_env=False,
             ) as client:
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + PATIENCE
                 while True:
                     try:
                         client.get("/healthz").raise_for_status()

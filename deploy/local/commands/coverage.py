@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -112,7 +113,8 @@ def coverage(
     if form is Format.csv:
         print(asyncio.run(ask_csv(stack, path, params, lang)), end="")
     else:
-        _write(asyncio.run(ask_pages(stack, path, params, lang)), form)
+        names = asyncio.run(ask_names(stack, lang)) if form is Format.table and path != "/v1/coverage" else {}
+        _write(asyncio.run(ask_pages(stack, path, params, lang)), form, names)
 
 
 def require_day(option: str, day: str | None) -> None:
@@ -135,6 +137,12 @@ async def ask_pages(stack: Stack, path: str, params: dict[str, Any], lang: Lang)
         if path == "/v1/coverage":
             return await ask_coverage(apis, params)
         return await _all_pages(apis, path, params, {"Accept-Language": lang.value})
+
+
+async def ask_names(stack: Stack, lang: Lang) -> dict[str, str]:
+    """{measure: its name}, by its definition."""
+    found = await ask_one(stack, "/v1/definitions", {})
+    return {one["measure"]: one[f"name_{lang.value}"] for one in found["items"]}
 
 
 async def ask_one(stack: Stack, path: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -167,13 +175,13 @@ def write_json(answer: dict[str, Any]) -> None:
     print(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
 
 
-def _write(answer: dict[str, Any], form: Format) -> None:
+def _write(answer: dict[str, Any], form: Format, names: Mapping[str, str]) -> None:
     if form is Format.json:
         write_json(answer)
         return
     console = result_console()
     rows = answer.get("events") or answer.get("items") or []
-    console.print(coverage_table(answer, width=console.width) if "rows" in answer else list_table(answer, rows))
+    console.print(coverage_table(answer, width=console.width) if "rows" in answer else list_table(answer, rows, names))
 
 
 async def ask_csv(stack: Stack, path: str, params: dict[str, Any], lang: Lang) -> str:

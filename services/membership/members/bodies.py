@@ -7,11 +7,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.membership.members.rules import Join, Leave, Transfer
+from services.membership.members.rules import Join, Leave
+from services.membership.members.transfers import Transfer
 from shared.contracts.codes import LEAVING
 from shared.http.forms import Command as Form
 from shared.http.forms import Day, Id, Listed, Note, Text
-from shared.journal.reasons import reason_of
+from shared.journal.reasons import reason_of, reason_with
 
 
 class DocumentBody(Form):
@@ -43,10 +44,11 @@ class MemberBody(Form):
     left_reason: Annotated[Text, Listed(LEAVING)] | None = Field(
         None, description="Why the person left, as a code of docs/codes.md; with `left_on`.", examples=["resigned"]
     )
+    note: Note | None = Field(None, description="A text about the leaving, with `left_reason`; stays with the service.", examples=[None])
 
     def command(self) -> Join:
         """The command."""
-        reason = reason_of(self.left_reason) if self.left_reason is not None else None
+        reason = reason_with(self.left_reason, self.note, "left_reason")
         document = self.document
         return Join(self.union_id, self.enterprise_id, document.kind, document.number, self.joined_on, self.left_on, reason)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 import asyncpg
 import structlog
@@ -15,7 +16,7 @@ import structlog
 from services.membership.members.documents import Documents, Sealed, Undecipherable, UnknownKey, written_before
 from shared.process import db
 from shared.process.db import Connection
-from shared.process.pause import pause
+from shared.process.pause import repeat
 
 BATCH = 500
 OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, asyncpg.UniqueViolationError)
@@ -37,16 +38,9 @@ log = structlog.get_logger(__name__)
 
 async def keep_numbering(dsn: str, documents: Documents, stop: asyncio.Event) -> None:
     """Until `stop`, through outages of the database."""
-    while not stop.is_set():
-        try:
-            conn = await db.connect(dsn, application_name="membership.numbering", settings=db.BY_KEY)
-            try:
-                await number_all(conn, documents)
-            finally:
-                conn.terminate()
-        except OUTAGES as error:
-            log.warning("numbering.waits", reason=type(error).__name__)
-        await pause(stop, LOOK_EVERY)
+    connect = partial(db.connect, dsn, application_name="membership.numbering", settings=db.BY_KEY)
+    step = partial(number_all, documents=documents)
+    await repeat(step, connect, stop, name="numbering", every=LOOK_EVERY, longest=LOOK_EVERY, outages=OUTAGES)
 
 
 async def number_all(conn: Connection, documents: Documents) -> int:

@@ -34,6 +34,12 @@ BY_HASH = """
 SELECT p.hash_version, p.hash, p.no FROM unnest($1::smallint[], $2::bytea[]) AS w(hash_version, hash)
 JOIN persons AS p ON p.hash = w.hash AND p.hash_version = w.hash_version
 """
+ROWS_OF = """
+SELECT p.no, ARRAY(SELECT o.no FROM persons AS o WHERE o.number_hash = p.number_hash AND o.no <> p.no ORDER BY copy) AS others
+FROM persons AS p WHERE p.no = ANY($1::bigint[]) ORDER BY p.no
+"""
+BY_NUMBER = "SELECT no FROM persons WHERE number_hash = ANY($1::bytea[]) ORDER BY number_hash, copy"
+DOCUMENTS = "SELECT id, document_kind, document, key_version FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no"
 DOCUMENT = """
 SELECT p.id, p.document_kind, p.document, p.key_version FROM persons AS p JOIN memberships AS m ON m.person_no = p.no WHERE m.id = $1
 """
@@ -90,6 +96,22 @@ async def by_hash(conn: Connection, hashes: Sequence[tuple[int, bytes]]) -> dict
         return {}
     rows = await conn.fetch(BY_HASH, [version for version, _ in hashes], [digest for _, digest in hashes])
     return {(row["hash_version"], row["hash"]): row["no"] for row in rows}
+
+
+async def rows_of(conn: Connection, persons: Collection[int]) -> list[list[int]]:
+    """Each of these persons' rows that exist, in order, with the other rows of the same number behind it."""
+    return [[row["no"], *row["others"]] for row in await conn.fetch(ROWS_OF, list(persons))] if persons else []
+
+
+async def by_number(conn: Connection, hashes: Collection[bytes]) -> list[int]:
+    """The persons whose number has one of these hashes."""
+    return [row["no"] for row in await conn.fetch(BY_NUMBER, list(hashes))]
+
+
+async def documents(conn: Connection, persons: Collection[int]) -> list[tuple[UUID, str, Sealed]]:
+    """(person's id, document kind, sealed number) of these persons' rows that exist, in order."""
+    rows = await conn.fetch(DOCUMENTS, list(persons))
+    return [(row["id"], row["document_kind"], Sealed(row["document"], row["key_version"])) for row in rows]
 
 
 async def document_of(conn: Connection, membership_id: UUID) -> tuple[UUID, str, Sealed] | None:

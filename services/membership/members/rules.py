@@ -7,7 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from services.membership.unions import coverage
-from services.membership.world import TRANSFER, Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
+from services.membership.world import Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.directory.known import EnterpriseId
@@ -42,16 +42,6 @@ class Leave:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A member goes to another union or enterprise (会籍接转): where the labour relation is, there the membership is."""
-
-    membership_id: UUID
-    on: date
-    union_id: UUID
-    enterprise_id: UUID
-
-
 def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> list[Fact]:
     """A person joins at an enterprise that the union covers that day; a past membership is its beginning and its end at once.
 
@@ -67,45 +57,21 @@ def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> 
     joined = MemberJoined(membership_id=membership_id, enterprise_id=command.enterprise_id, union_id=command.union_id)
     facts = [Fact(subject, joined, command.joined_on, private=person)]
     if command.left_on is not None and command.left_reason is not None:
-        left = MemberLeft(
+        past = MemberLeft(
             membership_id=membership_id,
             enterprise_id=command.enterprise_id,
             union_id=command.union_id,
             reason=command.left_reason.code,
+            note_id=command.left_reason.note_id,
         )
-        facts.append(Fact(subject, left, command.left_on))
+        facts.append(Fact(subject, past, command.left_on))
     return facts
 
 
 def leave(world: World, command: Leave) -> list[Fact]:
     """The member leaves. Raises UNKNOWN_MEMBER (404), ALREADY_LEFT (409), BEFORE_JOINING (422)."""
-    _require_still_member(world, command.membership_id, command.on)
-    return [_left(world, command.membership_id, command.on, command.reason.code, command.reason.note_id)]
-
-
-def transfer(world: World, command: Transfer, membership_id: UUID, transfer_id: UUID) -> list[Fact]:
-    """The member leaves here and joins there on the same day: two facts, one `transfer_id`.
-
-    Raises what `leave` and `join` raise, and SAME_MEMBERSHIP (422).
-    """
-    member = world.membership(command.membership_id)
-    _require_still_member(world, member.id, command.on)
-    if (member.enterprise_id, member.union_id) == (command.enterprise_id, command.union_id):
-        raise Unprocessable("SAME_MEMBERSHIP", field="union_id")
-    world.enterprise(command.enterprise_id)
-    require_covered(world, command.union_id, command.enterprise_id, command.on, "on")
-    require_member_nowhere(world, member.person, command.enterprise_id, command.on, None, "on", but_for=member.id)
-    joined = MemberJoined(
-        membership_id=membership_id,
-        enterprise_id=command.enterprise_id,
-        union_id=command.union_id,
-        reason=TRANSFER,
-        transfer_id=transfer_id,
-    )
-    return [
-        _left(world, member.id, command.on, TRANSFER, transfer_id=transfer_id),
-        Fact(enterprise_subject(command.enterprise_id), joined, command.on, private=member.person),
-    ]
+    require_still_member(world, command.membership_id, command.on)
+    return [left(world, command.membership_id, command.on, command.reason.code, command.reason.note_id)]
 
 
 def require_covered(world: World, union_id: UUID, enterprise_id: UUID, on: date, field: str) -> None:
@@ -132,15 +98,22 @@ def require_member_nowhere(
             )
 
 
-def _require_still_member(world: World, membership_id: UUID, on: date) -> None:
+def require_still_member(world: World, membership_id: UUID, on: date) -> None:
+    """Raises UNKNOWN_MEMBER (404), ALREADY_LEFT (409), BEFORE_JOINING (422)."""
     member = world.membership(membership_id)
     if member.left_on is not None:
         raise Conflict("ALREADY_LEFT", field="member_id", params={"on": member.left_on.isoformat()})
+    require_joined_by(member, on)
+
+
+def require_joined_by(member: Membership, on: date) -> None:
+    """Raises BEFORE_JOINING (422)."""
     if member.joined_on is not None and on < member.joined_on:
         raise Unprocessable("BEFORE_JOINING", field="on", params={"joined_on": member.joined_on.isoformat()})
 
 
-def _left(world: World, membership_id: UUID, on: date, reason: str, note_id: UUID | None = None, transfer_id: UUID | None = None) -> Fact:
+def left(world: World, membership_id: UUID, on: date, reason: str, note_id: UUID | None = None, transfer_id: UUID | None = None) -> Fact:
+    """The end of a membership."""
     member = world.membership(membership_id)
     data = MemberLeft(
         membership_id=member.id,
@@ -166,14 +139,6 @@ def decide_join(world: World, command: Join, today: date) -> Decision:
 def decide_leave(world: World, command: Leave, _today: date) -> Decision:
     """The membership ends."""
     return Decision(leave(world, command), str(command.membership_id))
-
-
-def decide_transfer(world: World, command: Transfer, _today: date) -> Decision:
-    """The answer is the new membership."""
-    membership_id = uuid7()
-    facts = transfer(world, command, membership_id, uuid7())
-    warnings = coverage.settled(world, command.enterprise_id, command.on)
-    return Decision(facts, str(membership_id), facts[1].subject, warnings)
 
 
 def put_joined(world: World, fact: Standing, person: PersonNo | None) -> None:

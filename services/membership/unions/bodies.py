@@ -14,7 +14,7 @@ from shared.contracts.codes import DISSOLVING
 from shared.contracts.membership import UnionKind
 from shared.http.forms import AreaCode, Day, Id, Listed, Name, Note, Text
 from shared.http.forms import Command as Form
-from shared.journal.reasons import reason_of
+from shared.journal.reasons import reason_of, reason_with
 
 
 class UnionBody(Form):
@@ -40,6 +40,7 @@ class UnionBody(Form):
     dissolved_reason: Annotated[Text, Listed(DISSOLVING)] | None = Field(
         None, description="Why it ended, as a code of docs/codes.md; with `dissolved_on`.", examples=[None]
     )
+    note: Note | None = Field(None, description="A text about its end, with `dissolved_reason`; stays with the service.", examples=[None])
 
     def command(self) -> Found:
         """The command."""
@@ -51,7 +52,7 @@ class UnionBody(Form):
             self.approved_on,
             tuple(self.enterprises),
             self.dissolved_on,
-            reason_of(self.dissolved_reason) if self.dissolved_reason is not None else None,
+            reason_with(self.dissolved_reason, self.note, "dissolved_reason"),
         )
 
 

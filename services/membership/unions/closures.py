@@ -25,7 +25,6 @@ from shared.contracts import plain, type_of
 from shared.contracts.membership import UnionDissolved
 from shared.contracts.streams import FactCorrected, Placed
 from shared.journal.reasons import Reason
-from shared.writing.corrections import already_corrected
 from shared.writing.facts import Fact
 
 CLOSURE_CORRECTED = Reason("closure_corrected")
@@ -116,12 +115,8 @@ def _end_of_union(world: World, union: Union, cause_id: UUID | None) -> list[Fac
 def corrected_dissolution(
     union: Union, end: Dissolution, on: date | None, ends_by: Reason, why: Reason, cause_id: UUID | None = None
 ) -> Fact:
-    """The correction of a union's end that followed from closures: another date and reason, or (`on` None) no end.
-
-    Raises ALREADY_CORRECTED (409) if this transaction records the end.
-    """
-    if end.event_id is None:
-        raise already_corrected(None)
+    """The correction of a union's end that followed from closures: another date and reason, or (`on` None) no end."""
+    assert end.event_id is not None
     before = UnionDissolved(union_id=union.id, reason=end.reason, note_id=end.note_id)
     after = UnionDissolved(union_id=union.id, reason=ends_by.code, note_id=ends_by.note_id)
     corrected = FactCorrected(

@@ -27,7 +27,6 @@ from shared.contracts.streams import FactCorrected, Placed
 from shared.directory.known import EnterpriseId
 from shared.journal.reasons import Reason
 from shared.problems.errors import Conflict, Unprocessable
-from shared.writing.corrections import already_corrected
 from shared.writing.facts import Correct, Fact, Revision, Standing
 
 FOLLOWED = frozenset({ENTERPRISE_CLOSED, UNION_DISSOLVED})
@@ -149,9 +148,8 @@ def _before_the_next(world: World, union: Union, command: Cover, facts: list[Fac
 
 
 def _never_began(start: CoverageFact) -> Fact:
-    """The correction of a beginning to nothing. Raises ALREADY_CORRECTED (409) if this transaction records it."""
-    if start.event_id is None:
-        raise already_corrected(None)
+    """The correction of a beginning to nothing."""
+    assert start.event_id is not None
     before = CoverageStarted(enterprise_id=start.enterprise_id, union_id=start.union_id, kind=start.kind)
     withdrawn = Placed(start.on, plain(before))
     data = FactCorrected(corrects=start.event_id, fact=type_of(before), rank=start.rank, reason=EARLIER_COVERAGE, withdrawn=withdrawn)
@@ -235,6 +233,7 @@ def put(world: World, fact: Standing, _private: object) -> None:
         started=isinstance(data, CoverageStarted),
         reason=reason,
         note_id=note_id,
+        event_id=fact.event_id,
     )
     facts = [other for other in world.coverage.get(new.enterprise_id, ()) if other.rank != new.rank]
     facts.append(new)
@@ -273,12 +272,8 @@ def follow_start(world: World, fact: Standing, command: Revision) -> list[Fact]:
 
 
 def corrected_end(end: CoverageFact, on: date | None, reason: Reason, *, ends_by: str | None = None, cause_id: UUID | None = None) -> Fact:
-    """The correction of an end of coverage: another date, or (`on` None) no end. `ends_by`: another reason of the end itself.
-
-    Raises ALREADY_CORRECTED (409) if this transaction records the end.
-    """
-    if end.event_id is None:
-        raise already_corrected(None)
+    """The correction of an end of coverage: another date, or (`on` None) no end. `ends_by`: another reason of the end itself."""
+    assert end.event_id is not None
     before = CoverageEnded(
         enterprise_id=end.enterprise_id, union_id=end.union_id, kind=end.kind, reason=end.reason or "", note_id=end.note_id
     )

@@ -167,7 +167,7 @@ def drop_founded(world: World, fact: Standing) -> None:
 def put_dissolved(world: World, fact: Standing, _private: object) -> None:
     """The union ends as given."""
     assert isinstance(fact.data, UnionDissolved)
-    _end(world, fact.data.union_id, Dissolution(fact.on, fact.rank, fact.data.reason, fact.data.note_id))
+    _end(world, fact.data.union_id, Dissolution(fact.on, fact.rank, fact.data.reason, fact.data.note_id, fact.event_id))
 
 
 def drop_dissolved(world: World, fact: Standing) -> None:

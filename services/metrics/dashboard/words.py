@@ -29,6 +29,7 @@ LOCALE = Path(__file__).parent / "locale"
 NONE = "—"
 SESSION_COOKIE = "parkunion_session"
 ARTICLE = re.compile(r", art\. ([\d, ]+)")
+CODE = re.compile(r"[a-z][a-z0-9_]*")
 DAY = 86400
 AGO = (("seconds", 120, 1), ("minutes", 2 * 3600, 60), ("hours", 2 * DAY, 3600))
 """(unit, seconds up to which it is used, seconds of one)"""
@@ -135,6 +136,10 @@ class Words:
         """The name of a measure."""
         found = DEFINITIONS[measure]
         return found.name_en if self.language == "en" else found.name_zh
+
+    def formula(self, formula: str) -> str:
+        """A formula with the names of its measures, each with its code behind it."""
+        return CODE.sub(lambda match: f"{self.name_of(match[0])} ({match[0]})" if match[0] in DEFINITIONS else match[0], formula)
 
     def source(self, source: str) -> str:
         """The source of a rule, translated."""

@@ -6,7 +6,6 @@ are few; whether a finding holds on the day is decided here, from the facts alon
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,7 +15,7 @@ from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_of
 from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
-from services.metrics.figures.questions import ALL, CoverageResult, Snapshot
+from services.metrics.figures.questions import ALL, CoverageResult, Row, Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.coverage import Cell
@@ -24,6 +23,8 @@ from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
 
 Counts = Mapping[str, int]
+Noticed = Mapping[tuple[str, Finding], tuple[int, int, int]]
+"""{(code of a row, finding that no measure tells): (enterprises, their members, their workers)}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +81,31 @@ def _on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Count
 
 
 async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, list[Found]]:
-    """{code of a row, ALL for the total: its findings} of an answer, in the order of `Finding`, without those of no enterprise."""
+    """{code of a row, ALL for the total: its findings} of an answer."""
     scope = Scope.of(snapshot.areas.at(answer.as_of, answer.known_at), answer.area, answer.by)
-    amounts: defaultdict[tuple[str, Finding], list[int]] = defaultdict(lambda: [0, 0, 0])
+    amounts = await noticed(snapshot, scope, answer.as_of, answer.known_at, grouped=answer.by is not None)
+    return {row.code: of_row(row, amounts) for row in (*answer.rows, answer.total)}
+
+
+async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
+    """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
+    amounts: dict[tuple[str, Finding], tuple[int, int, int]] = {}
     bits = Noted.MEMBERS_OVER_WORKERS | Noted.BEFORE_SETTLED
     async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks):
-        for facts in (await sets_of(snapshot, rows, answer.known_at)).values():
-            cell, counts, holds = _on(facts, answer.as_of, answer.known_at)
+        for facts in (await sets_of(snapshot, rows, known_at)).values():
+            cell, counts, holds = _on(facts, as_of, known_at)
             if cell is not None and scope.holds(cell):
-                codes = {ALL, scope.group_of(cell)} if answer.by else {ALL}
-                for code, finding in product(codes, holds):
-                    amounts[code, finding] = [
-                        a + b for a, b in zip(amounts[code, finding], (1, counts["members"], counts["workers"]), strict=True)
-                    ]
-    found = {}
-    for row in (*answer.rows, answer.total):
-        counts = row.measures
-        told = [_told(finding, counts, amounts.get((row.code, finding), ())) for finding in Finding]
-        found[row.code] = [one for one in told if one.count]
-    return found
+                codes = {ALL, scope.group_of(cell)} if grouped else {ALL}
+                for code, finding in product(codes, holds & NOTED.keys()):
+                    count, members, workers = amounts.get((code, finding), (0, 0, 0))
+                    amounts[code, finding] = (count + 1, members + counts["members"], workers + counts["workers"])
+    return amounts
+
+
+def of_row(row: Row, amounts: Noticed) -> list[Found]:
+    """The findings of one row, in the order of `Finding`, without those of no enterprise."""
+    told = [_told(finding, row.measures, amounts.get((row.code, finding), ())) for finding in Finding]
+    return [one for one in told if one.count]
 
 
 def _told(finding: Finding, counts: Counts, noted: Collection[int]) -> Found:

@@ -41,13 +41,15 @@ def page(snapshot: Snapshot, body: dict[str, Any]) -> Response:
 
 def coverage_body(snapshot: Snapshot, answer: CoverageResult, found: Mapping[str, Sequence[Found]], language: str) -> dict[str, Any]:
     """The fields of `CoverageAnswer`; `found`: the findings of each row by its code."""
-    rows = [
-        {**row_body(row), "findings": [{"code": one.finding, "count": one.count} for one in found[row.code]]}
-        for row in (*answer.rows, answer.total)
-    ]
+    rows = [{**row_body(row), "findings": row_findings(found[row.code])} for row in (*answer.rows, answer.total)]
     question = {"area": answer.area, "as_of": answer.as_of, "known_at": answer.known_at}
     findings = [finding_body(one, question, language) for one in found[answer.total.code]]
     return {**basis(snapshot, as_of=answer.as_of, known_at=answer.known_at), "rows": rows, "left_out": 0, "findings": findings}
+
+
+def row_findings(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The field `findings` of `RowAnswer`."""
+    return [{"code": one.finding, "count": one.count} for one in found]
 
 
 def finding_body(found: Found, question: Mapping[str, Any], language: str) -> dict[str, Any]:

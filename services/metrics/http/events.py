@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from services.metrics.figures.freshness import StaleReason
-from services.metrics.http.schemas import Basis, RowAnswer
+from services.metrics.http.schemas import Basis, FindingAnswer, RowAnswer
 from shared.http.openapi.examples import PREFIX, example_of
 
 VERSION = "1:12.7.0"
@@ -29,6 +29,19 @@ class CoverageEvent(Basis):
         description="Milliseconds since the oldest of the changes was recorded; null: unknown, or nothing changed.", examples=[92]
     )
     rows: list[RowAnswer] = Field(description="The rows, by code.")
+    findings: list[FindingAnswer] | None = Field(
+        description="What is odd about the data behind the total, as in the answer of GET /v1/coverage; null: not read yet, it follows. After "
+        "changes it is read again within about a second, and sent if it has become another."
+    )
+
+
+class FactsEvent(BaseModel):
+    """`facts`: there are new facts, whether figures changed or not. The id of the event is `version`."""
+
+    version: str = Field(description="The version of the figures: the generation, and the version of each shard.", examples=[VERSION])
+    newest: datetime | None = Field(
+        description="When the newest event that counts was recorded, UTC; null: none counts.", examples=["2026-06-30T01:30:00Z"]
+    )
 
 
 class AgeEvent(BaseModel):
@@ -50,12 +63,15 @@ class AgeEvent(BaseModel):
 
 
 class EndEvent(BaseModel):
-    """`end`: the stream ends and is not to be opened again with this token."""
+    """`end`: the stream is over, and why."""
 
-    reason: Literal["TOKEN_EXPIRED"] = Field(description="Why.", examples=["TOKEN_EXPIRED"])
+    reason: Literal["TOKEN_EXPIRED", "SIGNED_OUT", "AREA_NOT_GRANTED", "TOO_MANY_STREAMS"] = Field(
+        description="The token or session has ended, the caller's areas no longer hold the area, or another client needs the room.",
+        examples=["TOKEN_EXPIRED"],
+    )
 
 
-EVENTS: dict[str, type[BaseModel]] = {"coverage": CoverageEvent, "age": AgeEvent, "end": EndEvent}
+EVENTS: dict[str, type[BaseModel]] = {"coverage": CoverageEvent, "facts": FactsEvent, "age": AgeEvent, "end": EndEvent}
 
 
 def responses() -> dict[int | str, dict[str, Any]]:

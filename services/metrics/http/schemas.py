@@ -89,7 +89,7 @@ class RowAnswer(BaseModel):
     unit_founding_rate_ge25: RateAnswer
     worker_joining_rate_all: RateAnswer
     worker_joining_rate_unionised: RateAnswer
-    findings: list[RowFinding] = Field(description="What is odd about the data of the row; not in the live stream.")
+    findings: list[RowFinding] = Field(description="What is odd about the data of the row.")
 
 
 class Basis(BaseModel):
@@ -109,7 +109,7 @@ class Basis(BaseModel):
 
 
 class FindingAnswer(BaseModel):
-    """Something odd about the data behind the total. It changes no figure; the live stream does not say it."""
+    """Something odd about the data behind the total. It changes no figure."""
 
     code: Finding = Field(description="What it is.", examples=["MEMBERS_OVER_WORKERS"])
     count: int = Field(description="How many enterprises have it.", examples=[1])

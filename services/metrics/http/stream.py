@@ -8,21 +8,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from services.metrics.figures.questions import Snapshot
+from services.metrics.explaining.findings import of_row
+from services.metrics.figures.questions import Row, Snapshot
 from services.metrics.folding import feed
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.http import events
 from services.metrics.http.access import day_or_today, granted_snapshot, snapshots_of
-from services.metrics.http.bodies import row_body
+from services.metrics.http.bodies import finding_body, row_body, row_findings
 from services.metrics.http.schemas import Area, AsOf, Grouping
+from services.metrics.http.stream_findings import StreamFindings
 from services.metrics.live.hub import Hub
 from services.metrics.live.subscribers import StreamQuery, Subscriber, Update
 from services.metrics.settings import Settings
@@ -98,7 +101,7 @@ async def stream(
     else:
         subscriber.mark_groups(known, None)
     subscriber.mark_age()
-    return EventStream(hub, subscriber, caller)
+    return EventStream(hub, subscriber, caller, request.app.state.stream_findings)
 
 
 async def _changed_since(hub: Hub, snapshot: Snapshot, subscriber: Subscriber, sent: str, day: Any) -> set[str] | None:
@@ -160,11 +163,13 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, subscriber: Subscriber, caller: Caller) -> None:
+    def __init__(self, hub: Hub, subscriber: Subscriber, caller: Caller, findings: StreamFindings) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._hub = hub
         self._subscriber = subscriber
+        self._findings = findings
+        self._areas = caller.areas
         self._grant = StreamGrant(hub, caller, subscriber.channel.query.area)
         self._first = True
 
@@ -199,8 +204,13 @@ class EventStream(Response):
             return _event("end", {"reason": reason}, None)
         if update is None:
             return HEARTBEAT_EVENT
-        figures = self._coverage(update) if update.rows is not None or self._first else b""
+        shows = update.rows is not None or self._first
+        if shows and self._subscriber.channel.noticed is None:
+            await self._findings.first(self._subscriber.channel, self._areas)
+        figures = self._coverage(update) if shows else b""
         self._first = False
+        if shows or update.facts:
+            self._findings.look(self._subscriber.channel, self._areas)
         facts = _event("facts", {"version": self._hub.version, "newest": self._hub.newest}, self._hub.version) if update.facts else b""
         return figures + facts + (self._age() if update.send_age else b"") or HEARTBEAT_EVENT
 
@@ -223,10 +233,23 @@ class EventStream(Response):
                 "version": hub.version,
                 "newest": hub.newest,
                 "age_ms": age,
-                "rows": [row_body(row) for row in rows],
+                **self._rows(update.as_of, rows),
             }
             encoded[key] = _event("coverage", body, hub.version)
         return encoded[key]
+
+    def _rows(self, as_of: date, rows: Sequence[Row]) -> dict[str, Any]:
+        """`rows` and `findings`, as in the answer."""
+        channel = self._subscriber.channel
+        # Not read yet: the rows have the findings that their figures tell.
+        noticed = channel.noticed or {}
+        total = of_row(channel.view.total(), noticed)
+        question = {"area": channel.query.area, "as_of": as_of, "known_at": self._hub.today}
+        findings = [finding_body(one, question, channel.query.language) for one in total]
+        return {
+            "rows": [{**row_body(row), "findings": row_findings(of_row(row, noticed))} for row in rows],
+            "findings": None if channel.noticed is None else findings,
+        }
 
     def _age(self) -> bytes:
         freshness = self._hub.freshness

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from services.metrics.figures.questions import Row
+from services.metrics.figures.questions import ALL, Row
 from services.metrics.folding.measures import Vector
 from services.metrics.live.tables import CoverageTable, CoverageView
 
@@ -115,6 +115,14 @@ class Channel:
         self.subscribers = set[Subscriber]()
         self.encoded: dict[tuple[Any, ...], bytes] = {}
         """Encoded events of the present figures, shared by subscribers."""
+        self.noticed: Mapping[tuple[str, Any], tuple[int, int, int]] | None = None
+        """What findings need besides the figures (explaining/findings.py); None: not read yet."""
+        self.noticed_at = ""
+        """The version of the figures for which it was read."""
+        self.read_at = float("-inf")
+        """When it was last read, by the monotonic clock."""
+        self.awaits_findings = False
+        """Whether a subscriber has had figures without findings."""
 
     def _view(self, table: CoverageTable) -> CoverageView:
         return CoverageView(table, self.query.area, self.query.by, self.query.language)
@@ -137,6 +145,7 @@ class Channel:
     def regroup(self, table: CoverageTable) -> None:
         """Group the cells again after a change of the areas."""
         before, self.view = self.view, self._view(table)
+        self.noticed_at = ""
         if groups := self.view.differs_from(before):
             self._mark_groups(groups, None)
         for subscriber in self.subscribers:
@@ -145,9 +154,26 @@ class Channel:
     def reload(self, table: CoverageTable) -> None:
         """Show a newly loaded table."""
         self.view = self._view(table)
+        self.noticed_at = ""
         self.encoded.clear()
         for subscriber in self.subscribers:
             subscriber.mark_all()
+
+    def notice(self, noticed: Mapping[tuple[str, Any], tuple[int, int, int]], version: str) -> None:
+        """Take in what findings need, read for a version of the figures; rows whose findings have changed are sent.
+
+        The first reading is sent only to those who did not wait for it.
+        """
+        before = noticed if self.noticed is None else self.noticed
+        changed = {code for code, finding in noticed.keys() | before.keys() if noticed.get((code, finding)) != before.get((code, finding))}
+        self.noticed, self.noticed_at = noticed, version
+        if self.awaits_findings:
+            self.awaits_findings = False
+            self.encoded.clear()
+            for subscriber in self.subscribers:
+                subscriber.mark_all()
+        elif changed:
+            self._mark_groups(changed | {ALL}, None)
 
     def _mark_groups(self, groups: Collection[str], age: float | None) -> None:
         self.encoded.clear()

@@ -108,6 +108,10 @@ class CoverageView:
             rows.append(self._row(ALL))
         return rows
 
+    def total(self) -> Row:
+        """The row of everything."""
+        return self._row(ALL)
+
     def _row(self, code: str) -> Row:
         if code == ALL:
             name = self._tree.display_name(self.area) if self.area else label(ALL, ALL, self.language)

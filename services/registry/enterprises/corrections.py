@@ -10,8 +10,9 @@ from msgspec import structs
 
 from services.registry.enterprises import rules
 from services.registry.enterprises.enterprise import enterprise_of
+from services.registry.enterprises.sizing import sized
 from services.registry.world import World
-from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
+from shared.contracts.registry import EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import Correct, History, Revision, Standing
 
@@ -35,19 +36,17 @@ def complete_registration(world: World, standing: Standing, changes: Mapping[str
 
 
 def complete_move(world: World, standing: Standing, changes: Mapping[str, Any]) -> EnterpriseMoved:
-    """With the district of its park. Raises UNKNOWN_PARK, NOT_A_PARK, SAME_PARK (422)."""
+    """With the district of its park. Raises UNKNOWN_PARK, NOT_A_PARK (422)."""
     data = standing.data
     assert isinstance(data, EnterpriseMoved)
-    data = _in_park(world, data, changes)
-    rules.require_elsewhere(_others(world, standing), data.park, standing.order(), "data.park")
-    return data
+    return _in_park(world, data, changes)
 
 
 def complete_headcount(world: World, standing: Standing, _: Mapping[str, Any]) -> HeadcountReported:
     """With its size class."""
     data = standing.data
     assert isinstance(data, HeadcountReported)
-    return rules.sized(_others(world, standing), data, standing.order())
+    return sized(_others(world, standing), data, standing.order())
 
 
 def complete_classification(world: World, standing: Standing, _: Mapping[str, Any]) -> EnterpriseReclassified:
@@ -56,7 +55,7 @@ def complete_classification(world: World, standing: Standing, _: Mapping[str, An
     assert isinstance(data, EnterpriseReclassified)
     if data.industry is None and data.ownership is None and data.revenue_fen is None:
         raise Unprocessable("NOTHING_TO_CHANGE", field="data")
-    return rules.sized(_others(world, standing), data, standing.order())
+    return sized(_others(world, standing), data, standing.order())
 
 
 def _in_park(world: World, data: Placing, changes: Mapping[str, Any]) -> Placing:
@@ -74,7 +73,7 @@ def _others(world: World, standing: Standing) -> History:
 def require_whole(world: World, standing: Standing, revision: Revision) -> None:
     """What every command requires must hold after a correction, too. A registration that is corrected to nothing takes everything with it.
 
-    Raises CLOSED_BEFORE_SETTLING, MOVED_BEFORE_SETTLING, AFTER_CLOSURE (422).
+    Raises CLOSED_BEFORE_SETTLING, MOVED_BEFORE_SETTLING (422).
     """
     if not isinstance(revision, Correct):
         return
@@ -88,8 +87,15 @@ def require_whole(world: World, standing: Standing, revision: Revision) -> None:
         rules.require_not_closed_before_settling(enterprise.settled_on, enterprise.closed_on, field)
     for moved, _ in history.holding(EnterpriseMoved):
         rules.require_settled(enterprise, moved.on, field)
-    if fact.data is not None and not isinstance(fact.data, EnterpriseRegistered | EnterpriseClosed):
-        rules.require_open(enterprise, fact.on, field)
+
+
+def warn(world: World, standing: Standing, _revision: Revision) -> list[str]:
+    """What is odd about the fact as it then stands, as of one that is entered."""
+    fact = world.history(standing.subject).facts[standing.rank]
+    enterprise = world.enterprises.get(UUID(standing.subject.partition("/")[2]))
+    if enterprise is None or fact.data is None or isinstance(fact.data, EnterpriseRegistered):
+        return []
+    return rules.unusual(enterprise, _others(world, fact), fact.data, fact.order())
 
 
 def require_registration_last(world: World, standing: Standing, revision: Revision) -> None:

@@ -83,16 +83,13 @@ EFFECTS: Mapping[type[Event | None], Callable[[Enterprise, date, Any], None]] = 
 """What each kind of fact changes; the others change nothing."""
 
 
-def enterprise_of(history: History, before: tuple[date, int] | None = None) -> Enterprise | None:
-    """The enterprise of a stream, by the facts before the place (date, rank) or by all; None if no registration holds.
-
-    Before it settled, an enterprise is what its registration says.
-    """
+def begun(history: History) -> Enterprise | None:
+    """The enterprise before any of its facts took effect: what its registration says; None if no registration holds."""
     registered = history.holding(EnterpriseRegistered)
     if not registered:
         return None
     settled, data = registered[-1]
-    enterprise = Enterprise(
+    return Enterprise(
         data.enterprise_id,
         data.name,
         data.credit_code,
@@ -103,6 +100,16 @@ def enterprise_of(history: History, before: tuple[date, int] | None = None) -> E
         settled.on,
         registration_number=data.registration_number,
     )
+
+
+def enterprise_of(history: History, before: tuple[date, int] | None = None) -> Enterprise | None:
+    """The enterprise of a stream, by the facts before the place (date, rank) or by all; None if no registration holds.
+
+    Before it settled, an enterprise is what its registration says.
+    """
+    enterprise = begun(history)
+    if enterprise is None:
+        return None
     for fact in sorted(history.facts.values(), key=Standing.order):
         if before is not None and fact.order() >= before:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -111,7 +112,9 @@ def one(history: History, sight: Sight) -> dict[str, Any] | None:
 
 
 def _placements(history: History) -> list[dict[str, Any]]:
+    """Where it was, by date; a move to the park in which it is already changes nothing."""
     settled = [(fact, data.park, data.district) for fact, data in history.holding(EnterpriseRegistered)]
     moved = [(fact, data.park, data.district) for fact, data in history.holding(EnterpriseMoved)]
     in_order = sorted([*settled, *moved], key=lambda entry: entry[0].order())
-    return [{"park": park, "district": district, "from": fact.on} for fact, park, district in in_order]
+    stays = [next(same) for _, same in groupby(in_order, key=lambda entry: entry[1:])]
+    return [{"park": park, "district": district, "from": fact.on} for fact, park, district in stays]

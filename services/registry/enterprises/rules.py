@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 from uuid import UUID
-
-from msgspec import structs
 
 from services.registry.enterprises import credit_code as credit_codes
 from services.registry.enterprises import registration_number as registration_numbers
 from services.registry.enterprises.enterprise import Enterprise, enterprise_of, enterprise_subject
-from services.registry.enterprises.size import SIZE_RULE, size_class
+from services.registry.enterprises.sizing import SIZED, after_entry, sized
 from services.registry.naming import name_key
 from services.registry.world import World
+from shared.contracts import Event
 from shared.contracts.registry import EnterpriseClosed, EnterpriseMoved, EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.journal.reasons import Reason
 from shared.problems.days import require_day
@@ -107,9 +106,9 @@ def register(world: World, command: RegisterEnterprise, today: date) -> Decision
 
 
 def report(world: World, command: ReportHeadcount, today: date) -> Decision:
-    """A headcount, with the size class of its day. Raises DATE_OUT_OF_RANGE, AFTER_CLOSURE (422)."""
+    """A headcount, with the size class of its day. Raises DATE_OUT_OF_RANGE (422)."""
     require_day(command.on, today, "on")
-    require_open(world.enterprise(command.enterprise_id), command.on, "on")
+    world.enterprise(command.enterprise_id)
     history = world.history(enterprise_subject(command.enterprise_id))
     data = sized(history, HeadcountReported(workers=command.workers), (command.on, history.sequence + 1))
     return _changed(world, command, data)
@@ -118,25 +117,22 @@ def report(world: World, command: ReportHeadcount, today: date) -> Decision:
 def move(world: World, command: Move, today: date) -> Decision:
     """The enterprise goes to another park.
 
-    Raises DATE_OUT_OF_RANGE, UNKNOWN_PARK, NOT_A_PARK, SAME_PARK, MOVED_BEFORE_SETTLING, AFTER_CLOSURE (422).
+    Raises DATE_OUT_OF_RANGE, UNKNOWN_PARK, NOT_A_PARK, MOVED_BEFORE_SETTLING (422).
     """
     require_day(command.on, today, "on")
     enterprise = world.enterprise(command.enterprise_id)
     park = world.park(command.park)
-    require_open(enterprise, command.on, "on")
     require_settled(enterprise, command.on, "on")
-    history = world.history(enterprise_subject(command.enterprise_id))
-    require_elsewhere(history, park.code, (command.on, history.sequence + 1), "park")
     return _changed(world, command, EnterpriseMoved(park=park.code, district=park.parent or ""))
 
 
 def reclassify(world: World, command: Reclassify, today: date) -> Decision:
     """Industry, ownership or revenue change; the size class is decided anew.
 
-    Raises NOTHING_TO_CHANGE, DATE_OUT_OF_RANGE, AFTER_CLOSURE (422).
+    Raises NOTHING_TO_CHANGE, DATE_OUT_OF_RANGE (422).
     """
     require_day(command.on, today, "on")
-    require_open(world.enterprise(command.enterprise_id), command.on, "on")
+    world.enterprise(command.enterprise_id)
     if command.industry is None and command.ownership is None and command.revenue_fen is None:
         raise Unprocessable("NOTHING_TO_CHANGE", field="industry")
     history = world.history(enterprise_subject(command.enterprise_id))
@@ -157,26 +153,12 @@ def close(world: World, command: Close, today: date) -> Decision:
 def _changed(
     world: World, command: Change, data: EnterpriseMoved | EnterpriseClosed | HeadcountReported | EnterpriseReclassified
 ) -> Decision:
+    """The fact, with the corrections of later facts that follow from it."""
     enterprise = world.enterprise(command.enterprise_id)
     fact = Fact(enterprise_subject(enterprise.id), data, command.on)
-    warnings = warnings_of(enterprise, world.history(fact.subject), fact)
-    return Decision([fact], id=str(enterprise.id), warnings=warnings)
-
-
-Sized = TypeVar("Sized", HeadcountReported, EnterpriseReclassified)
-
-
-def sized(history: History, data: Sized, place: tuple[date, int]) -> Sized:
-    """The fact with its size class, decided with the headcount, industry and revenue that held at the place (date, rank)."""
-    known = enterprise_of(history, before=place)
-    assert known is not None, "only an enterprise that is registered is classified"
-    industry, workers, revenue_fen = known.industry, known.workers, known.revenue_fen
-    if isinstance(data, HeadcountReported):
-        workers = data.workers
-    else:
-        industry, revenue_fen = data.industry or industry, revenue_fen if data.revenue_fen is None else data.revenue_fen
-    size = size_class(industry, workers, revenue_fen)
-    return structs.replace(data, size=size, size_rule=SIZE_RULE if size else None)
+    history = world.history(fact.subject)
+    followed = after_entry(history, fact) if isinstance(data, SIZED) else []
+    return Decision([fact, *followed], id=str(enterprise.id), warnings=warnings_of(enterprise, history, fact))
 
 
 def require_free_codes(world: World, credit_code: str | None, number: str | None, enterprise_id: UUID, path: str = "") -> None:
@@ -193,12 +175,6 @@ def wrong_checks(credit_code: str | None, number: str | None) -> list[str]:
     return [*found, "WRONG_CHECK_DIGIT"] if number is not None and not registration_numbers.checks(number) else found
 
 
-def require_open(enterprise: Enterprise, on: date, field: str) -> None:
-    """No fact is dated after the closure. Raises AFTER_CLOSURE (422)."""
-    if enterprise.closed_on is not None and on > enterprise.closed_on:
-        raise Unprocessable("AFTER_CLOSURE", field=field, params={"closed_on": enterprise.closed_on.isoformat()})
-
-
 def require_settled(enterprise: Enterprise, on: date, field: str) -> None:
     """No move before the settling. Raises MOVED_BEFORE_SETTLING (422)."""
     if on < enterprise.settled_on:
@@ -211,13 +187,6 @@ def require_not_closed_before_settling(settled_on: date, closed_on: date, field:
         raise Unprocessable("CLOSED_BEFORE_SETTLING", field=field, params={"settled_on": settled_on.isoformat()})
 
 
-def require_elsewhere(history: History, park: str, place: tuple[date, int], field: str) -> None:
-    """A move goes to another park than the one before it. Raises SAME_PARK (422)."""
-    before = enterprise_of(history, before=place)
-    if before is not None and before.park == park:
-        raise Unprocessable("SAME_PARK", field=field, params={"park": park})
-
-
 def warnings_of_name(world: World, name: str, park: str, enterprise_id: UUID) -> list[str]:
     """PROBABLE_DUPLICATE if the park has another enterprise whose name is written almost the same."""
     others = world.namesakes.get((park, name_key(name)), frozenset()) - {enterprise_id}
@@ -225,15 +194,27 @@ def warnings_of_name(world: World, name: str, park: str, enterprise_id: UUID) ->
 
 
 def warnings_of(enterprise: Enterprise, history: History, fact: Fact) -> list[str]:
-    """Of a fact that is recorded although it is unusual.
+    """Of a new fact that is recorded although it is unusual; `history` is the stream before it. As `unusual`."""
+    return unusual(enterprise, history, fact.data, (fact.on, history.sequence + 1))
 
-    BEFORE_SETTLED: it is dated before the enterprise settled, and counts from then on. FACTS_AFTER_CLOSURE: there are facts of days after
-    this closure, which no longer count.
+
+def unusual(enterprise: Enterprise, others: History, data: Event, place: tuple[date, int]) -> list[str]:
+    """Why a fact at the place (date, rank) is odd beside the other facts; the facts may have been entered in another order, so it is kept.
+
+    BEFORE_SETTLED: it is dated before the enterprise settled, and counts from then on. AFTER_CLOSURE: it is dated after the closure, and
+    does not count. FACTS_AFTER_CLOSURE: there are facts of days after this closure, which no longer count. SAME_PARK: the enterprise is in
+    that park by then already, so the move changes nothing unless an earlier move away becomes known.
     """
-    if isinstance(fact.data, EnterpriseClosed):
-        later = any(standing.data is not None and standing.on > fact.on for standing in history.facts.values())
+    on = place[0]
+    if isinstance(data, EnterpriseClosed):
+        later = any(standing.data is not None and standing.on > on for standing in others.facts.values())
         return ["FACTS_AFTER_CLOSURE"] if later else []
-    return ["BEFORE_SETTLED"] if fact.on < enterprise.settled_on else []
+    found = ["BEFORE_SETTLED"] if on < enterprise.settled_on else []
+    if enterprise.closed_on is not None and on > enterprise.closed_on:
+        found.append("AFTER_CLOSURE")
+    if isinstance(data, EnterpriseMoved) and (before := enterprise_of(others, before=place)) and before.park == data.park:
+        found.append("SAME_PARK")
+    return found
 
 
 def put(world: World, standing: Standing, _: object = None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
+from shared.http.requests import REPEATS
 from shared.problems.catalogue import BATCHES, CODES, COMMANDS, FIELDS, REQUESTS, SECTIONS, SHARED_FACTS, Entry
 from shared.problems.errors import MEDIA_TYPE, Problem
 
@@ -41,6 +42,8 @@ ANY = tuple(code for code, entry in REQUESTS.items() if code not in OF_SOME and 
 SECURED = (*(code for code, entry in REQUESTS.items() if entry.status in (401, 403)), *FIELDS)
 """Of routes with a token. Fields: also a route without parameters refuses one that it does not know."""
 WITH_KEY = ("IDEMPOTENCY_KEY_REUSED",)
+WITHOUT_KEY = ("IDEMPOTENCY_KEY_NOT_TAKEN",)
+"""Of a POST that declares no idempotency key (shared/http/requests.py)."""
 CHANGING = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "OUTCOME_UNKNOWN")
 """Of every route that may change something, whether it uses a key or not."""
 HEADERS_OF_STATUS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After", "Idempotency-Key")}
@@ -117,14 +120,17 @@ def example_of(code: str, status: int) -> dict[str, Any]:
 def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable[tuple[str, Any]]) -> set[tuple[str, int]]:
     found = {**_usual(ANY)}
     names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    answered = any(parameter["schema"].get(REPEATS) == "answered" for parameter in operation.get("parameters", ()))
     if operation.get("security"):
         found |= _usual(SECURED)
         if method != "get":
             found |= _usual(["NOT_OUR_PAGE"])
     if method != "get":
         found |= _usual(CHANGING)
-    if "idempotency-key" in names:
+    if answered:
         found |= _usual(WITH_KEY)
+    elif method == "post" and "idempotency-key" not in names:
+        found |= _usual(WITHOUT_KEY)
     if "after" in names:
         found |= _usual(["BAD_CURSOR"])
     if "requestBody" in operation:

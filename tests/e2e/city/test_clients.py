@@ -18,6 +18,7 @@ import pytest
 from shared.contracts.services import SERVICES
 from tests.e2e.city.conftest import City
 from tests.e2e.platform import Platform
+from tests.patience import PATIENCE
 
 GENERATOR = Path(sys.executable).with_name("openapi-python-client")
 CONFIG = "post_hooks: []\ncontent_type_overrides:\n  application/x-ndjson: application/octet-stream\n"
@@ -42,7 +43,7 @@ class Api(NamedTuple):
 def generate(platform: Platform, service: str, folder: Path) -> None:
     """The package `<service>_client` in the folder. Whatever the generator does not understand is a warning, and fails."""
     document, config = folder / f"{service}.json", folder / "config.yml"
-    document.write_text(httpx.get(f"{platform.url(service)}/openapi.json", trust_env=False).text, "utf-8")
+    document.write_text(httpx.get(f"{platform.url(service)}/openapi.json", timeout=PATIENCE, trust_env=False).text, "utf-8")
     config.write_text(CONFIG, "utf-8")
     words: list[str | Path] = [
         "generate",

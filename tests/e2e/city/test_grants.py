@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.city.conftest import City
 from tests.e2e.platform import parkunion
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.invariant("I6")
 
@@ -95,9 +96,9 @@ def test_their_own_district_stays_open_to_them(city: City, stranger: str) -> Non
 def test_without_a_token_every_route_says_401(city: City) -> None:
     for service in ("registry", "membership", "metrics"):
         url = city.platform.url(service)
-        document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
+        document = httpx.get(f"{url}/openapi.json", timeout=PATIENCE, trust_env=False).json()
         for path in document["paths"]:
             if path.startswith("/v1/"):
                 place = path.replace("{code}", "C1").replace("{enterprise_id}", city.enterprise).replace("{id}", city.enterprise)
                 for method in document["paths"][path]:
-                    assert httpx.request(method, url + place, trust_env=False).status_code == 401, (method, path)
+                    assert httpx.request(method, url + place, timeout=PATIENCE, trust_env=False).status_code == 401, (method, path)

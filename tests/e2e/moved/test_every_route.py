@@ -16,6 +16,7 @@ from services.metrics.figures.findings import Finding
 from tests.e2e.moved import routes
 from tests.e2e.moved.routes import Route, Values
 from tests.e2e.platform import Platform, parkunion, until
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.invariant("I6")]
 
@@ -128,7 +129,9 @@ def _routes(platform: Platform) -> list[Route]:
     found = {
         str(route): route
         for service in SERVICES
-        for route in routes.documented(service, httpx.get(platform.url(service) + "/openapi.json", trust_env=False).json())
+        for route in routes.documented(
+            service, httpx.get(platform.url(service) + "/openapi.json", timeout=PATIENCE, trust_env=False).json()
+        )
     }
     found |= {str(route): route for route in routes.of_the_dashboard()}
     assert len(found) > 40

@@ -16,6 +16,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from deploy.local.child import StartError, wait_for
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ async def test_a_failing_statement_puts_no_value_of_it_into_the_log(postgres: Po
     with pytest.raises(asyncpg.UniqueViolationError):
         await connection.execute("INSERT INTO persons VALUES ('11010519491231002X')")
     await connection.close()
-    assert wait_for(lambda: "duplicate key" in postgres.log.read_text(), 5)
+    assert wait_for(lambda: "duplicate key" in postgres.log.read_text(), PATIENCE)
     assert "11010519491231002X" not in postgres.log.read_text()
 
 
@@ -99,7 +100,7 @@ def test_postgres_killed_and_started_again_has_what_it_acknowledged(postgres: Po
     port, pid = postgres.port, postgres.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert wait_for(lambda: postgres.pid is None, 5)
+    assert wait_for(lambda: postgres.pid is None, PATIENCE)
     postgres.start()
     assert postgres.execute("SELECT n FROM facts").strip() == "42"
     assert postgres.port == port
@@ -135,7 +136,7 @@ async def test_kafka_killed_and_started_again_has_what_it_acknowledged(kafka: Ka
     pid = kafka.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert wait_for(lambda: kafka.pid is None, 5)
+    assert wait_for(lambda: kafka.pid is None, PATIENCE)
     kafka.start()
     consumer = AIOKafkaConsumer("trial.v1", bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest")
     await consumer.start()

@@ -27,6 +27,7 @@ from deploy.local.folder import ROOT, Folder
 from deploy.local.servers.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion, client_key
 from deploy.local.stack import Stack, ask, load
 from deploy.local.supervising.supervisor import Supervisor
+from tests.patience import PATIENCE
 
 RUN = """
 import asyncio, sys
@@ -70,7 +71,7 @@ async def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
     return found
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"

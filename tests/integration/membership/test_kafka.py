@@ -27,9 +27,10 @@ from shared.process.clock import utc_now
 from tests.conftest import NewDatabase, NewTopics
 from tests.integration.client import settings_of
 from tests.integration.membership.service import DOCUMENT, Membership
+from tests.patience import PATIENCE
 
 PARTITIONS = 4
-DEADLINE = 20.0
+DEADLINE = PATIENCE
 
 
 class Town:

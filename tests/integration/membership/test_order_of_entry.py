@@ -127,6 +127,18 @@ async def test_in_whatever_order_facts_are_entered_the_figures_are_the_same(memb
 
 
 @pytest.mark.parametrize("turned", [False, True])
+async def test_lines_of_one_batch_may_come_in_any_order(membership: Membership, turned: bool) -> None:
+    case = await case_of(membership)
+    named = {"union_id": str(case.union), "enterprise_id": str(case.other), "started": True}
+    bodies = [{**named, "on": "2021-09-01"}, {**named, "on": "2021-03-01", "ended_on": "2021-09-01"}]
+    outcomes = await membership.batch([("coverage", None, body) for body in (bodies[::-1] if turned else bodies)])
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+    figures = await case.figures()
+    covered = [contribution is not None and contribution[1]["covered_units"] for contribution in figures[1]]
+    assert covered == [day >= date(2021, 3, 1) for day in DAYS]
+
+
+@pytest.mark.parametrize("turned", [False, True])
 async def test_what_overlaps_is_refused_in_every_order_and_changes_nothing(membership: Membership, turned: bool) -> None:
     case = await case_of(membership)
     pairs = [

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.membership.app import api
+from services.membership.facts import TABLE
 from services.membership.settings import Settings
 from shared.contracts.ids import uuid7
 from tests.integration.client import Client, settings_of
@@ -55,6 +56,48 @@ async def test_a_visit_is_a_fact_of_the_enterprise_and_is_listed(client: Client,
             "sequence": 1,
         }
     ]
+
+
+async def test_every_command_with_a_code_takes_a_note_that_stays_here(client: Client, membership: Membership) -> None:
+    """Also where the code is optional; the event holds the note's id alone."""
+    for command in TABLE.commands:
+        lists = command.lists.keys() - {"kind"}
+        assert not lists or "note" in command.body.model_fields, command.op
+    enterprise, text = await membership.enterprise(), "负责人出差,下周再去"
+    union = {"kind": "joint_union", "seat_area": "P1", "approved_on": "2021-01-01", "enterprises": [str(enterprise)]}
+    _, lasting = await client.post("/v1/unions", union)
+    member = {
+        "union_id": lasting["id"],
+        "enterprise_id": str(enterprise),
+        "document": {"kind": "sample", "number": "1"},
+        "joined_on": "2021-02-01",
+    }
+    bodies: list[tuple[str, dict[str, Any], str, str]] = [
+        ("/v1/visits", visit(enterprise), "visit-made", "outcome"),
+        ("/v1/members", {**member, "left_on": "2022-01-01", "left_reason": "resigned"}, "member-left", "left_reason"),
+        ("/v1/unions", {**union, "dissolved_on": "2022-01-01", "dissolved_reason": "merged"}, "union-dissolved", "dissolved_reason"),
+    ]
+    for path, body, kind, reason in bodies:
+        status, made = await client.post(path, {**body, "note": text})
+        assert status == 201, made
+        row = await membership.pool.fetchrow(
+            "SELECT data, text FROM journal JOIN notes ON note_id = (data->>'note_id')::uuid WHERE event_id = ANY($1::uuid[]) AND type LIKE $2",
+            *(made["event_ids"], f"%.{kind}.v1"),
+        )
+        assert row is not None
+        assert (row["text"], text in str(row["data"])) == (text, False)
+        for note, code, field in (("11010519491231002X", "HOLDS_RESIDENT_NUMBER", "note"), (text, "FIELD_REQUIRED", reason)):
+            wrong = {**body, "note": note}
+            if code == "FIELD_REQUIRED":
+                wrong = {
+                    name: value
+                    for name, value in wrong.items()
+                    if name not in ("left_on", "left_reason", "dissolved_on", "dissolved_reason")
+                }
+                if path == "/v1/visits":
+                    continue
+            status, refused = await client.post(path, wrong)
+            assert (status, refused["errors"][0]["code"], refused["errors"][0]["field"]) == (422, code, field)
 
 
 async def test_a_list_has_pages(client: Client, membership: Membership) -> None:

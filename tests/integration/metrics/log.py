@@ -22,9 +22,10 @@ from shared.process import db
 from tests.conftest import Database
 from tests.integration.client import settings_of
 from tests.integration.metrics.service import CLOCK
+from tests.patience import PATIENCE
 
 PARTITIONS = 3
-DEADLINE = 30
+DEADLINE = PATIENCE
 
 
 @dataclass

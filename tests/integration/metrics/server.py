@@ -25,9 +25,15 @@ from shared.process.web_server import web_server
 from tests.conformance import Document, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
-from tests.integration.metrics.service import Metrics
+from tests.integration.metrics.service import CURRENT, Metrics
+from tests.patience import PATIENCE
 
 KEY = ECKey.generate_key("P-256", auto_kid=True)
+READ_TO_THE_END = f"""
+INSERT INTO shards (generation, shard, current_at) SELECT id, 0, {CURRENT} FROM generations WHERE status = 'serving'
+ON CONFLICT (generation, shard) DO NOTHING;
+UPDATE shards SET current_at = {CURRENT}
+"""
 
 
 @dataclass
@@ -47,7 +53,7 @@ class MetricsServer:
 
     def client(self, *areas: str, **claims: Any) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self.token(*areas, **claims)}", "Accept-Language": "en"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, event_hooks={"response": [hook(self.document)]})
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, event_hooks={"response": [hook(self.document)]})
 
 
 async def _keys() -> dict[str, Any]:
@@ -56,20 +62,21 @@ async def _keys() -> dict[str, Any]:
 
 @asynccontextmanager
 async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool = True, **changes: Any) -> AsyncIterator[MetricsServer]:
-    """A running server. With `fresh`, `current_at` of its shards is renewed twice a second, as the reader of a quiet log does.
-    Without `own_tokens` it takes those of the settings' issuer."""
+    """A running server. With `fresh` its figures are up to date from the first answer on, however slow the machine is (`service.CURRENT`);
+    without, as old as the shards say. Without `own_tokens` it takes the tokens of the settings' issuer."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     port = listener.getsockname()[1]
     settings = settings_of(Settings, database, **{"port": port, **changes})
     app = api(settings)
     if own_tokens:
         app.state.verifier = Verifier(settings, _keys)
+    pool = await create_pool(database.app_dsn, application_name="metrics.tests")
+    if fresh:
+        await pool.execute(READ_TO_THE_END)
     uvicorn_server = web_server(app, ConnectionLimits())
     serving = asyncio.create_task(uvicorn_server.serve(sockets=[listener]))
-    pool = await create_pool(database.app_dsn, application_name="metrics.tests")
-    keeping_current = asyncio.create_task(_keep_current(Metrics(pool))) if fresh else None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not uvicorn_server.started:
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
@@ -77,14 +84,6 @@ async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool 
         document = functools.cache(lambda: Document(app.openapi()))
         yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub, document)
     finally:
-        if keeping_current is not None:
-            keeping_current.cancel()
         uvicorn_server.should_exit = True
         await serving
         pool.terminate()
-
-
-async def _keep_current(metrics: Metrics) -> None:
-    while True:
-        await metrics.pool.execute("UPDATE shards SET current_at = parkunion_now()")
-        await asyncio.sleep(0.5)

@@ -28,6 +28,8 @@ from tests.conftest import Database, NewDatabase
 
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
 MEMBERSHIP = {*membership.TYPES.values()}
+CURRENT = "parkunion_now() + interval '1 day'"
+"""`current_at` of the shards in a test: figures never become stale because the machine is slow. Tests of staleness set another."""
 
 
 class Metrics:
@@ -105,7 +107,7 @@ class Metrics:
         async with self.pool.acquire() as conn, conn.transaction():
             await projector.apply(conn, batch)
             await conn.execute(
-                "INSERT INTO shards (generation, shard, version) VALUES (1, $1, $2) "
+                f"INSERT INTO shards (generation, shard, version, current_at) VALUES (1, $1, $2, {CURRENT}) "
                 "ON CONFLICT (generation, shard) DO UPDATE SET version = excluded.version",
                 shard,
                 batch.version,
@@ -123,7 +125,9 @@ class Metrics:
     async def close_everywhere(self, day: date, shards: int) -> None:
         """A day is closed in all shards of a deployment."""
         for shard in range(shards):
-            await self.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, $1) ON CONFLICT DO NOTHING", shard)
+            await self.pool.execute(
+                f"INSERT INTO shards (generation, shard, current_at) VALUES (1, $1, {CURRENT}) ON CONFLICT DO NOTHING", shard
+            )
         await self.close(day, *range(shards))
 
     @asynccontextmanager

@@ -26,7 +26,8 @@ async def test_every_route_answers_201_with_its_event(registry: Registry) -> Non
         said.append(await registry.made(f"{path}/{route}", body))
         assert said[-1]["id"] == made["id"]
     corrected = await registry.made("/v1/corrections", {"corrects": said[0]["event_ids"][0], "reason": "typo", "data": {"workers": 40}})
-    assert (corrected["id"], corrected["sequence"]) == (corrected["event_ids"][0], 6)
+    # And the size class of the classification follows.
+    assert (corrected["id"], corrected["sequence"], len(corrected["event_ids"])) == (corrected["event_ids"][0], 7, 2)
     status, found = await registry.get(path)
     assert status == 200
     assert found == {
@@ -39,7 +40,7 @@ async def test_every_route_answers_201_with_its_event(registry: Registry) -> Non
         "industry": "C3912",
         "ownership": "159",
         "revenue": 900_000_000.5,
-        "size": "medium",
+        "size": "small",
         "size_rule": "NBS-2017",
         "workers": 40,
         "workers_on": "2021-06-01",
@@ -52,7 +53,7 @@ async def test_every_route_answers_201_with_its_event(registry: Registry) -> Non
         ],
         "headcounts": [{"on": "2021-06-01", "workers": 40}],
         "subject": made["subject"],
-        "sequence": 6,
+        "sequence": 7,
         "findings": [],
     }
 
@@ -208,7 +209,7 @@ async def test_bad_input_names_the_field_in_both_languages_and_changes_nothing(r
         (f"{path}/headcounts", {"workers": 3}, 422, "FIELD_REQUIRED", "on"),
         (f"{unknown}/headcounts", count, 404, "UNKNOWN_ENTERPRISE", "enterprise_id"),
         ("/v1/enterprises/7/headcounts", count, 422, "INVALID_ID", "enterprise_id"),
-        (f"{path}/moves", {"on": "2021-01-01", "park": "D1-P001"}, 422, "SAME_PARK", "park"),
+        (f"{path}/moves", {"on": "2019-01-01", "park": "D2-P001"}, 422, "MOVED_BEFORE_SETTLING", "on"),
         (f"{path}/moves", {"on": "2021-01-01", "park": "D7-P001"}, 422, "UNKNOWN_PARK", "park"),
         (f"{path}/classifications", {"on": "2021-01-01"}, 422, "NOTHING_TO_CHANGE", "industry"),
         (f"{path}/classifications", {"on": "2021-01-01", "revenue": 1.005}, 422, "TOO_MANY_DECIMALS", "revenue"),

@@ -41,6 +41,8 @@ OTHERS: Mapping[str, list[Any]] = {
     "reason": ["moved_away"],
 }
 """{field of a command: other values}"""
+PLACELESS = {"name", "credit_code", "registration_number"}
+"""What is said of the enterprise as such: it is true where the enterprise is now."""
 DATES = ("2020-01-15", "2021-01-20", "2021-07-01", "2021-12-31")
 NAMES = {contract: name for name, contract in TYPES.items()}
 NUMBERS = count(1)
@@ -85,7 +87,9 @@ def views(events: list[Event]) -> dict[str, set[Any]]:
             when = date(2020 + month // 12, month % 12 + 1, day)
             found.setdefault(park_on(when), set()).add(when)
     for rank, (kind, on, data) in facts.items():
-        found.setdefault(park_on(on), set()).add((rank, kind, on, str(sorted(data.items()))))
+        placed = {name: value for name, value in data.items() if name not in PLACELESS}
+        found.setdefault(park_on(on), set()).add((rank, kind, on, str(sorted(placed.items()))))
+        found.setdefault(park_on(date.max), set()).add((rank, str(sorted((data.items() - placed.items()), key=str))))
     return found
 
 
@@ -138,6 +142,38 @@ async def test_no_correction_of_any_fact_changes_what_is_true_where_the_caller_h
         assert 403 not in (statuses[2], statuses[-1]), place
         assert statuses[4] == 403, place
     assert any(statuses[1] == 201 for statuses in outcomes.values())
+
+
+@pytest.mark.invariant("I6")
+@pytest.mark.parametrize(
+    ("data", "allowed"),
+    [
+        ({"name": "更正后的名称"}, [("D2",), (B1,)]),
+        ({"credit_code": "91350100M000100Y43"}, [("D2",)]),
+        ({"name": "更正后的名称", "registration_number": "110108000000016"}, [("D2",)]),
+        # What counts on days at the first place needs both, also beside a name.
+        ({"name": "更正后的名称", "industry": "M73"}, []),
+        ({"ownership": "110"}, []),
+        ({"settled_on": "2020-01-15", "name": "更正后的名称"}, []),
+        ({"park": A1, "name": "更正后的名称"}, []),
+        ({}, []),
+        (None, []),
+    ],
+)
+async def test_the_name_of_an_enterprise_is_corrected_by_whoever_has_it_now(registry: Registry, data: Any, allowed: list[Any]) -> None:
+    made = await registry.enterprise()
+    await registry.made(f"/v1/enterprises/{made}/moves", {"on": "2021-01-01", "park": B1})
+    registered = (await journal(registry, f"enterprise/{made}"))[0]["event_id"]
+    for areas in (("D1",), (A1,), (), *allowed, ("D2",)):
+        registry.be(*areas)
+        status, answer = await registry.post("/v1/corrections", {"corrects": str(registered), "reason": "typo", "data": data})
+        if areas in allowed:
+            assert status == 201, answer
+            return
+        assert (status, answer["code"]) == (403, "AREA_NOT_GRANTED"), (areas, answer)
+    registry.be("D1", "D2")
+    status, answer = await registry.post("/v1/corrections", {"corrects": str(registered), "reason": "typo", "data": data})
+    assert status in (201, 409, 422), answer
 
 
 @pytest.mark.invariant("I6")

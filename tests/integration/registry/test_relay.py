@@ -12,6 +12,7 @@ from services.registry.settings import Settings
 from shared.broker.protocol import PartitionCountError
 from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.client import settings_of
+from tests.patience import PATIENCE
 
 PARTITIONS = 4
 
@@ -26,4 +27,4 @@ async def test_a_topic_with_other_partitions_is_refused(
     await new_topics("registry.v1", partitions=2)
     made = await database("registry")
     with pytest.raises(PartitionCountError):
-        await asyncio.wait_for(roles(relay_settings(made, kafka_server, topic_prefix))["relay"](asyncio.Event()), 20)
+        await asyncio.wait_for(roles(relay_settings(made, kafka_server, topic_prefix))["relay"](asyncio.Event()), PATIENCE)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.membership.members import rules as members
-from services.membership.members.rules import Join, Transfer
+from services.membership.members import transfers
+from services.membership.members.rules import Join
+from services.membership.members.transfers import Transfer
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.journal.reasons import Reason
@@ -82,7 +84,7 @@ def test_a_transfer_is_a_leave_and_a_join_with_one_transfer_id() -> None:
     union, other = found(made, A), found(made, B)
     member = join(made, union, A, ANN, "2021-05-01")
     new, transfer_id = uuid7(), uuid7()
-    facts = take(made, members.transfer(made, Transfer(member, day("2022-01-01"), other, B), new, transfer_id))
+    facts = take(made, transfers.transfer(made, Transfer(member, day("2022-01-01"), other, B), new, transfer_id))
     left, joined = facts[0].data, facts[1].data
     assert isinstance(left, MemberLeft)
     assert isinstance(joined, MemberJoined)
@@ -90,13 +92,13 @@ def test_a_transfer_is_a_leave_and_a_join_with_one_transfer_id() -> None:
     assert (joined.reason, joined.transfer_id, joined.membership_id) == ("transfer", transfer_id, new)
     assert [fact.subject for fact in facts] == [f"enterprise/{A}", f"enterprise/{B}"]
     with pytest.raises(Problem) as refused:
-        members.transfer(made, Transfer(new, day("2022-02-01"), other, B), uuid7(), uuid7())
+        transfers.transfer(made, Transfer(new, day("2022-02-01"), other, B), uuid7(), uuid7())
     assert refused.value.code == "SAME_MEMBERSHIP"
     with pytest.raises(Problem) as refused:
-        members.transfer(made, Transfer(new, day("2022-02-01"), union, C), uuid7(), uuid7())
+        transfers.transfer(made, Transfer(new, day("2022-02-01"), union, C), uuid7(), uuid7())
     assert refused.value.code == "NOT_COVERED"
     with pytest.raises(Problem) as refused:
-        members.transfer(made, Transfer(member, day("2022-02-01"), other, B), uuid7(), uuid7())
+        transfers.transfer(made, Transfer(member, day("2022-02-01"), other, B), uuid7(), uuid7())
     assert refused.value.code == "ALREADY_LEFT"
 
 

@@ -84,8 +84,6 @@ def test_a_withdrawn_registration_takes_the_enterprise_away_and_frees_its_code()
         (0, {}, "NOTHING_TO_CHANGE"),
         (1, {"workers": -1}, "BELOW_ZERO"),
         (1, {"workers": "many"}, "NOT_A_NUMBER"),
-        (1, {"on": "2024-01-01"}, "AFTER_CLOSURE"),
-        (2, {"park": "P1"}, "SAME_PARK"),
         (2, {"on": "2019-01-01"}, "MOVED_BEFORE_SETTLING"),
         (3, {"on": "2019-01-01"}, "CLOSED_BEFORE_SETTLING"),
         (3, {"reason": "a text"}, "REASON_NOT_LISTED"),
@@ -101,6 +99,18 @@ def test_a_correction_is_held_to_what_the_command_is_held_to(event: int, data: d
         ledger.correct(ledger.said[event], **data)
     assert all((error.field or "").startswith("data") for error in refused.value.errors)
     assert ledger.history == before
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "warning"),
+    [(1, {"on": "2024-01-01"}, "AFTER_CLOSURE"), (2, {"park": "P1"}, "SAME_PARK"), (3, {"on": "2021-06-01"}, "FACTS_AFTER_CLOSURE")],
+)
+def test_a_correction_warns_of_what_the_command_warns_of(event: int, data: dict[str, object], warning: str) -> None:
+    ledger = Ledger(a_world())
+    ledger.report("2021-01-01", 3)
+    ledger.move("2022-01-01", "P2")
+    ledger.close("2023-01-01")
+    assert list(ledger.decide_correction(ledger.said[event], **data).warnings) == [warning]
 
 
 def test_another_enterprises_code_cannot_be_taken_by_a_correction() -> None:

@@ -61,15 +61,15 @@ def known(ledger: Ledger) -> tuple[str | None, str | None]:
     return ledger.now.size, ledger.now.size_rule
 
 
-def test_a_class_is_decided_with_what_was_known_of_that_day() -> None:
+def test_a_class_is_decided_with_what_is_known_of_that_day() -> None:
     ledger = Ledger(a_world(), industry="C39")
     ledger.report("2020-06-01", 400)
     assert known(ledger) == (None, None)
     ledger.classify("2021-01-01", revenue_fen=50_000 * WAN)
     assert known(ledger) == ("medium", "NBS-2017")
-    ledger.report("2020-12-01", 2_000)
+    ledger.report("2020-12-01", 350)
     assert known(ledger) == ("medium", "NBS-2017")
-    ledger.report("2021-02-01", 2_000)
+    ledger.report("2020-12-15", 2_000)
     assert known(ledger) == ("large", "NBS-2017")
     ledger.classify("2021-03-01", industry="J66")
     assert known(ledger) == (None, None)

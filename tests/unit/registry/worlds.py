@@ -29,9 +29,11 @@ def day(text: str) -> date:
 
 
 def take(world: World, decision: Decision, event: UUID | None = None) -> Fact:
-    """Apply the one fact of a decision; `event` is the id that the journal would give it."""
-    (fact,) = decision.facts
+    """Apply a decision, and return its first fact; `event` is the id that the journal would give it."""
+    fact, *followed = decision.facts
     rank = evolve(TABLE, world, fact)
+    for one in followed:
+        evolve(TABLE, world, one)
     if event is not None:
         rank = fact.data.rank if isinstance(fact.data, FactCorrected) else rank
         name_event(world, fact.subject, rank, event)
@@ -94,8 +96,11 @@ class Ledger:
     def close(self, on: str) -> Fact:
         return self._take(enterprises.close(self.world, Close(self.id, day(on), Reason("dissolved")), TODAY))
 
+    def decide_correction(self, event: UUID, **data: object) -> Decision:
+        return corrections.correct(TABLE, self.world, Correct(event, Reason("typo"), data), TODAY)
+
     def correct(self, event: UUID, **data: object) -> Fact:
-        return self._take(corrections.correct(TABLE, self.world, Correct(event, Reason("typo"), data), TODAY))
+        return self._take(self.decide_correction(event, **data))
 
     def withdraw(self, event: UUID) -> Fact:
         return self._take(corrections.correct(TABLE, self.world, Correct(event, Reason("typo"), None), TODAY))

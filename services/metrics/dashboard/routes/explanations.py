@@ -124,7 +124,7 @@ async def explain_page(request: Request, caller: CallerOf, view: ViewOf, query: 
             query=query,
             name=words.name_of(query.measure),
             text=definition.text_en if words.language == "en" else definition.text_zh,
-            formula=definition.formula,
+            formula=words.formula(definition.formula),
             source=words.source(definition.source),
             figure=text,
             columns=_columns(words, query.measure),

@@ -18,6 +18,7 @@ from services.metrics.settings import Settings
 from shared.http.answers import json_response
 from shared.http.edge import HEAD_KEY
 from shared.http.pages import Cursors
+from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Problem, Unauthorised
 from shared.process import db
@@ -29,7 +30,7 @@ ATTEMPT_PATH = "/sign-in"
 LOCAL_PAGE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,1000}")
 """A page of this service: not //host, which is another one."""
 
-codes = APIRouter(prefix="/v1")
+codes = APIRouter(prefix="/v1", route_class=JsonRoute)
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -43,7 +44,10 @@ class LoginCode(BaseModel):
 
 @codes.post("/login-codes", response_model=LoginCode, tags=["dashboard"])
 async def new_code(request: Request, caller: CallerOf) -> Response:
-    """A one-time address for a browser, which gets the token's areas until the token ends. A browser's session cannot make another one."""
+    """A one-time address for a browser, which gets the token's areas until the token ends. A browser's session cannot make another one.
+
+    Each request makes a new address, so an idempotency key is refused.
+    """
     if "authorization" not in request.headers:
         raise Unauthorised("TOKEN_MISSING", headers={"WWW-Authenticate": 'Bearer realm="parkunion"'})
     caller.require(READ)

@@ -30,6 +30,7 @@ from tests.conftest import NewDatabase
 from tests.integration.metrics.http.test_coverage import city, settle
 from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import CLOCK
+from tests.patience import PATIENCE
 
 RAW = re.compile(r"\b[A-Z]{2,}\d*(?:_[A-Z0-9]+)+\b")
 """A code as programs write it."""
@@ -47,7 +48,7 @@ async def officer(server: MetricsServer, *areas: str) -> AsyncIterator[httpx.Asy
     """A browser's requests, after login."""
     async with server.client(*areas) as api:
         code = (await api.post("/v1/login-codes")).json()["url"].partition("/login")[2]
-    async with httpx.AsyncClient(base_url=server.url, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as http:
         answer = await http.get(f"/login{code}")
         http.headers["Cookie"] = answer.headers["set-cookie"].partition(";")[0]
         yield http
@@ -219,7 +220,7 @@ async def test_no_page_shows_a_raw_code(server: MetricsServer, language: Languag
         for address in addresses(made):
             answer = await http.get(f"{address}{'&' if '?' in address else '?'}lang={language}")
             assert not RAW.findall(visible(answer.text)), (address, RAW.findall(visible(answer.text)))
-    async with httpx.AsyncClient(base_url=server.url) as nobody:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as nobody:
         for address in ("/areas/C", "/login?code=used"):
             assert not RAW.findall(visible((await nobody.get(f"{address}{'&' if '?' in address else '?'}lang={language}")).text))
 

@@ -19,9 +19,10 @@ from tests.conftest import Database, NewTopics
 from tests.histories import history, interleaved
 from tests.integration.client import settings_of
 from tests.integration.metrics.service import Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
+from tests.patience import PATIENCE
 
 PARTITIONS = 4
-DEADLINE = 30
+DEADLINE = PATIENCE
 
 
 async def publish(kafka: KafkaBroker, prefix: str, events: Iterable[Envelope]) -> None:

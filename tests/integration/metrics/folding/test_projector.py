@@ -16,6 +16,7 @@ from shared.sequencing.records import ShardBatch
 from tests import oracle
 from tests.histories import history, interleaved, refused
 from tests.integration.metrics.service import CLOCK, Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
+from tests.patience import PATIENCE
 
 
 @pytest.mark.invariant("I3")
@@ -67,7 +68,7 @@ async def test_the_feed_tells_what_each_batch_changed(metrics: Metrics) -> None:
         async with metrics.snapshot() as snapshot:
             after = await coverage(snapshot, as_of=metrics.today, known_at=metrics.today.replace(year=2026))
             changes = await feed.since(snapshot.conn, 1, versions)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert [await heard.get(), await heard.get()] == ["1 0 1", "1 0 2"]
         await conn.remove_listener(feed.CHANNEL, hear)
     assert changes is not None

@@ -31,9 +31,10 @@ from tests.conftest import Database, NewDatabase, NewTopics
 from tests.integration.client import settings_of
 from tests.integration.metrics.folding.test_kafka import PARTITIONS, publish
 from tests.integration.metrics.service import Metrics, enterprise
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[4]
-DEADLINE = 60
+DEADLINE = PATIENCE
 SUMS = """
 SELECT coalesce(sum(should_organise_all), 0), coalesce(sum(in_grace), 0)
 FROM (TABLE g{g}.ledger UNION ALL TABLE g{g}.ledger_open) l WHERE effective_day <= $1

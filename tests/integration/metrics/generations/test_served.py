@@ -15,6 +15,7 @@ from tests.integration.metrics.generations.test_generations import told
 from tests.integration.metrics.live.test_stream import following
 from tests.integration.metrics.log import PARTITIONS, Log, log_in
 from tests.integration.metrics.server import MetricsServer, server_of
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ async def test_a_switch_changes_no_figure_and_readiness_follows_it(at_work: tupl
     version, after = await figures(server)
     assert (version.partition(":")[0], after) == (str(made), before)
     await log.owner.execute("DELETE FROM shards WHERE generation = 1")
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         ready = (await http.get(f"{server.url}/readyz")).json()
     assert ready["ready"]
     assert ready["checks"]["rules"] == "ok"

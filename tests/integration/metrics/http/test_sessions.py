@@ -25,9 +25,10 @@ from tests.conftest import Database
 from tests.integration.metrics.provider import EVERYONE, OFFICER, STRANGER, deployed, issuer_of_a_test  # noqa: F401
 from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import metrics_database_of_a_test  # noqa: F401
+from tests.patience import PATIENCE
 
-TOKEN_SECONDS = 15
-"""Of a short token: enough to come in with it on a busy machine."""
+TOKEN_SECONDS = (3, 10, 30)
+"""Of a short token; the longer ones are for a machine on which the shorter do not suffice to come in."""
 
 
 @pytest.fixture
@@ -46,21 +47,25 @@ async def code_of(server: MetricsServer, *areas: str, **claims: Any) -> str:
 
 @asynccontextmanager
 async def browser(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, timeout=20, headers={"Accept-Language": "en"}) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE, headers={"Accept-Language": "en"}) as http:
         yield http
 
 
 async def test_a_session_ends_with_the_token_that_bought_it(server: MetricsServer) -> None:
-    address = await code_of(server, lasts=TOKEN_SECONDS)
-    async with browser(server.url) as http:
-        entered = await http.get(address)
-        assert 0 < int(re.findall(r"(?i)max-age=(\d+)", entered.headers["set-cookie"])[0]) <= TOKEN_SECONDS
-        assert (await http.get("/areas/C01")).status_code == 200
-        cookie = http.cookies["parkunion_session"]
-        async with asyncio.timeout(3 * TOKEN_SECONDS):
-            while (answer := await http.get("/areas/C01", headers={"Cookie": f"parkunion_session={cookie}"})).status_code != 401:
-                await asyncio.sleep(0.2)
-        assert "Your session has ended." in answer.text
+    for seconds in TOKEN_SECONDS:
+        address = await code_of(server, lasts=seconds)
+        async with browser(server.url) as http:
+            entered = await http.get(address)
+            if entered.status_code == 401 or (await http.get("/areas/C01")).status_code == 401:
+                continue
+            assert 0 < int(re.findall(r"(?i)max-age=(\d+)", entered.headers["set-cookie"])[0]) <= seconds
+            cookie = http.cookies["parkunion_session"]
+            async with asyncio.timeout(PATIENCE):
+                while (answer := await http.get("/areas/C01", headers={"Cookie": f"parkunion_session={cookie}"})).status_code != 401:
+                    await asyncio.sleep(0.2)
+            assert "Your session has ended." in answer.text
+            return
+    pytest.fail("nobody came in")
 
 
 async def test_a_code_of_a_token_that_has_ended_buys_nothing(server: MetricsServer) -> None:
@@ -89,7 +94,7 @@ async def test_a_logout_holds_in_every_process_and_for_open_streams(server: Metr
             answer = await http.post("/logout", headers={"Origin": server.url})
             assert (answer.status_code, answer.headers["location"]) == (303, "/signed-out")
             assert not http.cookies
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 rest = [line async for line in lines]
             assert "event: end" in rest
             assert 'data: {"reason":"SIGNED_OUT"}' in rest
@@ -134,7 +139,7 @@ async def test_every_page_says_who_is_in_where_until_when_and_how_to_leave(serve
 
 
 async def test_the_401_page_speaks_to_an_officer(server: MetricsServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as http:
         for language, words in (("zh", ("请先登录", "一次性登录码")), ("en", ("Please sign in", "one-time code"))):
             answer = await http.get(f"/areas/C01?lang={language}")
             assert answer.status_code == 401
@@ -174,7 +179,7 @@ async def test_with_https_cookies_are_secure_and_of_no_other_host(metrics_databa
 
 async def entered(http: httpx.AsyncClient, address: str, person: Person, password: str | None = None) -> httpx.Response:
     """Fill in the provider's form."""
-    async with httpx.AsyncClient(timeout=20) as provider:
+    async with httpx.AsyncClient(timeout=PATIENCE) as provider:
         form = await provider.get(address)
         assert form.status_code == 200, form.text
         fields = {name: html.unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form.text)}

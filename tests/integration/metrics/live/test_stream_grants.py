@@ -15,6 +15,7 @@ from tests.browser.city import City, build_city
 from tests.conftest import NewDatabase
 from tests.integration.metrics.live.test_stream import Follower, following
 from tests.integration.metrics.server import MetricsServer, server_of
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.invariant("I6")
 
@@ -31,7 +32,7 @@ async def city(server: MetricsServer) -> City:
 
 
 async def _end(stream: Follower) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             name, data, _ = await stream.event()
             if name == "end":

@@ -180,3 +180,22 @@ async def test_bad_requests_get_the_statuses_of_the_document_and_every_one_of_th
         if (missing := (one.operation["responses"].keys() & PROVOKED) - one.seen.keys())
     }
     assert not never, "documented, and never answered"
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+async def test_no_post_ignores_an_idempotency_key_silently(service: str, database: NewDatabase) -> None:
+    """Each answers a repeat, says in its document why a repeat is harmless, or refuses the header."""
+    async with running(service, await database(service)) as app, client_of(app) as http:
+        posts = [one for one in asked(http, app) if one.method == "post"]
+        assert posts
+        for one in posts:
+            declared = [p for p in one.operation.get("parameters", ()) if p["name"] == "Idempotency-Key"]
+            if declared:
+                (header,) = declared
+                assert header["schema"]["x-repeats"] in ("answered", "harmless")
+                assert header["schema"]["x-repeats"] == "answered" or header["description"].startswith("Taken, but not needed: ")
+                continue
+            await one.ask("400", headers={"Idempotency-Key": "k"})
+            assert any("IDEMPOTENCY_KEY_NOT_TAKEN" in answer for answer in one.seen["400"]), one.path
+        harmless = {one.path for one in posts if "harmless" in str(one.operation.get("parameters"))}
+        assert harmless <= {"/v1/parked/retry", "/v1/keys"}

@@ -12,6 +12,7 @@ from deploy.local.servers.postgres import PostgresServer
 from shared.process.db import Connection, Pool, UnsafeSessionError, create_pool, run_command, transaction
 from shared.process.migrate import MigrationChangedError, migrate
 from tests.conftest import Database
+from tests.patience import PATIENCE
 
 
 class Areas:
@@ -122,7 +123,7 @@ async def test_a_command_that_deadlocks_is_done_again_as_a_whole(pool: Pool) -> 
 
         return asyncio.create_task(run_command(pool, work, areas=None))
 
-    await asyncio.wait_for(asyncio.gather(swap("a", "b"), swap("b", "a")), 20)
+    await asyncio.wait_for(asyncio.gather(swap("a", "b"), swap("b", "a")), PATIENCE)
     assert runs == 3
 
 
@@ -200,7 +201,7 @@ async def test_a_migration_that_waits_for_a_table_lets_others_use_it_meanwhile(b
     await reading.start()
     await slow.fetch("SELECT n FROM things")
     migrating = asyncio.create_task(migrate(bare, "dummy", folder=tmp_path))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await others.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass)"):
             await asyncio.sleep(0.02)
         # The migration stands in the queue before this one, and does not give up its place for ever.
@@ -224,7 +225,7 @@ async def test_a_migration_whose_locks_cross_those_of_others_is_tried_again(bare
     await at_work.fetch("SELECT n FROM b")
     migrating = asyncio.create_task(migrate(bare, "dummy", folder=tmp_path))
     watching = await asyncpg.connect(bare)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await watching.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'b'::regclass)"):
             await asyncio.sleep(0.02)
         await at_work.fetch("SELECT n FROM a")

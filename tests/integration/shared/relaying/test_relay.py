@@ -26,6 +26,7 @@ from shared.process.db import Pool, transaction
 from shared.relaying.relay import Relay
 from tests.conftest import Database, NewTopics
 from tests.dummy_service.reading import SOURCE, drained, effects, held_kinds, new_reader, running, until
+from tests.patience import PATIENCE
 
 ACTOR = journal.Actor("tester", "api")
 PARTITIONS = 4
@@ -92,7 +93,7 @@ async def test_a_topic_with_another_number_of_partitions_is_refused(dummy: Datab
     broker = MemoryBroker()
     broker.create("t", PARTITIONS + 1)
     with pytest.raises(PartitionCountError):
-        await asyncio.wait_for(Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS).run(asyncio.Event()), 10)
+        await asyncio.wait_for(Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS).run(asyncio.Event()), PATIENCE)
 
 
 async def test_only_one_relays_and_another_takes_over(dummy: Database, pool: Pool) -> None:

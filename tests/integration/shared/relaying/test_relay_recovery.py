@@ -23,6 +23,7 @@ from shared.relaying.republish import AlreadyRepublishingError, republish
 from tests.conftest import Database, NewTopics
 from tests.dummy_service.reading import SOURCE, drained, effects, fact, held_kinds, message, new_reader, running, until
 from tests.integration.shared.relaying.test_relay import append, empty
+from tests.patience import PATIENCE
 
 PARTITIONS = 4
 HEADER = (("content-type", b"application/cloudevents+json"),)
@@ -92,7 +93,7 @@ async def failing(dummy: Database, broker: MemoryBroker, fault: str) -> None:
         await relay_of(dummy, broker).run(asyncio.Event())
 
     with pytest.raises(faults.InjectedFaultError):
-        await asyncio.wait_for(asyncio.create_task(process()), 30)
+        await asyncio.wait_for(asyncio.create_task(process()), PATIENCE)
 
 
 @pytest.mark.invariant("I2")
@@ -254,7 +255,7 @@ async def test_only_one_republishes(dummy: Database, broker: MemoryBroker) -> No
     other = await asyncpg.connect(dummy.app_dsn, server_settings={"application_name": "republish t"})
     await other.execute("SELECT pg_advisory_lock(hashtextextended('relay t', 0))")
     with pytest.raises(AlreadyRepublishingError):
-        await asyncio.wait_for(republish(dummy.app_dsn, broker, T, told), 20)
+        await asyncio.wait_for(republish(dummy.app_dsn, broker, T, told), PATIENCE)
     await other.close()
 
 

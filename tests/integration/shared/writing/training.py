@@ -30,9 +30,10 @@ from shared.contracts.ids import uuid7
 from shared.contracts.registry import SOURCE, AreaKind, AreaRegistered, EnterpriseClosed, EnterpriseRegistered
 from shared.process.migrate import migrate
 from tests.migrations.kept import NEW, Issuer, environment_of, serving
+from tests.patience import PATIENCE
 
 PARTITIONS = 4
-DEADLINE = 60.0
+DEADLINE = PATIENCE
 SCOPES = "training:read training:write training:operate"
 MIGRATIONS = Path(__file__).parents[3] / "training_service" / "migrations"
 

@@ -20,6 +20,7 @@ from shared.http.auth import Areas, Caller
 from shared.http.tokens import Verifier
 from shared.problems.errors import Forbidden, Problem, Unauthorised, Unavailable
 from shared.process.clock import utc_now
+from tests.patience import PATIENCE
 from tests.unit.shared.http.web_service import Issuer, settings
 
 
@@ -180,7 +181,7 @@ async def test_a_key_that_was_taken_back_ends_its_tokens(monkeypatch: pytest.Mon
     monkeypatch.setattr(tokens, "REFRESH_AT_LEAST_APART", 0.0)
     # The look at which the keys are due starts the fetch in the background; what it brings counts from then on.
     await verifier.verify(token)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while verifier.known(token) and time.monotonic() < deadline:
         await asyncio.sleep(0)
     with pytest.raises(Unauthorised):

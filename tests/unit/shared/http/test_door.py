@@ -26,6 +26,7 @@ from shared.http.web import CallerOf
 from shared.process.logs import setup_logs
 from shared.process.settings import ServiceSettings
 from tests.integration.client import settings_of
+from tests.patience import PATIENCE
 from tests.unit.shared.http.web_service import Issuer, app_of, client_of
 
 SETTINGS: dict[str, type[ServiceSettings]] = {"registry": RegistrySettings, "membership": MembershipSettings, "metrics": MetricsSettings}
@@ -110,7 +111,7 @@ async def test_head_answers_the_headers_of_get_and_no_body(path: str) -> None:
 
 async def test_head_of_a_stream_ends() -> None:
     async with served() as client:
-        head = await client.head("/v1/endless", timeout=5)
+        head = await client.head("/v1/endless", timeout=PATIENCE)
         assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 
 
