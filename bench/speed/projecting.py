@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
 
-from bench.speed.stack import METRICS, WORKERS, BenchStack, kill
+from bench.speed.stack import METRICS, WORKERS, BenchStack, send
 from bench.speed.usage import Usage
 from shared.broker.protocol import Extent, Place
 
@@ -64,12 +65,11 @@ async def project(stack: BenchStack, ends: Mapping[Place, Extent], kills: int = 
             applied = sum(min(at.get(place, 0), extent.end) for place, extent in ends.items())
             if applied == total and started is not None:
                 usage.look(stack.families())
-                return Run(total, now - started, kills, usage.seconds(), usage.peak_mb.get(WORKERS, 0.0), started - began)
-            if waiting and applied > waiting[0] * total:
+                return Run(total, now - started, kills - len(waiting), usage.seconds(), usage.peak_mb.get(WORKERS, 0.0), started - began)
+            if waiting and applied > waiting[0] * total and (pids := stack.pids("metrics", WORKERS)):
                 waiting.pop(0)
                 usage.look(stack.families())
-                pids = stack.pids("metrics", WORKERS)
-                kill(pids[len(waiting) % len(pids)])
+                send(pids[len(waiting) % len(pids)], signal.SIGKILL)
             if now - began > LONGEST:
                 raise TimeoutError(f"{applied} of {total} events after {LONGEST} s")
             await asyncio.sleep(POLL)

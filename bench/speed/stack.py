@@ -91,13 +91,19 @@ class BenchStack:
             postgres.stop()
 
     def begin_again(self) -> None:
-        """Empty the database of metrics, and have the supervisor start its processes anew: they read the topics from their beginning."""
+        """Empty the database of metrics, and have the supervisor start its processes anew: they read the topics from their beginning.
+
+        They are stopped meanwhile: a projector that finds no database ends, and after some failures is started again only seconds later.
+        """
+        stopped = self.pids("metrics")
+        for pid in stopped:
+            send(pid, signal.SIGSTOP)
         self.postgres.execute(LOCK_OUT)
         self.postgres.provide("metrics")
         asyncio.run(migrate(self.postgres.dsn(METRICS, "metrics_owner"), "metrics"))
-        for pid in self.pids("metrics"):
-            kill(pid)
         self.postgres.execute(LET_IN)
+        for pid in {*stopped, *self.pids("metrics")}:
+            send(pid, signal.SIGKILL)
 
     def token(self) -> str:
         """A token for all questions, made once."""
@@ -128,7 +134,7 @@ class BenchStack:
         return found
 
 
-def kill(pid: int) -> None:
-    """SIGKILL, if the process is still there."""
+def send(pid: int, number: int) -> None:
+    """A signal, if the process is still there."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
