@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import secrets
 import shutil
 import tempfile
@@ -61,7 +62,11 @@ def peer(stack: BenchStack, ends: Ends, truth: Truth, cell: Cell) -> tuple[Run, 
         peering.begin_again(stack)
         jobs = peering.jobs_of(stack, ends, cell.workers)
         total = sum(extent.end for extent in ends.values())
-        return asyncio.run(peering.run(stack, peering.Peer(cell.system, SYSTEMS[cell.system]), jobs, total, truth, cell.kills))
+        try:
+            return asyncio.run(peering.run(stack, peering.Peer(cell.system, SYSTEMS[cell.system]), jobs, total, truth, cell.kills))
+        except peering.PeerError as error:
+            # The other cells are measured all the same.
+            return Run(total, math.inf, cell.kills, {}, 0.0), [str(error)]
 
 
 def result_of(stack: BenchStack, ends: Ends, truth: Truth, workload: Workload, cell: Cell) -> Result:

@@ -17,6 +17,7 @@ from bench.generator.workload import END
 from bench.speed.projecting import KILL_AT, LONGEST, Run
 from bench.speed.stack import BenchStack
 from bench.speed.usage import Usage
+from deploy.local.child import last_lines
 from shared.broker.protocol import Extent, Place
 
 DATABASE = "bench_peers"
@@ -67,6 +68,10 @@ def begin_again(stack: BenchStack) -> None:
     """An empty table in a database of the peers' own."""
     stack.postgres.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE); CREATE DATABASE {DATABASE};")
     stack.postgres.execute(TABLE, DATABASE)
+
+
+class PeerError(Exception):
+    """A peer ended by itself with an error, or never wrote its table."""
 
 
 class _Worker:
@@ -121,12 +126,12 @@ async def run(
                 waiting.pop(0)
                 workers[len(waiting) % len(workers)].kill()
                 workers[len(waiting) % len(workers)].start()
-            if failed := [worker.process.args for worker in workers if worker.process.poll() not in (None, 0)]:
-                raise RuntimeError(f"{peer.system} failed; its logs are in {stack.folder.logs}: {failed}")
+            if any(worker.process.poll() not in (None, 0) for worker in workers):
+                raise PeerError(f"{peer.system} failed; {_last_lines(stack.folder.logs, peer.system)}")
             if changed > started and now - changed > UNCHANGED:
                 break
             if now - began > LONGEST or (changed == started and now - began > NEVER_WROTE):
-                raise TimeoutError(f"{peer.system} did not end; its logs are in {stack.folder.logs}")
+                raise PeerError(f"{peer.system} did not end; {_last_lines(stack.folder.logs, peer.system)}")
     finally:
         for worker in workers:
             worker.kill()
@@ -137,6 +142,10 @@ async def run(
         if found.get(cell) != wanted.get(cell)
     ]
     return Run(events, changed - started, kills - len(waiting), usage.seconds(), usage.peak_mb.get(PEER, 0.0), started - began), wrong
+
+
+def _last_lines(logs: Path, system: str) -> str:
+    return " | ".join(last_lines(log, 2) for log in sorted(logs.glob(f"{system}-*.log")))
 
 
 async def _table(conn: asyncpg.Connection[asyncpg.Record]) -> Table:
