@@ -114,7 +114,7 @@ async def run(
     workers = [_Worker(peer.command(job), stack.folder.logs / f"{peer.system}-{number}.log") for number, job in enumerate(jobs)]
     started, changed, found, waiting = 0.0, 0.0, Table(), list(KILL_AT[:kills])
     try:
-        while found != wanted or waiting:
+        while found != wanted:
             await asyncio.sleep(POLL)
             before, found = found, await _table(conn)
             now = time.perf_counter()
@@ -122,10 +122,12 @@ async def run(
             if not started and (begun := [worker.read_from for worker in workers if worker.read_from is not None]):
                 started = changed = min(begun)
             changed = now if found != before else changed
-            if waiting and sum(figures[-1] for figures in found.values()) > waiting[0] * members:
-                waiting.pop(0)
-                workers[len(waiting) % len(workers)].kill()
-                workers[len(waiting) % len(workers)].start()
+            if waiting and found != wanted and sum(figures[-1] for figures in found.values()) > waiting[0] * members:
+                at_work = [worker for worker in workers if worker.process.poll() is None]
+                if at_work:
+                    waiting.pop(0)
+                    at_work[len(waiting) % len(at_work)].kill()
+                    at_work[len(waiting) % len(at_work)].start()
             if any(worker.process.poll() not in (None, 0) for worker in workers):
                 raise PeerError(f"{peer.system} failed; {_last_lines(stack.folder.logs, peer.system)}")
             if changed > started and now - changed > UNCHANGED:
