@@ -5,7 +5,7 @@ BIN  := .venv/bin
 PY   := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-fast test-containers lint types chaos bench invariants clean
+.PHONY: help setup demo up down test test-fast test-containers lint types chaos bench bench-quick bench-speed invariants clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' "$(ROOT)/Makefile" | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -50,8 +50,14 @@ bench: setup ## the measurements, on stacks of their own; options in BENCH="…"
 	@$(IN) $(PY) -m bench.sample --setup && data=$$(mktemp -d) && trap './parkunion down --data "$$data"; rm -rf "$$data"' EXIT && ./parkunion up --detach --data "$$data" && \
 	$(PY) -m bench.memory --data "$$data" && $(PY) -m bench.latency --data "$$data" $(BENCH)
 
+bench-quick: setup ## speed of the projectors, 400,000 events, some minutes; SEED=N does the same again · 快速测速
+	@$(IN) $(PY) -m bench.speed quick $(if $(SEED),--seed $(SEED))
+
+bench-speed: setup ## speed of the projectors beside peers and ceilings, an hour at most; SEED=N · 完整测速
+	@$(IN) $(PY) -m bench.speed full $(if $(SEED),--seed $(SEED))
+
 invariants: setup ## each invariant with its tests · 不变量与其测试
 	@$(IN) $(PY) -m tests.invariants
 
 clean: ## remove the environment and caches (not the data in .parkunion/) · 清理
-	@$(IN) rm -rf .venv .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@$(IN) rm -rf .venv .venv-peers .setup.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -1,0 +1,230 @@
+"""The records of a log, as the product writes them: bytes for Kafka, and rows of the journal that hold the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from random import Random
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from bench.generator.facts import NO_INDUSTRY, Fact, Kind, area_of, facts, park_code, places
+from bench.generator.templates import ACTOR, MEMBERSHIP, ORIGIN, UNION, WHO, Template
+from bench.generator.workload import INDUSTRIES, Workload
+from shared.broker.protocol import partition_for
+from shared.contracts.membership import CoverageStarted, MemberJoined, MemberLeft, UnionFounded, UnionKind
+from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
+from shared.contracts.services import SERVICES
+
+PARTITIONS = 12
+SERVICE_NAMES = ("registry", "membership")
+TOPICS = tuple(SERVICES[name].topic() for name in SERVICE_NAMES)
+ZONE = ZoneInfo("Asia/Shanghai")
+LATEST_COPY = 2000
+"""A second publication comes at most so many events after the first."""
+FORMS = (UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION, UnionKind.REGIONAL_FEDERATION)
+RANDOM_BYTES = 18
+"""Random bytes of an event, for two ids."""
+
+
+class Record(NamedTuple):
+    """One record. `topic` is an index of TOPICS; `row` a line of COPY for the journal; `journal_id` counts from 1 in each topic.
+
+    A second publication of an event has the same content.
+    """
+
+    topic: int
+    partition: int
+    key: bytes
+    value: bytes
+    journal_id: int
+    row: str
+
+
+def records(workload: Workload) -> Iterator[Record]:
+    """The log in its order."""
+    random, waiting = Random(f"copies {workload.seed}"), defaultdict[int, list[Record]](list)
+    copies = set(random.sample(range(workload.facts), workload.events - workload.facts))
+    writer, number = _Writer(workload), 0
+    for number, fact in enumerate(facts(workload)):
+        record = writer.record(fact)
+        yield record
+        if number in copies:
+            waiting[number + random.randint(1, LATEST_COPY)].append(record)
+        if waiting:
+            yield from waiting.pop(number, ())
+    for late in sorted(waiting):
+        yield from waiting[late]
+
+
+class _Writer:
+    """Writes facts as records, in the log's order."""
+
+    def __init__(self, workload: Workload) -> None:
+        self._random = Random(f"ids {workload.seed} {workload.backdated}")
+        self._instants = _Instants(workload.known)
+        self._places = places(workload)
+        self._enterprises = [self._id() for _ in self._places]
+        self._unions = [self._id() for _ in self._places]
+        self._partitions = [partition_for(f"enterprise/{who}", who, PARTITIONS) for who in self._enterprises]
+        self._last_member: dict[int, str] = {}
+        self._sequences: defaultdict[tuple[int, str], int] = defaultdict(int)
+        self._journal_ids = [0, 0]
+        self._member_template = _joined_template()
+        assert self._member_template.slots == ("id", "who", "who", "sequence", "time", "day", "membership", "who", "union")
+        assert self._member_template.data_slots == ("membership", "who", "union")
+        self._templates: dict[Kind, Callable[[Fact, dict[str, str]], Template]] = {
+            Kind.AREA: self._area,
+            Kind.REGISTERED: self._registered,
+            Kind.HEADCOUNT: self._headcount,
+            Kind.FOUNDED: self._founded,
+            Kind.COVERED: self._covered,
+            Kind.LEFT: self._left,
+        }
+
+    def record(self, fact: Fact) -> Record:
+        """The record of the next fact."""
+        if fact.kind is Kind.JOINED:
+            return self._member(fact.who, _iso(fact.day))
+        text = self._random.randbytes(RANDOM_BYTES).hex()
+        stamp, time = self._instants.next()
+        values = {
+            "id": f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}",
+            "membership": f"{stamp}-7{text[18:21]}-8{text[21:24]}-{text[24:]}",
+            "time": time,
+            "day": _iso(fact.day),
+        }
+        if fact.kind is Kind.AREA:
+            kind, who = "area", area_of(fact.who)[0]
+        elif fact.kind is Kind.FOUNDED:
+            kind, who = "union", self._unions[fact.who]
+        else:
+            kind, who = "enterprise", self._enterprises[fact.who]
+            values["union"] = self._unions[fact.who]
+        values["who"] = who
+        template = self._templates[fact.kind](fact, values)
+        topic = 0 if fact.kind <= Kind.HEADCOUNT else 1
+        sequence = self._sequences[topic, who] = self._sequences[topic, who] + 1
+        values["sequence"] = f"{sequence:019}"
+        journal_id = self._journal_ids[topic] = self._journal_ids[topic] + 1
+        row = (
+            f"{kind}/{who}\t{sequence}\t{values['id']}\t{template.type}\t{time}\t{values['day']}\t{ACTOR}\t{ORIGIN}\t\\N\t\\N\t{who}"
+            f"\t{template.data_json(values)}\n"
+        )
+        partition = self._partitions[fact.who] if kind == "enterprise" else partition_for(f"{kind}/{who}", who, PARTITIONS)
+        return Record(topic, partition, who.encode(), template.event(values).encode(), journal_id, row)
+
+    def _member(self, number: int, day: str) -> Record:
+        """As `record`, for most of the facts."""
+        text = self._random.randbytes(RANDOM_BYTES).hex()
+        stamp, time = self._instants.next()
+        who, union, topic = self._enterprises[number], self._unions[number], 1
+        event_id = f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
+        member = self._last_member[number] = f"{stamp}-7{text[18:21]}-8{text[21:24]}-{text[24:]}"
+        sequence = self._sequences[topic, who] = self._sequences[topic, who] + 1
+        journal_id = self._journal_ids[topic] = self._journal_ids[topic] + 1
+        template = self._member_template
+        value = template.text % (event_id, who, who, f"{sequence:019}", time, day, member, who, union)
+        row = (
+            f"enterprise/{who}\t{sequence}\t{event_id}\t{template.type}\t{time}\t{day}\t{ACTOR}\t{ORIGIN}\t\\N\t\\N\t{who}"
+            f"\t{template.data_text % (member, who, union)}\n"
+        )
+        return Record(topic, self._partitions[number], who.encode(), value.encode(), journal_id, row)
+
+    def _id(self) -> str:
+        text = self._random.randbytes(15).hex()
+        return f"{self._instants.first}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
+
+    def _area(self, fact: Fact, values: dict[str, str]) -> Template:
+        code, parent = area_of(fact.who)
+        values |= {"code": code, "parent": parent or ""}
+        return _area_template(parent is not None, AreaKind.PARK if "-" in code else AreaKind.DIVISION)
+
+    def _registered(self, fact: Fact, values: dict[str, str]) -> Template:
+        park, industry = self._places[fact.who]
+        code = park_code(park)
+        values |= {"name": f"{fact.who:07}", "park": code, "district": code[:4]}
+        return _registered_template(None if industry == NO_INDUSTRY else INDUSTRIES[industry])
+
+    def _headcount(self, fact: Fact, values: dict[str, str]) -> Template:
+        values["workers"] = str(fact.value)
+        return _headcount_template()
+
+    def _founded(self, fact: Fact, values: dict[str, str]) -> Template:
+        values["seat"] = park_code(self._places[fact.who].park)
+        return _founded_template(FORMS[fact.value])
+
+    def _covered(self, fact: Fact, values: dict[str, str]) -> Template:
+        return _covered_template(FORMS[fact.value])
+
+    def _left(self, fact: Fact, values: dict[str, str]) -> Template:
+        values["membership"] = self._last_member.pop(fact.who)
+        return _left_template()
+
+
+class _Instants:
+    """Instants of the known day, a microsecond apart at least; never a whole second, which is written without a fraction."""
+
+    def __init__(self, known: date) -> None:
+        self._second = datetime(known.year, known.month, known.day, 0, 10, tzinfo=ZONE)
+        self._micro = 0
+        self._set()
+        self.first = self._stamp
+
+    def _set(self) -> None:
+        milliseconds = f"{int(self._second.timestamp() * 1000):012x}"
+        self._stamp = f"{milliseconds[:8]}-{milliseconds[8:]}"
+        self._text = self._second.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%S")
+
+    def next(self) -> tuple[str, str]:
+        """(the time part of an id made then, the instant as text)."""
+        self._micro += 50
+        if self._micro >= 1_000_000:
+            self._micro = 50
+            self._second += timedelta(seconds=1)
+            self._set()
+        return self._stamp, f"{self._text}.{self._micro:06}Z"
+
+
+@lru_cache
+def _iso(day: int) -> str:
+    return date.fromordinal(day).isoformat()
+
+
+@lru_cache
+def _area_template(inside: bool, kind: AreaKind) -> Template:
+    data = AreaRegistered(code="[code]", name="园区[code]", kind=kind, parent="[parent]" if inside else None)
+    return Template(data, "area/[code]", {"code": "[code]", "parent": "[parent]"})
+
+
+@lru_cache
+def _registered_template(industry: str | None) -> Template:
+    data = EnterpriseRegistered(enterprise_id=WHO, name="示例企业[name]", park="[park]", district="[district]", industry=industry)
+    return Template(data, f"enterprise/{WHO}", {"name": "[name]", "park": "[park]", "district": "[district]"})
+
+
+@lru_cache
+def _headcount_template() -> Template:
+    return Template(HeadcountReported(workers=987654321), f"enterprise/{WHO}", {"workers": "987654321"})
+
+
+@lru_cache
+def _founded_template(form: UnionKind) -> Template:
+    return Template(UnionFounded(union_id=WHO, kind=form, seat_area="[seat]"), f"union/{WHO}", {"seat": "[seat]"})
+
+
+@lru_cache
+def _covered_template(form: UnionKind) -> Template:
+    return Template(CoverageStarted(enterprise_id=WHO, union_id=UNION, kind=form), f"enterprise/{WHO}")
+
+
+@lru_cache
+def _joined_template() -> Template:
+    return Template(MemberJoined(membership_id=MEMBERSHIP, enterprise_id=WHO, union_id=UNION), f"enterprise/{WHO}")
+
+
+@lru_cache
+def _left_template() -> Template:
+    return Template(MemberLeft(membership_id=MEMBERSHIP, enterprise_id=WHO, union_id=UNION, reason="left"), f"enterprise/{WHO}")

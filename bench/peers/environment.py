@@ -1,0 +1,26 @@
+"""The environment of the peers, `.venv-peers`: made from `requirements.lock` beside this file, by hash, when a bench needs it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.local.folder import ROOT
+
+LOCK = Path(__file__).with_name("requirements.lock")
+FOLDER = ROOT / ".venv-peers"
+PYTHON = FOLDER / "bin" / "python"
+STAMP = FOLDER / ".stamp"
+
+
+def provide() -> Path:
+    """The Python of the environment; makes it if it is missing or of another lock."""
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if not STAMP.is_file() or STAMP.read_text() != digest:
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, FOLDER], check=True)
+        subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK], check=True)
+        STAMP.write_text(digest)
+    return PYTHON

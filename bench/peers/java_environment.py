@@ -1,0 +1,79 @@
+"""Jars of the peers that run on Java, and our own sources compiled for them, in `.venv-peers/share/java`; the JRE is the stack's.
+
+`python -m bench.peers.java_environment --relock` prints a new `jars.lock`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.peers import environment
+from deploy.local.servers import jars
+from deploy.local.servers.kafka import java
+
+LOCK = Path(__file__).with_name("jars.lock")
+SOURCES = Path(__file__).with_name("java")
+FOLDER = environment.FOLDER / "share" / "java"
+COORDINATES = (
+    "org.apache.kafka:kafka-streams:4.4.0",
+    "org.rocksdb:rocksdbjni:10.1.3",
+    "org.postgresql:postgresql:42.7.8",
+    "org.eclipse.jdt:ecj:3.43.0",
+)
+"""What these need besides is among the jars of the broker, with which the releases agree."""
+
+
+def provide() -> str:
+    """The class path of the compiled sources; fetches and compiles what is missing or changed."""
+    environment.provide()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    paths = [_provided(coordinate, digest) for coordinate, digest in _locked().items()]
+    path = ":".join([*map(str, paths), jars.classpath()])
+    sources = sorted(SOURCES.glob("*.java"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources) + LOCK.read_bytes()).hexdigest()
+    classes = FOLDER / f"classes-{digest[:16]}"
+    if not classes.is_dir():
+        with tempfile.TemporaryDirectory(dir=FOLDER) as place:
+            compiler = next(str(one) for one in paths if one.name.startswith("ecj-"))
+            options = ["-21", "-nowarn", "-encoding", "UTF-8", "-cp", path, "-d", place]
+            subprocess.run([java(), "-jar", compiler, *options, *map(str, sources)], check=True)
+            shutil.copytree(place, classes)
+    return f"{classes}:{path}"
+
+
+def _locked() -> dict[str, str]:
+    lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def _provided(coordinate: str, digest: str) -> Path:
+    _, artifact, version = coordinate.split(":")
+    path = FOLDER / f"{artifact}-{version}.jar"
+    if not path.is_file() or jars.sha256(path) != digest:
+        with tempfile.TemporaryDirectory(dir=FOLDER) as place:
+            fetched = _fetched(coordinate, Path(place))
+            if jars.sha256(fetched) != digest:
+                raise jars.JarMismatchError(f"{coordinate}: SHA-256 is not the one in {LOCK.name}")
+            shutil.move(fetched, path)
+    return path
+
+
+def _fetched(coordinate: str, cache: Path) -> Path:
+    context = jars._maven(cache)
+    return Path(context.create_dependency(coordinate).artifact.resolve())
+
+
+def relock() -> str:
+    """The text of a new lock."""
+    with tempfile.TemporaryDirectory() as place:
+        found = {coordinate: jars.sha256(_fetched(coordinate, Path(place))) for coordinate in COORDINATES}
+    return "".join(f"{coordinate} {digest}\n" for coordinate, digest in sorted(found.items()))
+
+
+if __name__ == "__main__" and "--relock" in sys.argv:
+    print("# Jars of the peers, made by `python -m bench.peers.java_environment --relock`.\n" + relock(), end="")

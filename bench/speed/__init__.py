@@ -1,0 +1,1 @@
+"""How fast the projectors fold a log, beside ceilings and peers: `python -m bench.speed`."""

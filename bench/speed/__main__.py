@@ -1,0 +1,133 @@
+"""Measure: `python -m bench.speed quick|full|one [--seed N]`, behind `make bench-quick SEED=N` and `make bench-speed`.
+
+`one` measures a single cell: `--events 400000 --workload in-order --workers 2 --kills 0 --times 1 --system parkunion --operator`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from bench.generator.records import ZONE, records
+from bench.generator.truth import Truth
+from bench.generator.workload import Workload, workloads
+from bench.peers.systems import SYSTEMS
+from bench.speed import ceilings, peering, report, rightness
+from bench.speed.operating import operate
+from bench.speed.plans import PLANS, Cell, Plan, one
+from bench.speed.projecting import Run, project
+from bench.speed.report import Result
+from bench.speed.stack import BenchStack
+from shared.broker.protocol import Extent, Place
+
+PRODUCT = "parkunion"
+Ends = Mapping[Place, Extent]
+
+
+@contextmanager
+def filled(workload: Workload) -> Iterator[tuple[BenchStack, Ends, Truth]]:
+    """A stack of its own with the workload's log, its services down; removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="parkunion-bench-"))
+    stack = BenchStack(folder / "stack")
+    try:
+        began = time.perf_counter()
+        ends = stack.fill(records(workload))
+        say(f"{workload.name}: {workload.events:,} records written in {time.perf_counter() - began:.0f} s")
+        yield stack, ends, Truth(workload)
+    finally:
+        stack.down()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def product(stack: BenchStack, ends: Ends, truth: Truth, cell: Cell) -> tuple[Run, list[str]]:
+    """One run of the product's projectors, and what is wrong with its figures."""
+    stack.up(cell.workers)
+    stack.begin_again()
+    run = asyncio.run(project(stack, ends, cell.kills))
+    return run, rightness.differences(stack, truth)
+
+
+def peer(stack: BenchStack, ends: Ends, truth: Truth, cell: Cell) -> tuple[Run, list[str]]:
+    """One run of a peer beside PostgreSQL and Kafka alone, and what is wrong with its table."""
+    with stack.servers():
+        peering.begin_again(stack)
+        jobs = peering.jobs_of(stack, ends, cell.workers)
+        total = sum(extent.end for extent in ends.values())
+        try:
+            return asyncio.run(peering.run(stack, peering.Peer(cell.system, SYSTEMS[cell.system]), jobs, total, truth, cell.kills))
+        except peering.PeerError as error:
+            # The other cells are measured all the same.
+            return Run(total, math.inf, cell.kills, {}, 0.0), [str(error)]
+
+
+def result_of(stack: BenchStack, ends: Ends, truth: Truth, workload: Workload, cell: Cell) -> Result:
+    """The median of a cell's runs."""
+    found = []
+    for _ in range(cell.times):
+        run, wrong = (product if cell.system == PRODUCT else peer)(stack, ends, truth, cell)
+        task = "ledger" if cell.system == PRODUCT else "plain"
+        made = Result(
+            *(cell.system, task, workload.name, run.events, cell.workers, round(run.per_second), not wrong, cell.kills),
+            rss_mb=round(run.rss_mb),
+            cpu_us=run.microseconds(),
+            wrong=wrong,
+        )
+        say(report.table([made], {}).splitlines()[1])
+        found.append(made)
+    return report.median(found)
+
+
+def say(line: str) -> None:
+    """Print progress."""
+    print(line, flush=True)
+
+
+def measure(plan: Plan, seed: int) -> None:
+    """Do all of a plan, print the table and write the file, which is written after each log."""
+    known = datetime.now(ZONE).date()
+    results: list[Result] = []
+    limits: dict[str, int] = {}
+    for log in plan.logs:
+        workload = workloads(seed, log.events, known)[log.workload]
+        with filled(workload) as (stack, ends, truth):
+            for cell in log.cells:
+                results.append(result_of(stack, ends, truth, workload, cell))
+                if not limits and cell.system == PRODUCT:
+                    limits = ceilings.measured(stack, ends)
+            if log.operator:
+                stack.up(2)
+                results += operate(stack, workload.name, ends)
+        path = report.write(plan.name, seed, results, limits)
+    print(report.table(results, limits))
+    print(path)
+
+
+def main() -> None:
+    """Read the options and measure."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("plan", choices=[*PLANS, "one"])
+    options.add_argument("--seed", type=int, default=None, help="of the log; left out: chosen at random and printed")
+    options.add_argument("--events", type=int, default=400_000)
+    options.add_argument("--workload", default="in-order", choices=["in-order", "backdated", "many-enterprises"])
+    options.add_argument("--system", default=PRODUCT, choices=[PRODUCT, *SYSTEMS])
+    for name, default in (("workers", 2), ("kills", 0), ("times", 1)):
+        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--operator", action="store_true", help="time audit, reconcile, rebuild and republish too")
+    given = options.parse_args()
+    seed = secrets.randbelow(2**32) if given.seed is None else given.seed
+    say(f"SEED={seed}")
+    cell = Cell(given.workers, given.kills, given.times, given.system)
+    measure(PLANS.get(given.plan) or one(given.events, given.workload, cell, given.operator), seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What is measured: on which logs, how often, by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs of a system's `workers` on one log, each with `kills` SIGKILLs of a worker at work."""
+
+    workers: int = 2
+    kills: int = 0
+    times: int = 1
+    system: str = "parkunion"
+
+
+@dataclass(frozen=True)
+class Log:
+    """A log and what is measured on it. `operator`: whether audit, rebuild, republish and reconcile are timed too."""
+
+    events: int
+    workload: str
+    cells: Sequence[Cell]
+    operator: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The ceilings are measured on the first log, after its first cell, which is the product's. `name` is that of the file."""
+
+    name: str
+    logs: Sequence[Log]
+
+
+PLANS = {
+    "quick": Plan(
+        "quick",
+        [Log(400_000, "in-order", [Cell(), Cell(kills=2), Cell(1), Cell(system="handwritten"), Cell(system="kafka-streams")])],
+    ),
+    "full": Plan(
+        "speed",
+        [
+            Log(
+                1_000_000,
+                "in-order",
+                [
+                    Cell(times=3),
+                    Cell(kills=2, times=3),
+                    Cell(1, times=3),
+                    Cell(system="handwritten", times=3),
+                    Cell(system="handwritten", kills=2),
+                    Cell(system="kafka-streams", times=3),
+                    Cell(system="kafka-streams", kills=2),
+                    Cell(system="quix", times=3),
+                    Cell(system="quix", kills=2),
+                ],
+                operator=True,
+            ),
+            Log(1_000_000, "backdated", [Cell(times=3)]),
+            Log(1_000_000, "many-enterprises", [Cell(times=3)]),
+            Log(4_000_000, "in-order", [Cell()]),
+        ],
+    ),
+}
+
+
+def one(events: int, workload: str, cell: Cell, operator: bool) -> Plan:
+    """A plan of one cell."""
+    return Plan("one", [Log(events, workload, [cell], operator)])

@@ -1,0 +1,140 @@
+"""A stack of the bench's own: filled while its services are down, and set back before each run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bench.generator.publishing import fill
+from bench.generator.records import SERVICE_NAMES, Record
+from bench.latency import parkunion
+from deploy.local.folder import Folder, read_json
+from deploy.local.servers.kafka import KafkaServer
+from deploy.local.servers.postgres import PostgresServer, database_of
+from deploy.local.stack import Stack
+from shared.broker.protocol import Extent, Place
+from shared.process.migrate import migrate
+
+METRICS = database_of("metrics")
+LOCK_OUT = f"""
+ALTER ROLE metrics_app NOLOGIN;
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{METRICS}';
+DROP DATABASE {METRICS} WITH (FORCE);
+"""
+LET_IN = "ALTER ROLE metrics_app LOGIN"
+WORKERS = "projector"
+
+
+class BenchStack:
+    """A stack in `data`, as `./parkunion up --detach --workers N` starts it."""
+
+    def __init__(self, data: Path) -> None:
+        self.folder = Folder(data)
+        self.stack = Stack(data)
+        self.workers = 0
+        self._token = ""
+        self._alone: dict[str, list[int]] = {}
+
+    def up(self, workers: int) -> None:
+        """Start it, with so many projectors. Does nothing if it runs like that."""
+        if self.workers not in (0, workers):
+            self.down()
+        if not self.workers:
+            parkunion(self.folder.path, "up", "--detach", "--workers", str(workers))
+            self.workers, self._token = workers, ""
+
+    def down(self) -> None:
+        if self.workers:
+            self.workers = 0
+            parkunion(self.folder.path, "down")
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The server, wherever it was started."""
+        port = read_json(self.folder.ports)["postgres"]
+        return PostgresServer(self.folder.path / "postgres", port, self.folder.keys, self.folder.logs / "postgres.log")
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{read_json(self.folder.ports)['kafka']}"
+
+    def dsn(self, database: str) -> str:
+        """The DSN of a database for the superuser."""
+        return self.postgres.dsn(database)
+
+    def fill(self, log: Iterable[Record]) -> dict[Place, Extent]:
+        """Write a log into a new stack's topics and journals, and leave its services down. Returns the extents of the topics."""
+        self.up(1)
+        self.down()
+        with self.servers():
+            return asyncio.run(fill(self.bootstrap, [self.dsn(database_of(name)) for name in SERVICE_NAMES], log))
+
+    @contextlib.contextmanager
+    def servers(self) -> Iterator[None]:
+        """PostgreSQL and Kafka, without services."""
+        self.down()
+        ports = read_json(self.folder.ports)
+        kafka = KafkaServer(self.folder.path / "kafka", ports["kafka"], ports["kafka_controller"], self.folder.logs / "kafka.log")
+        postgres = self.postgres
+        try:
+            postgres.start()
+            kafka.start()
+            self._alone = {"postgres": [postgres.pid or 0], "kafka": [kafka.pid or 0]}
+            yield
+        finally:
+            self._alone = {}
+            kafka.stop()
+            postgres.stop()
+
+    def begin_again(self) -> None:
+        """Empty the database of metrics, and have the supervisor start its processes anew: they read the topics from their beginning.
+
+        They are stopped meanwhile: a projector that finds no database ends, and after some failures is started again only seconds later.
+        """
+        stopped = self.pids("metrics")
+        for pid in stopped:
+            send(pid, signal.SIGSTOP)
+        self.postgres.execute(LOCK_OUT)
+        self.postgres.provide("metrics")
+        asyncio.run(migrate(self.postgres.dsn(METRICS, "metrics_owner"), "metrics"))
+        self.postgres.execute(LET_IN)
+        for pid in {*stopped, *self.pids("metrics")}:
+            send(pid, signal.SIGKILL)
+
+    def token(self) -> str:
+        """A token for all questions, made once."""
+        if not self._token:
+            self._token = self.stack.token()
+        return self._token
+
+    def pids(self, service: str, role: str | None = None) -> list[int]:
+        """The processes of a service, or of one of its roles."""
+        roles = self.stack.content["services"][service]["roles"]
+        return [pid for name, pids in roles.items() if role in (None, name) for pid in pids]
+
+    def families(self) -> dict[str, list[int]]:
+        """{kind: first processes}: `projector`, `postgres`, `kafka`, `others`; without services the servers alone."""
+        if self._alone:
+            return self._alone
+        content = self.stack.content
+        others = [content["supervisor"][0]] if content else []
+        found: dict[str, list[int]] = {
+            WORKERS: [],
+            "postgres": [content["postgres"]["pid"]],
+            "kafka": [content["kafka"]["pid"]],
+            "others": others,
+        }
+        for service in content["services"].values():
+            for role, pids in service["roles"].items():
+                found[WORKERS if role == WORKERS else "others"] += pids
+        return found
+
+
+def send(pid: int, number: int) -> None:
+    """A signal, if the process is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,57 @@
+"""The report of a bench: the form of its file, and what several runs of one cell come to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.generator.truth import Truth
+from bench.generator.workload import END, Workload
+from bench.speed import peering, report, rightness
+from bench.speed.plans import PLANS
+from bench.speed.report import Result
+from tests.unit.bench.test_generator import KNOWN, SMALL
+
+
+def result(per_second: int, right: bool = True, rss: int = 100) -> Result:
+    return Result("parkunion", "ledger", "in-order", 1000, 2, per_second, right, 0, rss, wrong=() if right else ("a figure",))
+
+
+def test_one_wrong_run_makes_a_cell_wrong_and_its_peak_of_memory_is_the_largest() -> None:
+    found = report.median([result(300), result(100, right=False, rss=250), result(200)])
+    assert (found.events_per_s, found.right, found.rss_mb, list(found.runs)) == (200, False, 250, [300, 100, 200])
+    assert list(found.wrong) == ["a figure"]
+    assert "WRONG parkunion in-order: a figure" in report.table([found], {})
+
+
+def test_the_file_has_the_agreed_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "OUT", tmp_path / "out")
+    content = json.loads(report.write("quick", 7, [result(300)], {"copy": 1}).read_text())
+    assert content.keys() == {"seed", "machine", "results", "ceilings"}
+    assert content["results"][0].keys() >= {"system", "task", "workload", "events", "workers", "events_per_s", "right", "kills", "rss_mb"}
+
+
+def test_the_ceilings_have_a_ledger_to_copy() -> None:
+    for plan in PLANS.values():
+        assert plan.logs[0].cells[0].system == "parkunion"
+
+
+def test_a_figure_that_is_missing_wrong_or_too_many_is_named() -> None:
+    right = {"D000-P000": {"units": 2, "members": 5}}
+    assert not list(rightness._compare("known", right, right))
+    for served in ({}, {"D000-P000": {"units": 2, "members": 4}}, {**right, "D001-P001": {"units": 1}}):
+        assert list(rightness._compare("known", served, right))
+
+
+def test_a_stated_truth_has_members_in_every_workload() -> None:
+    for workload in SMALL.values():
+        wanted = peering._wanted(Truth(workload))
+        assert sum(figures[0] for figures in wanted.values()) == workload.enterprises
+        assert sum(figures[3] for figures in wanted.values()) > workload.facts / 2
+
+
+def test_a_log_too_short_for_its_enterprises_is_refused() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        Truth(Workload("in-order", 1, 1000, known=KNOWN)).coverage(END, KNOWN)
