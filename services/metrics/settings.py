@@ -47,7 +47,7 @@ class Settings(ServiceSettings):
 
     declared = SERVICES["metrics"]
 
-    fold_batch: int = Field(40_000, ge=1)
+    fold_batch: int = Field(30_000, ge=1)
     """The most events that the projector folds in one transaction."""
 
     public_url: Annotated[str | None, AfterValidator(_public_url), Field(validate_default=True)] = None

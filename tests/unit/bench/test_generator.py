@@ -16,7 +16,7 @@ from bench.generator.workload import DUPLICATES, END, Workload, workloads
 from bench.speed.rightness import MEASURES
 from services.metrics.figures.scope import contribution_on
 from services.metrics.folding.facts import FactSet, change_of
-from services.metrics.folding.measures import measure
+from services.metrics.measures import measure
 from shared import contracts
 from shared.broker.protocol import partition_for
 from shared.contracts import Envelope
