@@ -126,7 +126,7 @@ class Session:
                 if self.shards.get(number) is not shard:
                     return
                 started = time.perf_counter()
-        if len(shard.pending[topic]) > self._turns.room(shard) and place not in self._paused:
+        if len(shard.pending[topic]) > self._turns.room(shard, self.shards) and place not in self._paused:
             self._consumer.pause([place])
             self._paused.add(place)
 
@@ -135,7 +135,7 @@ class Session:
         roomy = [
             (topic, number)
             for topic, number in self._paused
-            if (shard := self.shards.get(number)) is not None and len(shard.pending[topic]) <= self._turns.room(shard) // 2
+            if (shard := self.shards.get(number)) is not None and len(shard.pending[topic]) <= self._turns.room(shard, self.shards) // 2
         ]
         if roomy:
             self._consumer.resume(roomy)

@@ -14,8 +14,9 @@ from shared.sequencing.shard import Shard
 
 FAR_BEHIND = 10_000
 """Records; with fewer to go a batch takes a fraction of a second."""
-WAITING_ROOM = 500
-"""Records that a shard may have pending for each topic while others gather."""
+LEAST_PENDING = 500
+MOST_PENDING = 30_000
+"""Records that all shards but the gathering one may have pending together; about 2 KB each."""
 PATIENCE = 2.0
 """Seconds without a new record after which a shard is applied as it is."""
 
@@ -38,11 +39,11 @@ class Turns:
         """Whether more than FAR_BEHIND records of a shard are not applied yet."""
         return sum(max(0, end - shard.next[topic]) for topic, end in self._ends(shard).items()) > FAR_BEHIND
 
-    def room(self, shard: Shard) -> int:
+    def room(self, shard: Shard, shards: Mapping[int, Shard]) -> int:
         """Records of each topic that a shard may have pending before its places are paused."""
-        if self._gathering == shard.number or not self.far_behind(shard):
+        if self._gathering == shard.number:
             return self._batch
-        return WAITING_ROOM
+        return max(LEAST_PENDING, MOST_PENDING // (max(1, len(shards)) * max(1, len(shard.pending))))
 
     def due(self, shard: Shard, shards: Mapping[int, Shard]) -> bool:
         """Whether to apply a shard now; if it is far behind, its turn to gather passes to the next one."""

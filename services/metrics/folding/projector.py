@@ -137,7 +137,7 @@ class Projector:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
-        oldest = min(record.time for record in batch.records if record.time is not None)
+        oldest = min([record.time for record in batch.records if record.time is not None])
         await feed.publish(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, _traces(batch), effects.uncounted)
 
     @staticmethod
@@ -170,8 +170,14 @@ class Projector:
 
 
 def _traces(batch: ShardBatch) -> list[str]:
-    """The `traceparent`s of the commands behind a batch."""
-    return list(dict.fromkeys(trace for record in batch.records if (trace := record.traceparent)))[:MOST_TRACES]
+    """The first MOST_TRACES `traceparent`s of the commands behind a batch."""
+    found: dict[str, None] = {}
+    for record in batch.records:
+        if record.traceparent:
+            found[record.traceparent] = None
+            if len(found) == MOST_TRACES:
+                break
+    return list(found)
 
 
 async def _take_turns(until: float) -> float:

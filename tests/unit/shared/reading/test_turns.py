@@ -8,7 +8,7 @@ import pytest
 
 from shared.contracts import registry
 from shared.reading import turns
-from shared.reading.turns import FAR_BEHIND, WAITING_ROOM, Turns
+from shared.reading.turns import FAR_BEHIND, MOST_PENDING, Turns
 from shared.sequencing.records import Received
 from shared.sequencing.shard import Shard
 
@@ -35,7 +35,11 @@ def test_a_shard_that_is_not_far_behind_is_applied_at_once() -> None:
     near, found = shard(0, FAR_BEHIND), Turns(BATCH, ends)
     arrive(near, 1)
     assert found.due(near, {0: near})
-    assert found.room(near) == BATCH
+
+
+def test_all_shards_together_have_little_pending_but_the_one_that_gathers() -> None:
+    shards, found = {number: shard(number, FAR_BEHIND) for number in range(12)}, Turns(BATCH, ends)
+    assert sum(found.room(one, shards) for one in shards.values()) <= MOST_PENDING
 
 
 def test_one_shard_that_is_far_behind_gathers_at_a_time() -> None:
@@ -44,10 +48,10 @@ def test_one_shard_that_is_far_behind_gathers_at_a_time() -> None:
     arrive(shards[0], 500)
     arrive(shards[1], 500)
     assert [found.due(one, shards) for one in shards.values()] == [False, False, True]
-    assert (found.room(shards[0]), found.room(shards[1])) == (BATCH, WAITING_ROOM)
+    assert found.room(shards[0], shards) == BATCH > found.room(shards[1], shards)
     arrive(shards[0], BATCH)
     assert found.due(shards[0], shards)
-    assert (found.room(shards[0]), found.room(shards[1])) == (WAITING_ROOM, BATCH), "the next one gathers while this one is applied"
+    assert found.room(shards[0], shards) < BATCH == found.room(shards[1], shards), "the next one gathers while this one is applied"
     assert not found.due(shards[0], shards)
 
 
