@@ -92,6 +92,7 @@ COMMANDS: Mapping[str, Entry] = {
     "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
     "IDEMPOTENCY_KEY_NOT_TAKEN": Entry(400, "此处不收幂等键", "No idempotency key here", "此接口每次都给出新的一次性内容,重发得不到原来的应答;请去掉 Idempotency-Key 后再发。", "Each request here makes something new that is told once, so a repeat cannot get the first answer; send it without Idempotency-Key."),
     "IDEMPOTENCY_KEY_TWICE": Entry(400, "幂等键重复", "Two idempotency keys", "一个请求只能有一个 Idempotency-Key 头。", "A request has one Idempotency-Key header at most."),
+    "BAD_IMPORT_ID": Entry(400, "导入编号无效", "Bad import id", "X-Parkunion-Import 头只能有一个,其值以字母或数字开头,由字母、数字、点、横线、下划线组成,至多 64 个字符。", "A request has one X-Parkunion-Import header at most; its value begins with a letter or digit and has letters, digits, dots, hyphens and underscores, 64 at most."),
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
