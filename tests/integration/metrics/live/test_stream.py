@@ -141,7 +141,7 @@ async def test_findings_that_change_with_and_without_figures_are_sent(server: Me
     async def agreed(stream: Follower) -> dict[str, int]:
         """Wait until the stream says what the answer says; the findings of the park."""
         wanted = await figures_of(server, by="park")
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             while stream.figures != figures(wanted) or stream.last["findings"] != wanted["findings"]:
                 await stream.coverage()
         return {one["code"]: one["count"] for one in stream.figures[park]["findings"]}
@@ -191,7 +191,7 @@ async def test_changes_bring_only_the_rows_that_changed_and_the_total(server: Me
         server.metrics.append(f"enterprise/{key}", EnterpriseMoved(park=other, district=other[:4]), "2026-03-03")
         await server.metrics.fold()
         wanted, told_of = figures(await figures_of(server, by="park")), set[str]()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE):
             # The findings of the same rows follow.
             while {code: row for code, row in stream.figures.items() if any_count(row)} != wanted or told_of != {park, other, "all"}:
                 told_of |= {row["area"] for row in (await stream.coverage())["rows"]}
@@ -280,7 +280,7 @@ async def test_the_stream_ends_with_its_token(server: MetricsServer) -> None:
         async with server.client(lasts=left - 30) as http, http.stream("GET", "/v1/coverage/stream") as answer:
             if answer.status_code == 401:
                 continue
-            stream, name, data = Follower(answer), "", dict[str, Any]()
+            stream, name, data = Follower(answer, server.document()), "", dict[str, Any]()
             async with asyncio.timeout(PATIENCE):
                 while name != "end":
                     name, data, _ = await stream.event()
