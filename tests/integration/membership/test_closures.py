@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -73,7 +74,7 @@ async def test_a_founding_typed_after_the_closure_ends_with_it(membership: Membe
 async def test_a_founding_after_the_closure_is_kept_with_a_warning_and_ends_at_once(membership: Membership) -> None:
     a = await membership.enterprise()
     await membership.close(a, "2022-03-01")
-    founding = {"kind": "enterprise_union", "seat_area": "P1", "approved_on": "2022-03-01", "enterprises": [str(a)]}
+    founding: dict[str, Any] = {"kind": "enterprise_union", "seat_area": "P1", "approved_on": "2022-03-01", "enterprises": [str(a)]}
     made = await membership.do("union", **founding)
     assert [getattr(one, "code", one) for one in (*made.warnings, *made.notices)] == ["AFTER_CLOSURE"]
     assert [(kind, on) for kind, on, _ in await membership.said(f"enterprise/{a}")] == [
