@@ -86,7 +86,7 @@ FACTS: tuple[FactKind[World], ...] = (
         needs=needs.member,
         before=members.require_member,
         after=members.require_whole,
-        warn=transfers.warn_of_other_half,
+        warn=transfers.warn_of_joining,
     ),
     FactKind(
         contract=MemberLeft,

@@ -197,7 +197,7 @@ CORRECTING = CodeList(
     },
     own={
         "closure_corrected": Named("企业终止记录已更正", "the closure was corrected"),
-        "earlier_end": Named("另有更早的结束", "it ended earlier"),
+        "earlier_end": Named("补录了结束", "its end was entered"),
         "earlier_coverage": Named("补录了更早的覆盖", "an earlier coverage was entered"),
         SIZE_FOLLOWS: Named("规模类型随更早的事实重新判定", "the size class follows an earlier fact"),
         "earlier_transfer": Named("补录了更早的接转", "an earlier transfer was entered"),

@@ -1,4 +1,4 @@
-"""How requests are read: the headers of commands, and strict JSON, in UTF-8 and with each name of an object once.
+"""How requests are read: the headers of commands, whence their events come, and strict JSON, in UTF-8 and with each name of an object once.
 
 RFC 8259 does not say which of two equal names counts, so a command with such an object is refused.
 """
@@ -17,12 +17,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.problems.errors import BadRequest, Problem, Unprocessable
+from shared.problems.personal import holds_resident_number
 from shared.problems.validation import path_of
 
 DEEPEST_JSON = 64
 """Objects and lists around a value, at most."""
 KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 KEY_HEADER = "Idempotency-Key"
+IMPORT_HEADER = "X-Parkunion-Import"
+IMPORT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+API = "api"
+"""The origin of events whose request names no import."""
 REPEATS = "x-repeats"
 """In the schema of the header: `answered`, a repeat gets the first answer; `harmless`, it is done again, which changes nothing more."""
 
@@ -74,6 +79,21 @@ def require_one_key(headers: Iterable[tuple[bytes, bytes]]) -> None:
         raise BadRequest("IDEMPOTENCY_KEY_TWICE", field=KEY_HEADER)
     if given and not KEY.fullmatch(given[0]):
         raise Unprocessable("BAD_IDEMPOTENCY_KEY", field=KEY_HEADER)
+
+
+def origin_of(request: Request) -> str:
+    """The `origin` of the events of this request: `import:<id>` if its header names an import, else `api`.
+
+    Raises BAD_IMPORT_ID (400) for another form or two headers, HOLDS_RESIDENT_NUMBER (422): the id is in events for ever.
+    """
+    given = request.headers.getlist(IMPORT_HEADER)
+    if not given:
+        return API
+    if len(given) > 1 or not IMPORT_ID.fullmatch(given[0]):
+        raise BadRequest("BAD_IMPORT_ID", field=IMPORT_HEADER)
+    if holds_resident_number(given[0]):
+        raise Unprocessable("HOLDS_RESIDENT_NUMBER", field=IMPORT_HEADER)
+    return f"import:{given[0]}"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

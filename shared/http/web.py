@@ -26,6 +26,7 @@ from shared.http.edge import Edge, RequestMetrics
 from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import COMMON, describe
 from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of
+from shared.http.requests import origin_of
 from shared.http.tokens import Authenticator, Verifier
 from shared.http.tokens import caller as _caller
 from shared.journal.journal import Actor, ClockAheadError, EventTooLargeError
@@ -121,9 +122,9 @@ def create_app(
     return app
 
 
-def actor_of(caller: Caller, origin: str = "api") -> Actor:
-    """The actor of this request's events, in the current trace."""
-    return Actor(caller.client, origin, traceparent_now())
+def actor_of(request: Request, caller: Caller) -> Actor:
+    """The actor of this request's events, in the current trace. Raises BAD_IMPORT_ID (400), HOLDS_RESIDENT_NUMBER (422)."""
+    return Actor(caller.client, origin_of(request), traceparent_now())
 
 
 def _handle_errors(app: FastAPI) -> None:

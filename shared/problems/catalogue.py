@@ -92,6 +92,7 @@ COMMANDS: Mapping[str, Entry] = {
     "BAD_IDEMPOTENCY_KEY": Entry(422, "幂等键无效", "Bad idempotency key", "幂等键须为 1 至 255 个可见 ASCII 字符。", "An idempotency key has 1 to 255 visible ASCII characters."),
     "IDEMPOTENCY_KEY_NOT_TAKEN": Entry(400, "此处不收幂等键", "No idempotency key here", "此接口每次都给出新的一次性内容,重发得不到原来的应答;请去掉 Idempotency-Key 后再发。", "Each request here makes something new that is told once, so a repeat cannot get the first answer; send it without Idempotency-Key."),
     "IDEMPOTENCY_KEY_TWICE": Entry(400, "幂等键重复", "Two idempotency keys", "一个请求只能有一个 Idempotency-Key 头。", "A request has one Idempotency-Key header at most."),
+    "BAD_IMPORT_ID": Entry(400, "导入编号无效", "Bad import id", "X-Parkunion-Import 头只能有一个,其值以字母或数字开头,由字母、数字、点、横线、下划线组成,至多 64 个字符。", "A request has one X-Parkunion-Import header at most; its value begins with a letter or digit and has letters, digits, dots, hyphens and underscores, 64 at most."),
     "IDEMPOTENCY_KEY_REUSED": Entry(422, "幂等键已用于其他请求", "Idempotency key reused", "同一幂等键曾用于内容不同的请求。", "The same key was used for another request."),
     "PRECONDITION_FAILED": Entry(412, "前提不符", "Precondition failed", "内容在读取之后已有变更;请重新读取。", "What is changed here has changed since it was read; read it again."),
     "NOT_YET_KNOWN": Entry(409, "尚未获知", "Not yet known", "{id} 可能刚刚登记,本服务尚未获知,请稍后重试。", "{id} may just have been registered and is not known here yet; try again."),
@@ -123,6 +124,7 @@ SHARED_FACTS: Mapping[str, Entry] = {
     "OTHERS_REST_ON_IT": Entry(409, "另有事实以此为据", "Other facts rest on it", "序号 {sequence} 所述事实之上还有其他事实;请先撤销或更正它们。", "Other facts of the stream rest on that of the sequence {sequence}; withdraw or correct them first."),
     "STREAM_UNREADABLE": Entry(409, "事件流无法读取", "Stream cannot be read", "事件流中序号 {sequence} 的事件本版本无法读取;请升级服务或撤销该事件。", "This release cannot read the event {sequence} of the stream; update the service, or withdraw the event."),
     "BEFORE_SETTLED": Entry(201, "早于入驻", "Before settling", "日期早于企业入驻;已保留,自入驻起计算。", "The date is before the enterprise settled; it is kept and counts from then on."),
+    "AFTER_CLOSURE": Entry(201, "晚于终止", "After closure", "日期在企业终止之日或以后;已保留,不计算。", "The date is on or after the day of the enterprise's closure; it is kept and does not count."),
 }
 
 REGISTRY: Mapping[str, Entry] = {
@@ -147,7 +149,6 @@ REGISTRY: Mapping[str, Entry] = {
     "MOVED_BEFORE_SETTLING": Entry(422, "迁移早于入驻", "Moved before settling", "迁移不得早于入驻之日 {settled_on}。", "A move cannot be before the settling on {settled_on}."),
     "CLOSED_BEFORE_SETTLING": Entry(422, "终止早于入驻", "Closed before settling", "终止不得早于入驻之日 {settled_on}。", "A closure cannot be before the settling on {settled_on}."),
     "ALREADY_CLOSED": Entry(409, "企业已终止", "Already closed", "企业已于 {closed_on} 终止;日期有误请更正原记录。", "The enterprise closed on {closed_on}; if that is wrong, correct it."),
-    "AFTER_CLOSURE": Entry(201, "晚于终止", "After closure", "日期晚于企业终止之日;已保留,不计算。", "The date is after the enterprise's closure; it is kept and does not count."),
     "FACTS_AFTER_CLOSURE": Entry(201, "终止后仍有记录", "Facts after closure", "企业在终止之日以后尚有记录;已保留,不再计算。", "There are facts of days after the closure; they are kept and count no longer."),
     "INVALID_SUBJECT": Entry(422, "事件流无效", "Invalid subject", "事件流写作 enterprise/<id> 或 area/<code>。", "A stream is written enterprise/<id> or area/<code>."),
 }
@@ -169,6 +170,9 @@ MEMBERSHIP: Mapping[str, Entry] = {
     "ALREADY_MEMBER": Entry(409, "已是会员", "Already a member", "此人在这些日期已是{where}的会员;到别处工作请办理接转,补录过去的会籍请给出 left_on 和 left_reason。", "The person is a member {where} on some of those days; a change of union or enterprise is a transfer, and a past membership is entered with left_on and left_reason."),
     "ALREADY_LEFT": Entry(409, "已退会", "Already left", "该会员已于 {on} 退会。", "The member left on {on}."),
     "END_IN_BATCH": Entry(409, "请另行提交", "Send it apart", "该会籍的终止在同一批次中刚刚记录,请在下一次请求中提交接转。", "The end of this membership was recorded by the same batch; send the transfer in another request."),
+    "NO_LONGER_COVERED": Entry(201, "覆盖已终止", "No longer covered", "该工会对此企业的覆盖已于 {on} 终止;已保留,仍计为会员,请核对日期与工会,必要时办理接转或退会。", "The union's coverage of the enterprise ended on {on}; it is kept, and the member counts. Please check date and union; the member may need a transfer or may have left."),
+    "UNION_GOES_ON": Entry(201, "工会继续存在", "The union goes on", "该工会曾随最后一个单位终止而于 {on} 撤销;现有新的覆盖,撤销已相应更正,请核对。", "The union had ended on {on} with its last unit; since it covers this one, its end was corrected. Please check."),
+    "ENDS_WITH_UNION": Entry(201, "覆盖随工会撤销而终止", "It ends with the union", "该工会已于 {on} 撤销;此覆盖已保留,并于同日终止。", "The union was dissolved on {on}; the coverage is kept and ends that day."),
     "END_TAKEN_OVER": Entry(201, "退会已移至新会籍", "The end is now that of the new membership", "该会员已于 {on} 退会;接转在此之前,故该退会现属新的会籍,请核对。", "The member left on {on}; since the transfer was before, that end is now the end of the new membership, please check."),
     "OTHER_HALF_OF_TRANSFER": Entry(201, "接转的另一半未变", "The other half of the transfer is as it was", "此事实是一次接转的一半;另一半(事件 {event},会籍 {member})未随之更正或撤回,请一并处理。", "This fact is one half of a transfer; the other half (event {event}, membership {member}) still stands as it was: correct or withdraw it, too."),
     "BEFORE_JOINING": Entry(422, "早于入会", "Before joining", "日期早于入会之日 {joined_on}。", "The date is before the joining on {joined_on}.", (409,)),

@@ -123,7 +123,7 @@ async def _one(
     context: Context = request.app.state.context
     print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain())
     line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None)
-    work = carrying_out(table, context, caller.areas, actor_of(caller))
+    work = carrying_out(table, context, caller.areas, actor_of(request, caller))
     keys = await _keys_of(request)
     with _offering(None if key else line.key):
         return created(await commands.one(request.app.state.pool, keys, caller.client, line, work))
@@ -233,7 +233,7 @@ def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
     async def endpoint(request: Request, caller: CallerOf, key: IdempotencyKey = None) -> Response:
         caller.require(f"{table.service}:write")
         context: Context = request.app.state.context
-        actor = actor_of(caller)
+        actor = actor_of(request, caller)
 
         async def decide(given: list[BatchLine]) -> Sequence[LineResult]:
             lines = [
@@ -286,7 +286,7 @@ def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
             found = await idempotency.results(conn, keys, caller.client, body.keys)
             known = [(one, found[one]) for one in dict.fromkeys(body.keys) if one in found]
-            work = carrying_out(table, context, caller.areas, actor_of(caller))
+            work = carrying_out(table, context, caller.areas, actor_of(request, caller))
             refused = await work.repeats(conn, [result for _, result in known])
         items = [
             {"key": one, "id": result.id, "subject": result.subject, "sequence": result.sequence, "event_ids": result.event_ids}

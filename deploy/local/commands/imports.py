@@ -79,6 +79,7 @@ def import_(
                 print_result(stack, source, source.result, report)
             raise
         print_result(stack, source, result, report)
+        print(f"来源(事件的 origin)/ origin of its events: import:{source.id}")
     if result.refused:
         raise typer.Exit(REFUSED)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from services.membership.unions import coverage
+from services.membership.unions import coverage, oddities
 from services.membership.world import Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
@@ -43,7 +43,7 @@ class Leave:
 
 
 def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> list[Fact]:
-    """A person joins at an enterprise that the union covers that day; a past membership is its beginning and its end at once.
+    """A person joins at an enterprise that the union covers that day or did before; a past membership is its beginning and its end at once.
 
     So memberships of one person can be entered in any order. Raises NOT_COVERED, UNKNOWN_*, BEFORE_JOINING (422), ALREADY_MEMBER (409),
     which names no person.
@@ -75,9 +75,13 @@ def leave(world: World, command: Leave) -> list[Fact]:
 
 
 def require_covered(world: World, union_id: UUID, enterprise_id: UUID, on: date, field: str) -> None:
-    """Only who works at a unit that the union covers that day can be its member there."""
+    """Only who works at a unit that the union covers by that day can be its member there. Raises UNKNOWN_UNION, NOT_COVERED (422).
+
+    That the coverage was over by then is a warning (`oddities.of_joining`): its end may become known after the joining, and whoever joined
+    stays a member.
+    """
     world.union(union_id)
-    if not coverage.covers(world, union_id, enterprise_id, on):
+    if not coverage.began_by(world, union_id, enterprise_id, on):
         raise Unprocessable(
             "NOT_COVERED", field=field, params={"union": str(union_id), "enterprise": str(enterprise_id), "on": on.isoformat()}
         )
@@ -127,13 +131,14 @@ def left(world: World, membership_id: UUID, on: date, reason: str, note_id: UUID
 
 
 def decide_join(world: World, command: Join, today: date) -> Decision:
-    """A new membership, or a past one. Warns of a date before the enterprise settled."""
+    """A new membership, or a past one. Warns of a date before the enterprise settled, or after it closed or ceased to be covered."""
     if command.left_on is not None:
         require_day(command.left_on, today, "left_on")
     joiner = world.joiners[command.document_kind, command.document_number]
     membership_id = uuid7()
     facts = join(world, command, joiner.person, membership_id)
-    return Decision(facts, str(membership_id), warnings=coverage.settled(world, command.enterprise_id, command.joined_on))
+    warnings = oddities.of_joining(world, command.union_id, command.enterprise_id, command.joined_on)
+    return Decision(facts, str(membership_id), warnings=warnings)
 
 
 def decide_leave(world: World, command: Leave, _today: date) -> Decision:

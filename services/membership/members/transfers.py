@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import structs
 
 from services.membership.members.rules import left, require_covered, require_joined_by, require_member_nowhere, require_still_member
-from services.membership.unions import coverage
+from services.membership.unions import oddities
 from services.membership.world import TRANSFER, Membership, World, enterprise_subject
 from shared.contracts import plain, type_of
 from shared.contracts.ids import uuid7
@@ -94,10 +94,20 @@ def decide_transfer(world: World, command: Transfer, _today: date) -> Decision:
     """The answer is the new membership. Warns of a date before the enterprise settled, and if the new membership is over already."""
     membership_id = uuid7()
     facts = transfer(world, command, membership_id, uuid7())
-    warnings = coverage.settled(world, command.enterprise_id, command.on)
+    warnings = oddities.of_joining(world, command.union_id, command.enterprise_id, command.on)
     if (left_on := world.memberships[command.membership_id].left_on) is not None:
         return Decision(facts, str(membership_id), facts[1].subject, [*warnings, Notice("END_TAKEN_OVER", {"on": left_on.isoformat()})])
     return Decision(facts, str(membership_id), facts[1].subject, warnings)
+
+
+def warn_of_joining(world: World, fact: Standing, command: Revision) -> Collection[str | Notice]:
+    """A joining was corrected: the warnings of a command with that date, and of the other half of a transfer."""
+    assert isinstance(fact.data, MemberJoined)
+    member = world.memberships[fact.data.membership_id]
+    found: list[str | Notice] = []
+    if member.joined_on is not None and member.enterprise_id in world.enterprises:
+        found += oddities.of_joining(world, member.union_id, member.enterprise_id, member.joined_on)
+    return [*found, *warn_of_other_half(world, fact, command)]
 
 
 def warn_of_other_half(world: World, fact: Standing, _command: Revision) -> Collection[str | Notice]:

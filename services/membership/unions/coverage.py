@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -60,6 +60,27 @@ def periods(facts: Iterable[CoverageFact]) -> list[Period]:
     return made
 
 
+def stated(world: World, union_id: UUID, enterprise_id: UUID) -> list[Period]:
+    """The periods as they were entered: without the ends that followed from the enterprise's closure.
+
+    What contradicts is decided by them, so it is refused alike before and after a closure becomes known.
+    """
+    union = world.unions.get(union_id)
+    dissolved_on = None if union is None else own_end(union)
+    made: list[Period] = []
+    for fact in facts_between(world, union_id, enterprise_id):
+        if fact.started:
+            made.append(Period(fact.enterprise_id, fact.union_id, fact.on, None))
+        elif made:
+            made[-1] = replace(made[-1], ended_on=dissolved_on if fact.reason == ENTERPRISE_CLOSED else fact.on)
+    return made
+
+
+def own_end(union: Union) -> date | None:
+    """The day of a dissolution that was entered, and did not follow from closures of the units."""
+    return union.dissolved.on if union.dissolved is not None and union.dissolved.reason != LAST_UNIT_CLOSED else None
+
+
 def facts_between(world: World, union_id: UUID, enterprise_id: UUID) -> list[CoverageFact]:
     """The facts of one union about one enterprise, in order of (date, rank)."""
     return [fact for fact in world.coverage.get(enterprise_id, ()) if fact.union_id == union_id]
@@ -76,6 +97,11 @@ def covers(world: World, union_id: UUID, enterprise_id: UUID, day: date) -> bool
     return active
 
 
+def began_by(world: World, union_id: UUID, enterprise_id: UUID, day: date) -> bool:
+    """Whether the union covered the enterprise on a day or had done so before."""
+    return any(fact.started and fact.on <= day for fact in facts_between(world, union_id, enterprise_id))
+
+
 def active(world: World, union_id: UUID, enterprise_id: UUID) -> CoverageFact | None:
     """The start of the coverage that has no end yet."""
     own = facts_between(world, union_id, enterprise_id)
@@ -86,18 +112,17 @@ def require_free_for_own_union(world: World, enterprise_id: UUID, union_id: UUID
     """An enterprise has at most one own union at a time. Raises ALREADY_COVERED (409)."""
     others = {f.union_id for f in world.coverage.get(enterprise_id, ()) if f.kind == UnionKind.ENTERPRISE_UNION and f.union_id != union_id}
     for other in others:
-        for period in periods(facts_between(world, other, enterprise_id)):
+        for period in stated(world, other, enterprise_id):
             if (end is None or period.started_on < end) and (period.ended_on is None or start < period.ended_on):
                 raise Conflict("ALREADY_COVERED", field="enterprise_id", params={"enterprise": str(enterprise_id), "union": str(other)})
 
 
 def start(world: World, union: Union, enterprise_id: UUID, on: date, field: str = "enterprise_id", *, until: date | None = None) -> Fact:
-    """The union covers the enterprise from `on` (to `until`); the enterprise must be known, free for it, and not closed by then."""
-    enterprise = world.enterprise(enterprise_id, field)
-    if enterprise.closed_on is not None and on >= enterprise.closed_on:
-        raise Unprocessable(
-            "ENTERPRISE_CLOSED", field=field, params={"enterprise": str(enterprise_id), "closed_on": enterprise.closed_on.isoformat()}
-        )
+    """The union covers the enterprise from `on` (to `until`); the enterprise must be known, and free for it.
+
+    At one that had closed by then the coverage ends as it begins (closures.py), as it does if the closure becomes known later.
+    """
+    world.enterprise(enterprise_id, field)
     data = CoverageStarted(enterprise_id=enterprise_id, union_id=union.id, kind=union.kind)
     if union.kind == UnionKind.ENTERPRISE_UNION:
         require_free_for_own_union(world, enterprise_id, union.id, on, until)
@@ -110,12 +135,20 @@ def end(union: Union, enterprise_id: UUID, on: date, reason: str, note_id: UUID 
     return Fact(enterprise_subject(enterprise_id), data, on, cause_id)
 
 
+def end_with_union(world: World, union: Union, enterprise_id: UUID, start_on: date, on: date) -> Fact:
+    """The end of coverage by a union that was dissolved, or that of an enterprise that had closed by then."""
+    closed_on = world.enterprises[enterprise_id].closed_on
+    if closed_on is not None and closed_on < on:
+        return end(union, enterprise_id, max(closed_on, start_on), ENTERPRISE_CLOSED)
+    return end(union, enterprise_id, on, UNION_DISSOLVED)
+
+
 def change(world: World, command: Cover) -> list[Fact]:
     """A union takes an enterprise in, or lets it go.
 
-    Coverage can be entered in any order: a past one with both its dates, an end also after that which the service recorded for a later
-    closure or dissolution. Raises ALREADY_DISSOLVED, ALREADY_COVERED, COVERAGE_ORDER (409), BEFORE_FOUNDING, ENTERPRISE_CLOSED,
-    NOT_COVERED, ONE_UNIT_ONLY (422).
+    Coverage can be entered in any order: a past one with both its dates, one without an end also after the union's dissolution, an end also
+    after that which the service recorded for a closure or dissolution. Raises ALREADY_DISSOLVED, ALREADY_COVERED, COVERAGE_ORDER (409),
+    BEFORE_FOUNDING, NOT_COVERED, ONE_UNIT_ONLY (422).
     """
     union = world.union(command.union_id)
     world.enterprise(command.enterprise_id)
@@ -125,7 +158,11 @@ def change(world: World, command: Cover) -> list[Fact]:
     _require_apart(world, union, command)
     if union.kind == UnionKind.ENTERPRISE_UNION and any(f.enterprise_id != command.enterprise_id for f in world.coverage_of(union.id)):
         raise Unprocessable("ONE_UNIT_ONLY", field="enterprise_id", params={"union": str(union.id)})
-    facts = [start(world, union, command.enterprise_id, command.on, until=command.ended_on)]
+    dissolved_on = own_end(union)
+    facts = [start(world, union, command.enterprise_id, command.on, until=command.ended_on or dissolved_on)]
+    if command.ended_on is None and dissolved_on is not None:
+        facts.append(end_with_union(world, union, command.enterprise_id, command.on, dissolved_on))
+        return facts
     if command.ended_on is not None:
         facts.append(end(union, command.enterprise_id, command.ended_on, COVERAGE_ENDED))
         facts = _before_the_next(world, union, command, facts)
@@ -144,7 +181,9 @@ def _before_the_next(world: World, union: Union, command: Cover, facts: list[Fac
         return facts
     data = CoverageStarted(enterprise_id=command.enterprise_id, union_id=union.id, kind=union.kind)
     again = Fact(enterprise_subject(command.enterprise_id), data, following.on)
-    return [_never_began(following), *facts, again]
+    # What began after a closure ended on the same day; closures.py ends it again.
+    ended = [fact for fact in own if fact.reason == ENTERPRISE_CLOSED and fact.on == following.on and fact.rank > following.rank]
+    return [*(corrected_end(fact, None, Reason(EARLIER_COVERAGE)) for fact in ended), _never_began(following), *facts, again]
 
 
 def _never_began(start: CoverageFact) -> Fact:
@@ -166,17 +205,16 @@ def _require_right(world: World, union: Union, command: Cover, facts: list[Fact]
 
 
 def _end_by(world: World, union: Union, command: Cover) -> Fact:
-    """The end, or the correction of a later one that followed from the union's dissolution or the enterprise's closure."""
+    """The end, or the correction of one that followed from the union's dissolution or the enterprise's closure, whatever its day."""
     own = facts_between(world, union.id, command.enterprise_id)
     last = own[-1] if own else None
-    if last is not None and last.started and command.on >= last.on:
-        if union.dissolved is not None:
-            raise _dissolved(union)
-        return end(union, command.enterprise_id, command.on, COVERAGE_ENDED)
-    if last is not None and last.reason in FOLLOWED and own[-2].on <= command.on < last.on:
-        return corrected_end(last, command.on, Reason(EARLIER_END), ends_by=COVERAGE_ENDED)
-    if union.dissolved is not None and command.on >= union.dissolved.on:
+    dissolved_on = own_end(union)
+    if dissolved_on is not None and command.on > dissolved_on:
         raise _dissolved(union)
+    if last is not None and last.started and command.on >= last.on:
+        return end(union, command.enterprise_id, command.on, COVERAGE_ENDED)
+    if last is not None and last.reason in FOLLOWED and own[-2].on <= command.on:
+        return corrected_end(last, command.on, Reason(EARLIER_END), ends_by=COVERAGE_ENDED)
     raise Unprocessable("NOT_COVERED", field="on", params={"enterprise": str(command.enterprise_id), "on": command.on.isoformat()})
 
 
@@ -186,13 +224,9 @@ def _require_within(union: Union, command: Cover) -> None:
         raise Unprocessable("BEFORE_FOUNDING", field="on", params={"founded_on": union.founded_on.isoformat()})
     if command.ended_on is not None and command.ended_on <= command.on:
         raise Unprocessable("ENDED_BEFORE_IT_BEGAN", field="ended_on", params={"on": command.on.isoformat()})
-    if union.dissolved is None:
-        return
-    if union.dissolved.reason == LAST_UNIT_CLOSED:
-        # A unit that it covered then, too: the union did not end with the others.
-        if command.on > union.dissolved.on:
-            raise _dissolved(union)
-    elif command.ended_on is None or command.ended_on > union.dissolved.on:
+    # A union that ended with its last unit did not, if it covers another one.
+    dissolved_on = own_end(union)
+    if dissolved_on is not None and (command.ended_on or command.on) > dissolved_on:
         raise _dissolved(union)
 
 
@@ -201,7 +235,7 @@ def _require_apart(world: World, union: Union, command: Cover) -> None:
 
     Raises ALREADY_COVERED, COVERAGE_ORDER (409).
     """
-    for period in periods(facts_between(world, union.id, command.enterprise_id)):
+    for period in stated(world, union.id, command.enterprise_id):
         if period.ended_on is None and command.ended_on is None:
             params = {"enterprise": str(command.enterprise_id), "union": str(union.id)}
             raise Conflict("ALREADY_COVERED", field="enterprise_id", params=params)
@@ -212,11 +246,6 @@ def _require_apart(world: World, union: Union, command: Cover) -> None:
 def _dissolved(union: Union) -> Conflict:
     on = union.dissolved.on.isoformat() if union.dissolved else ""
     return Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": on})
-
-
-def settled(world: World, enterprise_id: UUID, on: date) -> list[str]:
-    """The warning that a date lies before the enterprise settled."""
-    return ["BEFORE_SETTLED"] if on < world.enterprises[enterprise_id].settled_on else []
 
 
 def put(world: World, fact: Standing, _private: object) -> None:
@@ -298,12 +327,15 @@ def require_whole(world: World, fact: Standing, _command: Revision) -> None:
 def require_whole_coverage(world: World, union_id: UUID, enterprise_id: UUID) -> None:
     """Raises COVERAGE_ORDER, BEFORE_FOUNDING, ALREADY_DISSOLVED, ALREADY_COVERED (409), ENTERPRISE_CLOSED (422)."""
     union = world.unions[union_id]
-    for period in periods(facts_between(world, union_id, enterprise_id)):
+    facts = facts_between(world, union_id, enterprise_id)
+    said = {fact.on for fact in facts if not fact.started and fact.reason not in FOLLOWED}
+    for period in periods(facts):
         if period.started_on < union.founded_on:
             raise Conflict("BEFORE_FOUNDING", field="data", params={"founded_on": union.founded_on.isoformat()})
         if union.dissolved is not None and (period.ended_on is None or period.ended_on > union.dissolved.on):
             raise Conflict("ALREADY_DISSOLVED", field="data", params={"union": str(union_id), "on": union.dissolved.on.isoformat()})
-        _require_end_with_closure(world, period)
+        if period.ended_on not in said:
+            _require_end_with_closure(world, period)
         if union.kind == UnionKind.ENTERPRISE_UNION:
             require_free_for_own_union(world, enterprise_id, union_id, period.started_on, period.ended_on)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from services.membership.unions import coverage
+from services.membership.unions import coverage, oddities
 from services.membership.unions.closures import after_closures, corrected_dissolution, dissolved, end_of_union
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import (
@@ -37,7 +37,7 @@ def found(world: World, command: Found, union_id: UUID) -> list[Fact]:
     """The next higher union approved: the union exists from the date of the reply (Trade Union Law 2021, art. 12), and covers its units.
 
     `union-founded` first, then `coverage-started` per enterprise in the order given.
-    Raises TOO_MANY, NO_ENTERPRISES, ONE_UNIT_ONLY, DUPLICATE_ENTERPRISE, UNKNOWN_*, ENTERPRISE_CLOSED (422), ALREADY_COVERED (409).
+    Raises TOO_MANY, NO_ENTERPRISES, ONE_UNIT_ONLY, DUPLICATE_ENTERPRISE, UNKNOWN_* (422), ALREADY_COVERED (409).
     """
     _require_right_number(command)
     if command.parent_union_id is not None:
@@ -60,16 +60,8 @@ def found(world: World, command: Found, union_id: UUID) -> list[Fact]:
         if until < command.approved_on:
             raise Unprocessable("BEFORE_FOUNDING", field="dissolved_on", params={"founded_on": command.approved_on.isoformat()})
         facts.append(dissolved(union.id, until, command.dissolved_reason))
-        facts += [_end_with(world, union, enterprise, until) for enterprise in command.enterprises]
+        facts += [coverage.end_with_union(world, union, enterprise, union.founded_on, until) for enterprise in command.enterprises]
     return facts
-
-
-def _end_with(world: World, union: Union, enterprise_id: UUID, on: date) -> Fact:
-    """The end of coverage by a union that was dissolved, or that of an enterprise that had closed by then."""
-    closed_on = world.enterprises[enterprise_id].closed_on
-    if closed_on is not None and closed_on < on:
-        return coverage.end(union, enterprise_id, max(closed_on, union.founded_on), ENTERPRISE_CLOSED)
-    return coverage.end(union, enterprise_id, on, UNION_DISSOLVED)
 
 
 def _require_right_number(command: Found) -> None:
@@ -87,12 +79,13 @@ def _require_right_number(command: Found) -> None:
 def dissolve(world: World, command: Dissolve) -> list[Fact]:
     """The union ends on a date, and with it its coverage of every unit that it still covers.
 
-    It may be entered after later closures of units: it takes the place of what followed from them. The union's whole coverage must be
-    loaded. Raises ALREADY_DISSOLVED (409), BEFORE_FOUNDING, BEFORE_COVERAGE (422).
+    It may be entered after closures of units, earlier and later ones: it takes the place of the union's end that followed from them, and of
+    the ends of coverage by later ones. The union's whole coverage must be loaded. Raises ALREADY_DISSOLVED (409), BEFORE_FOUNDING,
+    BEFORE_COVERAGE (422).
     """
     union = world.union(command.union_id)
     before = union.dissolved
-    if before is not None and (before.reason != LAST_UNIT_CLOSED or command.on >= before.on):
+    if before is not None and before.reason != LAST_UNIT_CLOSED:
         raise Conflict("ALREADY_DISSOLVED", field="union_id", params={"union": str(union.id), "on": before.on.isoformat()})
     facts = world.coverage_of(union.id)
     require_end_after_all(union, (fact for fact in facts if fact.reason != ENTERPRISE_CLOSED), command.on)
@@ -101,13 +94,23 @@ def dissolve(world: World, command: Dissolve) -> list[Fact]:
         dissolved(union.id, command.on, command.reason)
         if before is None
         else corrected_dissolution(union, before, command.on, command.reason, earlier),
-        *(coverage.corrected_end(fact, command.on, earlier, ends_by=UNION_DISSOLVED) for fact in facts if fact.on > command.on),
+        *(
+            coverage.corrected_end(fact, command.on, earlier, ends_by=UNION_DISSOLVED)
+            for fact in facts
+            if _outlives(world, fact, command.on)
+        ),
         *(
             coverage.end(union, enterprise, command.on, UNION_DISSOLVED)
             for enterprise in sorted({fact.enterprise_id for fact in facts})
             if coverage.active(world, union.id, enterprise)
         ),
     ]
+
+
+def _outlives(world: World, end: CoverageFact, on: date) -> bool:
+    """Whether a closure that ended coverage was not before the union's dissolution, so that this ends it."""
+    enterprise = world.enterprises.get(end.enterprise_id)
+    return end.on > on or (end.reason == ENTERPRISE_CLOSED and end.on == on and (enterprise is None or enterprise.closed_on == on))
 
 
 def require_end_after_all(union: Union, facts: Iterable[CoverageFact], on: date) -> None:
@@ -120,13 +123,15 @@ def require_end_after_all(union: Union, facts: Iterable[CoverageFact], on: date)
 
 
 def decide_found(world: World, command: Found, today: date) -> Decision:
-    """A new union, or a past one; it ends at once with units that have closed. Warns of a date before a unit settled."""
+    """A new union, or a past one; it ends at once with units that have closed. Warns of a date before a unit settled or after it closed."""
     if command.dissolved_on is not None:
         require_day(command.dissolved_on, today, "dissolved_on")
     union_id = uuid7()
     facts = found(world, command, union_id)
-    warnings = {code for enterprise in command.enterprises for code in coverage.settled(world, enterprise, command.approved_on)}
-    return Decision(after_closures(world, facts, command.enterprises), str(union_id), union_subject(union_id), sorted(warnings))
+    warnings = dict.fromkeys(
+        code for enterprise in command.enterprises for code in oddities.beside_enterprise(world, enterprise, command.approved_on)
+    )
+    return Decision(after_closures(world, facts, command.enterprises), str(union_id), union_subject(union_id), list(warnings))
 
 
 def decide_cover(world: World, command: Cover, today: date) -> Decision:
@@ -134,9 +139,9 @@ def decide_cover(world: World, command: Cover, today: date) -> Decision:
     if command.ended_on is not None:
         require_day(command.ended_on, today, "ended_on")
     facts = coverage.change(world, command)
-    warnings = coverage.settled(world, command.enterprise_id, command.on) if command.started else []
     facts = after_closures(world, facts, [command.enterprise_id])
     facts += end_of_union(world.after(facts), command.union_id)
+    warnings = oddities.of_coverage(world, command, facts)
     return Decision(facts, str(command.union_id), enterprise_subject(command.enterprise_id), warnings)
 
 

@@ -23,7 +23,7 @@ is set otherwise). An instant is ISO 8601 in UTC.
 
 **Commands.** Every POST that changes something takes an `Idempotency-Key`: the same key with the same body is done once. 201 means that it is
 recorded for ever; what is wrong is corrected by another fact. A reference to something that was registered elsewhere a moment ago can be 409
-`NOT_YET_KNOWN`: ask again after `Retry-After`.
+`NOT_YET_KNOWN`: ask again after `Retry-After`. `X-Parkunion-Import: <id>` makes the `origin` of the request's events `import:<id>`.
 
 **Lists** are pages: `next` of an answer is `after` of the next request; `next` is null on the last page.
 

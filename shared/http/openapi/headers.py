@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.http.requests import IMPORT_HEADER, IMPORT_ID, REPEATS
+
 HEADERS: dict[str, dict[str, Any]] = {
     "RateLimit": {
         "description": "Requests that are left now (`r`), and the seconds until the next one is (`t`).",
@@ -42,6 +44,14 @@ ACCEPT_LANGUAGE = {
     "description": "The language of problems' titles and of names in answers: `zh`, which is the default, or `en`.",
     "schema": {"type": "string", "examples": ["en"]},
 }
+IMPORT = {
+    "name": IMPORT_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The import that the request is part of: `origin` of its events becomes `import:<id>`. It holds no resident number, and says "
+    "nothing about repeats: the same key and body with another import is the same command.",
+    "schema": {"type": "string", "pattern": f"^{IMPORT_ID.pattern}$", "examples": ["2026-07-tax-office"]},
+}
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -57,6 +67,9 @@ def add_headers(operation: dict[str, Any]) -> None:
     """Document the headers of an operation's request and answers."""
     responses = operation["responses"]
     parameters = operation.setdefault("parameters", [])
+    # What takes a key for its repeats is what records events.
+    if any(parameter.get("schema", {}).get(REPEATS) == "answered" for parameter in parameters):
+        parameters.append(IMPORT)
     parameters.append(ACCEPT_LANGUAGE)
     if "304" in responses:
         parameters.append(IF_NONE_MATCH)

@@ -44,7 +44,7 @@ SECURED = (*(code for code, entry in REQUESTS.items() if entry.status in (401, 4
 WITH_KEY = ("IDEMPOTENCY_KEY_REUSED",)
 WITHOUT_KEY = ("IDEMPOTENCY_KEY_NOT_TAKEN",)
 """Of a POST that declares no idempotency key (shared/http/requests.py)."""
-CHANGING = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "OUTCOME_UNKNOWN")
+CHANGING = ("BAD_IDEMPOTENCY_KEY", "IDEMPOTENCY_KEY_TWICE", "BAD_IMPORT_ID", "OUTCOME_UNKNOWN")
 """Of every route that may change something, whether it uses a key or not."""
 HEADERS_OF_STATUS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After", "Idempotency-Key")}
 EXTRA = "x-problems"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,8 +39,13 @@ async def test_the_last_unit_takes_its_union_with_it(membership: Membership) -> 
     await membership.close(a, "2022-06-01")
     await membership.close(b, "2022-03-01")
     assert (await membership.said(f"union/{union}"))[-1][:2] == ("union-dissolved", "2022-06-01")
-    with pytest.raises(Problem):
+    # One that is entered takes the place of that, as if it had been known before; a second one contradicts it.
+    await membership.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
+    kind, on, data = (await membership.said(f"union/{union}"))[-1]
+    assert (kind, on, data["replacement"]["data"]["reason"]) == ("fact-corrected", "2023-01-01", "merged")
+    with pytest.raises(Problem) as refused:
         await membership.do("dissolution", union_id=union, on="2023-01-01", reason="merged")
+    assert refused.value.code == "ALREADY_DISSOLVED"
 
 
 async def test_a_closure_seen_twice_ends_coverage_once(membership: Membership) -> None:
@@ -63,9 +69,22 @@ async def test_a_founding_typed_after_the_closure_ends_with_it(membership: Membe
         ("union-dissolved", "2022-03-01"),
     ]
     assert await membership.pool.fetchval("SELECT array_agg(cause_id) FROM journal WHERE cause_id IS NOT NULL") == [closure.id] * 2
-    with pytest.raises(Problem) as refused:
-        await membership.union(a, on="2022-03-01")
-    assert refused.value.code == "ENTERPRISE_CLOSED"
+
+
+async def test_a_founding_after_the_closure_is_kept_with_a_warning_and_ends_at_once(membership: Membership) -> None:
+    a = await membership.enterprise()
+    await membership.close(a, "2022-03-01")
+    founding: dict[str, Any] = {"kind": "enterprise_union", "seat_area": "P1", "approved_on": "2022-03-01", "enterprises": [str(a)]}
+    made = await membership.do("union", **founding)
+    assert [getattr(one, "code", one) for one in (*made.warnings, *made.notices)] == ["AFTER_CLOSURE"]
+    assert [(kind, on) for kind, on, _ in await membership.said(f"enterprise/{a}")] == [
+        ("coverage-started", "2022-03-01"),
+        ("coverage-ended", "2022-03-01"),
+    ]
+    assert [(kind, on) for kind, on, _ in await membership.said(f"union/{made.id}")] == [
+        ("union-founded", "2022-03-01"),
+        ("union-dissolved", "2022-03-01"),
+    ]
 
 
 async def test_a_corrected_closure_corrects_what_it_led_to(membership: Membership) -> None:

@@ -40,7 +40,7 @@ class Case:
         body: dict[str, Any] = {"union_id": str(self.union), "enterprise_id": str(self.enterprise), "joined_on": joined, **past}
         return lambda: self.membership.do("member", **body, document={"kind": "sample", "number": self.person})
 
-    def covered(self, on: str, until: str) -> Entry:
+    def covered(self, on: str, until: str | None) -> Entry:
         body: dict[str, Any] = {"union_id": str(self.union), "enterprise_id": str(self.other), "on": on, "started": True, "ended_on": until}
         return lambda: self.membership.do("coverage", **body)
 
@@ -58,6 +58,9 @@ class Case:
             **past,
         }
         return lambda: self.membership.do("union", **body)
+
+    def dissolved(self, on: str) -> Entry:
+        return lambda: self.membership.do("dissolution", union_id=self.union, on=on, reason="merged")
 
     def closed(self, enterprise: UUID, on: str) -> Entry:
         async def close() -> None:
@@ -124,6 +127,29 @@ async def test_in_whatever_order_facts_are_entered_the_figures_are_the_same(memb
     assert all(one == figures[0] for one in figures)
     members = Counter(contribution[1]["members"] for contribution in figures[0][0] if contribution is not None)
     assert set(members) == {0, 1}
+
+
+@pytest.mark.invariant("I3")
+async def test_what_comes_after_a_closure_an_end_or_a_dissolution_may_be_entered_before_and_after_it(membership: Membership) -> None:
+    figures, warned = [], set[str]()
+    for seed in range(8):
+        case = await case_of(membership)
+        entries = [
+            case.ended("2022-06-01"),
+            case.member("2021-02-01", "2022-09-01"),
+            case.member("2022-09-01"),
+            case.covered("2021-03-01", "2021-09-01"),
+            case.covered("2022-03-01", None),
+            case.closed(case.other, "2022-01-01"),
+            case.closed(case.enterprise, "2023-06-01"),
+            case.dissolved("2023-01-01"),
+        ]
+        for entry in random.Random(seed).sample(entries, len(entries)):
+            answer = await entry()
+            warned |= {getattr(one, "code", one) for one in (*answer.warnings, *answer.notices)} if answer is not None else set()
+        figures.append(await case.figures())
+    assert all(one == figures[0] for one in figures)
+    assert warned == {"NO_LONGER_COVERED", "AFTER_CLOSURE", "ENDS_WITH_UNION"}
 
 
 @pytest.mark.parametrize("turned", [False, True])

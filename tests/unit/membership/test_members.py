@@ -13,11 +13,12 @@ from services.membership.members import rules as members
 from services.membership.members import transfers
 from services.membership.members.rules import Join
 from services.membership.members.transfers import Transfer
+from services.membership.world import Joiner
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.journal.reasons import Reason
-from shared.problems.errors import Problem
-from tests.unit.membership.worlds import ANN, BOB, A, B, C, cover, day, dissolve, found, join, leave, take, world
+from shared.problems.errors import Notice, Problem
+from tests.unit.membership.worlds import ANN, BOB, A, B, C, close, cover, day, dissolve, found, join, leave, take, world
 
 
 def test_joining_on_the_day_of_the_founding_is_allowed_and_before_it_is_not() -> None:
@@ -29,16 +30,37 @@ def test_joining_on_the_day_of_the_founding_is_allowed_and_before_it_is_not() ->
     assert (refused.value.code, refused.value.status) == ("NOT_COVERED", 422)
 
 
-def test_only_a_unit_that_the_union_covers_that_day_has_members_of_it() -> None:
+def test_only_a_unit_that_the_union_covers_by_that_day_has_members_of_it() -> None:
     made = world()
     union = found(made, A, B)
     cover(made, union, B, "2022-01-01", started=False)
     join(made, union, B, ANN, "2021-12-31")
-    dissolve(made, union, "2023-01-01")
-    for enterprise, on in ((B, "2022-01-01"), (C, "2022-01-01"), (A, "2023-01-01")):
+    for enterprise, on in ((B, "2020-12-31"), (C, "2022-01-01")):
         with pytest.raises(Problem) as refused:
             join(made, union, enterprise, BOB, on)
         assert refused.value.code == "NOT_COVERED"
+
+
+def test_a_unit_that_the_union_covers_no_longer_has_members_with_a_warning() -> None:
+    """The end of the coverage may as well become known after the joining; a closure has a warning of its own."""
+    made = world()
+    union = found(made, A, B, C)
+    cover(made, union, B, "2022-01-01", started=False)
+    cover(made, union, B, "2022-02-01", started=True)
+    dissolve(made, union, "2023-01-01")
+    close(made, C, day("2022-01-01"))
+    expected: list[tuple[UUID, str, list[str | Notice]]] = [
+        (B, "2021-12-31", []),
+        (B, "2022-01-15", [Notice("NO_LONGER_COVERED", {"on": "2022-01-01"})]),
+        (B, "2022-02-01", []),
+        (A, "2023-01-01", [Notice("NO_LONGER_COVERED", {"on": "2023-01-01"})]),
+        (C, "2021-12-31", []),
+        (C, "2022-01-01", ["AFTER_CLOSURE"]),
+    ]
+    made.joiners["sample", "x"] = Joiner(BOB, "sample", "x", b"", b"")
+    for enterprise, on, warnings in expected:
+        decision = members.decide_join(made, Join(union, enterprise, "sample", "x", day(on)), day("2025-06-01"))
+        assert list(decision.warnings) == warnings, (enterprise, on)
 
 
 @pytest.mark.parametrize("on", ["2020-12-31", "2021-06-01", "2022-01-01"])

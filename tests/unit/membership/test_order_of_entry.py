@@ -29,7 +29,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.contracts.registry import EnterpriseClosed, EnterpriseRegistered, HeadcountReported
 from shared.journal.reasons import Reason
-from shared.problems.errors import Problem
+from shared.problems.errors import Notice, Problem
 from shared.writing.evolving import evolve
 from tests import oracle
 from tests.unit.membership.worlds import ANN, TODAY, A, B, C, close, day, settle_ids, world
@@ -50,6 +50,13 @@ def ends(enterprise: UUID, on: str) -> Entry:
 
 def dissolves(on: str) -> Entry:
     return lambda made, union: _take(made, unions.decide_dissolve(made, Dissolve(union, day(on), Reason("merged")), TODAY).facts)
+
+
+def founds(on: str, until: str | None = None) -> Entry:
+    """B had, or has, a union of its own."""
+    past = (day(until), Reason("merged")) if until else ()
+    command = Found(UnionKind.ENTERPRISE_UNION, None, None, "P", day(on), (B,), *past)
+    return lambda made, _union: _take(made, unions.decide_found(made, command, TODAY).facts)
 
 
 def closes(enterprise: UUID, on: str) -> Entry:
@@ -117,8 +124,8 @@ def figures(made: World) -> Any:
 def state(made: World) -> Any:
     """Who is covered when, why coverage ended, and how the unions ended; without ranks and ids."""
     periods = [(fact.enterprise_id, fact.on, fact.started, fact.reason) for facts in made.coverage.values() for fact in facts]
-    ended = [union.dissolved and (union.dissolved.on, union.dissolved.reason) for union in made.unions.values()]
-    return sorted(periods, key=repr), ended
+    ended = [(union.founded_on, union.dissolved and (union.dissolved.on, union.dissolved.reason)) for union in made.unions.values()]
+    return sorted(periods, key=repr), [end for _, end in sorted(ended, key=repr)]
 
 
 def _found(made: World, *enterprises: UUID) -> UUID:
@@ -209,6 +216,91 @@ def test_members_coverage_and_closures_come_to_the_same_figures() -> None:
     past, later, present = joins(A, "2021-01-01", "2021-06-01"), joins(A, "2021-06-01", "2022-01-01"), joins(A, "2022-03-01")
     in_every_order(past, later, present, ends(A, "2023-01-01"), closes(A, "2024-01-01"))
     in_every_order(past, present, closes(B, "2022-01-01"), covers(C, "2021-01-01", "2021-09-01"), dissolves("2023-01-01"), first=(A, B))
+
+
+DAYS = [f"{2020 + month // 12}-{month % 12 + 1:02}-01" for month in range(6, 54, 3)]
+
+
+@st.composite
+def histories(draw: Any) -> list[Entry]:
+    """Facts about a union of A and other units that contradict each other in no order: closures and members of any day beside them."""
+    days = st.sampled_from(DAYS)
+    entries: list[Entry] = []
+    stated: list[str] = []
+    for enterprise in (B, C):
+        bounds = sorted(draw(st.sets(days, max_size=5)))
+        entries += [covers(enterprise, *bounds[n : n + 2]) for n in range(0, len(bounds), 2)]
+        stated += bounds
+    if draw(st.booleans()):
+        stated.append(draw(days))
+        entries.append(ends(A, stated[-1]))
+    if draw(st.booleans()):
+        entries.append(dissolves(draw(st.sampled_from([day for day in DAYS if day >= max(stated, default=DAYS[0])]))))
+    entries += [closes(enterprise, draw(days)) for enterprise in (A, B, C) if draw(st.booleans())]
+    begun = sorted(draw(st.sets(days, max_size=3)))
+    return entries + [joins(A, one, other) for one, other in itertools.zip_longest(begun, begun[1:])]
+
+
+@pytest.mark.invariant("I3")
+@given(st.data())
+@settings(deadline=None, max_examples=200)
+def test_what_one_order_accepts_every_order_accepts_and_all_come_to_the_same(data: Any) -> None:
+    entries = data.draw(histories())
+    assert after(entries, A) == after(data.draw(st.permutations(entries)), A)
+
+
+OVERLAPPING: list[tuple[Entry, Entry]] = [
+    (covers(B, "2021-01-01"), covers(B, "2022-01-01")),
+    (covers(B, "2021-01-01"), covers(B, "2022-01-01", "2022-06-01")),
+    (covers(B, "2021-01-01", "2022-01-01"), covers(B, "2021-06-01", "2021-09-01")),
+    (founds("2021-01-01"), founds("2022-01-01")),
+    (founds("2021-01-01", "2023-01-01"), founds("2022-01-01")),
+]
+
+
+@pytest.mark.parametrize("closed_on", ["2020-07-01", "2021-06-01", "2024-01-01"])
+@pytest.mark.parametrize("pair", OVERLAPPING)
+def test_what_contradicts_is_refused_whether_a_closure_is_known_or_not(pair: tuple[Entry, Entry], closed_on: str) -> None:
+    for one, other in (pair, pair[::-1]):
+        for before in ([one], [closes(B, closed_on), one], [one, closes(B, closed_on)]):
+            made = telling()
+            union = _found(made, A)
+            for entry in before:
+                entry(made, union)
+            with pytest.raises(Problem) as refused:
+                other(made, union)
+            assert refused.value.code in ("COVERAGE_ORDER", "ALREADY_COVERED")
+
+
+def test_own_unions_closures_and_dissolutions_come_to_the_same() -> None:
+    in_every_order(founds("2020-07-01", "2021-01-01"), founds("2021-01-01", "2022-01-01"), founds("2023-01-01"), closes(B, "2021-06-01"))
+    in_every_order(founds("2021-06-01"), closes(B, "2021-01-01"))
+
+
+@pytest.mark.parametrize("day_of_dissolution", ["2022-01-01", "2022-06-01", "2023-01-01"])
+def test_dissolutions_ends_and_closures_of_one_day_come_to_the_same(day_of_dissolution: str) -> None:
+    in_every_order(dissolves(day_of_dissolution), closes(A, "2022-06-01"), closes(B, "2022-06-01"), covers(B, "2022-01-01"))
+    in_every_order(dissolves(day_of_dissolution), ends(A, "2022-01-01"), closes(A, "2022-01-01"), covers(B, "2022-01-01"))
+
+
+def test_a_coverage_beside_the_end_of_the_union_or_the_enterprise_warns() -> None:
+    def warnings(*before: Entry, on: str = "2022-01-01", started: bool = True) -> list[Any]:
+        made = telling()
+        union = _found(made, A)
+        for entry in before:
+            entry(made, union)
+        return list(unions.decide_cover(made, Cover(union, B, day(on), started), TODAY).warnings)
+
+    assert warnings() == []
+    assert warnings(closes(B, "2022-01-01")) == warnings(closes(B, "2021-01-01")) == ["AFTER_CLOSURE"]
+    assert warnings(covers(B, "2021-01-01"), closes(B, "2021-06-01"), started=False) == ["AFTER_CLOSURE"]
+    assert warnings(covers(B, "2021-01-01"), closes(B, "2022-01-01"), started=False) == []
+    assert warnings(dissolves("2023-01-01")) == [Notice("ENDS_WITH_UNION", {"on": "2023-01-01"})]
+    assert warnings(closes(A, "2023-01-01"), closes(B, "2022-06-01")) == []
+    assert warnings(closes(A, "2021-01-01")) == [Notice("UNION_GOES_ON", {"on": "2021-01-01"})]
+    made = telling()
+    close(made, A, day("2021-01-01"))
+    assert unions.decide_found(made, Found(JOINT, None, None, "P", day("2021-01-01"), (A, B)), TODAY).warnings == ["AFTER_CLOSURE"]
 
 
 def test_past_own_unions_may_be_entered_after_the_present_one() -> None:

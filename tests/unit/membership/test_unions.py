@@ -12,7 +12,7 @@ from services.membership.unions.commands import Found
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import CoverageEnded, CoverageStarted, UnionDissolved, UnionFounded, UnionKind
 from shared.problems.errors import Problem
-from tests.unit.membership.worlds import A, B, C, close, cover, day, dissolve, found, world
+from tests.unit.membership.worlds import A, B, C, cover, day, dissolve, found, world
 
 OWN, JOINT, PARK = UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION, UnionKind.PARK_UNION
 
@@ -93,13 +93,11 @@ def test_coverage_begins_and_ends_and_may_begin_again() -> None:
         (B, "2020-12-31", True, "BEFORE_FOUNDING"),
         (B, "2022-01-01", False, "NOT_COVERED"),
         (A, "2020-12-31", False, "NOT_COVERED"),
-        (C, "2023-01-01", True, "ENTERPRISE_CLOSED"),
     ],
 )
 def test_coverage_that_cannot_change_so(enterprise: UUID, on: str, started: bool, code: str) -> None:
     made = world()
     union = found(made, A)
-    close(made, C, day("2022-06-01"))
     with pytest.raises(Problem) as refused:
         cover(made, union, enterprise, on, started=started)
     assert refused.value.code == code

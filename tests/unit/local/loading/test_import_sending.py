@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +16,12 @@ from deploy.local.loading import api, batches
 from deploy.local.loading.api import Apis, RequestDeniedError
 from deploy.local.loading.batches import Sender
 from deploy.local.loading.records import load_areas, load_enterprises
+from deploy.local.loading.sources import city_of, digest_of
+from samples.city.scenario import Scenario
 from samples.records import Area, Enterprise, Founding, Headcount
+from shared.http.requests import IMPORT_ID
 from shared.problems.errors import Unprocessable, warnings
+from shared.problems.personal import LEGACY_LENGTH
 
 Handle = Callable[[httpx.Request], httpx.Response]
 
@@ -266,3 +272,14 @@ async def test_a_stack_that_was_stopped_is_not_waited_for() -> None:
     with pytest.raises(api.StackStoppedError, match="the stack was stopped"):
         await stopped.get("registry", "/v1/areas")
     assert next(runs, None) is None
+
+
+def test_the_id_of_every_import_is_one_that_the_services_take(tmp_path: Path) -> None:
+    """However many files: no id looks like a resident number, for which they would be refused."""
+    file = tmp_path / "rows.ndjson"
+    ids = [city_of(Scenario(date(2025, 12, 31), enterprises=20, years=1, seed=n)).id for n in range(3)]
+    for n in range(50):
+        file.write_bytes(str(n).encode())
+        ids.append(digest_of(file))
+    assert all(IMPORT_ID.fullmatch(one) and len(one) < LEGACY_LENGTH for one in ids)
+    assert len(set(ids)) == len(ids)

@@ -97,11 +97,11 @@ router = APIRouter(prefix="/v1")
 
 
 @router.post("/things", status_code=201, response_model=Created, openapi_extra=adding("ALREADY_CORRECTED"))
-async def make(caller: CallerOf, body: Thing, key: IdempotencyKey = None) -> Response:
+async def make(request: Request, caller: CallerOf, body: Thing, key: IdempotencyKey = None) -> Response:
     caller.require("registry:write")
     if body.name == "twice":
         raise Conflict("ALREADY_CORRECTED", field="name", params={"latest": "x"})
-    actor = actor_of(caller)
+    actor = actor_of(request, caller)
     return created(Result(actor.traceparent or "", "enterprise/1", 1, [], ["BEFORE_SETTLED"] if body.name == "early" else []))
 
 
