@@ -7,6 +7,7 @@ keeps its position in its own database.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from struct import unpack_from
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -173,10 +174,11 @@ def partition_for(subject: str, key: str, partitions: int) -> int:
     return partition_of(key, partitions)
 
 
+@lru_cache(maxsize=100_000)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a key: Kafka's murmur2 of its UTF-8 bytes, positive, modulo the number of partitions.
 
-    Computed here and tested by golden vectors, so that no change of a client library can move an enterprise.
+    Computed here and tested by golden vectors, so that no change of a client library can move an enterprise. Remembered, since keys come again.
     """
     data = key.encode()
     length = len(data)

@@ -8,7 +8,7 @@ meanwhile; the relay publishes their events afterwards. Readers begin at the new
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import asyncpg
@@ -100,7 +100,10 @@ async def _take_lock(conn: asyncpg.Connection[asyncpg.Record], dsn: str, topic: 
 async def _publish(
     conn: asyncpg.Connection[asyncpg.Record], producer: Producer, source: Source, topic_id: str, progress: Progress
 ) -> tuple[int, list[int], Marks]:
-    """Publish one snapshot of the journal: (how many events, the ids that the outbox held, the marks)."""
+    """Publish one snapshot of the journal: (how many events, the ids that the outbox held, the marks).
+
+    The next batch is read and encoded while the broker acknowledges the last one.
+    """
     count = 0
     marks: Marks = {}
     async with conn.transaction(isolation="repeatable_read", readonly=True):
@@ -108,17 +111,34 @@ async def _publish(
         queued = [row["id"] for row in await conn.fetch("SELECT id FROM outbox")]
         cursor = await conn.cursor(WHOLE)
         progress(0, total)
-        while rows := await cursor.fetch(BATCH):
-            events = [JournalRow(*row) for row in rows]
-            messages = [_message(event, source) for event in events]
-            offsets = await producer.publish(source.topic, messages)
-            faults.reached("republish.half")
-            last = {message.partition: event.id for message, event in zip(messages, events, strict=True)}
-            # Where the broker returns no offset, the relay reads from the mark before it.
-            marks.update({number: Mark(offset, last[number], topic_id) for number, offset in offsets.items() if offset >= 0})
-            count += len(rows)
-            progress(count, total)
-    return count, queued, marks
+        sending = None
+        try:
+            while True:
+                batch = _batch(await cursor.fetch(BATCH), source)
+                if sending is not None:
+                    marks.update(await sending)
+                    faults.reached("republish.half")
+                    progress(count, total)
+                if not batch:
+                    return count, queued, marks
+                sending = asyncio.ensure_future(_send(producer, source.topic, batch, topic_id))
+                count += len(batch)
+        finally:
+            if sending is not None:
+                sending.cancel()
+
+
+def _batch(rows: Sequence[asyncpg.Record], source: Source) -> list[tuple[int, Message]]:
+    """(id in the journal, record) of each event."""
+    events = [JournalRow(*row) for row in rows]
+    return [(event.id, _message(event, source)) for event in events]
+
+
+async def _send(producer: Producer, topic: str, batch: Sequence[tuple[int, Message]], topic_id: str) -> Marks:
+    """Publish a batch; returns the marks of its partitions. Where the broker returns no offset, the relay reads from the mark before it."""
+    offsets = await producer.publish(topic, [message for _, message in batch])
+    last = {message.partition: journal_id for journal_id, message in batch}
+    return {number: Mark(offset, last[number], topic_id) for number, offset in offsets.items() if offset >= 0}
 
 
 def _message(event: JournalRow, source: Source) -> Message:
