@@ -32,7 +32,8 @@ LARGEST_LOG = 32 * 2**20
 """Bytes; a larger log is rotated (one old file) when its process starts."""
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
-PASSED_ON = ("PARKUNION_FAULT", "PARKUNION_MORE_CODES")
+SIGN_IN = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "SCOPE", "ALGORITHMS")
+PASSED_ON = ("PARKUNION_FAULT", "PARKUNION_MORE_CODES", *(f"PARKUNION_SIGN_IN_{name}" for name in SIGN_IN))
 
 
 class Addresses(NamedTuple):
