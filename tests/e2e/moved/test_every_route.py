@@ -5,6 +5,7 @@ Every route of every service is asked, a new one by itself; a route whose parame
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,11 @@ class Moved:
     enterprise: str
     first: District
     second: District
+
+
+def _says(text: str, trace: str) -> bool:
+    """Whether a text holds a trace as a word of its own: random ids hold any five digits now and then."""
+    return re.search(rf"(?<![0-9A-Za-z]){re.escape(trace)}(?![0-9A-Za-z])", text) is not None
 
 
 def _number(value: int) -> tuple[str, str]:
@@ -166,7 +172,7 @@ def test_no_route_tells_a_district_of_the_others_time(moved: Moved, side: str) -
                 for value in query.values():
                     told = told.replace(value, "")
                 carried = _number(int(other.own[0])) if any(part in route.path for part in CARRIED) else ()
-                leaks += [(asked, trace) for trace in other.traces if trace not in carried and trace in told and trace not in path]
+                leaks += [(asked, trace) for trace in other.traces if trace not in carried and _says(told, trace) and trace not in path]
                 broken += [(asked, status)] if status >= 500 else []
                 seen += told
     assert leaks == []
