@@ -103,8 +103,8 @@ async def widen(conn: Connection, needs: Needs) -> None:
     needs.persons |= {member.person for member in found}
     over = [member for member in found if member.id in needs.ending_memberships and member.left_on is not None]
     of_person: dict[int, list[Membership]] = {}
-    for other in await members.memberships_of(conn, {member.person for member in over}):
-        of_person.setdefault(other.person, []).append(other)
+    for one in await members.memberships_of(conn, {member.person for member in over}):
+        of_person.setdefault(one.person, []).append(one)
     needs.recorded |= {other.enterprise_id for member in over for other in following(member, of_person[member.person])}
     needs.enterprises |= needs.recorded
 
@@ -265,9 +265,9 @@ def _add_ends(needs: Needs, world: World) -> None:
                 raise ConcurrentChange("another command transferred the member")
             needs.ranges |= {(subject, rank, rank) for rank in (other.joined_rank, other.left_rank) if rank is not None}
     for membership_id in needs.halves & world.memberships.keys():
-        for other in world.of_person[world.memberships[membership_id].person]:
-            member = world.memberships[other]
-            ranks = [rank for rank in (member.joined_rank, member.left_rank) if rank is not None and other != membership_id]
+        for own in world.of_person[world.memberships[membership_id].person]:
+            member = world.memberships[own]
+            ranks = [rank for rank in (member.joined_rank, member.left_rank) if rank is not None and own != membership_id]
             needs.ranges |= {(enterprise_subject(member.enterprise_id), rank, rank) for rank in ranks}
 
 

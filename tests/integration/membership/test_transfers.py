@@ -146,6 +146,19 @@ async def test_what_names_the_first_membership_of_a_chain_may_come_in_every_orde
     assert states[0][0] == [(0, "2021-02-01", "2021-08-01"), (1, "2021-08-01", "2022-05-01"), (2, "2022-05-01", "2023-06-01")]
 
 
+async def test_who_comes_back_is_entered_after_going_away_also_by_the_first_membership(membership: Membership) -> None:
+    person = await person_of(membership)
+    first = str((await person.joins(0, "2021-02-01")).id)
+    places = [{"member_id": first, "union_id": str(person.union), "enterprise_id": str(enterprise)} for enterprise in person.enterprises]
+    back, away = ("transfer", None, {"on": "2022-05-01", **places[0]}), ("transfer", None, {"on": "2021-08-01", **places[1]})
+    refused, taken = await membership.batch([back, away])
+    assert isinstance(refused, Problem)
+    assert (refused.code, isinstance(taken, Problem)) == ("SAME_MEMBERSHIP", False)
+    (returned,) = await membership.batch([back])
+    assert not isinstance(returned, Problem)
+    assert await person.memberships() == [(0, "2021-02-01", "2021-08-01"), (1, "2021-08-01", "2022-05-01"), (0, "2022-05-01", "None")]
+
+
 async def test_commands_that_name_the_same_membership_at_the_same_time_come_to_the_same_state(membership: Membership) -> None:
     for _ in range(8):
         person = await person_of(membership)
