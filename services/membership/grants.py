@@ -7,6 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from services.membership.members.rules import Join, Leave
+from services.membership.members.successors import acted_on
 from services.membership.members.transfers import Transfer
 from services.membership.needs import resource_of
 from services.membership.unions.commands import Cover, Dissolve, Found
@@ -46,16 +47,18 @@ def join(world: World, command: Join, access: Access) -> None:
 
 
 def leave(world: World, command: Leave, access: Access) -> None:
-    """The member's enterprise must be granted."""
+    """The member's enterprise must be granted: that of the membership that ends."""
     _member(world, access, command.membership_id, command.on)
 
 
 def transfer(world: World, command: Transfer, access: Access) -> None:
-    """Both enterprises must be granted; if the membership is over, also on the day on which it ended, since that end changes its place."""
+    """Both enterprises must be granted, the old one by the membership that ends; if that is over, also on the day on which it ended, since
+    that end changes its place."""
     _member(world, access, command.membership_id, command.on)
     enterprise(world, access, command.enterprise_id, command.on, "enterprise_id")
-    if (left_on := world.membership(command.membership_id).left_on) is not None:
-        _member(world, access, command.membership_id, left_on)
+    member = acted_on(world, command.membership_id, command.on)
+    if (left_on := member.left_on) is not None:
+        granting.require_on(access, world, places(world, enterprise_subject(member.enterprise_id)), left_on, "member_id")
         enterprise(world, access, command.enterprise_id, left_on, "enterprise_id")
 
 
@@ -92,7 +95,7 @@ def enterprise(world: World, access: Access, enterprise_id: UUID, on: date, fiel
 
 
 def _member(world: World, access: Access, membership_id: UUID, on: date) -> None:
-    member = world.membership(membership_id)
-    # If the registry has withdrawn the enterprise, every area is needed.
+    member = acted_on(world, membership_id, on)
+    # If-Match is about the membership that the caller named and has read; everything else about the one that ends. If the registry has withdrawn the enterprise, every area is needed.
     granting.require_on(access, world, places(world, enterprise_subject(member.enterprise_id)), on, "member_id")
     access.resource(world, enterprise_subject(member.enterprise_id), world.etags.get(membership_id))

@@ -5,7 +5,7 @@ Order (docs/design/ENGINE.md, Writing 2 and 3): streams of unions, streams of en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,7 @@ from services.membership.members.documents import Document, Documents, Undeciphe
 from services.membership.members.people import NewPerson
 from services.membership.needs import Context, Needs
 from services.membership.unions import store as unions
-from services.membership.world import CoverageFact, Joiner, PersonNo, Union, World, enterprise_subject, union_subject
+from services.membership.world import CoverageFact, Joiner, Membership, PersonNo, Union, World, enterprise_subject, union_subject
 from shared.contracts.codes import DOCUMENTS
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
@@ -97,10 +97,15 @@ async def snapshot(
 
 
 async def widen(conn: Connection, needs: Needs) -> None:
-    """The enterprises and persons of the memberships named."""
+    """The enterprises and persons of the memberships named, and the enterprises of those that may have followed by transfers."""
     found = await members.memberships(conn, needs.memberships)
     needs.recorded |= {member.enterprise_id for member in found}
     needs.persons |= {member.person for member in found}
+    over = [member for member in found if member.id in needs.ending_memberships and member.left_on is not None]
+    of_person: dict[int, list[Membership]] = {}
+    for one in await members.memberships_of(conn, {member.person for member in over}):
+        of_person.setdefault(one.person, []).append(one)
+    needs.recorded |= {other.enterprise_id for member in over for other in following(member, of_person[member.person])}
     needs.enterprises |= needs.recorded
 
 
@@ -248,16 +253,33 @@ async def _load_people(conn: Connection, documents: Documents, world: World, nee
 
 
 def _add_ends(needs: Needs, world: World) -> None:
-    """What ended the memberships that are transferred, and both ends of those that may be another half of a transfer."""
-    for membership_id in needs.transferring & world.memberships.keys():
+    """What ended the memberships that are left or transferred, both ends of those that may have followed by transfers, and of those that may be
+    another half of a transfer. Raises ConcurrentChange if such a one is at an enterprise whose stream is not locked: it came after `widen`."""
+    for membership_id in needs.ending_memberships & world.memberships.keys():
         member = world.memberships[membership_id]
         if member.left_rank is not None:
             needs.ranges.add((enterprise_subject(member.enterprise_id), member.left_rank, member.left_rank))
+        for other in following(member, [world.memberships[own] for own in world.of_person[member.person]]):
+            subject = enterprise_subject(other.enterprise_id)
+            if subject not in world.heads:
+                raise ConcurrentChange("another command transferred the member")
+            needs.ranges |= {(subject, rank, rank) for rank in (other.joined_rank, other.left_rank) if rank is not None}
     for membership_id in needs.halves & world.memberships.keys():
-        for other in world.of_person[world.memberships[membership_id].person]:
-            member = world.memberships[other]
-            ranks = [rank for rank in (member.joined_rank, member.left_rank) if rank is not None and other != membership_id]
+        for own in world.of_person[world.memberships[membership_id].person]:
+            member = world.memberships[own]
+            ranks = [rank for rank in (member.joined_rank, member.left_rank) if rank is not None and own != membership_id]
             needs.ranges |= {(enterprise_subject(member.enterprise_id), rank, rank) for rank in ranks}
+
+
+def following(member: Membership, others: Iterable[Membership]) -> list[Membership]:
+    """The memberships to which transfers may have led from one that is over: those of the same person that began at its end or later."""
+    if member.left_on is None:
+        return []
+    return [
+        other
+        for other in others
+        if other.person == member.person and other.id != member.id and other.joined_on is not None and other.joined_on >= member.left_on
+    ]
 
 
 async def prepare(conn: Connection, context: Context, world: World) -> None:

@@ -53,8 +53,8 @@ class Needs(table.Needs):
     covering: set[tuple[UUID, UUID]] = field(default_factory=set)
     """(union, enterprise) of coverage that begins or ends."""
     memberships: set[UUID] = field(default_factory=set)
-    transferring: set[UUID] = field(default_factory=set)
-    """Those of them that are transferred: of one that is over, the fact that ended it is needed."""
+    ending_memberships: set[UUID] = field(default_factory=set)
+    """Those of them that are left or transferred: of one that is over, the fact that ended it is needed, and those of what followed."""
     halves: set[UUID] = field(default_factory=set)
     """Those of whose transfers a half is corrected or withdrawn: what began and ended the person's other memberships is needed."""
     persons: set[int] = field(default_factory=set)
@@ -107,14 +107,15 @@ def join(needs: Needs, command: Join) -> None:
 
 
 def leave(needs: Needs, command: Leave) -> None:
-    """The membership, and by it its enterprise and person."""
+    """The membership, and by it its enterprise and person, and what followed if it is over."""
     needs.memberships.add(command.membership_id)
+    needs.ending_memberships.add(command.membership_id)
 
 
 def transfer(needs: Needs, command: Transfer) -> None:
-    """The membership, its end if it is over, and where it goes."""
+    """The membership, its end and what followed if it is over, and where it goes."""
     needs.memberships.add(command.membership_id)
-    needs.transferring.add(command.membership_id)
+    needs.ending_memberships.add(command.membership_id)
     needs.enterprises.add(command.enterprise_id)
     needs.unions.add(command.union_id)
 

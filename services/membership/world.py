@@ -112,6 +112,10 @@ class World(facts.World, Known):
     """{(kind, number) of the document as the caller sent it: who joins}"""
     etags: dict[UUID, str] = field(default_factory=dict)
     """{union or membership that a command changes: its ETag}, if a command comes with If-Match"""
+    begun: dict[UUID, facts.Standing] = field(default_factory=dict)
+    """{membership: the fact that began it}, as far as this transaction recorded or corrected it"""
+    ended: dict[UUID, facts.Standing] = field(default_factory=dict)
+    """{membership: the fact that ended it}, likewise"""
     stored: frozenset[UUID] = frozenset()
     """Memberships that have a row."""
     outdated: Mapping[int, Joiner] = field(default_factory=dict, repr=False)

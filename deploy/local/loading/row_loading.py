@@ -16,14 +16,25 @@ AT_ONCE = 2
 """Batches in flight, of rows that do not depend on each other."""
 UNORDERED = frozenset({"member", "visit"})
 """Ops whose rows may be taken in any order. Of all others a later row may rest on an earlier one, or be compared with it."""
+MAY_CHANGE = {"transfer": frozenset({"SAME_MEMBERSHIP"})}
+"""{op: refusals that a later row of the file may turn into an acceptance}: who comes back is still there until the going away is entered."""
 UNKNOWN_EVENT = frozenset({"UNKNOWN_EVENT"})
 
 
 async def load_rows(sender: Sender, apis: Apis, path: Path, kind: Kind, origin: str = "") -> None:
-    """Send the valid rows. A row that names an earlier one goes into a later batch. Raises UserError."""
+    """Send the valid rows. A row that names an earlier one goes into a later batch. What may be accepted after later rows is sent again after
+    all others, as long as some of it is. Raises UserError."""
     valid = (row for row in read_rows(path, kind, origin) if isinstance(row, ParsedRow))
     loading = _Loading(sender, References(apis, origin), kind)
     await run_concurrently(map(loading.window, loading.windows(valid)), AT_ONCE if kind.op in UNORDERED else 1)
+    rows = loading.take_put_off()
+    while rows:
+        for window in loading.windows(rows):
+            await loading.window(window)
+        rest = loading.take_put_off()
+        if len(rest) == len(rows):
+            loading.settle()
+        rows = rest
 
 
 class _Loading:
@@ -33,14 +44,24 @@ class _Loading:
         self._sender = sender
         self._references = references
         self._kind = kind
+        self._may_change = MAY_CHANGE.get(kind.op, frozenset())
+        self._put_off: list[ParsedRow] = []
+
+    def take_put_off(self) -> list[ParsedRow]:
+        """The rows to send again: those whose refusal may change, and those that name them."""
+        rows, self._put_off = self._put_off, []
+        return rows
+
+    def settle(self) -> None:
+        """From now on every refusal counts."""
+        self._may_change = frozenset()
 
     def windows(self, rows: Iterable[ParsedRow]) -> Iterator[list[ParsedRow]]:
         """The rows in batches; no row names another of its batch."""
         window: list[ParsedRow] = []
         keys: set[str] = set()
         for row in rows:
-            named = (key for mention, name in mentioned(self._kind, row) for _, key in self._references.keys_of(mention, name))
-            if len(window) == MOST_LINES or not keys.isdisjoint(named):
+            if len(window) == MOST_LINES or not keys.isdisjoint(self._named_by(row)):
                 yield window
                 window, keys = [], set()
             window.append(row)
@@ -48,19 +69,28 @@ class _Loading:
         if window:
             yield window
 
+    def _named_by(self, row: ParsedRow) -> Iterator[str]:
+        return (key for mention, name in mentioned(self._kind, row) for _, key in self._references.keys_of(mention, name))
+
     async def window(self, window: Sequence[ParsedRow]) -> None:
         """Send one batch, and what follows from its rows."""
         await self._references.learn(self._kind, window)
         resolved = []
+        waiting = {row.key for row in self._put_off}
         for row in window:
-            if errors := self._references.resolve(self._kind, row):
+            if not waiting.isdisjoint(self._named_by(row)):
+                waiting.add(row.key)
+                self._put_off.append(row)
+            elif errors := self._references.resolve(self._kind, row):
                 self._sender.refuse(self._kind.op, errors)
                 self._references.made(row.key, None)
             else:
                 resolved.append(row)
         for service in self._kind.services:
             own = [row for row in resolved if row.service == service]
-            await self._report(service, own, await self._send(service, own))
+            answers = await self._send(service, own, self._may_change)
+            self._put_off += [row for row, answer in zip(own, answers, strict=True) if answer is not None and answer.problem is not None]
+            await self._report(service, own, answers)
         await self._send_anywhere([row for row in resolved if row.service is None])
 
     async def _send_anywhere(self, rows: list[ParsedRow]) -> None:

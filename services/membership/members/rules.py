@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
+from services.membership.members.successors import acted_on, notices_of, successor
 from services.membership.unions import coverage, oddities
 from services.membership.world import Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
 from shared.contracts.ids import uuid7
@@ -69,7 +70,7 @@ def join(world: World, command: Join, person: PersonNo, membership_id: UUID) -> 
 
 
 def leave(world: World, command: Leave) -> list[Fact]:
-    """The member leaves. Raises UNKNOWN_MEMBER (404), ALREADY_LEFT (409), BEFORE_JOINING (422)."""
+    """The member leaves. Raises UNKNOWN_MEMBER (404), ALREADY_LEFT, ALREADY_TRANSFERRED (409), BEFORE_JOINING (422)."""
     require_still_member(world, command.membership_id, command.on)
     return [left(world, command.membership_id, command.on, command.reason.code, command.reason.note_id)]
 
@@ -103,9 +104,12 @@ def require_member_nowhere(
 
 
 def require_still_member(world: World, membership_id: UUID, on: date) -> None:
-    """Raises UNKNOWN_MEMBER (404), ALREADY_LEFT (409), BEFORE_JOINING (422)."""
+    """Raises UNKNOWN_MEMBER (404), ALREADY_LEFT, ALREADY_TRANSFERRED (409), BEFORE_JOINING (422)."""
     member = world.membership(membership_id)
     if member.left_on is not None:
+        if (following := successor(world, member)) is not None:
+            params = {"on": member.left_on.isoformat(), "member": str(following.id)}
+            raise Conflict("ALREADY_TRANSFERRED", field="member_id", params=params)
         raise Conflict("ALREADY_LEFT", field="member_id", params={"on": member.left_on.isoformat()})
     require_joined_by(member, on)
 
@@ -142,14 +146,17 @@ def decide_join(world: World, command: Join, today: date) -> Decision:
 
 
 def decide_leave(world: World, command: Leave, _today: date) -> Decision:
-    """The membership ends."""
-    return Decision(leave(world, command), str(command.membership_id))
+    """The membership ends, or the one that a transfer put in its place (`acted_on`): the answer's id says which."""
+    member = acted_on(world, command.membership_id, command.on)
+    facts = leave(world, replace(command, membership_id=member.id))
+    return Decision(facts, str(member.id), warnings=notices_of(command.membership_id, member))
 
 
 def put_joined(world: World, fact: Standing, person: PersonNo | None) -> None:
     """The membership begins as given; `person` is who joins, None in a correction."""
     data = fact.data
     assert isinstance(data, MemberJoined)
+    world.begun[data.membership_id] = fact
     if person is None:
         _change(world, replace(world.memberships[data.membership_id], joined_on=fact.on))
         return
@@ -168,6 +175,7 @@ def drop_joined(world: World, fact: Standing) -> None:
 def put_left(world: World, fact: Standing, _private: object) -> None:
     """The membership ends as given."""
     assert isinstance(fact.data, MemberLeft)
+    world.ended[fact.data.membership_id] = fact
     _change(world, replace(world.memberships[fact.data.membership_id], left_on=fact.on, left_rank=fact.rank))
 
 

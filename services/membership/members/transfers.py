@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 from msgspec import structs
 
 from services.membership.members.rules import left, require_covered, require_joined_by, require_member_nowhere, require_still_member
+from services.membership.members.successors import acted_on, end_of, notices_of
 from services.membership.unions import oddities
-from services.membership.world import TRANSFER, Membership, World, enterprise_subject
+from services.membership.world import TRANSFER, World, enterprise_subject
 from shared.contracts import plain, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
@@ -40,7 +41,7 @@ def transfer(world: World, command: Transfer, membership_id: UUID, transfer_id: 
     """The member leaves here and joins there on the same day: two facts, one `transfer_id`.
 
     If the membership is over by a later day, its end becomes that of the new one: whoever left here later left there, if the transfer was
-    before. So leaves and transfers can be entered in any order. Raises what `leave` and `join` raise, SAME_MEMBERSHIP (422), END_IN_BATCH (409).
+    before. So leaves and transfers can be entered in any order. Raises what `leave` and `join` raise, SAME_MEMBERSHIP (422).
     """
     member = world.membership(command.membership_id)
     if member.left_on is None or command.on >= member.left_on:
@@ -62,17 +63,12 @@ def transfer(world: World, command: Transfer, membership_id: UUID, transfer_id: 
     joining = Fact(subject, joined, command.on, private=member.person)
     if member.left_on is None:
         return [left(world, member.id, command.on, TRANSFER, transfer_id=transfer_id), joining]
-    end, leaving = _end_of(world, member)
-    later = structs.replace(leaving, membership_id=membership_id, enterprise_id=command.enterprise_id, union_id=command.union_id)
-    return [_earlier(end, leaving, command.on, transfer_id), joining, Fact(subject, later, member.left_on)]
-
-
-def _end_of(world: World, member: Membership) -> tuple[Standing, MemberLeft]:
-    """The fact that ended a membership, as it stands. Raises END_IN_BATCH (409) if this transaction recorded it: it has no id yet."""
-    standing = world.history(enterprise_subject(member.enterprise_id)).facts.get(member.left_rank or 0)
-    if standing is None or standing.event_id is None or not isinstance(standing.data, MemberLeft):
-        raise Conflict("END_IN_BATCH", field="member_id")
-    return standing, standing.data
+    end = end_of(world, member)
+    if end is None or not isinstance(end.data, MemberLeft):
+        # A row whose end has no fact that this release can read.
+        raise Conflict("ALREADY_LEFT", field="member_id", params={"on": member.left_on.isoformat()})
+    later = structs.replace(end.data, membership_id=membership_id, enterprise_id=command.enterprise_id, union_id=command.union_id)
+    return [_earlier(end, end.data, command.on, transfer_id), joining, Fact(subject, later, member.left_on)]
 
 
 def _earlier(end: Standing, leaving: MemberLeft, on: date, transfer_id: UUID) -> Fact:
@@ -91,11 +87,16 @@ def _earlier(end: Standing, leaving: MemberLeft, on: date, transfer_id: UUID) ->
 
 
 def decide_transfer(world: World, command: Transfer, _today: date) -> Decision:
-    """The answer is the new membership. Warns of a date before the enterprise settled, and if the new membership is over already."""
+    """The answer is the new membership. Warns of a date before the enterprise settled, if the new membership is over already, and if the
+    one that ends is not the one named (`acted_on`)."""
     membership_id = uuid7()
-    facts = transfer(world, command, membership_id, uuid7())
-    warnings = oddities.of_joining(world, command.union_id, command.enterprise_id, command.on)
-    if (left_on := world.memberships[command.membership_id].left_on) is not None:
+    member = acted_on(world, command.membership_id, command.on)
+    facts = transfer(world, replace(command, membership_id=member.id), membership_id, uuid7())
+    warnings = [
+        *notices_of(command.membership_id, member),
+        *oddities.of_joining(world, command.union_id, command.enterprise_id, command.on),
+    ]
+    if (left_on := member.left_on) is not None:
         return Decision(facts, str(membership_id), facts[1].subject, [*warnings, Notice("END_TAKEN_OVER", {"on": left_on.isoformat()})])
     return Decision(facts, str(membership_id), facts[1].subject, warnings)
 

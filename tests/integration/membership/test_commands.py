@@ -103,7 +103,7 @@ async def test_coverage_dissolution_leave_and_transfer_are_said_on_their_streams
     moved = await membership.do("transfer", member_id=member, on="2021-06-01", union_id=other, enterprise_id=b)
     assert moved.id != str(member)
     assert (moved.subject, len(moved.event_ids)) == (f"enterprise/{b}", 2)
-    assert await refused(membership.do("leave", member_id=member, on="2021-07-01", reason="other")) == ("ALREADY_LEFT", 409)
+    assert await refused(membership.do("leave", member_id=member, on="2021-06-01", reason="other")) == ("ALREADY_TRANSFERRED", 409)
     left = await membership.do("leave", member_id=UUID(moved.id), on="2021-07-01", reason="left_city", note="Moved to another city.")
     assert left.id == moved.id
     ended = await membership.do("dissolution", union_id=union, on="2021-08-01", reason="merged")

@@ -34,8 +34,15 @@ async def test_a_precondition_that_does_not_hold_is_412_on_every_route_about_a_u
         assert status == 201, (path, answer)
         assert (await client.http.get(resource)).headers["ETag"] != etag
         assert (await client.post(path, body, **{"If-Match": etag}))[0] == 412, path
-    transferred = (await client.post(f"{hers}/leave", {"on": "2022-01-01", "reason": "other"}, **{"If-Match": "*"}))[1]
-    assert transferred["code"] == "ALREADY_LEFT"
+    body = {"on": "2022-01-01", "reason": "other"}
+    assert (await client.post(f"{hers}/leave", body, **{"If-Match": '"another"'}))[0] == 412
+    # If-Match is about the membership that the caller read and named; the leave acts on the one that the transfer led to.
+    etag = (await client.http.get(hers)).headers["ETag"]
+    status, left = await client.post(f"{hers}/leave", body, **{"If-Match": etag})
+    assert (status, [warning["code"] for warning in left["warnings"]]) == (201, ["ACTED_ON_SUCCESSOR"])
+    assert left["id"] != member["id"]
+    assert left["id"] in left["warnings"][0]["message_zh"]
+    assert (await client.get(f"/v1/members/{left['id']}"))[1]["left_on"] == "2022-01-01"
 
 
 async def test_a_withdrawn_union_is_gone_and_its_stream_is_still_told(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from datetime import date, timedelta
 from typing import Any
@@ -116,18 +117,77 @@ async def test_joining_transfers_and_leaving_in_every_order_are_the_same_state_a
     assert {contribution[1]["members"] for contribution in states[0][1][2]} == {0, 1}
 
 
-async def test_a_batch_that_ends_a_membership_does_not_also_transfer_it_in_the_past(membership: Membership) -> None:
+def _told(person: Person, first: UUID | str) -> list[tuple[str, None, dict[str, Any]]]:
+    """Two transfers and the leaving of who joined at the first enterprise, as lines of a batch that all name that membership."""
+    places = [{"union_id": str(person.union), "enterprise_id": str(enterprise)} for enterprise in person.enterprises]
+    return [
+        ("transfer", None, {"member_id": str(first), "on": "2021-08-01", **places[1]}),
+        ("transfer", None, {"member_id": str(first), "on": "2022-05-01", **places[2]}),
+        ("leave", None, {"member_id": str(first), "on": "2023-06-01", "reason": "retired"}),
+    ]
+
+
+@pytest.mark.invariant("I3")
+@pytest.mark.parametrize("one_batch", [False, True])
+async def test_what_names_the_first_membership_of_a_chain_may_come_in_every_order(membership: Membership, one_batch: bool) -> None:
+    states = []
+    for order in itertools.permutations(range(3)):
+        person = await person_of(membership)
+        lines = _told(person, (await person.joins(0, "2021-02-01")).id)
+        batches = [[lines[n] for n in order]] if one_batch else [[lines[n]] for n in order]
+        outcomes = [outcome for batch in batches for outcome in await membership.batch(batch)]
+        assert not [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+        states.append((await person.memberships(), await person.figures()))
+        # The journal and the state agree: the last half of the chain can be corrected as it stands.
+        (again,) = await membership.batch([lines[1]])
+        assert isinstance(again, Problem)
+        assert (again.code, again.errors[0].params["on"]) == ("ALREADY_TRANSFERRED", "2022-05-01")
+    assert all(state == states[0] for state in states)
+    assert states[0][0] == [(0, "2021-02-01", "2021-08-01"), (1, "2021-08-01", "2022-05-01"), (2, "2022-05-01", "2023-06-01")]
+
+
+async def test_who_comes_back_is_entered_after_going_away_also_by_the_first_membership(membership: Membership) -> None:
     person = await person_of(membership)
-    member = (await person.joins(0, "2021-02-01")).id
-    leave = {"member_id": member, "on": "2023-01-01", "reason": "retired"}
-    transfer = {"member_id": member, "on": "2022-01-01", "union_id": str(person.union), "enterprise_id": str(person.enterprises[1])}
-    left, refused = await membership.batch([("leave", None, leave), ("transfer", None, transfer)])
-    assert not isinstance(left, Problem)
+    first = str((await person.joins(0, "2021-02-01")).id)
+    places = [{"member_id": first, "union_id": str(person.union), "enterprise_id": str(enterprise)} for enterprise in person.enterprises]
+    back, away = ("transfer", None, {"on": "2022-05-01", **places[0]}), ("transfer", None, {"on": "2021-08-01", **places[1]})
+    refused, taken = await membership.batch([back, away])
     assert isinstance(refused, Problem)
-    assert (refused.code, refused.errors[0].field) == ("END_IN_BATCH", "member_id")
-    (taken,) = await membership.batch([("transfer", None, transfer)])
-    assert not isinstance(taken, Problem)
-    assert [notice.code for notice in taken.notices] == ["END_TAKEN_OVER"]
+    assert (refused.code, isinstance(taken, Problem)) == ("SAME_MEMBERSHIP", False)
+    (returned,) = await membership.batch([back])
+    assert not isinstance(returned, Problem)
+    assert await person.memberships() == [(0, "2021-02-01", "2021-08-01"), (1, "2021-08-01", "2022-05-01"), (0, "2022-05-01", "None")]
+
+
+async def test_commands_that_name_the_same_membership_at_the_same_time_come_to_the_same_state(membership: Membership) -> None:
+    for _ in range(8):
+        person = await person_of(membership)
+        lines = _told(person, (await person.joins(0, "2021-02-01")).id)
+        outcomes = await asyncio.gather(*(membership.batch([line]) for line in lines))
+        assert not [outcome for batch in outcomes for outcome in batch if isinstance(outcome, Problem)]
+        assert await person.memberships() == [
+            (0, "2021-02-01", "2021-08-01"),
+            (1, "2021-08-01", "2022-05-01"),
+            (2, "2022-05-01", "2023-06-01"),
+        ]
+
+
+async def test_a_command_that_acts_on_a_later_membership_needs_its_grants_and_names_it(membership: Membership) -> None:
+    here, there = await membership.enterprise("P1"), await membership.enterprise("P2")
+    union = await membership.union(here, there, kind="joint_union")
+    member = await membership.member(union, here)
+    new = (await membership.do("transfer", member_id=member, on="2022-01-01", union_id=union, enterprise_id=there)).id
+    body: dict[str, Any] = {"member_id": member, "on": "2023-01-01", "reason": "retired"}
+    with pytest.raises(Problem) as refused:
+        await membership.do("leave", areas=Areas(frozenset({"P1"})), **body)
+    assert (refused.value.code, refused.value.errors[0].field) == ("AREA_NOT_GRANTED", "member_id")
+    back: dict[str, Any] = {"member_id": member, "on": "2022-06-01", "union_id": union, "enterprise_id": here}
+    with pytest.raises(Problem) as refused:
+        await membership.do("transfer", areas=Areas(frozenset({"P1"})), **back)
+    assert refused.value.code == "AREA_NOT_GRANTED"
+    left = await membership.do("leave", areas=Areas(frozenset({"P2"})), **body)
+    assert (left.id, left.subject) == (new, f"enterprise/{there}")
+    assert [(one.code, one.params) for one in left.notices] == [("ACTED_ON_SUCCESSOR", {"member": new, "named": str(member)})]
 
 
 async def test_a_transfer_in_the_past_needs_the_grants_of_the_end_that_it_moves(membership: Membership) -> None:

@@ -121,7 +121,8 @@ def test_a_transfer_is_a_leave_and_a_join_with_one_transfer_id() -> None:
     assert refused.value.code == "NOT_COVERED"
     with pytest.raises(Problem) as refused:
         transfers.transfer(made, Transfer(member, day("2022-02-01"), other, B), uuid7(), uuid7())
-    assert refused.value.code == "ALREADY_LEFT"
+    assert refused.value.code == "ALREADY_TRANSFERRED"
+    assert refused.value.errors[0].params == {"on": "2022-01-01", "member": str(new)}
 
 
 MEMBERSHIPS = (("2021-01-01", "2021-06-01"), ("2021-06-01", "2022-03-01"), ("2022-05-01", "2023-01-01"), ("2024-01-01", None))

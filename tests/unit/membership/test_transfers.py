@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -24,7 +25,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
 from shared.contracts.streams import FactCorrected
 from shared.journal.reasons import Reason
-from shared.problems.errors import Problem
+from shared.problems.errors import Notice, Problem
 from shared.writing.evolving import evolve
 from shared.writing.facts import Fact, History, Standing
 from tests.unit.membership.worlds import ANN, TODAY, A, B, C, day, found, world
@@ -67,12 +68,12 @@ class Case:
         ]
         return one
 
-    def transfers(self, enterprise: UUID, on: date) -> None:
-        command = Transfer(self.held_on(on).id, on, self.unions[enterprise], enterprise)
+    def transfers(self, enterprise: UUID, on: date, member: UUID | None = None) -> None:
+        command = Transfer(member or self.held_on(on).id, on, self.unions[enterprise], enterprise)
         self.take(transfers.decide_transfer(self.world, command, TODAY).facts)
 
-    def leaves(self, on: date) -> None:
-        self.take(members.leave(self.world, Leave(self.held_on(on).id, on, Reason("retired"))))
+    def leaves(self, on: date, member: UUID | None = None) -> None:
+        self.take(members.decide_leave(self.world, Leave(member or self.held_on(on).id, on, Reason("retired")), TODAY).facts)
 
     def state(self) -> list[Any]:
         """Each membership: where, from when, until when, why it ended, and from which enterprise and to which a transfer led."""
@@ -99,6 +100,10 @@ class Case:
             went_to = halves[end.transfer_id][MemberJoined] if end is not None and end.transfer_id else None
             rows.append((data.enterprise_id, data.union_id, on, until, end and end.reason, came_from, went_to))
         return sorted(rows, key=repr)
+
+
+CHAIN = ((B, "2022-01-01"), (C, "2022-06-01"), (A, "2023-01-01"), (None, "2024-01-01"))
+"""Where Ann goes from A, and when; None: she leaves."""
 
 
 def case() -> Case:
@@ -183,6 +188,64 @@ def test_in_whatever_order_joining_transfers_and_leaving_are_entered_the_members
     ]
 
 
+@pytest.mark.parametrize("one_batch", [False, True])
+@pytest.mark.parametrize("order", [one for one in itertools.permutations(range(4)) if one.index(2) > min(one.index(0), one.index(1))])
+def test_a_chain_entered_by_the_id_of_its_first_membership_is_the_same_in_every_order(order: tuple[int, ...], one_batch: bool) -> None:
+    made = case()
+    made.joins(A, day("2021-01-01"), None)
+    first = made.held_on(day("2021-01-01")).id
+    if not one_batch:
+        made.world.begun.clear()
+    for n in order:
+        place, on = CHAIN[n]
+        if place is None:
+            made.leaves(day(on), first)
+        else:
+            made.transfers(place, day(on), first)
+        if one_batch:
+            # A service loads no facts that its own transaction has recorded.
+            made.world.histories = {}
+        else:
+            made.world.begun.clear()
+            made.world.ended.clear()
+    assert [(place, str(on), str(until), reason) for place, _, on, until, reason, *_ in made.state()] == sorted(
+        [
+            (A, "2021-01-01", "2022-01-01", "transfer"),
+            (B, "2022-01-01", "2022-06-01", "transfer"),
+            (C, "2022-06-01", "2023-01-01", "transfer"),
+            (A, "2023-01-01", "2024-01-01", "retired"),
+        ],
+        key=lambda row: repr((row[0], made.unions[row[0]], *map(day, row[1:3]))),
+    )
+
+
+def test_a_command_that_acts_on_a_later_membership_says_so_and_one_that_contradicts_a_transfer_names_it() -> None:
+    made = case()
+    made.joins(A, day("2021-01-01"), None)
+    first = made.held_on(day("2021-01-01")).id
+    made.transfers(B, day("2022-01-01"), first)
+    second = made.held_on(day("2022-01-01")).id
+    left = members.decide_leave(made.world, Leave(first, day("2023-01-01"), Reason("retired")), TODAY)
+    moved = transfers.decide_transfer(made.world, Transfer(first, day("2023-01-01"), made.unions[C], C), TODAY)
+    assert left.id == str(second)
+    for decision in (left, moved):
+        assert list(decision.warnings) == [Notice("ACTED_ON_SUCCESSOR", {"member": str(second), "named": str(first)})]
+    for on in ("2021-06-01", "2022-01-01"):
+        with pytest.raises(Problem) as refused:
+            made.leaves(day(on), first)
+        assert (refused.value.code, refused.value.errors[0].params) == ("ALREADY_TRANSFERRED", {"on": "2022-01-01", "member": str(second)})
+
+
+def test_who_left_and_joined_again_was_not_transferred() -> None:
+    made = case()
+    made.joins(A, day("2021-01-01"), day("2022-01-01"))
+    made.joins(B, day("2022-01-01"), None)
+    first = made.held_on(day("2021-01-01")).id
+    with pytest.raises(Problem) as refused:
+        made.leaves(day("2023-01-01"), first)
+    assert refused.value.code == "ALREADY_LEFT"
+
+
 def test_a_transfer_in_the_past_takes_over_the_end_with_its_reason_and_note_and_says_so() -> None:
     made = case()
     made.joins(A, day("2021-01-01"), None)
@@ -204,8 +267,8 @@ def test_a_transfer_in_the_past_takes_over_the_end_with_its_reason_and_note_and_
 @pytest.mark.parametrize(
     ("place", "on", "code"),
     [
-        (B, "2023-01-01", "ALREADY_LEFT"),
-        (B, "2024-01-01", "ALREADY_LEFT"),
+        (B, "2023-01-01", "ALREADY_TRANSFERRED"),
+        (C, "2024-01-01", "SAME_MEMBERSHIP"),
         (B, "2020-12-31", "BEFORE_JOINING"),
         (A, "2022-01-01", "SAME_MEMBERSHIP"),
     ],

@@ -33,13 +33,14 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 class Services:
     """Both services: batches by key, `/v1/keys` of what was taken, and one enterprise that has a code and a number.
 
-    `events` = {id of an event: the service that has it}.
+    `events` = {id of an event: the service that has it}; `after` = {key of a transfer back: that of the transfer away}.
     """
 
     def __init__(self) -> None:
         self.taken: dict[str, tuple[str, dict[str, Any]]] = {}
         self.batches: list[tuple[str, list[str]]] = []
         self.events: dict[str, str] = {}
+        self.after: dict[str, str] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         service = request.url.host
@@ -63,6 +64,8 @@ class Services:
             return {"line": n, "status": 422, "problem": problem.as_dict()}
         if line["body"].get("name") == "refused":
             return {"line": n, "status": 422, "problem": Unprocessable("UNKNOWN_PARK", field="park").as_dict()}
+        if (first := self.after.get(line["key"])) is not None and first not in self.taken:
+            return {"line": n, "status": 422, "problem": Unprocessable("SAME_MEMBERSHIP", field="union_id").as_dict()}
         assert self.taken.setdefault(line["key"], (service, line["body"])) == (service, line["body"]), "a repeat says the same"
         return {"line": n, "status": 201, **self._made(line["key"])}
 
@@ -153,6 +156,19 @@ async def test_a_member_is_named_by_the_row_that_made_the_membership(path: Path)
     await services.load(path, "leaves", {"key": "L-1", "member_id": "M-1b", "on": "2025-02-01", "reason": "resigned"})
     assert services.taken["transfers/M-1b"][1]["member_id"] == id_of("members/M-1")
     assert services.taken["leaves/L-1"][1]["member_id"] == id_of("transfers/M-1b")
+
+
+async def test_who_goes_away_and_comes_back_may_be_entered_in_any_order_of_rows(path: Path) -> None:
+    services = Services()
+    services.after = {"transfers/4": "transfers/3", "transfers/3": "transfers/2", "transfers/5": "transfers/9"}
+    body = {"member_id": id_of("m"), "on": "2025-01-01", "union_id": id_of("u"), "enterprise_id": id_of("e")}
+    rows: list[dict[str, Any]] = [{"key": key, **body} for key in ("4", "3", "5", "2")]
+    named = [{"key": "4b", **body, "member_id": "4"}, {"key": "5b", **body, "member_id": "5"}]
+    sender = await services.load(path, "transfers", *rows, *named)
+    assert list(services.taken) == [f"transfers/{key}" for key in ("2", "3", "4", "4b")]
+    assert services.taken["transfers/4b"][1]["member_id"] == id_of("transfers/4")
+    assert (sender.result.accepted, sender.result.refused) == ({"transfer": 4}, {"transfer": 2})
+    assert said(sender) == [(3, "union_id", "SAME_MEMBERSHIP"), (6, "member_id", "NOT_LOADED_BEFORE_IT")]
 
 
 async def test_a_correction_names_an_event_by_the_row_that_made_it_or_by_its_id_in_either_service(path: Path) -> None:
