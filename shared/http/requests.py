@@ -31,17 +31,21 @@ API = "api"
 REPEATS = "x-repeats"
 """In the schema of the header: `answered`, a repeat gets the first answer; `harmless`, it is done again, which changes nothing more."""
 
-IdempotencyKey: TypeAlias = Annotated[
-    str | None,
-    Header(
+
+def _key_header(repeats: str, description: str) -> Any:
+    return Header(
         alias=KEY_HEADER,
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key with the same body is done once and answered with the first result (30 days).",
+        description=description,
         examples=["2026-07-01/4711"],
-        json_schema_extra={REPEATS: "answered"},
-    ),
+        json_schema_extra={REPEATS: repeats},
+    )
+
+
+IdempotencyKey: TypeAlias = Annotated[
+    str | None, _key_header("answered", "The same key with the same body is done once and answered with the first result (30 days).")
 ]
 """The header that identifies a repeated command."""
 IfMatch: TypeAlias = Annotated[
@@ -55,18 +59,7 @@ IfMatch: TypeAlias = Annotated[
 
 def harmless_key(why: str) -> Any:
     """The type of the header at a route whose repeat does no harm, with the reason for its document: the key is taken and not needed."""
-    return Annotated[
-        str | None,
-        Header(
-            alias=KEY_HEADER,
-            min_length=1,
-            max_length=255,
-            pattern=r"^[\x21-\x7e]+$",
-            description=f"Taken, but not needed: {why}",
-            examples=["2026-07-01/4711"],
-            json_schema_extra={REPEATS: "harmless"},
-        ),
-    ]
+    return Annotated[str | None, _key_header("harmless", f"Taken, but not needed: {why}")]
 
 
 def require_one_key(headers: Iterable[tuple[bytes, bytes]]) -> None:

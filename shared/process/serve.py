@@ -46,7 +46,7 @@ log = structlog.get_logger()
 
 
 COLLECT_AFTER = (20_000, 20, 50)
-"""Thresholds of the garbage collector. With Python's own (700, 10, 10) a batch of events in hand is scanned many times and never garbage."""
+"""Thresholds of the garbage collector. With Python's own (700, 10, 10) the events of a batch are scanned many times while they are in use."""
 
 
 class StartupError(Exception):

@@ -9,8 +9,9 @@ import pytest
 
 from deploy.local.servers.kafka import KafkaServer
 from shared.broker.kafka import KafkaBroker
+from shared.broker.kafka_records import FetchedRecord
 from shared.broker.memory import MemoryBroker
-from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Message, OffsetLostError, Place, Record
+from shared.broker.protocol import STRUCTURED, Broker, BrokerUnavailableError, Consumer, Extent, Message, OffsetLostError, Place, Record
 from shared.contracts.ids import uuid7
 from tests.dummy_service.reading import until
 
@@ -289,4 +290,18 @@ async def test_a_reader_is_told_that_its_topic_was_made_anew(setup: Setup) -> No
 
     await until(told)
     await member.consumer.close()
+    await producer.close()
+
+
+async def test_a_record_has_the_fields_of_the_protocol_and_no_more(setup: Setup) -> None:
+    broker, create = setup
+    topic = await create(1)
+    producer = broker.producer()
+    await producer.publish(topic, [Message(0, b"key", b"value")])
+    found = [record async for batch in broker.read({(topic, 0): Extent(0, 1)}) for record in batch]
+    assert [(one.topic, one.partition, one.offset, one.key, one.value, tuple(one.headers)) for one in found] == [
+        (topic, 0, 0, b"key", b"value", STRUCTURED)
+    ]
+    if isinstance(broker, KafkaBroker):
+        assert [type(one) for one in found] == [FetchedRecord], "aiokafka's own record object costs as much as decoding one"
     await producer.close()

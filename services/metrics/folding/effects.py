@@ -114,12 +114,10 @@ class BatchEffects:
 
     def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
         """The events of this batch that a withdrawal names."""
-        rows = (*self.facts, *(row for run in self.runs for row in run.rows()))
-        return [
-            (row.sequence, recorded_fact(row))
-            for row in rows
-            if (row.source, row.subject) == (event.source, event.subject) and withdrawal.first <= row.sequence <= withdrawal.last
-        ]
+        stream = (event.source, event.subject)
+        single = [row for row in self.facts if (row.source, row.subject) == stream]
+        in_runs = [row for run in self.runs if (run.source, run.subject) == stream for row in run.rows()]
+        return [(row.sequence, recorded_fact(row)) for row in (*single, *in_runs) if withdrawal.first <= row.sequence <= withdrawal.last]
 
     def name_rows(self, sets: dict[str, FactSet]) -> list[NameRow]:
         """The rows of `enterprises` that the batch may change. `sets`: the facts after the batch, by subject."""

@@ -6,7 +6,7 @@ times what an element of four arrays does (docs/adr/0019-facts-in-runs.md). Read
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from struct import Struct
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from services.metrics.counted import BY_KIND, Members, kind_of
 from services.metrics.folding import store
+from services.metrics.folding.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
 from services.metrics.folding.store import FactRow
 from shared.process.db import Connection
 
@@ -27,15 +28,10 @@ MIGRATED = "SELECT to_regclass($1) IS NOT NULL"
 
 INT8, UUIDS, DATE, TIMESTAMPTZ = 20, 2950, 1082, 1184
 """PostgreSQL's ids of the types of the arrays' elements."""
-SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-END = b"\xff\xff"
-NULL = b"\xff\xff\xff\xff"
 FIELDS = Struct(">hiii").pack
-SIZED_TEXT = Struct(">i").pack
 SIZED_DAY = Struct(">ii").pack
 SIZED_BOUNDS = Struct(">iqiq").pack
 FOUR, EIGHT, SIXTEEN = 4, 8, Struct(">i").pack(16)
-DAY_0 = date(2000, 1, 1).toordinal()
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DAY_OF_FOUR = FOUR << 32
 LOW_32 = 0xFFFFFFFF
@@ -118,11 +114,7 @@ async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) 
     if not await _is_packed(conn, generation):
         await store.keep_facts(conn, generation, [row for run in runs for row in run.rows()], packed=False)
         return
-    await conn.copy_to_table("fact_runs", schema_name=f"g{generation}", columns=COLUMNS, source=_whole(copied(runs)), format="binary")
-
-
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+    await store.copy_bytes(conn, generation, "fact_runs", COLUMNS, copied(runs))
 
 
 async def _is_packed(conn: Connection, generation: int) -> bool:
@@ -135,7 +127,7 @@ async def _is_packed(conn: Connection, generation: int) -> bool:
 
 def copied(runs: Iterable[FactRun]) -> bytes:
     """The rows as PostgreSQL's COPY reads them in its binary format ("File Formats" of COPY in its manual)."""
-    parts, alike = [SIGNATURE], dict[tuple[object, ...], bytes]()
+    parts, alike = [HEADER], dict[tuple[object, ...], bytes]()
     for shard, subject, source, type_, known_day, actor, reason, sequences, event_ids, occurred, recorded in runs:
         count = len(sequences)
         longs, uuids, days, instants, pack_pairs, pack_days = _arrays_of(count)
@@ -151,19 +143,14 @@ def copied(runs: Iterable[FactRun]) -> bytes:
             SIXTEEN, SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]), days,
             pack_days(*[DAY_OF_FOUR | ((day.toordinal() - DAY_0) & LOW_32) for day in occurred]), instants, pack_pairs(*last),
         )  # fmt: skip
-    parts.append(END)
+    parts.append(TRAILER)
     return b"".join(parts)
 
 
 def _middle(source: str, type_name: str, known_day: date, actor: str | None, reason: str | None) -> bytes:
     """The fields between the subject and the arrays, which most runs of a batch share."""
     known = SIZED_DAY(4, known_day.toordinal() - DAY_0)
-    return b"".join((_sized(source), _sized(type_name), known, *(NULL if text is None else _sized(text) for text in (actor, reason))))
-
-
-def _sized(text: str) -> bytes:
-    encoded = text.encode()
-    return SIZED_TEXT(len(encoded)) + encoded
+    return b"".join((text(source), text(type_name), known, *(NULL if given is None else text(given) for given in (actor, reason))))
 
 
 @lru_cache(maxsize=4096)

@@ -20,10 +20,10 @@ TRAILER = struct.pack(">h", -1)
 WIDE = frozenset(("workers", "workers_unionised"))
 """The measures whose columns are bigint; the others are int."""
 
-_EPOCH = date(2000, 1, 1).toordinal()
+DAY_0 = date(2000, 1, 1).toordinal()
 _INT = struct.Struct(">ii").pack
 _BIGINT = struct.Struct(">iq").pack
-_NULL = struct.pack(">i", -1)
+NULL = struct.pack(">i", -1)
 _LEDGER_KEY = struct.Struct(">h" + "ii" * 4).pack
 _DURATION_KEY = struct.Struct(">h" + "ii" * 4).pack
 _LEDGER_FIELDS = 4 + len(MEASURES)
@@ -34,7 +34,7 @@ _DURATION_FIELDS = 7
 def _measures(value: Vector) -> bytes:
     """The fields of all measures; zeros are NULL. Cached: most rows of a batch are the same few vectors."""
     return b"".join(
-        _NULL if not count else _BIGINT(8, count) if name in WIDE else _INT(4, count)
+        NULL if not count else _BIGINT(8, count) if name in WIDE else _INT(4, count)
         for name, count in zip(MEASURES, unpacked(value), strict=True)
     )
 
@@ -42,7 +42,7 @@ def _measures(value: Vector) -> bytes:
 def ledger_rows(figures: Mapping[ledger.Key, Vector], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
     """The rows of `ledger_open` (columns as in store.LEDGER_COLUMNS) that are not all zero."""
     return [
-        _LEDGER_KEY(_LEDGER_FIELDS, 4, shard, 4, ids[cell], 4, effective - _EPOCH, 4, known - _EPOCH) + _measures(deltas)
+        _LEDGER_KEY(_LEDGER_FIELDS, 4, shard, 4, ids[cell], 4, effective - DAY_0, 4, known - DAY_0) + _measures(deltas)
         for (cell, effective, known), deltas in figures.items()
         if deltas
     ]
@@ -51,8 +51,8 @@ def ledger_rows(figures: Mapping[ledger.Key, Vector], shard: int, ids: Mapping[C
 def duration_rows(counts: Mapping[durations.Key, int], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
     """The rows of `durations_open` (columns as in store.DURATION_COLUMNS) that are not zero."""
     return [
-        _DURATION_KEY(_DURATION_FIELDS, 4, shard, 4, ids[cell], 4, effective - _EPOCH, 4, known - _EPOCH)
-        + _text(kind)
+        _DURATION_KEY(_DURATION_FIELDS, 4, shard, 4, ids[cell], 4, effective - DAY_0, 4, known - DAY_0)
+        + text(kind)
         + _INT(4, value)
         + _INT(4, count)
         for (cell, effective, known, kind, value), count in counts.items()
@@ -60,8 +60,9 @@ def duration_rows(counts: Mapping[durations.Key, int], shard: int, ids: Mapping[
     ]
 
 
-def _text(text: str) -> bytes:
-    encoded = text.encode()
+def text(value: str) -> bytes:
+    """A field of text: its length and its bytes."""
+    encoded = value.encode()
     return struct.pack(">i", len(encoded)) + encoded
 
 

@@ -236,8 +236,12 @@ async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, id
 async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
     """Append rows in COPY's binary form."""
     if rows:
-        source = BytesIO(row_bytes.stream(rows))
-        await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=source, format="binary")
+        await copy_bytes(conn, generation, table, columns, row_bytes.stream(rows))
+
+
+async def copy_bytes(conn: Connection, generation: int, table: str, columns: Sequence[str], data: bytes) -> None:
+    """Append what is in COPY's binary form already, header and trailer included."""
+    await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=BytesIO(data), format="binary")
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
