@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import BY_KIND, Members, kind_of
 from services.metrics.folding import store
 from services.metrics.folding.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
 from services.metrics.folding.store import FactRow
@@ -63,35 +62,6 @@ class FactRun(NamedTuple):
                 self.shard, self.subject, self.source, sequence, event_id, self.type, occurred, self.known_day, recorded, None,
                 self.actor, self.reason,
             )  # fmt: skip
-
-
-def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[FactRun]]:
-    """(the rows that stay single, the runs of the others). `rows`: of one batch, those of a stream in its order."""
-    single, grouped = list[FactRow](), dict[tuple[object, ...], list[FactRow]]()
-    for row in rows:
-        _, subject, source, _, _, type_, _, known_day, _, says, actor, reason = row
-        if says is None and _is_of_members(type_):
-            grouped.setdefault((subject, source, type_, known_day, actor, reason), []).append(row)
-        else:
-            single.append(row)
-    runs = list[FactRun]()
-    for found in grouped.values():
-        if len(found) < SHORTEST_RUN:
-            single += found
-            continue
-        one = found[0]
-        runs.append(
-            FactRun(
-                one.shard, one.subject, one.source, one.type, one.known_day, one.actor, one.reason, [row.sequence for row in found],
-                [row.event_id for row in found], [row.occurred_on for row in found], [row.recorded_at for row in found],
-            )
-        )  # fmt: skip
-    return single, runs
-
-
-@cache
-def _is_of_members(type_name: str) -> bool:
-    return isinstance(BY_KIND.get(kind_of(type_name)), Members)
 
 
 async def keep(conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from services.metrics.counted import MEMBERS, kind_of
 from services.metrics.folding import fact_runs
-from services.metrics.folding.fact_runs import in_runs
 from services.metrics.folding.store import FactRow
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
 from shared.http.auth import Areas
@@ -20,6 +21,30 @@ from tests.integration.metrics.service import Metrics, enterprise, metrics_datab
 JOINED, LEFT = "parkunion.member-joined.v1", "parkunion.member-left.v1"
 SOURCE = "/services/membership"
 COLUMNS = ", ".join(FactRow._fields)
+
+
+def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[fact_runs.FactRun]]:
+    """(the rows that stay single, the runs of the others). `rows`: of one batch, those of a stream in its order."""
+    single, grouped = list[FactRow](), dict[tuple[object, ...], list[FactRow]]()
+    for row in rows:
+        _, subject, source, _, _, type_, _, known_day, _, says, actor, reason = row
+        if says is None and kind_of(type_) in MEMBERS:
+            grouped.setdefault((subject, source, type_, known_day, actor, reason), []).append(row)
+        else:
+            single.append(row)
+    runs = list[fact_runs.FactRun]()
+    for found in grouped.values():
+        if len(found) < fact_runs.SHORTEST_RUN:
+            single += found
+            continue
+        one = found[0]
+        runs.append(
+            fact_runs.FactRun(
+                one.shard, one.subject, one.source, one.type, one.known_day, one.actor, one.reason, [row.sequence for row in found],
+                [row.event_id for row in found], [row.occurred_on for row in found], [row.recorded_at for row in found],
+            )
+        )  # fmt: skip
+    return single, runs
 
 
 def joins(subject: str, count: int, on: str = "2024-02-01", first: int = 1, **changed: object) -> list[FactRow]:
