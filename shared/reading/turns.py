@@ -58,7 +58,7 @@ class Turns:
         count, now = shard.count(), time.monotonic()
         if count > self._count:
             self._count, self._grew_at = count, now
-        full = any(len(waiting) >= self._batch for waiting in shard.pending.values()) or count >= self._batch
+        full = count >= self._batch
         if full or not shard.lagging(self._ends(shard)) or now - self._grew_at > PATIENCE:
             self._pass_on(shard, shards)
             return True

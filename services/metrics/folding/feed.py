@@ -105,6 +105,12 @@ def summed(rows: Rows, ids: Mapping[Cell, int]) -> dict[tuple[int, int], Vector]
         if value:
             key = (ids[cell], effective)
             sums[key] = sums.get(key, 0) + value
+    for (cell, _, each), counts in rows.members.items():
+        number = ids[cell]
+        for effective, net in counts.items():
+            if net:
+                key = (number, effective)
+                sums[key] = sums.get(key, 0) + net * each
     return {key: value for key, value in sums.items() if value}
 
 

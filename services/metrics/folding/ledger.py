@@ -27,20 +27,43 @@ Key: TypeAlias = tuple[Cell, int, int]
 Figures: TypeAlias = defaultdict[Key, Vector]
 
 
+MemberKey: TypeAlias = tuple[Cell, int, Vector]
+"""(cell, known day, what one member adds)"""
+
+
 @dataclass(slots=True)
 class Rows:
-    """Rows of the ledger (`figures`) and of `durations`. Rows that are all zero may be among them; they mean nothing."""
+    """Rows of the ledger and of `durations`. Rows that are all zero may be among them; they mean nothing.
+
+    The ledger's rows are the sum of `figures` and of `members` = {(cell, known day, what one member adds): {effective day: net}}: thousands of
+    members that count in one cell are kept without a vector for each day.
+    """
 
     figures: Figures = field(default_factory=lambda: defaultdict(int))
+    members: defaultdict[MemberKey, defaultdict[int, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     durations: dict[durations.Key, int] = field(default_factory=dict)
 
     def cells(self) -> set[Cell]:
         """The cells of the rows that are not all zero."""
         named = {cell for (cell, _, _), deltas in self.figures.items() if deltas}
-        return named | {cell for (cell, *_), count in self.durations.items() if count}
+        return named | {cell for cell, *_ in self.members} | {cell for (cell, *_), count in self.durations.items() if count}
+
+    def spread_members(self, most: int | None = None) -> None:
+        """Move members to `figures`, if they are at most `most` rows."""
+        if most is not None and sum(map(len, self.members.values())) > most:
+            return
+        for (cell, known, each), counts in self.members.items():
+            for effective, net in counts.items():
+                self.figures[cell, effective, known] += net * each
+        self.members.clear()
+
+    def all_figures(self) -> Figures:
+        """The ledger's rows."""
+        self.spread_members()
+        return self.figures
 
     def add(self, other: Rows, sign: int = 1) -> None:
-        """Add other rows to these; `sign` -1 subtracts them."""
+        """Add rows without `members` to these; `sign` -1 subtracts them."""
         for key, deltas in other.figures.items():
             self.figures[key] += sign * deltas
         for duration, count in other.durations.items():
@@ -81,7 +104,7 @@ def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, 
         add_members(before, added, known, rows.figures)
     if more:
         facts.count(known, more)
-        add_members(before, more, known, rows.figures)
+        _add_members_ahead(before, more, known, rows)
     if facts.shape is not before:
         add_difference(before, facts.shape, facts.totals, known, rows.figures)
         add_durations(before, facts.shape, known, rows.durations)
@@ -113,6 +136,23 @@ def rows_since(facts: FactSet, since: int) -> Rows:
             add_durations(shape, following, known, rows.durations)
             shape = following
     return rows
+
+
+def _add_members_ahead(shape: Sequence[Segment], added: Mapping[int, int], known: int, rows: Rows) -> None:
+    """As `add_members`. Most days are after the last change of what a member adds, and take one step: those go to `rows.members`."""
+    last = len(shape) - 1
+    while last > 0 and shape[last - 1].each == shape[last].each and shape[last - 1].cell == shape[last].cell:
+        last -= 1
+    if last < 0:
+        return
+    start, cell, _, each = shape[last]
+    if min(added) < start:
+        add_members(shape, {day: net for day, net in added.items() if day < start}, known, rows.figures)
+        added = {day: net for day, net in added.items() if day >= start}
+    if cell is not None and added:
+        counts = rows.members[cell, known, each]
+        for day, net in added.items():
+            counts[day] += net
 
 
 def add_members(shape: Sequence[Segment], added: Mapping[int, int], known: int, rows: Figures) -> None:

@@ -32,7 +32,7 @@ def plain(rows: Rows) -> Plain:
         (cell, date.fromordinal(effective), date.fromordinal(known)): Counter(
             {name: value for name, value in zip(MEASURES, unpacked(deltas), strict=True) if value}
         )
-        for (cell, effective, known), deltas in rows.figures.items()
+        for (cell, effective, known), deltas in rows.all_figures().items()
     }
     return {key: deltas for key, deltas in found.items() if deltas}
 
