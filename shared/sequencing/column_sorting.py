@@ -7,7 +7,7 @@ events, it returns None: then the records are read again as objects, and `sortin
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import TypeAlias
 from uuid import UUID
@@ -75,10 +75,9 @@ def _close_days(streams: ShardStreams, topic: str, records: Sequence[Received], 
     return True
 
 
-def _take(plan: BatchPlan, topic: str, offset: int, newest: object) -> None:
-    assert newest is not None, "events of columns have a time"
+def _take(plan: BatchPlan, topic: str, offset: int, newest: datetime) -> None:
     plan.next[topic] = offset + 1
-    plan.newest[topic] = max(newest, plan.newest.get(topic, newest))  # type: ignore[type-var, assignment]
+    plan.newest[topic] = max(newest, plan.newest.get(topic, newest))
 
 
 def _sort(streams: ShardStreams, columns: Columns, day_of: DayOf | None, plan: BatchPlan) -> bool:

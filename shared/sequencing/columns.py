@@ -253,7 +253,8 @@ def _attributes(wires: Sequence[_Wire]) -> tuple[Bytes, Longs, Longs, Longs, npt
     recorded, real_times = _instants(values[:, _TIME_PLACES])
     occurred, real_days = _days(values[:, _DAY_PLACES])
     plain &= real_times & real_days & (sequence > 0) & (sequence < LAST_SEQUENCE)
-    return (values[:, 0:_HEX:2] << 4) | values[:, 1:_HEX:2], sequence, recorded, occurred, plain
+    ids: Bytes = ((values[:, 0:_HEX:2] << 4) | values[:, 1:_HEX:2]).astype(np.uint8)
+    return ids, sequence, recorded, occurred, plain
 
 
 def _days(digits: Bytes) -> tuple[Longs, npt.NDArray[np.bool_]]:

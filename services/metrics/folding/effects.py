@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.metrics.counted import MEMBERS, Founding, InPark, kind_of
+from services.metrics.counted import MEMBERS, kind_of, park_of, place_of
 from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
 from services.metrics.folding.member_columns import AREA, MemberColumns
@@ -212,7 +212,7 @@ def effect_of(event: Envelope, shard: int, known: date) -> Effect | None:
 
     The effect of a withdrawal depends on the events applied before it (`effect_of_withdrawal`). Raises RefusedFact.
     """
-    if isinstance(event.data, DayClosed | EventWithdrawn):
+    if type(event.data) in (DayClosed, EventWithdrawn):
         return None
     effect = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
     _require_storable(effect)
@@ -227,7 +227,7 @@ def effect_of_withdrawal(event: Envelope, shard: int, known: date, named: Iterab
     fact = _fact_row(shard, event, known, found.says)
     if event.subject.startswith(AREA) and found.says:
         return Effect(fact, ends=tuple(one["rank"] for one in found.says["withdrawn"]))
-    return Effect(fact, found.changes, moved=any(isinstance(one.kept, InPark) for one in found.facts))
+    return Effect(fact, found.changes, moved=any(park_of(one.kept) is not None for one in found.facts))
 
 
 def _require_storable(effect: Effect) -> None:
@@ -253,17 +253,18 @@ def _of_subject(event: Envelope, shard: int, known: date) -> Effect:
     fact = _fact_row(shard, event, known, found.says)
     if found.says is None:
         return Effect(fact, found.changes)
-    parks = [one.kept.park for one in found.facts if isinstance(one.kept, InPark)]
-    seats = [one.kept.seat_area for one in found.facts if isinstance(one.kept, Founding)]
-    named = _named(event.data) if parks or seats else None
+    places = [place for one in found.facts if (place := place_of(one.kept)) is not None]
+    if not places:
+        return Effect(fact, found.changes)
+    named, moved = _named(event.data), any(park_of(one.kept) is not None for one in found.facts)
     registration = named if isinstance(named, EnterpriseRegistered) else None
     founding = named if isinstance(named, UnionFounded) else None
-    return Effect(fact, found.changes, tuple(filter(None, parks + seats)), bool(parks), registration, founding)
+    return Effect(fact, found.changes, tuple(filter(None, places)), moved, registration, founding)
 
 
 def _named(data: contracts.Event) -> contracts.Event | None:
     """The fact that now holds, with the name in it."""
-    if isinstance(data, FactCorrected):
+    if type(data) is FactCorrected:
         return None if data.replacement is None else contracts.fact(data.fact, data.replacement.data)
     return data
 

@@ -95,7 +95,7 @@ class Projector:
             event = record.event
             assert event is not None, "only what can be decoded is applied"
             known, data = day_of(event.time), event.data
-            if isinstance(data, EventWithdrawn):
+            if type(data) is EventWithdrawn:
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
                 effect = effect_of_withdrawal(event, shard, known, stored + effects.named(event, data))
             else:
