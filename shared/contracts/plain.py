@@ -52,7 +52,11 @@ def plain_form(struct: type[msgspec.Struct]) -> PlainForm | None:
     if not all(field.type in _PATTERNS for field in fields):
         return None
     names = [field.encode_name.encode() for field in fields]
-    pattern = rb"\{" + b",".join(b'"%b":"%b"' % (re.escape(name), _PATTERNS[field.type]) for name, field in zip(names, fields, strict=True)) + rb"\}"
+    pattern = (
+        rb"\{"
+        + b",".join(b'"%b":"%b"' % (re.escape(name), _PATTERNS[field.type]) for name, field in zip(names, fields, strict=True))
+        + rb"\}"
+    )
     if any(field.type is not UUID for field in fields):
         return PlainForm(re.compile(pattern), None, {})
     example, named = b"{", dict[int, int]()

@@ -160,9 +160,7 @@ ID, TIME, DAY, SEQUENCE = "00000000-0000-0000-0000-000000000000", "0000-00-00T00
 """The layouts of plain attributes: a zero stands for a digit (of an id: a hexadecimal one)."""
 
 
-def decode_columns(
-    records: Sequence[Record], types: Sequence[str], subjects: Names, actors: Names
-) -> list[Columns | Received]:
+def decode_columns(records: Sequence[Record], types: Sequence[str], subjects: Names, actors: Names) -> list[Columns | Received]:
     """Decode records of one place, in their order. Never raises.
 
     `types`: the types whose events may become rows without an object. Events of one subject alone that are not plain are rows with an object;

@@ -18,10 +18,10 @@ from services.metrics.figures.questions import Snapshot, key_of, month_ends
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.durations import FOUNDED, days_of
+from services.metrics.folding.durations import days_of
 from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
+from services.metrics.tables.rows import FOUNDED, Cell
 
 CHUNK = 400
 MONTHS_OF_LAG = 13

@@ -18,9 +18,9 @@ from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row, Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
-from services.metrics.folding.coverage import Cell
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
+from services.metrics.tables.rows import Cell
 
 Counts = Mapping[str, int]
 Noticed = Mapping[tuple[str, Finding], tuple[int, int, int]]

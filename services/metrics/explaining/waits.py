@@ -16,7 +16,8 @@ from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
-from services.metrics.folding.durations import FOUNDED, Kind, days_of
+from services.metrics.folding.durations import days_of
+from services.metrics.tables.rows import FOUNDED, Kind
 from shared.problems.errors import Unavailable
 
 FIRST_FOLD_VERSION = 2

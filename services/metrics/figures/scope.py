@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.metrics.figures.tree import UNKNOWN, Tree
-from services.metrics.folding.coverage import Cell, Segment, at, segments
+from services.metrics.folding.coverage import Segment, at, segments
 from services.metrics.folding.durations import Duration, spans
 from services.metrics.folding.facts import FactSet
 from services.metrics.measures import INDEX, MEASURES, RATES, Vector, unpacked
+from services.metrics.tables.rows import Cell
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,13 +28,11 @@ from services.metrics.counted import (
     Registration,
 )
 from services.metrics.measures import Vector, vector
+from services.metrics.tables.rows import Cell
 
 FOLD_VERSION = 2
 RULE_VERSION = "coverage-2026.1"
 FOREVER = date.max.toordinal() + 1
-
-Cell: TypeAlias = tuple[str | None, str | None, str | None, str | None]
-"""(park, industry, size, ownership); None is unknown."""
 
 OWN = frozenset(("enterprise_union",))
 JOINT = frozenset(("joint_union", "park_union"))

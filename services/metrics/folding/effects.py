@@ -13,11 +13,11 @@ from uuid import UUID
 import msgspec
 
 from services.metrics.counted import MEMBERS, kind_of, park_of, place_of
-from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
 from services.metrics.folding.member_columns import AREA, MemberColumns
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
-from services.metrics.folding.store import AreaRow, FactRow, NameRow, UnionRow
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared import contracts
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.membership import UnionFounded
@@ -182,7 +182,9 @@ _RunKey: TypeAlias = tuple[str, date, str, str | None]
 def _runs_of(records: Run, known_of: Callable[[datetime], date]) -> Iterable[tuple[_RunKey, Run]]:
     """Events of one stream divided by what a run shares. Mostly they are one run, which is seen without a key for each."""
     first = records[0]
-    if first.type not in GIVING_REASON and {(record.type, record.actor, record.opened) for record in records} == {(first.type, first.actor, None)}:
+    if first.type not in GIVING_REASON and {(record.type, record.actor, record.opened) for record in records} == {
+        (first.type, first.actor, None)
+    }:
         times = [record.time for record in records if record.time is not None]
         known = known_of(min(times))
         if known == known_of(max(times)) and first.type is not None and first.actor is not None:

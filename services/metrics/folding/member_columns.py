@@ -13,9 +13,9 @@ from uuid import UUID
 import numpy as np
 
 from services.metrics.counted import MEMBERS, kind_of
-from services.metrics.folding.fact_runs import COLUMNS, FIELDS, SHORTEST_RUN, SIZED_BOUNDS, FactRun, heads_of_arrays, middle
 from services.metrics.folding.facts import RefusedFact
-from services.metrics.folding.row_bytes import DAY_0
+from services.metrics.tables.fact_runs import COLUMNS, FIELDS, SHORTEST_RUN, SIZED_BOUNDS, FactRun, heads_of_arrays, middle
+from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import TYPES, says_ids_alone
 from shared.sequencing.columns import EPOCH_DAY, Columns, Longs, time_of
 
@@ -69,8 +69,7 @@ class MemberColumns:
                 counts[day] = counts.get(day, 0) + each
             yield subject, known, counts
 
-    def runs(self, groups: Sequence[Group]) -> Iterator[FactRun]:
-        """Some groups as runs of facts."""
+    def _runs(self, groups: Sequence[Group]) -> Iterator[FactRun]:
         columns = self._columns
         for begin, end, subject, type_, actor, known in groups:
             ids = columns.event_id[begin:end].tobytes()
@@ -83,18 +82,20 @@ class MemberColumns:
     def of_stream(self, source: str, subject: str) -> Iterator[FactRun]:
         """The runs of one stream."""
         if source == self._columns.source:
-            yield from self.runs([group for group in self.groups if group.subject == subject])
+            yield from self._runs([group for group in self.groups if group.subject == subject])
 
-    def single(self) -> list[FactRun]:
+    def all_runs(self) -> Iterator[FactRun]:
+        """Every group as a run of facts."""
+        return self._runs(self.groups)
+
+    def single(self) -> Iterator[FactRun]:
         """The runs of one event, which are no rows of `fact_runs`."""
-        return list(self.runs([group for group in self.groups if group.end - group.begin < SHORTEST_RUN]))
+        return self._runs([group for group in self.groups if group.end - group.begin < SHORTEST_RUN])
 
     def copied(self) -> list[bytes]:
         """The parts of the other runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
         columns, count = self._columns, len(self._columns)
-        longs, ids, days, instants = (
-            np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG)
-        )
+        longs, ids, days, instants = (np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG))
         recorded = columns.recorded - POSTGRES_EPOCH
         for sized, size, value in (
             (longs, 8, columns.sequence), (ids, 16, columns.event_id), (days, 4, columns.occurred + (EPOCH_DAY - DAY_0)), (instants, 8, recorded),

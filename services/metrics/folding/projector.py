@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from itertools import islice
 
-from services.metrics.folding import fact_runs, feed, ledger_store, store
-from services.metrics.folding.coverage import Cell
+from services.metrics.counted import kind_of
 from services.metrics.folding.effects import BatchEffects, all_of_members, effect_of, effect_of_withdrawal, of_members
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted
-from services.metrics.folding.ledger import NONE, Rows, fold
+from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.folding.recorded import RecordedFact
+from services.metrics.tables import fact_runs, feed, ledger_store, store
+from services.metrics.tables.rows import Cell, Rows
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -97,7 +99,8 @@ class Projector:
             known, data = day_of(event.time), event.data
             if type(data) is EventWithdrawn:
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
-                effect = effect_of_withdrawal(event, shard, known, stored + effects.named(event, data))
+                facts = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
+                effect = effect_of_withdrawal(event, shard, known, facts + effects.named(event, data))
             else:
                 effect = effect_of(event, shard, known)
             if effect is not None:
@@ -142,7 +145,9 @@ class Projector:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
-        await feed.publish(conn, generation, shard, batch.version, feed.summed(rows, ids), _oldest(batch), _traces(batch), effects.uncounted)
+        await feed.publish(
+            conn, generation, shard, batch.version, feed.summed(rows, ids), _oldest(batch), _traces(batch), effects.uncounted
+        )
 
     @staticmethod
     def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:
@@ -161,7 +166,7 @@ class Projector:
         found: dict[str, Noted] = {}
         for subject, state, possible in await store.without_note(conn, self._generation, shard):
             facts = FactSet.load(state)
-            found[subject] = noted(facts) | (possible if facts.since else Noted.NONE)
+            found[subject] = noted(facts) | (Noted(possible) if facts.since else Noted.NONE)
         if found:
             await store.note(conn, self._generation, shard, found)
         else:

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
-from services.metrics.folding.fact_runs import FactRun
-from services.metrics.folding.store import FactRow
 from services.metrics.generations import comparing, lifecycle, served
 from services.metrics.generations.lifecycle import Position
 from services.metrics.generations.refold import Refolded, refold
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.store import FactRow
 from shared.broker.protocol import Broker, Topic
 from shared.process.clock import Clock
 from shared.process.db import Connection

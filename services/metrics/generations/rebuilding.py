@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.metrics.folding import fact_runs, ledger_store, store
-from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
-from services.metrics.folding.store import FactRow
 from services.metrics.generations import auditing, lifecycle
 from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
 from services.metrics.generations.refold import Refolded
+from services.metrics.tables import fact_runs, ledger_store, store
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 from shared.reading.store import held_row
 

@@ -9,11 +9,8 @@ from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import kind_of
-from services.metrics.folding import row_bytes
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.findings import Noted
-from services.metrics.folding.recorded import RecordedFact
+from services.metrics.tables import row_bytes
+from services.metrics.tables.rows import Cell
 from shared.process.db import Connection, Pool
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
@@ -38,7 +35,7 @@ SELECT s.subject, s.state, (
 ) AS possible
 FROM g{g}.states s WHERE s.shard = $1 AND (s.findings IS NULL OR s.noted_by IS DISTINCT FROM s.xmin) LIMIT {most}
 """
-"""`possible` (bits of Noted): what the events allow at the known days that a state has forgotten; it may be more than was, never less."""
+"""`possible` (bits of `folding.findings.Noted`): what the events allow at the known days that a state has forgotten; it may be more than was, never less."""
 NOTE = """
 UPDATE g{g}.states s SET findings = n.findings, noted_by = pg_current_xact_id()::xid
 FROM unnest($2::text[], $3::smallint[]) AS n(subject, findings) WHERE s.shard = $1 AND s.subject = n.subject
@@ -123,6 +120,15 @@ class AreaRow:
 AREA_COLUMNS = tuple(AreaRow.__dataclass_fields__)
 
 
+class NamedFact(NamedTuple):
+    """An applied event that a withdrawal names."""
+
+    sequence: int
+    type: str
+    occurred_on: date
+    says: dict[str, Any] | None
+
+
 class NameRow(NamedTuple):
     """A change of an enterprise's row. `name` None leaves name and code as they are."""
 
@@ -145,22 +151,22 @@ async def states(conn: Connection, generation: int, shard: int, subjects: Sequen
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}
 
 
-async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, Noted]]) -> None:
+async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
     """Write sets of facts with what was noted of them, in one statement."""
-    states, notes = [state for state, _ in dumped.values()], [int(found) for _, found in dumped.values()]
+    states, notes = [state for state, _ in dumped.values()], [found for _, found in dumped.values()]
     await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), states, notes)
 
 
-async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, Noted]]:
+async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, int]]:
     """(subject, state, what its events leave possible) of the sets of a shard without a valid note."""
     await conn.fetchval(SEE_ALL)
     rows = await conn.fetch(WITHOUT_NOTE.format(g=generation, most=MOST_NOTED), shard)
-    return [(row["subject"], row["state"], Noted(row["possible"])) for row in rows]
+    return [(row["subject"], row["state"], row["possible"]) for row in rows]
 
 
-async def note(conn: Connection, generation: int, shard: int, found: Mapping[str, Noted]) -> None:
+async def note(conn: Connection, generation: int, shard: int, found: Mapping[str, int]) -> None:
     """Note the findings of sets that have no valid note."""
-    await conn.execute(NOTE.format(g=generation), shard, list(found), [int(one) for one in found.values()])
+    await conn.execute(NOTE.format(g=generation), shard, list(found), list(found.values()))
 
 
 async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
@@ -205,11 +211,11 @@ async def insert_rows(conn: Connection, generation: int, table: str, columns: Se
         await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
 
 
-async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[tuple[int, RecordedFact]]:
+async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[NamedFact]:
     """The applied events `first` to `last` of a stream, by sequence."""
     await conn.fetchval(SEE_ALL)
     rows = await conn.fetch(NAMED.format(g=generation), subject, source, first, last)
-    return [(row["sequence"], RecordedFact(kind_of(row["type"]), row["occurred_on"], row["says"])) for row in rows]
+    return [NamedFact(*row) for row in rows]
 
 
 async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
-from services.metrics.folding import durations, ledger
-from services.metrics.folding.coverage import Cell
 from services.metrics.measures import MEASURES, Vector, unpacked
+from services.metrics.tables.rows import Cell, DurationKey, Key, MemberKey
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
@@ -43,7 +42,7 @@ def _measures(value: Vector) -> bytes:
     )
 
 
-def ledger_rows(figures: Mapping[ledger.Key, Vector], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
+def ledger_rows(figures: Mapping[Key, Vector], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
     """The rows of `ledger_open` (columns as in ledger_store.LEDGER_COLUMNS) that are not all zero."""
     return [
         _LEDGER_KEY(_LEDGER_FIELDS, 4, shard, 4, ids[cell], 4, effective - DAY_0, 4, known - DAY_0) + _measures(deltas)
@@ -52,7 +51,7 @@ def ledger_rows(figures: Mapping[ledger.Key, Vector], shard: int, ids: Mapping[C
     ]
 
 
-def ledger_runs(members: Mapping[ledger.MemberKey, Mapping[int, int]], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
+def ledger_runs(members: Mapping[MemberKey, Mapping[int, int]], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
     """The rows of `ledger_runs` (columns as in ledger_store.RUN_COLUMNS); days on which nothing changes are left out."""
     found = []
     for (cell, known, each), counts in members.items():
@@ -81,7 +80,7 @@ def _ints(element: int, values: Sequence[int]) -> bytes:
     return struct.pack(f">iiiIii{2 * count}i", 20 + 8 * count, 1, 0, element, count, 1, *sized)
 
 
-def duration_rows(counts: Mapping[durations.Key, int], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
+def duration_rows(counts: Mapping[DurationKey, int], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
     """The rows of `durations_open` (columns as in ledger_store.DURATION_COLUMNS) that are not zero."""
     return [
         _DURATION_KEY(_DURATION_FIELDS, 4, shard, 4, ids[cell], 4, effective - DAY_0, 4, known - DAY_0)

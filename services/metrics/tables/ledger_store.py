@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.metrics.folding import row_bytes
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.ledger import Rows
-from services.metrics.folding.store import FEW, copy_bytes, copy_rows, insert_rows
 from services.metrics.measures import MEASURES, unpacked
+from services.metrics.tables import row_bytes
+from services.metrics.tables.rows import Cell, Rows
+from services.metrics.tables.store import FEW, copy_bytes, copy_rows, insert_rows
 from shared.process.db import Connection
 
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)

@@ -14,9 +14,8 @@ from functools import lru_cache
 
 import msgspec
 
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.ledger import Rows
 from services.metrics.measures import Vector, packed, unpacked
+from services.metrics.tables.rows import Cell, Rows
 from shared.process.db import Connection, Record
 
 CHANNEL = "metrics_feed"

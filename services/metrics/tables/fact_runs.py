@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from services.metrics.folding import store
-from services.metrics.folding.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
-from services.metrics.folding.store import FactRow
+from services.metrics.tables import store
+from services.metrics.tables.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
+from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
-
-if TYPE_CHECKING:
-    from services.metrics.folding.member_columns import MemberColumns
 
 SHORTEST_RUN = 2
 """Events; one alone is a row of `fact_rows`."""
@@ -70,12 +67,28 @@ class FactRun(NamedTuple):
             )  # fmt: skip
 
 
+class RunColumns(Protocol):
+    """Runs of facts that are kept as columns (`folding.member_columns`)."""
+
+    def all_runs(self) -> Iterator[FactRun]:
+        """Every run."""
+        ...
+
+    def single(self) -> Iterator[FactRun]:
+        """The runs of one event."""
+        ...
+
+    def copied(self) -> list[bytes]:
+        """The others as COPY reads them, without header and trailer."""
+        ...
+
+
 async def keep(
-    conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = (), columns: Sequence[MemberColumns] = ()
+    conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = (), columns: Sequence[RunColumns] = ()
 ) -> None:
     """Append the facts of a batch; a run of one is a row."""
     if columns and not await _is_packed(conn, generation):
-        runs, columns = [*runs, *(run for one in columns for run in one.runs(one.groups))], ()
+        runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
     alone = [*(run for run in runs if len(run.sequences) < SHORTEST_RUN), *(run for one in columns for run in one.single())]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
