@@ -119,10 +119,11 @@ class BatchApplier:
         """In merged order, which is for speed only: a lagging topic that has no records for PATIENCE is not waited for any longer."""
         behind = [topic for topic in lagging if not shard.columns.get(topic)]
         records = merged(shard.pending, behind, self._config.batch)
-        if records or not any(shard.pending.values()):
+        if not records and any(shard.pending.values()) and self._waited(shard):
+            records = merged(shard.pending, (), self._config.batch)
+        if records or not shard.count():
             self._starved.pop(shard.number, None)
-            return records
-        return merged(shard.pending, (), self._config.batch) if self._waited(shard) else []
+        return records
 
     def _next_columns(self, shard: Shard, lagging: set[str]) -> dict[str, list[Item]]:
         """As `_next_records`. Columns come after the records that are pending."""

@@ -195,9 +195,12 @@ def _columns(records: Sequence[Record], wires: Sequence[_Wire], types: Sequence[
         if not contracts.all_certain(name, [wire.data for wire in wires if wire.type == name]):
             type_[type_ == numbers[name]] = OTHER
     about = [wire.subject for wire in wires]
-    usual = {(wire.specversion, wire.causeid) for wire in wires} == {("1.0", None)} and not any("\x00" in subject for subject in about)
     ids, sequence, recorded, occurred, plain = _attributes(wires)
-    type_[~plain if usual else slice(None)] = OTHER
+    if {(wire.specversion, wire.causeid) for wire in wires} != {("1.0", None)}:
+        plain &= np.array([(wire.specversion, wire.causeid) == ("1.0", None) for wire in wires])
+    if any("\x00" in subject for subject in about):
+        plain &= np.array(["\x00" not in subject for subject in about])
+    type_[~plain] = OTHER
     others = dict[int, Received]()
     for row in np.flatnonzero(type_ == OTHER).tolist():
         record = records[row]

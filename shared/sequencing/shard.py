@@ -136,7 +136,7 @@ def due_columns(shard: Shard, lagging: Collection[str]) -> dict[str, list[Column
     """
     if any(shard.waiting(topic) == 0 for topic in lagging):
         return {}
-    until = min((_last_time(shard.columns[topic][-1]) for topic in lagging), default=None)
+    until = min((max(map(_last_time, shard.columns[topic])) for topic in lagging), default=None)
     return {topic: taken for topic, later in shard.columns.items() if (taken := list(_taken(later, until)))}
 
 

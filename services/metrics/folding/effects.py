@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -125,13 +126,14 @@ class BatchEffects:
         self.members.clear()
 
     def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
-        """The events of this batch that a withdrawal names."""
+        """The events of this batch that a withdrawal names, by sequence: what is kept of a withdrawal lists them in that order."""
         stream = (event.source, event.subject)
         single = [row for row in self.facts if (row.source, row.subject) == stream]
         runs = [run for run in self.runs if (run.source, run.subject) == stream]
         runs += [run for columns in self.columns for run in columns.of_stream(*stream)]
         in_runs = [row for run in runs for row in run.rows()]
-        return [(row.sequence, recorded_fact(row)) for row in (*single, *in_runs) if withdrawal.first <= row.sequence <= withdrawal.last]
+        rows = sorted((*single, *in_runs), key=attrgetter("sequence"))
+        return [(row.sequence, recorded_fact(row)) for row in rows if withdrawal.first <= row.sequence <= withdrawal.last]
 
     def name_rows(self, sets: dict[str, FactSet]) -> list[NameRow]:
         """The rows of `enterprises` that the batch may change. `sets`: the facts after the batch, by subject."""

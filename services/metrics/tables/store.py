@@ -153,7 +153,7 @@ async def states(conn: Connection, generation: int, shard: int, subjects: Sequen
 
 async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
     """Write sets of facts with what was noted of them, in one statement."""
-    states, notes = [state for state, _ in dumped.values()], [found for _, found in dumped.values()]
+    states, notes = [state for state, _ in dumped.values()], [int(found) for _, found in dumped.values()]
     await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), states, notes)
 
 
@@ -166,7 +166,7 @@ async def without_note(conn: Connection, generation: int, shard: int) -> list[tu
 
 async def note(conn: Connection, generation: int, shard: int, found: Mapping[str, int]) -> None:
     """Note the findings of sets that have no valid note."""
-    await conn.execute(NOTE.format(g=generation), shard, list(found), list(found.values()))
+    await conn.execute(NOTE.format(g=generation), shard, list(found), [int(one) for one in found.values()])
 
 
 async def cell_ids(pool: Pool, generation: int, wanted: Collection[Cell]) -> dict[Cell, int]:
