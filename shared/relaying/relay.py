@@ -20,13 +20,13 @@ import asyncpg
 import structlog
 from opentelemetry.trace import SpanKind
 
-from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer, partition_for
-from shared.journal.journal import JournalRow, cloud_event
+from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer
 from shared.process import db, faults
 from shared.process.clock import utc_now
 from shared.process.pause import backoff, pause
 from shared.process.telemetry import commands_reached
 from shared.relaying import store
+from shared.relaying.messages import messages
 from shared.relaying.recovery import RelayStoppedError, Source, recover
 from shared.relaying.store import Mark, Marks
 
@@ -151,12 +151,12 @@ class Relay:
             self._next_poll = 0.0
         faults.reached("relay.read")
         began = utc_now()
-        messages = [self._message(row) for row in rows]
-        offsets = await self._keep_alive(conn, self._producer.publish(self._topic, messages), stop)
+        records = messages(rows, self._source.name, self._source.partitions)
+        offsets = await self._keep_alive(conn, self._producer.publish(self._topic, records), stop)
         faults.reached("relay.acked")
-        if not self._landed_behind_marks(messages, offsets):
+        if not self._landed_behind_marks(records, offsets):
             return False
-        last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
+        last = {record.partition: row["id"] for record, row in zip(records, rows, strict=True)}
         marks = {number: Mark(offset, last[number], self._topic_id) for number, offset in offsets.items() if offset >= 0}
         await store.delete_sent(conn, [row["id"] for row in rows], marks)
         self._marks.update(marks)
@@ -166,9 +166,9 @@ class Relay:
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
         return True
 
-    def _landed_behind_marks(self, messages: Sequence[Message], offsets: Mapping[int, int]) -> bool:
+    def _landed_behind_marks(self, records: Sequence[Message], offsets: Mapping[int, int]) -> bool:
         """Whether every partition's events lie right behind its mark; false also where the broker does not return offsets."""
-        counts = Counter(message.partition for message in messages)
+        counts = Counter(record.partition for record in records)
         for number, offset in offsets.items():
             if offset < 0:
                 log.warning("relay.offset_unknown", topic=self._topic, partition=number)
@@ -178,12 +178,6 @@ class Relay:
                 log.warning("relay.gap", topic=self._topic, partition=number, expected=expected, last=offset, events=counts[number])
                 return False
         return True
-
-    def _message(self, row: asyncpg.Record) -> Message:
-        event = JournalRow(*row[:-1])
-        given = row["partition"]
-        partition = given if given is not None else partition_for(event.subject, event.partition_key, self._source.partitions)
-        return Message(partition, event.partition_key.encode(), cloud_event(event, self._source.name))
 
     @staticmethod
     async def _keep_alive(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T], stop: asyncio.Event) -> T:
