@@ -5,6 +5,7 @@ A note's text is in a table of the service that can be deleted. Events hold no f
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING
@@ -42,8 +43,13 @@ def reason_with(code: str | None, note: str | None, field: str) -> Reason | None
 
 def noted_in(command: object) -> list[Reason]:
     """The reasons of a command that have a note, whatever its fields are called."""
-    found = [getattr(command, item.name) for item in fields(command)] if is_dataclass(command) else []
+    found = [getattr(command, name) for name in _fields(type(command))]
     return [one for one in found if isinstance(one, Reason) and one.note_id is not None]
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()
 
 
 async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:

@@ -39,6 +39,9 @@ LOCK_POLL = 0.5
 RECOVER_EVERY = 1.0
 """Seconds between two recoveries while the relay is stopped."""
 LONGEST_BACKOFF = 2.0
+LARGEST_BATCH = 8000
+LARGE = 4_000_000
+"""Bytes of a batch after which the next one is no larger."""
 
 OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError)
 
@@ -48,7 +51,7 @@ log = structlog.get_logger(__name__)
 class Relay:
     """Publishes the outbox of the database at `dsn` (the service's own role) to `topic`, which must have `partitions` partitions.
 
-    `source` is the CloudEvents source. `batch` = events published at a time; `idle` = seconds between two polls of an outbox that held less
+    `source` is the CloudEvents source. `batch` = events published at a time, more while the outbox is long; `idle` = seconds between two polls of an outbox that held less
     than a batch, so that what is written meanwhile travels together (docs/adr/0008). `producer`: the broker's own unless given.
     `leading`: this process holds the lock. `published` counts events. `stopped`: why nothing is published (None: it is).
     """
@@ -70,7 +73,7 @@ class Relay:
         self._producer = producer or broker.producer()
         self._source = Source(source, topic, partitions)
         self._topic = topic
-        self._batch = batch
+        self._batch = self._size = batch
         self._idle = idle
         self._topic_id = ""
         self._marks: Marks = {}
@@ -144,14 +147,16 @@ class Relay:
         """Publish a batch; false if it did not land right behind the marks, and recovery is needed."""
         await pause(stop, self._next_poll - time.monotonic())
         self._next_poll = time.monotonic() + self._idle
-        rows = await store.oldest(conn, self._batch)
+        rows = await store.oldest(conn, self._size)
         if not rows:
             return True
-        if len(rows) == self._batch:
+        full = len(rows) == self._size
+        if full:
             self._next_poll = 0.0
         faults.reached("relay.read")
         began = utc_now()
         records = messages(rows, self._source.name, self._source.partitions)
+        self._size = self._next_size(records, full)
         offsets = await self._keep_alive(conn, self._producer.publish(self._topic, records), stop)
         faults.reached("relay.acked")
         if not self._landed_behind_marks(records, offsets):
@@ -165,6 +170,13 @@ class Relay:
         commands = (row["traceparent"] for row in rows)
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
         return True
+
+    def _next_size(self, records: Sequence[Message], full: bool) -> int:
+        """The limit of the next batch: what a batch costs by itself is divided by more events while there are more than one holds."""
+        if not full:
+            return self._batch
+        grows = sum(len(record.value) for record in records) < LARGE
+        return min(self._size * 2, max(LARGEST_BATCH, self._batch)) if grows else self._size
 
     def _landed_behind_marks(self, records: Sequence[Message], offsets: Mapping[int, int]) -> bool:
         """Whether every partition's events lie right behind its mark; false also where the broker does not return offsets."""
