@@ -5,9 +5,8 @@ A note's text is in a table of the service that can be deleted. Events hold no f
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -43,13 +42,10 @@ def reason_with(code: str | None, note: str | None, field: str) -> Reason | None
 
 def noted_in(command: object) -> list[Reason]:
     """The reasons of a command that have a note, whatever its fields are called."""
-    found = [getattr(command, name) for name in _fields(type(command))]
+    # `dataclasses.fields` makes a list anew for every command.
+    names: Iterable[str] = getattr(command, "__dataclass_fields__", ())
+    found = [getattr(command, name) for name in names]
     return [one for one in found if isinstance(one, Reason) and one.note_id is not None]
-
-
-@functools.cache
-def _fields(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()
 
 
 async def put_notes(conn: Connection, reasons: Iterable[Reason]) -> None:
