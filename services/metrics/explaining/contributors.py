@@ -13,7 +13,7 @@ from uuid import UUID
 from services.metrics.explaining.fact_sets import sets_known, sets_of
 from services.metrics.explaining.measures import DERIVED, TIME_TO_FOUND, Amounts, Measure, measure_of
 from services.metrics.explaining.unions import without_union_since
-from services.metrics.figures import sql
+from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot, key_of, month_ends
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
 from services.metrics.figures.tree import UNKNOWN
@@ -135,7 +135,7 @@ class Contributors:
             return sorted({row["key"] for row in rows if row["key"] and scope.may_hold(row["key"])})
         if self._measure.form == "lag":
             return None if scope.parks is None else list(scope.parks)
-        found = await sql.by_key(snapshot.conn, snapshot.generation, "park", question.as_of, question.known_at, scope.parks)
+        found = await rollups.by_key(snapshot.conn, snapshot.generation, "park", question.as_of, question.known_at, scope.parks)
         of = self._measure.of
         return [park for park, value in found.items() if park is not None and any(of(counts_of(value))) and scope.may_hold(park)]
 
@@ -171,7 +171,7 @@ async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribu
 async def counts_in(snapshot: Snapshot, question: Question, day: date) -> Vector:
     """The counts of the question's group on a day, summed from the ledger."""
     scope = question.scope(snapshot)
-    found = await sql.by_key(snapshot.conn, snapshot.generation, key_of(question.by), day, question.known_at, scope.parks)
+    found = await rollups.by_key(snapshot.conn, snapshot.generation, key_of(question.by), day, question.known_at, scope.parks)
     return sum(value for key, value in found.items() if scope.group is None or scope.group == _group(scope, key))
 
 

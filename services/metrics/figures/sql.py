@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from services.metrics.figures.freshness import CLOSED_DAY, LOG_INCOMPLETE_SQL, OLDEST_HELD
+from services.metrics.figures.freshness import LOG_INCOMPLETE_SQL, OLDEST_HELD
+from services.metrics.generations.rolling import CLOSED_DAY
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
