@@ -14,7 +14,7 @@ from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -29,6 +29,10 @@ ENTERED_AT_ONCE = 0.5
 FOUNDING_WITHIN = (30, 900)
 """Days from the registration to the founding."""
 JOIN_AT_ONCE = 0.4
+MOST_JOINED = 0.9
+MORE_THAN_ALL, OVER = 1.5, 0.02
+"""One union in fifty has more members than its enterprise has workers."""
+TRIES = 12
 LEAVE = 0.1
 MOVE = 0.03
 MEDIAN_WORKERS, SPREAD = 14, 1.25
@@ -168,8 +172,14 @@ class _Plan:
     def _members(self, covered: Sequence[tuple[int, int, int]], weights: Sequence[int]) -> None:
         random, leaves = self._random, round(self._city.members * LEAVE / (1 - LEAVE))
         left = list[tuple[int, int, int, int]]()
+        free = [
+            round((after - before) * (MORE_THAN_ALL if random.random() < OVER else MOST_JOINED))
+            for before, after in pairwise([0, *weights])
+        ]
         for number in range(self._city.members + leaves):
-            who, since, earliest = covered[bisect(weights, random.random() * weights[-1])]
+            place = self._with_room(weights, free)
+            free[place] -= 1
+            who, since, earliest = covered[place]
             until = min(self._last, since + 30) if random.random() < JOIN_AT_ONCE else self._last
             known = random.randint(since, until)
             ends = len(left) + 1 if number < leaves else 0
@@ -178,6 +188,14 @@ class _Plan:
                 left.append((who, random.randint(known, self._last), on, ends))
         for who, known, joined, number in left:
             self._add(Kind.LEFT, who, known, joined, number)
+
+    def _with_room(self, weights: Sequence[int], free: Sequence[int]) -> int:
+        """An enterprise by its workers, most likely one in which not all have joined: few have more members than workers."""
+        for _ in range(TRIES):
+            place = bisect(weights, self._random.random() * weights[-1])
+            if free[place] > 0:
+                break
+        return place
 
     def _add(self, kind: Kind, who: int, known: int, earliest: int, value: int = 0) -> int:
         """A fact with a business day from `earliest` on; returns that day."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, time
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from bench.generator.city import NO_OWNERSHIP, OWNERSHIPS, City, days, firms, size_of
 from bench.generator.facts import NO_INDUSTRY, Fact, Kind, Place, park_code
@@ -89,7 +89,7 @@ class _CityWriter(Writer):
         return super()._left(fact, values)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _registered_template(industry: str | None, ownership: str | None) -> Template:
     data = EnterpriseRegistered(
         enterprise_id=WHO, name="示例企业[name]", park="[park]", district="[district]", industry=industry, ownership=ownership
