@@ -73,11 +73,11 @@ WHERE subject = ANY (ARRAY(SELECT DISTINCT subject FROM g{g}.placements WHERE pa
 ORDER BY subject
 """
 STATES_NOTED = """
-SELECT subject, state FROM g{g}.states s WHERE {noted} {scope} AND subject > $1 AND subject < 'enterprise0' ORDER BY subject LIMIT {most}
+SELECT subject, state FROM g{g}.states s WHERE {noted} {scope} AND subject > 'enterprise/' AND subject < 'enterprise0'
 """
 NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FROM xmin)"
 """A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
-EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($2::text[]))"
+EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($1::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
@@ -231,14 +231,11 @@ async def states_noted(conn: Connection, generation: int, bits: int, parks: Coll
     """
     noted = NOTED.format(bits=int(bits)) if bits else "true"
     scope = EVER_IN.format(g=generation) if parks is not None else ""
-    statement = STATES_NOTED.format(g=generation, noted=noted, scope=scope, most=STATES_AT_ONCE)
-    after = "enterprise/"
-    while True:
-        rows = await conn.fetch(statement, after, *([] if parks is None else [list(parks)]))
+    statement = STATES_NOTED.format(g=generation, noted=noted, scope=scope)
+    # A cursor: every page by LIMIT would look at all sets again, of which few are noted.
+    found = await conn.cursor(statement, *([] if parks is None else [list(parks)]))
+    while rows := await found.fetch(STATES_AT_ONCE):
         yield rows
-        if len(rows) < STATES_AT_ONCE:
-            return
-        after = rows[-1]["subject"]
 
 
 async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, bytes]:
