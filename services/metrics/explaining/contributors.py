@@ -23,7 +23,6 @@ from services.metrics.folding.durations import FOUNDED, days_of
 from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
 
-CHUNK = 400
 MONTHS_OF_LAG = 13
 UNION = "union/"
 
@@ -78,18 +77,13 @@ class Contributors:
         self._measure: Measure | None = None if question.measure == TIME_TO_FOUND else measure_of(question.measure)
 
     async def all(self) -> AsyncIterator[Contribution]:
-        """Every contribution that is not 0, by subject, without names."""
-        question, snapshot, after = self._question, self._snapshot, ""
-        parks = await self._parks()
-        while True:
-            rows = await sql.states(snapshot.conn, snapshot.generation, after, CHUNK, parks)
+        """Every contribution that is not 0, in no order, without names."""
+        question, snapshot = self._question, self._snapshot
+        async for rows in sql.states(snapshot.conn, snapshot.generation, await self._parks()):
             for subject, facts in (await sets_of(snapshot, rows, question.known_at)).items():
                 found = self._of(subject, facts)
                 if found is not None and any(found.amounts):
                     yield found
-            if len(rows) < CHUNK:
-                return
-            after = rows[-1]["subject"]
 
     async def one(self, subject: str) -> Contribution | None:
         """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
