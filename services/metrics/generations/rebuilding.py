@@ -10,7 +10,7 @@ from typing import Any
 
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
-from services.metrics.generations import auditing, lifecycle
+from services.metrics.generations import auditing, lifecycle, rolling
 from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
 from services.metrics.generations.refold import Refolded
 from services.metrics.tables import fact_runs, ledger_store, store
@@ -127,6 +127,8 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
         report = await auditing.compare(reading, event_log, serving, vector, lambda: Loader(writing, made, event_log))
+    while await rolling.roll(writing, made, event_log.partitions) is not None:
+        pass
     for table in await writing.fetch(TABLES, f"g{made}"):
         await writing.execute(f"ANALYZE {table['name']}")
     stored = await lifecycle.store_report(
