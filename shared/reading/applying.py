@@ -26,15 +26,21 @@ from shared.sequencing.column_sorting import Item, sort_columns, streams_of
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, ShardBatch
-from shared.sequencing.shard import Shard, drop_applied, due_columns, merged
+from shared.sequencing.shard import Shard, count_of, drop_applied, due_columns, merged
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.withdrawals import withdrawal_of
 
+COLUMNS_BATCH = 60_000
+"""The most records of a transaction if they may be columns."""
 MOST_PARKED = 20
 WITHIN = 60.0
 """Seconds in which at most MOST_PARKED streams may be newly parked."""
 MOST_STATES = 15_000
 """Streams of a shard that are kept in memory, about 0.6 KB each. More are looked up again for every batch."""
+FIRST_BATCH, LEAST_BATCH = 5_000, 500
+"""Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""
+LONGEST_BATCH = 3.0
+"""Seconds that a transaction should take at most: the database ends a session that computes for 10 s inside a transaction."""
 PATIENCE = 1.0
 """Seconds for which a topic without records delays the others."""
 
@@ -73,13 +79,18 @@ def is_outage(error: BaseException) -> bool:
 
 
 class BatchApplier:
-    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn."""
+    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn.
+
+    `most`: how many records one transaction may take now, by how long the last ones took.
+    """
 
     def __init__(self, config: ReaderConfig) -> None:
         self._config = config
         self.counts: Counter[str] = Counter()
         self._parked_at: deque[float] = deque()
         self._starved: dict[int, float] = {}
+        self._largest = max(config.batch, COLUMNS_BATCH) if config.columns else config.batch
+        self.most = min(FIRST_BATCH, self._largest)
 
     def reset(self, shard: int) -> None:
         """Drop everything kept of a shard."""
@@ -96,12 +107,16 @@ class BatchApplier:
         columns = {} if records else self._next_columns(shard, lagging)
         if not records and not columns and not shard.streams.ready:
             return False
-        began = utc_now()
+        began, started = utc_now(), time.monotonic()
+        taken = sum(map(count_of, columns.values())) if columns else len(records)
         try:
             if columns:
                 plan, batch, closed = await self._transaction_of_columns(conn, shard, columns)
             else:
                 plan, batch, closed = await self._transaction(conn, shard, records)
+        except db.OUTAGES:
+            self.most = max(LEAST_BATCH, min(self.most, taken) // 2)
+            raise
         except (_RefusedError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             self._config.on_reset(shard.number)
             if isinstance(error, _RefusedError) and not columns:
@@ -110,17 +125,25 @@ class BatchApplier:
             if isinstance(error, _RefusedError) and columns:
                 raise ObjectsNeededError from error
             return True
+        self._measured(taken, time.monotonic() - started)
         self._committed(shard, plan, batch)
         self._trace(batch, began)
         shard.closings, shard.closed = closed
         return True
 
+    def _measured(self, taken: int, seconds: float) -> None:
+        """Take more at once while that is quick, less where it is slow."""
+        if seconds > LONGEST_BATCH:
+            self.most = max(LEAST_BATCH, min(self.most, int(taken * LONGEST_BATCH / seconds)))
+        elif taken >= self.most // 2 and seconds < LONGEST_BATCH / 2:
+            self.most = min(self._largest, self.most * 2)
+
     def _next_records(self, shard: Shard, lagging: set[str]) -> list[Received]:
         """In merged order, which is for speed only: a lagging topic that has no records for PATIENCE is not waited for any longer."""
-        behind = [topic for topic in lagging if not shard.columns.get(topic)]
-        records = merged(shard.pending, behind, self._config.batch)
+        behind, limit = [topic for topic in lagging if not shard.columns.get(topic)], min(self._config.batch, self.most)
+        records = merged(shard.pending, behind, limit)
         if not records and any(shard.pending.values()) and self._waited(shard):
-            records = merged(shard.pending, (), self._config.batch)
+            records = merged(shard.pending, (), limit)
         if records or not shard.count():
             self._starved.pop(shard.number, None)
         return records
@@ -129,9 +152,9 @@ class BatchApplier:
         """As `_next_records`. Columns come after the records that are pending."""
         if any(shard.pending.values()) or not any(shard.columns.values()):
             return {}
-        columns = due_columns(shard, lagging)
+        columns = due_columns(shard, lagging, self.most)
         if not columns and self._waited(shard):
-            columns = due_columns(shard, ())
+            columns = due_columns(shard, (), self.most)
         if columns:
             self._starved.pop(shard.number, None)
         return columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Sequence
 
@@ -123,6 +124,8 @@ class Reader:
             await self.session.run(stop)
         finally:
             self.session = None
+            # A session and its tasks refer to each other; what they hold of the log must not wait for a collection of all generations.
+            gc.collect()
             try:
                 with contextlib.suppress(*db.OUTAGES):
                     await conn.reset(timeout=5)

@@ -26,8 +26,6 @@ SLICE = 0.02
 """Seconds after which decoding yields to the event loop."""
 TOGETHER = 500
 """Records that are decoded together, some milliseconds."""
-COLUMNS_BATCH = 60_000
-"""Records of a shard that is far behind which are gathered for one transaction, if they may become columns."""
 REPORT_EVERY = 1.0
 WATCH_EVERY = 5.0
 STALLED_AFTER = 15.0
@@ -58,7 +56,7 @@ class Session:
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
         self._paused: set[Place] = set()
-        self._turns = Turns(COLUMNS_BATCH if config.columns else config.batch, self._ends)
+        self._turns = Turns(applier.most, self._ends)
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
 
@@ -166,6 +164,7 @@ class Session:
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
+                    self._turns.batch = self._applier.most
                     due = shard is not None and self._turns.due(shard, self.shards)
                     self._resume()
                     if shard is not None and due:

@@ -129,23 +129,31 @@ def _when(record: Received) -> datetime:
     return record.time if record.time is not None else _FIRST
 
 
-def due_columns(shard: Shard, lagging: Collection[str]) -> dict[str, list[Columns | Received]]:
-    """What may be applied of the columns: {topic: in its order}. Empty where a lagging topic has nothing: its next record may be earlier.
+def count_of(items: Iterable[Columns | Received]) -> int:
+    """How many records columns and records are."""
+    return sum(map(_rows, items))
+
+
+def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Columns | Received]]:
+    """What may be applied of the columns, at most `most` of each topic: {topic: in its order}. Empty where a lagging topic has nothing: its next record may be earlier.
 
     No lagging topic is waited for within a day: the order of topics is for speed, and costs nothing within one known day.
     """
     if any(shard.waiting(topic) == 0 for topic in lagging):
         return {}
     until = min((max(map(_last_time, shard.columns[topic])) for topic in lagging), default=None)
-    return {topic: taken for topic, later in shard.columns.items() if (taken := list(_taken(later, until)))}
+    return {topic: taken for topic, later in shard.columns.items() if (taken := list(_taken(later, until, most)))}
 
 
-def _taken(later: Iterable[Columns | Received], until: int | None) -> Iterator[Columns | Received]:
+def _taken(later: Iterable[Columns | Received], until: int | None, most: int) -> Iterator[Columns | Received]:
     for item in later:
         part = _up_to(item, until)
+        if isinstance(part, Columns) and len(part) > most:
+            part = part.between(0, most)
         if part is not None:
             yield part
-        if part is not item:
+            most -= _rows(part)
+        if part is not item or most <= 0:
             return
 
 

@@ -56,7 +56,8 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "FAR_BEHIND", 0)
-        patch.setattr(session, "COLUMNS_BATCH", request.param)
+        patch.setattr(applying, "COLUMNS_BATCH", request.param)
+        patch.setattr(applying, "FIRST_BATCH", request.param)
         patch.setattr(session, "TOGETHER", 5)
         patch.setattr(applying, "sort_columns", counted)
         patch.setattr(ledger_store, "SPREAD", 0)
@@ -106,7 +107,7 @@ async def test_days_close_with_runs_as_with_rows(log: Log, seen: Seen) -> None:
     log.publish_events(events)
     await log.fold()
     before = await log.ledger(1)
-    assert await log.owner.fetchval("SELECT sum(cardinality(net)) FROM g1.ledger_runs") > 5
+    assert await log.owner.fetchval("SELECT sum(cardinality(net)) FROM g1.ledger_runs") > 2
     (day,) = await log.owner.fetchrow("SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY known_day) FROM g1.ledger_open")  # type: ignore[misc]
     for pair, until in ((ledger_store.LEDGER, day), (ledger_store.UNPACKED_LEDGER, date(9999, 1, 1))):
         for shard in range(3):

@@ -344,12 +344,15 @@ def offsets(items: Iterable[Columns | Received]) -> list[int]:
 
 def test_a_topic_is_not_applied_beyond_the_last_time_of_one_that_lags() -> None:
     one = shard(a=[*at_times(1, 2, 9), *at_times(3, first=3)], b=at_times(2, 4, 6))
-    assert {topic: offsets(items) for topic, items in due_columns(one, ()).items()} == {"a": [0, 1, 2, 3], "b": [0, 1, 2]}
-    due = due_columns(one, {"b"})
+    assert {topic: offsets(items) for topic, items in due_columns(one, (), 99).items()} == {"a": [0, 1, 2, 3], "b": [0, 1, 2]}
+    due = due_columns(one, {"b"}, 99)
     assert {topic: offsets(items) for topic, items in due.items()} == {"a": [0, 1], "b": [0, 1, 2]}
-    assert not due_columns(shard(a=at_times(1), b=[]), {"b"})
+    few = due_columns(one, (), 3)
+    assert {topic: offsets(items) for topic, items in few.items()} == {"a": [0, 1, 2], "b": [0, 1, 2]}
+    assert {topic: offsets(items) for topic, items in due_columns(one, (), 2).items()} == {"a": [0, 1], "b": [0, 1]}
+    assert not due_columns(shard(a=at_times(1), b=[]), {"b"}, 99)
     backwards = shard(a=[*at_times(9), *at_times(3, first=1)], b=at_times(4))
-    assert {topic: offsets(items) for topic, items in due_columns(backwards, {"a"}).items()} == {"a": [0, 1], "b": [0]}
+    assert {topic: offsets(items) for topic, items in due_columns(backwards, {"a"}, 99).items()} == {"a": [0, 1], "b": [0]}
 
 
 def test_what_was_applied_is_dropped_and_the_rest_keeps_its_place() -> None:
