@@ -33,6 +33,7 @@ class Kind(IntEnum):
     COVERED = 4
     JOINED = 5
     LEFT = 6
+    MOVED = 7
 
 
 class Fact(NamedTuple):

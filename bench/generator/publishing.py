@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from datetime import date
 from itertools import islice
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from bench.generator.records import TOPICS, Record
+from bench.generator.records import TOPICS, ZONE, Record
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import STRUCTURED, Extent, Place
+from shared.process.clock import Clock
 
 CHUNK = 20_000
 """Records that are published and copied together."""
@@ -31,6 +33,8 @@ WHERE id > $1 GROUP BY subject ORDER BY subject
 """
 LAST_ID = "SELECT coalesce(max(id), 0) FROM journal"
 DRAW_AFTER = "SELECT setval(pg_get_serial_sequence('journal', 'id'), (SELECT max(id) FROM journal))"
+CLOSED = "UPDATE days_closed SET day = $1, opens = $2, said = $1"
+CLOCK = Clock(ZONE)
 MARK = """
 INSERT INTO relay_marks (partition, "offset", journal_id, topic_id) SELECT unnest($1::int[]), unnest($2::bigint[]), unnest($3::bigint[]), $4
 ON CONFLICT (partition) DO UPDATE SET "offset" = excluded."offset", journal_id = excluded.journal_id, topic_id = excluded.topic_id
@@ -40,9 +44,10 @@ Last = dict[Place, int]
 """{place: journal id of its last record}"""
 
 
-async def fill(bootstrap: str, dsns: Sequence[str], log: Iterable[Record]) -> dict[Place, Extent]:
+async def fill(bootstrap: str, dsns: Sequence[str], log: Iterable[Record], closed: date | None = None) -> dict[Place, Extent]:
     """Publish a log and write the journals of the databases `dsns` (in the order of TOPICS). Returns the extents of the topics.
 
+    `closed`: the last day that the log closes, if it closes days.
     Nothing else may write meanwhile. Without `dsns` it only publishes; then a relay that looks stops, since it does not know the events.
     """
     producer = _Batches(bootstrap)
@@ -67,7 +72,7 @@ async def fill(bootstrap: str, dsns: Sequence[str], log: Iterable[Record]) -> di
         await broker.close()
     for topic, journal in zip(TOPICS, journals, strict=False):
         await journal.end(
-            topics[topic].id, {place: (extents[place].end - 1, number) for place, number in last.items() if place[0] == topic}
+            topics[topic].id, {place: (extents[place].end - 1, number) for place, number in last.items() if place[0] == topic}, closed
         )
     return extents
 
@@ -143,8 +148,10 @@ class _Journal:
         if rows:
             await self._conn.copy_to_table("journal", source=text(), columns=list(COLUMNS))
 
-    async def end(self, topic_id: str, last: dict[Place, tuple[int, int]]) -> None:
-        """Write streams and marks; `last` = {place: (offset, number of the journal's row) of its last record}."""
+    async def end(self, topic_id: str, last: dict[Place, tuple[int, int]], closed: date | None) -> None:
+        """Write streams, marks and the closed day; `last` = {place: (offset, number of the journal's row) of its last record}."""
+        if closed is not None:
+            await self._conn.execute(CLOSED, closed, CLOCK.opens_after(closed))
         await self._conn.execute(STREAMS, self._before)
         await self._conn.execute(DRAW_AFTER)
         partitions, offsets, numbers = zip(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-from bench.generator.facts import NO_INDUSTRY, Fact, Kind, area_of, facts, park_code, places
+from bench.generator.facts import NO_INDUSTRY, Fact, Kind, Place, area_of, facts, park_code, places
 from bench.generator.templates import ACTOR, MEMBERSHIP, ORIGIN, UNION, WHO, Template
 from bench.generator.workload import INDUSTRIES, Workload
 from shared.broker.protocol import partition_for
@@ -25,8 +25,12 @@ ZONE = ZoneInfo("Asia/Shanghai")
 LATEST_COPY = 2000
 """A second publication comes at most so many events after the first."""
 FORMS = (UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION, UnionKind.REGIONAL_FEDERATION)
+REGISTRY, MEMBERSHIP_TOPIC = range(2)
+OF_REGISTRY = frozenset({Kind.AREA, Kind.REGISTERED, Kind.HEADCOUNT, Kind.MOVED})
 RANDOM_BYTES = 18
 """Random bytes of an event, for two ids."""
+SECOND, SHORTEST_STEP = 1_000_000, 50
+"""Microseconds."""
 
 
 class Record(NamedTuple):
@@ -47,7 +51,7 @@ def records(workload: Workload) -> Iterator[Record]:
     """The log in its order."""
     random, waiting = Random(f"copies {workload.seed}"), defaultdict[int, list[Record]](list)
     copies = set(random.sample(range(workload.facts), workload.events - workload.facts))
-    writer, number = _Writer(workload), 0
+    writer, number = Writer(workload, places(workload)), 0
     for number, fact in enumerate(facts(workload)):
         record = writer.record(fact)
         yield record
@@ -59,13 +63,24 @@ def records(workload: Workload) -> Iterator[Record]:
         yield from waiting[late]
 
 
-class _Writer:
+class Log(Protocol):
+    """What the records of a log depend on besides its facts; `known`: the first known day."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def backdated(self) -> float: ...
+    @property
+    def known(self) -> date: ...
+
+
+class Writer:
     """Writes facts as records, in the log's order."""
 
-    def __init__(self, workload: Workload) -> None:
-        self._random = Random(f"ids {workload.seed} {workload.backdated}")
-        self._instants = _Instants(workload.known)
-        self._places = places(workload)
+    def __init__(self, log: Log, settled: Sequence[Place]) -> None:
+        self._random = Random(f"ids {log.seed} {log.backdated}")
+        self.instants = Instants(log.known)
+        self._places = settled
         self._enterprises = [self._id() for _ in self._places]
         self._unions = [self._id() for _ in self._places]
         self._partitions = [partition_for(f"enterprise/{who}", who, PARTITIONS) for who in self._enterprises]
@@ -89,11 +104,11 @@ class _Writer:
         if fact.kind is Kind.JOINED:
             return self._member(fact.who, _iso(fact.day))
         text = self._random.randbytes(RANDOM_BYTES).hex()
-        stamp, time = self._instants.next()
+        stamp, at = self.instants.next()
         values = {
             "id": f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}",
             "membership": f"{stamp}-7{text[18:21]}-8{text[21:24]}-{text[24:]}",
-            "time": time,
+            "time": at,
             "day": _iso(fact.day),
         }
         if fact.kind is Kind.AREA:
@@ -105,37 +120,34 @@ class _Writer:
             values["union"] = self._unions[fact.who]
         values["who"] = who
         template = self._templates[fact.kind](fact, values)
-        topic = 0 if fact.kind <= Kind.HEADCOUNT else 1
+        topic = REGISTRY if fact.kind in OF_REGISTRY else MEMBERSHIP_TOPIC
         sequence = self._sequences[topic, who] = self._sequences[topic, who] + 1
         values["sequence"] = f"{sequence:019}"
         journal_id = self._journal_ids[topic] = self._journal_ids[topic] + 1
-        row = (
-            f"{kind}/{who}\t{sequence}\t{values['id']}\t{template.type}\t{time}\t{values['day']}\t{ACTOR}\t{ORIGIN}\t\\N\t\\N\t{who}"
-            f"\t{template.data_json(values)}\n"
-        )
+        row = row_of(f"{kind}/{who}", sequence, values, template)
         partition = self._partitions[fact.who] if kind == "enterprise" else partition_for(f"{kind}/{who}", who, PARTITIONS)
         return Record(topic, partition, who.encode(), template.event(values).encode(), journal_id, row)
 
     def _member(self, number: int, day: str) -> Record:
         """As `record`, for most of the facts."""
         text = self._random.randbytes(RANDOM_BYTES).hex()
-        stamp, time = self._instants.next()
-        who, union, topic = self._enterprises[number], self._unions[number], 1
+        stamp, at = self.instants.next()
+        who, union, topic = self._enterprises[number], self._unions[number], MEMBERSHIP_TOPIC
         event_id = f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
         member = self._last_member[number] = f"{stamp}-7{text[18:21]}-8{text[21:24]}-{text[24:]}"
         sequence = self._sequences[topic, who] = self._sequences[topic, who] + 1
         journal_id = self._journal_ids[topic] = self._journal_ids[topic] + 1
         template = self._member_template
-        value = template.text % (event_id, who, who, f"{sequence:019}", time, day, member, who, union)
+        value = template.text % (event_id, who, who, f"{sequence:019}", at, day, member, who, union)
         row = (
-            f"enterprise/{who}\t{sequence}\t{event_id}\t{template.type}\t{time}\t{day}\t{ACTOR}\t{ORIGIN}\t\\N\t\\N\t{who}"
+            f"enterprise/{who}\t{sequence}\t{event_id}\t{template.type}\t{at}\t{day}\t{ACTOR}\t{ORIGIN}\t\\N\t\\N\t{who}"
             f"\t{template.data_text % (member, who, union)}\n"
         )
         return Record(topic, self._partitions[number], who.encode(), value.encode(), journal_id, row)
 
     def _id(self) -> str:
         text = self._random.randbytes(15).hex()
-        return f"{self._instants.first}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
+        return f"{self.instants.first}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
 
     def _area(self, fact: Fact, values: dict[str, str]) -> Template:
         code, parent = area_of(fact.who)
@@ -164,11 +176,21 @@ class _Writer:
         return _left_template()
 
 
-class _Instants:
-    """Instants of the known day, a microsecond apart at least; never a whole second, which is written without a fraction."""
+def row_of(subject: str, sequence: int, values: dict[str, str], template: Template, actor: str = ACTOR, origin: str = ORIGIN) -> str:
+    """The journal's row of an event."""
+    who = subject.partition("/")[2]
+    return (
+        f"{subject}\t{sequence}\t{values['id']}\t{template.type}\t{values['time']}\t{values['day']}\t{actor}\t{origin}\t\\N\t\\N\t{who}"
+        f"\t{template.data_json(values)}\n"
+    )
 
-    def __init__(self, known: date) -> None:
-        self._second = datetime(known.year, known.month, known.day, 0, 10, tzinfo=ZONE)
+
+class Instants:
+    """Instants of a known day from a time on, `step` microseconds apart; never a whole second, which is written without a fraction."""
+
+    def __init__(self, known: date, begin: time = time(0, 10), step: int = SHORTEST_STEP) -> None:
+        self._second = datetime.combine(known, begin, ZONE)
+        self._step = step
         self._micro = 0
         self._set()
         self.first = self._stamp
@@ -176,14 +198,15 @@ class _Instants:
     def _set(self) -> None:
         milliseconds = f"{int(self._second.timestamp() * 1000):012x}"
         self._stamp = f"{milliseconds[:8]}-{milliseconds[8:]}"
-        self._text = self._second.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%S")
+        self._text = self._second.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
     def next(self) -> tuple[str, str]:
         """(the time part of an id made then, the instant as text)."""
-        self._micro += 50
-        if self._micro >= 1_000_000:
-            self._micro = 50
-            self._second += timedelta(seconds=1)
+        self._micro += self._step
+        if self._micro >= SECOND:
+            seconds, self._micro = divmod(self._micro, SECOND)
+            self._micro = self._micro or SHORTEST_STEP
+            self._second += timedelta(seconds=seconds)
             self._set()
         return self._stamp, f"{self._text}.{self._micro:06}Z"
 

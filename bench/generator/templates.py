@@ -34,12 +34,14 @@ class Template:
 
     `event(values)` and `data_json(values)` write the event and its data alone, `values` = {slot: text}. `text` and `slots` are for a caller
     that orders the values itself. `more` = {slot: text} names more slots
-    of the sample `data`, whose texts occur nowhere else in it.
+    of the sample `data`, whose texts occur nowhere else in it. `source` only where the type does not tell it.
     """
 
-    def __init__(self, data: Event, subject: str, more: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data: Event, subject: str, more: Mapping[str, str] | None = None, source: str = "", actor: str = ACTOR, origin: str = ORIGIN
+    ) -> None:
         self.type = contracts.type_of(data)
-        self.source = membership.SOURCE if self.type in membership.TYPES else registry.SOURCE
+        self.source = source or (membership.SOURCE if self.type in membership.TYPES else registry.SOURCE)
         sample = Envelope(
             id=UUID(SLOTS["id"]),
             source=self.source,
@@ -49,8 +51,8 @@ class Template:
             type=self.type,
             time=TIME,
             occurredon=DAY,
-            actor=ACTOR,
-            origin=ORIGIN,
+            actor=actor,
+            origin=origin,
             data=data,
         )
         names = {text: name for name, text in {**SLOTS, **(more or {})}.items()}

@@ -21,7 +21,7 @@ SAMPLE = 100_000
 """Records that are kept to be decoded."""
 MOST_FETCHED = 2_000_000
 MOST_ROWS = 300_000
-MAKE = "DROP TABLE IF EXISTS ceiling; CREATE TABLE ceiling (LIKE g1.ledger_open INCLUDING ALL)"
+MAKE = "DROP TABLE IF EXISTS ceiling; CREATE TABLE ceiling (LIKE g1.ledger_rows INCLUDING ALL)"
 ROWS = f"SELECT * FROM g1.ledger_open LIMIT {MOST_ROWS}"
 
 

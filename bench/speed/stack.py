@@ -7,15 +7,17 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
 from bench.generator.publishing import fill
-from bench.generator.records import SERVICE_NAMES, Record
+from bench.generator.records import PARTITIONS, SERVICE_NAMES, TOPICS, Record
 from bench.latency import parkunion
 from deploy.local.folder import Folder, read_json
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer, database_of
 from deploy.local.stack import Stack
+from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import Extent, Place
 from shared.process.migrate import migrate
 
@@ -66,12 +68,33 @@ class BenchStack:
         """The DSN of a database for the superuser."""
         return self.postgres.dsn(database)
 
-    def fill(self, log: Iterable[Record]) -> dict[Place, Extent]:
-        """Write a log into a new stack's topics and journals, and leave its services down. Returns the extents of the topics."""
+    def fill(self, log: Iterable[Record], closed: date | None = None) -> dict[Place, Extent]:
+        """Write a log into a new stack's topics and journals, and leave its services down. Returns the extents of the topics.
+
+        `closed`: the last day that the log closes.
+        """
         self.up(1)
         self.down()
         with self.servers():
-            return asyncio.run(fill(self.bootstrap, [self.dsn(database_of(name)) for name in SERVICE_NAMES], log))
+            if closed is not None:
+                self._forget()
+            return asyncio.run(fill(self.bootstrap, [self.dsn(database_of(name)) for name in SERVICE_NAMES], log, closed))
+
+    def _forget(self) -> None:
+        """Empty databases and topics: the sources have closed yesterday already, and a log that closes days begins before."""
+
+        async def topics_anew() -> None:
+            broker = KafkaBroker(self.bootstrap)
+            for topic in TOPICS:
+                await broker.delete_topic(topic)
+                await broker.create_topic(topic, PARTITIONS)
+            await broker.close()
+
+        for name in (*SERVICE_NAMES, "metrics"):
+            self.postgres.execute(f"DROP DATABASE {database_of(name)} WITH (FORCE)")
+            self.postgres.provide(name)
+            asyncio.run(migrate(self.postgres.dsn(database_of(name), f"{name}_owner"), name))
+        asyncio.run(topics_anew())
 
     @contextlib.contextmanager
     def servers(self) -> Iterator[None]:

@@ -73,7 +73,11 @@ def places(world: World, subject: str) -> Places:
     if kind == "union":
         union = world.unions.get(uuid_of(key))
         return [] if union is None else [(date.min, union.seat_area)]
-    found = world.enterprises.get(uuid_of(key))
+    return _places_of(world, uuid_of(key))
+
+
+def _places_of(world: World, enterprise_id: UUID) -> Places:
+    found = world.enterprises.get(enterprise_id)
     return [] if found is None else world.placed.get(found.id) or [(date.min, found.park)]
 
 
@@ -91,7 +95,7 @@ def _union(world: World, access: Access, union_id: UUID) -> None:
 def enterprise(world: World, access: Access, enterprise_id: UUID, on: date, field: str) -> None:
     """The enterprise's park must be granted, and that of the day of which something is said."""
     world.enterprise(enterprise_id, field)
-    granting.require_on(access, world, places(world, enterprise_subject(enterprise_id)), on, field)
+    granting.require_on(access, world, _places_of(world, enterprise_id), on, field)
 
 
 def _member(world: World, access: Access, membership_id: UUID, on: date) -> None:

@@ -10,12 +10,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.broker.kafka_topics import ANSWER_TIMEOUT, CLOSE_TIMEOUT, OUTAGES, close_client
-from shared.broker.protocol import BrokerUnavailableError, Message
+from shared.broker.protocol import STRUCTURED, BrokerUnavailableError, Message
 
 T = TypeVar("T")
 
 PUBLISH_TIMEOUT = 30.0
 BATCH_BYTES = 800_000
+_STRUCTURED = list(STRUCTURED)
 
 
 class KafkaProducer:
@@ -62,9 +63,15 @@ async def _partitions(producer: AIOKafkaProducer, topic: str) -> int:
     return len(await producer.partitions_for(topic))
 
 
-def _append(batch: BatchBuilder, message: Message) -> bool:
-    """False if the batch has no room for it."""
-    return batch.append(key=message.key, value=message.value, timestamp=None, headers=list(message.headers)) is not None
+def _fill(batch: BatchBuilder, waiting: Sequence[Message], start: int) -> int:
+    """Append messages from `start` on; returns the number of the first one for which there is no room."""
+    append = batch.append
+    for number in range(start, len(waiting)):
+        message = waiting[number]
+        headers = _STRUCTURED if message.headers is STRUCTURED else list(message.headers)
+        if append(timestamp=None, key=message.key, value=message.value, headers=headers) is None:
+            return number
+    return len(waiting)
 
 
 async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Message]) -> dict[int, int]:
@@ -80,9 +87,7 @@ async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Me
         start = 0
         while start < len(waiting):
             batch = producer.create_batch()
-            end = start
-            while end < len(waiting) and _append(batch, waiting[end]):
-                end += 1
+            end = _fill(batch, waiting, start)
             batch.close()
             base = (await (await producer.send_batch(batch, topic, partition=partition))).offset
             last = base + end - start - 1 if base >= 0 else -1

@@ -104,6 +104,8 @@ async def read(bootstrap: str, spans: Mapping[Place, Extent]) -> AsyncGenerator[
             consumer.seek(tp, spans[tp.topic, tp.partition].begin)
         while left:
             for batch in await _next(consumer, left):
+                # The client asks the broker for more, and takes what has come, while the caller works on this.
+                await asyncio.sleep(0)
                 yield batch
     except OffsetOutOfRangeError as error:
         raise OffsetLostError(str(error)) from error
@@ -123,8 +125,10 @@ async def _next(consumer: AIOKafkaConsumer, left: dict[TopicPartition, int]) -> 
         end = left.get(tp)
         if end is None:
             continue
-        if wanted := [record for record in records if record.offset < end]:
-            batches.append(wanted)
+        if records and records[-1].offset >= end:
+            records = [record for record in records if record.offset < end]
+        if records:
+            batches.append(records)
         if await consumer.position(tp) >= end:
             del left[tp]
             consumer.pause(tp)

@@ -11,6 +11,8 @@ from functools import lru_cache
 from struct import unpack_from
 from typing import NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 Place: TypeAlias = tuple[str, int]
 """(topic, partition)"""
 
@@ -37,7 +39,7 @@ STRUCTURED: Headers = (("content-type", b"application/cloudevents+json"),)
 releases up to 0.2 wrote none; the CloudEvents libraries of other languages recognise no event without."""
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A record to publish. The caller chooses the partition (`partition_for`)."""
 
     partition: int

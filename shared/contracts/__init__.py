@@ -17,7 +17,11 @@ TYPES: dict[str, type[Event]] = types()
 _codec = Codec(TYPES)
 decode = _codec.decode
 read = _codec.read
+read_all = _codec.read_all
 certain = _codec.certain
+certain_types = _codec.certain_types
+all_certain = _codec.all_certain
+says_ids_alone = _codec.says_ids_alone
 opened = _codec.opened
 encode = _codec.encode
 type_of = _codec.type_of
@@ -47,13 +51,17 @@ __all__ = [
     "UnreadableEvent",
     "WireEvent",
     "add_types",
+    "all_certain",
     "certain",
+    "certain_types",
     "decode",
     "encode",
     "fact",
     "opened",
     "plain",
     "read",
+    "read_all",
+    "says_ids_alone",
     "type_of",
     "write",
 ]

@@ -103,7 +103,10 @@ _ALL = (
         processes=(("api",), ("projector",)),
         divided="projector",
         modules=("dashboard", "figures.questions", "http.coverage_routes", "http.duration_routes", "http.stream"),
-        fault_lines=("folding/fact_runs.py", "folding/feed.py", "folding/ledger.py", "folding/projector.py", "folding/store.py"),
+        fault_lines=(
+            *("folding/ledger.py", "folding/projector.py"),
+            *("tables/fact_runs.py", "tables/feed.py", "tables/ledger_store.py", "tables/store.py"),
+        ),
     ),
 )
 SERVICES: Mapping[str, Service] = {service.name: service for service in _ALL}

@@ -10,7 +10,6 @@ a release takes commands, each key is stored in both forms (`Keys.also_plain`), 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,8 @@ HASHED = "hmac "
 """Begins every hashed key. No key that a caller sends has a blank."""
 PURPOSE = b"parkunion idempotency key\0"
 ATTEMPTS = 5
+MOST_KNOWN = 4000
+"""Hashes that are remembered: each key of a batch is claimed and kept."""
 
 CLAIM = """
 INSERT INTO idempotency AS i (client, key, fingerprint)
@@ -108,9 +109,17 @@ class Keys:
 
     secret: bytes = field(repr=False)
     also_plain: bool = False
+    _known: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
 
     def hashed(self, client: str, key: str) -> str:
         """HMAC-SHA256 of client and key."""
+        if (known := self._known.get((client, key))) is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            known = self._known[client, key] = self._hash(client, key)
+        return known
+
+    def _hash(self, client: str, key: str) -> str:
         content = PURPOSE + len(client).to_bytes(4) + client.encode("utf-8", "surrogatepass") + key.encode("utf-8", "surrogatepass")
         return HASHED + base64.urlsafe_b64encode(hmac.digest(self.secret, content, "sha256")).decode().rstrip("=")
 
@@ -122,7 +131,7 @@ class Keys:
 def fingerprint(key: bytes, method: str, path: str, body: Any) -> bytes:
     """HMAC-SHA256 of the request under a secret key; `body` is plain JSON values, the order of whose fields does not matter."""
     canonical = msgspec.json.encode([method, path, body], order="deterministic")
-    return hmac.new(key, canonical, hashlib.sha256).digest()
+    return hmac.digest(key, canonical, "sha256")
 
 
 async def claim(conn: Connection, keys: Keys, client: str, entries: Sequence[Entry]) -> dict[str, Kept | Mismatch | None]:
@@ -149,7 +158,7 @@ async def claim(conn: Connection, keys: Keys, client: str, entries: Sequence[Ent
         answer |= found
         if keys.also_plain and (known := {key: kept for key, kept in found.items() if isinstance(kept, Result | Lines)}):
             # Done while no such process ran; the row that was just claimed for them must not stay without an answer.
-            rows = [(key, todo[key], msgspec.to_builtins(kept)) for key, kept in known.items()]
+            rows = [(key, todo[key], kept) for key, kept in known.items()]
             await conn.execute(RECORD, client, *map(list, zip(*rows, strict=True)))
     return answer
 
@@ -184,9 +193,7 @@ async def record(conn: Connection, keys: Keys, client: str, results: Mapping[Ent
     (The insertion is a way to find each row by its key, whatever the plan.)
     """
     if results:
-        rows = [
-            (stored, print_, msgspec.to_builtins(kept)) for (key, print_), kept in results.items() for stored in keys.stored(client, key)
-        ]
+        rows = [(stored, print_, kept) for (key, print_), kept in results.items() for stored in keys.stored(client, key)]
         await conn.execute(RECORD, client, *map(list, zip(*rows, strict=True)))
 
 

@@ -120,20 +120,24 @@ ORDER BY place, id FOR UPDATE
 """
 APPEND = """
 WITH draft AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
+    SELECT subject, count(*) AS events, array_agg(event_id ORDER BY n) AS event_ids, array_agg(type ORDER BY n) AS types,
+        array_agg(occurred_on ORDER BY n) AS days, array_agg(cause_id ORDER BY n) AS causes, array_agg(data ORDER BY n) AS contents
+    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
         AS d(subject, event_id, type, occurred_on, cause_id, data, n)
+    GROUP BY subject
 ), moment AS MATERIALIZED (
     SELECT parkunion_now() AS at, opens FROM days_closed WHERE one
 ), raised AS (
-    UPDATE streams SET sequence = streams.sequence + c.n, recorded_at = greatest(streams.recorded_at, moment.at, moment.opens)
-    FROM (SELECT subject, count(*) AS n FROM draft GROUP BY subject) AS c, moment
-    WHERE streams.subject = c.subject
-    RETURNING streams.subject, streams.id, streams.sequence - c.n AS before, streams.recorded_at
+    UPDATE streams SET sequence = streams.sequence + d.events, recorded_at = greatest(streams.recorded_at, moment.at, moment.opens)
+    FROM draft AS d, moment
+    WHERE streams.subject = d.subject
+    RETURNING streams.subject, streams.id, streams.sequence - d.events AS before, streams.recorded_at,
+        d.event_ids, d.types, d.days, d.causes, d.contents
 ), written AS (
     INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, cause_id, traceparent, partition_key, data)
-    SELECT d.subject, r.before + row_number() OVER (PARTITION BY d.subject ORDER BY d.n) AS sequence, d.event_id, d.type, r.recorded_at,
-        d.occurred_on, $7, $8, d.cause_id, $9, r.id, d.data
-    FROM draft AS d JOIN raised AS r USING (subject)
+    SELECT r.subject, r.before + d.n AS sequence, d.event_id, d.type, r.recorded_at, d.occurred_on, $7, $8, d.cause_id, $9, r.id, d.data
+    FROM raised AS r CROSS JOIN LATERAL unnest(r.event_ids, r.types, r.days, r.causes, r.contents) WITH ORDINALITY
+        AS d(event_id, type, occurred_on, cause_id, data, n)
     ORDER BY subject, sequence
     RETURNING id, subject, sequence, event_id, recorded_at
 ), queued AS (
@@ -141,7 +145,8 @@ WITH draft AS MATERIALIZED (
 )
 SELECT w.id, w.event_id, w.subject, w.sequence, w.recorded_at, w.recorded_at - moment.at AS ahead FROM written AS w, moment
 """
-
+"""The drafts of a stream travel as one row: joined by subject, a thousand drafts of a thousand streams would be a million comparisons, since
+the sessions of commands have no hash joins (db.BY_KEY)."""
 QUEUED = "INSERT INTO outbox (id) SELECT id FROM written ORDER BY id"
 QUEUED_WITH_PARTITION = """
     INSERT INTO outbox (id, partition)

@@ -6,7 +6,7 @@ A note's text is in a table of the service that can be deleted. Events hold no f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -42,7 +42,9 @@ def reason_with(code: str | None, note: str | None, field: str) -> Reason | None
 
 def noted_in(command: object) -> list[Reason]:
     """The reasons of a command that have a note, whatever its fields are called."""
-    found = [getattr(command, item.name) for item in fields(command)] if is_dataclass(command) else []
+    # `dataclasses.fields` makes a list anew for every command.
+    names: Iterable[str] = getattr(command, "__dataclass_fields__", ())
+    found = [getattr(command, name) for name in names]
     return [one for one in found if isinstance(one, Reason) and one.note_id is not None]
 
 

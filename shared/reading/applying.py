@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TypeAlias
 
@@ -21,18 +22,25 @@ from shared.reading import ownership, store
 from shared.reading.config import ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.sequencing.closed_days import closed_day
+from shared.sequencing.column_sorting import Item, sort_columns, streams_of
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, ShardBatch
-from shared.sequencing.shard import Shard, merged
+from shared.sequencing.shard import Shard, count_of, drop_applied, due_columns, merged
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.withdrawals import withdrawal_of
 
+COLUMNS_BATCH = 60_000
+"""The most records of a transaction if they may be columns."""
 MOST_PARKED = 20
 WITHIN = 60.0
 """Seconds in which at most MOST_PARKED streams may be newly parked."""
 MOST_STATES = 15_000
 """Streams of a shard that are kept in memory, about 0.6 KB each. More are looked up again for every batch."""
+FIRST_BATCH, LEAST_BATCH = 5_000, 500
+"""Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""
+LONGEST_BATCH = 3.0
+"""Seconds that a transaction should take at most: the database ends a session that computes for 10 s inside a transaction."""
 PATIENCE = 1.0
 """Seconds for which a topic without records delays the others."""
 
@@ -48,6 +56,10 @@ class TooManyParkedError(ReaderHaltedError):
 
 class ShardFencedError(Exception):
     """Another instance has moved the shard: the state in memory is stale."""
+
+
+class ObjectsNeededError(Exception):
+    """Columns hold something unusual, or `apply` refused something in them: the records must be read again, as objects."""
 
 
 class _RefusedError(Exception):
@@ -67,13 +79,18 @@ def is_outage(error: BaseException) -> bool:
 
 
 class BatchApplier:
-    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn."""
+    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn.
+
+    `most`: how many records one transaction may take now, by how long the last ones took.
+    """
 
     def __init__(self, config: ReaderConfig) -> None:
         self._config = config
         self.counts: Counter[str] = Counter()
         self._parked_at: deque[float] = deque()
         self._starved: dict[int, float] = {}
+        self._largest = max(config.batch, COLUMNS_BATCH) if config.columns else config.batch
+        self.most = min(FIRST_BATCH, self._largest)
 
     def reset(self, shard: int) -> None:
         """Drop everything kept of a shard."""
@@ -84,32 +101,67 @@ class BatchApplier:
         """Apply the next batch of a shard; false if nothing may be applied now. `lagging` = topics of which the log holds more.
 
         Raises ShardFencedError, TooManyParkedError, or the database's error: then nothing was applied and `shard` must be thrown away.
+        Raises ObjectsNeededError after loading the shard's streams again: nothing was applied.
         """
         records = self._next_records(shard, lagging)
-        if not records and not shard.streams.ready:
+        columns = {} if records else self._next_columns(shard, lagging)
+        if not records and not columns and not shard.streams.ready:
             return False
-        began = utc_now()
+        began, started = utc_now(), time.monotonic()
+        taken = sum(map(count_of, columns.values())) if columns else len(records)
         try:
-            plan, batch, closed = await self._transaction(conn, shard, records)
+            if columns:
+                plan, batch, closed = await self._transaction_of_columns(conn, shard, columns)
+            else:
+                plan, batch, closed = await self._transaction(conn, shard, records)
+        except db.OUTAGES:
+            self.most = max(LEAST_BATCH, min(self.most, taken) // 2)
+            raise
         except (_RefusedError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             self._config.on_reset(shard.number)
-            if isinstance(error, _RefusedError):
+            if isinstance(error, _RefusedError) and not columns:
                 _narrow(shard, error.plan, error.reason)
             shard.streams = await store.load_streams(conn, self._config.generation, shard)
+            if isinstance(error, _RefusedError) and columns:
+                raise ObjectsNeededError from error
             return True
+        self._measured(taken, time.monotonic() - started)
         self._committed(shard, plan, batch)
         self._trace(batch, began)
         shard.closings, shard.closed = closed
         return True
 
+    def _measured(self, taken: int, seconds: float) -> None:
+        """Take more at once while that is quick, less where it is slow."""
+        if seconds > LONGEST_BATCH:
+            self.most = max(LEAST_BATCH, min(self.most, int(taken * LONGEST_BATCH / seconds)))
+        elif taken >= self.most // 2 and seconds < LONGEST_BATCH / 2:
+            self.most = min(self._largest, self.most * 2)
+
     def _next_records(self, shard: Shard, lagging: set[str]) -> list[Received]:
         """In merged order, which is for speed only: a lagging topic that has no records for PATIENCE is not waited for any longer."""
-        records = merged(shard.pending, lagging, self._config.batch)
+        behind, limit = [topic for topic in lagging if not shard.columns.get(topic)], min(self._config.batch, self.most)
+        records = merged(shard.pending, behind, limit)
+        if not records and any(shard.pending.values()) and self._waited(shard):
+            records = merged(shard.pending, (), limit)
         if records or not shard.count():
             self._starved.pop(shard.number, None)
-            return records
-        since = self._starved.setdefault(shard.number, time.monotonic())
-        return merged(shard.pending, (), self._config.batch) if time.monotonic() - since > PATIENCE else []
+        return records
+
+    def _next_columns(self, shard: Shard, lagging: set[str]) -> dict[str, list[Item]]:
+        """As `_next_records`. Columns come after the records that are pending."""
+        if any(shard.pending.values()) or not any(shard.columns.values()):
+            return {}
+        columns = due_columns(shard, lagging, self.most)
+        if not columns and self._waited(shard):
+            columns = due_columns(shard, (), self.most)
+        if columns:
+            self._starved.pop(shard.number, None)
+        return columns
+
+    def _waited(self, shard: Shard) -> bool:
+        """Whether a shard has waited long enough for a topic."""
+        return time.monotonic() - self._starved.setdefault(shard.number, time.monotonic()) > PATIENCE
 
     async def _transaction(self, conn: Connection, shard: Shard, records: list[Received]) -> tuple[BatchPlan, ShardBatch, Closed]:
         generation, streams = self._config.generation, shard.streams
@@ -121,27 +173,47 @@ class BatchApplier:
             behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
             kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
             plan = sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
-            self._require_few_parked(plan)
-            position = {**shard.next, **plan.next}
-            if not await store.move(conn, generation, shard, position, _newest(shard, plan)):
-                raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
-            if found := _found_again(shard, plan):
-                await ownership.found_again(conn, generation, shard, found)
-            faults.reached("batch.moved")
-            batch = ShardBatch(generation, shard.number, shard.version + 1, plan.apply, position, shard.closed)
-            if batch.records:
-                try:
-                    await self._config.apply(conn, batch)
-                except Exception as error:
-                    if is_outage(error):
-                        raise
-                    raise _RefusedError(plan, reason_for(error)) from error
-            faults.reached("batch.applied")
-            await store.write(conn, generation, shard.number, plan, streams.heads(plan.changed), self._config.day_of)
-            closed = await self._close(conn, shard)
-            faults.reached("batch.before_commit")
+            batch, closed = await self._apply(conn, shard, plan)
         faults.reached("batch.committed")
         return plan, batch, closed
+
+    async def _transaction_of_columns(
+        self, conn: Connection, shard: Shard, columns: Mapping[str, Sequence[Item]]
+    ) -> tuple[BatchPlan, ShardBatch, Closed]:
+        generation, streams = self._config.generation, shard.streams
+        async with conn.transaction():
+            wanted = {stream for items in columns.values() for stream in streams_of(items)}
+            streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
+            plan = sort_columns(streams, columns, self._config.late_day_of) if not shard.refused else None
+            if plan is None:
+                raise _RefusedError(BatchPlan(), "OBJECTS_NEEDED")
+            batch, closed = await self._apply(conn, shard, plan)
+        faults.reached("batch.committed")
+        return plan, batch, closed
+
+    async def _apply(self, conn: Connection, shard: Shard, plan: BatchPlan) -> tuple[ShardBatch, Closed]:
+        """Do what a plan says, in the caller's transaction."""
+        generation, streams = self._config.generation, shard.streams
+        self._require_few_parked(plan)
+        position = {**shard.next, **plan.next}
+        if not await store.move(conn, generation, shard, position, _newest(shard, plan)):
+            raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
+        if found := _found_again(shard, plan):
+            await ownership.found_again(conn, generation, shard, found)
+        faults.reached("batch.moved")
+        batch = ShardBatch(generation, shard.number, shard.version + 1, plan.runs, position, shard.closed, plan.columns)
+        if batch.runs or batch.columns:
+            try:
+                await self._config.apply(conn, batch)
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                raise _RefusedError(plan, reason_for(error)) from error
+        faults.reached("batch.applied")
+        await store.write(conn, generation, shard.number, plan, streams.heads(plan.changed), self._config.day_of)
+        closed = await self._close(conn, shard)
+        faults.reached("batch.before_commit")
+        return batch, closed
 
     async def _close(self, conn: Connection, shard: Shard) -> Closed:
         """Close the days that all sources have closed and of which nothing is held. A closed day stays closed."""
@@ -188,22 +260,25 @@ class BatchApplier:
                 log.error("reader.parked", kind=parked.kind, stream=record.stream, sequence=record.sequence, at=key, error=parked.error)
         shard.tried.difference_update(plan.released)
         self._parked_at.extend([time.monotonic()] * len(plan.blocking))
-        self.counts.update(applied=len(plan.apply), duplicates=plan.duplicates, parked=len(plan.park), withdrawn=plan.withdrawn)
+        self.counts.update(applied=plan.applied, duplicates=plan.duplicates, parked=len(plan.park), withdrawn=plan.withdrawn)
         if len(shard.streams.states) > MOST_STATES:
             shard.streams.forget_idle()
-        if batch.records:
+        drop_applied(shard)
+        if batch.runs or batch.columns:
             self._config.after_commit(batch)
 
     def _trace(self, batch: ShardBatch, began: datetime) -> None:
         """Add this transaction to the traces of the commands behind its events."""
-        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch.records)}
-        commands_reached((record.traceparent for record in batch.records), self._config.span, SpanKind.CONSUMER, began, attributes)
+        records, traces = batch.records, [trace for columns in batch.columns for trace in columns.traces]
+        events = len(records) + sum(map(len, batch.columns))
+        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": events}
+        commands_reached((*traces, *(record.traceparent for record in records)), self._config.span, SpanKind.CONSUMER, began, attributes)
 
 
 def _narrow(shard: Shard, plan: BatchPlan, reason: str) -> None:
     """Search the refused event: halve the batch, until the event is the only one."""
-    if len(plan.apply) > 1:
-        shard.limit = len(plan.apply) // 2
+    if plan.applied > 1:
+        shard.limit = plan.applied // 2
     else:
         shard.refused[plan.apply[0].key] = reason
 

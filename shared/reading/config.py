@@ -36,6 +36,8 @@ class ReaderConfig:
     after_commit: Callable[[ShardBatch], None]
     day_of: DayOf | None = None
     on_closed: OnClosed | None = None
+    columns: Sequence[str] = ()
+    """The types of events that `apply` takes as columns when a shard is far behind; what they say must be ids alone."""
 
     @property
     def late_day_of(self) -> DayOf | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Sequence
 
@@ -46,6 +47,8 @@ class Reader:
     `on_closed(conn, shard, day)` is called in the transaction in which a shard's closed day rises to `day`; without it, as without a clock, no
     event is too late.
 
+    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind.
+
     `halted` = why this reader has stopped for good (None: it goes on); `counts`: applied, duplicates, parked, withdrawn.
     """
 
@@ -65,6 +68,7 @@ class Reader:
         on_closed: OnClosed | None = None,
         batch: int = 5000,
         span: str | None = None,
+        columns: Sequence[str] = (),
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -81,6 +85,7 @@ class Reader:
             after_commit=after_commit,
             day_of=clock.day_of if clock else None,
             on_closed=on_closed,
+            columns=columns,
         )
         self._applier = BatchApplier(self._config)
         self.counts = self._applier.counts
@@ -119,6 +124,8 @@ class Reader:
             await self.session.run(stop)
         finally:
             self.session = None
+            # A session and its tasks refer to each other; what they hold of the log must not wait for a collection of all generations.
+            gc.collect()
             try:
                 with contextlib.suppress(*db.OUTAGES):
                     await conn.reset(timeout=5)

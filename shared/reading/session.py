@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -14,14 +15,17 @@ from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Ext
 from shared.process import db, faults
 from shared.process.db import Connection
 from shared.reading import ownership, store
-from shared.reading.applying import BatchApplier, ShardFencedError
+from shared.reading.applying import BatchApplier, ObjectsNeededError, ShardFencedError
 from shared.reading.config import ReaderConfig
 from shared.reading.turns import Turns
-from shared.sequencing.records import decode_record
+from shared.sequencing.columns import decode_columns
+from shared.sequencing.records import decode_records
 from shared.sequencing.shard import Shard
 
 SLICE = 0.02
 """Seconds after which decoding yields to the event loop."""
+TOGETHER = 500
+"""Records that are decoded together, some milliseconds."""
 REPORT_EVERY = 1.0
 WATCH_EVERY = 5.0
 STALLED_AFTER = 15.0
@@ -52,7 +56,7 @@ class Session:
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
         self._paused: set[Place] = set()
-        self._turns = Turns(config.batch, self._ends)
+        self._turns = Turns(applier.most, self._ends)
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
 
@@ -115,27 +119,37 @@ class Session:
             log.warning("reader.seeks", place=place, expected=expected, got=records[0].offset)
             self._consumer.seek(place, expected)
             return
-        started = time.perf_counter()
-        for record in records:
-            if record.offset < expected:
-                continue
-            shard.pending[topic].append(decode_record(record))
+        started, dropped = time.perf_counter(), shard.dropped
+        new = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
+        for at in range(0, len(new), TOGETHER):
+            self._take(shard, topic, new[at : at + TOGETHER])
             if time.perf_counter() - started > SLICE:
                 self._work.set()
                 await asyncio.sleep(0)
-                if self.shards.get(number) is not shard:
+                if self.shards.get(number) is not shard or shard.dropped != dropped:
                     return
                 started = time.perf_counter()
-        if len(shard.pending[topic]) > self._turns.room(shard, self.shards) and place not in self._paused:
+        if shard.waiting(topic) > self._turns.room(shard, self.shards) and place not in self._paused:
             self._consumer.pause([place])
             self._paused.add(place)
+
+    def _take(self, shard: Shard, topic: str, records: Sequence[Record]) -> None:
+        """Decode records into `pending`, or, if there is a long way to go, into `columns`, behind which everything later must queue."""
+        types, later = self._config.columns, shard.columns.get(topic)
+        may_be = records[0].offset >= shard.objects_until.get(topic, 0)
+        if not types or not (later or (may_be and self._turns.far_behind(shard))):
+            shard.pending[topic].extend(decode_records(records))
+            return
+        if later is None:
+            later = shard.columns[topic] = deque()
+        later.extend(decode_columns(records, types, *shard.names(topic)) if may_be else decode_records(records))
 
     def _resume(self) -> None:
         """Fetch again from the places that have room again."""
         roomy = [
             (topic, number)
             for topic, number in self._paused
-            if (shard := self.shards.get(number)) is not None and len(shard.pending[topic]) <= self._turns.room(shard, self.shards) // 2
+            if (shard := self.shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room(shard, self.shards) // 2
         ]
         if roomy:
             self._consumer.resume(roomy)
@@ -150,6 +164,7 @@ class Session:
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
+                    self._turns.batch = self._applier.most
                     due = shard is not None and self._turns.due(shard, self.shards)
                     self._resume()
                     if shard is not None and due:
@@ -204,6 +219,10 @@ class Session:
             self._applier.reset(shard.number)
             self._begin(await ownership.read_again(self._conn, self._config, self.shards.pop(shard.number)))
             return False
+        except ObjectsNeededError:
+            for topic, offset in shard.drop_columns().items():
+                self._consumer.seek((topic, shard.number), offset)
+            return True
         if applied:
             self._progress_at = time.monotonic()
         return applied

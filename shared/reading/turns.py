@@ -22,10 +22,10 @@ PATIENCE = 2.0
 
 
 class Turns:
-    """The turns of a session's shards. `ends(shard)` = {topic: the end of its log as last known}, `batch` = the most events of a transaction."""
+    """The turns of a session's shards. `ends(shard)` = {topic: the end of its log as last known}, `batch` = the most events of a transaction now."""
 
     def __init__(self, batch: int, ends: Callable[[Shard], Mapping[str, int]]) -> None:
-        self._batch = batch
+        self.batch = batch
         self._ends = ends
         self._gathering: int | None = None
         self._count = 0
@@ -42,7 +42,7 @@ class Turns:
     def room(self, shard: Shard, shards: Mapping[int, Shard]) -> int:
         """Records of each topic that a shard may have pending before its places are paused."""
         if self._gathering == shard.number:
-            return self._batch
+            return self.batch
         return max(LEAST_PENDING, MOST_PENDING // (max(1, len(shards)) * max(1, len(shard.pending))))
 
     def due(self, shard: Shard, shards: Mapping[int, Shard]) -> bool:
@@ -58,7 +58,7 @@ class Turns:
         count, now = shard.count(), time.monotonic()
         if count > self._count:
             self._count, self._grew_at = count, now
-        full = any(len(waiting) >= self._batch for waiting in shard.pending.values()) or count >= self._batch
+        full = count >= self.batch
         if full or not shard.lagging(self._ends(shard)) or now - self._grew_at > PATIENCE:
             self._pass_on(shard, shards)
             return True

@@ -26,24 +26,40 @@ class LogEntry(NamedTuple):
         return f"{what} at {self.partition}/{self.offset}"
 
 
-class _Attributes(msgspec.Struct):
-    id: UUID
+class Attributes(msgspec.Struct, gc=False):
+    """The attributes of a record that name its event, as they stand there."""
+
+    id: str
     source: str
     subject: str
     sequence: str
 
 
-_attributes = msgspec.json.Decoder(_Attributes)
+_attributes = msgspec.json.Decoder(Attributes)
+
+
+def attributes_of(value: bytes | None) -> Attributes | None:
+    """None if the bytes are no event."""
+    try:
+        return _attributes.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def log_entry(record: Record, source: str) -> LogEntry:
     """The entry of a record in the topic of `source`. Never raises."""
-    nothing = LogEntry(record.partition, record.offset, None, None, None)
+    found = attributes_of(record.value)
+    if found is None or found.source != source:
+        return LogEntry(record.partition, record.offset, None, None, None)
+    return entry_of(record.partition, record.offset, found.id, found.subject, found.sequence)
+
+
+def entry_of(partition: int, offset: int, event_id: str, subject: str, sequence: str) -> LogEntry:
+    """The entry of a record with these attributes. Never raises."""
+    nothing = LogEntry(partition, offset, None, None, None)
+    if "\x00" in subject or not (sequence.isascii() and sequence.isdigit()) or not 0 < int(sequence) < LARGEST:
+        return nothing
     try:
-        found = _attributes.decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return LogEntry(partition, offset, subject, int(sequence), msgspec.convert(event_id, UUID))
+    except msgspec.ValidationError:
         return nothing
-    if found.source != source or "\x00" in found.subject or not (found.sequence.isascii() and found.sequence.isdigit()):
-        return nothing
-    sequence = int(found.sequence)
-    return LogEntry(record.partition, record.offset, found.subject, sequence, found.id) if 0 < sequence < LARGEST else nothing

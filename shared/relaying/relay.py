@@ -20,13 +20,13 @@ import asyncpg
 import structlog
 from opentelemetry.trace import SpanKind
 
-from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer, partition_for
-from shared.journal.journal import JournalRow, cloud_event
+from shared.broker.protocol import Broker, BrokerUnavailableError, Message, OffsetLostError, Producer
 from shared.process import db, faults
 from shared.process.clock import utc_now
 from shared.process.pause import backoff, pause
 from shared.process.telemetry import commands_reached
 from shared.relaying import store
+from shared.relaying.messages import messages
 from shared.relaying.recovery import RelayStoppedError, Source, recover
 from shared.relaying.store import Mark, Marks
 
@@ -39,6 +39,9 @@ LOCK_POLL = 0.5
 RECOVER_EVERY = 1.0
 """Seconds between two recoveries while the relay is stopped."""
 LONGEST_BACKOFF = 2.0
+LARGEST_BATCH = 8000
+LARGE = 4_000_000
+"""Bytes of a batch after which the next one is no larger."""
 
 OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, BrokerUnavailableError, OffsetLostError)
 
@@ -48,7 +51,7 @@ log = structlog.get_logger(__name__)
 class Relay:
     """Publishes the outbox of the database at `dsn` (the service's own role) to `topic`, which must have `partitions` partitions.
 
-    `source` is the CloudEvents source. `batch` = events published at a time; `idle` = seconds between two polls of an outbox that held less
+    `source` is the CloudEvents source. `batch` = events published at a time, more while the outbox is long; `idle` = seconds between two polls of an outbox that held less
     than a batch, so that what is written meanwhile travels together (docs/adr/0008). `producer`: the broker's own unless given.
     `leading`: this process holds the lock. `published` counts events. `stopped`: why nothing is published (None: it is).
     """
@@ -70,7 +73,7 @@ class Relay:
         self._producer = producer or broker.producer()
         self._source = Source(source, topic, partitions)
         self._topic = topic
-        self._batch = batch
+        self._batch = self._size = batch
         self._idle = idle
         self._topic_id = ""
         self._marks: Marks = {}
@@ -144,19 +147,21 @@ class Relay:
         """Publish a batch; false if it did not land right behind the marks, and recovery is needed."""
         await pause(stop, self._next_poll - time.monotonic())
         self._next_poll = time.monotonic() + self._idle
-        rows = await store.oldest(conn, self._batch)
+        rows = await store.oldest(conn, self._size)
         if not rows:
             return True
-        if len(rows) == self._batch:
+        full = len(rows) == self._size
+        if full:
             self._next_poll = 0.0
         faults.reached("relay.read")
         began = utc_now()
-        messages = [self._message(row) for row in rows]
-        offsets = await self._keep_alive(conn, self._producer.publish(self._topic, messages), stop)
+        records = messages(rows, self._source.name, self._source.partitions)
+        self._size = self._next_size(records, full)
+        offsets = await self._keep_alive(conn, self._producer.publish(self._topic, records), stop)
         faults.reached("relay.acked")
-        if not self._landed_behind_marks(messages, offsets):
+        if not self._landed_behind_marks(records, offsets):
             return False
-        last = {message.partition: row["id"] for message, row in zip(messages, rows, strict=True)}
+        last = {record.partition: row["id"] for record, row in zip(records, rows, strict=True)}
         marks = {number: Mark(offset, last[number], self._topic_id) for number, offset in offsets.items() if offset >= 0}
         await store.delete_sent(conn, [row["id"] for row in rows], marks)
         self._marks.update(marks)
@@ -166,9 +171,16 @@ class Relay:
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
         return True
 
-    def _landed_behind_marks(self, messages: Sequence[Message], offsets: Mapping[int, int]) -> bool:
+    def _next_size(self, records: Sequence[Message], full: bool) -> int:
+        """The limit of the next batch: what a batch costs by itself is divided by more events while there are more than one holds."""
+        if not full:
+            return self._batch
+        grows = sum(len(record.value) for record in records) < LARGE
+        return min(self._size * 2, max(LARGEST_BATCH, self._batch)) if grows else self._size
+
+    def _landed_behind_marks(self, records: Sequence[Message], offsets: Mapping[int, int]) -> bool:
         """Whether every partition's events lie right behind its mark; false also where the broker does not return offsets."""
-        counts = Counter(message.partition for message in messages)
+        counts = Counter(record.partition for record in records)
         for number, offset in offsets.items():
             if offset < 0:
                 log.warning("relay.offset_unknown", topic=self._topic, partition=number)
@@ -178,12 +190,6 @@ class Relay:
                 log.warning("relay.gap", topic=self._topic, partition=number, expected=expected, last=offset, events=counts[number])
                 return False
         return True
-
-    def _message(self, row: asyncpg.Record) -> Message:
-        event = JournalRow(*row[:-1])
-        given = row["partition"]
-        partition = given if given is not None else partition_for(event.subject, event.partition_key, self._source.partitions)
-        return Message(partition, event.partition_key.encode(), cloud_event(event, self._source.name))
 
     @staticmethod
     async def _keep_alive(conn: asyncpg.Connection[asyncpg.Record], work: Awaitable[T], stop: asyncio.Event) -> T:

@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 import asyncpg
 
-from shared.broker.protocol import Broker, Message, Producer, partition_for
-from shared.journal.journal import COLUMNS, JournalRow, cloud_event
+from shared.broker.protocol import Broker, Message, Producer
 from shared.process import db, faults
 from shared.relaying import store
+from shared.relaying.messages import COLUMNS, messages
 from shared.relaying.recovery import Source
 from shared.relaying.store import Mark, Marks
 
@@ -40,7 +40,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND a.datname = c
     AND (l.classid::bigint << 32) | l.objid::bigint = k
 """
 END_HOLDER = "SELECT pg_terminate_backend($1)"
-WHOLE = f"SELECT {COLUMNS} FROM journal ORDER BY id"
+WHOLE = f"SELECT {COLUMNS}, NULL::int AS partition FROM journal AS j ORDER BY j.id"
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (events published, events in all)."""
@@ -102,7 +102,7 @@ async def _publish(
 ) -> tuple[int, list[int], Marks]:
     """Publish one snapshot of the journal: (how many events, the ids that the outbox held, the marks).
 
-    The next batch is read and encoded while the broker acknowledges the last one.
+    The database reads a batch while the one before it is encoded and the one before that is acknowledged.
     """
     count = 0
     marks: Marks = {}
@@ -111,36 +111,31 @@ async def _publish(
         queued = [row["id"] for row in await conn.fetch("SELECT id FROM outbox")]
         cursor = await conn.cursor(WHOLE)
         progress(0, total)
-        sending = None
+        sending: asyncio.Task[Marks] | None = None
+        reading = asyncio.ensure_future(cursor.fetch(BATCH))
         try:
             while True:
-                batch = _batch(await cursor.fetch(BATCH), source)
+                if rows := await reading:
+                    reading = asyncio.ensure_future(cursor.fetch(BATCH))
+                batch = messages(rows, source.name, source.partitions)
                 if sending is not None:
                     marks.update(await sending)
                     faults.reached("republish.half")
                     progress(count, total)
                 if not batch:
                     return count, queued, marks
-                sending = asyncio.ensure_future(_send(producer, source.topic, batch, topic_id))
+                sending = asyncio.ensure_future(_send(producer, source.topic, batch, rows, topic_id))
                 count += len(batch)
         finally:
-            if sending is not None:
-                sending.cancel()
+            unfinished = [task for task in (reading, sending) if task is not None]
+            for task in unfinished:
+                task.cancel()
+            # The transaction cannot end while a statement is under way.
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
 
-def _batch(rows: Sequence[asyncpg.Record], source: Source) -> list[tuple[int, Message]]:
-    """(id in the journal, record) of each event."""
-    events = [JournalRow(*row) for row in rows]
-    return [(event.id, _message(event, source)) for event in events]
-
-
-async def _send(producer: Producer, topic: str, batch: Sequence[tuple[int, Message]], topic_id: str) -> Marks:
+async def _send(producer: Producer, topic: str, batch: Sequence[Message], rows: Sequence[asyncpg.Record], topic_id: str) -> Marks:
     """Publish a batch; returns the marks of its partitions. Where the broker returns no offset, the relay reads from the mark before it."""
-    offsets = await producer.publish(topic, [message for _, message in batch])
-    last = {message.partition: journal_id for journal_id, message in batch}
+    offsets = await producer.publish(topic, batch)
+    last = {message.partition: row["id"] for message, row in zip(batch, rows, strict=True)}
     return {number: Mark(offset, last[number], topic_id) for number, offset in offsets.items() if offset >= 0}
-
-
-def _message(event: JournalRow, source: Source) -> Message:
-    partition = partition_for(event.subject, event.partition_key, source.partitions)
-    return Message(partition, event.partition_key.encode(), cloud_event(event, source.name))

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from shared.broker.protocol import DAY, partition_for
-from shared.journal.journal import COLUMNS
 from shared.process.db import Connection, Record
 from shared.relaying.log_entries import LogEntry
+from shared.relaying.messages import COLUMNS
 
 Marks: TypeAlias = dict[int, "Mark"]
 
@@ -37,9 +37,8 @@ LOCK = "relay "
 """Prefix of the advisory lock's name; the topic follows."""
 TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 OLDEST = f"""
-SELECT {", ".join(f"j.{name}" for name in COLUMNS.split(", "))}, o.partition
-FROM (SELECT id, partition FROM outbox ORDER BY id LIMIT $1) AS o
-CROSS JOIN LATERAL (SELECT {COLUMNS} FROM journal WHERE journal.id = o.id OFFSET 0) AS j
+SELECT {COLUMNS}, o.partition FROM (SELECT id, partition FROM outbox ORDER BY id LIMIT $1) AS o
+CROSS JOIN LATERAL (SELECT * FROM journal WHERE journal.id = o.id OFFSET 0) AS j
 ORDER BY o.id
 """
 DELETE = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
@@ -96,7 +95,7 @@ async def set_republishing(conn: Connection, begun: bool) -> None:
 
 
 async def oldest(conn: Connection, limit: int) -> list[Record]:
-    """The first rows of the outbox: the columns of JournalRow, then the partition (None: the key decides)."""
+    """The first rows of the outbox: what `messages` makes records of."""
     return list(await conn.fetch(OLDEST, limit))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.sequencing.columns import Columns
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.streams import WithdrawnRange
 
@@ -27,13 +28,15 @@ class ParkedEvent(NamedTuple):
 class BatchPlan:
     """What becomes of the records of a batch.
 
-    `apply`: in this order. `park` = rows of `held` to write, `released` = rows to delete. `changed` = streams whose head has moved.
+    `runs`: the records to apply, in this order; `columns`: events to apply as columns, by stream; `applied` counts both. `park` = rows of `held` to write, `released` = rows to delete. `changed` = streams whose head has moved.
     Per topic: `taken` = how many records of the log are dealt with, `next` = the offset after the last of them, `newest` = the greatest time
     among them. `blocking` = streams that are newly parked. `accepted` = {(stream, sequence): range} of withdrawals; `duplicates` and
     `withdrawn` = how many records were dropped as known, or as withdrawn.
     """
 
-    apply: list[Received] = field(default_factory=list)
+    runs: list[list[Received]] = field(default_factory=list)
+    columns: list[Columns] = field(default_factory=list)
+    applied: int = 0
     park: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
     released: list[RecordKey] = field(default_factory=list)
     changed: dict[Stream, None] = field(default_factory=dict)
@@ -45,10 +48,29 @@ class BatchPlan:
     duplicates: int = 0
     withdrawn: int = 0
 
+    @property
+    def apply(self) -> list[Received]:
+        """The records to apply."""
+        return [record for run in self.runs for record in run]
+
+    def apply_one(self, record: Received) -> None:
+        """Apply a record after those before it."""
+        if self.runs and self.runs[-1][-1].stream == record.stream:
+            self.runs[-1].append(record)
+        else:
+            self.runs.append([record])
+        self.applied += 1
+
+    def apply_run(self, records: list[Received]) -> None:
+        """Apply records of one stream after those before them. The list belongs to the plan from then on."""
+        self.runs.append(records)
+        self.applied += len(records)
+
     def take(self, records: Sequence[Received]) -> None:
         """Count records of the log as dealt with; those of a topic in their order."""
-        for topic in {record.topic for record in records}:
-            own = [record for record in records if record.topic == topic]
+        topics = {record.topic for record in records}
+        for topic in topics:
+            own = records if len(topics) == 1 else [record for record in records if record.topic == topic]
             self.taken[topic] = self.taken.get(topic, 0) + len(own)
             self.next[topic] = own[-1].offset + 1
             times = [record.time for record in own if record.time is not None]

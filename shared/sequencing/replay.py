@@ -19,7 +19,7 @@ from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import LATE, BatchPlan, ParkedEvent
-from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream, decode_record
+from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream, decode_records
 from shared.sequencing.shard import merged
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.streams import ShardStreams, WithdrawnRange
@@ -92,14 +92,14 @@ class Replay(Generic[T]):
             records = await anext(source, None)
             if records is None:
                 return False
-            pending.extend(map(decode_record, records))
+            pending.extend(decode_records(records))
         return True
 
     def _sort(self, records: Sequence[Received]) -> list[T]:
         for record in records:
             if record.stream != NO_STREAM:
                 self.streams.state(record.stream)
-            if record.wire is not None:
+            if record.error is None:
                 try:
                     self._decoded[record.key] = self.decode(record)
                 except self.refusals as error:

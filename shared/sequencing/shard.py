@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
 
+import numpy as np
+
+from shared.sequencing.columns import Columns, Names, micros_of
 from shared.sequencing.records import Received, RecordKey
 from shared.sequencing.streams import ShardStreams
+
+MOST_NAMES = 50_000
+"""Subjects and actors of a shard that are kept in memory as numbers."""
 
 
 @dataclass(slots=True)
@@ -18,10 +24,11 @@ class Shard:
 
     `next` = {topic: the offset of the *next* record to apply}, `version`, `newest` ({topic: greatest time read}), `closings` ({topic: the last
     day that its source has closed here}) and `closed` (the shard's closed day) are as committed. `pending` = {topic: records that have arrived and
-    are not applied}; `ends` = the ends of the logs at the take-over. `topic_ids` = {topic: id of the topic that is read}; `lost` = topics whose
+    are not applied}; `columns` = the same for what has arrived after them, as columns; `objects_until` = {topic: the offset before which
+    records must not become columns}. `ends` = the ends of the logs at the take-over. `topic_ids` = {topic: id of the topic that is read}; `lost` = topics whose
     log does not yet hold again what was read before: they were deleted and created again, or lost their tail. `limit` = how many events the
     next transaction may apply: halved while a refused event is searched. `refused` = {refused record: reason}; `tried` = parked records that
-    were tried again since the start; `gaps` = (topic, offset) to which the consumer was sent back once.
+    were tried again since the start; `gaps` = (topic, offset) to which the consumer was sent back once; `dropped` counts `drop_columns`.
     """
 
     number: int
@@ -31,6 +38,8 @@ class Shard:
     ends: dict[str, int]
     limit: int
     pending: dict[str, deque[Received]]
+    columns: dict[str, deque[Columns | Received]] = field(default_factory=dict)
+    objects_until: dict[str, int] = field(default_factory=dict)
     topic_ids: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     closings: dict[str, date] = field(default_factory=dict)
@@ -39,15 +48,42 @@ class Shard:
     refused: dict[RecordKey, str] = field(default_factory=dict)
     tried: set[RecordKey] = field(default_factory=set)
     gaps: set[RecordKey] = field(default_factory=set)
+    dropped: int = 0
+    _names: dict[str, tuple[Names, Names]] = field(default_factory=dict)
 
     def arrived(self, topic: str) -> int:
         """The offset of the *next* record to arrive. Example: 42 if records up to 41 are pending, or if none is and `next` is 42."""
+        if later := self.columns.get(topic):
+            return _end(later[-1])
         waiting = self.pending[topic]
         return waiting[-1].offset + 1 if waiting else self.next[topic]
 
+    def waiting(self, topic: str) -> int:
+        """How many records of a topic are pending."""
+        later = self.columns.get(topic)
+        return len(self.pending[topic]) + (sum(map(_rows, later)) if later else 0)
+
     def count(self) -> int:
         """How many records are pending."""
-        return sum(map(len, self.pending.values()))
+        return sum(map(self.waiting, self.pending))
+
+    def names(self, topic: str) -> tuple[Names, Names]:
+        """The numbers of subjects and actors for columns of a topic; new ones whenever none are pending and there are many."""
+        known = self._names.get(topic)
+        if known is None or (len(known[0].texts) > MOST_NAMES and not self.columns.get(topic)):
+            known = self._names[topic] = (Names(), Names())
+        return known
+
+    def drop_columns(self) -> dict[str, int]:
+        """Forget what has arrived as columns; it must be read again, as objects. Returns {topic: from which offset}."""
+        again = {}
+        for topic, later in self.columns.items():
+            if later:
+                again[topic] = _begin(later[0])
+                self.objects_until[topic] = _end(later[-1])
+        self.columns.clear()
+        self.dropped += 1
+        return again
 
     def lagging(self, ends: Mapping[str, int]) -> set[str]:
         """Topics of which more is in the log than has arrived."""
@@ -91,3 +127,69 @@ _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UT
 def _when(record: Received) -> datetime:
     """A record without a readable time comes first: it is parked at once."""
     return record.time if record.time is not None else _FIRST
+
+
+def count_of(items: Iterable[Columns | Received]) -> int:
+    """How many records columns and records are."""
+    return sum(map(_rows, items))
+
+
+def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Columns | Received]]:
+    """What may be applied of the columns, at most `most` of each topic: {topic: in its order}. Empty where a lagging topic has nothing: its next record may be earlier.
+
+    No lagging topic is waited for within a day: the order of topics is for speed, and costs nothing within one known day.
+    """
+    if any(shard.waiting(topic) == 0 for topic in lagging):
+        return {}
+    until = min((max(map(_last_time, shard.columns[topic])) for topic in lagging), default=None)
+    return {topic: taken for topic, later in shard.columns.items() if (taken := list(_taken(later, until, most)))}
+
+
+def _taken(later: Iterable[Columns | Received], until: int | None, most: int) -> Iterator[Columns | Received]:
+    for item in later:
+        part = _up_to(item, until)
+        if isinstance(part, Columns) and len(part) > most:
+            part = part.between(0, most)
+        if part is not None:
+            yield part
+            most -= _rows(part)
+        if part is not item or most <= 0:
+            return
+
+
+def drop_applied(shard: Shard) -> None:
+    """Drop the columns before the shard's position."""
+    for topic, later in shard.columns.items():
+        position = shard.next[topic]
+        while later and _end(later[0]) <= position:
+            later.popleft()
+        if later and _begin(later[0]) < position:
+            first = later[0]
+            assert isinstance(first, Columns), "a record is dealt with or not"
+            later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first))
+
+
+def _rows(item: Columns | Received) -> int:
+    return len(item) if isinstance(item, Columns) else 1
+
+
+def _begin(item: Columns | Received) -> int:
+    return int(item.offset[0]) if isinstance(item, Columns) else item.offset
+
+
+def _end(item: Columns | Received) -> int:
+    return int(item.offset[-1]) + 1 if isinstance(item, Columns) else item.offset + 1
+
+
+def _last_time(item: Columns | Received) -> int:
+    return int(item.recorded.max()) if isinstance(item, Columns) else micros_of(item.time) if item.time is not None else 0
+
+
+def _up_to(item: Columns | Received, until: int | None) -> Columns | Received | None:
+    """The part of an item that was recorded at most at `until` and stands before anything later; None: nothing of it."""
+    if until is None or _last_time(item) <= until:
+        return item
+    if isinstance(item, Columns):
+        end = int(np.argmax(item.recorded > until))
+        return item.between(0, end) if end else None
+    return None

@@ -12,7 +12,9 @@ that day are final, so it is never applied. Lateness depends on one topic's orde
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf, is_late
@@ -45,6 +47,29 @@ def sort_records(
     return _Sorter(streams, kept, refused, limit, day_of).sort(records)
 
 
+def _without_copies(records: Iterable[Received], head: Head | None) -> list[Received] | None:
+    """The records of a stream that follow on `head`, without copies of earlier ones; None if there is anything else among them."""
+    following, newest = list[Received](), head.sequence if head is not None else 0
+    for record in records:
+        if record.sequence == newest + 1:
+            following.append(record)
+            newest += 1
+        elif record.sequence > newest:
+            return None
+        else:
+            last = following[-1] if following else head
+            if last is None or last.event_id is None or last.time is None or _is_fork(record, Head(newest, last.event_id, last.time)):
+                return None
+    return following
+
+
+def _is_fork(record: Received, head: Head) -> bool:
+    """Whether a record that is not after the last one applied is another event, as far as that can be told."""
+    if record.sequence == head.sequence:
+        return record.event_id != head.event_id
+    return record.time is not None and record.time > head.time
+
+
 class _Sorter:
     def __init__(
         self,
@@ -69,11 +94,11 @@ class _Sorter:
         taken, at = list(records), 0
         special = [index for index, record in enumerate(taken) if not record.ordinary]
         for end in (*special, len(taken)):
-            while end - at >= FEW and (room := self.limit - len(self.plan.apply)) > 0:
+            while end - at >= FEW and (room := self.limit - self.plan.applied) > 0:
                 part = taken[at : min(end, at + room)]
                 self._sort_by_stream(part)
                 at += len(part)
-            while at < min(end + 1, len(taken)) and len(self.plan.apply) < self.limit:
+            while at < min(end + 1, len(taken)) and self.plan.applied < self.limit:
                 self.plan.take((taken[at],))
                 self._deal_with(taken[at])
                 at += 1
@@ -81,36 +106,42 @@ class _Sorter:
 
     def _sort_by_stream(self, records: Sequence[Received]) -> None:
         """Sort records whose order matters in their stream alone."""
-        streams: dict[Stream, list[Received]] = {}
+        streams = defaultdict[Stream, list[Received]](list)
         for record in records:
-            same = streams.get(record.stream)
-            if same is None:
-                streams[record.stream] = [record]
-            else:
-                same.append(record)
+            streams[record.stream].append(record)
         self.plan.take(records)
+        closed = max(self.streams.closings.values(), default=None)
         for stream, same in streams.items():
-            if not self._all_follow(stream, same):
+            if not self._all_follow(stream, same, closed):
                 for record in same:
                     self._deal_with(record)
 
-    def _all_follow(self, stream: Stream, records: Sequence[Received]) -> bool:
-        """Apply records that follow on the last one of a stream of which nothing is held, withdrawn, refused or late: what most are."""
+    def _all_follow(self, stream: Stream, records: list[Received], closed: date | None) -> bool:
+        """Apply records that follow on the last one of a stream of which nothing is held, withdrawn, refused or late: what most are.
+
+        Second publications among them are dropped. `closed` = the last day that any topic has closed.
+        """
         state = self.streams.states[stream]
         if state.waiting or state.blocked or state.withdrawn or self.refused:
             return False
-        first = state.last + 1
+        following, first = records, state.last + 1
         if [record.sequence for record in records] != list(range(first, first + len(records))):
+            without = _without_copies(records, state.head)
+            if without is None:
+                return False
+            following = without
+        times = [record.time for record in following if record.time is not None]
+        if len(times) < len(following) or any(record.held or record.event_id is None for record in following):
             return False
-        last, times = records[-1], [record.time for record in records if record.time is not None]
-        if len(times) < len(records) or last.event_id is None or any(record.held for record in records):
+        if times and closed is not None and self.day_of is not None and self.day_of(min(times)) <= closed:
             return False
-        closed = max(self.streams.closings.values(), default=None)
-        if closed is not None and self.day_of is not None and self.day_of(min(times)) <= closed:
-            return False
-        self.plan.apply += records
-        self.plan.changed[stream] = None
-        state.head = Head(last.sequence, last.event_id, times[-1])
+        self.plan.duplicates += len(records) - len(following)
+        if following:
+            self.plan.apply_run(following)
+            self.plan.changed[stream] = None
+            last = following[-1]
+            assert last.event_id is not None, "looked at above"
+            state.head = Head(last.sequence, last.event_id, times[-1])
         return True
 
     def _deal_with(self, record: Received) -> None:
@@ -126,9 +157,7 @@ class _Sorter:
         state, sequence = self.streams.states[record.stream], record.sequence
         head = state.head
         if head is not None and sequence <= head.sequence:
-            other_event = sequence == head.sequence and record.event_id != head.event_id
-            recorded_later = sequence < head.sequence and record.time is not None and record.time > head.time
-            self._drop_or_fork(state, record, fork=other_event or recorded_later)
+            self._drop_or_fork(state, record, fork=_is_fork(record, head))
         elif state.range_of(sequence):
             self.plan.withdrawn += 1
         elif (waiting := state.waiting.get(sequence)) is not None:
@@ -144,7 +173,7 @@ class _Sorter:
             if state.next_waits:
                 self.streams.ready[record.stream] = None
         else:
-            kind = LATE if late else "early" if record.wire is not None else "unreadable"
+            kind = LATE if late else "early" if record.error is None else "unreadable"
             self._wait(state, record, kind, TOO_LATE if late else record.error)
 
     def _drop_or_fork(self, state: StreamState, record: Received, *, fork: bool) -> None:
@@ -161,8 +190,8 @@ class _Sorter:
         """Deal with the next event of a stream: what cannot be applied is parked, and blocks the stream."""
         plan, key = self.plan, record.key
         reason = TOO_LATE if late else withdrawal_refusal(record) or self.refused.get(key)
-        if record.event_id is None or record.time is None or record.wire is None or reason is not None:
-            kind = LATE if late else "unreadable" if record.wire is None else "refused"
+        if record.event_id is None or record.time is None or record.error is not None or reason is not None:
+            kind = LATE if late else "unreadable" if record.error is not None else "refused"
             self._wait(state, record, kind, reason or record.error)
             state.blocked = True
             if record.held not in PARKED_KINDS and not late:
@@ -171,7 +200,7 @@ class _Sorter:
         if not record.ordinary and (event := record.event) is not None and isinstance(event.data, DayClosed):
             closings, day = self.streams.closings, event.data.day
             closings[record.topic] = max(day, closings.get(record.topic, day))
-        plan.apply.append(record)
+        plan.apply_one(record)
         plan.changed[record.stream] = None
         state.head = Head(record.sequence, record.event_id, record.time)
         state.withdrawn.pop(record.sequence, None)
@@ -186,7 +215,7 @@ class _Sorter:
     def _release(self, stream: Stream) -> None:
         """Apply the waiting events of a stream as far as they follow; it stays ready if `limit` stops it."""
         state, plan = self.streams.states[stream], self.plan
-        while len(plan.apply) < self.limit:
+        while plan.applied < self.limit:
             sequence = state.next
             if state.blocked or sequence not in state.waiting:
                 del self.streams.ready[stream]

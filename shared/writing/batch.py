@@ -167,6 +167,9 @@ def _faults(envelope: Any, number: int) -> list[FieldError]:
     """What is wrong with a line as such, before its op and body are looked at."""
     if not isinstance(envelope, dict):
         return [FieldError("NOT_AN_OBJECT", None, number)]
+    op, key, body = envelope.get("op"), envelope.get("key", ""), envelope.get("body")
+    if isinstance(op, str) and isinstance(key, str) and isinstance(body, dict) and envelope.keys() <= ENVELOPE:
+        return []
     errors = [FieldError("FIELD_REQUIRED", name, number) for name in ("op", "body") if name not in envelope]
     errors += [FieldError("NOT_A_TEXT", name, number) for name in ("op", "key") if not isinstance(envelope.get(name, ""), str | None)]
     if envelope.get("op", "") is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from services.membership import events_in
+from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
@@ -21,6 +22,7 @@ from shared.process import db, faults
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 from shared.process.faults import Fault
+from shared.reading import applying, turns
 from shared.reading.reader import Reader
 from shared.relaying.recovery import Source
 from shared.relaying.relay import Relay
@@ -92,7 +94,13 @@ async def consume(dsn: str, log: Path, _subjects: list[str]) -> None:
     pool.terminate()
 
 
-async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
+async def project_columns(dsn: str, log: Path, subjects: list[str]) -> None:
+    """As `project`, with every shard far behind."""
+    turns.FAR_BEHIND, applying.FIRST_BATCH = 0, 9
+    await project(dsn, log, subjects, TYPES_AS_COLUMNS)
+
+
+async def project(dsn: str, log: Path, _subjects: list[str], columns: Sequence[str] = ()) -> None:
     """Run the projector to the end of both topics."""
     pool = await db.create_pool(dsn, application_name="chaos.projector", by_key=True, max_size=3)
     broker = FileBroker(log, BOTH, PARTITIONS, largest=4)
@@ -107,6 +115,7 @@ async def project(dsn: str, log: Path, _subjects: list[str]) -> None:
         on_reset=projector.on_reset,
         after_commit=projector.after_commit,
         batch=7,
+        columns=columns,
     )
 
     async def done() -> bool:
@@ -161,6 +170,7 @@ JOBS: dict[str, Job] = {
     "read_topic": read_topic,
     "consume": consume,
     "project": project,
+    "project_columns": project_columns,
     "close_day": close_day,
     "republish": republish_topic,
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import psutil
+from msgspec import structs
 
 from services.metrics.measures import MEASURES
 from shared.broker.protocol import Message, partition_of
@@ -152,13 +153,13 @@ async def _applied(env: Environment, subjects: list[str]) -> None:
     assert await env.pool.fetchval("SELECT count(*) FROM held") == 0
 
 
-def _published(topics: list[str]) -> Callable[[Environment], Awaitable[list[str]]]:
-    """Publishes a random history in a random order each round; with mistakes and withdrawals where both topics are read."""
+def _published(topics: list[str], *, mistakes: bool = False) -> Callable[[Environment], Awaitable[list[str]]]:
+    """Publishes a random history in a random order each round; with `mistakes` also refused events and withdrawals."""
 
     async def prepare(env: Environment) -> list[str]:
-        events = interleaved(
-            history(env.chance.getrandbits(32), enterprises=2, length=6, mistakes=topics == processes.BOTH), env.chance.getrandbits(32)
-        )
+        events = interleaved(history(env.chance.getrandbits(32), enterprises=2, length=6, mistakes=mistakes), env.chance.getrandbits(32))
+        # Recorded at fractions of a second, as in life: only such events become columns.
+        events = [structs.replace(event, time=event.time.replace(microsecond=1)) for event in events]
         broker = FileBroker(env.log, topics, PARTITIONS)
         for event in events:
             if SOURCES[event.source] in topics:
@@ -222,6 +223,14 @@ PROJECT = Scenario(
     "project",
     "metrics",
     tuple(module for module in LINES if module.startswith("services/metrics/")),
+    _published(processes.BOTH, mistakes=True),
+    _seen,
+    _ledger,
+)
+PROJECT_COLUMNS = Scenario(
+    "project_columns",
+    "metrics",
+    ("shared/sequencing/columns.py", "shared/sequencing/column_sorting.py", "services/metrics/folding/member_columns.py"),
     _published(processes.BOTH),
     _seen,
     _ledger,

@@ -19,6 +19,7 @@ from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
     PROJECT,
+    PROJECT_COLUMNS,
     READ_TOPIC,
     REPUBLISH,
     RUN_COMMANDS,
@@ -113,3 +114,10 @@ async def test_membership_killed_at_any_line_has_learned_everything(database: Ne
 @pytest.mark.invariant("I3")
 async def test_a_projector_killed_at_any_line_has_the_ledger_of_the_definition(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(PROJECT, database, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+@pytest.mark.invariant("I3")
+async def test_a_projector_far_behind_killed_at_any_line_has_the_ledger_of_the_definition(database: NewDatabase, tmp_path: Path) -> None:
+    await at_every_line(PROJECT_COLUMNS, database, tmp_path)

@@ -62,11 +62,15 @@ def compare(context: typer.Context, as_json: Annotated[bool, typer.Option("--jso
 
 
 async def _compare(stack: Stack, broker: KafkaBroker, most: int | None) -> dict[str, Comparison]:
-    found = {}
-    for name, source in sources(stack).items():
-        progress = _progress(f"{name}:读取日志 / reading the log")
-        found[name] = await reconcile(stack.dsn(name), broker, source, progress=progress, most=most)
-    return found
+    """All at the same time: while one waits for the broker, another compares."""
+    known = sources(stack)
+    found = await asyncio.gather(
+        *(
+            reconcile(stack.dsn(name), broker, source, progress=_progress(f"{name}:读取日志 / reading the log"), most=most)
+            for name, source in known.items()
+        )
+    )
+    return dict(zip(known, found, strict=True))
 
 
 def _plain(comparison: Comparison) -> dict[str, Any]:

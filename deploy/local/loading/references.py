@@ -15,6 +15,7 @@ from uuid import UUID
 from deploy.local.loading.api import Apis
 from deploy.local.loading.kinds import EVENT, Kind, Mention, kinds, made_by
 from deploy.local.loading.rows import ParsedRow, key_of
+from shared.contracts.ids import FORM
 from shared.problems.errors import FieldError
 from shared.problems.texts import code_form
 
@@ -149,6 +150,8 @@ def code_of(name: str) -> str | None:
 
 def is_id(name: str) -> bool:
     """Whether it is a UUID in full."""
+    if FORM.fullmatch(name):
+        return True
     try:
         UUID(name)
     except ValueError:

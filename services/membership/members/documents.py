@@ -10,7 +10,7 @@ import hmac
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -40,8 +40,12 @@ class Rule:
     form: re.Pattern[str]
     zh: str
     en: str
-    person: str = r"\g<0>"
-    """Template of `re.Match.expand`: the normal form."""
+    person: Sequence[int] = (0,)
+    """The groups of the form that make the normal form."""
+
+    def of(self, match: re.Match[str]) -> str:
+        """The normal form of a number that has the form."""
+        return "".join(match.group(number) for number in self.person)
 
 
 RESIDENT_RULE = (
@@ -62,19 +66,19 @@ RULES: Mapping[str, Rule] = {
         re.compile(r"([HM]\d{8})(\d{2})?", re.ASCII),
         "H 或 M 加 8 位数字(旧证再加 2 位换证次数)",
         "H or M and 8 digits (of old ones 2 more for renewals)",
-        r"\1",
+        (1,),
     ),
     "taiwan_permit": Rule(
         re.compile(r"(\d{8})(\d{2}[A-Z]?)?", re.ASCII),
         "8 位数字(旧证再加 2 位换证次数和 1 个字母)",
         "8 digits (of old ones 2 more for renewals and a letter)",
-        r"\1",
+        (1,),
     ),
     "passport": Rule(
         re.compile(r"(?=[A-Z]*\d)[A-Z0-9]{2,20}", re.ASCII), "2 至 20 个字母和数字,含数字", "2 to 20 letters and digits, a digit among them"
     ),
     "military_id": Rule(
-        re.compile(r"([\u4e00-\u9fff]{0,6}?)字?第?(\d{4,10})号?"), "汉字加 4 至 10 位数字", "Chinese characters and 4 to 10 digits", r"\1\2"
+        re.compile(r"([\u4e00-\u9fff]{0,6}?)字?第?(\d{4,10})号?"), "汉字加 4 至 10 位数字", "Chinese characters and 4 to 10 digits", (1, 2)
     ),
     SAMPLE: Rule(re.compile(r".{1,64}"), "1 至 64 个字符", "1 to 64 characters"),
 }
@@ -135,7 +139,7 @@ def document_of(kind: str, number: str, on: date | None = None) -> Document:
     match = RULES[kind].form.fullmatch(text) if len(text) <= LONGEST and text.isprintable() else None
     if match is None:
         raise _invalid(kind)
-    return Document(kind, match.expand(RULES[kind].person))
+    return Document(kind, RULES[kind].of(match))
 
 
 def normalised(kind: str, number: str) -> str:
@@ -153,7 +157,7 @@ def written_before(kind: str, number: str) -> str:
     text = plain(number)
     for one in (kind, "hong_kong_macao_permit", "military_id"):
         if one in RULES and (match := RULES[one].form.fullmatch(text)):
-            return match.expand(RULES[one].person)
+            return RULES[one].of(match)
     return text or number
 
 
@@ -165,10 +169,17 @@ def _invalid(kind: str) -> Unprocessable:
 
 def plain(number: str) -> str:
     """The number in capitals and plain letters and digits, without blanks, hyphens, dots, slashes, brackets and what cannot be seen."""
+    if number.isascii():
+        return number.upper().translate(_NOT_PLAIN)
     text = unicodedata.normalize("NFKC", number).upper()
-    return "".join(
-        one for one in text if one not in "./·•()_'" and unicodedata.category(one) not in ("Zs", "Cf", "Pd") and not one.isspace()
-    )
+    return "".join(one for one in text if _is_plain(one))
+
+
+def _is_plain(one: str) -> bool:
+    return one not in "./·•()_'" and unicodedata.category(one) not in ("Zs", "Cf", "Pd") and not one.isspace()
+
+
+_NOT_PLAIN = {number: None for number in range(128) if not _is_plain(chr(number))}
 
 
 def _sample(number: str) -> str:

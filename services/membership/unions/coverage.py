@@ -99,7 +99,7 @@ def covers(world: World, union_id: UUID, enterprise_id: UUID, day: date) -> bool
 
 def began_by(world: World, union_id: UUID, enterprise_id: UUID, day: date) -> bool:
     """Whether the union covered the enterprise on a day or had done so before."""
-    return any(fact.started and fact.on <= day for fact in facts_between(world, union_id, enterprise_id))
+    return any(fact.started and fact.on <= day and fact.union_id == union_id for fact in world.coverage.get(enterprise_id, ()))
 
 
 def active(world: World, union_id: UUID, enterprise_id: UUID) -> CoverageFact | None:

@@ -13,17 +13,16 @@ from uuid import UUID
 from services.metrics.explaining.fact_sets import sets_known, sets_of
 from services.metrics.explaining.measures import DERIVED, TIME_TO_FOUND, Amounts, Measure, measure_of
 from services.metrics.explaining.unions import without_union_since
-from services.metrics.figures import sql
+from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot, key_of, month_ends
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.durations import FOUNDED, days_of
+from services.metrics.folding.durations import days_of
 from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
+from services.metrics.tables.rows import FOUNDED, Cell
 
-CHUNK = 400
 MONTHS_OF_LAG = 13
 UNION = "union/"
 
@@ -78,18 +77,13 @@ class Contributors:
         self._measure: Measure | None = None if question.measure == TIME_TO_FOUND else measure_of(question.measure)
 
     async def all(self) -> AsyncIterator[Contribution]:
-        """Every contribution that is not 0, by subject, without names."""
-        question, snapshot, after = self._question, self._snapshot, ""
-        parks = await self._parks()
-        while True:
-            rows = await sql.states(snapshot.conn, snapshot.generation, after, CHUNK, parks)
+        """Every contribution that is not 0, in no order, without names."""
+        question, snapshot = self._question, self._snapshot
+        async for rows in sql.states(snapshot.conn, snapshot.generation, await self._parks()):
             for subject, facts in (await sets_of(snapshot, rows, question.known_at)).items():
                 found = self._of(subject, facts)
                 if found is not None and any(found.amounts):
                     yield found
-            if len(rows) < CHUNK:
-                return
-            after = rows[-1]["subject"]
 
     async def one(self, subject: str) -> Contribution | None:
         """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
@@ -135,7 +129,7 @@ class Contributors:
             return sorted({row["key"] for row in rows if row["key"] and scope.may_hold(row["key"])})
         if self._measure.form == "lag":
             return None if scope.parks is None else list(scope.parks)
-        found = await sql.by_key(snapshot.conn, snapshot.generation, "park", question.as_of, question.known_at, scope.parks)
+        found = await rollups.by_key(snapshot.conn, snapshot.generation, "park", question.as_of, question.known_at, scope.parks)
         of = self._measure.of
         return [park for park, value in found.items() if park is not None and any(of(counts_of(value))) and scope.may_hold(park)]
 
@@ -171,7 +165,7 @@ async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribu
 async def counts_in(snapshot: Snapshot, question: Question, day: date) -> Vector:
     """The counts of the question's group on a day, summed from the ledger."""
     scope = question.scope(snapshot)
-    found = await sql.by_key(snapshot.conn, snapshot.generation, key_of(question.by), day, question.known_at, scope.parks)
+    found = await rollups.by_key(snapshot.conn, snapshot.generation, key_of(question.by), day, question.known_at, scope.parks)
     return sum(value for key, value in found.items() if scope.group is None or scope.group == _group(scope, key))
 
 

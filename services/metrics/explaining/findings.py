@@ -13,14 +13,14 @@ from itertools import product
 
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_of
-from services.metrics.figures import sql
+from services.metrics.figures import rollups, sql
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row, Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
-from services.metrics.folding.coverage import Cell
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
+from services.metrics.tables.rows import Cell
 
 Counts = Mapping[str, int]
 Noticed = Mapping[tuple[str, Finding], tuple[int, int, int]]
@@ -154,7 +154,7 @@ async def enterprises(snapshot: Snapshot, finding: Finding, scope: Scope, as_of:
 
 async def _parks(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[str] | None:
     """The parks with a finding that the measures tell."""
-    figures = await sql.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
+    figures = await rollups.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
     counted = {park: _told(finding, counts_of(value), ()) for park, value in figures.items() if park is not None}
     return [park for park, told in counted.items() if told.count and scope.may_hold(park)]
 

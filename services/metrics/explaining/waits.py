@@ -16,7 +16,8 @@ from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
-from services.metrics.folding.durations import FOUNDED, Kind, days_of
+from services.metrics.folding.durations import days_of
+from services.metrics.tables.rows import FOUNDED, Kind
 from shared.problems.errors import Unavailable
 
 FIRST_FOLD_VERSION = 2
@@ -76,7 +77,7 @@ async def durations(
     """The waits of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await sql.durations_by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
+    found = await sql.durations_by_key(snapshot.conn, snapshot.generation, key_of(by) if by else sql.NO_KEY, as_of, known_at, parks)
     total = Waits(ALL, tree.display_name(area) if area else label(ALL, ALL, language))
     groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
     for key, kind, value, count in found:

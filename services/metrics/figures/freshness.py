@@ -13,6 +13,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from services.metrics.generations.rolling import CLOSED_DAY
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
 
@@ -23,10 +24,6 @@ ANSWER_WITHIN = 1.0
 _REQUEST = struct.pack(">hhih", 18, 0, 1, -1)
 API_VERSIONS = struct.pack(">i", len(_REQUEST)) + _REQUEST
 """Kafka's ApiVersions request, version 0, without client id."""
-CLOSED_DAY = """
-(SELECT CASE WHEN count(closed) >= greatest(count(*), {shards}) THEN min(closed) END FROM shards WHERE generation = {generation})
-"""
-"""The deployment's closed day: NULL while one of `shards` shards has none or does not exist."""
 OLDEST_HELD = """
 (SELECT min(h.day) FROM shards s CROSS JOIN LATERAL (
     SELECT coalesce(known_day, date '0001-01-01') AS day FROM held

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from services.metrics.figures import sql
+from services.metrics.figures import rollups, sql
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.labels import label
@@ -194,7 +194,7 @@ async def coverage(
     """The figures of an area (None: of everything), grouped by one of BY. The caller's grant must have been checked."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await sql.by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
+    found = await rollups.by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
     sums: defaultdict[str, Vector] = defaultdict(int)
     for key, value in found.items():
         sums[tree.district(key) if by == "district" else key or UNKNOWN] += value
@@ -236,7 +236,7 @@ class Point:
 async def series(snapshot: Snapshot, *, parks: Collection[str], days: Sequence[date], known_at: date) -> dict[str, list[Point]]:
     """{park: its points as of each of `days` (ascending)} as known at one day, in one statement; parks without facts are left out."""
     after = [day + timedelta(days=1) for day in days]
-    rows = await sql.series(snapshot.conn, snapshot.generation, days, after, known_at, parks)
+    rows = await rollups.series(snapshot.conn, snapshot.generation, days, after, known_at, parks)
     increments: defaultdict[str, list[list[int]]] = defaultdict(lambda: [[0] * len(sql.TREND) for _ in days])
     for row in rows:
         increments[row["key"]][row["point"]] = [row[name] for name in sql.TREND]

@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from services.metrics.figures.freshness import CLOSED_DAY, LOG_INCOMPLETE_SQL, OLDEST_HELD
+from services.metrics.figures.freshness import LOG_INCOMPLETE_SQL, OLDEST_HELD
+from services.metrics.generations.rolling import CLOSED_DAY
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
@@ -32,7 +33,8 @@ SELECT {columns} FROM g{g}.ledger WHERE effective_day <= $1 AND known_day <= $2 
 UNION ALL SELECT {columns} FROM g{g}.ledger_open WHERE effective_day <= $1 AND known_day <= $2 {scope}
 """
 IN_SCOPE = "AND cell = ANY (ARRAY(SELECT id FROM g{g}.cells WHERE park = ANY ($3::text[])))"
-KEYS = {"park": "c.park", "industry": "left(c.industry, 1)", "size": "c.size", "ownership": "c.ownership"}
+NO_KEY = "all"
+KEYS = {NO_KEY: "NULL::text", "park": "c.park", "industry": "left(c.industry, 1)", "size": "c.size", "ownership": "c.ownership"}
 SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in MEASURES)
 FIGURES = (
     "SELECT {key} AS key, {sums} FROM (SELECT cell, {sums} FROM ({rows}) l GROUP BY cell) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1"
@@ -65,18 +67,17 @@ SELECT c.park AS key, point, {sums} FROM (
 ) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1, 2
 """
 STATES_AT_ONCE = 400
-STATES_ALL = "SELECT subject, state FROM g{g}.states WHERE subject > $1 ORDER BY subject LIMIT $2"
+STATES_ALL = "SELECT subject, state FROM g{g}.states"
 STATES_IN = """
 SELECT subject, state FROM g{g}.states
-WHERE subject = ANY (ARRAY(SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($3::text[]) AND subject > $1 ORDER BY subject LIMIT $2))
-ORDER BY subject
+WHERE subject = ANY (ARRAY(SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])))
 """
 STATES_NOTED = """
-SELECT subject, state FROM g{g}.states s WHERE {noted} {scope} AND subject > $1 AND subject < 'enterprise0' ORDER BY subject LIMIT {most}
+SELECT subject, state FROM g{g}.states s WHERE {noted} {scope} AND subject > 'enterprise/' AND subject < 'enterprise0'
 """
 NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FROM xmin)"
 """A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
-EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($2::text[]))"
+EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($1::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
@@ -88,10 +89,11 @@ UNION ALL SELECT id FROM g{g}.unions WHERE strpos(lower(normalize(name, NFKC)), 
 """
 LEARNED = """
 SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= greatest($3, 'enterprise/')
-AND ($5::text[] IS NULL OR EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = f.subject AND p.park = ANY ($5::text[])))
+AND ($5::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($5::text[])))
 ORDER BY subject LIMIT $4
 """
-"""Of rows and runs, which only those who see all can read, so that no run is opened for it."""
+"""Of rows and runs, which only those who see all can read, so that no run is opened for it. IN is hashed; EXISTS may be asked for each fact and
+each park."""
 FACT_COLUMNS = "subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason"
 FACTS_BETWEEN = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND known_day > $2 AND known_day <= $3
@@ -216,11 +218,13 @@ async def series(
     return await conn.fetch(SERIES.format(g=generation, sums=TREND_SUMS, rows=rows), days[-1], known_at, list(parks), list(after))
 
 
-async def states(conn: Connection, generation: int, after: str, limit: int, parks: Collection[str] | None) -> list[Record]:
-    """The next `limit` rows (subject, state) after a subject; `parks`: only of subjects that were ever placed in one of them."""
-    if parks is None:
-        return await conn.fetch(_sql(STATES_ALL, generation), after, limit)
-    return await conn.fetch(_sql(STATES_IN, generation), after, limit, list(parks))
+async def states(conn: Connection, generation: int, parks: Collection[str] | None) -> AsyncIterator[list[Record]]:
+    """Rows (subject, state) in parts and in no order; `parks`: only of subjects that were ever placed in one of them."""
+    statement = _sql(STATES_ALL if parks is None else STATES_IN, generation)
+    # A cursor: a page after another would sort the subjects of a large area for each.
+    found = await conn.cursor(statement, *([] if parks is None else [list(parks)]))
+    while rows := await found.fetch(STATES_AT_ONCE):
+        yield rows
 
 
 async def states_noted(conn: Connection, generation: int, bits: int, parks: Collection[str] | None) -> AsyncIterator[list[Record]]:
@@ -230,14 +234,11 @@ async def states_noted(conn: Connection, generation: int, bits: int, parks: Coll
     """
     noted = NOTED.format(bits=int(bits)) if bits else "true"
     scope = EVER_IN.format(g=generation) if parks is not None else ""
-    statement = STATES_NOTED.format(g=generation, noted=noted, scope=scope, most=STATES_AT_ONCE)
-    after = "enterprise/"
-    while True:
-        rows = await conn.fetch(statement, after, *([] if parks is None else [list(parks)]))
+    statement = STATES_NOTED.format(g=generation, noted=noted, scope=scope)
+    # A cursor: every page by LIMIT would look at all sets again, of which few are noted.
+    found = await conn.cursor(statement, *([] if parks is None else [list(parks)]))
+    while rows := await found.fetch(STATES_AT_ONCE):
         yield rows
-        if len(rows) < STATES_AT_ONCE:
-            return
-        after = rows[-1]["subject"]
 
 
 async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, bytes]:

@@ -6,11 +6,12 @@ clock (docs/design/ENGINE.md, Folding; docs/design/DOMAIN.md, "Coverage: exact d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby
-from typing import NamedTuple, TypeAlias, assert_never
+from functools import cache, lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,13 +28,11 @@ from services.metrics.counted import (
     Registration,
 )
 from services.metrics.measures import Vector, vector
+from services.metrics.tables.rows import Cell
 
 FOLD_VERSION = 2
 RULE_VERSION = "coverage-2026.1"
 FOREVER = date.max.toordinal() + 1
-
-Cell: TypeAlias = tuple[str | None, str | None, str | None, str | None]
-"""(park, industry, size, ownership); None is unknown."""
 
 OWN = frozenset(("enterprise_union",))
 JOINT = frozenset(("joint_union", "park_union"))
@@ -98,31 +97,9 @@ class Situation:
 
     def apply(self, fact: AttributeFact) -> None:
         """Apply one fact; facts must come in the order of (occurred, rank). docs/adr/0003: which fact states which attribute."""
-        match fact.content:
-            case Headcount(workers=workers, size=size):
-                self.reported, self.workers, self.size = fact.occurred, workers, size
-            case CoverageStart(union_id=union, kind=kind):
-                self.covering[union] = kind
-            case CoverageEnd(union_id=union):
-                self.covering.pop(union, None)
-            case Registration(park=park, industry=industry, ownership=ownership):
-                self.settled, self.park = fact.occurred, park
-                self._classify(industry, ownership)
-            case Move(park=park):
-                self.park = park
-            case Classification(industry=industry, ownership=ownership, size=size):
-                self._classify(industry, ownership)
-                self.size = size
-            case Closure():
-                self.closed = True
-            case Founding(seat_area=area):
-                self.seat = area
-            case Dissolution():
-                self.dissolved = True
-            case content:
-                assert_never(content)
+        _APPLY[type(fact.content)](self, fact.occurred, fact.content)
 
-    def _classify(self, industry: str | None, ownership: str | None) -> None:
+    def classify(self, industry: str | None, ownership: str | None) -> None:
         """An attribute that a fact leaves out stays as it was."""
         if industry is not None:
             self.industry = industry
@@ -141,41 +118,110 @@ class Situation:
     def segment(self, day: int, rules: Rules) -> Segment:
         """The contribution on `day` if no further fact occurs by then."""
         if self.seat is not None:
-            return Segment(day, None, 0, 0) if self.dissolved else Segment(day, (self.seat, None, None, None), vector(unions=1), 0)
+            return Segment(day, None, 0, 0) if self.dissolved else Segment(day, (self.seat, None, None, None), _OF_UNION, 0)
         if self.settled is None or self.closed:
             return Segment(day, None, 0, 0)
-        kinds = set(self.covering.values())
-        covered = bool(kinds)
-        base = vector(units=1, covered_units=covered, second_covered=bool(kinds & FEDERATION) and bool(kinds & (OWN | JOINT)))
-        each = vector(members=1, members_unionised=covered, members_headcount_unknown=self.workers is None)
-        if self.workers is not None:
-            base += self._with_headcount(day, self.workers, kinds, rules)
+        covering, workers = frozenset(self.covering.values()), self.workers
         cell = (self.park, self.industry, self.size, self.ownership)
-        return Segment(day, cell, base, each)
-
-    def _with_headcount(self, day: int, workers: int, kinds: set[str], rules: Rules) -> Vector:
-        in_grace = self.settled is not None and day < self.settled + rules.grace_days
-        covered = bool(kinds)
-        should = workers >= 1 and not in_grace
-        should_ge25 = workers >= rules.ge25 and not in_grace
-        counted = should and covered
-        own, joint = bool(kinds & OWN), bool(kinds & JOINT)
-        return vector(
-            units_headcount_known=1,
-            units_headcount_stale=day >= stale_from(self.reported, rules.stale_months),
-            should_organise_all=should,
-            covered_all=counted,
-            should_organise_ge25=should_ge25,
-            covered_ge25=should_ge25 and covered,
-            workers=workers,
-            workers_unionised=workers if covered else 0,
-            covered_all_own=counted and own,
-            covered_all_joint=counted and joint and not own,
-            covered_all_federation=counted and not own and not joint,
-            in_grace=workers >= 1 and in_grace,
-        )
+        each = _each(bool(covering), workers is None)
+        if workers is None:
+            return Segment(day, cell, _without_headcount(covering), each)
+        in_grace = day < self.settled + rules.grace_days
+        stale = day >= stale_from(self.reported, rules.stale_months)
+        base = _with_headcount(covering, workers >= 1, workers >= rules.ge25, in_grace, stale)
+        return Segment(day, cell, base + workers * (_WORKERS_COVERED if covering else _WORKERS), each)
 
 
+def _headcount(now: Situation, occurred: int, fact: Headcount) -> None:
+    now.reported, now.workers, now.size = occurred, fact.workers, fact.size
+
+
+def _start(now: Situation, _occurred: int, fact: CoverageStart) -> None:
+    now.covering[fact.union_id] = fact.kind
+
+
+def _end(now: Situation, _occurred: int, fact: CoverageEnd) -> None:
+    now.covering.pop(fact.union_id, None)
+
+
+def _register(now: Situation, occurred: int, fact: Registration) -> None:
+    now.settled, now.park = occurred, fact.park
+    now.classify(fact.industry, fact.ownership)
+
+
+def _move(now: Situation, _occurred: int, fact: Move) -> None:
+    now.park = fact.park
+
+
+def _reclassify(now: Situation, _occurred: int, fact: Classification) -> None:
+    now.classify(fact.industry, fact.ownership)
+    now.size = fact.size
+
+
+def _close(now: Situation, _occurred: int, _fact: Closure) -> None:
+    now.closed = True
+
+
+def _found(now: Situation, _occurred: int, fact: Founding) -> None:
+    now.seat = fact.seat_area
+
+
+def _dissolve(now: Situation, _occurred: int, _fact: Dissolution) -> None:
+    now.dissolved = True
+
+
+_APPLY: Mapping[type[AttributeContent], Callable[[Situation, int, Any], None]] = {
+    Headcount: _headcount,
+    CoverageStart: _start,
+    CoverageEnd: _end,
+    Registration: _register,
+    Move: _move,
+    Classification: _reclassify,
+    Closure: _close,
+    Founding: _found,
+    Dissolution: _dissolve,
+}
+"""What each fact changes. By type: `match` asks `isinstance` of each class in turn, which for structs costs a microsecond each."""
+
+_WORKERS = vector(workers=1)
+_WORKERS_COVERED = vector(workers=1, workers_unionised=1)
+_OF_UNION = vector(unions=1)
+
+
+@cache
+def _each(covered: bool, headcount_unknown: bool) -> Vector:
+    """What one member adds."""
+    return vector(members=1, members_unionised=covered, members_headcount_unknown=headcount_unknown)
+
+
+@lru_cache(maxsize=1024)
+def _without_headcount(covering: frozenset[str]) -> Vector:
+    """What an operating enterprise adds whatever its headcount; `covering` = the kinds of the unions that cover it."""
+    return vector(units=1, covered_units=bool(covering), second_covered=bool(covering & FEDERATION) and bool(covering & (OWN | JOINT)))
+
+
+@lru_cache(maxsize=4096)
+def _with_headcount(covering: frozenset[str], some: bool, ge25: bool, in_grace: bool, stale: bool) -> Vector:
+    """What it adds if its headcount is known, but for the workers; `some`: it is not 0, `ge25`: it is at least that of the basis GE25."""
+    covered = bool(covering)
+    should, should_ge25 = some and not in_grace, ge25 and not in_grace
+    counted = should and covered
+    own, joint = bool(covering & OWN), bool(covering & JOINT)
+    return _without_headcount(covering) + vector(
+        units_headcount_known=1,
+        units_headcount_stale=stale,
+        should_organise_all=should,
+        covered_all=counted,
+        should_organise_ge25=should_ge25,
+        covered_ge25=should_ge25 and covered,
+        covered_all_own=counted and own,
+        covered_all_joint=counted and joint and not own,
+        covered_all_federation=counted and not own and not joint,
+        in_grace=some and in_grace,
+    )
+
+
+@lru_cache(maxsize=16_384)
 def stale_from(day: int, months: int) -> int:
     """The first day on which a headcount of `day` is stale: the day after the anniversary (of 29 February: 28 February)."""
     reported = date.fromordinal(day)
@@ -190,17 +236,21 @@ def stale_from(day: int, months: int) -> int:
     raise AssertionError("every month has 28 days")
 
 
+_in_order = attrgetter("occurred", "rank")
+
+
 def segments(facts: Iterable[AttributeFact], rules: Rules = RULES[FOLD_VERSION]) -> list[Segment]:
     """The step function of a set of facts, in order. It is empty before the first segment; the last segment has no end."""
-    ordered = sorted(facts, key=lambda fact: (fact.occurred, fact.rank))
-    days = [(day, list(same)) for day, same in groupby(ordered, key=lambda fact: fact.occurred)]
+    ordered = sorted(facts, key=_in_order)
     situation, found, before = Situation(), list[Segment](), NOTHING
-    for index, (day, same) in enumerate(days):
-        for fact in same:
-            situation.apply(fact)
-        end = days[index + 1][0] if index + 1 < len(days) else FOREVER
-        turns = sorted(turn for turn in situation.turning_days(rules) if day < turn < end)
-        for start in (day, *turns):
+    ends = [*(fact.occurred for fact in ordered[1:]), FOREVER]
+    for fact, end in zip(ordered, ends, strict=False):
+        situation.apply(fact)
+        day = fact.occurred
+        if day == end:
+            continue
+        turns = [turn for turn in situation.turning_days(rules) if day < turn < end]
+        for start in (day, *sorted(turns)) if turns else (day,):
             segment = situation.segment(start, rules)
             if segment[1:] != before[1:]:
                 found.append(segment)

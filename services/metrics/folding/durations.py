@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
 from datetime import date
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from services.metrics.folding.coverage import Cell, Segment
+from services.metrics.folding.coverage import Segment
 from services.metrics.measures import vector
+from services.metrics.tables.rows import FOUNDED, WAITING, Cell, DurationKey, Kind
 
-FOUNDED: Literal["founded"] = "founded"
-WAITING: Literal["waiting"] = "waiting"
-Kind: TypeAlias = Literal["founded", "waiting"]
 EPOCH = date(1970, 1, 1).toordinal()
 """Start days are stored as days since it, so that SQL reads them as DATE '1970-01-01' + value."""
 
@@ -49,10 +47,6 @@ def days_of(kind: Kind, value: int, as_of: date) -> int:
     return value if kind == FOUNDED else as_of.toordinal() - EPOCH - value
 
 
-Key: TypeAlias = tuple[Cell, int, int, Kind, int]
-"""(cell, effective day, known day, kind, value)"""
-
-
 def spans(shape: Sequence[Segment]) -> list[Span]:
     """D as a step function, in order. It is empty before the first span; the last span has no end."""
     found = list[Span]()
@@ -75,7 +69,7 @@ def spans(shape: Sequence[Segment]) -> list[Span]:
     return found
 
 
-def add_durations(before: Sequence[Segment], after: Sequence[Segment], known: int, rows: MutableMapping[Key, int]) -> None:
+def add_durations(before: Sequence[Segment], after: Sequence[Segment], known: int, rows: MutableMapping[DurationKey, int]) -> None:
     """Add the steps of D with shape `after` less those with shape `before`, at a known day."""
     old, new = spans(before), spans(after)
     if old == new:

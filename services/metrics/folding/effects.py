@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from services.metrics.counted import MEMBERS, Founding, InPark, kind_of
-from services.metrics.folding.fact_runs import FactRun
+from services.metrics.counted import MEMBERS, kind_of, park_of, place_of
 from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
+from services.metrics.folding.member_columns import AREA, MemberColumns
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
-from services.metrics.folding.store import AreaRow, FactRow, NameRow, UnionRow
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared import contracts
 from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
-from shared.sequencing.records import Received
+from shared.sequencing.records import Received, Run
 
-AREA = "area/"
 MEMBER_TYPES: Mapping[str, int] = {name: MEMBERS[kind_of(name)] for name in contracts.TYPES if kind_of(name) in MEMBERS}
 """{type of an event that changes members alone: what one adds}"""
 GIVING_REASON = frozenset(
@@ -56,12 +57,13 @@ class Effect(NamedTuple):
 @dataclass(slots=True)
 class BatchEffects:
     """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject; `uncounted`:
-    some of the facts change no figure. `members` = {subject: {known day: {occurred day: net}}} of the events in `runs`."""
+    some of the facts change no figure. `members` = {subject: {known day: {occurred day: net}}} of the events in `runs` and `columns`."""
 
     changes: defaultdict[str, list[FactChange]] = field(default_factory=lambda: defaultdict(list))
     members: defaultdict[str, dict[int, dict[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     facts: list[FactRow] = field(default_factory=list)
     runs: list[FactRun] = field(default_factory=list)
+    columns: list[MemberColumns] = field(default_factory=list)
     areas: list[AreaRow] = field(default_factory=list)
     ended: list[tuple[str, int, date]] = field(default_factory=list)
     registrations: dict[str, EnterpriseRegistered] = field(default_factory=dict)
@@ -90,34 +92,48 @@ class BatchEffects:
         if effect.area is not None:
             self.areas.append(effect.area)
 
-    def add_members(self, shard: int, records: Sequence[Received], known_of: Callable[[datetime], date]) -> None:
+    def add_members(self, shard: int, records: Run, known_of: Callable[[datetime], date]) -> None:
         """Add events of one stream that change members alone (`of_members`), in its order."""
         source, subject = records[0].stream
         counted = self.members[subject]
         for (type_, known, actor, reason), same in _runs_of(records, known_of):
-            wires = [record.wire for record in same if record.wire is not None]
-            occurred = [wire.occurredon for wire in wires]
+            occurred = [record.occurred.toordinal() for record in same if record.occurred is not None]
             counts, each = counted.setdefault(known.toordinal(), {}), MEMBER_TYPES[type_]
-            for on, number in Counter(occurred).items():
-                day = on.toordinal()
-                counts[day] = counts.get(day, 0) + number * each
+            for day in occurred:
+                counts[day] = counts.get(day, 0) + each
             sequences, times = [record.sequence for record in same], [record.time for record in same if record.time is not None]
-            event_ids = [wire.id for wire in wires]
+            event_ids = [record.event_id for record in same if record.event_id is not None]
             self.runs.append(FactRun(shard, subject, source, type_, known, _storable(actor), reason, sequences, event_ids, occurred, times))
+
+    def add_columns(self, columns: MemberColumns) -> None:
+        """Add events of many streams that change members alone."""
+        self.columns.append(columns)
+        for subject, known, counts in columns.counts():
+            by_known = self.members[subject]
+            if known not in by_known:
+                by_known[known] = counts
+                continue
+            before = by_known[known]
+            for day, net in counts.items():
+                before[day] = before.get(day, 0) + net
 
     def clear_facts(self) -> None:
         """Forget the facts and their changes, which the caller has dealt with."""
         self.facts.clear()
         self.runs.clear()
+        self.columns.clear()
         self.changes.clear()
         self.members.clear()
 
     def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
-        """The events of this batch that a withdrawal names."""
+        """The events of this batch that a withdrawal names, by sequence: what is kept of a withdrawal lists them in that order."""
         stream = (event.source, event.subject)
         single = [row for row in self.facts if (row.source, row.subject) == stream]
-        in_runs = [row for run in self.runs if (run.source, run.subject) == stream for row in run.rows()]
-        return [(row.sequence, recorded_fact(row)) for row in (*single, *in_runs) if withdrawal.first <= row.sequence <= withdrawal.last]
+        runs = [run for run in self.runs if (run.source, run.subject) == stream]
+        runs += [run for columns in self.columns for run in columns.of_stream(*stream)]
+        in_runs = [row for run in runs for row in run.rows()]
+        rows = sorted((*single, *in_runs), key=attrgetter("sequence"))
+        return [(row.sequence, recorded_fact(row)) for row in rows if withdrawal.first <= row.sequence <= withdrawal.last]
 
     def name_rows(self, sets: dict[str, FactSet]) -> list[NameRow]:
         """The rows of `enterprises` that the batch may change. `sets`: the facts after the batch, by subject."""
@@ -137,39 +153,51 @@ class BatchEffects:
 
 def of_members(record: Received) -> bool:
     """Whether an event changes members alone. Raises RefusedFact if its subject cannot be stored."""
-    if record.type not in MEMBER_TYPES or record.stream[1].startswith(AREA):
+    return record.type in MEMBER_TYPES and _of_one_subject(record)
+
+
+def all_of_members(run: Run) -> bool:
+    """Whether every event of a run does. Raises as `of_members`."""
+    return {record.type for record in run} <= MEMBER_TYPES.keys() and _of_one_subject(run[0])
+
+
+def _of_one_subject(record: Received) -> bool:
+    source, subject = record.stream
+    if subject.startswith(AREA):
         return False
-    if "\x00" in record.stream[0] or "\x00" in record.stream[1]:
+    if "\x00" in source or "\x00" in subject:
         raise RefusedFact("NUL_CHARACTER")
     return True
 
 
 def recorded_member(record: Received) -> RecordedFact:
     """What a withdrawal that names such an event needs of it."""
-    assert record.wire is not None, "it can be decoded"
-    return RecordedFact(kind_of(record.wire.type), record.wire.occurredon, None)
+    assert record.type is not None, "it can be decoded"
+    assert record.occurred is not None, "it can be decoded"
+    return RecordedFact(kind_of(record.type), record.occurred, None)
 
 
 _RunKey: TypeAlias = tuple[str, date, str, str | None]
 """(type, known day, actor, reason)"""
 
 
-def _runs_of(records: Sequence[Received], known_of: Callable[[datetime], date]) -> Iterable[tuple[_RunKey, Sequence[Received]]]:
+def _runs_of(records: Run, known_of: Callable[[datetime], date]) -> Iterable[tuple[_RunKey, Run]]:
     """Events of one stream divided by what a run shares. Mostly they are one run, which is seen without a key for each."""
-    kinds = {(record.wire.type, record.wire.actor) for record in records if record.wire is not None}
-    if len(kinds) == 1:
-        ((type_, actor),) = kinds
-        if type_ not in GIVING_REASON and not any(record.opened for record in records):
-            times = [record.time for record in records if record.time is not None]
-            known = known_of(min(times))
-            if known == known_of(max(times)):
-                return [((type_, known, actor, None), records)]
+    first = records[0]
+    if first.type not in GIVING_REASON and {(record.type, record.actor, record.opened) for record in records} == {
+        (first.type, first.actor, None)
+    }:
+        times = [record.time for record in records if record.time is not None]
+        known = known_of(min(times))
+        if known == known_of(max(times)) and first.type is not None and first.actor is not None:
+            return [((first.type, known, first.actor, None), records)]
     found: dict[_RunKey, list[Received]] = {}
     for record in records:
-        assert record.wire is not None, "only what can be decoded is applied"
+        assert record.type is not None, "only what can be decoded is applied"
+        assert record.actor is not None, "only what can be decoded is applied"
         assert record.time is not None, "only what can be decoded is applied"
-        reason = None if record.opened is None and record.wire.type not in GIVING_REASON else _reason_of(record)
-        found.setdefault((record.wire.type, known_of(record.time), record.wire.actor, reason), []).append(record)
+        reason = None if record.opened is None and record.type not in GIVING_REASON else _reason_of(record)
+        found.setdefault((record.type, known_of(record.time), record.actor, reason), []).append(record)
     return found.items()
 
 
@@ -188,7 +216,7 @@ def effect_of(event: Envelope, shard: int, known: date) -> Effect | None:
 
     The effect of a withdrawal depends on the events applied before it (`effect_of_withdrawal`). Raises RefusedFact.
     """
-    if isinstance(event.data, DayClosed | EventWithdrawn):
+    if type(event.data) in (DayClosed, EventWithdrawn):
         return None
     effect = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
     _require_storable(effect)
@@ -203,7 +231,7 @@ def effect_of_withdrawal(event: Envelope, shard: int, known: date, named: Iterab
     fact = _fact_row(shard, event, known, found.says)
     if event.subject.startswith(AREA) and found.says:
         return Effect(fact, ends=tuple(one["rank"] for one in found.says["withdrawn"]))
-    return Effect(fact, found.changes, moved=any(isinstance(one.kept, InPark) for one in found.facts))
+    return Effect(fact, found.changes, moved=any(park_of(one.kept) is not None for one in found.facts))
 
 
 def _require_storable(effect: Effect) -> None:
@@ -229,17 +257,18 @@ def _of_subject(event: Envelope, shard: int, known: date) -> Effect:
     fact = _fact_row(shard, event, known, found.says)
     if found.says is None:
         return Effect(fact, found.changes)
-    parks = [one.kept.park for one in found.facts if isinstance(one.kept, InPark)]
-    seats = [one.kept.seat_area for one in found.facts if isinstance(one.kept, Founding)]
-    named = _named(event.data) if parks or seats else None
+    places = [place for one in found.facts if (place := place_of(one.kept)) is not None]
+    if not places:
+        return Effect(fact, found.changes)
+    named, moved = _named(event.data), any(park_of(one.kept) is not None for one in found.facts)
     registration = named if isinstance(named, EnterpriseRegistered) else None
     founding = named if isinstance(named, UnionFounded) else None
-    return Effect(fact, found.changes, tuple(filter(None, parks + seats)), bool(parks), registration, founding)
+    return Effect(fact, found.changes, tuple(filter(None, places)), moved, registration, founding)
 
 
 def _named(data: contracts.Event) -> contracts.Event | None:
     """The fact that now holds, with the name in it."""
-    if isinstance(data, FactCorrected):
+    if type(data) is FactCorrected:
         return None if data.replacement is None else contracts.fact(data.fact, data.replacement.data)
     return data
 

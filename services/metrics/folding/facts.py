@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.metrics import counted
-from services.metrics.counted import Founding, Headcount, InPark, Kept, Members, Uncounted
+from services.metrics.counted import Headcount, Kept, Members
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
 from shared import contracts
 from shared.contracts import Envelope, Event, UnreadableEvent
@@ -53,7 +53,7 @@ class FactChange(NamedTuple):
 def change_of(event: Envelope, known: int) -> FactChange:
     """Read a fact or a correction about an enterprise or a union. Raises RefusedFact."""
     data = event.data
-    if not isinstance(data, FactCorrected):
+    if type(data) is not FactCorrected:
         return FactChange(known, None, _stated(event.type, event.occurredon.toordinal(), event.sequence, data))
     added = _corrected(data, data.replacement) if data.replacement else None
     return FactChange(known, _corrected(data, data.withdrawn), added)
@@ -71,7 +71,7 @@ def _stated(type_name: str, occurred: int, rank: int, data: Event) -> StatedFact
     kind, kept = counted.kind_of(type_name), counted.kept_of(data)
     if kept is None:
         raise RefusedFact("NO_FACT", kind)
-    if isinstance(kept, Headcount) and not 0 <= kept.workers <= MOST_WORKERS:
+    if type(kept) is Headcount and not 0 <= kept.workers <= MOST_WORKERS:
         raise RefusedFact("HEADCOUNT", str(kept.workers))
     return StatedFact(kind, occurred, rank, kept)
 
@@ -179,13 +179,11 @@ class FactSet:
 
     def placing(self) -> list[tuple[date, int, str]]:
         """(day, rank, park or seat) of each fact in force that says where the enterprise or union is."""
-        found = []
-        for fact in self.in_force():
-            if isinstance(fact.content, InPark):
-                found.append((date.fromordinal(fact.occurred), fact.rank, fact.content.park))
-            elif isinstance(fact.content, Founding):
-                found.append((date.fromordinal(fact.occurred), fact.rank, fact.content.seat_area))
-        return found
+        return [
+            (date.fromordinal(fact.occurred), fact.rank, place)
+            for fact in self.in_force()
+            if (place := counted.place_of(fact.content)) is not None
+        ]
 
     def members_known(self, known: int) -> dict[int, int]:
         """{occurred day: net} of members as known at a day."""
@@ -219,10 +217,10 @@ class FactSet:
 
     def _add(self, added: StatedFact, known: int) -> bool:
         kept = added.kept
-        if isinstance(kept, Members):
+        if type(kept) is Members:
             self.count(known, {added.occurred: kept.each})
             return False
-        assert not isinstance(kept, Uncounted), "the caller leaves out what is not counted"
+        assert counted.is_attribute(kept), "the caller leaves out what is not counted"
         self.newest_attribute = max(self.newest_attribute, known)
         self.attributes.append(AttributeFact(added.kind, added.occurred, added.rank, known, FOREVER, kept))
         return True

@@ -57,7 +57,7 @@ def noted(facts: FactSet, since: int = 0) -> Noted:
 
 def _may_be_over(facts: FactSet) -> bool:
     """False where all who ever joined are no more than the least headcount: the usual case, told without looking at days."""
-    headcounts = [fact.content.workers for fact in facts.attributes if isinstance(fact.content, Headcount)]
+    headcounts = [fact.content.workers for fact in facts.attributes if type(fact.content) is Headcount]
     return bool(headcounts) and facts.joined > min(headcounts)
 
 
@@ -88,4 +88,4 @@ def before_settled(facts: Iterable[AttributeFact], day: int | None = None) -> bo
     settled = [
         (fact.occurred, fact.rank) for fact in known if isinstance(fact.content, Registration) and (day is None or fact.occurred <= day)
     ]
-    return bool(settled) and any(isinstance(fact.content, Headcount | CoverageStart) and fact.occurred < max(settled)[0] for fact in known)
+    return bool(settled) and any(type(fact.content) in (Headcount, CoverageStart) and fact.occurred < max(settled)[0] for fact in known)

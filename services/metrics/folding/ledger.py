@@ -9,43 +9,15 @@ every known day after it are computed again. (D does not depend on members, so b
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TypeAlias
 
 from services.metrics.counted import Members
-from services.metrics.folding import durations
-from services.metrics.folding.coverage import NOTHING, Cell, Segment, segments
+from services.metrics.folding.coverage import NOTHING, Segment, segments
 from services.metrics.folding.durations import add_durations
 from services.metrics.folding.facts import FactChange, FactSet
-from services.metrics.measures import Vector
-
-Key: TypeAlias = tuple[Cell, int, int]
-"""(cell, effective day, known day)"""
-Figures: TypeAlias = defaultdict[Key, Vector]
-
-
-@dataclass(slots=True)
-class Rows:
-    """Rows of the ledger (`figures`) and of `durations`. Rows that are all zero may be among them; they mean nothing."""
-
-    figures: Figures = field(default_factory=lambda: defaultdict(int))
-    durations: dict[durations.Key, int] = field(default_factory=dict)
-
-    def cells(self) -> set[Cell]:
-        """The cells of the rows that are not all zero."""
-        named = {cell for (cell, _, _), deltas in self.figures.items() if deltas}
-        return named | {cell for (cell, *_), count in self.durations.items() if count}
-
-    def add(self, other: Rows, sign: int = 1) -> None:
-        """Add other rows to these; `sign` -1 subtracts them."""
-        for key, deltas in other.figures.items():
-            self.figures[key] += sign * deltas
-        for duration, count in other.durations.items():
-            self.durations[duration] = self.durations.get(duration, 0) + sign * count
-
+from services.metrics.tables.rows import Figures, Rows
 
 Counts: TypeAlias = Mapping[int, Mapping[int, int]]
 """{known day: {occurred day: net}} of members"""
@@ -81,7 +53,7 @@ def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, 
         add_members(before, added, known, rows.figures)
     if more:
         facts.count(known, more)
-        add_members(before, more, known, rows.figures)
+        _add_members_ahead(before, more, known, rows)
     if facts.shape is not before:
         add_difference(before, facts.shape, facts.totals, known, rows.figures)
         add_durations(before, facts.shape, known, rows.durations)
@@ -113,6 +85,23 @@ def rows_since(facts: FactSet, since: int) -> Rows:
             add_durations(shape, following, known, rows.durations)
             shape = following
     return rows
+
+
+def _add_members_ahead(shape: Sequence[Segment], added: Mapping[int, int], known: int, rows: Rows) -> None:
+    """As `add_members`. Most days are after the last change of what a member adds, and take one step: those go to `rows.members`."""
+    last = len(shape) - 1
+    while last > 0 and shape[last - 1].each == shape[last].each and shape[last - 1].cell == shape[last].cell:
+        last -= 1
+    if last < 0:
+        return
+    start, cell, _, each = shape[last]
+    if min(added) < start:
+        add_members(shape, {day: net for day, net in added.items() if day < start}, known, rows.figures)
+        added = {day: net for day, net in added.items() if day >= start}
+    if cell is not None and added:
+        counts = rows.members[cell, known, each]
+        for day, net in added.items():
+            counts[day] += net
 
 
 def add_members(shape: Sequence[Segment], added: Mapping[int, int], known: int, rows: Figures) -> None:

@@ -10,20 +10,23 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date
-from itertools import groupby
-from operator import attrgetter
+from datetime import date, datetime
+from itertools import islice
 
-from services.metrics.folding import fact_runs, feed, store
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, of_members
+from services.metrics.counted import kind_of
+from services.metrics.folding.effects import BatchEffects, all_of_members, effect_of, effect_of_withdrawal, of_members
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted
-from services.metrics.folding.ledger import NONE, Rows, fold
+from services.metrics.folding.ledger import NONE, fold
+from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.folding.recorded import RecordedFact
+from services.metrics.tables import fact_runs, feed, ledger_store, store
+from services.metrics.tables.rows import Cell, Rows
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
-from shared.sequencing.records import Received, ShardBatch, Stream
+from shared.sequencing.columns import time_of
+from shared.sequencing.records import Received, Run, ShardBatch, Stream
 
 SLICE = 0.02
 MOST_SETS = 2000
@@ -46,7 +49,7 @@ class Projector:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded.pop(batch.shard, None)
         effects = await self._read(conn, batch)
-        if not (effects.facts or effects.runs):
+        if not (effects.facts or effects.runs or effects.columns):
             return
         sets = await self._load(conn, batch.shard, effects.changes.keys() | effects.members.keys())
         rows = await self._fold(effects, sets)
@@ -55,7 +58,7 @@ class Projector:
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
         """No event of the shard will be known on `day` or earlier."""
-        await store.close_days(conn, self._generation, shard, day)
+        await ledger_store.close_days(conn, self._generation, shard, day)
         await self._note(conn, shard)
 
     def on_reset(self, shard: int) -> None:
@@ -73,16 +76,20 @@ class Projector:
 
     async def _read(self, conn: Connection, batch: ShardBatch) -> BatchEffects:
         effects, shard, day_of = BatchEffects(), batch.shard, self._clock.day_of
-        members: dict[Stream, list[Received]] = {}
+        members: dict[Stream, Run] = {}
         rest: list[Received] = []
-        for stream, same in groupby(batch.records, key=attrgetter("stream")):
-            records = list(same)
-            of_stream = [record for record in records if of_members(record)]
+        for run in batch.runs:
+            of_stream = run
+            if not all_of_members(run):
+                of_stream = [record for record in run if of_members(record)]
+                rest += [record for record in run if not of_members(record)]
             if of_stream:
-                members.setdefault(stream, []).extend(of_stream)
-            if len(of_stream) < len(records):
-                rest += [record for record in records if not of_members(record)]
+                stream = run[0].stream
+                members[stream] = [*members[stream], *of_stream] if stream in members else of_stream
         until = time.perf_counter() + SLICE
+        for columns in batch.columns:
+            effects.add_columns(MemberColumns(shard, columns, day_of))
+            until = await _take_turns(until)
         for records in members.values():
             effects.add_members(shard, records, day_of)
             until = await _take_turns(until)
@@ -90,9 +97,10 @@ class Projector:
             event = record.event
             assert event is not None, "only what can be decoded is applied"
             known, data = day_of(event.time), event.data
-            if isinstance(data, EventWithdrawn):
+            if type(data) is EventWithdrawn:
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
-                effect = effect_of_withdrawal(event, shard, known, stored + effects.named(event, data))
+                facts = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
+                effect = effect_of_withdrawal(event, shard, known, facts + effects.named(event, data))
             else:
                 effect = effect_of(event, shard, known)
             if effect is not None:
@@ -125,8 +133,8 @@ class Projector:
         await self._note(conn, shard)
         if sets:
             await store.keep_states(conn, generation, shard, dict(self._dumped(batch, effects, sets)))
-            await store.add_rows(conn, generation, shard, rows, ids)
-        await fact_runs.keep(conn, generation, effects.facts, effects.runs)
+            await ledger_store.add_rows(conn, generation, shard, rows, ids)
+        await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns)
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:
@@ -137,8 +145,9 @@ class Projector:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
-        oldest = min([record.time for record in batch.records if record.time is not None])
-        await feed.publish(conn, generation, shard, batch.version, feed.summed(rows, ids), oldest, _traces(batch), effects.uncounted)
+        await feed.publish(
+            conn, generation, shard, batch.version, feed.summed(rows, ids), _oldest(batch), _traces(batch), effects.uncounted
+        )
 
     @staticmethod
     def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:
@@ -157,7 +166,7 @@ class Projector:
         found: dict[str, Noted] = {}
         for subject, state, possible in await store.without_note(conn, self._generation, shard):
             facts = FactSet.load(state)
-            found[subject] = noted(facts) | (possible if facts.since else Noted.NONE)
+            found[subject] = noted(facts) | (Noted(possible) if facts.since else Noted.NONE)
         if found:
             await store.note(conn, self._generation, shard, found)
         else:
@@ -169,15 +178,18 @@ class Projector:
         return self._cells
 
 
+def _oldest(batch: ShardBatch) -> datetime:
+    """When the first of the events was recorded."""
+    return min(
+        [record.time for record in batch.records if record.time is not None]
+        + [time_of(int(columns.recorded.min())) for columns in batch.columns]
+    )
+
+
 def _traces(batch: ShardBatch) -> list[str]:
-    """The first MOST_TRACES `traceparent`s of the commands behind a batch."""
-    found: dict[str, None] = {}
-    for record in batch.records:
-        if record.traceparent:
-            found[record.traceparent] = None
-            if len(found) == MOST_TRACES:
-                break
-    return list(found)
+    """The first MOST_TRACES `traceparent`s of the commands behind the events."""
+    traces = [trace for columns in batch.columns for trace in columns.traces]
+    return list(islice(dict.fromkeys((*traces, *(record.traceparent for record in batch.records if record.traceparent))), MOST_TRACES))
 
 
 async def _take_turns(until: float) -> float:

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
-from services.metrics.folding.fact_runs import FactRun
-from services.metrics.folding.store import FactRow
-from services.metrics.generations import comparing, lifecycle, served
+from services.metrics.generations import comparing, lifecycle, rolling, served
 from services.metrics.generations.lifecycle import Position
 from services.metrics.generations.refold import Refolded, refold
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.store import FactRow
 from shared.broker.protocol import Broker, Topic
 from shared.process.clock import Clock
 from shared.process.db import Connection
@@ -193,6 +193,7 @@ async def compare(
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
     gone = await withdrawn(conn, generation)
     attributed = await lifecycle.attributed(conn, generation)
+    rollups = await rolling.Expected.of(conn, generation, event_log.partitions)
     for shard, until in vector.items():
         sink = new_sink()
         refolded = await refold(event_log.broker, shard, until, gone, event_log.clock, sink.facts, attributed=attributed)
@@ -200,11 +201,12 @@ async def compare(
         report.rows += sum(1 for rows in (refolded.rows.figures, refolded.rows.durations) for value in rows.values() if value)
         report.events += refolded.events
         ledger = await served.ledger(conn, generation, shard)
-        _add(report, comparing.ledger_differences(ledger, refolded))
+        _add(report, rollups.correcting(comparing.ledger_differences(ledger, refolded)))
         del ledger
         _add(report, comparing.duration_differences(await served.durations(conn, generation, shard), refolded))
         contents = await served.contents(conn, generation, shard, attributed=attributed)
         _add(report, comparing.other_differences(contents, served.expected(refolded, contents), shard))
+    _add(report, await rollups.differences(conn))
     report.parked = [dict(row) for row in await conn.fetch(PARKED, generation)]
     report.seconds = time.monotonic() - began
     return report

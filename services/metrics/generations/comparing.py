@@ -7,16 +7,14 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from services.metrics.folding import durations
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.ledger import Key
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.served import Contents
 from services.metrics.measures import MEASURES, Vector, unpacked
+from services.metrics.tables.rows import Cell, DurationKey, Key
 
 Difference = dict[str, Any]
 CELL = ("park", "industry", "size", "ownership")
-K = TypeVar("K", Key, durations.Key)
+K = TypeVar("K", Key, DurationKey)
 
 
 def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iterator[Difference]:
@@ -29,7 +27,7 @@ def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iter
         yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, **_named(*enterprises)}
 
 
-def duration_differences(served: Mapping[durations.Key, int], refolded: Refolded) -> Iterator[Difference]:
+def duration_differences(served: Mapping[DurationKey, int], refolded: Refolded) -> Iterator[Difference]:
     """Differing rows of the durations, by key."""
     counts = refolded.rows.durations
     for key, enterprises in _differing(served, counts, refolded, repr):

@@ -13,8 +13,8 @@ from typing import Any
 import asyncpg
 
 from services.metrics.folding import coverage
-from services.metrics.folding.feed import CHANNEL
 from services.metrics.generations import served
+from services.metrics.tables.feed import CHANNEL
 from shared.process.db import Connection, Record
 
 ACTIVE_AFTER_RETIREMENT = "24 hours"

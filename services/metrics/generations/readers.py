@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
 from services.metrics.generations import lifecycle
 from services.metrics.settings import Settings
@@ -124,6 +125,7 @@ class GenerationReaders:
                 clock=settings.clock,
                 on_closed=projector.on_closed,
                 batch=settings.fold_batch,
+                columns=TYPES_AS_COLUMNS,
                 span="metrics.project",
             )
             await reader.run(stop)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from services.metrics.folding import fact_runs, store
-from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
-from services.metrics.folding.store import FactRow
-from services.metrics.generations import auditing, lifecycle
+from services.metrics.generations import auditing, lifecycle, rolling
 from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
 from services.metrics.generations.refold import Refolded
+from services.metrics.tables import fact_runs, ledger_store, store
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 from shared.reading.store import held_row
 
@@ -64,7 +64,7 @@ class Loader(ShardSink):
         await self._begin()
         conn, generation, shard = self._conn, self._generation, refolded.shard
         ids = await store.cell_ids_within(conn, generation, refolded.rows.cells())
-        await store.add_rows(conn, generation, shard, refolded.rows, ids)
+        await ledger_store.add_rows(conn, generation, shard, refolded.rows, ids)
         for subjects in _parts(refolded.sets):
             states = {subject: (refolded.sets[subject].dump(), noted(refolded.sets[subject])) for subject in subjects}
             await store.keep_states(conn, generation, shard, states)
@@ -89,7 +89,7 @@ class Loader(ShardSink):
         row = (dict(refolded.next), self._topic_ids, dict(refolded.newest), refolded.closings, refolded.closed)
         await conn.execute(SHARD, generation, shard, *row)
         if refolded.closed is not None:
-            await store.close_days(conn, generation, shard, refolded.closed)
+            await ledger_store.close_days(conn, generation, shard, refolded.closed)
 
 
 def _parts(sets: Mapping[str, FactSet]) -> Iterator[list[str]]:
@@ -127,6 +127,8 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
         report = await auditing.compare(reading, event_log, serving, vector, lambda: Loader(writing, made, event_log))
+    while await rolling.roll(writing, made, event_log.partitions) is not None:
+        pass
     for table in await writing.fetch(TABLES, f"g{made}"):
         await writing.execute(f"ANALYZE {table['name']}")
     stored = await lifecycle.store_report(

@@ -17,7 +17,6 @@ from uuid import UUID
 
 import msgspec
 
-from services.metrics.folding import durations
 from services.metrics.folding.effects import (
     BatchEffects,
     Effect,
@@ -27,11 +26,12 @@ from services.metrics.folding.effects import (
     recorded_fact,
     recorded_member,
 )
-from services.metrics.folding.fact_runs import FactRun
 from services.metrics.folding.facts import FactSet, RefusedFact
-from services.metrics.folding.ledger import Key, Rows, rows_since
+from services.metrics.folding.ledger import rows_since
 from services.metrics.folding.recorded import RecordedFacts
-from services.metrics.folding.store import AreaRow, FactRow, NameRow, UnionRow
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.rows import DurationKey, Key, Rows
+from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared.broker.protocol import Broker
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
@@ -41,7 +41,7 @@ from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.replay import Replay
 from shared.sequencing.streams import Head, WithdrawnRange
 
-K = TypeVar("K", Key, durations.Key)
+K = TypeVar("K", Key, DurationKey)
 
 MOST_BEHIND = 100
 """Enterprises that a report names for one differing row."""

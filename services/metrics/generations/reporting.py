@@ -63,9 +63,9 @@ def _rows_differ(count: int) -> str:
 
 
 def _row(difference: dict[str, Any]) -> str:
-    where = f"{difference['table']} {difference['shard']}"
+    where = difference["table"] if difference["shard"] is None else f"{difference['table']} {difference['shard']}"
     if "cell" not in difference:
-        return f"{where} {difference['key']}"
+        return f"{where} {_values(difference['key'])}"
     cell = " ".join(f"{name}={code or '?'}" for name, code in difference["cell"].items())
     more = "".join(f" {name}={difference[name]}" for name in ("kind", "value") if name in difference)
     return f"{where} {cell} effective={difference['effective_day']} known={difference['known_day']}{more}"

@@ -6,12 +6,11 @@ from typing import Any, TypeAlias
 
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
-from services.metrics.folding.durations import Key as DurationKey
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.ledger import Key
-from services.metrics.folding.store import AREA_COLUMNS, FactRow
 from services.metrics.generations.refold import Refolded, digested
 from services.metrics.measures import MEASURES, Vector, packed
+from services.metrics.tables.rows import DurationKey, Key
+from services.metrics.tables.store import AREA_COLUMNS, FactRow
 from shared.directory.visibility import stays
 from shared.process.db import Connection
 

@@ -19,7 +19,6 @@ from starlette.types import Receive, Scope, Send
 
 from services.metrics.explaining.findings import of_row
 from services.metrics.figures.questions import Row, Snapshot
-from services.metrics.folding import feed
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.http import events
 from services.metrics.http.access import day_or_today, granted_snapshot, snapshots_of
@@ -29,6 +28,7 @@ from services.metrics.http.stream_findings import StreamFindings
 from services.metrics.live.hub import Hub
 from services.metrics.live.subscribers import StreamQuery, Subscriber, Update
 from services.metrics.settings import Settings
+from services.metrics.tables import feed
 from shared.http.answers import json_response, language_of
 from shared.http.auth import Caller
 from shared.http.forms import Day

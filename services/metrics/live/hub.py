@@ -18,14 +18,14 @@ from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import Freshness
 from services.metrics.figures.questions import version_vector
 from services.metrics.figures.tree import AreaVersions, Tree
-from services.metrics.folding import feed
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.feed import CHANNEL, NewBatches, TooOld
 from services.metrics.live import tables
 from services.metrics.live.age import OUTAGES, AgeWatch
 from services.metrics.live.shares import Shares
 from services.metrics.live.subscribers import Channel, StreamQuery, Subscriber
 from services.metrics.live.tables import CoverageTable
+from services.metrics.tables import feed
+from services.metrics.tables.feed import CHANNEL, NewBatches, TooOld
+from services.metrics.tables.rows import Cell
 from shared.problems.errors import Unavailable
 from shared.process import db
 from shared.process.clock import Clock

@@ -16,9 +16,9 @@ from services.metrics.figures.questions import ALL, Row, empty, name_of
 from services.metrics.figures.scope import Scope
 from services.metrics.figures.sql import ROWS, SUMS
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.feed import Changed
 from services.metrics.measures import MEASURES, Vector, packed
+from services.metrics.tables.feed import Changed
+from services.metrics.tables.rows import Cell
 from shared.process.db import Connection
 
 FOREVER = date(9999, 12, 31)

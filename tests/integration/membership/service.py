@@ -26,7 +26,7 @@ from shared.problems.errors import Problem
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
-from shared.sequencing.records import ShardBatch, received
+from shared.sequencing.records import ShardBatch, in_runs, received
 from shared.writing import commands
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line, Outcome
@@ -72,7 +72,7 @@ class Membership:
         """Events of the registry, (subject, fact, date) each, in one batch of the reader."""
         events = [self.event(*item) for item in said]
         async with self.pool.acquire() as conn, conn.transaction():
-            await events_in.apply(conn, ShardBatch(1, 0, 1, [received(event) for event in events], {}))
+            await events_in.apply(conn, ShardBatch(1, 0, 1, in_runs(map(received, events)), {}))
         return events
 
     def event(self, subject: str, data: Event, on: str) -> Envelope:

@@ -22,7 +22,7 @@ from shared.http.auth import Areas
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool, create_pool
-from shared.sequencing.records import ShardBatch, received
+from shared.sequencing.records import ShardBatch, in_runs, received
 from tests import oracle
 from tests.conftest import Database, NewDatabase
 
@@ -103,7 +103,7 @@ class Metrics:
         """One batch as the reader gives it: one transaction, then `after_commit`."""
         projector = projector or self.projector
         self._versions[shard] += 1
-        batch = ShardBatch(1, shard, self._versions[shard], [received(event) for event in events], {}, self.closed.get(shard))
+        batch = ShardBatch(1, shard, self._versions[shard], in_runs(map(received, events)), {}, self.closed.get(shard))
         async with self.pool.acquire() as conn, conn.transaction():
             await projector.apply(conn, batch)
             await conn.execute(

@@ -42,16 +42,13 @@ async def _keys(snapshot: Snapshot, park: str, as_of: date, known_at: date) -> S
     question = (snapshot.version, "park", park, as_of, known_at)
     if (kept := snapshot.lists.get(question)) is not None:
         return kept
-    scope, found, after, more = Scope(snapshot.areas.at(as_of, known_at), {park}), list[Key](), "", True
-    while more:
-        rows = await sql.states(snapshot.conn, snapshot.generation, after, CHUNK, [park])
+    scope, found = Scope(snapshot.areas.at(as_of, known_at), {park}), list[Key]()
+    async for rows in sql.states(snapshot.conn, snapshot.generation, [park]):
         for subject, one in (await sets_of(snapshot, rows, known_at)).items():
             cell, value = contribution_on(one, as_of, known_at)
             counts = counts_of(value)
             if cell is not None and scope.holds(cell) and counts["units"]:
                 found.append((bool(counts["covered_units"]), -counts["workers"], subject))
-        more = len(rows) == CHUNK
-        after = rows[-1]["subject"] if rows else ""
     snapshot.lists.keep(question, found)
     return found
 

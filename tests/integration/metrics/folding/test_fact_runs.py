@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 
 from services.metrics.counted import MEMBERS, kind_of
-from services.metrics.folding import fact_runs
-from services.metrics.folding.store import FactRow
+from services.metrics.tables import fact_runs
+from services.metrics.tables.store import FactRow
 from shared.contracts.registry import EnterpriseMoved, EnterpriseRegistered
 from shared.http.auth import Areas
 from shared.process import db
@@ -41,7 +41,7 @@ def in_runs(rows: Iterable[FactRow]) -> tuple[list[FactRow], list[fact_runs.Fact
         runs.append(
             fact_runs.FactRun(
                 one.shard, one.subject, one.source, one.type, one.known_day, one.actor, one.reason, [row.sequence for row in found],
-                [row.event_id for row in found], [row.occurred_on for row in found], [row.recorded_at for row in found],
+                [row.event_id for row in found], [row.occurred_on.toordinal() for row in found], [row.recorded_at for row in found],
             )
         )  # fmt: skip
     return single, runs

@@ -8,11 +8,11 @@ import random
 import pytest
 
 from services.metrics.figures.questions import coverage
-from services.metrics.folding import feed
 from services.metrics.folding.projector import Projector
 from services.metrics.measures import unpacked
+from services.metrics.tables import feed
 from shared.http.auth import Areas
-from shared.sequencing.records import ShardBatch, received
+from shared.sequencing.records import ShardBatch, in_runs, received
 from tests import oracle
 from tests.histories import history, interleaved, refused
 from tests.integration.metrics.service import CLOCK, Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
@@ -44,7 +44,7 @@ async def test_a_batch_that_does_not_commit_leaves_nothing_in_memory_either(metr
     async with metrics.pool.acquire() as conn:
         killed = conn.transaction()
         await killed.start()
-        await metrics.projector.apply(conn, ShardBatch(1, 0, 99, [received(event) for event in events[half:]], {}))
+        await metrics.projector.apply(conn, ShardBatch(1, 0, 99, in_runs(map(received, events[half:])), {}))
         await killed.rollback()
     await metrics.fold_batch(0, events[half:])
     assert await metrics.ledger() == oracle.ledger(events)

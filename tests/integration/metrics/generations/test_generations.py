@@ -56,8 +56,8 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
     events = told()
     log.publish_events(events)
     await log.fold()
-    (row,) = await log.owner.fetch("SELECT ctid, shard, cell, effective_day, known_day, units FROM g1.ledger_open WHERE units > 0 LIMIT 1")
-    await log.owner.execute("UPDATE g1.ledger_open SET units = units + 1 WHERE ctid = $1", row["ctid"])
+    (row,) = await log.owner.fetch("SELECT ctid, shard, cell, effective_day, known_day, units FROM g1.ledger_rows WHERE units > 0 LIMIT 1")
+    await log.owner.execute("UPDATE g1.ledger_rows SET units = units + 1 WHERE ctid = $1", row["ctid"])
     (cell,) = await log.owner.fetch("SELECT park, industry, size, ownership FROM g1.cells WHERE id = $1", row["cell"])
 
     _, report = await log.audit()
@@ -93,9 +93,9 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
         ("DELETE FROM g1.placements WHERE ctid = (SELECT min(ctid) FROM g1.placements)", "placements"),
         ("UPDATE g1.stays SET until = until - 1 WHERE ctid = (SELECT min(ctid) FROM g1.stays WHERE until < 'infinity')", "stays"),
         ("UPDATE seen SET sequence = sequence + 1 WHERE ctid = (SELECT min(ctid) FROM seen)", "seen"),
-        ("DELETE FROM g1.ledger_open WHERE ctid = (SELECT min(ctid) FROM g1.ledger_open)", "ledger"),
+        ("DELETE FROM g1.ledger_rows WHERE ctid = (SELECT min(ctid) FROM g1.ledger_rows)", "ledger"),
         (
-            "INSERT INTO g1.ledger_open (shard, cell, effective_day, known_day, units) SELECT 0, min(id), '1990-01-01', '1990-01-01', 1 FROM g1.cells",
+            "INSERT INTO g1.ledger_rows (shard, cell, effective_day, known_day, units) SELECT 0, min(id), '1990-01-01', '1990-01-01', 1 FROM g1.cells",
             "ledger",
         ),
     ],

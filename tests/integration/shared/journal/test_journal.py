@@ -15,7 +15,7 @@ from shared.contracts.registry import EnterpriseClosed, HeadcountReported
 from shared.journal import journal
 from shared.journal.journal import Actor, Draft, StreamHead
 from shared.process.clock import Clock
-from shared.process.db import Connection, Pool, run_command, transaction
+from shared.process.db import BY_KEY, Connection, Pool, run_command, transaction
 from tests.conftest import Database
 
 ACTOR = Actor("tester", "api", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -44,6 +44,17 @@ async def test_facts_are_appended_in_the_order_of_their_drafts(pool: Pool) -> No
         assert [row.sequence for row in await journal.events_of(conn, "enterprise/b", 1, 10)] == [2]
     assert [row.event_id for row in rows] == [written[0].event_id, written[2].event_id]
     assert await pool.fetch("SELECT id FROM outbox ORDER BY id") == await pool.fetch("SELECT id FROM journal ORDER BY id")
+
+
+async def test_appending_to_many_streams_compares_no_draft_with_each_of_them(pool: Pool) -> None:
+    """Sessions of commands have no hash joins: a join of two lists is a loop over both, of a thousand streams a million comparisons."""
+    nothing: list[object] = [[], [], [], [], [], [], "tester", "api", None]
+    async with pool.acquire() as conn, conn.transaction():
+        for name, value in BY_KEY.items():
+            await conn.execute(f"SET LOCAL {name} = {value}")
+        plan = "\n".join(row[0] for row in await conn.fetch(f"EXPLAIN {journal.APPEND_HASHED}", *nothing))
+    assert "CTE Scan on raised" in plan
+    assert "Join Filter" not in plan
 
 
 async def test_a_row_travels_as_the_cloud_event_that_its_contract_reads(pool: Pool) -> None:

@@ -138,6 +138,37 @@ class Failing(MemoryProducer):
         return await super().publish(topic, messages)
 
 
+class Counting(MemoryProducer):
+    """Notes how many messages each batch has."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        super().__init__(broker)
+        self.sizes: list[int] = []
+
+    async def publish(self, topic: str, messages: Sequence[Message]) -> dict[int, int]:
+        self.sizes.append(len(messages))
+        return await super().publish(topic, messages)
+
+
+async def test_batches_grow_while_the_outbox_is_long_and_are_small_again_after(
+    dummy: Database, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = MemoryBroker()
+    broker.create("t", PARTITIONS)
+    for _ in range(20):
+        await append(pool, *(f"enterprise/{n}" for n in range(5)))
+    monkeypatch.setattr("shared.relaying.relay.LARGEST_BATCH", 32)
+    producer = Counting(broker)
+    async with running(Relay(dummy.app_dsn, broker, SOURCE, "t", PARTITIONS, batch=4, producer=producer)):
+        await until(lambda: empty(pool))
+        assert producer.sizes == [4, 8, 16, 32, 32, 8]
+        for _ in range(2):
+            await append(pool, *(f"enterprise/{n}" for n in range(5)))
+        await until(lambda: empty(pool))
+    assert producer.sizes[6] == 4
+    assert all(found == list(range(1, len(found) + 1)) for found in sequences(broker, "t").values())
+
+
 @pytest.mark.invariant("I2")
 async def test_a_batch_that_half_arrived_is_sent_again_and_read_once(dummy: Database, pool: Pool) -> None:
     broker = MemoryBroker()

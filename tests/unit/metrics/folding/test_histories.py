@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from services.metrics.folding.ledger import Rows
+from services.metrics.tables.rows import Rows
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn, FactCorrected
 from tests import oracle

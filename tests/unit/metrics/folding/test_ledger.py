@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from services.metrics.counted import Headcount, Move, kind_of
 from services.metrics.figures.scope import contribution_on
 from services.metrics.folding.facts import FactChange, FactSet
-from services.metrics.folding.ledger import Rows, fold, rows_since
+from services.metrics.folding.ledger import fold, rows_since
 from services.metrics.folding.recorded import RecordedFact, RecordedFacts, changes_from, withdrawn
 from services.metrics.measures import MEASURES, unpacked
+from services.metrics.tables.rows import Rows
 from shared.contracts import Envelope
 from tests import oracle
 from tests.histories import history, interleaved, refused, seeds
@@ -32,7 +33,7 @@ def plain(rows: Rows) -> Plain:
         (cell, date.fromordinal(effective), date.fromordinal(known)): Counter(
             {name: value for name, value in zip(MEASURES, unpacked(deltas), strict=True) if value}
         )
-        for (cell, effective, known), deltas in rows.figures.items()
+        for (cell, effective, known), deltas in rows.all_figures().items()
     }
     return {key: deltas for key, deltas in found.items() if deltas}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from datetime import date
 
-from services.metrics.folding import row_bytes
-from services.metrics.folding.coverage import Cell
 from services.metrics.measures import MEASURES, vector
+from services.metrics.tables import row_bytes
+from services.metrics.tables.rows import Cell
 
 CELL: Cell = ("P1", "C", "small", None)
 DAY = date(2024, 2, 29)

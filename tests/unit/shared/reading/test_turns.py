@@ -22,9 +22,9 @@ def shard(number: int, behind: int) -> Shard:
 
 def arrive(shard: Shard, count: int) -> None:
     at = shard.arrived("t")
-    one = Received("t", shard.number, 0, b"", None, None, (registry.SOURCE, "enterprise/x"), 1, None, None)
+    one = Received("t", shard.number, 0, b"", None, (registry.SOURCE, "enterprise/x"), 1, None, None)
     for offset in range(at, at + count):
-        shard.pending["t"].append(Received(one.topic, one.partition, offset, b"", None, None, one.stream, 1, None, None))
+        shard.pending["t"].append(Received(one.topic, one.partition, offset, b"", None, one.stream, 1, None, None))
 
 
 def ends(shard: Shard) -> dict[str, int]:

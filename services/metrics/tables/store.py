@@ -9,13 +9,8 @@ from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import kind_of
-from services.metrics.folding import row_bytes
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.findings import Noted
-from services.metrics.folding.ledger import Rows
-from services.metrics.folding.recorded import RecordedFact
-from services.metrics.measures import MEASURES, unpacked
+from services.metrics.tables import row_bytes
+from services.metrics.tables.rows import Cell
 from shared.process.db import Connection, Pool
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
@@ -40,7 +35,7 @@ SELECT s.subject, s.state, (
 ) AS possible
 FROM g{g}.states s WHERE s.shard = $1 AND (s.findings IS NULL OR s.noted_by IS DISTINCT FROM s.xmin) LIMIT {most}
 """
-"""`possible` (bits of Noted): what the events allow at the known days that a state has forgotten; it may be more than was, never less."""
+"""`possible` (bits of `folding.findings.Noted`): what the events allow at the known days that a state has forgotten; it may be more than was, never less."""
 NOTE = """
 UPDATE g{g}.states s SET findings = n.findings, noted_by = pg_current_xact_id()::xid
 FROM unnest($2::text[], $3::smallint[]) AS n(subject, findings) WHERE s.shard = $1 AND s.subject = n.subject
@@ -80,9 +75,6 @@ SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[]
 KEEP_PLACEMENTS = """
 INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
-
-LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
-DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
 
 MOST_NOTED = 500
 """Sets that get a note after the fact in one transaction."""
@@ -128,6 +120,15 @@ class AreaRow:
 AREA_COLUMNS = tuple(AreaRow.__dataclass_fields__)
 
 
+class NamedFact(NamedTuple):
+    """An applied event that a withdrawal names."""
+
+    sequence: int
+    type: str
+    occurred_on: date
+    says: dict[str, Any] | None
+
+
 class NameRow(NamedTuple):
     """A change of an enterprise's row. `name` None leaves name and code as they are."""
 
@@ -145,52 +146,25 @@ class UnionRow(NamedTuple):
     seat: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two tables of a generation: `open` is append-only, `closed` has the key (shard, *key) and the sums of `amounts`."""
-
-    open: str
-    closed: str
-    key: Sequence[str]
-    amounts: Sequence[str]
-
-    def statement(self, generation: int) -> str:
-        """Move the known days of shard $1 up to $2. Rows whose sums are 0 are left out, zeros are NULL."""
-        key, amounts = ", ".join(self.key), ", ".join(self.amounts)
-        sums = ", ".join(f"nullif(sum({name}), 0)" for name in self.amounts)
-        some = " OR ".join(f"sum({name}) <> 0" for name in self.amounts)
-        return f"""
-WITH moved AS (DELETE FROM g{generation}.{self.open} WHERE shard = $1 AND known_day <= $2 RETURNING {key}, {amounts})
-INSERT INTO g{generation}.{self.closed} (shard, {key}, {amounts})
-SELECT $1, {key}, {sums} FROM moved GROUP BY {key} HAVING {some} ORDER BY {key}
-"""
-
-
-PAIRS = (
-    Pair("ledger_open", "ledger", ("cell", "effective_day", "known_day"), MEASURES),
-    Pair("durations_open", "durations", ("cell", "effective_day", "known_day", "kind", "value"), ("count",)),
-)
-
-
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """The stored sets of facts; subjects without one are left out."""
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}
 
 
-async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, Noted]]) -> None:
+async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
     """Write sets of facts with what was noted of them, in one statement."""
     states, notes = [state for state, _ in dumped.values()], [int(found) for _, found in dumped.values()]
     await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), states, notes)
 
 
-async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, Noted]]:
+async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, int]]:
     """(subject, state, what its events leave possible) of the sets of a shard without a valid note."""
     await conn.fetchval(SEE_ALL)
     rows = await conn.fetch(WITHOUT_NOTE.format(g=generation, most=MOST_NOTED), shard)
-    return [(row["subject"], row["state"], Noted(row["possible"])) for row in rows]
+    return [(row["subject"], row["state"], row["possible"]) for row in rows]
 
 
-async def note(conn: Connection, generation: int, shard: int, found: Mapping[str, Noted]) -> None:
+async def note(conn: Connection, generation: int, shard: int, found: Mapping[str, int]) -> None:
     """Note the findings of sets that have no valid note."""
     await conn.execute(NOTE.format(g=generation), shard, list(found), [int(one) for one in found.values()])
 
@@ -211,28 +185,6 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
     return {(row["park"], row["industry"], row["size"], row["ownership"]): row["id"] for row in rows}
 
 
-async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> None:
-    """Append the rows of ledger and durations that are not all zero; a measure of 0 is written as NULL."""
-    if len(rows.figures) > FEW:
-        await copy_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, row_bytes.ledger_rows(rows.figures, shard, ids))
-    else:
-        figures = (
-            (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
-            for (cell, effective, known), deltas in rows.figures.items()
-            if deltas
-        )
-        await insert_rows(conn, generation, "ledger_open", LEDGER_COLUMNS, figures)
-    if len(rows.durations) > FEW:
-        await copy_rows(conn, generation, "durations_open", DURATION_COLUMNS, row_bytes.duration_rows(rows.durations, shard, ids))
-    else:
-        durations = (
-            (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
-            for (cell, effective, known, kind, value), count in rows.durations.items()
-            if count
-        )
-        await insert_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
-
-
 async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
     """Append rows in COPY's binary form."""
     if rows:
@@ -249,7 +201,7 @@ async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow],
     if packed and len(rows) > FEW:
         await conn.copy_records_to_table("fact_rows", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
     elif rows:
-        await conn.execute(KEEP_FACTS.format(g=generation, table="fact_rows" if packed else "facts"), *_columns(rows))
+        await conn.execute(KEEP_FACTS.format(g=generation, table="fact_rows" if packed else "facts"), *columns_of(rows))
 
 
 async def insert_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
@@ -259,11 +211,11 @@ async def insert_rows(conn: Connection, generation: int, table: str, columns: Se
         await conn.execute(f"INSERT INTO g{generation}.{table} ({', '.join(columns)}) VALUES ({values})", *row)
 
 
-async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[tuple[int, RecordedFact]]:
+async def named(conn: Connection, generation: int, source: str, subject: str, first: int, last: int) -> list[NamedFact]:
     """The applied events `first` to `last` of a stream, by sequence."""
     await conn.fetchval(SEE_ALL)
     rows = await conn.fetch(NAMED.format(g=generation), subject, source, first, last)
-    return [(row["sequence"], RecordedFact(kind_of(row["type"]), row["occurred_on"], row["says"])) for row in rows]
+    return [NamedFact(*row) for row in rows]
 
 
 async def end_area(conn: Connection, generation: int, code: str, rank: int, known: date) -> None:
@@ -280,27 +232,18 @@ async def keep_areas(conn: Connection, generation: int, rows: Iterable[AreaRow])
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
     """Write rows of `enterprises`."""
     await conn.fetchval(SEE_ALL)
-    await conn.execute(KEEP_NAMES.format(g=generation), shard, *_columns(rows))
+    await conn.execute(KEEP_NAMES.format(g=generation), shard, *columns_of(rows))
 
 
 async def keep_unions(conn: Connection, generation: int, shard: int, rows: Sequence[UnionRow]) -> None:
     """Write rows of `unions`."""
-    await conn.execute(KEEP_UNIONS.format(g=generation), shard, *_columns(rows))
+    await conn.execute(KEEP_UNIONS.format(g=generation), shard, *columns_of(rows))
 
 
 async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
     """Add (park, subject)."""
-    await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *_columns(sorted(places)))
+    await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *columns_of(sorted(places)))
 
 
-async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:
-    """Move every known day of a shard up to `day` from the open tables to those with a key; sums over both do not change.
-
-    In the reader's transaction that raises the shard's closed day: no row of these days will be added later.
-    """
-    for pair in PAIRS:
-        await conn.execute(pair.statement(generation), shard, day)
-
-
-def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+def columns_of(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]

@@ -14,9 +14,8 @@ from functools import lru_cache
 
 import msgspec
 
-from services.metrics.folding.coverage import Cell
-from services.metrics.folding.ledger import Rows
 from services.metrics.measures import Vector, packed, unpacked
+from services.metrics.tables.rows import Cell, Rows
 from shared.process.db import Connection, Record
 
 CHANNEL = "metrics_feed"
@@ -105,6 +104,12 @@ def summed(rows: Rows, ids: Mapping[Cell, int]) -> dict[tuple[int, int], Vector]
         if value:
             key = (ids[cell], effective)
             sums[key] = sums.get(key, 0) + value
+    for (cell, _, each), counts in rows.members.items():
+        number = ids[cell]
+        for effective, net in counts.items():
+            if net:
+                key = (number, effective)
+                sums[key] = sums.get(key, 0) + net * each
     return {key: value for key, value in sums.items() if value}
 
 

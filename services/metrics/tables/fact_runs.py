@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from services.metrics.folding import store
-from services.metrics.folding.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
-from services.metrics.folding.store import FactRow
+from services.metrics.tables import store
+from services.metrics.tables.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
+from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 
 SHORTEST_RUN = 2
@@ -41,7 +41,10 @@ _packed_tables = set[tuple[int, int]]()
 
 
 class FactRun(NamedTuple):
-    """One row of `fact_runs`: facts that say nothing but their day. The lists are parallel, never empty, and `sequences` ascend."""
+    """One row of `fact_runs`: facts that say nothing but their day, `occurred` as an ordinal.
+
+    The lists are parallel, never empty, and `sequences` ascend.
+    """
 
     shard: int
     subject: str
@@ -52,23 +55,45 @@ class FactRun(NamedTuple):
     reason: str | None
     sequences: list[int]
     event_ids: list[UUID]
-    occurred: list[date]
+    occurred: list[int]
     recorded: list[datetime]
 
     def rows(self) -> Iterator[FactRow]:
         """The same facts as rows of their own."""
         for sequence, event_id, occurred, recorded in zip(self.sequences, self.event_ids, self.occurred, self.recorded, strict=True):
             yield FactRow(
-                self.shard, self.subject, self.source, sequence, event_id, self.type, occurred, self.known_day, recorded, None,
+                self.shard, self.subject, self.source, sequence, event_id, self.type, date.fromordinal(occurred), self.known_day, recorded, None,
                 self.actor, self.reason,
             )  # fmt: skip
 
 
-async def keep(conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = ()) -> None:
+class RunColumns(Protocol):
+    """Runs of facts that are kept as columns (`folding.member_columns`)."""
+
+    def all_runs(self) -> Iterator[FactRun]:
+        """Every run."""
+        ...
+
+    def single(self) -> Iterator[FactRun]:
+        """The runs of one event."""
+        ...
+
+    def copied(self) -> list[bytes]:
+        """The others as COPY reads them, without header and trailer."""
+        ...
+
+
+async def keep(
+    conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = (), columns: Sequence[RunColumns] = ()
+) -> None:
     """Append the facts of a batch; a run of one is a row."""
-    single = [row for run in runs if len(run.sequences) < SHORTEST_RUN for row in run.rows()]
-    await keep_facts(conn, generation, [*rows, *single])
+    if columns and not await _is_packed(conn, generation):
+        runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
+    alone = [*(run for run in runs if len(run.sequences) < SHORTEST_RUN), *(run for one in columns for run in one.single())]
+    await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
+    if parts := [part for one in columns for part in one.copied()]:
+        await store.copy_rows(conn, generation, "fact_runs", COLUMNS, parts)
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
@@ -100,37 +125,41 @@ def copied(runs: Iterable[FactRun]) -> bytes:
     parts, alike = [HEADER], dict[tuple[object, ...], bytes]()
     for shard, subject, source, type_, known_day, actor, reason, sequences, event_ids, occurred, recorded in runs:
         count = len(sequences)
-        longs, uuids, days, instants, pack_pairs, pack_days = _arrays_of(count)
+        longs, uuids, days, instants = heads_of_arrays(count)
+        pack_pairs, pack_days = _packers(count)
         named = subject.encode()
         key = (source, type_, known_day, actor, reason)
-        if (middle := alike.get(key)) is None:
-            middle = alike[key] = _middle(*key)
+        if (between := alike.get(key)) is None:
+            between = alike[key] = middle(*key)
         micros = [(at - EPOCH) // MICROSECOND for at in recorded]
         first, last = [EIGHT] * (2 * count), [EIGHT] * (2 * count)
         first[1::2], last[1::2] = sequences, micros
         parts += (
-            FIELDS(len(COLUMNS), 4, shard, len(named)), named, middle, SIZED_BOUNDS(8, sequences[0], 8, max(micros)), longs, pack_pairs(*first), uuids,
+            FIELDS(len(COLUMNS), 4, shard, len(named)), named, between, SIZED_BOUNDS(8, sequences[0], 8, max(micros)), longs, pack_pairs(*first), uuids,
             SIXTEEN, SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]), days,
-            pack_days(*[DAY_OF_FOUR | ((day.toordinal() - DAY_0) & LOW_32) for day in occurred]), instants, pack_pairs(*last),
+            pack_days(*[DAY_OF_FOUR | ((day - DAY_0) & LOW_32) for day in occurred]), instants, pack_pairs(*last),
         )  # fmt: skip
     parts.append(TRAILER)
     return b"".join(parts)
 
 
-def _middle(source: str, type_name: str, known_day: date, actor: str | None, reason: str | None) -> bytes:
+def middle(source: str, type_name: str, known_day: date, actor: str | None, reason: str | None) -> bytes:
     """The fields between the subject and the arrays, which most runs of a batch share."""
     known = SIZED_DAY(4, known_day.toordinal() - DAY_0)
     return b"".join((text(source), text(type_name), known, *(NULL if given is None else text(given) for given in (actor, reason))))
 
 
 @lru_cache(maxsize=4096)
-def _arrays_of(count: int) -> tuple[bytes, bytes, bytes, bytes, Callable[..., bytes], Callable[..., bytes]]:
-    """Of arrays with `count` elements: the heads of the four (length, dimensions, no NULLs, type, count, lower bound), and how elements
-    are packed: lengths and 8 bytes in turn; length and 4 bytes as one number."""
+def heads_of_arrays(count: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """The heads of the four arrays with `count` elements: length, dimensions, no NULLs, type, count, lower bound."""
 
     def head(element: int, oid: int) -> bytes:
         return Struct(">iiiIii").pack(20 + count * (4 + element), 1, 0, oid, count, 1)
 
-    return (
-        head(8, INT8), head(16, UUIDS), head(4, DATE), head(8, TIMESTAMPTZ), Struct(">" + "iq" * count).pack, Struct(f">{count}q").pack,
-    )  # fmt: skip
+    return head(8, INT8), head(16, UUIDS), head(4, DATE), head(8, TIMESTAMPTZ)
+
+
+@lru_cache(maxsize=4096)
+def _packers(count: int) -> tuple[Callable[..., bytes], Callable[..., bytes]]:
+    """How `count` elements are packed: lengths and 8 bytes in turn; length and 4 bytes as one number."""
+    return Struct(">" + "iq" * count).pack, Struct(f">{count}q").pack

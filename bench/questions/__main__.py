@@ -1,0 +1,133 @@
+"""How long questions take on a large city: `python -m bench.questions --data DIR [--times 40] [--enterprises 100000 --members 2000000]`.
+
+The first time, DIR is filled: the log is written and folded by the product's projectors, which takes minutes; it is kept for the next time.
+Prints a table of p50, p90 and p99 in milliseconds and writes `bench/out/questions.json`. Questions are asked one at a time of the functions behind
+the pages and the API, each in a snapshot of its own on a warm database; `--ledger` asks the same of the ledger alone, without rollups.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import time
+from pathlib import Path
+from unittest import mock
+from zoneinfo import ZoneInfo
+
+from bench.generator.city import City
+from bench.latency import ROOT as REPOSITORY
+from bench.questions.asked import FREE, PAGE, QUESTIONS, Asked, Draw
+from bench.questions.building import built, city_of
+from bench.speed.stack import METRICS
+from services.metrics.dashboard.words import Words
+from services.metrics.figures import rollups
+from services.metrics.figures.questions import Snapshots
+from shared.http.auth import Areas
+from shared.process.clock import Clock
+from shared.process.db import Connection, Pool, create_pool
+
+OUT = REPOSITORY / "bench" / "out" / "questions.json"
+ZONE = ZoneInfo("Asia/Shanghai")
+MUST = {PAGE: 50.0, FREE: 1000.0}
+GOAL = {PAGE: 20.0, FREE: 500.0}
+"""{kind: milliseconds at p99}"""
+WARM = 3
+LONGEST = 60.0
+"""Seconds after which a question is not asked again."""
+SIZE = """
+SELECT (SELECT count(*) FROM g1.enterprises) AS enterprises, (SELECT sum(events) FROM g1.recorded_facts) AS facts,
+    (SELECT count(*) FROM g1.ledger) AS ledger, (SELECT count(*) FROM g1.ledger_open) AS ledger_open,
+    (SELECT count(*) FROM g1.durations) AS durations, (SELECT count(*) FROM g1.rollups) AS rollups, (SELECT day FROM g1.rolled) AS rolled
+"""
+Times = dict[str, object]
+
+
+async def nothing_rolled_up(_conn: Connection, _generation: int) -> None:
+    """In the place of `rollups.rolled_up`: all is summed from the ledger."""
+
+
+async def measured(snapshots: Snapshots, asked: Asked, draw: Draw, times: int) -> Times:
+    """The times of one question, in milliseconds."""
+    taken: list[float] = []
+    began = time.perf_counter()
+    for number in range(times + WARM):
+        started = time.perf_counter()
+        async with snapshots.snapshot(Areas.all()) as snapshot:
+            await asked.ask(snapshot, draw)
+        if number >= WARM:
+            taken.append(1000 * (time.perf_counter() - started))
+        if time.perf_counter() - began > LONGEST and taken:
+            break
+    quantiles = statistics.quantiles(taken, n=100, method="inclusive") if len(taken) > 1 else taken * 99
+    p50, p90, p99 = (round(quantiles[at], 1) for at in (49, 89, 98))
+    return {"question": asked.name, "kind": asked.kind, "times": len(taken), "p50_ms": p50, "p90_ms": p90, "p99_ms": p99}
+
+
+def line(found: Times) -> str:
+    """One line of the table."""
+    kind, p99 = str(found["kind"]), float(str(found["p99_ms"]))
+    mark = "goal" if p99 <= GOAL[kind] else "must" if p99 <= MUST[kind] else "OVER"
+    return f"{found['question']!s:45} {kind:5} {found['times']!s:>4} {found['p50_ms']!s:>9} {found['p90_ms']!s:>9} {p99:>9} {mark}"
+
+
+async def measure(dsn: str, city: City, times: int, seed: int, wanted: str) -> tuple[dict[str, object], list[Times]]:
+    """The size of the database, and the times of all questions."""
+    pool: Pool = await create_pool(dsn, application_name="bench", max_size=4)
+    try:
+        size = await _size(pool)
+        ids = [
+            row[0]
+            for row in await pool.fetch("SELECT substr(subject, 12)::uuid FROM g1.states WHERE subject LIKE 'enterprise/%' LIMIT 20000")
+        ]
+        draw = Draw(city, ids, random.Random(seed), Words("zh", ZONE))
+        print("  ".join(f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}" for name, value in size.items()), flush=True)
+        print(f"{'question':45} {'kind':5} {'n':>4} {'p50 ms':>9} {'p90 ms':>9} {'p99 ms':>9}", flush=True)
+        found = []
+        shards = await pool.fetchval("SELECT count(*) FROM shards WHERE generation = 1")
+        for asked in QUESTIONS:
+            if wanted in asked.name:
+                # A list that was asked for once is kept; each question here is the first of its kind.
+                found.append(await measured(Snapshots(pool, Clock(ZONE), shards), asked, draw, times))
+                print(line(found[-1]), flush=True)
+        return size, found
+    finally:
+        await pool.close()
+
+
+async def _size(pool: Pool) -> dict[str, object]:
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("SELECT set_config('parkunion.areas', '*', true)")
+        row = await conn.fetchrow(SIZE)
+    assert row is not None, "an aggregate has one row"
+    return {name: value if value is None or isinstance(value, int) else str(value) for name, value in row.items()}
+
+
+def main() -> None:
+    """Read the options, build what is not there, and measure."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--data", type=Path, required=True, help="the folder that is filled and kept")
+    options.add_argument("--seed", type=int, default=7)
+    options.add_argument("--enterprises", type=int, default=100_000)
+    options.add_argument("--members", type=int, default=2_000_000)
+    options.add_argument("--times", type=int, default=40, help="how often each question is asked")
+    options.add_argument("--ledger", action="store_true", help="without rollups")
+    options.add_argument("--only", default="", help="a part of the names of the questions")
+    given = options.parse_args()
+    given.data.mkdir(parents=True, exist_ok=True)
+    stack, city = built(given.data, city_of(given.seed, given.enterprises, given.members))
+    try:
+        dsn = stack.postgres.dsn(METRICS, "metrics_app")
+        with mock.patch.object(rollups, "rolled_up", nothing_rolled_up if given.ledger else rollups.rolled_up):
+            size, found = asyncio.run(measure(dsn, city, given.times, given.seed, given.only))
+    finally:
+        stack.down()
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({"seed": city.seed, "size": size, "rollups": not given.ledger, "results": found}, indent=1))
+    print(OUT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Members' events that come as columns (`shared.sequencing.columns`): what they change, and their rows of `fact_runs`.
+
+The same as `BatchEffects.add_members` and `fact_runs.copied` do for events that come as objects, for whole batches at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+
+from services.metrics.counted import MEMBERS, kind_of
+from services.metrics.folding.facts import RefusedFact
+from services.metrics.tables.fact_runs import COLUMNS, FIELDS, SHORTEST_RUN, SIZED_BOUNDS, FactRun, heads_of_arrays, middle
+from services.metrics.tables.row_bytes import DAY_0
+from shared.contracts import TYPES, says_ids_alone
+from shared.sequencing.columns import EPOCH_DAY, Columns, Longs, time_of
+
+AREA = "area/"
+TYPES_AS_COLUMNS = tuple(name for name in TYPES if kind_of(name) in MEMBERS and says_ids_alone(name))
+"""Types of events that change members alone and give no reason."""
+POSTGRES_EPOCH = (DAY_0 - EPOCH_DAY) * 86_400_000_000
+QUARTER = 15 * 60 * 1_000_000
+"""Microseconds; every zone's day begins at a quarter of an hour (UTC)."""
+_SIZED_LONG = np.dtype([("size", ">i4"), ("value", ">i8")])
+_SIZED_INT = np.dtype([("size", ">i4"), ("value", ">i4")])
+_SIZED_ID = np.dtype([("size", ">i4"), ("value", "u1", 16)])
+
+
+class Group(NamedTuple):
+    """The rows `begin` to before `end`: events of one subject, type, actor and known day (an ordinal)."""
+
+    begin: int
+    end: int
+    subject: str
+    type: str
+    actor: str
+    known: int
+
+
+class MemberColumns:
+    """Columns of members' events of one source by stream, in groups of what a run of facts shares. Raises RefusedFact for an odd subject."""
+
+    def __init__(self, shard: int, columns: Columns, known_of: Callable[[datetime], date]) -> None:
+        self._shard, self._columns = shard, columns
+        known = known_days(columns.recorded, known_of)
+        texts, actors, types = columns.subjects.texts, columns.actors.texts, columns.types
+        keys = np.stack((columns.subject, columns.type, columns.actor, known))
+        begins = np.flatnonzero(np.concatenate(([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))))
+        ends = [*begins[1:].tolist(), len(columns)]
+        self.groups = [
+            Group(begin, end, texts[subject], types[type_], actors[actor], day)
+            for begin, end, subject, type_, actor, day in zip(begins.tolist(), ends, *keys[:, begins].tolist(), strict=True)
+        ]
+        if "\x00" in columns.source or any(group.subject.startswith(AREA) for group in self.groups):
+            raise RefusedFact("NO_FACT")
+        self._days = (columns.occurred + EPOCH_DAY).tolist()
+
+    def counts(self) -> Iterator[tuple[str, int, dict[int, int]]]:
+        """(subject, known day, {occurred day: net}) of each group. Days are ordinals."""
+        days = self._days
+        for begin, end, subject, type_, _, known in self.groups:
+            counts: dict[int, int] = {}
+            each = MEMBERS[kind_of(type_)]
+            for day in days[begin:end]:
+                counts[day] = counts.get(day, 0) + each
+            yield subject, known, counts
+
+    def _runs(self, groups: Sequence[Group]) -> Iterator[FactRun]:
+        columns = self._columns
+        for begin, end, subject, type_, actor, known in groups:
+            ids = columns.event_id[begin:end].tobytes()
+            yield FactRun(
+                self._shard, subject, columns.source, type_, date.fromordinal(known), actor.replace("\x00", ""), None,
+                columns.sequence[begin:end].tolist(), [UUID(bytes=ids[at : at + 16]) for at in range(0, len(ids), 16)], self._days[begin:end],
+                [time_of(at) for at in columns.recorded[begin:end].tolist()],
+            )  # fmt: skip
+
+    def of_stream(self, source: str, subject: str) -> Iterator[FactRun]:
+        """The runs of one stream."""
+        if source == self._columns.source:
+            yield from self._runs([group for group in self.groups if group.subject == subject])
+
+    def all_runs(self) -> Iterator[FactRun]:
+        """Every group as a run of facts."""
+        return self._runs(self.groups)
+
+    def single(self) -> Iterator[FactRun]:
+        """The runs of one event, which are no rows of `fact_runs`."""
+        return self._runs([group for group in self.groups if group.end - group.begin < SHORTEST_RUN])
+
+    def copied(self) -> list[bytes]:
+        """The parts of the other runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
+        columns, count = self._columns, len(self._columns)
+        longs, ids, days, instants = (np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG))
+        recorded = columns.recorded - POSTGRES_EPOCH
+        for sized, size, value in (
+            (longs, 8, columns.sequence), (ids, 16, columns.event_id), (days, 4, columns.occurred + (EPOCH_DAY - DAY_0)), (instants, 8, recorded),
+        ):  # fmt: skip
+            sized["size"], sized["value"] = size, value
+        all_longs, all_ids, all_days, all_instants = (array.tobytes() for array in (longs, ids, days, instants))
+        begins = [group.begin for group in self.groups]
+        newest, first = np.maximum.reduceat(recorded, begins).tolist(), columns.sequence[begins].tolist()
+        parts, alike = list[bytes](), dict[tuple[str, str, int], bytes]()
+        for at, (begin, end, subject, type_, actor, known) in enumerate(self.groups):
+            number = end - begin
+            if number < SHORTEST_RUN:
+                continue
+            key = (type_, actor, known)
+            if (between := alike.get(key)) is None:
+                between = alike[key] = middle(columns.source, type_, date.fromordinal(known), actor.replace("\x00", ""), None)
+            named, (sequences, uuids, dates, times) = subject.encode(), heads_of_arrays(number)
+            parts += (
+                FIELDS(len(COLUMNS), 4, self._shard, len(named)), named, between, SIZED_BOUNDS(8, first[at], 8, newest[at]),
+                sequences, all_longs[12 * begin : 12 * end], uuids, all_ids[20 * begin : 20 * end],
+                dates, all_days[8 * begin : 8 * end], times, all_instants[12 * begin : 12 * end],
+            )  # fmt: skip
+        return parts
+
+
+def known_days(recorded: Longs, known_of: Callable[[datetime], date]) -> Longs:
+    """The known day of each instant, as an ordinal."""
+    first, last = (known_of(time_of(int(at))).toordinal() for at in (recorded.min(), recorded.max()))
+    if first == last:
+        return np.full(len(recorded), first, np.int64)
+    quarters, places = np.unique(recorded // QUARTER, return_inverse=True)
+    days = [known_of(time_of(quarter * QUARTER)).toordinal() for quarter in quarters.tolist()]
+    return np.array(days, np.int64)[places]
