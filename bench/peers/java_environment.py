@@ -19,20 +19,56 @@ from deploy.local.servers.kafka import java
 LOCK = Path(__file__).with_name("jars.lock")
 SOURCES = Path(__file__).with_name("java")
 FOLDER = environment.FOLDER / "share" / "java"
+FLINK = "2.2.1"
+"""The release before the newest: that of the newest connector for Kafka."""
 COORDINATES = (
     "org.apache.kafka:kafka-streams:4.4.0",
     "org.rocksdb:rocksdbjni:10.1.3",
     "org.postgresql:postgresql:42.7.8",
     "org.eclipse.jdt:ecj:3.43.0",
+    f"org.apache.flink:flink-annotations:{FLINK}",
+    f"org.apache.flink:flink-clients:{FLINK}",
+    f"org.apache.flink:flink-connector-base:{FLINK}",
+    f"org.apache.flink:flink-connector-datagen:{FLINK}",
+    f"org.apache.flink:flink-core:{FLINK}",
+    f"org.apache.flink:flink-core-api:{FLINK}",
+    f"org.apache.flink:flink-datastream:{FLINK}",
+    f"org.apache.flink:flink-datastream-api:{FLINK}",
+    f"org.apache.flink:flink-file-sink-common:{FLINK}",
+    f"org.apache.flink:flink-hadoop-fs:{FLINK}",
+    f"org.apache.flink:flink-metrics-core:{FLINK}",
+    f"org.apache.flink:flink-queryable-state-client-java:{FLINK}",
+    f"org.apache.flink:flink-rpc-akka-loader:{FLINK}",
+    f"org.apache.flink:flink-rpc-core:{FLINK}",
+    f"org.apache.flink:flink-runtime:{FLINK}",
+    f"org.apache.flink:flink-streaming-java:{FLINK}",
+    "org.apache.flink:flink-connector-kafka:5.0.0-2.2",
+    "org.apache.flink:flink-shaded-asm-9:9.6-20.0",
+    "org.apache.flink:flink-shaded-guava:33.4.0-jre-20.0",
+    "org.apache.flink:flink-shaded-jackson:2.18.2-20.0",
+    "org.apache.flink:flink-shaded-netty:4.1.100.Final-20.0",
+    "org.apache.flink:flink-shaded-zookeeper-3:3.7.2-20.0",
+    "com.esotericsoftware:kryo:5.6.2",
+    "com.esotericsoftware:minlog:1.3.1",
+    "com.esotericsoftware:reflectasm:1.11.9",
+    "org.objenesis:objenesis:3.4",
+    "org.javassist:javassist:3.24.0-GA",
+    "org.snakeyaml:snakeyaml-engine:2.6",
+    "commons-cli:commons-cli:1.5.0",
+    "commons-io:commons-io:2.15.1",
+    "org.apache.commons:commons-lang3:3.18.0",
+    "org.apache.commons:commons-text:1.10.0",
+    "org.apache.commons:commons-compress:1.26.0",
+    "org.apache.commons:commons-math3:3.6.1",
 )
-"""What these need besides is among the jars of the broker, with which the releases agree."""
+"""What these need besides is among the jars of the broker, with which the releases agree; or is not loaded by what we run."""
 
 
 def provide() -> str:
     """The class path of the compiled sources; fetches and compiles what is missing or changed."""
     environment.provide()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    paths = [_provided(coordinate, digest) for coordinate, digest in _locked().items()]
+    paths = [_provided(coordinate, digest) for coordinate, digest in locked().items()]
     path = ":".join([*map(str, paths), jars.classpath()])
     sources = sorted(SOURCES.glob("*.java"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources) + LOCK.read_bytes()).hexdigest()
@@ -46,7 +82,8 @@ def provide() -> str:
     return f"{classes}:{path}"
 
 
-def _locked() -> dict[str, str]:
+def locked() -> dict[str, str]:
+    """{coordinate: SHA-256}"""
     lines = [line for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
     return dict(line.split(maxsplit=1) for line in lines)
 

@@ -60,10 +60,11 @@ def peer(stack: BenchStack, ends: Ends, truth: Truth, cell: Cell) -> tuple[Run, 
     """One run of a peer beside PostgreSQL and Kafka alone, and what is wrong with its table."""
     with stack.servers():
         peering.begin_again(stack)
-        jobs = peering.jobs_of(stack, ends, cell.workers)
+        system = SYSTEMS[cell.system]
+        jobs = peering.jobs_of(stack, ends, system, cell.workers, cell.warm)
         total = sum(extent.end for extent in ends.values())
         try:
-            return asyncio.run(peering.run(stack, peering.Peer(cell.system, SYSTEMS[cell.system]), jobs, total, truth, cell.kills))
+            return asyncio.run(peering.run(stack, system, jobs, total, truth, cell.kills))
         except peering.PeerError as error:
             # The other cells are measured all the same.
             return Run(total, math.inf, cell.kills, {}, 0.0), [str(error)]
@@ -80,6 +81,7 @@ def result_of(stack: BenchStack, ends: Ends, truth: Truth, workload: Workload, c
             rss_mb=round(run.rss_mb),
             cpu_us=run.microseconds(),
             wrong=wrong,
+            warm=cell.warm,
         )
         say(report.table([made], {}).splitlines()[1])
         found.append(made)
@@ -122,10 +124,11 @@ def main() -> None:
     for name, default in (("workers", 2), ("kills", 0), ("times", 1)):
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--operator", action="store_true", help="time audit, reconcile, rebuild and republish too")
+    options.add_argument("--warm", action="store_true", help="time the second fold of the same processes (the peers on Java)")
     given = options.parse_args()
     seed = secrets.randbelow(2**32) if given.seed is None else given.seed
     say(f"SEED={seed}")
-    cell = Cell(given.workers, given.kills, given.times, given.system)
+    cell = Cell(given.workers, given.kills, given.times, given.system, given.warm)
     measure(PLANS.get(given.plan) or one(given.events, given.workload, cell, given.operator), seed)
 
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.peers.systems import SYSTEMS
+
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs of a system's `workers` on one log, each with `kills` SIGKILLs of a worker at work."""
+    """Runs of a system's `workers` on one log, each with `kills` SIGKILLs of a worker at work.
+
+    `warm`: the second fold of the same processes is timed. Raises ValueError if the system has none, or if kills would end its warmth.
+    """
 
     workers: int = 2
     kills: int = 0
     times: int = 1
     system: str = "parkunion"
+    warm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.warm and (self.kills or not (self.system in SYSTEMS and SYSTEMS[self.system].warm)):
+            raise ValueError(f"{self.system} with {self.kills} kills cannot be warm")
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,13 @@ class Plan:
 PLANS = {
     "quick": Plan(
         "quick",
-        [Log(400_000, "in-order", [Cell(), Cell(kills=2), Cell(1), Cell(system="handwritten"), Cell(system="kafka-streams")])],
+        [
+            Log(
+                400_000,
+                "in-order",
+                [Cell(), Cell(kills=2), *(Cell(system=system) for system in ("handwritten", "kafka-streams", "flink", "quix"))],
+            )
+        ],
     ),
     "full": Plan(
         "speed",
@@ -53,6 +69,10 @@ PLANS = {
                     Cell(system="handwritten", kills=2),
                     Cell(system="kafka-streams", times=3),
                     Cell(system="kafka-streams", kills=2),
+                    Cell(system="kafka-streams", warm=True, times=3),
+                    Cell(system="flink", times=3),
+                    Cell(system="flink", kills=2),
+                    Cell(system="flink", warm=True, times=3),
                     Cell(system="quix", times=3),
                     Cell(system="quix", kills=2),
                 ],

@@ -21,7 +21,7 @@ class Result:
     """One cell: `system` at `task` (`plain`, `ledger`, or a command of the operator) on `workload`.
 
     `events_per_s` is the median of `runs`; `right`: whether every run's figures were those of the generator's truth. `cpu_us` = {kind of
-    process: CPU microseconds per event}.
+    process: CPU microseconds per event}. `warm`: it is of the second fold of the same processes.
     """
 
     system: str
@@ -36,6 +36,7 @@ class Result:
     runs: Sequence[int] = ()
     cpu_us: dict[str, float] = field(default_factory=dict)
     wrong: Sequence[str] = ()
+    warm: bool = False
 
 
 def median(results: Sequence[Result]) -> Result:
@@ -68,7 +69,7 @@ def machine() -> dict[str, Any]:
 
 def table(results: Sequence[Result], ceilings: dict[str, int]) -> str:
     """The results as lines of text."""
-    head = ("system", "task", "workload", "events", "workers", "kills", "events/s", "right", "MB", "CPU µs/event")
+    head = ("system", "task", "workload", "events", "workers", "kills", "warm", "events/s", "right", "MB", "CPU µs/event")
     rows = [head]
     for one in results:
         used = " ".join(f"{kind} {value:g}" for kind, value in one.cpu_us.items())
@@ -76,6 +77,7 @@ def table(results: Sequence[Result], ceilings: dict[str, int]) -> str:
             f"{one.events:,}",
             str(one.workers),
             str(one.kills),
+            "yes" if one.warm else "",
             f"{one.events_per_s:,}",
             "yes" if one.right else "NO",
             str(one.rss_mb),

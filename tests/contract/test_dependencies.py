@@ -9,6 +9,7 @@ from importlib.metadata import metadata
 
 import pytest
 
+from bench.peers import java_environment
 from deploy.local.folder import ROOT
 from deploy.local.servers import jars
 
@@ -37,14 +38,17 @@ def test_every_direct_dependency_is_listed_with_the_licence_of_its_metadata(pack
     assert ROWS.get(package) == licence(package)
 
 
-@pytest.mark.parametrize("coordinate", jars.locked())
+JARS = {**jars.locked(), **java_environment.locked()}
+
+
+@pytest.mark.parametrize("coordinate", JARS)
 def test_every_jar_is_listed_with_a_licence(coordinate: str) -> None:
     artifact = coordinate.split(":")[1]
     assert any(fnmatch.fnmatch(artifact, pattern) and text for pattern, text in ROWS.items())
 
 
 def test_the_document_lists_nothing_that_is_not_used() -> None:
-    artifacts = {coordinate.split(":")[1] for coordinate in jars.locked()}
-    others = {"package", "artifact", "what", "---", "kafka*"} | set(DIRECT) | artifacts
+    artifacts = {coordinate.split(":")[1] for coordinate in JARS}
+    others = {"package", "artifact", "what", "---", "kafka*", "flink*"} | set(DIRECT) | artifacts
     unknown = [name for name in ROWS if name not in others]
     assert all(name.startswith(("PostgreSQL", "Temurin", "uv", "Chromium")) for name in unknown), unknown

@@ -1,13 +1,9 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.sql.Connection;
-import java.sql.DriverManager;
-import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Properties;
-import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.serialization.Serde;
@@ -29,13 +25,17 @@ import org.apache.kafka.streams.state.Stores;
  * before the transaction commits, so that a second write changes nothing.
  */
 public final class CoverageStreams {
-    private static final String UPSERT = "INSERT INTO coverage VALUES (0, ?, ?, ?, ?, ?, ?) ON CONFLICT (worker, park, industry) DO UPDATE SET "
-            + "units = excluded.units, covered_units = excluded.covered_units, workers = excluded.workers, members = excluded.members";
+    private CoverageStreams() {
+    }
 
     public static void main(String[] arguments) throws Exception {
         JsonNode job = new ObjectMapper().readTree(arguments[0]);
+        Passes.run(job, run -> started(job, run));
+    }
+
+    private static AutoCloseable started(JsonNode job, String run) throws Exception {
         Properties settings = new Properties();
-        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, job.get("run").asText());
+        settings.put(StreamsConfig.APPLICATION_ID_CONFIG, run);
         settings.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, job.get("bootstrap").asText());
         settings.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         settings.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
@@ -52,12 +52,11 @@ public final class CoverageStreams {
         List<String> topics = new ArrayList<>();
         job.get("ends").fieldNames().forEachRemaining(topics::add);
 
-        Sink sink = new Sink(job.get("jdbc").asText());
-        KafkaStreams streams = new KafkaStreams(topology(topics, sink).build(), settings);
-        CountDownLatch ended = new CountDownLatch(1);
+        CoverageTable table = new CoverageTable(job.get("jdbc").asText());
+        KafkaStreams streams = new KafkaStreams(topology(topics, table).build(), settings);
         streams.setUncaughtExceptionHandler(error -> {
             error.printStackTrace();
-            ended.countDown();
+            Runtime.getRuntime().halt(1);
             return org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
         streams.setStateListener((now, before) -> {
@@ -66,11 +65,13 @@ public final class CoverageStreams {
             }
         });
         streams.start();
-        ended.await();
-        System.exit(1);
+        return () -> {
+            streams.close();
+            table.close();
+        };
     }
 
-    private static StreamsBuilder topology(List<String> topics, Sink sink) {
+    private static StreamsBuilder topology(List<String> topics, CoverageTable table) {
         Serde<Enterprise> enterprise = Serdes.serdeFrom((topic, one) -> one == null ? null : one.write(), (topic, bytes) -> bytes == null ? null : Enterprise.read(bytes));
         Serde<long[]> sums = Serdes.serdeFrom((topic, one) -> one == null ? null : Enterprise.writeSums(one), (topic, bytes) -> bytes == null ? null : Enterprise.readSums(bytes));
         StreamsBuilder builder = new StreamsBuilder();
@@ -96,7 +97,7 @@ public final class CoverageStreams {
                         Materialized.<String, long[]>as(Stores.inMemoryKeyValueStore("cells"))
                                 .withKeySerde(Serdes.String()).withValueSerde(sums).withCachingEnabled())
                 .toStream()
-                .foreach(sink::write);
+                .foreach((cell, all) -> written(table, cell, all));
         return builder;
     }
 
@@ -108,27 +109,12 @@ public final class CoverageStreams {
         return next;
     }
 
-    private static final class Sink {
-        private final PreparedStatement upsert;
-
-        Sink(String address) throws SQLException {
-            Connection connection = DriverManager.getConnection(address);
-            connection.createStatement().execute("SET synchronous_commit = off");
-            upsert = connection.prepareStatement(UPSERT);
-        }
-
-        synchronized void write(String cell, long[] sums) {
-            int at = cell.indexOf('|');
-            try {
-                upsert.setString(1, cell.substring(0, at));
-                upsert.setString(2, cell.substring(at + 1));
-                for (int index = 0; index < sums.length; index++) {
-                    upsert.setLong(3 + index, sums[index]);
-                }
-                upsert.executeUpdate();
-            } catch (SQLException error) {
-                throw new IllegalStateException(error);
-            }
+    private static synchronized void written(CoverageTable table, String cell, long[] sums) {
+        try {
+            table.put(cell, sums);
+            table.write();
+        } catch (SQLException error) {
+            throw new IllegalStateException(error);
         }
     }
 }
