@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,27 @@ def test_the_file_has_the_agreed_fields(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(report, "OUT", tmp_path / "out")
     content = json.loads(report.write("quick", 7, [result(300)], {"copy": 1}).read_text())
     assert content.keys() == {"seed", "machine", "results", "ceilings"}
-    assert content["results"][0].keys() >= {"system", "task", "workload", "events", "workers", "events_per_s", "right", "kills", "rss_mb"}
+    assert content["results"][0].keys() >= {
+        "system",
+        "task",
+        "workload",
+        "events",
+        "workers",
+        "events_per_s",
+        "right",
+        "kills",
+        "rss_mb",
+        "warm",
+    }
+
+
+def test_a_warm_cell_is_shown_and_stays_one_over_its_runs() -> None:
+    warm = replace(result(300), system="flink", task="plain", warm=True)
+    assert report.median([warm, warm]).warm
+    head, *rows = (line.split("  ") for line in report.table([warm, replace(warm, warm=False)], {}).splitlines())
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in (head, *rows)]
+    assert "warm" in cells[0]
+    assert [row.count("yes") for row in cells[1:]] == [2, 1]
 
 
 def test_the_ceilings_have_a_ledger_to_copy() -> None:
