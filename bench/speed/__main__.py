@@ -95,13 +95,16 @@ def say(line: str) -> None:
 
 def measure(plan: Plan, seed: int) -> None:
     """Do all of a plan, print the table and write the file, which is written after each log."""
-    known = datetime.now(ZONE).date()
+    known, began = datetime.now(ZONE).date(), time.perf_counter()
     results: list[Result] = []
     limits: dict[str, int] = {}
     for log in plan.logs:
         workload = workloads(seed, log.events, known)[log.workload]
         with filled(workload) as (stack, ends, truth):
             for cell in log.cells:
+                if cell.optional and time.perf_counter() - began > plan.optional_until:
+                    say(f"left out, {plan.optional_until:.0f} s have passed: {cell.system}, {cell.workers} workers, {cell.kills} kills")
+                    continue
                 results.append(result_of(stack, ends, truth, workload, cell))
                 if not limits and cell.system == PRODUCT:
                     limits = ceilings.measured(stack, ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from bench.peers.systems import SYSTEMS
 class Cell:
     """Runs of a system's `workers` on one log, each with `kills` SIGKILLs of a worker at work.
 
-    `warm`: the second fold of the same processes is timed. Raises ValueError if the system has none, or if kills would end its warmth.
+    `optional`: it is left out, and the bench says so, if the plan has taken its `optional_until` seconds. `warm`: the second fold of the same
+    processes is timed. Raises ValueError if the system has none, or if kills would end its warmth.
     """
 
     workers: int = 2
@@ -20,6 +22,7 @@ class Cell:
     times: int = 1
     system: str = "parkunion"
     warm: bool = False
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if self.warm and (self.kills or not (self.system in SYSTEMS and SYSTEMS[self.system].warm)):
@@ -38,10 +41,11 @@ class Log:
 
 @dataclass(frozen=True)
 class Plan:
-    """The ceilings are measured on the first log, after its first cell, which is the product's. `name` is that of the file."""
+    """The ceilings are measured on the first log, after its first cell, which is the product's. `name` is that of the file; `optional_until` in seconds."""
 
     name: str
     logs: Sequence[Log]
+    optional_until: float = math.inf
 
 
 PLANS = {
@@ -51,9 +55,14 @@ PLANS = {
             Log(
                 400_000,
                 "in-order",
-                [Cell(), Cell(kills=2), *(Cell(system=system) for system in ("handwritten", "kafka-streams", "flink", "quix"))],
+                [
+                    Cell(),
+                    *(Cell(system=system) for system in ("handwritten", "flink", "kafka-streams", "quix")),
+                    Cell(kills=2, optional=True),
+                ],
             )
         ],
+        optional_until=200.0,
     ),
     "full": Plan(
         "speed",
