@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from itertools import groupby
 from typing import TypeAlias
 from uuid import UUID
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf
-from shared.sequencing.columns import LAST_SEQUENCE, OTHER, Columns, Longs, joined, time_of
+from shared.sequencing.columns import LAST_SEQUENCE, OTHER, Columns, Longs, joined, known_days, time_of
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received, Stream
 from shared.sequencing.sorting import sort_records
@@ -47,23 +46,29 @@ def sort_columns(streams: ShardStreams, items: Mapping[str, Sequence[Item]], day
     plan = BatchPlan(released=streams.dropped, accepted=streams.accepted)
     streams.dropped, streams.accepted = [], {}
     for topic, in_order in items.items():
-        for is_columns, group in groupby(in_order, key=lambda item: isinstance(item, Columns)):
-            same = list(group)
-            if is_columns:
-                columns = joined([item for item in same if isinstance(item, Columns)])
-                if not _sort(streams, columns, day_of, plan):
-                    return None
-            elif not _close_days(streams, topic, [item for item in same if isinstance(item, Received)], day_of, plan):
-                return None
+        columns = [item for item in in_order if isinstance(item, Columns)]
+        between = [item for item in in_order if isinstance(item, Received)]
+        ends = _ends_of_days(between)
+        if ends is None or (columns and not _sort(streams, joined(columns), ends, day_of, plan)):
+            return None
+        if between and not _close_days(streams, topic, between, day_of, plan):
+            return None
     return plan
 
 
-def _close_days(streams: ShardStreams, topic: str, records: Sequence[Received], day_of: DayOf | None, plan: BatchPlan) -> bool:
-    """Apply the ends of days, one of the few events about a whole partition."""
+def _ends_of_days(records: Sequence[Received]) -> list[tuple[int, date]] | None:
+    """(offset, day) of each record that ends a day, one of the few events about a whole partition; None if any record is another one."""
+    found = []
     for record in records:
         event = record.event if record.error is None else None
         if event is None or not isinstance(event.data, DayClosed):
-            return False
+            return None
+        found.append((record.offset, event.data.day))
+    return found
+
+
+def _close_days(streams: ShardStreams, topic: str, records: Sequence[Received], day_of: DayOf | None, plan: BatchPlan) -> bool:
+    """Apply the ends of days. Columns that came before and after them are applied already: none of those is late (`_in_time`)."""
     found = sort_records(streams, records, {}, {}, len(records), day_of=day_of)
     if found.park or found.released or found.blocking or found.accepted:
         return False
@@ -76,11 +81,21 @@ def _close_days(streams: ShardStreams, topic: str, records: Sequence[Received], 
 
 
 def _take(plan: BatchPlan, topic: str, offset: int, newest: datetime) -> None:
-    plan.next[topic] = offset + 1
+    plan.next[topic] = max(offset + 1, plan.next.get(topic, 0))
     plan.newest[topic] = max(newest, plan.newest.get(topic, newest))
 
 
-def _sort(streams: ShardStreams, columns: Columns, day_of: DayOf | None, plan: BatchPlan) -> bool:
+def _in_time(columns: Columns, ends: Sequence[tuple[int, date]], closed: date | None, day_of: DayOf) -> bool:
+    """Whether no row was recorded on a day that its topic had closed before: by `closed` or by the ends of days among the rows."""
+    if closed is None and not ends:
+        return True
+    offsets = np.array([-1, *(offset for offset, _ in ends)])
+    last = np.maximum.accumulate([closed.toordinal() if closed else 0, *(day.toordinal() for _, day in ends)])
+    closed_before = last[np.searchsorted(offsets, columns.offset) - 1]
+    return bool((known_days(columns.recorded, day_of) > closed_before).all())
+
+
+def _sort(streams: ShardStreams, columns: Columns, ends: Sequence[tuple[int, date]], day_of: DayOf | None, plan: BatchPlan) -> bool:
     if columns.subject.max() >= 2**62 // LAST_SEQUENCE:
         return False
     order = np.argsort(columns.subject, kind="stable")
@@ -94,8 +109,8 @@ def _sort(streams: ShardStreams, columns: Columns, day_of: DayOf | None, plan: B
     if not rows.follow() or not rows.repeat_truly(heads):
         return False
     new = rows.new
-    closed = streams.closings.get(columns.topic)
-    if closed is not None and day_of is not None and new.any() and _known(columns.recorded[order[new]].min(), day_of) <= closed:
+    kept = order[new]
+    if len(kept) and day_of is not None and not _in_time(columns.take(kept), ends, streams.closings.get(columns.topic), day_of):
         return False
     plan.duplicates += int(len(order) - new.sum())
     _take(plan, columns.topic, int(columns.offset[-1]), time_of(int(columns.recorded.max())))
@@ -105,7 +120,6 @@ def _sort(streams: ShardStreams, columns: Columns, day_of: DayOf | None, plan: B
     for at, run in enumerate(rows.with_new().tolist()):
         states[run].head = Head(sequences[at], UUID(bytes=ids[16 * at : 16 * at + 16]), time_of(times[at]))
         plan.changed[source, texts[int(subject[starts[run]])]] = None
-    kept = order[new]
     other = columns.type[kept] == OTHER
     for row in kept[other].tolist():
         plan.apply_one(columns.others[row])
@@ -113,10 +127,6 @@ def _sort(streams: ShardStreams, columns: Columns, day_of: DayOf | None, plan: B
         plan.columns.append(columns.take(kept[~other]))
         plan.applied += int((~other).sum())
     return True
-
-
-def _known(recorded: int, day_of: DayOf) -> date:
-    return day_of(time_of(int(recorded)))
 
 
 def _states(streams: ShardStreams, columns: Columns, numbers: Longs) -> list[StreamState] | None:

@@ -7,9 +7,9 @@ stays a `Received`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -28,6 +28,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 EPOCH_DAY = EPOCH.toordinal()
 MOST_TRACES = 64
+QUARTER = 15 * 60 * 1_000_000
+"""Microseconds; every zone's day begins at a quarter of an hour (UTC)."""
 OTHER = -1
 """The type of a row whose event is kept as a `Received`."""
 LAST_SEQUENCE = 2**40
@@ -135,6 +137,16 @@ def joined(parts: Sequence[Columns]) -> Columns:
     return replace(first, others=others, traces=[trace for part in parts for trace in part.traces][:MOST_TRACES], **arrays)
 
 
+def known_days(recorded: Longs, known_of: Callable[[datetime], date]) -> Longs:
+    """The known day of each instant, as an ordinal."""
+    first, last = (known_of(time_of(int(at))).toordinal() for at in (recorded.min(), recorded.max()))
+    if first == last:
+        return np.full(len(recorded), first, np.int64)
+    quarters, places = np.unique(recorded // QUARTER, return_inverse=True)
+    days = [known_of(time_of(quarter * QUARTER)).toordinal() for quarter in quarters.tolist()]
+    return np.array(days, np.int64)[places]
+
+
 class _Wire(msgspec.Struct, gc=False):
     """The attributes of an event as they stand on the wire (`contracts.WireEvent`)."""
 
@@ -173,17 +185,19 @@ def decode_columns(records: Sequence[Record], types: Sequence[str], subjects: Na
     if not wires or len({wire.source for wire in wires}) > 1:
         return [decode(record.topic, record.partition, record.offset, record.value or b"") for record in records]
     found = _columns(records, wires, types, subjects, actors)
-    special = [row for row, record in found.others.items() if not record.ordinary]
-    if not special:
-        return [found]
-    parts, begin = list[Columns | Received](), 0
-    for row in special:
+    parts, begin, others = list[Columns | Received](), 0, dict[int, Received]()
+    for row, record in found.others.items():
+        if record.ordinary:
+            others[row - begin] = record
+            continue
         if row > begin:
-            parts.append(found.between(begin, row))
-        parts.append(found.others[row])
-        begin = row + 1
+            parts.append(replace(found.take(slice(begin, row)), others=others))
+        parts.append(record)
+        begin, others = row + 1, {}
+    if begin == 0:
+        return [found]
     if begin < len(found):
-        parts.append(found.between(begin, len(found)))
+        parts.append(replace(found.take(slice(begin, len(found))), others=others))
     return parts
 
 

@@ -17,14 +17,12 @@ from services.metrics.folding.facts import RefusedFact
 from services.metrics.tables.fact_runs import COLUMNS, FIELDS, SHORTEST_RUN, SIZED_BOUNDS, FactRun, heads_of_arrays, middle
 from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import TYPES, says_ids_alone
-from shared.sequencing.columns import EPOCH_DAY, Columns, Longs, time_of
+from shared.sequencing.columns import EPOCH_DAY, Columns, known_days, time_of
 
 AREA = "area/"
 TYPES_AS_COLUMNS = tuple(name for name in TYPES if kind_of(name) in MEMBERS and says_ids_alone(name))
 """Types of events that change members alone and give no reason."""
 POSTGRES_EPOCH = (DAY_0 - EPOCH_DAY) * 86_400_000_000
-QUARTER = 15 * 60 * 1_000_000
-"""Microseconds; every zone's day begins at a quarter of an hour (UTC)."""
 _SIZED_LONG = np.dtype([("size", ">i4"), ("value", ">i8")])
 _SIZED_INT = np.dtype([("size", ">i4"), ("value", ">i4")])
 _SIZED_ID = np.dtype([("size", ">i4"), ("value", "u1", 16)])
@@ -119,13 +117,3 @@ class MemberColumns:
                 dates, all_days[8 * begin : 8 * end], times, all_instants[12 * begin : 12 * end],
             )  # fmt: skip
         return parts
-
-
-def known_days(recorded: Longs, known_of: Callable[[datetime], date]) -> Longs:
-    """The known day of each instant, as an ordinal."""
-    first, last = (known_of(time_of(int(at))).toordinal() for at in (recorded.min(), recorded.max()))
-    if first == last:
-        return np.full(len(recorded), first, np.int64)
-    quarters, places = np.unique(recorded // QUARTER, return_inverse=True)
-    days = [known_of(time_of(quarter * QUARTER)).toordinal() for quarter in quarters.tolist()]
-    return np.array(days, np.int64)[places]

@@ -12,13 +12,13 @@ import pytest
 from msgspec import structs
 
 from services.metrics.folding.effects import BatchEffects
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS, MemberColumns, known_days
+from services.metrics.folding.member_columns import TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
 from shared.reading import applying, session, turns
 from shared.sequencing.column_sorting import sort_columns, streams_of
-from shared.sequencing.columns import Columns, Names, decode_columns, micros_of
+from shared.sequencing.columns import Columns, Names, decode_columns, known_days, micros_of
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received
 from shared.sequencing.streams import ShardStreams, StreamState

@@ -306,6 +306,20 @@ def test_ends_of_days_are_applied_in_their_place_and_what_is_late_is_left_to_obj
     assert sort_columns(fresh(streams_of(too_late), {}), {"t": too_late}, None) is not None
 
 
+def test_what_comes_again_after_its_day_has_ended_is_a_copy_and_the_day_after_is_in_time() -> None:
+    day = oracle_day(MEMBER.time)
+    first = json.loads(contracts.encode(MEMBER)) | {"sequence": "1".zfill(19)}
+    following = first | {"sequence": "2".zfill(19), "id": str(uuid7()), "time": f"{day + timedelta(days=1)}T00:00:00.000001Z"}
+    before, after = (json.dumps(raw, separators=(",", ":")).encode() for raw in (first, following))
+    ends = [contracts.encode(closed(day - timedelta(days=1), 1)), contracts.encode(closed(day, 2))]
+    items = columns_of([ends[0], before, ends[1], before, after, before])
+    plan = sort_columns(fresh(streams_of(items), {}), {"t": items}, oracle_day)
+    assert plan is not None
+    assert (plan.applied, plan.duplicates, plan.next) == (4, 2, {"t": 6})
+    late = columns_of([ends[0], before, contracts.encode(closed(day + timedelta(days=1), 2)), after])
+    assert sort_columns(fresh(streams_of(late), {}), {"t": late}, oracle_day) is None
+
+
 def test_a_withdrawal_is_left_to_objects() -> None:
     streams_with = [event for seed in range(20) for event in interleaved(history(seed, mistakes=True), seed)]
     withdrawal = next(event for event in streams_with if event.type == "parkunion.event-withdrawn.v1" and event.source == MEMBER.source)

@@ -1,0 +1,63 @@
+"""How many records a transaction takes follows how long the last ones took."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, cast
+
+import pytest
+
+from shared.process.db import Connection
+from shared.reading.applying import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, BatchApplier
+from shared.reading.config import ReaderConfig
+from shared.sequencing.records import Received, ShardBatch
+from shared.sequencing.shard import Shard
+
+
+def applier(batch: int = 30_000, columns: tuple[str, ...] = ()) -> BatchApplier:
+    async def apply(_conn: Connection, _batch: ShardBatch) -> None: ...
+
+    def nothing(_: object) -> None: ...
+
+    return BatchApplier(ReaderConfig("o", "s", "g", ["t"], 1, 1, batch, apply, nothing, nothing, columns=columns))
+
+
+def after(found: BatchApplier, *batches: tuple[int, float]) -> int:
+    for taken, seconds in batches:
+        found._measured(taken, seconds)
+    return found.most
+
+
+def test_it_begins_small_and_doubles_while_batches_are_quick_and_full() -> None:
+    assert applier().most == FIRST_BATCH
+    assert applier(batch=40).most == 40
+    assert after(applier(), (FIRST_BATCH, 0.5)) == 2 * FIRST_BATCH
+    assert after(applier(), (10, 0.1)) == FIRST_BATCH
+    assert after(applier(), (FIRST_BATCH, 2.0)) == FIRST_BATCH
+    assert after(applier(), *[(10**6, 0.1)] * 9) == 30_000
+    assert after(applier(columns=("x",)), *[(10**6, 0.1)] * 9) == COLUMNS_BATCH
+
+
+def test_it_shrinks_to_what_takes_the_time_that_is_meant() -> None:
+    assert after(applier(), (FIRST_BATCH, 2 * LONGEST_BATCH)) == FIRST_BATCH // 2
+    assert after(applier(), *[(FIRST_BATCH, 100 * LONGEST_BATCH)] * 9) == LEAST_BATCH
+
+
+class LostConnection:
+    """The database ends the session inside the transaction."""
+
+    def transaction(self) -> Any:
+        raise ConnectionResetError("the session was ended")
+
+
+async def test_a_batch_that_costs_the_session_is_halved() -> None:
+    """Else it would be tried again in the same size for ever."""
+    found = applier()
+    record = Received("t", 0, 0, b"", None, ("s", "x"), 1, None, None)
+    shard = Shard(0, 0, {"t": 0}, {}, {"t": 1}, 10, {"t": deque([record] * FIRST_BATCH)})
+    sizes = []
+    for _ in range(6):
+        sizes.append(found.most)
+        with pytest.raises(ConnectionResetError):
+            await found.apply_next(cast("Connection", LostConnection()), shard, set())
+    assert sizes == [5000, 2500, 1250, 625, LEAST_BATCH, LEAST_BATCH]
