@@ -18,7 +18,8 @@ from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
-from shared.relaying.reconcile import Comparison, TopicReplacedError, reconcile
+from shared.relaying.comparison import Comparison
+from shared.relaying.reconcile import TopicReplacedError, reconcile
 from shared.relaying.recovery import Source
 from shared.relaying.republish import AlreadyRepublishingError, republish
 

@@ -16,7 +16,8 @@ from shared.broker.protocol import Message, partition_of
 from shared.contracts import decode, encode
 from shared.process import faults
 from shared.process.db import Pool
-from shared.relaying.reconcile import Comparison, reconcile
+from shared.relaying.comparison import Comparison
+from shared.relaying.reconcile import reconcile
 from shared.relaying.recovery import Source
 from shared.relaying.relay import Relay, relay_check
 from shared.relaying.republish import AlreadyRepublishingError, republish
