@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, UnreadableEvent, WireEvent, write
+from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, TextEvent, UnreadableEvent, WireEvent, write
 from shared.contracts.services import types
 
 TYPES: dict[str, type[Event]] = types()
@@ -20,7 +20,6 @@ read = _codec.read
 read_all = _codec.read_all
 certain = _codec.certain
 certain_types = _codec.certain_types
-all_certain = _codec.all_certain
 says_ids_alone = _codec.says_ids_alone
 opened = _codec.opened
 encode = _codec.encode
@@ -48,10 +47,10 @@ __all__ = [
     "TYPES",
     "Envelope",
     "Event",
+    "TextEvent",
     "UnreadableEvent",
     "WireEvent",
     "add_types",
-    "all_certain",
     "certain",
     "certain_types",
     "decode",

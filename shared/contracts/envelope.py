@@ -5,8 +5,9 @@ Source of the attributes: CloudEvents 1.0 (structured JSON) and docs/design/ARCH
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,8 @@ from shared.contracts.plain import PlainForm, plain_form
 TYPE_PREFIX = "parkunion."
 MAX_EVENT_BYTES = 256 * 1024
 SEQUENCE_DIGITS = 19
+JSON = "application/json"
+Data = TypeVar("Data")
 _NO_SEQUENCE = "0" * SEQUENCE_DIGITS
 
 
@@ -64,13 +67,40 @@ class WireEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     actor: str
     origin: str
     data: msgspec.Raw
-    datacontenttype: str = "application/json"
+    datacontenttype: str = JSON
     causeid: UUID | None = None
+    traceparent: str | None = None
+
+
+class TextEvent(msgspec.Struct, Generic[Data], omit_defaults=True, gc=False):
+    """The attributes of `WireEvent` in its order, all as the texts that stand on the wire: for code that makes no objects of them."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    partitionkey: str
+    sequence: str
+    time: str
+    occurredon: str
+    actor: str
+    origin: str
+    data: Data
+    datacontenttype: str = JSON
+    causeid: str | None = None
     traceparent: str | None = None
 
 
 _decode_wire = msgspec.json.Decoder(WireEvent).decode
 _encoder = msgspec.json.Encoder()
+
+
+class _WithData(Protocol):
+    @property
+    def type(self) -> str: ...
+    @property
+    def data(self) -> msgspec.Raw: ...
 
 
 class Codec:
@@ -140,17 +170,15 @@ class Codec:
         plain = self._plain[wire.type]
         return plain is not None and plain.matches(wire.data)
 
-    def certain_types(self, wires: Iterable[WireEvent]) -> set[str]:
-        """The types of which every one of these events is `certain`, found without looking at each; a type left out may have some too."""
+    def certain_types(self, wires: Iterable[_WithData]) -> set[str]:
+        """The types of which every one of these events is `certain`, found without looking at each; a type left out may have some too.
+
+        The types of all of them must be known.
+        """
         found: dict[str, list[msgspec.Raw]] = {}
         for wire in wires:
             found.setdefault(wire.type, []).append(wire.data)
-        return {name for name, data in found.items() if self.all_certain(name, data)}
-
-    def all_certain(self, name: str, data: Collection[msgspec.Raw]) -> bool:
-        """As `certain` for the `data` of several events of one type: whether it is true for all."""
-        plain = self._plain[name]
-        return plain is not None and plain.matches_all(data)
+        return {name for name, data in found.items() if (plain := self._plain[name]) is not None and plain.matches_all(data)}
 
     def says_ids_alone(self, name: str) -> bool:
         """Whether the required fields of a type are ids, nothing else."""

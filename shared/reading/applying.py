@@ -22,7 +22,8 @@ from shared.reading import ownership, store
 from shared.reading.config import ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.sequencing.closed_days import closed_day
-from shared.sequencing.column_sorting import Item, sort_columns, streams_of
+from shared.sequencing.column_sorting import sort_columns, streams_of
+from shared.sequencing.columns import Item
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, ShardBatch
@@ -117,13 +118,13 @@ class BatchApplier:
         except db.OUTAGES:
             self.most = max(LEAST_BATCH, min(self.most, taken) // 2)
             raise
-        except (_RefusedError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+        except (_RefusedError, ObjectsNeededError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             self._config.on_reset(shard.number)
-            if isinstance(error, _RefusedError) and not columns:
+            if isinstance(error, _RefusedError):
                 _narrow(shard, error.plan, error.reason)
             shard.streams = await store.load_streams(conn, self._config.generation, shard)
-            if isinstance(error, _RefusedError) and columns:
-                raise ObjectsNeededError from error
+            if isinstance(error, ObjectsNeededError):
+                raise
             return True
         self._measured(taken, time.monotonic() - started)
         self._committed(shard, plan, batch)
@@ -186,8 +187,11 @@ class BatchApplier:
             streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
             plan = sort_columns(streams, columns, self._config.late_day_of) if not shard.refused else None
             if plan is None:
-                raise _RefusedError(BatchPlan(), "OBJECTS_NEEDED")
-            batch, closed = await self._apply(conn, shard, plan)
+                raise ObjectsNeededError
+            try:
+                batch, closed = await self._apply(conn, shard, plan)
+            except _RefusedError as error:
+                raise ObjectsNeededError from error
         faults.reached("batch.committed")
         return plan, batch, closed
 
@@ -269,10 +273,8 @@ class BatchApplier:
 
     def _trace(self, batch: ShardBatch, began: datetime) -> None:
         """Add this transaction to the traces of the commands behind its events."""
-        records, traces = batch.records, [trace for columns in batch.columns for trace in columns.traces]
-        events = len(records) + sum(map(len, batch.columns))
-        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": events}
-        commands_reached((*traces, *(record.traceparent for record in records)), self._config.span, SpanKind.CONSUMER, began, attributes)
+        attributes = {"parkunion.shard": batch.shard, "parkunion.version": batch.version, "parkunion.events": len(batch)}
+        commands_reached(batch.traceparents(), self._config.span, SpanKind.CONSUMER, began, attributes)
 
 
 def _narrow(shard: Shard, plan: BatchPlan, reason: str) -> None:

@@ -7,12 +7,11 @@ that is only written down again.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from shared.broker.protocol import DAY, Message, partition_for, partition_of
-from shared.contracts.envelope import SEQUENCE_DIGITS
+from shared.contracts.envelope import JSON, SEQUENCE_DIGITS, TextEvent
 from shared.process.db import Record
 
 COLUMNS = f"""
@@ -22,28 +21,7 @@ j.cause_id::text, j.traceparent, j.data::text
 """
 """SQL: what `messages` takes of a row `j` of the journal, before the column `partition` (NULL: the key decides)."""
 _DAYS = f"{DAY}/"
-_JSON = "application/json"
 _WHOLE_SECOND = ".000000"
-
-
-class _Wire(msgspec.Struct, omit_defaults=True, gc=False):
-    """The attributes of `shared.contracts.envelope.WireEvent` in its order."""
-
-    specversion: str
-    id: str
-    source: str
-    type: str
-    subject: str
-    partitionkey: str
-    sequence: str
-    time: str
-    occurredon: str
-    actor: str
-    origin: str
-    data: Any
-    datacontenttype: str = _JSON
-    causeid: str | None = None
-    traceparent: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -58,6 +36,6 @@ def messages(rows: Iterable[Record], source: str, partitions: int) -> list[Messa
         if given is None:
             given = partition_for(subject, key, partitions) if subject.startswith(_DAYS) else partition_of(key, partitions)
         time, content = f"{at.removesuffix(_WHOLE_SECOND)}Z", _decode(data)
-        wire = _Wire("1.0", event_id, source, type_, subject, key, sequence, time, on, actor, origin, content, _JSON, cause, traceparent)
+        wire = TextEvent("1.0", event_id, source, type_, subject, key, sequence, time, on, actor, origin, content, JSON, cause, traceparent)
         found.append(Message(given, key.encode(), _encode(wire)))
     return found

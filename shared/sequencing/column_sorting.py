@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf
-from shared.sequencing.columns import LAST_SEQUENCE, OTHER, Columns, Longs, joined, known_days, time_of
+from shared.sequencing.columns import LAST_SEQUENCE, LAST_SUBJECT, OTHER, Columns, Item, Longs, joined, known_days, time_of
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received, Stream
-from shared.sequencing.sorting import sort_records
+from shared.sequencing.sorting import is_fork, sort_records
 from shared.sequencing.streams import Head, ShardStreams, StreamState
-
-Item: TypeAlias = Columns | Received
 
 
 def streams_of(items: Collection[Item]) -> set[Stream]:
@@ -96,7 +93,7 @@ def _in_time(columns: Columns, ends: Sequence[tuple[int, date]], closed: date | 
 
 
 def _sort(streams: ShardStreams, columns: Columns, ends: Sequence[tuple[int, date]], day_of: DayOf | None, plan: BatchPlan) -> bool:
-    if columns.subject.max() >= 2**62 // LAST_SEQUENCE:
+    if columns.subject.max() >= LAST_SUBJECT:
         return False
     order = np.argsort(columns.subject, kind="stable")
     subject = columns.subject[order]
@@ -151,8 +148,8 @@ class _Rows:
         base = self._run * LAST_SEQUENCE
         greatest = np.maximum.accumulate(base + self._sequence)
         before = np.concatenate(([-1], greatest[:-1])) - base
-        self.last = np.maximum(before, np.array(heads, np.int64)[self._run])
-        self._first_head = np.array(heads, np.int64)[self._run]
+        self._head = np.array(heads, np.int64)[self._run]
+        self.last = np.maximum(before, self._head)
         self.new = self._sequence > self.last
 
     def follow(self) -> bool:
@@ -168,14 +165,14 @@ class _Rows:
         columns, order = self._columns, self._order
         for copy in copies.tolist():
             row, last = int(order[copy]), int(self.last[copy])
-            if last > self._first_head[copy]:
+            if last > self._head[copy]:
                 applied = int(order[places[copy]])
                 head = Head(last, columns.id_at(applied), columns.time_at(applied))
             elif (found := heads[int(self._run[copy])]) is not None:
                 head = found
             else:
                 return False
-            if columns.id_at(row) != head.event_id if self._sequence[copy] == last else columns.time_at(row) > head.time:
+            if is_fork(int(self._sequence[copy]), columns.id_at(row), columns.time_at(row), head):
                 return False
         return True
 

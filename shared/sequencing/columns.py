@@ -1,6 +1,6 @@
 """Events as columns: what a reader that is far behind keeps of an event that says nothing but when, instead of an object for each.
 
-A batch of 30,000 objects is spread over tens of megabytes, and every pass over it waits for memory; as columns it is about one megabyte.
+A batch of 30,000 objects is spread over tens of megabytes, and every pass over it waits for memory; as columns it is about two megabytes.
 `decode_columns` takes into columns only what can be proved, from the bytes alone, to be what `records.decode` would accept. Everything else
 stays a `Received`.
 """
@@ -21,6 +21,7 @@ from shared import contracts
 from shared.broker.protocol import Record
 from shared.sequencing.records import Received, Stream, decode
 
+Wire: TypeAlias = contracts.TextEvent[msgspec.Raw]
 Longs: TypeAlias = npt.NDArray[np.int64]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -34,15 +35,16 @@ OTHER = -1
 """The type of a row whose event is kept as a `Received`."""
 LAST_SEQUENCE = 2**40
 """Above it an event stays a `Received`: streams and sequences are compared as one number."""
-LAST_STREAM = 2**22
+LAST_SUBJECT = 2**22
+"""Subjects of a shard that one number can hold beside a sequence."""
 
 
 class Names:
     """Numbers for texts, from 0 in the order of their first use."""
 
-    def __init__(self, texts: Sequence[str] = ()) -> None:
-        self.texts = list(texts)
-        self._numbers = {text: number for number, text in enumerate(texts)}
+    def __init__(self) -> None:
+        self.texts = list[str]()
+        self._numbers = dict[str, int]()
 
     def numbers(self, texts: Sequence[str]) -> list[int]:
         """The number of each text."""
@@ -110,6 +112,10 @@ class Columns:
         return time_of(int(self.recorded[row]))
 
 
+Item: TypeAlias = Columns | Received
+"""What has arrived: rows, or an event that stands between them."""
+
+
 def time_of(recorded: int) -> datetime:
     """The instant of a value of `Columns.recorded`."""
     return EPOCH + timedelta(microseconds=recorded)
@@ -147,32 +153,12 @@ def known_days(recorded: Longs, known_of: Callable[[datetime], date]) -> Longs:
     return np.array(days, np.int64)[places]
 
 
-class _Wire(msgspec.Struct, gc=False):
-    """The attributes of an event as they stand on the wire (`contracts.WireEvent`)."""
-
-    specversion: str
-    id: str
-    source: str
-    type: str
-    subject: str
-    partitionkey: str
-    sequence: str
-    time: str
-    occurredon: str
-    actor: str
-    origin: str
-    data: msgspec.Raw
-    datacontenttype: str = "application/json"
-    causeid: str | None = None
-    traceparent: str | None = None
-
-
-_decode_wire = msgspec.json.Decoder(_Wire).decode
+_decode_wire = msgspec.json.Decoder(Wire).decode
 ID, TIME, DAY, SEQUENCE = "00000000-0000-0000-0000-000000000000", "0000-00-00T00:00:00.000000Z", "0000-00-00", "0" * 19
 """The layouts of plain attributes: a zero stands for a digit (of an id: a hexadecimal one)."""
 
 
-def decode_columns(records: Sequence[Record], types: Sequence[str], subjects: Names, actors: Names) -> list[Columns | Received]:
+def decode_columns(records: Sequence[Record], types: Sequence[str], subjects: Names, actors: Names) -> list[Item]:
     """Decode records of one place, in their order. Never raises.
 
     `types`: the types whose events may become rows without an object. Events of one subject alone that are not plain are rows with an object;
@@ -185,7 +171,7 @@ def decode_columns(records: Sequence[Record], types: Sequence[str], subjects: Na
     if not wires or len({wire.source for wire in wires}) > 1:
         return [decode(record.topic, record.partition, record.offset, record.value or b"") for record in records]
     found = _columns(records, wires, types, subjects, actors)
-    parts, begin, others = list[Columns | Received](), 0, dict[int, Received]()
+    parts, begin, others = list[Item](), 0, dict[int, Received]()
     for row, record in found.others.items():
         if record.ordinary:
             others[row - begin] = record
@@ -201,13 +187,10 @@ def decode_columns(records: Sequence[Record], types: Sequence[str], subjects: Na
     return parts
 
 
-def _columns(records: Sequence[Record], wires: Sequence[_Wire], types: Sequence[str], subjects: Names, actors: Names) -> Columns:
-    names = [wire.type for wire in wires]
+def _columns(records: Sequence[Record], wires: Sequence[Wire], types: Sequence[str], subjects: Names, actors: Names) -> Columns:
     numbers = {name: number for number, name in enumerate(types)}
-    type_ = np.array([numbers.get(name, OTHER) for name in names], np.int64)
-    for name in set(names) & numbers.keys():
-        if not contracts.all_certain(name, [wire.data for wire in wires if wire.type == name]):
-            type_[type_ == numbers[name]] = OTHER
+    certain = contracts.certain_types(wire for wire in wires if wire.type in numbers)
+    type_ = np.array([numbers[wire.type] if wire.type in certain else OTHER for wire in wires], np.int64)
     about = [wire.subject for wire in wires]
     ids, sequence, recorded, occurred, plain = _attributes(wires)
     if {(wire.specversion, wire.causeid) for wire in wires} != {("1.0", None)}:
@@ -234,11 +217,11 @@ def _columns(records: Sequence[Record], wires: Sequence[_Wire], types: Sequence[
 
 
 _LENGTHS = tuple(map(len, (ID, SEQUENCE, TIME, DAY)))
-_SIGNS = np.frombuffer((ID + SEQUENCE + TIME + DAY).encode(), np.uint8)
 _PLAIN_ROW = ID + SEQUENCE + TIME + DAY
+_SIGNS = np.frombuffer(_PLAIN_ROW.encode(), np.uint8)
 _SIGN_AT = np.flatnonzero(ord("0") != _SIGNS)
 _DIGIT_AT = np.flatnonzero(ord("0") == _SIGNS)
-_HEX, _ALL_DIGITS = 32, len(_DIGIT_AT)
+_HEX = 32
 _SEQUENCE_PLACES, _TIME_PLACES, _DAY_PLACES = (slice(*at) for at in ((32, 51), (51, 71), (71, 79)))
 _VALUES = np.full(256, 255, np.uint8)
 _VALUES[list(b"0123456789abcdef")] = range(16)
@@ -246,7 +229,7 @@ _POWERS = 10 ** np.arange(18, -1, -1, dtype=np.int64)
 _TWO_POWERS = np.array([10, 1], np.int64)
 
 
-def _attributes(wires: Sequence[_Wire]) -> tuple[Bytes, Longs, Longs, Longs, npt.NDArray[np.bool_]]:
+def _attributes(wires: Sequence[Wire]) -> tuple[Bytes, Longs, Longs, Longs, npt.NDArray[np.bool_]]:
     """(ids, sequences, times, days, whether each row is plain): id, sequence, time and business day, read from their characters."""
     texts = [
         wire.id + wire.sequence + wire.time + wire.occurredon

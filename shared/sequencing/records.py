@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -89,6 +89,16 @@ class ShardBatch:
     next: Mapping[str, int]
     closed: date | None = None
     columns: Sequence[Columns] = ()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.runs)) + sum(map(len, self.columns))
+
+    def traceparents(self) -> Iterator[str]:
+        """The `traceparent`s of the commands behind the events: of columns the first ones, of runs all."""
+        for columns in self.columns:
+            yield from columns.traces
+        for run in self.runs:
+            yield from (record.traceparent for record in run if record.traceparent)
 
     @property
     def records(self) -> list[Received]:

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from shared.sequencing.columns import Columns, Names, micros_of
+from shared.sequencing.columns import Columns, Item, Names, micros_of
 from shared.sequencing.records import Received, RecordKey
 from shared.sequencing.streams import ShardStreams
 
@@ -38,7 +38,7 @@ class Shard:
     ends: dict[str, int]
     limit: int
     pending: dict[str, deque[Received]]
-    columns: dict[str, deque[Columns | Received]] = field(default_factory=dict)
+    columns: dict[str, deque[Item]] = field(default_factory=dict)
     objects_until: dict[str, int] = field(default_factory=dict)
     topic_ids: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
@@ -129,12 +129,12 @@ def _when(record: Received) -> datetime:
     return record.time if record.time is not None else _FIRST
 
 
-def count_of(items: Iterable[Columns | Received]) -> int:
+def count_of(items: Iterable[Item]) -> int:
     """How many records columns and records are."""
     return sum(map(_rows, items))
 
 
-def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Columns | Received]]:
+def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Item]]:
     """What may be applied of the columns, at most `most` of each topic: {topic: in its order}. Empty where a lagging topic has nothing: its next record may be earlier.
 
     No lagging topic is waited for within a day: the order of topics is for speed, and costs nothing within one known day.
@@ -145,7 +145,7 @@ def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, 
     return {topic: taken for topic, later in shard.columns.items() if (taken := list(_taken(later, until, most)))}
 
 
-def _taken(later: Iterable[Columns | Received], until: int | None, most: int) -> Iterator[Columns | Received]:
+def _taken(later: Iterable[Item], until: int | None, most: int) -> Iterator[Item]:
     for item in later:
         part = _up_to(item, until)
         if isinstance(part, Columns) and len(part) > most:
@@ -169,23 +169,23 @@ def drop_applied(shard: Shard) -> None:
             later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first))
 
 
-def _rows(item: Columns | Received) -> int:
+def _rows(item: Item) -> int:
     return len(item) if isinstance(item, Columns) else 1
 
 
-def _begin(item: Columns | Received) -> int:
+def _begin(item: Item) -> int:
     return int(item.offset[0]) if isinstance(item, Columns) else item.offset
 
 
-def _end(item: Columns | Received) -> int:
+def _end(item: Item) -> int:
     return int(item.offset[-1]) + 1 if isinstance(item, Columns) else item.offset + 1
 
 
-def _last_time(item: Columns | Received) -> int:
+def _last_time(item: Item) -> int:
     return int(item.recorded.max()) if isinstance(item, Columns) else micros_of(item.time) if item.time is not None else 0
 
 
-def _up_to(item: Columns | Received, until: int | None) -> Columns | Received | None:
+def _up_to(item: Item, until: int | None) -> Item | None:
     """The part of an item that was recorded at most at `until` and stands before anything later; None: nothing of it."""
     if until is None or _last_time(item) <= until:
         return item

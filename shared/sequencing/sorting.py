@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
+from uuid import UUID
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf, is_late
@@ -58,16 +59,21 @@ def _without_copies(records: Iterable[Received], head: Head | None) -> list[Rece
             return None
         else:
             last = following[-1] if following else head
-            if last is None or last.event_id is None or last.time is None or _is_fork(record, Head(newest, last.event_id, last.time)):
+            if (
+                last is None
+                or last.event_id is None
+                or last.time is None
+                or is_fork(record.sequence, record.event_id, record.time, Head(newest, last.event_id, last.time))
+            ):
                 return None
     return following
 
 
-def _is_fork(record: Received, head: Head) -> bool:
-    """Whether a record that is not after the last one applied is another event, as far as that can be told."""
-    if record.sequence == head.sequence:
-        return record.event_id != head.event_id
-    return record.time is not None and record.time > head.time
+def is_fork(sequence: int, event_id: UUID | None, time: datetime | None, head: Head) -> bool:
+    """Whether what is not after the last event applied, `head`, is another event and no copy, as far as that can be told."""
+    if sequence == head.sequence:
+        return event_id != head.event_id
+    return time is not None and time > head.time
 
 
 class _Sorter:
@@ -157,7 +163,7 @@ class _Sorter:
         state, sequence = self.streams.states[record.stream], record.sequence
         head = state.head
         if head is not None and sequence <= head.sequence:
-            self._drop_or_fork(state, record, fork=_is_fork(record, head))
+            self._drop_or_fork(state, record, fork=is_fork(sequence, record.event_id, record.time, head))
         elif state.range_of(sequence):
             self.plan.withdrawn += 1
         elif (waiting := state.waiting.get(sequence)) is not None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import msgspec
-
-from services.metrics.counted import MEMBERS, kind_of, park_of, place_of
+from services.metrics.counted import kind_of, park_of, place_of
 from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
-from services.metrics.folding.member_columns import AREA, MemberColumns
+from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
@@ -24,16 +22,7 @@ from shared.contracts import Envelope, UnreadableEvent
 from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
-from shared.sequencing.records import Received, Run
-
-MEMBER_TYPES: Mapping[str, int] = {name: MEMBERS[kind_of(name)] for name in contracts.TYPES if kind_of(name) in MEMBERS}
-"""{type of an event that changes members alone: what one adds}"""
-GIVING_REASON = frozenset(
-    name for name in MEMBER_TYPES if any(f.name == "reason" and f.required for f in msgspec.structs.fields(contracts.TYPES[name]))
-)
-"""Those of them that always give a reason."""
-REASON = re.compile(r"(?!.*\d{6})[A-Za-z0-9_.-]{1,64}", re.ASCII)
-"""The reasons that are kept. Releases before 0.3 let anything of this form pass, document numbers too: so no six digits in a row."""
+from shared.sequencing.records import Run
 
 
 class Effect(NamedTuple):
@@ -96,14 +85,14 @@ class BatchEffects:
         """Add events of one stream that change members alone (`of_members`), in its order."""
         source, subject = records[0].stream
         counted = self.members[subject]
-        for (type_, known, actor, reason), same in _runs_of(records, known_of):
+        for (type_, known, actor, reason), same in runs_of(records, known_of):
             occurred = [record.occurred.toordinal() for record in same if record.occurred is not None]
             counts, each = counted.setdefault(known.toordinal(), {}), MEMBER_TYPES[type_]
             for day in occurred:
                 counts[day] = counts.get(day, 0) + each
             sequences, times = [record.sequence for record in same], [record.time for record in same if record.time is not None]
             event_ids = [record.event_id for record in same if record.event_id is not None]
-            self.runs.append(FactRun(shard, subject, source, type_, known, _storable(actor), reason, sequences, event_ids, occurred, times))
+            self.runs.append(FactRun(shard, subject, source, type_, known, storable(actor), reason, sequences, event_ids, occurred, times))
 
     def add_columns(self, columns: MemberColumns) -> None:
         """Add events of many streams that change members alone."""
@@ -141,7 +130,7 @@ class BatchEffects:
 
     def union_rows(self) -> list[UnionRow]:
         """The rows of `unions` that the batch changes."""
-        return [UnionRow(_id_of(subject), _storable(data.name), data.seat_area) for subject, data in sorted(self.foundings.items())]
+        return [UnionRow(_id_of(subject), storable(data.name), data.seat_area) for subject, data in sorted(self.foundings.items())]
 
     def _end(self, code: str, rank: int, known: date) -> None:
         ending = [row for row in self.areas if row.code == code and row.rank == rank and row.known_until is None]
@@ -149,61 +138,6 @@ class BatchEffects:
             row.known_until = known
         if not ending:
             self.ended.append((code, rank, known))
-
-
-def of_members(record: Received) -> bool:
-    """Whether an event changes members alone. Raises RefusedFact if its subject cannot be stored."""
-    return record.type in MEMBER_TYPES and _of_one_subject(record)
-
-
-def all_of_members(run: Run) -> bool:
-    """Whether every event of a run does. Raises as `of_members`."""
-    return {record.type for record in run} <= MEMBER_TYPES.keys() and _of_one_subject(run[0])
-
-
-def _of_one_subject(record: Received) -> bool:
-    source, subject = record.stream
-    if subject.startswith(AREA):
-        return False
-    if "\x00" in source or "\x00" in subject:
-        raise RefusedFact("NUL_CHARACTER")
-    return True
-
-
-def recorded_member(record: Received) -> RecordedFact:
-    """What a withdrawal that names such an event needs of it."""
-    assert record.type is not None, "it can be decoded"
-    assert record.occurred is not None, "it can be decoded"
-    return RecordedFact(kind_of(record.type), record.occurred, None)
-
-
-_RunKey: TypeAlias = tuple[str, date, str, str | None]
-"""(type, known day, actor, reason)"""
-
-
-def _runs_of(records: Run, known_of: Callable[[datetime], date]) -> Iterable[tuple[_RunKey, Run]]:
-    """Events of one stream divided by what a run shares. Mostly they are one run, which is seen without a key for each."""
-    first = records[0]
-    if first.type not in GIVING_REASON and {(record.type, record.actor, record.opened) for record in records} == {
-        (first.type, first.actor, None)
-    }:
-        times = [record.time for record in records if record.time is not None]
-        known = known_of(min(times))
-        if known == known_of(max(times)) and first.type is not None and first.actor is not None:
-            return [((first.type, known, first.actor, None), records)]
-    found: dict[_RunKey, list[Received]] = {}
-    for record in records:
-        assert record.type is not None, "only what can be decoded is applied"
-        assert record.actor is not None, "only what can be decoded is applied"
-        assert record.time is not None, "only what can be decoded is applied"
-        reason = None if record.opened is None and record.type not in GIVING_REASON else _reason_of(record)
-        found.setdefault((record.type, known_of(record.time), record.actor, reason), []).append(record)
-    return found.items()
-
-
-def _reason_of(record: Received) -> str | None:
-    event = record.event
-    return None if event is None else _reason(event.data)
 
 
 def recorded_fact(row: FactRow) -> RecordedFact:
@@ -219,7 +153,7 @@ def effect_of(event: Envelope, shard: int, known: date) -> Effect | None:
     if type(event.data) in (DayClosed, EventWithdrawn):
         return None
     effect = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
-    _require_storable(effect)
+    _requirestorable(effect)
     return effect
 
 
@@ -234,7 +168,7 @@ def effect_of_withdrawal(event: Envelope, shard: int, known: date, named: Iterab
     return Effect(fact, found.changes, moved=any(park_of(one.kept) is not None for one in found.facts))
 
 
-def _require_storable(effect: Effect) -> None:
+def _requirestorable(effect: Effect) -> None:
     """PostgreSQL stores no text with U+0000: refused here, so that a fold in memory refuses what the projector's tables would."""
     registration, area = effect.registration, effect.area
     texts: list[Any] = [effect.fact.subject, effect.fact.source, *effect.places]
@@ -292,19 +226,8 @@ def _of_area(event: Envelope, shard: int, known: date) -> Effect:
 def _fact_row(shard: int, event: Envelope, known: date, says: dict[str, Any] | None) -> FactRow:
     return FactRow(
         shard, event.subject, event.source, event.sequence, event.id, event.type, event.occurredon, known, event.time, says,
-        _storable(event.actor), _reason(event.data),
+        storable(event.actor), reason_of(event.data),
     )  # fmt: skip
-
-
-def _reason(data: contracts.Event) -> str | None:
-    """The code that was given as the reason of a fact, a correction or a withdrawal."""
-    found = getattr(data, "reason", None)
-    return found if isinstance(found, str) and REASON.fullmatch(found) else None
-
-
-def _storable(text: str | None) -> str | None:
-    """A text that is shown beside a fact: one that PostgreSQL cannot store never holds its stream up."""
-    return text.replace("\x00", "") if text else text
 
 
 def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:

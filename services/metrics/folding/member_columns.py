@@ -12,15 +12,14 @@ from uuid import UUID
 
 import numpy as np
 
-from services.metrics.counted import MEMBERS, kind_of
 from services.metrics.folding.facts import RefusedFact
-from services.metrics.tables.fact_runs import COLUMNS, FIELDS, SHORTEST_RUN, SIZED_BOUNDS, FactRun, heads_of_arrays, middle
+from services.metrics.folding.member_events import AREA, MEMBER_TYPES, storable
+from services.metrics.tables.fact_runs import SHORTEST_RUN, FactRun, RunWriter
 from services.metrics.tables.row_bytes import DAY_0
-from shared.contracts import TYPES, says_ids_alone
+from shared.contracts import says_ids_alone
 from shared.sequencing.columns import EPOCH_DAY, Columns, known_days, time_of
 
-AREA = "area/"
-TYPES_AS_COLUMNS = tuple(name for name in TYPES if kind_of(name) in MEMBERS and says_ids_alone(name))
+TYPES_AS_COLUMNS = tuple(name for name in MEMBER_TYPES if says_ids_alone(name))
 """Types of events that change members alone and give no reason."""
 POSTGRES_EPOCH = (DAY_0 - EPOCH_DAY) * 86_400_000_000
 _SIZED_LONG = np.dtype([("size", ">i4"), ("value", ">i8")])
@@ -62,7 +61,7 @@ class MemberColumns:
         days = self._days
         for begin, end, subject, type_, _, known in self.groups:
             counts: dict[int, int] = {}
-            each = MEMBERS[kind_of(type_)]
+            each = MEMBER_TYPES[type_]
             for day in days[begin:end]:
                 counts[day] = counts.get(day, 0) + each
             yield subject, known, counts
@@ -72,7 +71,7 @@ class MemberColumns:
         for begin, end, subject, type_, actor, known in groups:
             ids = columns.event_id[begin:end].tobytes()
             yield FactRun(
-                self._shard, subject, columns.source, type_, date.fromordinal(known), actor.replace("\x00", ""), None,
+                self._shard, subject, columns.source, type_, date.fromordinal(known), storable(actor), None,
                 columns.sequence[begin:end].tolist(), [UUID(bytes=ids[at : at + 16]) for at in range(0, len(ids), 16)], self._days[begin:end],
                 [time_of(at) for at in columns.recorded[begin:end].tolist()],
             )  # fmt: skip
@@ -102,18 +101,15 @@ class MemberColumns:
         all_longs, all_ids, all_days, all_instants = (array.tobytes() for array in (longs, ids, days, instants))
         begins = [group.begin for group in self.groups]
         newest, first = np.maximum.reduceat(recorded, begins).tolist(), columns.sequence[begins].tolist()
-        parts, alike = list[bytes](), dict[tuple[str, str, int], bytes]()
+        writer, parts = RunWriter(), list[bytes]()
         for at, (begin, end, subject, type_, actor, known) in enumerate(self.groups):
             number = end - begin
             if number < SHORTEST_RUN:
                 continue
-            key = (type_, actor, known)
-            if (between := alike.get(key)) is None:
-                between = alike[key] = middle(columns.source, type_, date.fromordinal(known), actor.replace("\x00", ""), None)
-            named, (sequences, uuids, dates, times) = subject.encode(), heads_of_arrays(number)
-            parts += (
-                FIELDS(len(COLUMNS), 4, self._shard, len(named)), named, between, SIZED_BOUNDS(8, first[at], 8, newest[at]),
-                sequences, all_longs[12 * begin : 12 * end], uuids, all_ids[20 * begin : 20 * end],
-                dates, all_days[8 * begin : 8 * end], times, all_instants[12 * begin : 12 * end],
+            shared = (columns.source, type_, date.fromordinal(known), storable(actor), None)
+            elements = (
+                all_longs[12 * begin : 12 * end], all_ids[20 * begin : 20 * end], all_days[8 * begin : 8 * end],
+                all_instants[12 * begin : 12 * end],
             )  # fmt: skip
+            parts += writer.row(self._shard, subject, shared, (first[at], newest[at]), number, elements)
         return parts

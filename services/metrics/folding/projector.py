@@ -14,23 +14,23 @@ from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.counted import kind_of
-from services.metrics.folding.effects import BatchEffects, all_of_members, effect_of, effect_of_withdrawal, of_members
+from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted
 from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.folding.member_events import all_of_members, of_members
 from services.metrics.folding.recorded import RecordedFact
 from services.metrics.tables import fact_runs, feed, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
-from shared.sequencing.columns import time_of
+from shared.sequencing.columns import MOST_TRACES, time_of
 from shared.sequencing.records import Received, Run, ShardBatch, Stream
 
 SLICE = 0.02
 MOST_SETS = 2000
-MOST_TRACES = 64
 
 
 class Projector:
@@ -188,8 +188,7 @@ def _oldest(batch: ShardBatch) -> datetime:
 
 def _traces(batch: ShardBatch) -> list[str]:
     """The first MOST_TRACES `traceparent`s of the commands behind the events."""
-    traces = [trace for columns in batch.columns for trace in columns.traces]
-    return list(islice(dict.fromkeys((*traces, *(record.traceparent for record in batch.records if record.traceparent))), MOST_TRACES))
+    return list(islice(dict.fromkeys(batch.traceparents()), MOST_TRACES))
 
 
 async def _take_turns(until: float) -> float:

@@ -22,12 +22,11 @@ from services.metrics.folding.effects import (
     Effect,
     effect_of,
     effect_of_withdrawal,
-    of_members,
     recorded_fact,
-    recorded_member,
 )
 from services.metrics.folding.facts import FactSet, RefusedFact
 from services.metrics.folding.ledger import rows_since
+from services.metrics.folding.member_events import of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import DurationKey, Key, Rows

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from services.metrics.tables import store
@@ -23,7 +23,6 @@ SHORTEST_RUN = 2
 COLUMNS = (
     "shard", "subject", "source", "type", "known_day", "actor", "reason", "first", "newest", "sequences", "event_ids", "occurred", "recorded",
 )  # fmt: skip
-MIGRATED = "SELECT to_regclass($1) IS NOT NULL"
 
 INT8, UUIDS, DATE, TIMESTAMPTZ = 20, 2950, 1082, 1184
 """PostgreSQL's ids of the types of the arrays' elements."""
@@ -35,9 +34,6 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DAY_OF_FOUR = FOUR << 32
 LOW_32 = 0xFFFFFFFF
 MICROSECOND = timedelta(microseconds=1)
-
-_packed_tables = set[tuple[int, int]]()
-"""(pid of the session's server process, generation) where the migration is known to have been applied."""
 
 
 class FactRun(NamedTuple):
@@ -87,7 +83,7 @@ async def keep(
     conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = (), columns: Sequence[RunColumns] = ()
 ) -> None:
     """Append the facts of a batch; a run of one is a row."""
-    if columns and not await _is_packed(conn, generation):
+    if columns and not await store.has_table(conn, generation, "fact_runs"):
         runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
     alone = [*(run for run in runs if len(run.sequences) < SHORTEST_RUN), *(run for one in columns for run in one.single())]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
@@ -99,58 +95,69 @@ async def keep(
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
     """Append facts as rows of their own."""
     if rows:
-        await store.keep_facts(conn, generation, rows, packed=await _is_packed(conn, generation))
+        await store.keep_facts(conn, generation, rows, packed=await store.has_table(conn, generation, "fact_runs"))
 
 
 async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) -> None:
     """Append runs by one COPY. Their texts hold no U+0000 (`effects` sees to it)."""
     if not runs:
         return
-    if not await _is_packed(conn, generation):
+    if not await store.has_table(conn, generation, "fact_runs"):
         await store.keep_facts(conn, generation, [row for run in runs for row in run.rows()], packed=False)
         return
     await store.copy_bytes(conn, generation, "fact_runs", COLUMNS, copied(runs))
 
 
-async def _is_packed(conn: Connection, generation: int) -> bool:
-    """Whether the generation has runs. The migration waits until no projector of 0.2 is connected; once applied it stays."""
-    key = (conn.get_server_pid(), generation)
-    if key not in _packed_tables and await conn.fetchval(MIGRATED, f"g{generation}.fact_runs"):
-        _packed_tables.add(key)
-    return key in _packed_tables
-
-
 def copied(runs: Iterable[FactRun]) -> bytes:
     """The rows as PostgreSQL's COPY reads them in its binary format ("File Formats" of COPY in its manual)."""
-    parts, alike = [HEADER], dict[tuple[object, ...], bytes]()
+    writer, parts = RunWriter(), [HEADER]
     for shard, subject, source, type_, known_day, actor, reason, sequences, event_ids, occurred, recorded in runs:
         count = len(sequences)
-        longs, uuids, days, instants = heads_of_arrays(count)
         pack_pairs, pack_days = _packers(count)
-        named = subject.encode()
-        key = (source, type_, known_day, actor, reason)
-        if (between := alike.get(key)) is None:
-            between = alike[key] = middle(*key)
         micros = [(at - EPOCH) // MICROSECOND for at in recorded]
         first, last = [EIGHT] * (2 * count), [EIGHT] * (2 * count)
         first[1::2], last[1::2] = sequences, micros
-        parts += (
-            FIELDS(len(COLUMNS), 4, shard, len(named)), named, between, SIZED_BOUNDS(8, sequences[0], 8, max(micros)), longs, pack_pairs(*first), uuids,
-            SIXTEEN, SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]), days,
-            pack_days(*[DAY_OF_FOUR | ((day - DAY_0) & LOW_32) for day in occurred]), instants, pack_pairs(*last),
+        elements = (
+            pack_pairs(*first), SIXTEEN + SIXTEEN.join([one.int.to_bytes(16, "big") for one in event_ids]),
+            pack_days(*[DAY_OF_FOUR | ((day - DAY_0) & LOW_32) for day in occurred]), pack_pairs(*last),
         )  # fmt: skip
+        shared = (source, type_, known_day, actor, reason)
+        parts += writer.row(shard, subject, shared, (sequences[0], max(micros)), count, elements)
     parts.append(TRAILER)
     return b"".join(parts)
 
 
-def middle(source: str, type_name: str, known_day: date, actor: str | None, reason: str | None) -> bytes:
+Shared: TypeAlias = tuple[str, str, date, str | None, str | None]
+"""(source, type, known day, actor, reason)"""
+
+
+class RunWriter:
+    """Writes rows of `fact_runs` for COPY. What many runs share is written once."""
+
+    def __init__(self) -> None:
+        self._alike = dict[Shared, bytes]()
+
+    def row(
+        self, shard: int, subject: str, shared: Shared, bounds: tuple[int, int], count: int, elements: Sequence[bytes]
+    ) -> tuple[bytes, ...]:
+        """The parts of one row. `bounds` = (first sequence, newest instant), `elements` = those of the four arrays, each with its length."""
+        if (between := self._alike.get(shared)) is None:
+            between = self._alike[shared] = _middle(*shared)
+        named, (sequences, event_ids, occurred, recorded) = subject.encode(), _heads_of_arrays(count)
+        return (
+            FIELDS(len(COLUMNS), 4, shard, len(named)), named, between, SIZED_BOUNDS(8, bounds[0], 8, bounds[1]),
+            sequences, elements[0], event_ids, elements[1], occurred, elements[2], recorded, elements[3],
+        )  # fmt: skip
+
+
+def _middle(source: str, type_name: str, known_day: date, actor: str | None, reason: str | None) -> bytes:
     """The fields between the subject and the arrays, which most runs of a batch share."""
     known = SIZED_DAY(4, known_day.toordinal() - DAY_0)
     return b"".join((text(source), text(type_name), known, *(NULL if given is None else text(given) for given in (actor, reason))))
 
 
 @lru_cache(maxsize=4096)
-def heads_of_arrays(count: int) -> tuple[bytes, bytes, bytes, bytes]:
+def _heads_of_arrays(count: int) -> tuple[bytes, bytes, bytes, bytes]:
     """The heads of the four arrays with `count` elements: length, dimensions, no NULLs, type, count, lower bound."""
 
     def head(element: int, oid: int) -> bytes:

@@ -9,7 +9,7 @@ from datetime import date
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.tables import row_bytes
 from services.metrics.tables.rows import Cell, Rows
-from services.metrics.tables.store import FEW, copy_bytes, copy_rows, insert_rows
+from services.metrics.tables.store import FEW, copy_bytes, copy_rows, has_table, insert_rows
 from shared.process.db import Connection
 
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
@@ -17,10 +17,6 @@ RUN_COLUMNS = ("shard", "cell", "known_day", "headcount_unknown", "unionised", "
 DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
 SPREAD = 50
 """Days of members in one batch; so many become rows of their own, since runs would be as many."""
-MIGRATED = "SELECT to_regclass($1) IS NOT NULL"
-
-_migrated = set[tuple[int, int]]()
-"""(pid of the session's server process, generation) where migration 0014 is known to have been applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ DURATIONS = Pair("durations_open", "durations", ("cell", "effective_day", "known
 
 async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> None:
     """Append the rows of ledger and durations that are not all zero; a measure of 0 is written as NULL. `rows` may be changed: its sums stay."""
-    migrated = await _is_migrated(conn, generation)
+    migrated = await has_table(conn, generation, "ledger_runs")
     rows.spread_members(SPREAD if migrated else None)
     table = "ledger_rows" if migrated else "ledger_open"
     if rows.members:
@@ -102,13 +98,5 @@ async def close_days(conn: Connection, generation: int, shard: int, day: date) -
 
     In the reader's transaction that raises the shard's closed day: no row of these days will be added later.
     """
-    for pair in (LEDGER if await _is_migrated(conn, generation) else UNPACKED_LEDGER, DURATIONS):
+    for pair in (LEDGER if await has_table(conn, generation, "ledger_runs") else UNPACKED_LEDGER, DURATIONS):
         await conn.execute(pair.statement(generation), shard, day)
-
-
-async def _is_migrated(conn: Connection, generation: int) -> bool:
-    """Whether the generation has runs. The migration waits until no projector of 0.2 is connected; once applied it stays."""
-    key = (conn.get_server_pid(), generation)
-    if key not in _migrated and await conn.fetchval(MIGRATED, f"g{generation}.ledger_runs"):
-        _migrated.add(key)
-    return key in _migrated

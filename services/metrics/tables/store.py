@@ -146,6 +146,20 @@ class UnionRow(NamedTuple):
     seat: str
 
 
+MIGRATED = "SELECT to_regclass($1) IS NOT NULL"
+
+_found_tables = set[tuple[int, int, str]]()
+"""(pid of the session's server process, generation, table) of tables that are known to be there."""
+
+
+async def has_table(conn: Connection, generation: int, table: str) -> bool:
+    """Whether a generation has a table that a migration makes which waits until no projector of 0.2 is connected; once there it stays."""
+    key = (conn.get_server_pid(), generation, table)
+    if key not in _found_tables and await conn.fetchval(MIGRATED, f"g{generation}.{table}"):
+        _found_tables.add(key)
+    return key in _found_tables
+
+
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """The stored sets of facts; subjects without one are left out."""
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}

@@ -28,7 +28,7 @@ from tests.histories import history, interleaved, refused
 from tests.integration.metrics.generations.test_generations import of_the_oracle
 from tests.integration.metrics.log import Log, log_in
 from tests.integration.metrics.service import CLOCK
-from tests.unit.shared.sequencing.test_columns import rows
+from tests.unit.shared.sequencing.plain_events import rows
 
 
 def told(seed: int, *, mistakes: bool = False) -> list[Envelope]:
