@@ -136,12 +136,15 @@ def decode_records(records: Sequence[Record]) -> list[Received]:
     certain, shared = contracts.certain_types(wires), dict[str, str]()
     found = []
     for record, wire in zip(records, wires, strict=True):
-        if wire.type in certain:
-            # Thousands of records have the same few sources: keep one text of each.
-            source = shared.setdefault(wire.source, wire.source)
-            found.append(_received(record.topic, record.partition, record.offset, record.value or b"", wire, (source, wire.subject)))
-        else:
-            found.append(_decode_one(record))
+        # Thousands of records have the same few sources: keep one text of each.
+        stream = shared.setdefault(wire.source, wire.source), wire.subject
+        one = _received(record.topic, record.partition, record.offset, record.value or b"", wire, stream)
+        if wire.type not in certain:
+            try:
+                one.opened = None if contracts.certain(wire) else contracts.opened(wire)
+            except contracts.UnreadableEvent:
+                one = _decode_one(record)
+        found.append(one)
     return found
 
 

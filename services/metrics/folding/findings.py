@@ -55,6 +55,11 @@ def noted(facts: FactSet, since: int = 0) -> Noted:
     return found
 
 
+def noted_of_members(facts: FactSet, since: int) -> Noted:
+    """As `noted`, after a change of members alone: what other facts bring about was noted when they came."""
+    return noted(facts, since) if _may_be_over(facts) else Noted.NONE
+
+
 def _may_be_over(facts: FactSet) -> bool:
     """False where all who ever joined are no more than the least headcount: the usual case, told without looking at days."""
     headcounts = [fact.content.workers for fact in facts.attributes if type(fact.content) is Headcount]

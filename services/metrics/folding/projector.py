@@ -14,9 +14,10 @@ from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.counted import kind_of
+from services.metrics.folding.coverage import FOREVER
 from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.findings import Noted, noted
+from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.folding.member_events import all_of_members, of_members
@@ -145,16 +146,17 @@ class Projector:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
-        await feed.publish(
-            conn, generation, shard, batch.version, feed.summed(rows, ids), _oldest(batch), _traces(batch), effects.uncounted
-        )
+        await feed.publish(conn, generation, shard, batch.version, rows, ids, _oldest(batch), _traces(batch), effects.uncounted)
 
     @staticmethod
     def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:
         """(subject, (its compacted set, what is noted of it)). The note is made before days are forgotten."""
         for subject, facts in sets.items():
-            changed = [change.known for change in effects.changes.get(subject, ())]
-            found = noted(facts, min((*changed, *effects.members.get(subject, ()))))
+            members = effects.members.get(subject, NONE)
+            if changes := effects.changes.get(subject):
+                found = noted(facts, min(*(change.known for change in changes), *members, FOREVER))
+            else:
+                found = noted_of_members(facts, min(members))
             if batch.closed is not None:
                 facts.compact(batch.closed.toordinal())
             yield subject, (facts.dump(), found)

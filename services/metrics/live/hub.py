@@ -120,7 +120,7 @@ class Hub:
         await watching
 
     async def _follow(self, stop: asyncio.Event) -> None:
-        conn = await db.connect(self._dsn, application_name="metrics.stream")
+        conn = await db.connect(self._dsn, application_name="metrics.hub")
         try:
             conn.add_termination_listener(lambda _: self._wake.set())
             await conn.add_listener(CHANNEL, lambda *_: self._wake.set())

@@ -39,9 +39,8 @@ class CoverageTable:
         """Apply the changes of batches. Returns {cell id: change of its figures on this day}, without zeros."""
         day, changed = self.as_of.toordinal(), defaultdict[int, Vector](int)
         for change in changes:
-            for (cell, effective), deltas in change.deltas.items():
-                if effective <= day:
-                    changed[cell] += deltas
+            for cell, deltas in change.on(day).items():
+                changed[cell] += deltas
         for cell, deltas in changed.items():
             self.sums[cell] = self.sums.get(cell, 0) + deltas
         return {cell: deltas for cell, deltas in changed.items() if deltas}

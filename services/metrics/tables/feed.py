@@ -3,6 +3,9 @@
 Channel `metrics_feed`, payload `<generation> <shard> <version>`; row (shard, version) of `g<generation>.change_feed`. The figures of a snapshot
 with version vector v, plus the deltas of the rows of every shard with versions above v[shard], are the figures now. `cells` is empty where only
 names, areas or facts that are not counted changed; `uncounted` says whether there are any of those. The projector calls `publish`, the hub `batches_above`.
+
+`deltas` = [(cell, effective day, all measures)], `members` = [(cell, what one member adds, effective days, net members of each)], both msgpack. In a
+database from which 0.2 still reads there is no `members` (migrations/0017_feed_in_runs.sql); then `deltas` holds them, too.
 """
 
 from __future__ import annotations
@@ -11,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import compress
+from typing import NamedTuple
 
 import msgspec
 
 from services.metrics.measures import Vector, packed, unpacked
 from services.metrics.tables.rows import Cell, Rows
+from services.metrics.tables.store import has_column
 from shared.process.db import Connection, Record
 
 CHANNEL = "metrics_feed"
@@ -26,15 +32,14 @@ MOST_ROWS = 2000
 
 PUBLISH = """
 WITH published AS (
-    INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents, uncounted) VALUES ($1, $2, $3, $4, $5, $6, $10)
+    INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents, uncounted{members}) VALUES ($1, $2, $3, $4, $5, $6, $10{value})
 ), forgotten AS (
     DELETE FROM g{g}.change_feed WHERE shard = $1 AND version <= $9
 )
 SELECT pg_notify($7, $8)
 """
 SINCE = """
-SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents, f.uncounted
-FROM g{g}.change_feed f JOIN unnest($1::int[], $2::bigint[]) AS v(shard, version) ON f.shard = v.shard AND f.version > v.version
+SELECT f.* FROM g{g}.change_feed f JOIN unnest($1::int[], $2::bigint[]) AS v(shard, version) ON f.shard = v.shard AND f.version > v.version
 ORDER BY f.at, f.shard, f.version LIMIT $3
 """
 ABOVE = f"""
@@ -49,8 +54,7 @@ WITH head AS (
         ) AS lost
 )
 SELECT head.*, f.* FROM head LEFT JOIN (
-    SELECT f.shard, f.version, f.cells, f.deltas, f.at, f.oldest, f.traceparents, f.uncounted
-    FROM shards s JOIN g{{g}}.change_feed f ON f.shard = s.shard
+    SELECT f.* FROM shards s JOIN g{{g}}.change_feed f ON f.shard = s.shard
     AND f.version > coalesce((SELECT v.version FROM unnest($2::int[], $3::bigint[]) AS v(shard, version) WHERE v.shard = s.shard), 0)
     WHERE s.generation = $1 ORDER BY f.shard, f.version LIMIT {MOST_ROWS}
 ) f ON true
@@ -67,20 +71,33 @@ def _encoded(value: Vector) -> msgspec.Raw:
 
 
 _decode = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]]).decode
+_decode_members = msgspec.msgpack.Decoder(list[tuple[int, list[int], list[int], list[int]]]).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One batch: `deltas` = {(cell id, effective day as ordinal): vector}, over all known days; `uncounted`: it holds facts that change no figure."""
+    """One batch; `uncounted`: it holds facts that change no figure. `deltas` and `members` as in the table, over all known days; days are ordinals."""
 
     shard: int
     version: int
     cells: Sequence[int]
-    deltas: Mapping[tuple[int, int], Vector]
+    deltas: Sequence[tuple[int, int, list[int]]]
+    members: Sequence[tuple[int, list[int], list[int], list[int]]]
     at: datetime
     oldest: datetime
     traceparents: Sequence[str]
     uncounted: bool = False
+
+    def on(self, day: int) -> dict[int, Vector]:
+        """{cell: change of its figures on a business day}"""
+        found: dict[int, Vector] = {}
+        for cell, effective, values in self.deltas:
+            if effective <= day:
+                found[cell] = found.get(cell, 0) + packed(values)
+        for cell, values, days, net in self.members:
+            if count := sum(compress(net, map(day.__ge__, days))):
+                found[cell] = found.get(cell, 0) + count * packed(values)
+        return found
 
 
 class TooOld(Exception):
@@ -97,20 +114,26 @@ class NewBatches:
     changes: Sequence[Changed]
 
 
-def summed(rows: Rows, ids: Mapping[Cell, int]) -> dict[tuple[int, int], Vector]:
-    """Ledger rows without their known days, by cell id; zeros left out."""
-    sums: dict[tuple[int, int], Vector] = {}
-    for (cell, effective, _), value in rows.figures.items():
-        if value:
-            key = (ids[cell], effective)
-            sums[key] = sums.get(key, 0) + value
+class Published(NamedTuple):
+    """The rows of a batch as the feed says them."""
+
+    cells: Sequence[int]
+    deltas: bytes
+    members: bytes | None
+
+
+def published(rows: Rows, ids: Mapping[Cell, int], in_runs: bool) -> Published:
+    """Ledger rows without their known days, by cell id. `in_runs` False: members among the deltas."""
+    deltas = [(ids[cell], effective, _encoded(value)) for (cell, effective, _), value in rows.figures.items() if value]
+    cells = {cell for cell, *_ in deltas}
+    runs = [(ids[cell], _encoded(each), counts) for (cell, _, each), counts in rows.members.items() if any(counts.values())]
+    cells.update(cell for cell, *_ in runs)
+    if in_runs:
+        members = _encode([(cell, each, list(counts), list(counts.values())) for cell, each, counts in runs])
+        return Published(sorted(cells), _encode(deltas), members)
     for (cell, _, each), counts in rows.members.items():
-        number = ids[cell]
-        for effective, net in counts.items():
-            if net:
-                key = (number, effective)
-                sums[key] = sums.get(key, 0) + net * each
-    return {key: value for key, value in sums.items() if value}
+        deltas += [(ids[cell], effective, _encoded(net * each)) for effective, net in counts.items() if net]
+    return Published(sorted(cells), _encode(deltas), None)
 
 
 async def publish(
@@ -118,17 +141,20 @@ async def publish(
     generation: int,
     shard: int,
     version: int,
-    deltas: Mapping[tuple[int, int], Vector],
+    rows: Rows,
+    ids: Mapping[Cell, int],
     oldest: datetime,
     traces: Sequence[str],
     uncounted: bool = False,
 ) -> None:
     """Write one row; the listeners of CHANNEL are notified when the transaction commits."""
-    written = _encode([(cell, effective, _encoded(value)) for (cell, effective), value in deltas.items()])
-    cells = sorted({cell for cell, _ in deltas})
+    in_runs = await has_column(conn, generation, "change_feed", "members")
+    found = published(rows, ids, in_runs)
+    statement = PUBLISH.format(g=generation, members=", members" if in_runs else "", value=", $11" if in_runs else "")
+    more = (found.members,) if in_runs else ()
     payload = f"{generation} {shard} {version}"
     await conn.fetchval(
-        PUBLISH.format(g=generation), shard, version, cells, written, oldest, list(traces), CHANNEL, payload, version - KEPT, uncounted
+        statement, shard, version, found.cells, found.deltas, oldest, list(traces), CHANNEL, payload, version - KEPT, uncounted, *more
     )
 
 
@@ -159,5 +185,8 @@ async def batches_above(conn: Connection, generation: int, versions: Mapping[int
 
 def changed(row: Record) -> Changed:
     """A row of the change feed."""
-    deltas = {(cell, effective): packed(values) for cell, effective, values in _decode(row["deltas"])}
-    return Changed(row["shard"], row["version"], row["cells"], deltas, row["at"], row["oldest"], row["traceparents"], row["uncounted"])
+    members = _decode_members(stored) if (stored := row.get("members")) else []
+    return Changed(
+        *(row["shard"], row["version"], row["cells"], _decode(row["deltas"]), members),
+        *(row["at"], row["oldest"], row["traceparents"], row["uncounted"]),
+    )

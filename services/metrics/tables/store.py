@@ -148,16 +148,26 @@ class UnionRow(NamedTuple):
 
 MIGRATED = "SELECT to_regclass($1) IS NOT NULL"
 
-_found_tables = set[tuple[int, int, str]]()
-"""(pid of the session's server process, generation, table) of tables that are known to be there."""
+HAS_COLUMN = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2)"
+
+_found = set[tuple[int, int, str, str]]()
+"""(pid of the session's server process, generation, table, column) of what is known to be there."""
 
 
 async def has_table(conn: Connection, generation: int, table: str) -> bool:
-    """Whether a generation has a table that a migration makes which waits until no projector of 0.2 is connected; once there it stays."""
-    key = (conn.get_server_pid(), generation, table)
-    if key not in _found_tables and await conn.fetchval(MIGRATED, f"g{generation}.{table}"):
-        _found_tables.add(key)
-    return key in _found_tables
+    """Whether a generation has a table that a migration makes which waits until no process of 0.2 is connected; once there it stays."""
+    key = (conn.get_server_pid(), generation, table, "")
+    if key not in _found and await conn.fetchval(MIGRATED, f"g{generation}.{table}"):
+        _found.add(key)
+    return key in _found
+
+
+async def has_column(conn: Connection, generation: int, table: str, column: str) -> bool:
+    """The same of a column."""
+    key = (conn.get_server_pid(), generation, table, column)
+    if key not in _found and await conn.fetchval(HAS_COLUMN, f"g{generation}.{table}", column):
+        _found.add(key)
+    return key in _found
 
 
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:

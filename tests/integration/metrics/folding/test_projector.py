@@ -72,7 +72,7 @@ async def test_the_feed_tells_what_each_batch_changed(metrics: Metrics) -> None:
             assert [await heard.get(), await heard.get()] == ["1 0 1", "1 0 2"]
         await conn.remove_listener(feed.CHANNEL, hear)
     assert changes is not None
-    told = sum(value for change in changes for (_, effective), value in change.deltas.items() if effective <= metrics.today.toordinal())
+    told = sum(value for change in changes for value in change.on(metrics.today.toordinal()).values())
     assert unpacked(before.total.figures + told) == unpacked(after.total.figures)
 
 

@@ -306,7 +306,7 @@ async def test_a_broken_connection_is_made_again_and_nothing_is_missed(server: M
     async with following(server, by="park") as stream:
         await stream.coverage()
         admin = await asyncpg.connect(server_owner)
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'metrics.stream'")
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'metrics.hub'")
         await admin.close()
         server.metrics.append(f"enterprise/{key}", HeadcountReported(workers=777), "2026-05-05")
         await server.metrics.fold()
