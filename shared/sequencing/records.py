@@ -63,6 +63,11 @@ class Received(msgspec.Struct, gc=False):
         return self.topic, self.offset
 
     @property
+    def may_hold_nul(self) -> bool:
+        """Whether a text of the event can hold U+0000: JSON has to escape it."""
+        return b"\\u0000" in self.raw
+
+    @property
     def event(self) -> contracts.Envelope | None:
         """The event with its data; None if it cannot be decoded."""
         if self.opened is None and self.error is None:

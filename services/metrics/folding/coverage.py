@@ -249,8 +249,10 @@ def segments(facts: Iterable[AttributeFact], rules: Rules = RULES[FOLD_VERSION])
         day = fact.occurred
         if day == end:
             continue
-        turns = [turn for turn in situation.turning_days(rules) if day < turn < end]
-        for start in (day, *sorted(turns)) if turns else (day,):
+        starts = [day]
+        if situation.workers is not None or rules.grace_days:
+            starts += sorted(turn for turn in situation.turning_days(rules) if day < turn < end)
+        for start in starts:
             segment = situation.segment(start, rules)
             if segment[1:] != before[1:]:
                 found.append(segment)

@@ -145,15 +145,17 @@ def recorded_fact(row: FactRow) -> RecordedFact:
     return RecordedFact(kind_of(row.type), row.occurred_on, row.says)
 
 
-def effect_of(event: Envelope, shard: int, known: date) -> Effect | None:
+def effect_of(event: Envelope, shard: int, known: date, *, may_hold_nul: bool = True) -> Effect | None:
     """Read an event of an enterprise, a union or an area that became known on a day. None: it changes nothing by itself.
 
-    The effect of a withdrawal depends on the events applied before it (`effect_of_withdrawal`). Raises RefusedFact.
+    The effect of a withdrawal depends on the events applied before it (`effect_of_withdrawal`). `may_hold_nul`: whether any text of the event can
+    hold U+0000 (`record.may_hold_nul`). Raises RefusedFact.
     """
     if type(event.data) in (DayClosed, EventWithdrawn):
         return None
     effect = _of_area(event, shard, known) if event.subject.startswith(AREA) else _of_subject(event, shard, known)
-    _requirestorable(effect)
+    if may_hold_nul:
+        _requirestorable(effect)
     return effect
 
 
@@ -195,8 +197,8 @@ def _of_subject(event: Envelope, shard: int, known: date) -> Effect:
     if not places:
         return Effect(fact, found.changes)
     named, moved = _named(event.data), any(park_of(one.kept) is not None for one in found.facts)
-    registration = named if isinstance(named, EnterpriseRegistered) else None
-    founding = named if isinstance(named, UnionFounded) else None
+    registration = named if type(named) is EnterpriseRegistered else None
+    founding = named if type(named) is UnionFounded else None
     return Effect(fact, found.changes, tuple(filter(None, places)), moved, registration, founding)
 
 

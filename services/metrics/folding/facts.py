@@ -226,7 +226,7 @@ class FactSet:
         return True
 
     def _remove(self, removed: StatedFact, known: int) -> bool:
-        if isinstance(removed.kept, Members):
+        if type(removed.kept) is Members:
             self.count(known, {removed.occurred: -removed.kept.each})
             return False
         self.newest_attribute = max(self.newest_attribute, known)

@@ -26,6 +26,8 @@ class Noted(IntFlag):
     BEFORE_SETTLED = 2
 
 
+_OF_A_UNIT = (Headcount, CoverageStart)
+
 ALL = Noted.MEMBERS_OVER_WORKERS | Noted.BEFORE_SETTLED
 
 
@@ -89,8 +91,12 @@ def _ever_over(shape: Sequence[Segment], members: Mapping[int, int]) -> bool:
 
 def before_settled(facts: Iterable[AttributeFact], day: int | None = None) -> bool:
     """Whether a headcount or a coverage of these facts in force is dated before the settling that holds on `day` (None: the last)."""
-    known = list(facts)
-    settled = [
-        (fact.occurred, fact.rank) for fact in known if isinstance(fact.content, Registration) and (day is None or fact.occurred <= day)
-    ]
-    return bool(settled) and any(type(fact.content) in (Headcount, CoverageStart) and fact.occurred < max(settled)[0] for fact in known)
+    settled, of_units = list[tuple[int, int]](), list[int]()
+    for fact in facts:
+        kind = type(fact.content)
+        if kind is Registration:
+            if day is None or fact.occurred <= day:
+                settled.append((fact.occurred, fact.rank))
+        elif kind in _OF_A_UNIT:
+            of_units.append(fact.occurred)
+    return bool(settled and of_units) and min(of_units) < max(settled)[0]

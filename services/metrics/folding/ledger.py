@@ -40,17 +40,23 @@ def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows, members: Cou
 
 
 def _only_members(change: FactChange) -> bool:
-    return all(fact is None or isinstance(fact.kept, Members) for fact in (change.removed, change.added))
+    return all(fact is None or type(fact.kept) is Members for fact in (change.removed, change.added))
+
+
+def _of_members(change: FactChange) -> bool:
+    return any(fact is not None and type(fact.kept) is Members for fact in (change.removed, change.added))
 
 
 def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, int], known: int, rows: Rows) -> None:
     before = facts.shape
-    if group:
+    if any(map(_of_members, group)):
         counted = dict(facts.members.get(known, {}))
         facts.add(group)
         after = facts.members.get(known, {})
         added = {day: after.get(day, 0) - counted.get(day, 0) for day in after.keys() | counted.keys()}
         add_members(before, added, known, rows.figures)
+    elif group:
+        facts.add(group)
     if more:
         facts.count(known, more)
         _add_members_ahead(before, more, known, rows)

@@ -83,6 +83,8 @@ def _reason_of(record: Received) -> str | None:
 
 def reason_of(data: contracts.Event) -> str | None:
     """The code that was given as the reason of a fact, a correction or a withdrawal."""
+    if "reason" not in data.__struct_fields__:
+        return None
     found = getattr(data, "reason", None)
     return found if isinstance(found, str) and REASON.fullmatch(found) else None
 

@@ -103,7 +103,7 @@ class Projector:
                 facts = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
                 effect = effect_of_withdrawal(event, shard, known, facts + effects.named(event, data))
             else:
-                effect = effect_of(event, shard, known)
+                effect = effect_of(event, shard, known, may_hold_nul=record.may_hold_nul)
             if effect is not None:
                 effects.add(effect)
             until = await _take_turns(until)
