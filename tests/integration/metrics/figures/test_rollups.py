@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -24,7 +25,13 @@ KNOWN_DAYS = 500
 FIRST_DAY = date(2021, 12, 25)
 DAYS = 1400
 PARKS = ("P1", "P2", None)
-CELLS = [(park, industry, size, None) for park in PARKS for industry in ("C12", "C13", "D", None) for size in ("small", None)]
+PLACED = ("P1", "P2", "P3")
+
+
+def cells(parks: Sequence[str | None]) -> list[tuple[str | None, ...]]:
+    return [(park, industry, size, None) for park in parks for industry in ("C12", "C13", "D", None) for size in ("small", None)]
+
+
 KEYS = ("park", "industry", "size", "ownership")
 
 
@@ -34,11 +41,12 @@ class Tables:
     def __init__(self, conn: asyncpg.Connection[asyncpg.Record], seed: int) -> None:
         self.conn = conn
         self.random = random.Random(seed)
+        self.cells = cells(self.random.choice((PARKS, PLACED)))
 
     async def begin(self) -> None:
         await self.conn.execute("TRUNCATE g1.ledger, g1.ledger_rows, g1.ledger_runs, g1.rollups, g1.rolled, g1.cells RESTART IDENTITY")
         await self.conn.execute("DELETE FROM shards")
-        await self.conn.executemany("INSERT INTO g1.cells (park, industry, size, ownership) VALUES ($1, $2, $3, $4)", CELLS)
+        await self.conn.executemany("INSERT INTO g1.cells (park, industry, size, ownership) VALUES ($1, $2, $3, $4)", self.cells)
         await self.conn.execute("INSERT INTO shards (generation, shard) VALUES (1, 0), (1, 1)")
         rows = [self._row() for _ in range(self.random.randint(0, 400))]
         marks = ", ".join(f"${n}" for n in range(1, 5 + len(MEASURES)))
@@ -47,7 +55,7 @@ class Tables:
         )
 
     def _row(self) -> tuple[object, ...]:
-        shard, cell = self.random.randrange(2), self.random.randint(1, len(CELLS))
+        shard, cell = self.random.randrange(2), self.random.randint(1, len(self.cells))
         amounts = [self.random.choice((None, 0, 1, -1, 7)) for _ in MEASURES]
         return shard, cell, self.day(), FIRST_KNOWN + timedelta(days=self.random.randrange(KNOWN_DAYS)), *amounts
 
@@ -64,7 +72,7 @@ class Tables:
     async def compare(self, times: int) -> None:
         for _ in range(times):
             as_of, known_at = self.day(), FIRST_KNOWN + timedelta(days=self.random.randint(-5, KNOWN_DAYS + 5))
-            parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P9"], []))
+            parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P1", "P2", "P3"], ["P9"], []))
             for by in KEYS:
                 base = await sql.by_key(self.conn, 1, by, as_of, known_at, parks)
                 found = await rollups.by_key(self.conn, 1, by, as_of, known_at, parks)
@@ -80,7 +88,9 @@ class Tables:
 
 
 @pytest.fixture(name="made")
-async def made_database(database: NewDatabase) -> Database:
+async def made_database(database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Database:
+    # One park is few and two are many.
+    monkeypatch.setattr(rollups, "FEW_PARKS", 1)
     return await database("metrics")
 
 
