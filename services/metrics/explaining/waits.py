@@ -5,21 +5,28 @@ Read in one snapshot with the figures (questions.py). The ledger stores integers
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+import numpy as np
+
+from services.metrics.explaining.standing import read, standing
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
+from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.folding.durations import days_of
+from services.metrics.folding.steps import KINDS, OnDay
 from services.metrics.tables.rows import FOUNDED, Kind
 from shared.problems.errors import Unavailable
 
+MOST_READ = 500
+"""Sets that are read by state; of more, reading the rows of `durations` is quicker."""
 FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
 
@@ -77,14 +84,47 @@ async def durations(
     """The waits of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await sql.durations_by_key(snapshot.conn, snapshot.generation, key_of(by) if by else sql.NO_KEY, as_of, known_at, parks)
+    found = await _counted(snapshot, Scope.of(tree, area, by), as_of, known_at)
+    if found is None:
+        key = key_of(by) if by else sql.NO_KEY
+        rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, key, as_of, known_at, parks)
+        found = Counter()
+        for row in rows:
+            group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
+            found[group if by else ALL, row["kind"], days_of(row["kind"], row["value"], as_of)] += row["count"]
     total = Waits(ALL, tree.display_name(area) if area else label(ALL, ALL, language))
     groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
-    for key, kind, value, count in found:
-        days = days_of(kind, value, as_of)
+    for (group, kind, days), count in found.items():
         total.add(kind, days, count)
-        groups[tree.district(key) if by == "district" else key or UNKNOWN].append((kind, days, count))
+        groups[group].append((kind, days, count))
     return Answer([_group(code, name_of(by, code, tree, language), groups[code]) for code in sorted(groups)] if by else [], total)
+
+
+async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> Counter[tuple[str, Kind, int]] | None:
+    """{(group, kind, days): enterprises} of a scope by the sets behind them, which are what the rows of `durations` sum up; None if most sets would
+    have to be read by state."""
+    sets = await standing(snapshot, scope.parks, known_at)
+    if len(sets.rest) > MOST_READ:
+        return None
+    found: Counter[tuple[str, Kind, int]] = Counter()
+    for block in sets.blocks:
+        on = OnDay(block.steps, as_of.toordinal())
+        counting = np.flatnonzero(block.counting(on, scope) & (on.waits != 0))
+        codes = [scope.group_of(cell) if scope.by else ALL for cell in block.steps.cells]
+        numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
+        group = np.array([numbers[code] for code in codes], np.int64)[on.cells[counting]]
+        rows, counts = np.unique(np.stack((group, on.waits[counting], on.values[counting])), axis=1, return_counts=True)
+        names = list(numbers)
+        for number, waits, value, count in zip(*rows.tolist(), counts.tolist(), strict=True):
+            kind = KINDS[waits]
+            assert kind is not None
+            found[names[number], kind, days_of(kind, value, as_of)] += count
+    async for _, facts in read(snapshot, sets.rest, known_at):
+        duration = time_to_found_on(facts, as_of, known_at)
+        if duration is not None and scope.holds(duration.cell):
+            group_code = scope.group_of(duration.cell) if scope.by else ALL
+            found[group_code, duration.kind, days_of(duration.kind, duration.value, as_of)] += 1
+    return found
 
 
 def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:

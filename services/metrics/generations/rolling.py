@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
@@ -50,7 +50,7 @@ KEPT: Mapping[tuple[str, str], Sequence[str]] = {
     **{(name, span): (ALL, YEAR, MONTH) for name in EVERYWHERE.values() for span in ("month", "year")},
 }
 """{(dimension, span): the known days by which it is rolled up}. By class, park and month they would be more rows than the ledger has."""
-MOST_DAYS = 60
+MOST_DAYS = 10
 """Known days that are rolled up in one transaction, which the service's role must end within a minute."""
 CHECK_EVERY = 1.0
 SHARE = 10
@@ -60,6 +60,11 @@ CLOSED_DAY = """
 (SELECT CASE WHEN count(closed) >= greatest(count(*), {shards}) THEN min(closed) END FROM shards WHERE generation = {generation})
 """
 """The deployment's closed day: NULL while one of `shards` shards has none or does not exist."""
+AT_ONCE = 0.2
+"""Seconds for which a job goes on without a pause."""
+Job: TypeAlias = Callable[[Connection, int, int], Awaitable[object]]
+"""(connection, generation, shards) → what was done, None if nothing."""
+
 LOCK = "SELECT pg_try_advisory_xact_lock(1919904108, $1)"
 """One process at a time rolls up a generation."""
 STATE = f"""
@@ -123,8 +128,8 @@ def numbers(day: date) -> dict[str, int]:
     return dict(zip(KNOWN, (0, day.year, day.year * 100 + day.month), strict=True))
 
 
-async def run(dsn: str, shards: int, stop: asyncio.Event) -> None:
-    """Roll up the generations that are kept up to date until `stop`, through outages of the database."""
+async def run(dsn: str, shards: int, stop: asyncio.Event, jobs: Sequence[Job]) -> None:
+    """Do `jobs` for the generations that are kept up to date until `stop`, through outages of the database."""
     while not stop.is_set():
         with suppress(*db.OUTAGES):
             conn = await db.connect(dsn, application_name="metrics.rolling")
@@ -132,8 +137,11 @@ async def run(dsn: str, shards: int, stop: asyncio.Event) -> None:
                 while not stop.is_set():
                     began = time.monotonic()
                     for generation in await lifecycle.active(conn):
-                        if (day := await roll(conn, generation, shards)) is not None:
-                            log.info("rolling.rolled", generation=generation, day=day.isoformat())
+                        for job in jobs:
+                            while (done := await job(conn, generation, shards)) is not None:
+                                log.info("rolling.done", generation=generation, up_to=str(done))
+                                if time.monotonic() - began > AT_ONCE or stop.is_set():
+                                    break
                     await pause(stop, max(CHECK_EVERY, (SHARE - 1) * (time.monotonic() - began)))
             finally:
                 conn.terminate()

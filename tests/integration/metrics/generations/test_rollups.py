@@ -138,7 +138,7 @@ async def test_they_are_dropped_with_their_generation(log: Log) -> None:
 async def test_a_process_rolls_up_what_is_closed(log: Log) -> None:
     before, stop = await rows(log, 1), asyncio.Event()
     await log.owner.execute("TRUNCATE g1.rollups, g1.rolled")
-    running = asyncio.create_task(rolling.run(log.settings.dsn, PARTITIONS, stop))
+    running = asyncio.create_task(rolling.run(log.settings.dsn, PARTITIONS, stop, (rolling.roll,)))
     async with asyncio.timeout(PATIENCE):
         while await rows(log, 1) != before:
             await asyncio.sleep(0.05)
