@@ -140,7 +140,7 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        closed_days = rolling.run(settings.dsn, settings.partitions, stop, (rolling.roll, stepping.keep))
+        closed_days = rolling.run(settings.dsn, settings.partitions, stop, (rolling.Roller(), stepping.keep))
         async with beside(cleaner_of(settings).run(stop)), beside(closed_days):
             await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
@@ -50,8 +51,10 @@ KEPT: Mapping[tuple[str, str], Sequence[str]] = {
     **{(name, span): (ALL, YEAR, MONTH) for name in EVERYWHERE.values() for span in ("month", "year")},
 }
 """{(dimension, span): the known days by which it is rolled up}. By class, park and month they would be more rows than the ledger has."""
-MOST_DAYS = 10
-"""Known days that are rolled up in one transaction, which the service's role must end within a minute."""
+FIRST_DAYS, MOST_DAYS = 10, 320
+"""Known days that are rolled up in one transaction, which the service's role must end within a minute: at first, and at most."""
+SHORT, LONG = 4.0, 12.0
+"""Seconds; what takes less is followed by twice as many days, what takes more by half as many."""
 CHECK_EVERY = 1.0
 SHARE = 10
 """A process spends at most one part in SHARE of its time on rolling up: while it catches up, days close all the time."""
@@ -72,14 +75,22 @@ SELECT r.day, coalesce(r.first, (SELECT min(known_day) FROM g{{g}}.ledger)) AS f
 FROM (SELECT) n LEFT JOIN g{{g}}.rolled r ON true
 """
 ADD = """
-INSERT INTO g{g}.rollups AS r (dimension, span, known, start, park, code, {measures})
-SELECT '{dimension}', '{span}', coalesce({known}), start, park, code, {sums} FROM (
-    SELECT {known}, date_trunc('{span}', l.effective_day)::date AS start, {park} AS park, {code} AS code, {measures} FROM (
-        SELECT cell, effective_day, {numbers}, {sums} FROM g{g}.ledger
-        WHERE known_day > $1 AND known_day <= $2 GROUP BY 1, 2, 3, 4, 5
-    ) l JOIN g{g}.cells c ON c.id = l.cell
-) l GROUP BY GROUPING SETS ({sets}) ORDER BY 3, 4, 5, 6
-ON CONFLICT (known, dimension, span, start, park, code) DO UPDATE SET {added}
+WITH base AS MATERIALIZED (
+    SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, {numbers}, {sums} FROM (
+        SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger WHERE known_day > $1 AND known_day <= $2
+    ) l JOIN g{g}.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), {each}
+SELECT
+"""
+"""The ledger's rows of the days are read once; the rollups of each dimension and span are other rows, so one statement may write them all."""
+ADD_EACH = """
+{dimension}_{span} AS (
+    INSERT INTO g{g}.rollups AS r (dimension, span, known, start, park, code, {measures})
+    SELECT '{dimension}', '{span}', coalesce({known}), start, park, code, {sums} FROM (
+        SELECT {known}, date_trunc('{span}', effective_day)::date AS start, {park} AS park, {code} AS code, {measures} FROM base c
+    ) l GROUP BY GROUPING SETS ({sets}) ORDER BY 3, 4, 5, 6
+    ON CONFLICT (known, dimension, span, start, park, code) DO UPDATE SET {added}
+)
 """
 NUMBERS = ", ".join(f"{number} AS {name}" for name, number in KNOWN.items())
 SUMS = ", ".join(f"nullif(sum({name}), 0) AS {name}" for name in MEASURES)
@@ -89,7 +100,7 @@ ROLLED = "INSERT INTO g{g}.rolled (day, first) VALUES ($1, $2) ON CONFLICT (one)
 log = structlog.get_logger(__name__)
 
 
-async def roll(conn: Connection, generation: int, shards: int, most_days: int = MOST_DAYS) -> date | None:
+async def roll(conn: Connection, generation: int, shards: int, most_days: int = FIRST_DAYS) -> date | None:
     """Roll up the next closed known days, `most_days` at most; returns the day up to which all is rolled up then, None if there was nothing to do."""
     async with conn.transaction():
         if not await conn.fetchval(LOCK, generation):
@@ -101,13 +112,35 @@ async def roll(conn: Connection, generation: int, shards: int, most_days: int = 
         until: date = min(state["closed"], after + timedelta(days=most_days))
         if until <= after:
             return None
-        for dimension, span in KEPT:
-            statement = ADD.format(
-                g=generation, measures=", ".join(MEASURES), numbers=NUMBERS, sums=SUMS, added=ADDED, **_parts(dimension, span)
-            )
-            await conn.execute(statement, after, until)
+        await conn.execute(_adding(generation), after, until)
         await conn.execute(ROLLED.format(g=generation), until, state["first"])
     return until
+
+
+class Roller:
+    """Rolls up as many known days at a time as take some seconds, and fewer after a try that did not end."""
+
+    def __init__(self) -> None:
+        self._days = FIRST_DAYS
+
+    async def __call__(self, conn: Connection, generation: int, shards: int) -> date | None:
+        """As `roll`."""
+        days, began = self._days, time.monotonic()
+        self._days = max(1, days // 2)
+        done = await roll(conn, generation, shards, days)
+        took = time.monotonic() - began
+        if done is None:
+            self._days = days
+        elif took <= LONG:
+            self._days = min(MOST_DAYS, 2 * days) if took < SHORT else days
+        return done
+
+
+@cache
+def _adding(generation: int) -> str:
+    common = {"g": generation, "measures": ", ".join(MEASURES), "sums": SUMS, "added": ADDED}
+    each = ",".join(ADD_EACH.format(**common, **_parts(*one)) for one in KEPT)
+    return ADD.format(**common, numbers=NUMBERS, each=each)
 
 
 def _parts(dimension: str, span: str) -> dict[str, str]:

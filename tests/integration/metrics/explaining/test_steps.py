@@ -69,7 +69,9 @@ async def answers(metrics: Metrics, asked: Sequence[Question], days: Sequence[tu
             for area in AREAS:
                 for by in (None, *BY):
                     answer = await waits.durations(snapshot, area=area, by=by, as_of=as_of, known_at=known_at)
-                    found.append([(one.code, sorted(one.founded.items()), sorted(one.waiting.items())) for one in (*answer.rows, answer.total)])
+                    found.append(
+                        [(one.code, sorted(one.founded.items()), sorted(one.waiting.items())) for one in (*answer.rows, answer.total)]
+                    )
     return found
 
 
@@ -96,9 +98,17 @@ async def test_answers_by_steps_are_those_by_states(metrics: Metrics, seed: int,
     for part in (3, 2, 1):
         await metrics.close(known[-1 - len(known) * (part - 1) // 3])
         await keep(metrics, random_.choice((1, 2, 1000)))
-        days = [(date(2023, 1, 1) + timedelta(days=random_.randint(0, 900)), random_.choice(known)) for _ in range(2)] + [(known[-1], known[-1])]
+        days = [(date(2023, 1, 1) + timedelta(days=random_.randint(0, 900)), random_.choice(known)) for _ in range(2)] + [
+            (known[-1], known[-1])
+        ]
         asked = [
-            Question(measure, random_.choice(AREAS), by, random_.choice((*PARKS, "C", "D1", "small", "unknown")) if by else None, *random_.choice(days))
+            Question(
+                measure,
+                random_.choice(AREAS),
+                by,
+                random_.choice((*PARKS, "C", "D1", "small", "unknown")) if by else None,
+                *random_.choice(days),
+            )
             for measure in (*random_.sample(EXPLAINED, 9), "units", "members", "units_without_union_all", TIME_TO_FOUND)
             for by in (None, random_.choice(BY))
         ]

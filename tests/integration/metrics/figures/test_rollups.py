@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -154,3 +155,29 @@ async def test_the_services_role_may_roll_up(made: Database) -> None:
     finally:
         await owner.close()
         await app.close()
+
+
+async def test_days_that_took_too_long_to_roll_up_are_tried_by_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, takes = list[int](), [0.0]
+
+    async def roll(_conn: object, _generation: int, _shards: int, days: int) -> date | None:
+        tried.append(days)
+        if days > 12:
+            raise TimeoutError
+        takes[0] += days
+        return FIRST_KNOWN
+
+    monkeypatch.setattr(rolling, "roll", roll)
+    monkeypatch.setattr(rolling.time, "monotonic", lambda: takes[0])
+    monkeypatch.setattr(rolling, "FIRST_DAYS", 3)
+    roller = rolling.Roller()
+    for _ in range(5):
+        with contextlib.suppress(TimeoutError):
+            await roller(None, 1, 2)  # type: ignore[arg-type]
+    assert tried == [3, 6, 6, 6, 6], "three days take three seconds, six take six"
+    takes[0], tried[:] = 0.0, []
+    monkeypatch.setattr(rolling, "SHORT", 100.0)
+    for _ in range(6):
+        with contextlib.suppress(TimeoutError):
+            await roller(None, 1, 2)  # type: ignore[arg-type]
+    assert tried == [6, 12, 24, 12, 24, 12]
