@@ -9,20 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import product
+
+import numpy as np
 
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_of
-from services.metrics.figures import rollups, sql
+from services.metrics.explaining.standing import Mask, read, standing
+from services.metrics.explaining.waits import MOST_READ
+from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row, Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
+from services.metrics.folding.steps import NEVER, Counts, OnDay, Steps
 from services.metrics.tables.rows import Cell
 
-Counts = Mapping[str, int]
+CountsOfOne = Mapping[str, int]
 Noticed = Mapping[tuple[str, Finding], tuple[int, int, int]]
 """{(code of a row, finding that no measure tells): (enterprises, their members, their workers)}"""
 
@@ -60,12 +64,12 @@ NOTED: Mapping[Finding, Noted] = {Finding.MEMBERS_OVER_WORKERS: Noted.MEMBERS_OV
 """{finding that no measure tells: its bit}"""
 
 
-def is_over(counts: Counts) -> bool:
+def is_over(counts: CountsOfOne) -> bool:
     """Whether an enterprise has more members than workers. Where the headcount is unknown nobody can say."""
     return bool(counts["units_headcount_known"]) and counts["members"] > counts["workers"]
 
 
-def _on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Counts, set[Finding]]:
+def _on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, CountsOfOne, set[Finding]]:
     """The cell, the counts and the findings of one enterprise on a day; no cell: it does not operate."""
     cell, value = contribution_on(facts, as_of, known_at)
     counts = counts_of(value)
@@ -90,16 +94,63 @@ async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, lis
 async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
     """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
     amounts: dict[tuple[str, Finding], tuple[int, int, int]] = {}
-    bits = Noted.MEMBERS_OVER_WORKERS | Noted.BEFORE_SETTLED
-    async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks):
-        for facts in (await sets_of(snapshot, rows, known_at)).values():
-            cell, counts, holds = _on(facts, as_of, known_at)
-            if cell is not None and scope.holds(cell):
-                codes = {ALL, scope.group_of(cell)} if grouped else {ALL}
-                for code, finding in product(codes, holds & NOTED.keys()):
-                    count, members, workers = amounts.get((code, finding), (0, 0, 0))
-                    amounts[code, finding] = (count + 1, members + counts["members"], workers + counts["workers"])
+    for finding, one in await _concerned(snapshot, tuple(NOTED), scope, as_of, known_at):
+        for code in {ALL, scope.group_of(one.cell)} if grouped else {ALL}:
+            count, members, workers = amounts.get((code, finding), (0, 0, 0))
+            amounts[code, finding] = (count + 1, members + one.members, workers + (one.workers or 0))
     return amounts
+
+
+async def _concerned(
+    snapshot: Snapshot, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
+) -> list[tuple[Finding, Concerned]]:
+    """Every enterprise of a scope with one of some findings on the day, in no order, without names."""
+    sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
+    bits = Noted(sum(NOTED.get(finding, Noted.NONE) for finding in findings))
+    if len(sets.rest) > MOST_READ and bits:
+        noted = sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks)
+        read_sets = [item async for rows in noted for item in (await sets_of(snapshot, rows, known_at)).items()]
+        return [found for subject, facts in read_sets for found in _of_set(subject, facts, findings, scope, as_of, known_at)]
+    found = list[tuple[Finding, Concerned]]()
+    for block in sets.blocks:
+        on = OnDay(block.steps, day)
+        counts = Counts(on)
+        counting, known = block.counting(on, scope) & (counts["units"] != 0), counts["units_headcount_known"] != 0
+        for finding in findings:
+            at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
+            members, workers = counts["members"][at].tolist(), np.where(known, counts["workers"], 0)[at].tolist()
+            for subject, cell, one, many, told in zip(
+                block.steps.columns.subjects[at].tolist(), on.cells[at].tolist(), members, workers, known[at].tolist(), strict=True
+            ):
+                found.append((finding, Concerned(subject.decode(), block.steps.cells[cell], one, many if told else None)))
+    async for subject, facts in read(snapshot, sets.rest, known_at):
+        found += _of_set(subject, facts, findings, scope, as_of, known_at)
+    return found
+
+
+def _holds(finding: Finding, counts: Counts, steps: Steps, day: int) -> Mask:
+    """Which operating enterprises have a finding."""
+    found: Mask
+    match finding:
+        case Finding.MEMBERS_OVER_WORKERS:
+            found = (counts["units_headcount_known"] != 0) & (counts["members"] > counts["workers"])
+        case Finding.HEADCOUNT_UNKNOWN:
+            found = counts["units_headcount_known"] == 0
+        case Finding.HEADCOUNT_STALE:
+            found = counts["units_headcount_stale"] != 0
+        case Finding.BEFORE_SETTLED:
+            found = (steps.columns.early != NEVER) & (steps.columns.early <= day)
+    return found
+
+
+def _of_set(
+    subject: str, facts: FactSet, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
+) -> list[tuple[Finding, Concerned]]:
+    cell, counts, holds = _on(facts, as_of, known_at)
+    if cell is None or not scope.holds(cell):
+        return []
+    workers = counts["workers"] if counts["units_headcount_known"] else None
+    return [(finding, Concerned(subject, cell, counts["members"], workers)) for finding in findings if finding in holds]
 
 
 def of_row(row: Row, amounts: Noticed) -> list[Found]:
@@ -108,7 +159,7 @@ def of_row(row: Row, amounts: Noticed) -> list[Found]:
     return [one for one in told if one.count]
 
 
-def _told(finding: Finding, counts: Counts, noted: Collection[int]) -> Found:
+def _told(finding: Finding, counts: CountsOfOne, noted: Collection[int]) -> Found:
     match finding:
         case Finding.HEADCOUNT_UNKNOWN:
             return Found(finding, counts["units"] - counts["units_headcount_known"], counts["members_headcount_unknown"])
@@ -140,23 +191,8 @@ class Concerned:
 
 async def enterprises(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[Concerned]:
     """Every enterprise of a scope with a finding on the day, in the order of `Concerned.key`, without names."""
-    bits = NOTED.get(finding, Noted.NONE)
-    found = []
-    parks = scope.parks if bits else await _parks(snapshot, finding, scope, as_of, known_at)
-    async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), parks):
-        for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
-            cell, counts, holds = _on(facts, as_of, known_at)
-            if cell is not None and finding in holds and scope.holds(cell):
-                workers = counts["workers"] if counts["units_headcount_known"] else None
-                found.append(Concerned(subject, cell, counts["members"], workers))
-    return sorted(found, key=lambda one: one.key)
-
-
-async def _parks(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[str] | None:
-    """The parks with a finding that the measures tell."""
-    figures = await rollups.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
-    counted = {park: _told(finding, counts_of(value), ()) for park, value in figures.items() if park is not None}
-    return [park for park, told in counted.items() if told.count and scope.may_hold(park)]
+    found = await _concerned(snapshot, [finding], scope, as_of, known_at)
+    return sorted((one for _, one in found), key=lambda one: one.key)
 
 
 async def named(snapshot: Snapshot, found: Sequence[Concerned], as_of: date) -> list[Concerned]:

@@ -89,3 +89,11 @@ def before_settled(facts: Iterable[AttributeFact], day: int | None = None) -> bo
         (fact.occurred, fact.rank) for fact in known if isinstance(fact.content, Registration) and (day is None or fact.occurred <= day)
     ]
     return bool(settled) and any(type(fact.content) in (Headcount, CoverageStart) and fact.occurred < max(settled)[0] for fact in known)
+
+
+def before_settled_from(facts: Iterable[AttributeFact]) -> int | None:
+    """The first day on which `before_settled` holds of these facts, and on every later one; None: on none."""
+    known = list(facts)
+    earliest = min((fact.occurred for fact in known if type(fact.content) in (Headcount, CoverageStart)), default=None)
+    settled = (fact.occurred for fact in known if isinstance(fact.content, Registration))
+    return None if earliest is None else min((day for day in settled if day > earliest), default=None)

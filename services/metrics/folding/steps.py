@@ -19,6 +19,7 @@ import numpy.typing as npt
 from services.metrics.folding.coverage import Segment
 from services.metrics.folding.durations import spans
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.findings import before_settled_from
 from services.metrics.measures import INDEX, MEASURES, NUMBER, unpacked, vector
 from services.metrics.tables.rows import FOUNDED, WAITING, Cell, Kind
 
@@ -61,13 +62,15 @@ def without_union(shape: Sequence[Segment]) -> list[Without]:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The arrays. Of the sets, by subject: `subjects`, `newest` (the last known day), `ends` (of their steps), `member_ends`; of the steps:
+    """The arrays. Of the sets, by subject: `subjects`, `newest` (the last known day), `early` (from when on
+    something is dated before settling, see `findings.before_settled_from`), `ends` (of their steps), `member_ends`; of the steps:
     `starts`, `cells` (an index of Steps.cells, NO_CELL), `shapes` (an index of Steps.shapes), `workers`, `since` (see `Without`), `waits` (an index of
     KINDS) with `values`; of the members: `days` and `nets`.
     """
 
     subjects: Subjects
     newest: Ints
+    early: Ints
     ends: Ints
     starts: Ints
     cells: Ints
@@ -83,7 +86,7 @@ class Columns:
 
 STORED = dict.fromkeys((field.name for field in fields(Columns)), "<i4") | {"waits": "i1"}
 """{column: how its numbers are stored}"""
-OF_SETS, OF_MEMBERS = ("subjects", "newest", "ends", "member_ends"), ("days", "nets")
+OF_SETS, OF_MEMBERS = ("subjects", "newest", "early", "ends", "member_ends"), ("days", "nets")
 OF_STEPS = tuple(name for name in STORED if name not in (*OF_SETS, *OF_MEMBERS))
 
 
@@ -146,8 +149,7 @@ def _part(steps: Steps, kept: Ints, more_cells: int, more_shapes: int) -> dict[s
     columns = steps.columns
     lengths, members = np.diff(columns.ends, prepend=0), np.diff(columns.member_ends, prepend=0)
     of_steps, of_members = _within(columns.ends, lengths, kept), _within(columns.member_ends, members, kept)
-    part: dict[str, Any] = {"subjects": columns.subjects[kept], "newest": columns.newest[kept], "ends": lengths[kept]}
-    part["member_ends"] = members[kept]
+    part: dict[str, Any] = {name: getattr(columns, name)[kept] for name in OF_SETS} | {"ends": lengths[kept], "member_ends": members[kept]}
     part |= {name: getattr(columns, name)[of_steps] for name in OF_STEPS}
     part |= {name: getattr(columns, name)[of_members] for name in OF_MEMBERS}
     part["cells"] = np.where(part["cells"] == NO_CELL, NO_CELL, part["cells"] + more_cells)
@@ -166,7 +168,7 @@ def _within(ends: Ints, lengths: Ints, chosen: Ints) -> Ints:
 def _ordered(together: Mapping[str, Any], order: Ints, cells: Sequence[Cell], shapes: Ints) -> Steps:
     of_steps = _within(np.cumsum(together["ends"]), together["ends"], order)
     of_members = _within(np.cumsum(together["member_ends"]), together["member_ends"], order)
-    arrays: dict[str, Any] = {"subjects": together["subjects"][order], "newest": together["newest"][order]}
+    arrays: dict[str, Any] = {name: together[name][order] for name in OF_SETS}
     arrays |= {name: np.cumsum(together[name][order]) for name in ("ends", "member_ends")}
     arrays |= {name: together[name][of_steps] for name in OF_STEPS} | {name: together[name][of_members] for name in OF_MEMBERS}
     return Steps(Columns(**arrays), cells, shapes)
@@ -184,6 +186,7 @@ class _Making:
         lists = self._lists
         lists["subjects"].append(subject.encode())
         lists["newest"].append(facts.newest)
+        lists["early"].append(before_settled_from(facts.in_force()) or NEVER)
         waited = spans(facts.shape)
         for segment, without in zip(facts.shape, without_union(facts.shape), strict=True):
             base, each = unpacked(segment.base), unpacked(segment.each)

@@ -43,7 +43,7 @@ KNOWN = {
 """{known days that a rollup sums: their number, of a known day}: all, those of a year, those of a month (see `numbers`)."""
 ALL, YEAR, MONTH = KNOWN
 KEPT: Mapping[tuple[str, str], Sequence[str]] = {
-    (NONE, "day"): (ALL, YEAR),
+    (NONE, "day"): (ALL,),
     (NONE, "month"): (ALL, YEAR, MONTH),
     (NONE, "year"): (ALL, YEAR, MONTH),
     **{(name, span): (ALL, YEAR) for name in CLASSES for span in ("month", "year")},

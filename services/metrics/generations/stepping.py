@@ -114,10 +114,11 @@ def _by_subject(steps: Steps, without: set[str]) -> Mapping[str, Mapping[str, An
         )
     ]  # fmt: skip
     members = list(zip(columns.days.tolist(), columns.nets.tolist(), strict=True))
-    for subject, newest, end, last in zip(
-        columns.subjects.tolist(), columns.newest.tolist(), columns.ends.tolist(), columns.member_ends.tolist(), strict=True
-    ):
+    for subject, newest, early, end, last in zip(
+        columns.subjects.tolist(), columns.newest.tolist(), columns.early.tolist(), columns.ends.tolist(), columns.member_ends.tolist(),
+        strict=True,
+    ):  # fmt: skip
         if (name := subject.decode()) not in without:
-            found[name] = {"newest": newest, "steps": rows[begin:end], "members": sorted(members[first:last])}
+            found[name] = {"newest": newest, "early": early, "steps": rows[begin:end], "members": sorted(members[first:last])}
         begin, first = end, last
     return found

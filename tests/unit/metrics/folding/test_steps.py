@@ -11,6 +11,7 @@ import pytest
 
 from services.metrics.figures.scope import contribution_on, counts_of, time_to_found_on
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.findings import before_settled
 from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, OnDay, Steps, among, without_union
 from services.metrics.measures import MEASURES
 from tests import oracle
@@ -45,6 +46,8 @@ def require_equal(steps: Steps, sets: Mapping[str, FactSet]) -> None:
             assert {name: values[at] for name, values in counts.items()} == counts_of(value)
             duration = time_to_found_on(facts, day, LAST)
             assert (KINDS[on.waits[at]], on.values[at]) == ((duration.kind, duration.value) if duration else (None, 0))
+            early = int(steps.columns.early[at])
+            assert (early != NEVER and early <= day.toordinal()) == before_settled(facts.in_force(), day.toordinal())
             since = [step.since for step in without_union(facts.shape) if step.start <= day.toordinal()]
             assert on.since[at] == (since[-1] if since else NEVER)
 
