@@ -24,7 +24,7 @@ from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.durations import EPOCH, days_of
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.steps import KINDS, NEVER, Counts, Ints, OnDay, Subjects
+from services.metrics.folding.steps import KINDS, NEVER, Counts, Ints, Subjects
 from services.metrics.measures import Vector
 from services.metrics.tables.rows import FOUNDED, Cell
 
@@ -163,7 +163,7 @@ class Contributors:
 
     def _of_block(self, block: Block) -> Found:
         day = self._question.as_of.toordinal()
-        on = OnDay(block.steps, day)
+        on = block.steps.on(day)
         counting, counts = block.counting(on, self._scope), Counts(on)
         if self._measure is None:
             founded = on.waits == KINDS.index(FOUNDED)

@@ -6,7 +6,8 @@ are few; whether a finding holds on the day is decided here, from the facts alon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_of
-from services.metrics.explaining.standing import Mask, read, standing
+from services.metrics.explaining.standing import Block, Mask, read, standing
 from services.metrics.explaining.waits import MOST_READ
 from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
@@ -23,7 +24,7 @@ from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
-from services.metrics.folding.steps import NEVER, Counts, OnDay, Steps
+from services.metrics.folding.steps import NEVER, Counts, Ints, Steps
 from services.metrics.tables.rows import Cell
 
 CountsOfOne = Mapping[str, int]
@@ -93,12 +94,63 @@ async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, lis
 
 async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
     """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
-    amounts: dict[tuple[str, Finding], tuple[int, int, int]] = {}
-    for finding, one in await _concerned(snapshot, tuple(NOTED), scope, as_of, known_at):
-        for code in {ALL, scope.group_of(one.cell)} if grouped else {ALL}:
-            count, members, workers = amounts.get((code, finding), (0, 0, 0))
-            amounts[code, finding] = (count + 1, members + one.members, workers + (one.workers or 0))
+    sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
+    amounts: defaultdict[tuple[str, Finding], tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
+
+    def add(code: str, finding: Finding, more: tuple[int, int, int]) -> None:
+        for key in {(ALL, finding), (code, finding)} if grouped else {(ALL, finding)}:
+            count, members, workers = amounts[key]
+            amounts[key] = count + more[0], members + more[1], workers + more[2]
+
+    if many := len(sets.rest) > MOST_READ:
+        others = await _of_noted(snapshot, tuple(NOTED), scope, as_of, known_at)
+    else:
+        others = [
+            found
+            async for subject, facts in read(snapshot, sets.rest, known_at)
+            for found in _of_set(subject, facts, tuple(NOTED), scope, as_of, known_at)
+        ]
+    for finding, one in others:
+        add(scope.group_of(one.cell) if grouped else ALL, finding, (1, one.members, one.workers or 0))
+    for block in () if many else sets.blocks:
+        counts, counting = _operating(block, scope, day)
+        for finding in NOTED:
+            at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
+            if len(at):
+                for code, more in _summed(block, scope, counts, day, at, grouped=grouped):
+                    add(code, finding, more)
     return amounts
+
+
+def _summed(block: Block, scope: Scope, counts: Counts, day: int, at: Ints, *, grouped: bool) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(code of the group, (enterprises, their members, their workers)) of some sets of a block."""
+    codes = block.groups(scope) if grouped else [ALL] * len(block.steps.cells)
+    numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
+    groups = np.array([numbers[code] for code in codes])[block.steps.on(day).cells[at]]
+    sums = [
+        np.bincount(groups, weights[at] if weights is not None else None, len(numbers))
+        for weights in (None, counts["members"], counts["workers"])
+    ]
+    for code, number in numbers.items():
+        if sums[0][number]:
+            yield code, (int(sums[0][number]), int(sums[1][number]), int(sums[2][number]))
+
+
+def _operating(block: Block, scope: Scope, day: int) -> tuple[Counts, Mask]:
+    """The measures of the sets of a block on a day, and which of them are enterprises that operate in the scope."""
+    on = block.steps.on(day)
+    counts = Counts(on)
+    return counts, block.counting(on, scope) & (counts["units"] != 0)
+
+
+async def _of_noted(
+    snapshot: Snapshot, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
+) -> list[tuple[Finding, Concerned]]:
+    """As `_concerned`, by the states of the sets that are noted."""
+    bits = Noted(sum(NOTED.get(finding, Noted.NONE) for finding in findings))
+    rows = sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks)
+    sets = [item async for some in rows for item in (await sets_of(snapshot, some, known_at)).items()]
+    return [found for subject, facts in sets for found in _of_set(subject, facts, findings, scope, as_of, known_at)]
 
 
 async def _concerned(
@@ -106,21 +158,17 @@ async def _concerned(
 ) -> list[tuple[Finding, Concerned]]:
     """Every enterprise of a scope with one of some findings on the day, in no order, without names."""
     sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
-    bits = Noted(sum(NOTED.get(finding, Noted.NONE) for finding in findings))
-    if len(sets.rest) > MOST_READ and bits:
-        noted = sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks)
-        read_sets = [item async for rows in noted for item in (await sets_of(snapshot, rows, known_at)).items()]
-        return [found for subject, facts in read_sets for found in _of_set(subject, facts, findings, scope, as_of, known_at)]
+    if len(sets.rest) > MOST_READ and NOTED.keys() >= {*findings}:
+        return await _of_noted(snapshot, findings, scope, as_of, known_at)
     found = list[tuple[Finding, Concerned]]()
     for block in sets.blocks:
-        on = OnDay(block.steps, day)
-        counts = Counts(on)
-        counting, known = block.counting(on, scope) & (counts["units"] != 0), counts["units_headcount_known"] != 0
+        counts, counting = _operating(block, scope, day)
+        known, cells = counts["units_headcount_known"] != 0, block.steps.on(day).cells
         for finding in findings:
             at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
-            members, workers = counts["members"][at].tolist(), np.where(known, counts["workers"], 0)[at].tolist()
+            members, workers = counts["members"][at].tolist(), counts["workers"][at].tolist()
             for subject, cell, one, many, told in zip(
-                block.steps.columns.subjects[at].tolist(), on.cells[at].tolist(), members, workers, known[at].tolist(), strict=True
+                block.steps.columns.subjects[at].tolist(), cells[at].tolist(), members, workers, known[at].tolist(), strict=True
             ):
                 found.append((finding, Concerned(subject.decode(), block.steps.cells[cell], one, many if told else None)))
     async for subject, facts in read(snapshot, sets.rest, known_at):

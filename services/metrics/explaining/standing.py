@@ -16,6 +16,7 @@ import numpy.typing as npt
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.rollups import FEW_PARKS
 from services.metrics.figures.scope import Scope
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
@@ -33,9 +34,20 @@ class Block(NamedTuple):
 
     def counting(self, on: OnDay, scope: Scope) -> Mask:
         """Which sets count in the scope on a day. A set is in the block of every park in which it was, and counts in one."""
-        holds = [cell[0] == self.park and scope.holds(cell) for cell in self.steps.cells]
+        if not scope.may_hold(self.park) or (scope.parks is not None and self.park not in scope.parks):
+            return np.zeros(len(self.steps), np.bool_)
+        holds = self.steps.of_cells(("here", self.park), lambda cell: cell[0] == self.park)
+        if scope.group is not None and scope.by not in ("district", "park"):
+            codes = self.groups(scope)
+            holds = [here and code == scope.group for here, code in zip(holds, codes, strict=True)]
         found: Mask = self.told & np.array([*holds, False], np.bool_)[on.cells]
         return found
+
+    def groups(self, scope: Scope) -> Sequence[str]:
+        """The code of the scope's row for each cell that counts in the park."""
+        if scope.by in ("district", "park"):
+            return [scope.group_of((self.park, None, None, None))] * len(self.steps.cells)
+        return self.steps.of_cells(("group", scope.by), scope.group_of)
 
 
 class Standing(NamedTuple):
@@ -48,6 +60,8 @@ class Standing(NamedTuple):
 async def standing(snapshot: Snapshot, parks: Collection[str] | None, known_at: date) -> Standing:
     """All sets that were ever in one of `parks` (None: in any), as known at a day."""
     conn, generation = snapshot.conn, snapshot.generation
+    # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
+    of = None if parks is None or len(parks) > FEW_PARKS else parks
     rows = await sql.steps_kept(conn, generation, parks)
     keys = {row["park"]: (generation, row["park"], row["day"], row["version"]) for row in rows}
     kept = {park: steps for park, key in keys.items() if (steps := snapshot.steps.get(key)) is not None}
@@ -56,7 +70,7 @@ async def standing(snapshot: Snapshot, parks: Collection[str] | None, known_at: 
             kept[row["park"]] = snapshot.steps.keep(keys[row["park"]], Steps.load(row["steps"]), len(row["steps"]))
     async with unrestricted(snapshot):
         oldest = min((row["day"] for row in rows), default=known_at)
-        changed = await sql.subjects_changed(conn, generation, oldest, known_at, parks) if oldest < known_at else []
+        changed = await sql.subjects_changed(conn, generation, oldest, known_at, of) if oldest < known_at else []
     rest = {*changed, *(await sql.subjects_without_steps(conn, generation, parks, list(keys)))}
     blocks = []
     for park, steps in sorted(kept.items()):

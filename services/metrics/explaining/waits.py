@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from services.metrics.explaining.standing import read, standing
+from services.metrics.explaining.standing import Block, read, standing
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
@@ -21,12 +21,15 @@ from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.folding.durations import days_of
-from services.metrics.folding.steps import KINDS, OnDay
+from services.metrics.folding.steps import KINDS, Ints
 from services.metrics.tables.rows import FOUNDED, Kind
 from shared.problems.errors import Unavailable
 
 MOST_READ = 500
 """Sets that are read by state; of more, reading the rows of `durations` is quicker."""
+VALUE_BITS = 33
+GROUP_BITS = VALUE_BITS + 2
+VALUE_OFFSET, VALUE_MASK = 1 << 32, (1 << VALUE_BITS) - 1
 FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
 
@@ -107,23 +110,35 @@ async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date
     if len(sets.rest) > MOST_READ:
         return None
     found: Counter[tuple[str, Kind, int]] = Counter()
-    for block in sets.blocks:
-        on = OnDay(block.steps, as_of.toordinal())
-        counting = np.flatnonzero(block.counting(on, scope) & (on.waits != 0))
-        codes = [scope.group_of(cell) if scope.by else ALL for cell in block.steps.cells]
-        numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
-        group = np.array([numbers[code] for code in codes], np.int64)[on.cells[counting]]
-        rows, counts = np.unique(np.stack((group, on.waits[counting], on.values[counting])), axis=1, return_counts=True)
-        names = list(numbers)
-        for number, waits, value, count in zip(*rows.tolist(), counts.tolist(), strict=True):
-            kind = KINDS[waits]
-            assert kind is not None
-            found[names[number], kind, days_of(kind, value, as_of)] += count
+    numbers: dict[str, int] = {}
+    keys = [_keys(block, scope, as_of.toordinal(), numbers) for block in sets.blocks]
+    distinct, counts = np.unique(np.concatenate(keys) if keys else np.array([], np.int64), return_counts=True)
+    codes = list(numbers)
+    for key, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+        group, waits, value = key >> GROUP_BITS, key >> VALUE_BITS & 3, (key & VALUE_MASK) - VALUE_OFFSET
+        kind = KINDS[waits]
+        assert kind is not None
+        found[codes[group], kind, days_of(kind, value, as_of)] += count
     async for _, facts in read(snapshot, sets.rest, known_at):
         duration = time_to_found_on(facts, as_of, known_at)
         if duration is not None and scope.holds(duration.cell):
             group_code = scope.group_of(duration.cell) if scope.by else ALL
             found[group_code, duration.kind, days_of(duration.kind, duration.value, as_of)] += 1
+    return found
+
+
+def _keys(block: Block, scope: Scope, day: int, numbers: dict[str, int]) -> Ints:
+    """(number of the group, kind, value) as one integer of each set that waits or was founded; `numbers` of groups are given as they are met."""
+    on = block.steps.on(day)
+    counting = np.flatnonzero(block.counting(on, scope) & (on.waits != 0))
+    groups: Ints | int
+    if scope.by:
+        of_cells = np.array([numbers.setdefault(code, len(numbers)) for code in block.groups(scope)], np.int64)
+        groups = of_cells[on.cells[counting]]
+    else:
+        groups = numbers.setdefault(ALL, 0)
+    waits = on.waits[counting].astype(np.int64)
+    found: Ints = (groups << GROUP_BITS) + (waits << VALUE_BITS) + on.values[counting] + VALUE_OFFSET
     return found
 
 

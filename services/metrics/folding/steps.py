@@ -7,10 +7,10 @@ Days are ordinals.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -25,6 +25,7 @@ from services.metrics.tables.rows import FOUNDED, WAITING, Cell, Kind
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Subjects: TypeAlias = npt.NDArray[np.bytes_]
+T = TypeVar("T")
 NO_CELL = -1
 NEVER = 0
 """In the place of a day: none."""
@@ -84,7 +85,7 @@ class Columns:
     nets: Ints
 
 
-STORED = dict.fromkeys((field.name for field in fields(Columns)), "<i4") | {"waits": "i1"}
+STORED = dict.fromkeys((one.name for one in fields(Columns)), "<i4") | {"waits": "i1"}
 """{column: how its numbers are stored}"""
 OF_SETS, OF_MEMBERS = ("subjects", "newest", "early", "ends", "member_ends"), ("days", "nets")
 OF_STEPS = tuple(name for name in STORED if name not in (*OF_SETS, *OF_MEMBERS))
@@ -104,6 +105,21 @@ class Steps:
     columns: Columns
     cells: Sequence[Cell]
     shapes: Ints
+    _known: dict[Hashable, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def on(self, day: int) -> OnDay:
+        """What the sets add on a day. That of the last day that was asked for is kept."""
+        found: OnDay | None = self._known.get("on")
+        if found is None or found.day != day:
+            found = self._known["on"] = OnDay(self, day)
+        return found
+
+    def of_cells(self, key: Hashable, value: Callable[[Cell], T]) -> Sequence[T]:
+        """A value of each cell, computed once for each key."""
+        found: Sequence[T] | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = [value(cell) for cell in self.cells]
+        return found
 
     def __len__(self) -> int:
         return len(self.columns.subjects)
@@ -224,30 +240,39 @@ class OnDay:
 
     def __init__(self, steps: Steps, day: int) -> None:
         columns = steps.columns
-        past = np.concatenate(([0], np.cumsum(columns.starts <= day)))
+        self.day, self._steps = day, steps
+        past = np.concatenate(([0], np.cumsum(columns.starts <= day, dtype=np.int32)))
         begins = np.concatenate(([0], columns.ends[:-1]))[: len(steps)]
         many = past[columns.ends] - past[begins]
         counts = many > 0
         at = np.where(counts, begins + many - 1, 0)
 
         def of(values: Ints, none: int) -> Ints:
-            return np.where(counts, values[at], none).astype(np.int64) if len(values) else np.full(len(steps), none)
+            return np.where(counts, values[at], np.int32(none)) if len(values) else np.full(len(steps), none, np.int32)
 
         self.cells = of(columns.cells, NO_CELL)
         self.since, self.waits, self.values = of(columns.since, NEVER), of(columns.waits, 0), of(columns.values, 0)
         inside = self.cells != NO_CELL
         self._workers, self._shape = np.where(inside, of(columns.workers, 0), 0), np.where(inside, of(columns.shapes, 0), -1)
-        nets = np.concatenate(([0], np.cumsum(np.where(columns.days <= day, columns.nets, 0))))
-        first = np.concatenate(([0], columns.member_ends[:-1]))[: len(steps)]
-        self._members = nets[columns.member_ends] - nets[first]
         self._shapes = np.concatenate((steps.shapes, np.zeros((1, 3 * NUMBER), np.int64)))
+        self._members: Ints | None = None
 
     def measure(self, name: str) -> Ints:
         """One measure of each set."""
         at = INDEX[name]
         base, times, each = (self._shapes[:, of * NUMBER + at] for of in range(3))
-        found: Ints = base[self._shape] + times[self._shape] * self._workers + each[self._shape] * self._members
-        return found
+        found: Ints = base[self._shape] if base.any() else np.zeros(len(self._shape), np.int64)
+        if times.any():
+            found = found + times[self._shape] * self._workers
+        return found + each[self._shape] * self.members() if each.any() else found
+
+    def members(self) -> Ints:
+        """How many members there are of each set."""
+        if self._members is None:
+            columns, length = self._steps.columns, len(self._steps)
+            nets = np.concatenate(([0], np.cumsum(np.where(columns.days <= self.day, columns.nets, 0), dtype=np.int32)))
+            self._members = nets[columns.member_ends] - nets[np.concatenate(([0], columns.member_ends[:-1]))[:length]]
+        return self._members
 
 
 class Counts(Mapping[str, Ints]):

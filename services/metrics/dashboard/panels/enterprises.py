@@ -21,7 +21,6 @@ from services.metrics.figures.labels import reason_text
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.steps import OnDay
 
 CHUNK = 500
 SHOWN = 100
@@ -45,7 +44,7 @@ async def _keys(snapshot: Snapshot, park: str, as_of: date, known_at: date) -> S
     scope, found = Scope(snapshot.areas.at(as_of, known_at), {park}), list[Key]()
     sets = await standing(snapshot, [park], known_at)
     for block in sets.blocks:
-        on = OnDay(block.steps, as_of.toordinal())
+        on = block.steps.on(as_of.toordinal())
         counting = block.counting(on, scope) & (on.measure("units") != 0)
         columns = (on.measure("covered_units") != 0, -on.measure("workers"), block.steps.columns.subjects)
         covered, workers, subjects = (column[counting].tolist() for column in columns)

@@ -25,8 +25,8 @@ SHOWN = 8
 LOOKED_AT = 3000
 """Facts that are looked through: the newest of all, for a park the newest of the enterprises that were ever in it."""
 
-LOOKED_AT_FIRST = (150, 1000)
-"""The newest of all that are looked through before, since they nearly always hold SHOWN lines."""
+LOOKED_AT_FIRST = (150, LOOKED_AT, 10 * LOOKED_AT)
+"""The newest of all that are looked through before, since they nearly always hold SHOWN lines; for a park, more of all are looked through."""
 
 SINCE_FIRST = """
 SELECT min(newest) FROM (
@@ -42,6 +42,8 @@ SELECT min(oldest) FROM (
 ) f WHERE newer < {looked_at}
 """
 """Of rows and runs, so that no run is opened for it."""
+IN_PARK = "subject IN (SELECT subject FROM g{g}.placements WHERE park = {park})"
+OF_ALL = "SELECT coalesce(sum(events), 0) FROM g{g}.recorded_facts WHERE newest >= $1 AND {of}"
 OF_PARK = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = {park}))"
 NEWEST = """
 SELECT subject, type, max(recorded_at) AS at, count(*) AS count, max(sequence) AS sequence,
@@ -72,11 +74,14 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
     """The newest facts, newest first. `area` None: of all that the caller may see."""
     g, found = snapshot.generation, tree.areas.get(area) if area else None
     park = area if found is not None and found.kind == "park" else None
-    for looked_at in LOOKED_AT_FIRST:
+    for looked_at in LOOKED_AT_FIRST if park else LOOKED_AT_FIRST[:1]:
         async with unrestricted(snapshot):
             since = await snapshot.conn.fetchval(SINCE_FIRST.format(g=g, looked_at=looked_at))
+            of = IN_PARK.format(g=g, park="$2")
+            if looked_at > LOOKED_AT and await snapshot.conn.fetchval(OF_ALL.format(g=g, of=of), since, park) > LOOKED_AT:
+                break
         async with limited_to(snapshot, area) as seen:
-            rows = await _newest(seen, since, park)
+            rows = await _newest(seen, since, park, IN_PARK)
             # Of a minute that began before, a line may lack facts.
             if len(rows) == SHOWN and rows[-1]["at"].replace(second=0, microsecond=0) >= since:
                 return await _lines(snapshot, seen, tree, rows, words)
@@ -84,12 +89,12 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
         of = f"WHERE {OF_PARK.format(g=g, park='$1')}" if park else ""
         since = await snapshot.conn.fetchval(SINCE.format(g=g, of=of, looked_at=LOOKED_AT), *([park] if park else []))
     async with limited_to(snapshot, area) as seen:
-        return await _lines(snapshot, seen, tree, await _newest(seen, since, park), words)
+        return await _lines(snapshot, seen, tree, await _newest(seen, since, park, OF_PARK), words)
 
 
-async def _newest(seen: Snapshot, since: datetime | None, park: str | None) -> list[Record]:
-    """The newest lines of what was recorded since."""
-    of = f"AND {OF_PARK.format(g=seen.generation, park='$2')}" if park else ""
+async def _newest(seen: Snapshot, since: datetime | None, park: str | None, of_park: str) -> list[Record]:
+    """The newest lines of what was recorded since; `of_park`: the condition of those of the park."""
+    of = f"AND {of_park.format(g=seen.generation, park='$2')}" if park else ""
     return await seen.conn.fetch(NEWEST.format(g=seen.generation, of=of, shown=SHOWN), since, *([park] if park else []))
 
 
