@@ -31,6 +31,9 @@ FEW_PARKS = 30
 """So many are sought in the index one by one; of more, all rollups of the days are read."""
 
 
+CELLS = "SELECT id FROM g{g}.cells WHERE park = ANY ($1::text[])"
+BY_CELLS = 3
+"""Parks whose rows of the ledger are sought by their cells; of more, the rows of the days are read, and those of other parks left out."""
 OTHERS = """
 WITH RECURSIVE parks AS (
     SELECT min(park) AS park FROM g{g}.cells
@@ -113,9 +116,16 @@ async def _by_key(
     by, dimension = of
     if (basis := rolled.basis(known_at, dimension)) is None:
         return await sql.by_key(conn, generation, by, as_of, known_at, parks)
-    question = _Question(generation, basis, known_at, parks, dimension)
+    question = _Question(generation, basis, known_at, parks, await _cells(conn, generation, parks), dimension)
     statement = question.statement("park" if by == "park" else "code", *question.up_to(as_of), as_of)
     return {row[0]: packed(tuple(row)[1:]) for row in await conn.fetch(statement, *question.arguments)}
+
+
+async def _cells(conn: Connection, generation: int, parks: Collection[str] | None) -> list[int] | None:
+    """The cells of few parks, None of many: as an argument their number is known when the statement is planned."""
+    if parks is None or len(parks) > BY_CELLS:
+        return None
+    return [row["id"] for row in await conn.fetch(CELLS.format(g=generation), list(parks))]
 
 
 async def _others(conn: Connection, generation: int, parks: Collection[str] | None) -> list[str] | None:
@@ -135,7 +145,7 @@ async def series(
     rolled = await rolled_up(conn, generation)
     if rolled is None or (basis := rolled.basis(known_at, NONE)) is None:
         return await sql.series(conn, generation, days, after, known_at, parks)
-    question = _Question(generation, basis, known_at, parks, NONE, TREND)
+    question = _Question(generation, basis, known_at, parks, await _cells(conn, generation, parks), NONE, TREND)
     return await conn.fetch(question.statement("park", *question.between(days), days[-1], days), *question.arguments)
 
 
@@ -206,6 +216,7 @@ class _Question:
         basis: Basis,
         known_at: date,
         parks: Collection[str] | None,
+        cells: Sequence[int] | None,
         dimension: str,
         measures: Sequence[str] = MEASURES,
     ) -> None:
@@ -214,6 +225,7 @@ class _Question:
         self._basis, self._known_at = basis, known_at
         self._dimension, self._measures = dimension, measures
         self._parks = None if parks is None else self._given(list(parks), "text[]")
+        self._cells = None if cells is None else self._given(list(cells), "int[]")
         self._few_parks = parks is not None and len(parks) <= FEW_PARKS
 
     def _given(self, value: object, kind: str) -> str:
@@ -248,6 +260,7 @@ SELECT {columns}, {self._sums()} FROM (
     SELECT park, code, {_point("start", after)} AS point, {self._sums()} FROM ({" UNION ALL ".join(map(self._rollups, parts))}) r GROUP BY 1, 2, 3
     UNION ALL
     SELECT c.park, {CODES[self._dimension]}, f.point, {self._names()} FROM {cells} f JOIN {self._g}.cells c ON c.id = f.cell
+    {f"WHERE c.park = ANY ({self._parks})" if self._parks and not self._cells else ""}
 ) s GROUP BY {grouped}
 """
 
@@ -282,7 +295,7 @@ SELECT {columns}, {self._sums()} FROM (
                 yield self._rows(table, f"known_day > {day} AND known_day <= {known} AND effective_day <= {last}", point)
 
     def _rows(self, table: str, which: str, point: str, sign: int = 1) -> str:
-        scope = f"AND cell = ANY (ARRAY(SELECT id FROM {self._g}.cells WHERE park = ANY ({self._parks})))" if self._parks else ""
+        scope = f"AND cell = ANY ({self._cells})" if self._cells else ""
         return f"SELECT cell, {point} AS point, {self._sums(sign)} FROM {self._g}.{table} WHERE {which} {scope} GROUP BY 1, 2"
 
 

@@ -135,7 +135,7 @@ async def test_nothing_is_rolled_up_before_every_shard_has_closed_it(made: Datab
         assert await rolling.roll(conn, 1, 2) is None
         await tables.close(FIRST_KNOWN + timedelta(days=20), 1)
         assert await rolling.roll(conn, 1, 3) is None, "the deployment has three shards"
-        assert await rolling.roll(conn, 1, 2) == FIRST_KNOWN + timedelta(days=20)
+        assert await rolling.roll(conn, 1, 2, 60) == FIRST_KNOWN + timedelta(days=20)
         assert await rolling.roll(conn, 1, 2) is None
     finally:
         await conn.close()
