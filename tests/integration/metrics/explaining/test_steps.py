@@ -15,11 +15,13 @@ from services.metrics.explaining import changes, findings, ranking, waits
 from services.metrics.explaining.changes import START, Share, Window
 from services.metrics.explaining.contributors import Contribution, Contributors, Question
 from services.metrics.explaining.measures import EXPLAINED, TIME_TO_FOUND
-from services.metrics.explaining.ranking import Listing
+from services.metrics.explaining.ranking import Listing, Order
 from services.metrics.figures import sql
 from services.metrics.figures.findings import Finding
 from services.metrics.figures.questions import BY, KeptSteps, Snapshot
 from services.metrics.figures.scope import Scope
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.steps import Steps
 from services.metrics.generations import stepping
 from shared.contracts.registry import EnterpriseMoved
 from tests import oracle
@@ -27,7 +29,7 @@ from tests.histories import PARKS, history, interleaved, refused
 from tests.integration.metrics.service import Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
 
 AREAS = (None, "C", "D1", *PARKS)
-ORDERS = ("workers", "days_waited", "contribution")
+ORDERS: tuple[Order, ...] = ("workers", "days_waited", "contribution")
 
 
 async def keep(metrics: Metrics, most: int = 1000) -> int:
@@ -175,16 +177,16 @@ async def test_steps_that_are_not_those_of_the_sets_are_named_by_an_audit(metric
     rows = await metrics.pool.fetch("SELECT park, steps FROM g1.steps ORDER BY park")
     first = rows[0]
     sets = {row["subject"]: row["state"] for row in await metrics.pool.fetch("SELECT subject, state FROM g1.states")}
-    steps = stepping.Steps.load(first["steps"])
+    steps = Steps.load(first["steps"])
     subjects = [one.decode() for one in steps.columns.subjects.tolist()]
-    loaded = {subject: stepping.FactSet.load(sets[subject]) for subject in subjects}
+    loaded = {subject: FactSet.load(sets[subject]) for subject in subjects}
     if change == "DELETE":
         del loaded[subjects[0]]
     elif change == "other":
-        loaded[subjects[0]] = stepping.FactSet(newest=loaded[subjects[0]].newest)
+        loaded[subjects[0]] = FactSet(newest=loaded[subjects[0]].newest)
     else:
         loaded["enterprise/00000000-0000-0000-0000-000000000000"] = loaded[subjects[0]]
         subjects.insert(0, "enterprise/00000000-0000-0000-0000-000000000000")
-    await metrics.pool.execute("UPDATE g1.steps SET steps = $2 WHERE park = $1", first["park"], stepping.Steps.of(loaded).dump())
+    await metrics.pool.execute("UPDATE g1.steps SET steps = $2 WHERE park = $1", first["park"], Steps.of(loaded).dump())
     (found,) = await differences(metrics)
     assert (found["table"], found["key"]) == ("steps", {"park": first["park"], "subject": subjects[0]})

@@ -168,7 +168,7 @@ async def test_days_that_took_too_long_to_roll_up_are_tried_by_fewer(monkeypatch
         return FIRST_KNOWN
 
     monkeypatch.setattr(rolling, "roll", roll)
-    monkeypatch.setattr(rolling.time, "monotonic", lambda: takes[0])
+    monkeypatch.setattr("services.metrics.generations.rolling.time.monotonic", lambda: takes[0])
     monkeypatch.setattr(rolling, "FIRST_DAYS", 3)
     roller = rolling.Roller()
     for _ in range(5):
