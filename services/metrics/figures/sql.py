@@ -86,9 +86,8 @@ CHANGED = """
 SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= 'enterprise/'
 AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($3::text[])))
 """
-WITHOUT_STEPS = f"""
-SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($2::text[])) AND ($1::text[] IS NULL OR park = ANY ($1::text[]))
-"""
+PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
+NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 KNOWN_NAMES = "SELECT id, name, credit_code FROM g{g}.names WHERE id = ANY ($1::uuid[])"
@@ -255,7 +254,10 @@ async def subjects_changed(conn: Connection, generation: int, known_from: date, 
 
 async def subjects_without_steps(conn: Connection, generation: int, parks: Collection[str] | None, kept: Collection[str]) -> list[str]:
     """Enterprises and unions that were ever in one of `parks` (None: of all) of which no steps are kept."""
-    rows = await conn.fetch(_sql(WITHOUT_STEPS, generation), None if parks is None else list(parks), list(kept))
+    if parks is None:
+        rows = await conn.fetch(_sql(NOT_PLACED_IN, generation), list(kept))
+    else:
+        rows = await conn.fetch(_sql(PLACED_IN, generation), [*{*parks} - {*kept}])
     return [row["subject"] for row in rows]
 
 
