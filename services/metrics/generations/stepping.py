@@ -43,6 +43,8 @@ INSERT INTO g{g}.steps (park, day, steps) VALUES ($1, $2, $3) ON CONFLICT (park)
 """
 MOVE_ON = "UPDATE g{g}.steps SET day = $2 WHERE park = $1"
 KEPT = "SELECT park, day, steps FROM g{g}.steps ORDER BY park"
+IN_MEMORY = 1000
+"""Sets; about 10 MB."""
 AT_ONCE = 50
 """Sets that are opened before others of the process have their turn: about 20 ms."""
 
@@ -59,15 +61,22 @@ async def keep(conn: Connection, generation: int, shards: int) -> str | None:
         park: str = row["park"]
         if row["day"] is None:
             subjects = await conn.fetch(EVERY.format(g=generation), park)
-            steps = Steps.of(await _sets(conn, generation, [one["subject"] for one in subjects]))
+            steps = await _replaced(conn, generation, Steps.of({}), [one["subject"] for one in subjects])
             await conn.execute(KEEP.format(g=generation), park, row["closed"], steps.dump())
         elif changed := await conn.fetch(CHANGED.format(g=generation), park, row["day"], row["closed"]):
             stored = Steps.load(await conn.fetchval(STORED.format(g=generation), park))
-            steps = stored.replaced(Steps.of(await _sets(conn, generation, [one["subject"] for one in changed])))
+            steps = await _replaced(conn, generation, stored, [one["subject"] for one in changed])
             await conn.execute(KEEP.format(g=generation), park, row["closed"], steps.dump())
         else:
             await conn.execute(MOVE_ON.format(g=generation), park, row["closed"])
     return park
+
+
+async def _replaced(conn: Connection, generation: int, steps: Steps, subjects: Sequence[str]) -> Steps:
+    """Steps with those of some sets as they are now; not all sets are in memory at once."""
+    for start in range(0, len(subjects), IN_MEMORY):
+        steps = steps.replaced(Steps.of(await _sets(conn, generation, subjects[start : start + IN_MEMORY])))
+    return steps
 
 
 async def _sets(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, FactSet]:

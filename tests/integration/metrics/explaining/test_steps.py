@@ -122,6 +122,7 @@ async def test_answers_by_steps_are_those_by_states(metrics: Metrics, seed: int,
     assert await keep(metrics) == 0, "no day is closed"
     subjects = sorted({event.subject for event in events if event.subject.startswith("enterprise/")})
     used = 0
+    monkeypatch.setattr(stepping, "IN_MEMORY", 5)
     for part in (2, 1):
         await metrics.close(known[-1 - len(known) * (part - 1) // 2])
         await keep(metrics, random_.choice((1, 2, 1000)))
