@@ -1,6 +1,7 @@
 """How long questions take on a large city: `python -m bench.questions --data DIR [--times 40] [--enterprises 100000 --members 2000000]`.
 
-The first time, DIR is filled: the log is written and folded by the product's projectors, which takes minutes; it is kept for the next time.
+The first time, DIR is filled: the log is written and folded by the product's projectors, which close each of 1,826 days in each shard, and all is
+rolled up. That takes the better part of an hour; it is kept for the next time.
 Prints a table of p50, p90 and p99 in milliseconds and writes `bench/out/questions.json`. Questions are asked one at a time of the functions behind
 the pages and the API, each in a snapshot of its own on a warm database; `--ledger` asks the same of the ledger alone, without rollups.
 """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from services.metrics.cleaning import cleaner_of
 from services.metrics.figures.freshness import closed_day, log_incomplete
 from services.metrics.folding import coverage
-from services.metrics.generations import lifecycle, rolling
+from services.metrics.generations import lifecycle, rolling, stepping
 from services.metrics.generations.readers import GenerationReaders
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker
@@ -140,7 +140,8 @@ def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[N
     """The background roles by name; each runs until its event is set."""
 
     async def projector(stop: asyncio.Event) -> None:
-        async with beside(cleaner_of(settings).run(stop)), beside(rolling.run(settings.dsn, settings.partitions, stop)):
+        closed_days = rolling.run(settings.dsn, settings.partitions, stop, (rolling.Roller(), stepping.keep))
+        async with beside(cleaner_of(settings).run(stop)), beside(closed_days):
             await GenerationReaders(settings, lambda: KafkaBroker(settings.kafka, settings.instance)).run(stop)
 
     return {"projector": projector}

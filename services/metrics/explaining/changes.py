@@ -7,16 +7,20 @@ change of the area tree has a share of its own: no event of an enterprise made i
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import assert_never
 
+import numpy as np
+
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, Move, NotCounted, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import measure_of
+from services.metrics.explaining.standing import standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
@@ -28,6 +32,8 @@ from services.metrics.measures import Vector
 from shared.process.db import Record
 
 CHUNK = 100
+MOST_NOT_TOLD = 3000
+"""Sets whose last known day their steps do not tell."""
 START = ("", -1)
 """Before the first share of a list."""
 
@@ -97,9 +103,30 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
 
 
 async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str) -> list[str]:
+    """The next CHUNK enterprises and unions, from `start` on, about which a fact may have become known in the window."""
+    known = await _learned(snapshot, window, scope)
+    if known is not None:
+        at = bisect_left(known, start)
+        return list(known[at : at + CHUNK])
     parks = None if scope.parks is None else list(scope.parks)
     async with unrestricted(snapshot):
         return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
+
+
+async def _learned(snapshot: Snapshot, window: Window, scope: Scope) -> Sequence[str] | None:
+    """All of them in order, by the last known days of the sets, and some that have no share; None if these days are not known of most sets."""
+    key = (snapshot.version, "changes", window.area, window.as_of, window.known_from, window.known_to)
+    if (kept := snapshot.lists.get(key)) is not None:
+        return kept
+    sets = await standing(snapshot, scope.parks, window.known_to)
+    if len(sets.rest) > MOST_NOT_TOLD:
+        return None
+    later = [block.told & (block.steps.columns.newest > window.known_from.toordinal()) for block in sets.blocks]
+    told = [block.steps.columns.subjects[chosen] for block, chosen in zip(sets.blocks, later, strict=True)]
+    subjects = np.unique(np.concatenate(told)).tolist() if told else []
+    found = sorted({*(subject.decode() for subject in subjects), *sets.rest})
+    snapshot.lists.keep(key, found)
+    return found
 
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:

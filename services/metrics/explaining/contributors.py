@@ -5,25 +5,33 @@ The amounts of all contributors add up to the figure: both are C(F_k, t) of the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any, overload
 from uuid import UUID
+
+import numpy as np
 
 from services.metrics.explaining.fact_sets import sets_known, sets_of
 from services.metrics.explaining.measures import DERIVED, TIME_TO_FOUND, Amounts, Measure, measure_of
+from services.metrics.explaining.standing import Block, Mask, read, standing
 from services.metrics.explaining.unions import without_union_since
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot, key_of, month_ends
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
-from services.metrics.folding.durations import days_of
+from services.metrics.folding.durations import EPOCH, days_of
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.steps import KINDS, NEVER, Counts, Ints, Subjects
 from services.metrics.measures import Vector
 from services.metrics.tables.rows import FOUNDED, Cell
 
 MONTHS_OF_LAG = 13
+WAITED = ("founded", "waiting", "days")
+"""The amounts of the time to found."""
+UNKNOWN_NUMBER = -1
 UNION = "union/"
 
 
@@ -67,6 +75,61 @@ class Contribution:
     """Whether the caller may not know who it is (`figures.visibility.hidden`); it counts all the same."""
 
 
+class Found(Sequence[Contribution]):
+    """Contributions as columns, without names; each is made when it is asked for. `subjects`; `workers` and `days`, UNKNOWN for None; `amounts`, a
+    row for each."""
+
+    def __init__(self, subjects: Subjects, cells: Sequence[Cell], of_cells: Ints, amounts: Ints, workers: Ints, days: Ints) -> None:
+        self.subjects, self.amounts, self.workers, self.days = subjects, amounts, workers, days
+        self._cells, self._of_cells = cells, of_cells
+
+    @classmethod
+    def of(cls, found: Sequence[Contribution], width: int) -> Found:
+        """Contributions with so many amounts."""
+        cells = list(dict.fromkeys(one.cell for one in found))
+        numbers = {cell: number for number, cell in enumerate(cells)}
+        return cls(
+            np.array([one.subject.encode() for one in found], "S" if found else "S1"),
+            cells,
+            np.array([numbers[one.cell] for one in found], np.int64),
+            np.array([one.amounts for one in found], np.int64).reshape(-1, width),
+            np.array([UNKNOWN_NUMBER if one.workers is None else one.workers for one in found], np.int64),
+            np.array([UNKNOWN_NUMBER if one.days is None else one.days for one in found], np.int64),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Found]) -> Found:
+        """All of some parts, of which there is one at least."""
+        cells, ends = [cell for part in parts for cell in part._cells], np.cumsum([0, *(len(part._cells) for part in parts)])
+        return cls(
+            np.concatenate([part.subjects for part in parts]),
+            cells,
+            np.concatenate([part._of_cells + end for part, end in zip(parts, ends[:-1], strict=True)]),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("amounts", "workers", "days")),
+        )
+
+    def only(self, chosen: Mask) -> Found:
+        """Some of them."""
+        columns = (self.amounts[chosen], self.workers[chosen], self.days[chosen])
+        return Found(self.subjects[chosen], self._cells, self._of_cells[chosen], *columns)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    @overload
+    def __getitem__(self, at: int) -> Contribution: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Contribution]: ...
+
+    def __getitem__(self, at: int | slice) -> Contribution | list[Contribution]:
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        workers, days = (None if number == UNKNOWN_NUMBER else number for number in (int(self.workers[at]), int(self.days[at])))
+        subject: str = self.subjects[at].decode()
+        return Contribution(subject, self._cells[self._of_cells[at]], tuple(self.amounts[at].tolist()), workers, days)
+
+
 class Contributors:
     """Computes the contributions to one figure."""
 
@@ -76,14 +139,43 @@ class Contributors:
         self._scope = question.scope(snapshot)
         self._measure: Measure | None = None if question.measure == TIME_TO_FOUND else measure_of(question.measure)
 
-    async def all(self) -> AsyncIterator[Contribution]:
-        """Every contribution that is not 0, in no order, without names."""
+    async def all(self) -> Found:
+        """Every contribution that is not 0, in no order."""
         question, snapshot = self._question, self._snapshot
-        async for rows in sql.states(snapshot.conn, snapshot.generation, await self._parks()):
+        if self._measure is not None and self._measure.form == "lag":
+            return Found.of([one async for one in self._of_states()], len(self._measure.columns))
+        parks = self._scope.parks
+        sets = await standing(snapshot, None if parks is None else [*filter(self._scope.may_hold, parks)], question.known_at)
+        rest = [self._of(subject, facts) async for subject, facts in read(snapshot, sets.rest, question.known_at)]
+        others = [one for one in rest if one is not None and any(one.amounts)]
+        width = len(WAITED) if self._measure is None else len(self._measure.columns)
+        return Found.joined([*map(self._of_block, sets.blocks), Found.of(others, width)])
+
+    async def _of_states(self) -> AsyncIterator[Contribution]:
+        """As `all`, by the states of all sets: of two days, on which a set may be in two parks."""
+        question, snapshot = self._question, self._snapshot
+        parks = self._scope.parks
+        async for rows in sql.states(snapshot.conn, snapshot.generation, None if parks is None else list(parks)):
             for subject, facts in (await sets_of(snapshot, rows, question.known_at)).items():
                 found = self._of(subject, facts)
                 if found is not None and any(found.amounts):
                     yield found
+
+    def _of_block(self, block: Block) -> Found:
+        day = self._question.as_of.toordinal()
+        on = block.steps.on(day)
+        counting, counts = block.counting(on, self._scope), Counts(on)
+        if self._measure is None:
+            founded = on.waits == KINDS.index(FOUNDED)
+            days = np.where(founded, on.values, day - EPOCH - on.values)
+            amounts = np.stack((founded, ~founded, days), axis=1).astype(np.int64)
+            counting = counting & (on.waits != 0)
+        else:
+            days = np.where(on.since == NEVER, UNKNOWN_NUMBER, day - on.since)
+            amounts = np.stack(_columns(self._measure.of, counts), axis=1)
+            counting = counting & amounts.any(axis=1)
+        workers = np.where(counts["units_headcount_known"] != 0, counts["workers"], UNKNOWN_NUMBER)
+        return Found(block.steps.columns.subjects, block.steps.cells, on.cells, amounts, workers, days).only(counting)
 
     async def one(self, subject: str) -> Contribution | None:
         """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
@@ -121,17 +213,11 @@ class Contributors:
         workers = _workers(self._counts(facts, self._question.as_of)[1])
         return Contribution(subject, found.cell, (int(founded), int(not founded), days), workers, days)
 
-    async def _parks(self) -> Collection[str] | None:
-        """The parks that can have contributors, None: all. Over a year the changes in a park may cancel out, so all of the scope."""
-        question, scope, snapshot = self._question, self._scope, self._snapshot
-        if self._measure is None:
-            rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, "park", question.as_of, question.known_at, scope.parks)
-            return sorted({row["key"] for row in rows if row["key"] and scope.may_hold(row["key"])})
-        if self._measure.form == "lag":
-            return None if scope.parks is None else list(scope.parks)
-        found = await rollups.by_key(snapshot.conn, snapshot.generation, "park", question.as_of, question.known_at, scope.parks)
-        of = self._measure.of
-        return [park for park, value in found.items() if park is not None and any(of(counts_of(value))) and scope.may_hold(park)]
+
+def _columns(of: Callable[[Any], Any], counts: Counts) -> tuple[Ints, ...]:
+    """The amounts of many sets at once: what is added and subtracted may be numbers or arrays."""
+    found: tuple[Ints, ...] = of(counts)
+    return found
 
 
 def _workers(counts: Vector) -> int | None:

@@ -6,23 +6,28 @@ are few; whether a finding holds on the day is decided here, from the facts alon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import product
+
+import numpy as np
 
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.fact_sets import sets_of
-from services.metrics.figures import rollups, sql
+from services.metrics.explaining.standing import Block, Mask, read, standing
+from services.metrics.explaining.waits import MOST_READ
+from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row, Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
+from services.metrics.folding.steps import NEVER, Counts, Ints, Steps
 from services.metrics.tables.rows import Cell
 
-Counts = Mapping[str, int]
+CountsOfOne = Mapping[str, int]
 Noticed = Mapping[tuple[str, Finding], tuple[int, int, int]]
 """{(code of a row, finding that no measure tells): (enterprises, their members, their workers)}"""
 
@@ -60,12 +65,12 @@ NOTED: Mapping[Finding, Noted] = {Finding.MEMBERS_OVER_WORKERS: Noted.MEMBERS_OV
 """{finding that no measure tells: its bit}"""
 
 
-def is_over(counts: Counts) -> bool:
+def is_over(counts: CountsOfOne) -> bool:
     """Whether an enterprise has more members than workers. Where the headcount is unknown nobody can say."""
     return bool(counts["units_headcount_known"]) and counts["members"] > counts["workers"]
 
 
-def _on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Counts, set[Finding]]:
+def _on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, CountsOfOne, set[Finding]]:
     """The cell, the counts and the findings of one enterprise on a day; no cell: it does not operate."""
     cell, value = contribution_on(facts, as_of, known_at)
     counts = counts_of(value)
@@ -89,17 +94,111 @@ async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, lis
 
 async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
     """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
-    amounts: dict[tuple[str, Finding], tuple[int, int, int]] = {}
-    bits = Noted.MEMBERS_OVER_WORKERS | Noted.BEFORE_SETTLED
-    async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks):
-        for facts in (await sets_of(snapshot, rows, known_at)).values():
-            cell, counts, holds = _on(facts, as_of, known_at)
-            if cell is not None and scope.holds(cell):
-                codes = {ALL, scope.group_of(cell)} if grouped else {ALL}
-                for code, finding in product(codes, holds & NOTED.keys()):
-                    count, members, workers = amounts.get((code, finding), (0, 0, 0))
-                    amounts[code, finding] = (count + 1, members + counts["members"], workers + counts["workers"])
+    sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
+    amounts: defaultdict[tuple[str, Finding], tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
+
+    def add(code: str, finding: Finding, more: tuple[int, int, int]) -> None:
+        for key in {(ALL, finding), (code, finding)} if grouped else {(ALL, finding)}:
+            count, members, workers = amounts[key]
+            amounts[key] = count + more[0], members + more[1], workers + more[2]
+
+    if many := len(sets.rest) > MOST_READ:
+        others = await _of_noted(snapshot, tuple(NOTED), scope, as_of, known_at)
+    else:
+        others = [
+            found
+            async for subject, facts in read(snapshot, sets.rest, known_at)
+            for found in _of_set(subject, facts, tuple(NOTED), scope, as_of, known_at)
+        ]
+    for finding, one in others:
+        add(scope.group_of(one.cell) if grouped else ALL, finding, (1, one.members, one.workers or 0))
+    for block in () if many else sets.blocks:
+        counts, counting = _operating(block, scope, day)
+        for finding in NOTED:
+            at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
+            if len(at):
+                for code, more in _summed(block, scope, counts, day, at, grouped=grouped):
+                    add(code, finding, more)
     return amounts
+
+
+def _summed(block: Block, scope: Scope, counts: Counts, day: int, at: Ints, *, grouped: bool) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(code of the group, (enterprises, their members, their workers)) of some sets of a block."""
+    codes = block.groups(scope) if grouped else [ALL] * len(block.steps.cells)
+    numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
+    groups = np.array([numbers[code] for code in codes])[block.steps.on(day).cells[at]]
+    sums = [
+        np.bincount(groups, weights[at] if weights is not None else None, len(numbers))
+        for weights in (None, counts["members"], counts["workers"])
+    ]
+    for code, number in numbers.items():
+        if sums[0][number]:
+            yield code, (int(sums[0][number]), int(sums[1][number]), int(sums[2][number]))
+
+
+def _operating(block: Block, scope: Scope, day: int) -> tuple[Counts, Mask]:
+    """The measures of the sets of a block on a day, and which of them are enterprises that operate in the scope."""
+    on = block.steps.on(day)
+    counts = Counts(on)
+    return counts, block.counting(on, scope) & (counts["units"] != 0)
+
+
+async def _of_noted(
+    snapshot: Snapshot, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
+) -> list[tuple[Finding, Concerned]]:
+    """As `_concerned`, by the states of the sets that are noted."""
+    bits = Noted(sum(NOTED.get(finding, Noted.NONE) for finding in findings))
+    rows = sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks)
+    sets = [item async for some in rows for item in (await sets_of(snapshot, some, known_at)).items()]
+    return [found for subject, facts in sets for found in _of_set(subject, facts, findings, scope, as_of, known_at)]
+
+
+async def _concerned(
+    snapshot: Snapshot, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
+) -> list[tuple[Finding, Concerned]]:
+    """Every enterprise of a scope with one of some findings on the day, in no order, without names."""
+    sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
+    if len(sets.rest) > MOST_READ and NOTED.keys() >= {*findings}:
+        return await _of_noted(snapshot, findings, scope, as_of, known_at)
+    found = list[tuple[Finding, Concerned]]()
+    for block in sets.blocks:
+        counts, counting = _operating(block, scope, day)
+        known, cells = counts["units_headcount_known"] != 0, block.steps.on(day).cells
+        for finding in findings:
+            at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
+            members, workers = counts["members"][at].tolist(), counts["workers"][at].tolist()
+            for subject, cell, one, many, told in zip(
+                block.steps.columns.subjects[at].tolist(), cells[at].tolist(), members, workers, known[at].tolist(), strict=True
+            ):
+                found.append((finding, Concerned(subject.decode(), block.steps.cells[cell], one, many if told else None)))
+    async for subject, facts in read(snapshot, sets.rest, known_at):
+        found += _of_set(subject, facts, findings, scope, as_of, known_at)
+    return found
+
+
+def _holds(finding: Finding, counts: Counts, steps: Steps, day: int) -> Mask:
+    """Which operating enterprises have a finding."""
+    found: Mask
+    match finding:
+        case Finding.MEMBERS_OVER_WORKERS:
+            found = (counts["units_headcount_known"] != 0) & (counts["members"] > counts["workers"])
+        case Finding.HEADCOUNT_UNKNOWN:
+            found = counts["units_headcount_known"] == 0
+        case Finding.HEADCOUNT_STALE:
+            found = counts["units_headcount_stale"] != 0
+        case Finding.BEFORE_SETTLED:
+            found = (steps.columns.early != NEVER) & (steps.columns.early <= day)
+    return found
+
+
+def _of_set(
+    subject: str, facts: FactSet, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
+) -> list[tuple[Finding, Concerned]]:
+    cell, counts, holds = _on(facts, as_of, known_at)
+    if cell is None or not scope.holds(cell):
+        return []
+    workers = counts["workers"] if counts["units_headcount_known"] else None
+    return [(finding, Concerned(subject, cell, counts["members"], workers)) for finding in findings if finding in holds]
 
 
 def of_row(row: Row, amounts: Noticed) -> list[Found]:
@@ -108,7 +207,7 @@ def of_row(row: Row, amounts: Noticed) -> list[Found]:
     return [one for one in told if one.count]
 
 
-def _told(finding: Finding, counts: Counts, noted: Collection[int]) -> Found:
+def _told(finding: Finding, counts: CountsOfOne, noted: Collection[int]) -> Found:
     match finding:
         case Finding.HEADCOUNT_UNKNOWN:
             return Found(finding, counts["units"] - counts["units_headcount_known"], counts["members_headcount_unknown"])
@@ -140,23 +239,8 @@ class Concerned:
 
 async def enterprises(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[Concerned]:
     """Every enterprise of a scope with a finding on the day, in the order of `Concerned.key`, without names."""
-    bits = NOTED.get(finding, Noted.NONE)
-    found = []
-    parks = scope.parks if bits else await _parks(snapshot, finding, scope, as_of, known_at)
-    async for rows in sql.states_noted(snapshot.conn, snapshot.generation, int(bits), parks):
-        for subject, facts in (await sets_of(snapshot, rows, known_at)).items():
-            cell, counts, holds = _on(facts, as_of, known_at)
-            if cell is not None and finding in holds and scope.holds(cell):
-                workers = counts["workers"] if counts["units_headcount_known"] else None
-                found.append(Concerned(subject, cell, counts["members"], workers))
-    return sorted(found, key=lambda one: one.key)
-
-
-async def _parks(snapshot: Snapshot, finding: Finding, scope: Scope, as_of: date, known_at: date) -> list[str] | None:
-    """The parks with a finding that the measures tell."""
-    figures = await rollups.by_key(snapshot.conn, snapshot.generation, "park", as_of, known_at, scope.parks)
-    counted = {park: _told(finding, counts_of(value), ()) for park, value in figures.items() if park is not None}
-    return [park for park, told in counted.items() if told.count and scope.may_hold(park)]
+    found = await _concerned(snapshot, [finding], scope, as_of, known_at)
+    return sorted((one for _, one in found), key=lambda one: one.key)
 
 
 async def named(snapshot: Snapshot, found: Sequence[Concerned], as_of: date) -> list[Concerned]:

@@ -8,9 +8,13 @@ from hashlib import blake2b
 from heapq import nsmallest
 from typing import Literal, TypeAlias, get_args
 
-from services.metrics.explaining.contributors import Contribution, Contributors, Question, id_of, named
+import numpy as np
+
+from services.metrics.explaining.contributors import UNKNOWN_NUMBER, Contribution, Contributors, Found, Question, named
+from services.metrics.explaining.standing import Mask
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
+from services.metrics.folding.steps import Ints
 
 Order: TypeAlias = Literal["workers", "days_waited", "contribution", "name"]
 """The most workers first, those that have waited longest, those that add most, or by name. What is unknown comes last."""
@@ -52,14 +56,47 @@ def key_of(one: Contribution, order: Order) -> Key:
             return order, one.name is None, one.name or "", workers, last
 
 
+def _columns(found: Found, order: Order) -> tuple[Ints, Ints, Ints]:
+    """The numbers of the keys, as `key_of` has them; not by name."""
+    workers, days = (-np.where(numbers == UNKNOWN_NUMBER, 0, numbers) for numbers in (found.workers, found.days))
+    match order:
+        case "workers":
+            return (found.workers == UNKNOWN_NUMBER).astype(np.int64), workers, days
+        case "days_waited":
+            return (found.days == UNKNOWN_NUMBER).astype(np.int64), days, workers
+        case _:
+            return np.zeros(len(found), np.int64), -found.amounts[:, 0], workers
+
+
 async def page(snapshot: Snapshot, question: Question, listing: Listing, after: Key | None, limit: int) -> Page:
     """The next `limit` contributors after a position of the same order."""
     found = await _found(snapshot, question, listing)
-    keys = ((key_of(one, listing.order), one) for one in found)
+    candidates = _first(found, listing.order, after, limit + 1) if isinstance(found, Found) else found
+    keys = ((key_of(one, listing.order), one) for one in candidates)
     rest = nsmallest(limit + 1, (pair for pair in keys if after is None or pair[0] > after), key=lambda pair: pair[0])
     items = [one for _, one in rest[:limit]]
     shown = items if listing.order == "name" else await named(snapshot, question, items)
     return Page(shown, rest[limit - 1][0] if len(rest) > limit else None, len(found))
+
+
+def _first(found: Found, order: Order, after: Key | None, many: int) -> list[Contribution]:
+    """The first `many` after a position, and those that only the last part of their keys tells from it or from the last of them."""
+    keys = np.stack(_columns(found, order))
+    rest, alike = np.arange(len(found)), np.arange(0)
+    if after is not None:
+        last = np.array([int(part) for part in after[1:4]])
+        alike = np.flatnonzero((keys == last[:, None]).all(axis=0))
+        rest = np.flatnonzero(_before(last[:, None], keys))
+    if len(rest) > many:
+        last = keys[:, rest[np.lexsort(keys[::-1, rest])[many - 1]], None]
+        rest = rest[~_before(last, keys[:, rest])]
+    return [found[int(at)] for at in (*alike, *rest)]
+
+
+def _before(one: Ints, other: Ints) -> Mask:
+    """Whether columns of three numbers come before others."""
+    found: Mask = (one[0] < other[0]) | (one[0] == other[0]) & ((one[1] < other[1]) | (one[1] == other[1]) & (one[2] < other[2]))
+    return found
 
 
 async def everything(snapshot: Snapshot, question: Question, listing: Listing) -> Sequence[Contribution]:
@@ -68,20 +105,21 @@ async def everything(snapshot: Snapshot, question: Question, listing: Listing) -
     return found if listing.order == "name" else await named(snapshot, question, found)
 
 
-async def _found(snapshot: Snapshot, question: Question, listing: Listing) -> Sequence[Contribution]:
+async def _found(snapshot: Snapshot, question: Question, listing: Listing) -> Found | list[Contribution]:
     """The contributors that a search finds, in no order; with names if these order the list."""
     found = await _contributions(snapshot, question)
     if listing.search:
         sought = await sql.sought(snapshot.conn, snapshot.generation, listing.search)
-        found = [one for one in found if id_of(one.subject) in sought]
+        subjects = [f"{kind}/{one}".encode() for one in sought for kind in ("enterprise", "union")]
+        found = found.only(np.isin(found.subjects, subjects))
     return await named(snapshot, question, found) if listing.order == "name" else found
 
 
-async def _contributions(snapshot: Snapshot, question: Question) -> Sequence[Contribution]:
+async def _contributions(snapshot: Snapshot, question: Question) -> Found:
     """All contributors. They do not depend on the caller, who may ask about the question's area; their names do."""
     key = (snapshot.version, question)
     found = snapshot.lists.get(key)
-    if found is None:
-        found = [one async for one in Contributors(snapshot, question).all()]
+    if not isinstance(found, Found):
+        found = await Contributors(snapshot, question).all()
         snapshot.lists.keep(key, found)
     return found

@@ -12,10 +12,7 @@ from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import shape_known
 from services.metrics.folding.facts import FactSet
-from services.metrics.measures import vector
-
-_SHOULD_ORGANISE = vector(should_organise_all=1)
-_COVERED = vector(covered_units=1)
+from services.metrics.folding.steps import NEVER, without_union
 
 
 class Covering(NamedTuple):
@@ -41,22 +38,9 @@ def covering(facts: FactSet, as_of: date, known_at: date) -> list[Covering]:
 
 
 def without_union_since(facts: FactSet, as_of: date, known_at: date) -> date | None:
-    """The day since which an enterprise has been without a union that it should have; None if it has one, need not, or does not operate.
-
-    It is the start of its time to found (`folding.durations`), or the day on which its last union ended.
-    """
-    since: int | None = None
-    covered_before = False
-    for segment in shape_known(facts, known_at):
-        if segment.start > as_of.toordinal():
-            break
-        covered = bool(segment.base & _COVERED)
-        if segment.cell is None or covered:
-            since = None
-        elif since is None and (covered_before or segment.base & _SHOULD_ORGANISE):
-            since = segment.start
-        covered_before |= covered
-    return None if since is None else date.fromordinal(since)
+    """The day since which an enterprise has been without a union that it should have; None if it has one, need not, or does not operate."""
+    past = [step.since for step in without_union(shape_known(facts, known_at)) if step.start <= as_of.toordinal()]
+    return date.fromordinal(past[-1]) if past and past[-1] != NEVER else None
 
 
 async def union_names(snapshot: Snapshot, unions: Iterable[UUID]) -> Mapping[UUID, str | None]:

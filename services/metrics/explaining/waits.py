@@ -5,21 +5,31 @@ Read in one snapshot with the figures (questions.py). The ledger stores integers
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+import numpy as np
+
+from services.metrics.explaining.standing import Block, read, standing
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
+from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.folding.durations import days_of
+from services.metrics.folding.steps import KINDS, Ints
 from services.metrics.tables.rows import FOUNDED, Kind
 from shared.problems.errors import Unavailable
 
+MOST_READ = 500
+"""Sets that are read by state; of more, reading the rows of `durations` is quicker."""
+VALUE_BITS = 33
+GROUP_BITS = VALUE_BITS + 2
+VALUE_OFFSET, VALUE_MASK = 1 << 32, (1 << VALUE_BITS) - 1
 FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
 
@@ -77,14 +87,59 @@ async def durations(
     """The waits of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await sql.durations_by_key(snapshot.conn, snapshot.generation, key_of(by) if by else sql.NO_KEY, as_of, known_at, parks)
+    found = await _counted(snapshot, Scope.of(tree, area, by), as_of, known_at)
+    if found is None:
+        key = key_of(by) if by else sql.NO_KEY
+        rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, key, as_of, known_at, parks)
+        found = Counter()
+        for row in rows:
+            group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
+            found[group if by else ALL, row["kind"], days_of(row["kind"], row["value"], as_of)] += row["count"]
     total = Waits(ALL, tree.display_name(area) if area else label(ALL, ALL, language))
     groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
-    for key, kind, value, count in found:
-        days = days_of(kind, value, as_of)
+    for (group, kind, days), count in found.items():
         total.add(kind, days, count)
-        groups[tree.district(key) if by == "district" else key or UNKNOWN].append((kind, days, count))
+        groups[group].append((kind, days, count))
     return Answer([_group(code, name_of(by, code, tree, language), groups[code]) for code in sorted(groups)] if by else [], total)
+
+
+async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> Counter[tuple[str, Kind, int]] | None:
+    """{(group, kind, days): enterprises} of a scope by the sets behind them, which are what the rows of `durations` sum up; None if most sets would
+    have to be read by state."""
+    sets = await standing(snapshot, scope.parks, known_at)
+    if len(sets.rest) > MOST_READ:
+        return None
+    found: Counter[tuple[str, Kind, int]] = Counter()
+    numbers: dict[str, int] = {}
+    keys = [_keys(block, scope, as_of.toordinal(), numbers) for block in sets.blocks]
+    distinct, counts = np.unique(np.concatenate(keys) if keys else np.array([], np.int64), return_counts=True)
+    codes = list(numbers)
+    for key, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+        group, waits, value = key >> GROUP_BITS, key >> VALUE_BITS & 3, (key & VALUE_MASK) - VALUE_OFFSET
+        kind = KINDS[waits]
+        assert kind is not None
+        found[codes[group], kind, days_of(kind, value, as_of)] += count
+    async for _, facts in read(snapshot, sets.rest, known_at):
+        duration = time_to_found_on(facts, as_of, known_at)
+        if duration is not None and scope.holds(duration.cell):
+            group_code = scope.group_of(duration.cell) if scope.by else ALL
+            found[group_code, duration.kind, days_of(duration.kind, duration.value, as_of)] += 1
+    return found
+
+
+def _keys(block: Block, scope: Scope, day: int, numbers: dict[str, int]) -> Ints:
+    """(number of the group, kind, value) as one integer of each set that waits or was founded; `numbers` of groups are given as they are met."""
+    on = block.steps.on(day)
+    counting = np.flatnonzero(block.counting(on, scope) & (on.waits != 0))
+    groups: Ints | int
+    if scope.by:
+        of_cells = np.array([numbers.setdefault(code, len(numbers)) for code in block.groups(scope)], np.int64)
+        groups = of_cells[on.cells[counting]]
+    else:
+        groups = numbers.setdefault(ALL, 0)
+    waits = on.waits[counting].astype(np.int64)
+    found: Ints = (groups << GROUP_BITS) + (waits << VALUE_BITS) + on.values[counting] + VALUE_OFFSET
+    return found
 
 
 def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:

@@ -16,6 +16,7 @@ from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.labels import label
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
+from services.metrics.folding.steps import Steps
 from services.metrics.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
 from shared.http.auth import Areas, current_client
 from shared.http.limits import Turns
@@ -32,6 +33,8 @@ SILENT_ANSWER_WITHIN = 1.0
 MOST_KEPT = 50_000
 """Items; about 15 MB."""
 MOST_LISTS = 64
+MOST_STEPS = 64_000_000
+"""Bytes of steps: those of a city of 100,000 enterprises are about 40 million."""
 BY = ("district", "park", "industry", "size", "ownership")
 
 
@@ -55,6 +58,31 @@ class KeptLists:
             del self._lists[next(iter(self._lists))]
 
 
+class KeptSteps:
+    """Steps of parks that were read last: {(generation, park, day, version of the row): steps}, at most MOST_STEPS bytes together."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[Steps, int]] = {}
+        self._bytes = 0
+
+    def get(self, key: Hashable) -> Steps | None:
+        """Steps that were kept; None if they were not, or are no longer."""
+        found = self._kept.pop(key, None)
+        if found is None:
+            return None
+        self._kept[key] = found
+        return found[0]
+
+    def keep(self, key: Hashable, steps: Steps, size: int) -> Steps:
+        """Keep steps; those that were asked for longest ago go."""
+        self._kept[key] = steps, size
+        self._bytes += size
+        while self._bytes > MOST_STEPS:
+            _, gone = self._kept.pop(next(iter(self._kept)))
+            self._bytes -= gone
+        return steps
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One REPEATABLE READ transaction on the serving generation. `versions` = {shard: version} of the change feed."""
@@ -68,6 +96,7 @@ class Snapshot:
     areas: AreaVersions
     finality: Finality
     lists: KeptLists
+    steps: KeptSteps
     setting: str = ""
     granted: Container[str] = frozenset()
     """The codes of the areas of the caller, and of all within them, by the latest tree; `setting`: its areas for row-level security."""
@@ -149,6 +178,7 @@ class Snapshots:
         self._trees = AreaVersionsCache()
         self._turns = Turns(max(1, pool.get_max_size() // 2), PATIENCE)
         self._lists = KeptLists()
+        self._steps = KeptSteps()
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
@@ -184,7 +214,18 @@ class Snapshots:
         finality = Finality(row["closed_day"], row["oldest_held"], reason)
         granted = known.granted(areas) if areas else frozenset()
         return Snapshot(
-            conn, row["id"], row["fold_version"], versions, row["asked_at"], today, known, finality, self._lists, setting, granted
+            conn,
+            row["id"],
+            row["fold_version"],
+            versions,
+            row["asked_at"],
+            today,
+            known,
+            finality,
+            self._lists,
+            self._steps,
+            setting,
+            granted,
         )
 
 

@@ -1,11 +1,12 @@
 """Figures from the rollups of closed known days and, for the rest, from the ledger: the same sums by fewer rows.
 
-What was known by some days R is rolled up (generations/rolling.py): by the last day of which that is so, and by the ends of the years before.
-With the R nearest to k, the figures as of t, known at k, are
-- the rollups of whole years, whole months and (without a dimension) days up to t; with a dimension the days of t's month come from the ledger.
+What was known by some days R is rolled up (generations/rolling.py): by the last day of which that is so, and by the ends of the months (by class
+and park: of the years) before. With the R nearest to k, the figures as of t, known at k, are
+- the rollups of whole years, whole months and days up to t; where days are not rolled up, those of t's month come from the ledger.
   In the second half of the month they are not added to the months before: those after t are taken from the whole month;
 - and, from the ledger, what became known after R up to k; if k is before R, less what became known after k.
 If k is nearer to the first known day than to any R, or nothing is rolled up, all is summed from the ledger.
+Figures by class of nearly all parks are those of all parks less those of the few others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 
 from services.metrics.figures import sql
 from services.metrics.figures.sql import TREND
-from services.metrics.generations.rolling import CODES
+from services.metrics.generations.rolling import ALL, CODES, EVERYWHERE, KEPT, MONTH, NONE, YEAR, numbers
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 
@@ -26,16 +27,30 @@ ROLLED = "SELECT day, first, set_config('plan_cache_mode', 'force_custom_plan', 
 ONE_DAY = timedelta(days=1)
 HALF_MONTH = 15
 LAST_YEAR = date.max.year
-NONE = "none"
 FEW_PARKS = 30
 """So many are sought in the index one by one; of more, all rollups of the days are read."""
 
 
-class Basis(NamedTuple):
-    """The rollups of the known days up to `until`: of these `years` of known days, or of all (`years` is [0])."""
+CELLS = "SELECT id FROM g{g}.cells WHERE park = ANY ($1::text[])"
+BY_CELLS = 3
+"""Parks whose rows of the ledger are sought by their cells; of more, the rows of the days are read, and those of other parks left out."""
+OTHERS = """
+WITH RECURSIVE parks AS (
+    SELECT min(park) AS park FROM g{g}.cells
+    UNION ALL SELECT (SELECT min(c.park) FROM g{g}.cells c WHERE c.park > p.park) FROM parks p WHERE p.park IS NOT NULL
+)
+SELECT park FROM parks WHERE park IS NOT NULL AND NOT park = ANY ($1::text[]) UNION ALL (SELECT park FROM g{g}.cells WHERE park IS NULL LIMIT 1)
+"""
+"""The parks that are not among some, NULL if there are figures without a park; park by park by the index."""
 
-    years: Sequence[int]
+
+class Basis(NamedTuple):
+    """The rollups of the known days up to `until`: the numbers `known` of periods that make them up (`rolling.numbers`); `days`: whether there
+    are some of single effective days."""
+
+    known: Sequence[int]
     until: date
+    days: bool
 
 
 class Rolled(NamedTuple):
@@ -44,14 +59,20 @@ class Rolled(NamedTuple):
     day: date
     first: date
 
-    def basis(self, known_at: date) -> Basis | None:
+    def basis(self, known_at: date, dimension: str) -> Basis | None:
         """The rollups from which `known_at` is the fewest known days away; None: from none at all it is nearer."""
-        year = known_at.year
-        found = [Basis([0], self.day)]
-        if self.first.year <= year <= self.day.year:
-            found.append(Basis([*range(self.first.year, year + 1)], min(self.day, date(year, 12, 31))))
-        if self.first.year < year <= self.day.year:
-            found.append(Basis([*range(self.first.year, year)], date(year - 1, 12, 31)))
+        if known_at < self.first:
+            return None
+        by_day, by_month = KEPT.get((dimension, "day"), ()), MONTH in KEPT[dimension, "month"]
+        found = [Basis([0], self.day, ALL in by_day)]
+        for day in (known_at, known_at.replace(month=1, day=1) - ONE_DAY, known_at.replace(day=1) - ONE_DAY):
+            years = range(self.first.year, day.year)
+            if self.first.year <= day.year <= self.day.year:
+                found.append(Basis([*years, day.year], min(self.day, date(day.year, 12, 31)), YEAR in by_day))
+            if by_month and _month(self.first) <= _month(day) <= _month(self.day):
+                months = [numbers(date(day.year, month, 1))[MONTH] for month in range(1, day.month + 1)]
+                found.append(Basis([*years, *months], min(self.day, _next_month(day) - ONE_DAY), days=False))
+        # Of two that are equally near, the first one has the fewest rows.
         nearest = min(found, key=lambda basis: abs(known_at - basis.until))
         return nearest if abs(known_at - nearest.until) <= known_at - self.first else None
 
@@ -77,12 +98,44 @@ async def by_key(
 ) -> dict[str | None, Vector]:
     """As `sql.by_key`."""
     rolled = await rolled_up(conn, generation)
-    if rolled is None or (basis := rolled.basis(known_at)) is None:
+    if rolled is None:
         return await sql.by_key(conn, generation, by, as_of, known_at, parks)
-    question = _Question(generation, basis, known_at, parks, NONE if by == "park" else by)
-    parts, days = question.up_to(as_of)
-    statement = question.statement("park" if by == "park" else "code", parts, days, as_of)
+    if by not in EVERYWHERE or (others := await _others(conn, generation, parks)) is None:
+        return await _by_key(conn, generation, rolled, (by, NONE if by == "park" else by), as_of, known_at, parks)
+    found = await _by_key(conn, generation, rolled, (by, EVERYWHERE[by]), as_of, known_at, None)
+    if others:
+        less = await _by_key(conn, generation, rolled, (by, by), as_of, known_at, others)
+        found = {key: value - less.get(key, 0) for key, value in found.items()}
+    return found
+
+
+async def _by_key(
+    conn: Connection, generation: int, rolled: Rolled, of: tuple[str, str], as_of: date, known_at: date, parks: Collection[str] | None
+) -> dict[str | None, Vector]:
+    """`of` = (by, dimension of the rollups)."""
+    by, dimension = of
+    if (basis := rolled.basis(known_at, dimension)) is None:
+        return await sql.by_key(conn, generation, by, as_of, known_at, parks)
+    question = _Question(generation, basis, known_at, parks, await _cells(conn, generation, parks), dimension)
+    statement = question.statement("park" if by == "park" else "code", *question.up_to(as_of), as_of)
     return {row[0]: packed(tuple(row)[1:]) for row in await conn.fetch(statement, *question.arguments)}
+
+
+async def _cells(conn: Connection, generation: int, parks: Collection[str] | None) -> list[int] | None:
+    """The cells of few parks, None of many: as an argument their number is known when the statement is planned."""
+    if parks is None or len(parks) > BY_CELLS:
+        return None
+    return [row["id"] for row in await conn.fetch(CELLS.format(g=generation), list(parks))]
+
+
+async def _others(conn: Connection, generation: int, parks: Collection[str] | None) -> list[str] | None:
+    """The parks that are not among `parks` (None: all), if these are many and the others few; else None."""
+    if parks is None:
+        return []
+    if len(parks) <= FEW_PARKS:
+        return None
+    found = [row["park"] for row in await conn.fetch(OTHERS.format(g=generation), list(parks))]
+    return None if None in found or len(found) > FEW_PARKS else found
 
 
 async def series(
@@ -90,10 +143,10 @@ async def series(
 ) -> list[Record]:
     """As `sql.series`."""
     rolled = await rolled_up(conn, generation)
-    if rolled is None or (basis := rolled.basis(known_at)) is None:
+    if rolled is None or (basis := rolled.basis(known_at, NONE)) is None:
         return await sql.series(conn, generation, days, after, known_at, parks)
-    question = _Question(generation, basis, known_at, parks, NONE, TREND)
-    return await conn.fetch(question.statement("park", of_points(days), None, days[-1], days), *question.arguments)
+    question = _Question(generation, basis, known_at, parks, await _cells(conn, generation, parks), NONE, TREND)
+    return await conn.fetch(question.statement("park", *question.between(days), days[-1], days), *question.arguments)
 
 
 async def rolled_up(conn: Connection, generation: int) -> Rolled | None:
@@ -146,6 +199,10 @@ def _after(day: date) -> date:
     return day + ONE_DAY if day < date.max else day
 
 
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
 def _next_month(day: date) -> date:
     return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
@@ -159,6 +216,7 @@ class _Question:
         basis: Basis,
         known_at: date,
         parks: Collection[str] | None,
+        cells: Sequence[int] | None,
         dimension: str,
         measures: Sequence[str] = MEASURES,
     ) -> None:
@@ -167,23 +225,32 @@ class _Question:
         self._basis, self._known_at = basis, known_at
         self._dimension, self._measures = dimension, measures
         self._parks = None if parks is None else self._given(list(parks), "text[]")
+        self._cells = None if cells is None else self._given(list(cells), "int[]")
         self._few_parks = parks is not None and len(parks) <= FEW_PARKS
 
     def _given(self, value: object, kind: str) -> str:
         self.arguments.append(value)
         return f"${len(self.arguments)}::{kind}"
 
-    def up_to(self, day: date) -> tuple[list[Part], Days | None]:
+    def up_to(self, day: date) -> tuple[list[Part], list[Days]]:
         """What adds up to everything up to a day: rollups, and days of the ledger."""
-        if self._dimension == NONE:
-            return of_points([day]), None
-        month = day.replace(day=1)
-        if day.day <= HALF_MONTH or day.year == LAST_YEAR:
-            return [*_months_before(month)], Days(month, day, 1)
+        if self._basis.days or day.day <= HALF_MONTH or day.year == LAST_YEAR:
+            return self.between([day])
         following = _next_month(day)
-        return [*_months_before(following)], Days(_after(day), following - ONE_DAY, -1)
+        return [*_months_before(following)], [Days(_after(day), following - ONE_DAY, -1)]
 
-    def statement(self, key: str, parts: Sequence[Part], days: Days | None, last: date, points: Sequence[date] = ()) -> str:
+    def between(self, days: Sequence[date]) -> tuple[list[Part], list[Days]]:
+        """The same up to the last of some days, with no rollup for days on both sides of one of them."""
+        parts = of_points(days)
+        if self._basis.days:
+            return parts, []
+        last = days[-1]
+        single = [
+            Days(part.since, last if part.before == _after(last) else part.before - ONE_DAY, 1) for part in parts if part.span == "day"
+        ]
+        return [part for part in parts if part.span != "day"], single
+
+    def statement(self, key: str, parts: Sequence[Part], days: Sequence[Days], last: date, points: Sequence[date] = ()) -> str:
         """Sums by `key` (park or code) of everything up to the day `last`; with `points`, by the point up to which a day counts first."""
         grouped, columns = ("1, 2", f"{key} AS key, point") if points else ("1", f"{key} AS key")
         after = self._given([*map(_after, points)], "date[]") if points else ""
@@ -193,6 +260,7 @@ SELECT {columns}, {self._sums()} FROM (
     SELECT park, code, {_point("start", after)} AS point, {self._sums()} FROM ({" UNION ALL ".join(map(self._rollups, parts))}) r GROUP BY 1, 2, 3
     UNION ALL
     SELECT c.park, {CODES[self._dimension]}, f.point, {self._names()} FROM {cells} f JOIN {self._g}.cells c ON c.id = f.cell
+    {f"WHERE c.park = ANY ({self._parks})" if self._parks and not self._cells else ""}
 ) s GROUP BY {grouped}
 """
 
@@ -207,17 +275,17 @@ SELECT {columns}, {self._sums()} FROM (
         # The expression keeps the parks out of the index's conditions: a city would be sought there park by park for each month.
         park = "park" if self._few_parks else "(park || '')"
         scope = f"AND {park} = ANY ({self._parks})" if self._parks else ""
-        since, until, years = self._given(part.since, "date"), self._given(part.before, "date"), self._given(self._basis.years, "int[]")
+        since, until, known = self._given(part.since, "date"), self._given(part.before, "date"), self._given(self._basis.known, "int[]")
         return f"""(SELECT park, code, start, {self._names()} FROM {self._g}.rollups
-        WHERE of_year = ANY ({years}) AND dimension = '{self._dimension}' AND span = '{part.span}' AND start >= {since} AND start < {until} {scope})"""
+        WHERE known = ANY ({known}) AND dimension = '{self._dimension}' AND span = '{part.span}' AND start >= {since} AND start < {until} {scope})"""
 
-    def _ledger(self, days: Days | None, last_day: date, after: str) -> Iterator[str]:
+    def _ledger(self, days: Sequence[Days], last_day: date, after: str) -> Iterator[str]:
         """What the rollups lack, or have too much, by cell and point."""
         last, point = self._given(last_day, "date"), _point("effective_day", after)
         day = self._given(self._basis.until, "date")
-        if days is not None:
-            since, until = self._given(days.since, "date"), self._given(days.until, "date")
-            yield self._rows("ledger", f"known_day <= {day} AND effective_day >= {since} AND effective_day <= {until}", point, days.sign)
+        for part in days:
+            since, until = self._given(part.since, "date"), self._given(part.until, "date")
+            yield self._rows("ledger", f"known_day <= {day} AND effective_day >= {since} AND effective_day <= {until}", point, part.sign)
         known = self._given(self._known_at, "date")
         if self._known_at < self._basis.until:
             yield self._rows("ledger", f"known_day > {known} AND known_day <= {day} AND effective_day <= {last}", point, -1)
@@ -227,7 +295,7 @@ SELECT {columns}, {self._sums()} FROM (
                 yield self._rows(table, f"known_day > {day} AND known_day <= {known} AND effective_day <= {last}", point)
 
     def _rows(self, table: str, which: str, point: str, sign: int = 1) -> str:
-        scope = f"AND cell = ANY (ARRAY(SELECT id FROM {self._g}.cells WHERE park = ANY ({self._parks})))" if self._parks else ""
+        scope = f"AND cell = ANY ({self._cells})" if self._cells else ""
         return f"SELECT cell, {point} AS point, {self._sums(sign)} FROM {self._g}.{table} WHERE {which} {scope} GROUP BY 1, 2"
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.metrics.figures.freshness import LOG_INCOMPLETE_SQL, OLDEST_HELD
 from services.metrics.generations.rolling import CLOSED_DAY
+from services.metrics.generations.stepping import PLACED
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
@@ -79,6 +80,14 @@ NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FRO
 """A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
 EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($1::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
+STEPS_KEPT = "SELECT park, day, xmin::text AS version FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
+STEPS = "SELECT park, steps FROM g{g}.steps WHERE park = ANY ($1::text[])"
+CHANGED = """
+SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= 'enterprise/'
+AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($3::text[])))
+"""
+PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
+NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE id = ANY ($1::uuid[])"
 KNOWN_NAMES = "SELECT id, name, credit_code FROM g{g}.names WHERE id = ANY ($1::uuid[])"
@@ -225,6 +234,31 @@ async def states(conn: Connection, generation: int, parks: Collection[str] | Non
     found = await conn.cursor(statement, *([] if parks is None else [list(parks)]))
     while rows := await found.fetch(STATES_AT_ONCE):
         yield rows
+
+
+async def steps_kept(conn: Connection, generation: int, parks: Collection[str] | None) -> list[Record]:
+    """Rows (park, day, version) of the steps that are kept of some parks (None: of all); a row that is written again has another version."""
+    return await conn.fetch(_sql(STEPS_KEPT, generation), None if parks is None else list(parks))
+
+
+async def steps(conn: Connection, generation: int, parks: Collection[str]) -> list[Record]:
+    """Rows (park, steps)."""
+    return await conn.fetch(_sql(STEPS, generation), list(parks))
+
+
+async def subjects_changed(conn: Connection, generation: int, known_from: date, known_to: date, parks: Collection[str] | None) -> list[str]:
+    """Enterprises and unions about which a fact became known in (known_from, known_to]; `parks`: those that were ever in one of them."""
+    rows = await conn.fetch(_sql(CHANGED, generation), known_from, known_to, None if parks is None else list(parks))
+    return [row["subject"] for row in rows]
+
+
+async def subjects_without_steps(conn: Connection, generation: int, parks: Collection[str] | None, kept: Collection[str]) -> list[str]:
+    """Enterprises and unions that were ever in one of `parks` (None: of all) of which no steps are kept."""
+    if parks is None:
+        rows = await conn.fetch(_sql(NOT_PLACED_IN, generation), list(kept))
+    else:
+        rows = await conn.fetch(_sql(PLACED_IN, generation), [*{*parks} - {*kept}])
+    return [row["subject"] for row in rows]
 
 
 async def states_noted(conn: Connection, generation: int, bits: int, parks: Collection[str] | None) -> AsyncIterator[list[Record]]:

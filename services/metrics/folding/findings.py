@@ -100,3 +100,11 @@ def before_settled(facts: Iterable[AttributeFact], day: int | None = None) -> bo
         elif kind in _OF_A_UNIT:
             of_units.append(fact.occurred)
     return bool(settled and of_units) and min(of_units) < max(settled)[0]
+
+
+def before_settled_from(facts: Iterable[AttributeFact]) -> int | None:
+    """The first day on which `before_settled` holds of these facts, and on every later one; None: on none."""
+    known = list(facts)
+    earliest = min((fact.occurred for fact in known if type(fact.content) in _OF_A_UNIT), default=None)
+    settled = (fact.occurred for fact in known if type(fact.content) is Registration)
+    return None if earliest is None else min((day for day in settled if day > earliest), default=None)

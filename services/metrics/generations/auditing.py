@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
-from services.metrics.generations import comparing, lifecycle, rolling, served
+from services.metrics.generations import comparing, lifecycle, rolling, served, stepping
 from services.metrics.generations.lifecycle import Position
 from services.metrics.generations.refold import Refolded, refold
 from services.metrics.tables.fact_runs import FactRun
@@ -207,6 +207,8 @@ async def compare(
         contents = await served.contents(conn, generation, shard, attributed=attributed)
         _add(report, comparing.other_differences(contents, served.expected(refolded, contents), shard))
     _add(report, await rollups.differences(conn))
+    async for difference in stepping.differences(conn, generation):
+        _add(report, [difference])
     report.parked = [dict(row) for row in await conn.fetch(PARKED, generation)]
     report.seconds = time.monotonic() - began
     return report

@@ -127,7 +127,8 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
         report = await auditing.compare(reading, event_log, serving, vector, lambda: Loader(writing, made, event_log))
-    while await rolling.roll(writing, made, event_log.partitions) is not None:
+    roll = rolling.Roller()
+    while await roll(writing, made, event_log.partitions) is not None:
         pass
     for table in await writing.fetch(TABLES, f"g{made}"):
         await writing.execute(f"ANALYZE {table['name']}")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 
@@ -25,11 +26,35 @@ from shared.process import db
 from shared.process.db import Connection
 from shared.process.pause import pause
 
-CODES = {"none": "NULL::text", "industry": "left(c.industry, 1)", "size": "c.size", "ownership": "c.ownership"}
-"""{dimension: the code of a cell `c` in it}. An industry counts by its section."""
-SPANS = {"none": ("day", "month", "year"), "industry": ("month", "year"), "size": ("month", "year"), "ownership": ("month", "year")}
-MOST_DAYS = 60
-"""Known days that are rolled up in one transaction, which the service's role must end within a minute."""
+NONE = "none"
+CLASSES = {"industry": "left(c.industry, 1)", "size": "c.size", "ownership": "c.ownership"}
+"""{class of enterprises: the code of a cell `c` in it}. An industry counts by its section."""
+EVERYWHERE = {name: f"{name}_all" for name in CLASSES}
+"""{class: its dimension of all parks together}"""
+CODES = {NONE: "NULL::text", **CLASSES, **{EVERYWHERE[name]: code for name, code in CLASSES.items()}}
+"""{dimension: the code of a cell `c` in it}"""
+PARKS = {name: "NULL::text" if name in EVERYWHERE.values() else "c.park" for name in CODES}
+"""{dimension: the park of a cell `c` in it}"""
+KNOWN = {
+    "known_all": "0",
+    "known_year": "extract(year FROM known_day)::int",
+    "known_month": "(extract(year FROM known_day) * 100 + extract(month FROM known_day))::int",
+}
+"""{known days that a rollup sums: their number, of a known day}: all, those of a year, those of a month (see `numbers`)."""
+ALL, YEAR, MONTH = KNOWN
+KEPT: Mapping[tuple[str, str], Sequence[str]] = {
+    (NONE, "day"): (ALL,),
+    (NONE, "month"): (ALL, YEAR, MONTH),
+    (NONE, "year"): (ALL, YEAR, MONTH),
+    **{(name, span): (ALL, YEAR) for name in CLASSES for span in ("month", "year")},
+    **{(name, "day"): (ALL,) for name in EVERYWHERE.values()},
+    **{(name, span): (ALL, YEAR, MONTH) for name in EVERYWHERE.values() for span in ("month", "year")},
+}
+"""{(dimension, span): the known days by which it is rolled up}. By class, park and month they would be more rows than the ledger has."""
+FIRST_DAYS, MOST_DAYS = 10, 320
+"""Known days that are rolled up in one transaction, which the service's role must end within a minute: at first, and at most."""
+SHORT, LONG = 4.0, 12.0
+"""Seconds; what takes less is followed by twice as many days, what takes more by half as many."""
 CHECK_EVERY = 1.0
 SHARE = 10
 """A process spends at most one part in SHARE of its time on rolling up: while it catches up, days close all the time."""
@@ -38,6 +63,11 @@ CLOSED_DAY = """
 (SELECT CASE WHEN count(closed) >= greatest(count(*), {shards}) THEN min(closed) END FROM shards WHERE generation = {generation})
 """
 """The deployment's closed day: NULL while one of `shards` shards has none or does not exist."""
+AT_ONCE = 0.2
+"""Seconds for which a job goes on without a pause."""
+Job: TypeAlias = Callable[[Connection, int, int], Awaitable[object]]
+"""(connection, generation, shards) → what was done, None if nothing."""
+
 LOCK = "SELECT pg_try_advisory_xact_lock(1919904108, $1)"
 """One process at a time rolls up a generation."""
 STATE = f"""
@@ -45,15 +75,24 @@ SELECT r.day, coalesce(r.first, (SELECT min(known_day) FROM g{{g}}.ledger)) AS f
 FROM (SELECT) n LEFT JOIN g{{g}}.rolled r ON true
 """
 ADD = """
-INSERT INTO g{g}.rollups AS r (dimension, span, of_year, start, park, code, {measures})
-SELECT '{dimension}', '{span}', coalesce(known_year, 0), start, park, code, {sums} FROM (
-    SELECT known_year, date_trunc('{span}', l.effective_day)::date AS start, c.park, {code} AS code, {measures} FROM (
-        SELECT cell, effective_day, extract(year FROM known_day)::int AS known_year, {sums} FROM g{g}.ledger
-        WHERE known_day > $1 AND known_day <= $2 GROUP BY 1, 2, 3
-    ) l JOIN g{g}.cells c ON c.id = l.cell
-) l GROUP BY GROUPING SETS ((start, park, code), (known_year, start, park, code)) ORDER BY 3, 4, 5, 6
-ON CONFLICT (of_year, dimension, span, start, park, code) DO UPDATE SET {added}
+WITH base AS MATERIALIZED (
+    SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, {numbers}, {sums} FROM (
+        SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger WHERE known_day > $1 AND known_day <= $2
+    ) l JOIN g{g}.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+), {each}
+SELECT
 """
+"""The ledger's rows of the days are read once; the rollups of each dimension and span are other rows, so one statement may write them all."""
+ADD_EACH = """
+{dimension}_{span} AS (
+    INSERT INTO g{g}.rollups AS r (dimension, span, known, start, park, code, {measures})
+    SELECT '{dimension}', '{span}', coalesce({known}), start, park, code, {sums} FROM (
+        SELECT {known}, date_trunc('{span}', effective_day)::date AS start, {park} AS park, {code} AS code, {measures} FROM base c
+    ) l GROUP BY GROUPING SETS ({sets}) ORDER BY 3, 4, 5, 6
+    ON CONFLICT (known, dimension, span, start, park, code) DO UPDATE SET {added}
+)
+"""
+NUMBERS = ", ".join(f"{number} AS {name}" for name, number in KNOWN.items())
 SUMS = ", ".join(f"nullif(sum({name}), 0) AS {name}" for name in MEASURES)
 ADDED = ", ".join(f"{name} = nullif(coalesce(r.{name}, 0) + coalesce(excluded.{name}, 0), 0)" for name in MEASURES)
 ROLLED = "INSERT INTO g{g}.rolled (day, first) VALUES ($1, $2) ON CONFLICT (one) DO UPDATE SET day = excluded.day"
@@ -61,7 +100,7 @@ ROLLED = "INSERT INTO g{g}.rolled (day, first) VALUES ($1, $2) ON CONFLICT (one)
 log = structlog.get_logger(__name__)
 
 
-async def roll(conn: Connection, generation: int, shards: int, most_days: int = MOST_DAYS) -> date | None:
+async def roll(conn: Connection, generation: int, shards: int, most_days: int = FIRST_DAYS) -> date | None:
     """Roll up the next closed known days, `most_days` at most; returns the day up to which all is rolled up then, None if there was nothing to do."""
     async with conn.transaction():
         if not await conn.fetchval(LOCK, generation):
@@ -73,24 +112,57 @@ async def roll(conn: Connection, generation: int, shards: int, most_days: int = 
         until: date = min(state["closed"], after + timedelta(days=most_days))
         if until <= after:
             return None
-        for dimension, spans in SPANS.items():
-            for span in spans:
-                statement = ADD.format(
-                    g=generation,
-                    dimension=dimension,
-                    span=span,
-                    code=CODES[dimension],
-                    measures=", ".join(MEASURES),
-                    sums=SUMS,
-                    added=ADDED,
-                )
-                await conn.execute(statement, after, until)
+        await conn.execute(_adding(generation), after, until)
         await conn.execute(ROLLED.format(g=generation), until, state["first"])
     return until
 
 
-async def run(dsn: str, shards: int, stop: asyncio.Event) -> None:
-    """Roll up the generations that are kept up to date until `stop`, through outages of the database."""
+class Roller:
+    """Rolls up as many known days at a time as take some seconds, and fewer after a try that did not end."""
+
+    def __init__(self) -> None:
+        self._days = FIRST_DAYS
+
+    async def __call__(self, conn: Connection, generation: int, shards: int) -> date | None:
+        """As `roll`."""
+        days, began = self._days, time.monotonic()
+        self._days = max(1, days // 2)
+        done = await roll(conn, generation, shards, days)
+        took = time.monotonic() - began
+        if done is None:
+            self._days = days
+        elif took <= LONG:
+            self._days = min(MOST_DAYS, 2 * days) if took < SHORT else days
+        return done
+
+
+@cache
+def _adding(generation: int) -> str:
+    common = {"g": generation, "measures": ", ".join(MEASURES), "sums": SUMS, "added": ADDED}
+    each = ",".join(ADD_EACH.format(**common, **_parts(*one)) for one in KEPT)
+    return ADD.format(**common, numbers=NUMBERS, each=each)
+
+
+def _parts(dimension: str, span: str) -> dict[str, str]:
+    """The parts of a statement that sums the rollups of one dimension and span."""
+    kept = KEPT[dimension, span]
+    return {
+        "dimension": dimension,
+        "span": span,
+        "park": PARKS[dimension],
+        "code": CODES[dimension],
+        "known": ", ".join(kept),
+        "sets": ", ".join(f"({name}, start, park, code)" for name in kept),
+    }
+
+
+def numbers(day: date) -> dict[str, int]:
+    """{known days that a rollup sums: their number}, those to which a known day belongs."""
+    return dict(zip(KNOWN, (0, day.year, day.year * 100 + day.month), strict=True))
+
+
+async def run(dsn: str, shards: int, stop: asyncio.Event, jobs: Sequence[Job]) -> None:
+    """Do `jobs` for the generations that are kept up to date until `stop`, through outages of the database."""
     while not stop.is_set():
         with suppress(*db.OUTAGES):
             conn = await db.connect(dsn, application_name="metrics.rolling")
@@ -98,8 +170,11 @@ async def run(dsn: str, shards: int, stop: asyncio.Event) -> None:
                 while not stop.is_set():
                     began = time.monotonic()
                     for generation in await lifecycle.active(conn):
-                        if (day := await roll(conn, generation, shards)) is not None:
-                            log.info("rolling.rolled", generation=generation, day=day.isoformat())
+                        for job in jobs:
+                            while (done := await job(conn, generation, shards)) is not None:
+                                log.info("rolling.done", generation=generation, up_to=str(done))
+                                if time.monotonic() - began > AT_ONCE or stop.is_set():
+                                    break
                     await pause(stop, max(CHECK_EVERY, (SHARE - 1) * (time.monotonic() - began)))
             finally:
                 conn.terminate()
@@ -107,10 +182,10 @@ async def run(dsn: str, shards: int, stop: asyncio.Event) -> None:
 
 
 class Key(NamedTuple):
-    """The key of a rollup. `of_year`: of the known days of that year, 0: of all; `start`: the first day of its span; `park` and `code` None: unknown,
-    or no dimension."""
+    """The key of a rollup. `known`: of the known days of that year or month (year × 100 + month), 0: of all; `start`: the first day of its span;
+    `park` and `code` None: unknown, or no dimension; `park` None: all."""
 
-    of_year: int
+    known: int
     dimension: str
     span: str
     start: date
@@ -120,29 +195,29 @@ class Key(NamedTuple):
 
 COMPARED = """
 WITH base AS MATERIALIZED (
-    SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, extract(year FROM known_day)::int AS known_year, {sums} FROM (
+    SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, {numbers}, {sums} FROM (
         SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger WHERE known_day <= $1
         UNION ALL SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger_open WHERE known_day <= $1
-    ) l LEFT JOIN g{g}.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6
+    ) l LEFT JOIN g{g}.cells c ON c.id = l.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ), expected AS (
     {each}
 ), wanted AS (
-    SELECT * FROM unnest($2::int[], $3::text[], $4::text[], $5::date[], $6::text[], $7::text[]) AS w(of_year, dimension, span, start, park, code)
+    SELECT * FROM unnest($2::int[], $3::text[], $4::text[], $5::date[], $6::text[], $7::text[]) AS w(known, dimension, span, start, park, code)
 )
-SELECT of_year, dimension, span, start, park, code, {served}, {refolded} FROM (
-    SELECT of_year, dimension, span, start, park, code, {both} FROM (
-        SELECT of_year, dimension, span, start, park, code, {kept} FROM g{g}.rollups
-        UNION ALL SELECT of_year, dimension, span, start, park, code, {made} FROM expected
+SELECT known, dimension, span, start, park, code, {served}, {refolded} FROM (
+    SELECT known, dimension, span, start, park, code, {both} FROM (
+        SELECT known, dimension, span, start, park, code, {kept} FROM g{g}.rollups
+        UNION ALL SELECT known, dimension, span, start, park, code, {made} FROM expected
     ) u GROUP BY 1, 2, 3, 4, 5, 6
 ) b WHERE {differ} OR EXISTS (
-    SELECT FROM wanted w WHERE (w.of_year, w.dimension, w.span, w.start) = (b.of_year, b.dimension, b.span, b.start)
+    SELECT FROM wanted w WHERE (w.known, w.dimension, w.span, w.start) = (b.known, b.dimension, b.span, b.start)
     AND w.park IS NOT DISTINCT FROM b.park AND w.code IS NOT DISTINCT FROM b.code
 )
 """
 EACH = """
-SELECT coalesce(known_year, 0) AS of_year, '{dimension}' AS dimension, '{span}' AS span, start, park, code, {sums} FROM (
-    SELECT known_year, date_trunc('{span}', effective_day)::date AS start, c.park, {code} AS code, {measures} FROM base c
-) c GROUP BY GROUPING SETS ((start, park, code), (known_year, start, park, code))
+SELECT coalesce({known}) AS known, '{dimension}' AS dimension, '{span}' AS span, start, park, code, {sums} FROM (
+    SELECT {known}, date_trunc('{span}', effective_day)::date AS start, {park} AS park, {code} AS code, {measures} FROM base c
+) c GROUP BY GROUPING SETS ({sets})
 """
 
 
@@ -169,7 +244,7 @@ class Expected:
         for one in differences:
             if self._until is not None and one["known_day"] <= self._until:
                 missing = vector(**one["refolded"]) - vector(**one["served"])
-                for key in _keys(tuple(one["cell"].values()), one["effective_day"], one["known_day"].year):
+                for key in _keys(tuple(one["cell"].values()), one["effective_day"], one["known_day"]):
                     self._missing[key] += missing
             yield one
 
@@ -188,14 +263,15 @@ class Expected:
         return changed
 
 
-def _keys(cell: Cell, day: date, known_year: int) -> Iterator[Key]:
+def _keys(cell: Cell, day: date, known_day: date) -> Iterator[Key]:
     park, industry, size, ownership = cell
-    codes = {"none": None, "industry": industry[:1] if industry else industry, "size": size, "ownership": ownership}
-    starts = {"day": day, "month": day.replace(day=1), "year": day.replace(month=1, day=1)}
-    for dimension, spans in SPANS.items():
-        for span in spans:
-            for year in (0, known_year):
-                yield Key(year, dimension, span, starts[span], park, codes[dimension])
+    codes = {"industry": industry[:1] if industry else industry, "size": size, "ownership": ownership}
+    codes |= {EVERYWHERE[name]: code for name, code in codes.items()}
+    starts, known = {"day": day, "month": day.replace(day=1), "year": day.replace(month=1, day=1)}, numbers(known_day)
+    for (dimension, span), kept in KEPT.items():
+        of = None if dimension in EVERYWHERE.values() else park
+        for name in kept:
+            yield Key(known[name], dimension, span, starts[span], of, codes.get(dimension))
 
 
 def _comparing(generation: int) -> str:
@@ -204,12 +280,11 @@ def _comparing(generation: int) -> str:
 
     sums = each("coalesce(sum({name}), 0)::bigint AS {name}")
     expected = " UNION ALL ".join(
-        EACH.format(dimension=dimension, span=span, code=CODES[dimension], sums=sums, measures=", ".join(MEASURES))
-        for dimension, spans in SPANS.items()
-        for span in spans
+        EACH.format(sums=sums, measures=", ".join(MEASURES), **_parts(dimension, span)) for dimension, span in KEPT
     )
     return COMPARED.format(
         g=generation,
+        numbers=NUMBERS,
         sums=sums,
         measures=", ".join(MEASURES),
         each=expected,

@@ -14,10 +14,9 @@ from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayCl
 from services.metrics.dashboard.words import Words, catalogue
 from services.metrics.explaining import timeline as facts
 from services.metrics.explaining.explain import Behind
-from services.metrics.explaining.fact_sets import sets_of
+from services.metrics.explaining.standing import read, standing
 from services.metrics.explaining.timeline import FIRST, Enterprise, Position
 from services.metrics.explaining.unions import union_names
-from services.metrics.figures import sql
 from services.metrics.figures.labels import reason_text
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
@@ -43,12 +42,18 @@ async def _keys(snapshot: Snapshot, park: str, as_of: date, known_at: date) -> S
     if (kept := snapshot.lists.get(question)) is not None:
         return kept
     scope, found = Scope(snapshot.areas.at(as_of, known_at), {park}), list[Key]()
-    async for rows in sql.states(snapshot.conn, snapshot.generation, [park]):
-        for subject, one in (await sets_of(snapshot, rows, known_at)).items():
-            cell, value = contribution_on(one, as_of, known_at)
-            counts = counts_of(value)
-            if cell is not None and scope.holds(cell) and counts["units"]:
-                found.append((bool(counts["covered_units"]), -counts["workers"], subject))
+    sets = await standing(snapshot, [park], known_at)
+    for block in sets.blocks:
+        on = block.steps.on(as_of.toordinal())
+        counting = block.counting(on, scope) & (on.measure("units") != 0)
+        columns = (on.measure("covered_units") != 0, -on.measure("workers"), block.steps.columns.subjects)
+        covered, workers, subjects = (column[counting].tolist() for column in columns)
+        found += zip(covered, workers, (subject.decode() for subject in subjects), strict=True)
+    async for subject, one in read(snapshot, sets.rest, known_at):
+        cell, value = contribution_on(one, as_of, known_at)
+        counts = counts_of(value)
+        if cell is not None and scope.holds(cell) and counts["units"]:
+            found.append((bool(counts["covered_units"]), -counts["workers"], subject))
     snapshot.lists.keep(question, found)
     return found
 

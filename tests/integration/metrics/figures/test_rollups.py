@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -24,7 +26,13 @@ KNOWN_DAYS = 500
 FIRST_DAY = date(2021, 12, 25)
 DAYS = 1400
 PARKS = ("P1", "P2", None)
-CELLS = [(park, industry, size, None) for park in PARKS for industry in ("C12", "C13", "D", None) for size in ("small", None)]
+PLACED = ("P1", "P2", "P3")
+
+
+def cells(parks: Sequence[str | None]) -> list[tuple[str | None, ...]]:
+    return [(park, industry, size, None) for park in parks for industry in ("C12", "C13", "D", None) for size in ("small", None)]
+
+
 KEYS = ("park", "industry", "size", "ownership")
 
 
@@ -34,11 +42,12 @@ class Tables:
     def __init__(self, conn: asyncpg.Connection[asyncpg.Record], seed: int) -> None:
         self.conn = conn
         self.random = random.Random(seed)
+        self.cells = cells(self.random.choice((PARKS, PLACED)))
 
     async def begin(self) -> None:
         await self.conn.execute("TRUNCATE g1.ledger, g1.ledger_rows, g1.ledger_runs, g1.rollups, g1.rolled, g1.cells RESTART IDENTITY")
         await self.conn.execute("DELETE FROM shards")
-        await self.conn.executemany("INSERT INTO g1.cells (park, industry, size, ownership) VALUES ($1, $2, $3, $4)", CELLS)
+        await self.conn.executemany("INSERT INTO g1.cells (park, industry, size, ownership) VALUES ($1, $2, $3, $4)", self.cells)
         await self.conn.execute("INSERT INTO shards (generation, shard) VALUES (1, 0), (1, 1)")
         rows = [self._row() for _ in range(self.random.randint(0, 400))]
         marks = ", ".join(f"${n}" for n in range(1, 5 + len(MEASURES)))
@@ -47,7 +56,7 @@ class Tables:
         )
 
     def _row(self) -> tuple[object, ...]:
-        shard, cell = self.random.randrange(2), self.random.randint(1, len(CELLS))
+        shard, cell = self.random.randrange(2), self.random.randint(1, len(self.cells))
         amounts = [self.random.choice((None, 0, 1, -1, 7)) for _ in MEASURES]
         return shard, cell, self.day(), FIRST_KNOWN + timedelta(days=self.random.randrange(KNOWN_DAYS)), *amounts
 
@@ -64,7 +73,7 @@ class Tables:
     async def compare(self, times: int) -> None:
         for _ in range(times):
             as_of, known_at = self.day(), FIRST_KNOWN + timedelta(days=self.random.randint(-5, KNOWN_DAYS + 5))
-            parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P9"], []))
+            parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P1", "P2", "P3"], ["P9"], []))
             for by in KEYS:
                 base = await sql.by_key(self.conn, 1, by, as_of, known_at, parks)
                 found = await rollups.by_key(self.conn, 1, by, as_of, known_at, parks)
@@ -80,7 +89,9 @@ class Tables:
 
 
 @pytest.fixture(name="made")
-async def made_database(database: NewDatabase) -> Database:
+async def made_database(database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Database:
+    # One park is few and two are many.
+    monkeypatch.setattr(rollups, "FEW_PARKS", 1)
     return await database("metrics")
 
 
@@ -124,7 +135,7 @@ async def test_nothing_is_rolled_up_before_every_shard_has_closed_it(made: Datab
         assert await rolling.roll(conn, 1, 2) is None
         await tables.close(FIRST_KNOWN + timedelta(days=20), 1)
         assert await rolling.roll(conn, 1, 3) is None, "the deployment has three shards"
-        assert await rolling.roll(conn, 1, 2) == FIRST_KNOWN + timedelta(days=20)
+        assert await rolling.roll(conn, 1, 2, 60) == FIRST_KNOWN + timedelta(days=20)
         assert await rolling.roll(conn, 1, 2) is None
     finally:
         await conn.close()
@@ -144,3 +155,29 @@ async def test_the_services_role_may_roll_up(made: Database) -> None:
     finally:
         await owner.close()
         await app.close()
+
+
+async def test_days_that_took_too_long_to_roll_up_are_tried_by_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, takes = list[int](), [0.0]
+
+    async def roll(_conn: object, _generation: int, _shards: int, days: int) -> date | None:
+        tried.append(days)
+        if days > 12:
+            raise TimeoutError
+        takes[0] += days
+        return FIRST_KNOWN
+
+    monkeypatch.setattr(rolling, "roll", roll)
+    monkeypatch.setattr("services.metrics.generations.rolling.time.monotonic", lambda: takes[0])
+    monkeypatch.setattr(rolling, "FIRST_DAYS", 3)
+    roller = rolling.Roller()
+    for _ in range(5):
+        with contextlib.suppress(TimeoutError):
+            await roller(None, 1, 2)  # type: ignore[arg-type]
+    assert tried == [3, 6, 6, 6, 6], "three days take three seconds, six take six"
+    takes[0], tried[:] = 0.0, []
+    monkeypatch.setattr(rolling, "SHORT", 100.0)
+    for _ in range(6):
+        with contextlib.suppress(TimeoutError):
+            await roller(None, 1, 2)  # type: ignore[arg-type]
+    assert tried == [6, 12, 24, 12, 24, 12]

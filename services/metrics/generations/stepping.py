@@ -1,0 +1,133 @@
+"""Keeps the steps of all sets as columns, park by park, for questions about thousands of enterprises (folding/steps.py).
+
+After a known day is closed in every shard, the sets about which something became known by then are read again and take the place of their former
+steps. Questions read by state what became known later (`explaining.standing`), so steps that are late, or were never made, change no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.steps import Columns, Steps
+from services.metrics.generations.comparing import Difference
+from services.metrics.generations.rolling import CLOSED_DAY
+from services.metrics.tables.store import SEE_ALL
+from shared.process.db import Connection
+
+LOCK = "SELECT pg_try_advisory_xact_lock(1919904109, $1)"
+"""One process at a time keeps the steps of a generation."""
+PLACED = """
+WITH RECURSIVE parks AS (
+    SELECT min(park) AS park FROM g{g}.placements
+    UNION ALL SELECT (SELECT min(m.park) FROM g{g}.placements m WHERE m.park > p.park) FROM parks p WHERE p.park IS NOT NULL
+)
+SELECT park FROM parks WHERE park IS NOT NULL
+"""
+"""Every park in which a set was ever placed; park by park by the index."""
+NEXT = f"""
+SELECT p.park, s.day, c.closed FROM ({PLACED}) p LEFT JOIN g{{g}}.steps s USING (park) CROSS JOIN (SELECT {{closed}} AS closed) c
+WHERE c.closed IS NOT NULL AND (s.day IS NULL OR s.day < c.closed) ORDER BY s.day NULLS FIRST, p.park LIMIT 1
+"""
+EVERY = "SELECT subject FROM g{g}.placements WHERE park = $1"
+CHANGED = f"""
+SELECT DISTINCT subject FROM g{{g}}.recorded_facts WHERE known_day > $2 AND known_day <= $3 AND subject IN ({EVERY})
+"""
+STATES = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[])"
+STORED = "SELECT steps FROM g{g}.steps WHERE park = $1"
+KEEP = """
+INSERT INTO g{g}.steps (park, day, steps) VALUES ($1, $2, $3) ON CONFLICT (park) DO UPDATE SET day = excluded.day, steps = excluded.steps
+"""
+MOVE_ON = "UPDATE g{g}.steps SET day = $2 WHERE park = $1"
+KEPT = "SELECT park, day, steps FROM g{g}.steps ORDER BY park"
+IN_MEMORY = 1000
+"""Sets; about 10 MB."""
+AT_ONCE = 50
+"""Sets that are opened before others of the process have their turn: about 20 ms."""
+
+
+async def keep(conn: Connection, generation: int, shards: int) -> str | None:
+    """Bring the steps of one park, of those that are furthest behind, up to the closed day; returns the park, None if there was nothing to do."""
+    async with conn.transaction():
+        if not await conn.fetchval(LOCK, generation):
+            return None
+        await conn.fetchval(SEE_ALL)
+        row = await conn.fetchrow(NEXT.format(g=generation, closed=CLOSED_DAY.format(shards="$1", generation="$2")), shards, generation)
+        if row is None:
+            return None
+        park: str = row["park"]
+        if row["day"] is None:
+            subjects = await conn.fetch(EVERY.format(g=generation), park)
+            steps = await _replaced(conn, generation, Steps.of({}), [one["subject"] for one in subjects])
+            await conn.execute(KEEP.format(g=generation), park, row["closed"], steps.dump())
+        elif changed := await conn.fetch(CHANGED.format(g=generation), park, row["day"], row["closed"]):
+            stored = Steps.load(await conn.fetchval(STORED.format(g=generation), park))
+            steps = await _replaced(conn, generation, stored, [one["subject"] for one in changed])
+            await conn.execute(KEEP.format(g=generation), park, row["closed"], steps.dump())
+        else:
+            await conn.execute(MOVE_ON.format(g=generation), park, row["closed"])
+    return park
+
+
+async def _replaced(conn: Connection, generation: int, steps: Steps, subjects: Sequence[str]) -> Steps:
+    """Steps with those of some sets as they are now; not all sets are in memory at once."""
+    for start in range(0, len(subjects), IN_MEMORY):
+        steps = steps.replaced(Steps.of(await _sets(conn, generation, subjects[start : start + IN_MEMORY])))
+    return steps
+
+
+async def _sets(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, FactSet]:
+    found: dict[str, FactSet] = {}
+    for start in range(0, len(subjects), AT_ONCE):
+        for row in await conn.fetch(STATES.format(g=generation), subjects[start : start + AT_ONCE]):
+            found[row["subject"]] = FactSet.load(row["state"])
+        await asyncio.sleep(0)
+    return found
+
+
+async def differences(conn: Connection, generation: int) -> AsyncIterator[Difference]:
+    """The steps that are not those of the served sets of facts, which an audit compares with the log. `conn` sees all rows."""
+    placed = {row["park"] for row in await conn.fetch(PLACED.format(g=generation))}
+    for park, day, stored in await conn.fetch(KEPT.format(g=generation)):
+        subjects = [row["subject"] for row in await conn.fetch(EVERY.format(g=generation), park)]
+        sets = await _sets(conn, generation, subjects if park in placed else [])
+        later = {row["subject"] for row in await conn.fetch(CHANGED.format(g=generation), park, day, date.max)}
+        made = Steps.of({subject: facts for subject, facts in sets.items() if subject not in later})
+        served, refolded = (_by_subject(steps, later) for steps in (Steps.load(stored), made))
+        for subject in sorted(served.keys() | refolded.keys()):
+            if served.get(subject) != refolded.get(subject):
+                yield {
+                    "table": "steps",
+                    "shard": None,
+                    "key": {"park": park, "subject": subject},
+                    "served": served.get(subject),
+                    "refolded": refolded.get(subject),
+                    "enterprises": [subject],
+                    "enterprises_left_out": 0,
+                }
+
+
+def _by_subject(steps: Steps, without: set[str]) -> Mapping[str, Mapping[str, Any]]:
+    """{subject: its columns}, whatever the numbers of cells and shapes."""
+    columns: Columns = steps.columns
+    found, begin, first = {}, 0, 0
+    shapes = steps.shapes.tolist()
+    rows = [
+        (start, [*steps.cells[cell]] if cell >= 0 else None, shapes[shape], *rest)
+        for start, cell, shape, *rest in zip(
+            columns.starts.tolist(), columns.cells.tolist(), columns.shapes.tolist(), columns.workers.tolist(), columns.since.tolist(),
+            columns.waits.tolist(), columns.values.tolist(), strict=True,
+        )
+    ]  # fmt: skip
+    members = list(zip(columns.days.tolist(), columns.nets.tolist(), strict=True))
+    for subject, newest, early, end, last in zip(
+        columns.subjects.tolist(), columns.newest.tolist(), columns.early.tolist(), columns.ends.tolist(), columns.member_ends.tolist(),
+        strict=True,
+    ):  # fmt: skip
+        if (name := subject.decode()) not in without:
+            found[name] = {"newest": newest, "early": early, "steps": rows[begin:end], "members": sorted(members[first:last])}
+        begin, first = end, last
+    return found
