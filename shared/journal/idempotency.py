@@ -61,8 +61,7 @@ ON CONFLICT (client, key) DO NOTHING
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a command answered: the resource, its stream, the sequence of its last event, the events, and codes of warnings.
 
     `areas`: those for which it needed a grant, `*` every one; a repeat needs them, too. None: kept by a release up to 0.2, which did not
@@ -73,9 +72,9 @@ class Result:
     subject: str
     sequence: int
     event_ids: list[UUID]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
     areas: list[str] | None = None
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[Notice] = []
 
     @property
     def warned(self) -> list[str | Notice]:

@@ -49,8 +49,7 @@ class Actor:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """An event to append to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
 
     `partition` is given only for an event that does not go where its key hashes to. `event_id` None: `append` gives one.
@@ -72,8 +71,7 @@ class StreamHead:
     recorded_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The journal's row of a draft."""
 
     journal_id: int

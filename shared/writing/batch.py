@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -69,8 +69,7 @@ LineResult: TypeAlias = Result | Problem
 """The answer to a line, or why it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A well-formed line: its number from 1, what is to be done, the caller's idempotency key, the validated body and its plain values.
 
     `body` has the fields of the op's model (`shared.http.ordinary`). `values` are what a fingerprint is made of.

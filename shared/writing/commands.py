@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+import msgspec
+
 from shared.http.auth import Areas
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Entry, Kept, Keys, Lines, Mismatch, Result
@@ -24,8 +26,7 @@ Outcome: TypeAlias = Result | Problem
 """The answer to a line, or why it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line(Generic[C]):
+class Line(msgspec.Struct, Generic[C], frozen=True):
     """One command; `key` and `fingerprint` make it repeatable. `fresh`: the service made the key, so nobody can have used it.
 
     `expected`: ETags of which that of the changed resource must be one (If-Match); None: any. `number`: of the line in its batch.

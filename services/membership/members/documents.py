@@ -10,10 +10,11 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -93,20 +94,21 @@ class Undecipherable(Exception):
     """A stored document was changed, or belongs to another person's row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """An encrypted number (nonce, then ciphertext and tag) and the version of its key."""
 
     blob: bytes
     key_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A document in its normal form. `number` names one person, whatever kind was typed; `kind` is that of the number where they disagree."""
 
     kind: str
-    number: str = field(repr=False)
+    number: str
+
+    def __repr__(self) -> str:
+        return f"Document(kind={self.kind!r})"
 
     @property
     def hashed_as(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from uuid import UUID
+
+import msgspec
 
 from services.membership.members.documents import Sealed
 from shared.process.db import Connection, array, bytes_array, text_array
@@ -46,8 +47,7 @@ SELECT p.id, p.document_kind, p.document, p.key_version FROM persons AS p JOIN m
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewPerson:
+class NewPerson(msgspec.Struct, frozen=True):
     """A person met for the first time; `document` is sealed for `id`."""
 
     id: UUID
