@@ -33,6 +33,11 @@ class OrdinaryForm:
         self._days: list[str] = []
         self._struct = _struct_of(model, dict(more or {}), self._ids, self._days)
 
+    @property
+    def exists(self) -> bool:
+        """Whether the model has one."""
+        return self._struct is not None
+
     def read(self, values: Mapping[str, Any]) -> Any | None:
         """An object with the fields of the model, or None: let the model read the body."""
         if self._struct is None:
@@ -95,10 +100,9 @@ def _type_of(name: str, field: FieldInfo, more: dict[Any, Any], ids: list[str], 
             return of
     kind, rules = found
     if kind is str and rules and all(isinstance(rule, MinLen | MaxLen) for rule in rules):
-        limits: dict[str, int] = {}
-        for rule in rules:
-            limits |= {"min_length": rule.min_length} if isinstance(rule, MinLen) else {"max_length": rule.max_length}
-        return Annotated[str, msgspec.Meta(pattern=WHOLE, **limits)]
+        least = max((rule.min_length for rule in rules if isinstance(rule, MinLen)), default=None)
+        most = min((rule.max_length for rule in rules if isinstance(rule, MaxLen)), default=None)
+        return Annotated[str, msgspec.Meta(pattern=WHOLE, min_length=least, max_length=most)]
     if isinstance(kind, type) and issubclass(kind, BaseModel) and not rules:
         inner_ids: list[str] = []
         inner_days: list[str] = []

@@ -14,7 +14,6 @@ import base64
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -174,10 +173,10 @@ async def record(conn: Connection, keys: Keys, client: str, results: Mapping[Ent
     Waits for a transaction that does the same key now. Raises KeyTakenError if that did it.
     """
     if results:
-        rows = sorted(
-            ((stored, print_, kept) for (key, print_), kept in results.items() for stored in keys.stored(client, key)), key=itemgetter(0)
-        )
-        await _insert(conn, client, *zip(*rows, strict=True), [stored for key in known for stored in keys.stored(client, key)])
+        rows = {stored: (print_, kept) for (key, print_), kept in results.items() for stored in keys.stored(client, key)}
+        names = sorted(rows)
+        prints, answers = [rows[name][0] for name in names], [rows[name][1] for name in names]
+        await _insert(conn, client, names, prints, answers, [stored for key in known for stored in keys.stored(client, key)])
 
 
 async def _insert(
