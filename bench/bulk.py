@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -28,6 +29,7 @@ import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
+from bench import cpu
 from bench.generator.records import ZONE, records
 from bench.generator.workload import workloads
 from bench.latency import DAY, ROOT, Load, Park, parkunion
@@ -69,6 +71,17 @@ def spent(stack: BenchStack, events: int) -> Iterator[dict[str, float]]:
     usage.look(stack.families())
     found.update({kind: round(1e6 * used / events, 1) for kind, used in usage.seconds().items()})
     found["sum"] = round(sum(found.values()), 1)
+
+
+@contextmanager
+def by_process(status: Mapping[str, Any], events: int) -> Iterator[dict[str, float]]:
+    """As `spent`, for each process and database role, and with what the commands used that ended meanwhile."""
+    found, before, children = dict[str, float](), cpu.seconds(status), resource.getrusage(resource.RUSAGE_CHILDREN)
+    yield found
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    after = cpu.seconds(status) | {"command": ended.ru_utime + ended.ru_stime}
+    before = before | {"command": children.ru_utime + children.ru_stime}
+    found.update({name: round(1000 * used, 1) for name, used in cpu.milliseconds_each(before, after, events).items()})
 
 
 async def prepared(stack: BenchStack, session: aiohttp.ClientSession) -> Load:
@@ -123,7 +136,8 @@ async def members(stack: BenchStack, count: int) -> dict[str, Any]:
         write_rows(path, (await prepared(stack, session)).parks.values(), count)
     await until_folded(stack)
     conn = await asyncpg.connect(stack.dsn(database_of("membership")))
-    with spent(stack, count) as used:
+    status = json.loads(parkunion(stack.folder.path, "status", "--json"))
+    with by_process(status, count) as used:
         began = time.perf_counter()
         program = [str(ROOT / "parkunion"), "--data", str(stack.folder.path), "import", "members", str(path)]
         await asyncio.to_thread(subprocess.run, program, check=True, capture_output=True)

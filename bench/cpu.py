@@ -17,7 +17,7 @@ def named(status: Mapping[str, Any]) -> dict[int, str]:
 
 
 def seconds(status: Mapping[str, Any]) -> dict[str, float]:
-    """{name: CPU seconds used so far}. A session that ended is no longer counted: take both readings while the connection pools stay open."""
+    """{name: CPU seconds used so far}. Take both readings while the connection pools stay open: a session that ended counts as such."""
     found: dict[str, float] = {}
     for pid, name in named(status).items():
         process = psutil.Process(pid)
@@ -28,6 +28,10 @@ def seconds(status: Mapping[str, Any]) -> dict[str, float]:
                 continue
             label = _session(title) if name == "postgres" else name
             found[label] = found.get(label, 0.0) + times.user + times.system
+        if name == "postgres":
+            # Vacuum workers and sessions that ended.
+            times = process.cpu_times()
+            found["postgres:ended"] = times.children_user + times.children_system
     return found
 
 

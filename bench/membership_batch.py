@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import gc
 import json
 import pstats
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,17 +37,19 @@ from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.directory import store
 from shared.directory.store import EnterpriseFact
 from shared.http.auth import Areas
-from shared.journal import idempotency
 from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.process.migrate import migrate
+from shared.process.serve import COLLECT_AFTER
 from shared.writing import commands
+from shared.writing.batch import Line as BatchLine
+from shared.writing.batch import LineResult, NdjsonBatch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
-from shared.writing.routes import command_of, models
+from shared.writing.routes import command_of, line_fingerprint, models
 
 ENTERPRISES = 2_000
 LINES = 1_000
@@ -55,7 +58,8 @@ ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba90
 CONTEXT = Context(
     Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12
 )
-MODELS = models(TABLE)
+BATCH = NdjsonBatch(models(TABLE))
+KEYS = Keys(CONTEXT.fingerprint_key)
 WORK = carrying_out(TABLE, CONTEXT, Areas.all(), ACTOR)
 
 
@@ -69,7 +73,7 @@ async def prepare(pool: Pool) -> list[tuple[UUID, UUID]]:
     for start in range(0, ENTERPRISES, LINES):
         part = ids[start : start + LINES]
         lines: list[Line[Any]] = [Line(Found(UnionKind.ENTERPRISE_UNION, None, None, "P", DAY, (e,))) for e in part]
-        outcomes = await commands.many(pool, Keys(CONTEXT.fingerprint_key), "bench", lines, WORK)
+        outcomes = await commands.many(pool, KEYS, "bench", lines, WORK)
         pairs += [(UUID(o.id), e) for o, e in zip(outcomes, part, strict=True) if isinstance(o, Result)]
     return pairs
 
@@ -89,18 +93,22 @@ def bodies(pairs: list[tuple[UUID, UUID]]) -> Iterator[bytes]:
 
 
 async def join(pool: Pool, raw: bytes) -> None:
-    """One batch from its bytes to its commit."""
-    lines: list[Line[Any]] = []
-    for text in raw.split(b"\n"):
-        line = msgspec.json.decode(text)
-        command = command_of(TABLE, line["op"], MODELS[line["op"]].model_validate(line["body"]))
-        lines.append(Line(command, line["key"], idempotency.fingerprint(CONTEXT.fingerprint_key, "POST", "member", line["body"])))
-    wrong = [
-        outcome
-        for outcome in await commands.many(pool, Keys(CONTEXT.fingerprint_key), "bench", lines, WORK)
-        if not isinstance(outcome, Result)
-    ]
-    assert not wrong, wrong[0]
+    """One batch from its bytes to the bytes of its answer."""
+
+    async def decide(given: list[BatchLine]) -> Sequence[LineResult]:
+        lines = [
+            Line(
+                command_of(TABLE, line.op, line.body),
+                line.key,
+                line_fingerprint(TABLE, CONTEXT.fingerprint_key, line.op, line.values),
+                number=line.number,
+            )
+            for line in given
+        ]
+        return await commands.many(pool, KEYS, "bench", lines, WORK)
+
+    answer = await BATCH.answer(raw, decide)
+    assert bytes(answer.body).count(b'"status":201') == LINES, bytes(answer.body[:500])
 
 
 async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[str, float]:
@@ -109,6 +117,10 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
     pool = await db.create_pool(server.dsn("parkunion_membership", "membership_app"), application_name="bench", by_key=True)
     source = bodies(await prepare(pool))
     await join(pool, next(source))
+    # As a service's process does it (shared/process/serve.py).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     wall, own = [], []
     before = family_seconds(server.pid)
     profiler = cProfile.Profile()

@@ -24,7 +24,7 @@ from shared.directory import not_yet_known
 from shared.directory.known import Enterprise
 from shared.directory.store import ENTERPRISE_COLUMNS, enterprises, placed
 from shared.problems.preconditions import etag_of
-from shared.process.db import Connection
+from shared.process.db import Connection, bytes_array
 from shared.writing.standing import UNREADABLE
 from shared.writing.table import ConcurrentChange, Locks, Recorded
 
@@ -36,7 +36,7 @@ SELECT
     ) AS coverage,
     ARRAY(SELECT ({unions.UNION_COLUMNS}) FROM unions WHERE id = ANY($3::uuid[])) AS unions,
     ARRAY(
-        SELECT (w.hash, p.no) FROM unnest($4::bytea[]) AS w(hash)
+        SELECT (w.hash, p.no) FROM unnest($4::text::bytea[]) AS w(hash)
         CROSS JOIN LATERAL (SELECT no FROM persons AS p WHERE p.number_hash = w.hash ORDER BY copy OFFSET 0) AS p
     ) AS persons,
     EXISTS(SELECT FROM persons WHERE number_hash IS NULL) AS unnumbered,
@@ -76,7 +76,7 @@ async def snapshot(
     `streams`: see CheckedStreams.arguments.
     """
     digests = [digest for _, digest in hashes]
-    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), digests, *streams)
+    row = await conn.fetchrow(SNAPSHOT, list(enterprise_ids), list(covered), list(union_ids), bytes_array(digests), *streams)
     assert row is not None
     coverage: dict[UUID, list[CoverageFact]] = {enterprise_id: [] for enterprise_id in covered}
     for columns in row["coverage"]:

@@ -11,6 +11,8 @@ from datetime import date
 from typing import NewType
 from uuid import UUID
 
+import msgspec
+
 from shared.contracts.membership import UnionKind
 from shared.directory.known import EnterpriseId, Known
 from shared.problems.errors import NotFound, Unprocessable
@@ -69,8 +71,7 @@ class CoverageFact:
     event_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
+class Membership(msgspec.Struct, frozen=True):
     """One person at one enterprise and union, joined ≤ t < left. `joined_on` None: the joining was withdrawn."""
 
     id: MembershipId
@@ -89,15 +90,17 @@ class Membership:
         return (end is None or self.joined_on < end) and (self.left_on is None or start < self.left_on)
 
 
-@dataclass(frozen=True, slots=True)
-class Joiner:
+class Joiner(msgspec.Struct, frozen=True):
     """A person who joins: the row's number or a provisional one, and the document: kind, normal number, newest hashes with kind and without."""
 
     person: PersonNo
     document_kind: str
-    number: str = field(repr=False)
-    hash: bytes = field(repr=False)
-    number_hash: bytes = field(repr=False)
+    number: str
+    hash: bytes
+    number_hash: bytes
+
+    def __repr__(self) -> str:
+        return f"Joiner(person={self.person})"
 
 
 @dataclass

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from uuid import UUID
 
-import uuid_utils
+import uuid_utils.compat
 
 FORM = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 VERSION_WITH_TIME = 7
@@ -14,7 +14,7 @@ VERSION_WITH_TIME = 7
 
 def uuid7() -> UUID:
     """A new identifier, greater than every one made earlier by this process."""
-    return UUID(bytes=uuid_utils.uuid7().bytes)
+    return uuid_utils.compat.uuid7()
 
 
 def uuid_of(text: str) -> UUID:

@@ -1,7 +1,8 @@
 """Idempotency keys: a command sent twice is carried out once (docs/design/ENGINE.md, Writing 1).
 
-A command writes the key's row first; a concurrent repeat waits for it. Only successes are kept, without their bodies, for 30 days. Keys are
-stored as keyed hashes, since callers make them of names and numbers. The caller checks grants again before a repeat is answered.
+A command looks its key up first and writes the row last; the later of two that do the same at once begins again and finds it (KeyTakenError).
+Only successes are kept, without their bodies, for 30 days. Keys are stored as keyed hashes, since callers make them of names and numbers. The
+caller checks grants again before a repeat is answered.
 
 Releases up to 0.2 stored keys as they were sent. Their rows answer until they are hashed (`hash_plain`) or forgotten. While a process of such
 a release takes commands, each key is stored in both forms (`Keys.also_plain`), so that it finds what this release has done.
@@ -11,42 +12,38 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
+from shared.journal.keyed import keyed
 from shared.problems.errors import Notice
-from shared.process.db import Connection
+from shared.process.db import Connection, Record, bytes_array, json_array, text_array
 
 HASHED = "hmac "
 """Begins every hashed key. No key that a caller sends has a blank."""
 PURPOSE = b"parkunion idempotency key\0"
-ATTEMPTS = 5
+_canonical = msgspec.json.Encoder(order="deterministic").encode
 MOST_KNOWN = 4000
-"""Hashes that are remembered: each key of a batch is claimed and kept."""
+"""Hashes that are remembered: each key of a batch is looked up and kept."""
 
-CLAIM = """
-INSERT INTO idempotency AS i (client, key, fingerprint)
-SELECT $1, key, fingerprint FROM unnest($2::text[], $3::bytea[], $4::text[]) WITH ORDINALITY AS e(key, fingerprint, plain, n)
-WHERE NOT EXISTS (
-    SELECT FROM idempotency AS o
-    WHERE o.client = $1 AND o.key = e.plain AND o.created_at >= parkunion_now() - interval '30 days'
-)
-ORDER BY n
-ON CONFLICT (client, key) DO UPDATE SET fingerprint = excluded.fingerprint, result = NULL, created_at = excluded.created_at
-    WHERE i.created_at < excluded.created_at - interval '30 days'
-RETURNING key
+KEPT = """
+SELECT key, fingerprint, result FROM idempotency
+WHERE client = $1 AND key = ANY($2::text::text[]) AND created_at >= (SELECT parkunion_now()) - interval '30 days'
 """
-KEPT = "SELECT key, fingerprint, result FROM idempotency WHERE client = $1 AND key = ANY($2::text[])"
+LOOK_UP = f"{KEPT} ORDER BY key FOR UPDATE"
 RECORD = """
-INSERT INTO idempotency (client, key, fingerprint, result)
-SELECT $1, key, fingerprint, result FROM unnest($2::text[], $3::bytea[], $4::jsonb[]) AS r(key, fingerprint, result)
-ON CONFLICT (client, key) DO UPDATE SET result = excluded.result
+INSERT INTO idempotency AS i (client, key, fingerprint, result)
+SELECT $1, key, fingerprint, result FROM unnest($2::text::text[], $3::text::bytea[], $4::text::jsonb[]) WITH ORDINALITY
+    AS r(key, fingerprint, result, n)
+ORDER BY n
+ON CONFLICT (client, key) DO UPDATE SET fingerprint = excluded.fingerprint, result = excluded.result, created_at = excluded.created_at
+    WHERE i.result IS NULL OR i.created_at < excluded.created_at - interval '30 days' OR i.key = ANY($5::text::text[])
 """
-RELEASE = "DELETE FROM idempotency WHERE client = $1 AND key = ANY($2::text[]) AND result IS NULL"
 FORGET = """
 DELETE FROM idempotency WHERE (client, key) IN (
     SELECT client, key FROM idempotency WHERE created_at < parkunion_now() - interval '30 days' LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -63,8 +60,7 @@ ON CONFLICT (client, key) DO NOTHING
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a command answered: the resource, its stream, the sequence of its last event, the events, and codes of warnings.
 
     `areas`: those for which it needed a grant, `*` every one; a repeat needs them, too. None: kept by a release up to 0.2, which did not
@@ -75,9 +71,9 @@ class Result:
     subject: str
     sequence: int
     event_ids: list[UUID]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = []
     areas: list[str] | None = None
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[Notice] = []
 
     @property
     def warned(self) -> list[str | Notice]:
@@ -90,6 +86,10 @@ class Lines:
     """What the lines of a batch answered that have no key of their own: (number, result) of those that were carried out."""
 
     lines: list[tuple[int, Result]]
+
+
+class KeyTakenError(asyncpg.SerializationError):
+    """A concurrent transaction has answered under the same key: this one begins again, and finds what that did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,86 +121,80 @@ class Keys:
 
     def _hash(self, client: str, key: str) -> str:
         content = PURPOSE + len(client).to_bytes(4) + client.encode("utf-8", "surrogatepass") + key.encode("utf-8", "surrogatepass")
-        return HASHED + base64.urlsafe_b64encode(hmac.digest(self.secret, content, "sha256")).decode().rstrip("=")
+        return HASHED + base64.urlsafe_b64encode(keyed(self.secret).digest(content)).decode().rstrip("=")
 
     def stored(self, client: str, key: str) -> list[str]:
-        """The keys of the rows of a key that is claimed."""
+        """The keys of the rows of a key."""
         return [self.hashed(client, key), key] if self.also_plain else [self.hashed(client, key)]
 
 
 def fingerprint(key: bytes, method: str, path: str, body: Any) -> bytes:
     """HMAC-SHA256 of the request under a secret key; `body` is plain JSON values, the order of whose fields does not matter."""
-    canonical = msgspec.json.encode([method, path, body], order="deterministic")
-    return hmac.digest(key, canonical, "sha256")
+    return keyed(key).digest(_canonical([method, path, body]))
 
 
-async def claim(conn: Connection, keys: Keys, client: str, entries: Sequence[Entry]) -> dict[str, Kept | Mismatch | None]:
-    """Claim the keys of `(key, fingerprint)` for this transaction, before any other lock.
+async def look_up(conn: Connection, keys: Keys, client: str, entries: Sequence[Entry]) -> dict[str, Kept | Mismatch | None]:
+    """What these keys, each with a fingerprint, answered before. Locks the rows that there are, before any other lock.
 
     Per key: None = to be carried out by this transaction, Result or Lines = carried out before, Mismatch = used for another command. Within
-    one call the first entry of a key counts, and a key whose entries differ is a Mismatch. Waits for a transaction that does the same key now.
+    one call the first entry of a key counts, and a key whose entries differ is a Mismatch. Waits for a transaction that answers a repeat.
     """
     wanted: dict[str, bytes] = {}
     answer: dict[str, Kept | Mismatch | None] = {}
     for key, print_ in entries:
-        if not hmac.compare_digest(wanted.setdefault(key, print_), print_):
+        if wanted.setdefault(key, print_) != print_:
             answer[key] = Mismatch()
-    todo = {key: print_ for key, print_ in wanted.items() if key not in answer}
-    if keys.also_plain and todo:
-        # As those releases do it: of two processes with the same key, one waits here for the other.
-        plain = {key: key for key in todo}
-        found = await _claim(conn, client, plain, todo, compare=False)
-        answer |= {key: kept for key, kept in found.items() if kept is not None}
-        todo = {key: print_ for key, print_ in todo.items() if found[key] is None}
-    if todo:
-        hashed = {keys.hashed(client, key): key for key in todo}
-        found = await _claim(conn, client, hashed, todo, compare=not keys.also_plain)
-        answer |= found
-        if keys.also_plain and (known := {key: kept for key, kept in found.items() if isinstance(kept, Result | Lines)}):
-            # Done while no such process ran; the row that was just claimed for them must not stay without an answer.
-            rows = [(key, todo[key], kept) for key, kept in known.items()]
-            await conn.execute(RECORD, client, *map(list, zip(*rows, strict=True)))
+    found = await _rows(conn, LOOK_UP, keys, client, wanted)
+    for key, print_ in wanted.items():
+        if key not in answer:
+            row = found.get(key)
+            answer[key] = None if row is None else _kept(row["result"]) if hmac.compare_digest(row["fingerprint"], print_) else Mismatch()
     return answer
 
 
-async def _claim(
-    conn: Connection, client: str, names: Mapping[str, str], wanted: Mapping[str, bytes], *, compare: bool
-) -> dict[str, Kept | Mismatch | None]:
-    """Claim rows; `names` = {key of the row: key}. `compare`: a row with the plain key, of an earlier release, answers as well."""
-    answer: dict[str, Kept | Mismatch | None] = {}
-    for _ in range(ATTEMPTS):
-        left = sorted(name for name, key in names.items() if key not in answer)
-        prints = [wanted[names[name]] for name in left]
-        plain = [names[name] if compare else None for name in left]
-        ours = {row["key"] for row in await conn.fetch(CLAIM, client, left, prints, plain)}
-        answer |= {names[name]: None for name in ours}
-        if not (done := [name for name in left if name not in ours]):
-            return answer
-        kept = {row["key"]: row for row in await conn.fetch(KEPT, client, done + ([names[name] for name in done] if compare else []))}
-        for name in done:
-            key = names[name]
-            if (row := kept.get(name) or kept.get(key)) is not None:
-                answer[key] = _kept(row["result"]) if hmac.compare_digest(row["fingerprint"], wanted[key]) else Mismatch()
-        if len(answer) == len(names):
-            return answer
-        # A row was forgotten between the two statements.
-    raise AssertionError("rows of claimed keys vanish")
+async def _rows(conn: Connection, statement: str, keys: Keys, client: str, given: Iterable[str]) -> dict[str, Record]:
+    """{key: its row}: the hashed one, else one that an earlier release has written.
+
+    A process of such a release may be asked for the same key: what it has no row of gets one.
+    """
+    hashed = {key: keys.hashed(client, key) for key in given}
+    rows = {row["key"]: row for row in await conn.fetch(statement, client, text_array([*hashed, *hashed.values()]))} if hashed else {}
+    if not rows:
+        return {}
+    if keys.also_plain and (missing := [key for key, name in hashed.items() if name in rows and key not in rows]):
+        found = [rows[hashed[key]] for key in missing]
+        await _insert(conn, client, missing, [row["fingerprint"] for row in found], [row["result"] for row in found])
+    return {key: row for key, name in hashed.items() if (row := rows.get(name) or rows.get(key)) is not None}
 
 
-async def record(conn: Connection, keys: Keys, client: str, results: Mapping[Entry, Kept]) -> None:
-    """Keep what keys answered, which are claimed, or made by the service itself and have no row yet.
+async def record(conn: Connection, keys: Keys, client: str, results: Mapping[Entry, Kept], known: Collection[str] = ()) -> None:
+    """Keep what keys answered: the last thing that a transaction locks. `known`: those of them whose rows it has looked up.
 
-    (The insertion is a way to find each row by its key, whatever the plan.)
+    Waits for a transaction that does the same key now. Raises KeyTakenError if that did it.
     """
     if results:
-        rows = [(stored, print_, kept) for (key, print_), kept in results.items() for stored in keys.stored(client, key)]
-        await conn.execute(RECORD, client, *map(list, zip(*rows, strict=True)))
+        rows = {stored: (print_, kept) for (key, print_), kept in results.items() for stored in keys.stored(client, key)}
+        names = sorted(rows)
+        prints, answers = [rows[name][0] for name in names], [rows[name][1] for name in names]
+        await _insert(conn, client, names, prints, answers, [stored for key in known for stored in keys.stored(client, key)])
 
 
-async def release(conn: Connection, keys: Keys, client: str, given: Iterable[str]) -> None:
-    """Give back claimed keys whose command was refused: it may be sent again, corrected, under the same key."""
-    if wanted := [stored for key in given for stored in keys.stored(client, key)]:
-        await conn.execute(RELEASE, client, wanted)
+async def _insert(
+    conn: Connection, client: str, names: Sequence[str], prints: Sequence[bytes], answers: Sequence[Any], known: Sequence[str] = ()
+) -> None:
+    """Write rows by the keys in them. Raises KeyTakenError if there is one already that is not `known`."""
+    status: str = await conn.execute(RECORD, client, text_array(names), bytes_array(prints), json_array(answers), text_array(known))
+    if int(status.split()[-1]) != len(names):
+        raise KeyTakenError("another transaction has used the same key meanwhile")
+
+
+async def require_unused(conn: Connection, keys: Keys, client: str, given: Collection[str]) -> None:
+    """Nobody has used these keys since they were looked up. Raises KeyTakenError.
+
+    Asked before a command is refused: its twin may be what it was refused for.
+    """
+    if given and await _rows(conn, KEPT, keys, client, given):
+        raise KeyTakenError("another transaction has used the same key meanwhile")
 
 
 async def forget(conn: Connection, limit: int = 1000) -> int:
@@ -229,5 +223,5 @@ def _kept(stored: Any) -> Kept | None:
 async def results(conn: Connection, keys: Keys, client: str, given: Sequence[str]) -> dict[str, Result]:
     """{key: what it answered} of those of a client's keys that are known, without claiming them."""
     names = {stored: key for key in given for stored in (keys.hashed(client, key), key)}
-    rows = await conn.fetch(KEPT, client, list(names))
+    rows = await conn.fetch(KEPT, client, text_array(names))
     return {names[row["key"]]: kept for row in rows if isinstance(kept := _kept(row["result"]), Result)}

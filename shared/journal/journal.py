@@ -18,8 +18,9 @@ from shared import contracts
 from shared.contracts.ids import uuid7
 from shared.contracts.services import SERVICES, lock_order
 from shared.process import faults
-from shared.process.db import Connection, Record
+from shared.process.db import Connection, Record, array, text_array
 
+_encode = msgspec.json.Encoder().encode
 FARTHEST_AHEAD = timedelta(minutes=1)
 ENVELOPE_BYTES = 1024
 LAST_IN_ORDER = 3
@@ -48,8 +49,7 @@ class Actor:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """An event to append to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
 
     `partition` is given only for an event that does not go where its key hashes to. `event_id` None: `append` gives one.
@@ -71,8 +71,7 @@ class StreamHead:
     recorded_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The journal's row of a draft."""
 
     journal_id: int
@@ -122,8 +121,9 @@ APPEND = """
 WITH draft AS MATERIALIZED (
     SELECT subject, count(*) AS events, array_agg(event_id ORDER BY n) AS event_ids, array_agg(type ORDER BY n) AS types,
         array_agg(occurred_on ORDER BY n) AS days, array_agg(cause_id ORDER BY n) AS causes, array_agg(data ORDER BY n) AS contents
-    FROM unnest($1::text[], $2::uuid[], $3::text[], $4::date[], $5::uuid[], $6::jsonb[]) WITH ORDINALITY
-        AS d(subject, event_id, type, occurred_on, cause_id, data, n)
+    FROM unnest(
+        $1::text::text[], $2::text::uuid[], $3::text::text[], $4::text::date[], $5::text::uuid[], $6::text::jsonb[]
+    ) WITH ORDINALITY AS d(subject, event_id, type, occurred_on, cause_id, data, n)
     GROUP BY subject
 ), moment AS MATERIALIZED (
     SELECT parkunion_now() AS at, opens FROM days_closed WHERE one
@@ -150,7 +150,7 @@ the sessions of commands have no hash joins (db.BY_KEY)."""
 QUEUED = "INSERT INTO outbox (id) SELECT id FROM written ORDER BY id"
 QUEUED_WITH_PARTITION = """
     INSERT INTO outbox (id, partition)
-    SELECT w.id, p.partition FROM written AS w JOIN unnest($2::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
+    SELECT w.id, p.partition FROM written AS w JOIN unnest($2::text::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
 """
 """For the few events with a given partition: the join is expensive in an import of thousands."""
 APPEND_HASHED = APPEND.format(queued=QUEUED)
@@ -200,20 +200,20 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
     if not drafts:
         return []
     ids = [draft.event_id or uuid7() for draft in drafts]
-    data = [contracts.plain(draft.data) for draft in drafts]
-    for draft, values in zip(drafts, data, strict=True):
-        if len(msgspec.json.encode(values)) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:
+    contents = [_encode(draft.data) for draft in drafts]
+    for draft, content in zip(drafts, contents, strict=True):
+        if len(content) + ENVELOPE_BYTES > contracts.MAX_EVENT_BYTES:
             raise EventTooLargeError(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
     partitions = [draft.partition for draft in drafts]
     placed = any(partition is not None for partition in partitions)
     rows = await conn.fetch(
         APPEND_WITH_PARTITION if placed else APPEND_HASHED,
-        [draft.subject for draft in drafts],
-        ids,
-        [contracts.type_of(draft.data) for draft in drafts],
-        [draft.occurred_on for draft in drafts],
-        [draft.cause_id for draft in drafts],
-        data,
+        text_array([draft.subject for draft in drafts]),
+        array(ids),
+        text_array([contracts.type_of(draft.data) for draft in drafts]),
+        array([draft.occurred_on for draft in drafts]),
+        array([draft.cause_id for draft in drafts]),
+        text_array([content.decode() for content in contents]),
         actor.id,
         actor.origin,
         actor.traceparent,

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any, Protocol, TypeAlias, TypeVar
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -90,6 +92,37 @@ async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
     await conn.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=lambda value: b"\x01" + encode(value), decoder=lambda raw: decode(raw[1:]), format="binary"
     )
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def array(values: Iterable[UUID | date | int | None]) -> str:
+    """Values as the text of an array, for `$1::text::uuid[]`: asyncpg takes ten times as long to pack a list."""
+    return f"{{{_encode(list(values)).decode()[1:-1]}}}"
+
+
+def text_array(values: Iterable[str | None]) -> str:
+    """Texts likewise, for `$1::text::text[]`."""
+    return f"{{{','.join([_quoted(value) for value in values])}}}"
+
+
+def bytes_array(values: Iterable[bytes]) -> str:
+    """Bytes likewise, for `$1::text::bytea[]`."""
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def json_array(values: Iterable[Any]) -> str:
+    """Values as JSON likewise, for `$1::text::jsonb[]`."""
+    return text_array([_encode(value).decode() for value in values])
+
+
+def _quoted(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    if "\\" in value:
+        value = value.replace("\\", "\\\\")
+    return '"' + value.replace('"', '\\"') + '"'
 
 
 async def assert_safe(conn: Connection) -> None:

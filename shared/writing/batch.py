@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,6 +19,7 @@ from starlette.responses import Response
 
 from shared.http.answers import language_of
 from shared.http.openapi.examples import PREFIX, NoExample, example_of
+from shared.http.ordinary import OrdinaryForm
 from shared.http.requests import values_of
 from shared.journal.idempotency import Result
 from shared.problems.errors import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
@@ -68,11 +69,10 @@ LineResult: TypeAlias = Result | Problem
 """The answer to a line, or why it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """A well-formed line: its number from 1, what is to be done, the caller's idempotency key, the validated body and its plain values.
 
-    `values` are what a fingerprint is made of.
+    `body` has the fields of the op's model (`shared.http.ordinary`). `values` are what a fingerprint is made of.
     """
 
     number: int
@@ -90,6 +90,7 @@ class NdjsonBatch:
 
     def __init__(self, models: Mapping[str, type[BaseModel]]) -> None:
         self._validate = {op: model.__pydantic_validator__.validate_python for op, model in models.items()}
+        self._ordinary = {op: OrdinaryForm(model).read for op, model in models.items()}
         self._expected = ", ".join(sorted(models))
         self.openapi = _openapi(models)
         """For the route's `openapi_extra`."""
@@ -145,8 +146,11 @@ class NdjsonBatch:
         key, body = envelope.get("key"), envelope["body"]
         if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() and " " not in key):
             raise Unprocessable("BAD_IDEMPOTENCY_KEY", field="key", row=number)
+        op = envelope["op"]
+        if (ordinary := self._ordinary[op](body)) is not None:
+            return Line(number, op, key, ordinary, body)
         try:
-            return Line(number, envelope["op"], key, validate(body), body)
+            return Line(number, op, key, validate(body), body)
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False)
             raise problem_of([{**fault, "loc": ("body", *fault["loc"])} for fault in faults], number) from None

@@ -252,7 +252,7 @@ def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[O
         own = appended[at : at + len(decision.facts)]
         at += len(decision.facts)
         subject = decision.subject or own[0].subject
-        sequence = max(place.sequence for place in own if place.subject == subject)
+        sequence = max([place.sequence for place in own if place.subject == subject])
         answer_id = str(own[0].event_id) if decision.id is None else decision.id
         plain = [warned for warned in decision.warnings if isinstance(warned, str)]
         notices = [warned for warned in decision.warnings if isinstance(warned, Notice)]

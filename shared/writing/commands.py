@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+import msgspec
+
 from shared.http.auth import Areas
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Entry, Kept, Keys, Lines, Mismatch, Result
@@ -24,8 +26,7 @@ Outcome: TypeAlias = Result | Problem
 """The answer to a line, or why it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line(Generic[C]):
+class Line(msgspec.Struct, Generic[C], frozen=True):
     """One command; `key` and `fingerprint` make it repeatable. `fresh`: the service made the key, so nobody can have used it.
 
     `expected`: ETags of which that of the changed resource must be one (If-Match); None: any. `number`: of the line in its batch.
@@ -114,16 +115,17 @@ async def execute(
     for n, line in enumerate(lines):
         if line.key:
             first.setdefault(line.key, n)
-    claims, before = await _claims(conn, keys, client, {key: lines[n] for key, n in first.items()}, batch)
+    answers, kept_before = await _answered_before(conn, keys, client, {key: lines[n] for key, n in first.items()}, batch)
+    before = kept_before or {}
     answered: dict[int, Outcome] = {}
     repeated: dict[int, Result] = {}
     todo: list[int] = []
     for n, line in enumerate(lines):
-        claim = claims[line.key] if line.key else before.get(line.number)
-        if isinstance(claim, Mismatch | Lines) or (line.key and line.fingerprint != lines[first[line.key]].fingerprint):
+        answer = answers[line.key] if line.key else before.get(line.number)
+        if isinstance(answer, Mismatch | Lines) or (line.key and line.fingerprint != lines[first[line.key]].fingerprint):
             answered[n] = Unprocessable("IDEMPOTENCY_KEY_REUSED", field="Idempotency-Key")
-        elif claim is not None:
-            repeated[n] = claim
+        elif answer is not None:
+            repeated[n] = answer
         elif not line.key or first[line.key] == n:
             todo.append(n)
     if repeated:
@@ -132,25 +134,25 @@ async def execute(
     if todo:
         answered |= zip(todo, await work(conn, [lines[n] for n in todo]), strict=True)
     made = {n: outcome for n in todo if isinstance(outcome := answered[n], Result)}
-    claimed = {n: lines[n] for key, n in first.items() if claims[key] is None}
-    kept: dict[Entry, Kept] = {(line.key or "", line.fingerprint): made[n] for n, line in claimed.items() if n in made}
-    refused_keys = [line.key or "" for n, line in claimed.items() if n not in made and not line.fresh]
+    kept: dict[Entry, Kept] = {(line.key, line.fingerprint): made[n] for n in made if (line := lines[n]).key}
+    if len(made) < len(todo):
+        refused_keys = {line.key for n in todo if n not in made and (line := lines[n]).key and not line.fresh}
+        if batch is not None and not batch.fresh and kept_before is None:
+            refused_keys.add(batch.key)
+        await idempotency.require_unused(conn, keys, client, refused_keys)
     if batch is not None and (made or repeated):
         own = {**before, **{lines[n].number: result for n, result in made.items() if not lines[n].key}}
-        if own.keys() > before.keys() or not before:
+        if own.keys() > before.keys() or kept_before is None:
             kept[batch.key, batch.fingerprint] = Lines(sorted(own.items(), key=lambda item: item[0]))
-    elif batch is not None and not batch.fresh:
-        refused_keys.append(batch.key)
-    await idempotency.record(conn, keys, client, kept)
-    await idempotency.release(conn, keys, client, refused_keys)
+    await idempotency.record(conn, keys, client, kept, [batch.key] if batch is not None and kept_before is not None else ())
     outcomes = [answered[n] if n in answered else answered[first[line.key or ""]] for n, line in enumerate(lines)]
     return Executed(outcomes, list(made.values()))
 
 
-async def _claims(
+async def _answered_before(
     conn: Connection, keys: Keys, client: str, lines: Mapping[str, Line[C]], batch: BatchKey | None
-) -> tuple[dict[str, Kept | Mismatch | None], dict[int, Result]]:
-    """What the keys of lines answered before, and {number: result} of the batch's lines without a key, if it was sent before.
+) -> tuple[dict[str, Kept | Mismatch | None], dict[int, Result] | None]:
+    """What the keys of lines answered before, and {number: result} of the batch's lines without a key; None: it was not sent before.
 
     Raises IDEMPOTENCY_KEY_REUSED (422) for the key of the batch.
     """
@@ -158,13 +160,13 @@ async def _claims(
     asked = batch is not None and not batch.fresh
     if batch is not None and asked:
         given = [(batch.key, batch.fingerprint), *(entry for entry in given if entry[0] != batch.key)]
-    found = await idempotency.claim(conn, keys, client, given) if given else {}
-    claims: dict[str, Kept | Mismatch | None] = {key: None if line.fresh else found[key] for key, line in lines.items()}
+    found = await idempotency.look_up(conn, keys, client, given) if given else {}
+    answers: dict[str, Kept | Mismatch | None] = {key: None if line.fresh else found[key] for key, line in lines.items()}
     if batch is None or not asked:
-        return claims, {}
+        return answers, None
     if isinstance(kept := found[batch.key], Mismatch | Result):
         raise Unprocessable("IDEMPOTENCY_KEY_REUSED", field="Idempotency-Key")
-    if batch.key in claims:
+    if batch.key in answers:
         # A line with the key of its batch: another request with the same key.
-        claims[batch.key] = Mismatch()
-    return claims, dict(kept.lines) if kept is not None else {}
+        answers[batch.key] = Mismatch()
+    return answers, dict(kept.lines) if kept is not None else None

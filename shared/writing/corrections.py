@@ -7,7 +7,6 @@ differs by fact is in its row.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
@@ -94,8 +93,8 @@ def _changed(table: Table[W, Any], kind: FactKind[W], world: W, target: Standing
     content = structs.replace(target.data, **changes)
     if on == target.on and content == target.data:
         raise Unprocessable("NOTHING_TO_CHANGE", field="data")
-    changed = replace(target, on=on, data=content, content=None)
-    return changed if kind.complete is None else replace(changed, data=kind.complete(world, changed, changes))
+    changed = structs.replace(target, on=on, data=content, content=None)
+    return changed if kind.complete is None else structs.replace(changed, data=kind.complete(world, changed, changes))
 
 
 def changes_of(

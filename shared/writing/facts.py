@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from shared.contracts import Event, plain
 from shared.contracts.codes import FOLLOWING
 from shared.contracts.ids import uuid7
@@ -18,8 +20,7 @@ from shared.problems.errors import Conflict, Notice
 E = TypeVar("E", bound=Event)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, eq=False):
     """A fact to record on the stream `subject`; its business date is `on`.
 
     `cause_id` is the event that caused it. `private` is what the state needs and the event must not carry, such as a person. `event_id` is
@@ -31,11 +32,20 @@ class Fact:
     on: date
     cause_id: UUID | None = None
     private: Any = None
-    event_id: UUID = field(default_factory=uuid7, compare=False)
+    event_id: UUID = msgspec.field(default_factory=uuid7)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fact) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash((self.subject, self.on))
+
+    def _content(self) -> tuple[Any, ...]:
+        """Without the id, which says nothing of the fact."""
+        return self.subject, self.data, self.on, self.cause_id, self.private
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """Fact number `rank` of a stream as it holds now. `data` None: withdrawn, or not readable.
 
     `event_id` is the last event that states it (the original, a correction or a withdrawal), None: it is not known.
@@ -148,8 +158,7 @@ class World:
         return other
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """The outcome of a command. `id` is answered, None: the id of the first event. `subject`: the stream whose sequence is answered,
     None: that of the first fact. `warnings` are codes of the catalogue, or notices where the message has parameters."""
 

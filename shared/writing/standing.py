@@ -7,10 +7,12 @@ holds in its place. A service of whole streams needs no such table.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from shared import contracts
 from shared.contracts import TYPES, Event, UnreadableEvent

@@ -53,8 +53,8 @@ async def run_commands(dsn: str, _log: Path, subjects: list[str]) -> None:
 
 async def _append_once(conn: Connection, subjects: tuple[str, str]) -> None:
     key = " ".join(subjects)
-    claims = await idempotency.claim(conn, KEYS, "client", [(key, key.encode())])
-    if claims[key] is None:
+    answered = await idempotency.look_up(conn, KEYS, "client", [(key, key.encode())])
+    if answered[key] is None:
         await journal.lock(conn, subjects)
         facts = [journal.Draft(subject, HeadcountReported(workers=1), date(2026, 1, 1)) for subject in subjects]
         written = await journal.append(conn, facts, ACTOR)

@@ -130,7 +130,7 @@ class Sender:
             async with self._slots:
                 content = await self._apis.post_lines(service, b"".join([lines[n].content for n in open_lines]), self._headers)
             given = dict(zip(open_lines, _answers.decode_lines(content), strict=True))
-            waiting = [n for n, answer in given.items() if await self._may_follow(service, lines[n], answer)]
+            waiting = [n for n, answer in given.items() if answer.problem is not None and await self._may_follow(service, lines[n], answer)]
             settled = set(given) - set(waiting)
             if settled:
                 pause, deadline = FIRST_PAUSE, time.monotonic() + self._patience
@@ -153,7 +153,8 @@ class Sender:
         """Count a line; its answer if it was taken now or before."""
         if answer.problem is None:
             self.result.accepted[line.op] += 1
-            self.result.notices.add(_notice(line, warning, warning=True) for warning in answer.warnings)
+            if answer.warnings:
+                self.result.notices.add(_notice(line, warning, warning=True) for warning in answer.warnings)
             if self._on_made is not None:
                 self._on_made(service, line, answer)
             return answer

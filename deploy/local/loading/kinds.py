@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Annotated, Any, Literal, get_args, get_origin
 from uuid import UUID
 
+import msgspec
 from pydantic import AfterValidator, BaseModel, StringConstraints, create_model
 from pydantic.fields import FieldInfo
 
 from shared.contracts.services import SERVICES
 from shared.http.forms import code_text
+from shared.http.ordinary import OrdinaryForm
 from shared.writing.routes import CORRECTION_OP, models
 from shared.writing.table import Table
 
 Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Reference = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(code_text)]
 """What names an enterprise, a union, a member or an event."""
+ORDINARY_NAME = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,200}\Z")]
+"""A key or a reference of ASCII without blanks."""
+ACCEPT_WRONG_CHECK = "accept_wrong_check"
 EVENT = "event"
 CORRECTIONS = "corrections"
 MADE_BY_TOO: Mapping[str, tuple[str, ...]] = {"member": ("transfer",)}
@@ -39,7 +44,7 @@ class Mention:
     many: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """A KIND of `./parkunion import`: `services` that take its `op`, the form of its rows, and the fields that are references.
 
@@ -52,6 +57,21 @@ class Kind:
     form: type[BaseModel]
     mentions: tuple[Mention, ...]
     first_report: str | None = None
+
+    @cached_property
+    def ordinary(self) -> OrdinaryForm:
+        """The form of most of its rows."""
+        return OrdinaryForm(self.form, {Key: ORDINARY_NAME, Reference: ORDINARY_NAME})
+
+    @cached_property
+    def checked(self) -> bool:
+        """Whether its rows have a credit code whose check character may be wrong."""
+        return ACCEPT_WRONG_CHECK in self.form.model_fields
+
+    @cached_property
+    def names_its_own(self) -> bool:
+        """Whether a row may name what another row of the kind makes."""
+        return any(self.name == made.name for mention in self.mentions for made in made_by(mention.noun))
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -45,6 +45,8 @@ class References:
         self._codes: dict[str, str | None] = {}
         self._made: dict[str, Made] = {}
         self._lost: set[str] = set()
+        self._ids: dict[str, Made] = {}
+        """Names that are ids: the rows of an enterprise all name it."""
 
     def made(self, key: str, made: Made | None) -> None:
         """Remember what the row with this idempotency key made; None: it was refused."""
@@ -66,14 +68,14 @@ class References:
         for kind_made in made_by(mention.noun):
             yield from ((service, key_of(kind_made.name, name, self._origin)) for service in kind_made.services)
 
-    async def learn(self, kind: Kind, rows: Iterable[ParsedRow]) -> None:
+    async def learn(self, kind: Kind, rows: Sequence[ParsedRow]) -> None:
         """Look up all that these rows name."""
-        for remembered in (self._codes, self._made):
+        for remembered in (self._codes, self._made, self._ids):
             if len(remembered) > MOST_REMEMBERED:
                 remembered.clear()
         codes: set[str] = set()
         keys: dict[str, set[str]] = {}
-        for mention, name in (pair for row in rows for pair in mentioned(kind, row)):
+        for mention, name in named_by(kind, rows):
             if mention.noun == "enterprise" and (code := code_of(name)) and self._codes.get(code) is None:
                 codes.add(code)
             for service, key in self.keys_of(mention, name):
@@ -115,9 +117,12 @@ class References:
         return errors
 
     def _id_of(self, mention: Mention, given: str) -> Made | FieldError:
+        if (known := self._ids.get(given)) is not None:
+            return known
         name = code_form(given)
         if is_id(name):
-            return Made("", name.lower(), (name.lower(),))
+            own = self._ids[given] = Made("", name.lower(), (name.lower(),))
+            return own
         if mention.noun == "enterprise" and (code := code_of(name)) and (found := self._codes.get(code)):
             return Made("", found, ())
         keys = [key for _, key in self.keys_of(mention, name)]
@@ -140,6 +145,14 @@ def mentioned(kind: Kind, row: ParsedRow) -> Iterator[tuple[Mention, str]]:
         for name in given or [] if mention.many else [given]:
             if isinstance(name, str):
                 yield mention, code_form(name)
+
+
+def named_by(kind: Kind, rows: Sequence[ParsedRow]) -> Iterator[tuple[Mention, str]]:
+    """(field, name) of all that these rows name, each once."""
+    for mention in kind.mentions:
+        given = [row.body.get(mention.field) for row in rows]
+        names = {name for value in given for name in value or []} if mention.many else set(given)
+        yield from ((mention, name) for name in {code_form(name) for name in names if isinstance(name, str)})
 
 
 def code_of(name: str) -> str | None:

@@ -61,7 +61,7 @@ class _Loading:
         window: list[ParsedRow] = []
         keys: set[str] = set()
         for row in rows:
-            if len(window) == MOST_LINES or not keys.isdisjoint(self._named_by(row)):
+            if len(window) == MOST_LINES or (self._kind.names_its_own and not keys.isdisjoint(self._named_by(row))):
                 yield window
                 window, keys = [], set()
             window.append(row)
@@ -78,7 +78,7 @@ class _Loading:
         resolved = []
         waiting = {row.key for row in self._put_off}
         for row in window:
-            if not waiting.isdisjoint(self._named_by(row)):
+            if waiting and not waiting.isdisjoint(self._named_by(row)):
                 waiting.add(row.key)
                 self._put_off.append(row)
             elif errors := self._references.resolve(self._kind, row):
@@ -103,7 +103,7 @@ class _Loading:
     async def _send(self, service: str, rows: Sequence[ParsedRow], pass_on: frozenset[str] = frozenset()) -> list[LineAnswer | None]:
         lines = [batch_line(self._kind.op, row.key, row.body, row.number, row.own_key) for row in rows]
         answers = await self._sender.send(service, lines, pass_on=pass_on)
-        for row, answer in zip(rows, answers, strict=True):
+        for row, answer in zip(rows, answers, strict=True) if self._kind.names_its_own else ():
             if answer is None or answer.problem is None:
                 made = Made(service, answer.id, tuple(answer.event_ids)) if answer is not None and answer.id is not None else None
                 self._references.made(row.key, made)

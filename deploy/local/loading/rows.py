@@ -15,7 +15,7 @@ import msgspec
 from pydantic import ValidationError
 
 from deploy.local.loading.columns import Columns
-from deploy.local.loading.kinds import Kind, tables
+from deploy.local.loading.kinds import ACCEPT_WRONG_CHECK, Kind, tables
 from samples.files import Table, UnusableFileError, lines
 from samples.notices import Notice, Notices
 from shared.http.requests import values_of
@@ -28,7 +28,6 @@ ROOM = 1024
 """Bytes of a batch's line around the body, and for ids in the place of shorter references."""
 NO_ROWS = "NOT_NDJSON"
 NO_OBJECT = frozenset({"BROKEN_JSON", "NOT_AN_OBJECT"})
-ACCEPT_WRONG_CHECK = "accept_wrong_check"
 WRONG_CHECK = "WRONG_CHECK_CHARACTER"
 
 
@@ -42,16 +41,18 @@ class ParsedRow:
 
     def __init__(self, kind: Kind, number: int, content: dict[str, Any], origin: str = "") -> None:
         self.own_key: str | None = content.pop("key", None)
-        encoded = msgspec.json.encode(content, order="deterministic")
         self.number = number
-        # Only a hash of the content, which may be personal data.
-        own = self.own_key if self.own_key is not None else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
-        self.key = key_of(kind.name, own, origin)
+        self.key = key_of(kind.name, _hash_of(content) if self.own_key is None else self.own_key, origin)
         self.headcount: dict[str, Any] | None = content.pop(kind.first_report, None) if kind.first_report else None
         self.service: str | None = content.pop("service", None) if len(kind.services) > 1 else kind.services[0]
-        if ACCEPT_WRONG_CHECK in kind.form.model_fields and ACCEPT_WRONG_CHECK not in content and has_wrong_check(content):
+        if kind.checked and ACCEPT_WRONG_CHECK not in content and has_wrong_check(content):
             content[ACCEPT_WRONG_CHECK] = True
         self.body = content
+
+
+def _hash_of(content: dict[str, Any]) -> str:
+    """Only a hash of the content, which may be personal data."""
+    return f"sha256:{hashlib.sha256(msgspec.json.encode(content, order='deterministic')).hexdigest()}"
 
 
 def key_of(kind: str, own: str, origin: str = "") -> str:
@@ -78,7 +79,8 @@ def read_rows(path: Path, kind: Kind, origin: str = "") -> Iterator[ParsedRow | 
             yield [found]
             continue
         try:
-            kind.form.model_validate(found)
+            if not isinstance(found, dict) or kind.ordinary.read(found) is None:
+                kind.form.model_validate(found)
             content = {name: value for name, value in found.items() if value is not None or name == "data"}
             if len(msgspec.json.encode(content)) > LONGEST_LINE - ROOM:
                 yield [_too_large(number)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
-from services.membership.members.documents import Sealed
-from shared.process.db import Connection
+import msgspec
 
-LOCK = "SELECT no FROM persons WHERE no = ANY($1::bigint[]) ORDER BY no FOR NO KEY UPDATE"
+from services.membership.members.documents import Sealed
+from shared.process.db import Connection, array, bytes_array, text_array
+
+LOCK = "SELECT no FROM persons WHERE no = ANY($1::text::bigint[]) ORDER BY no FOR NO KEY UPDATE"
 REHASH = """
 UPDATE persons AS p SET hash = n.hash, number_hash = n.number_hash, hash_version = $4
 FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS n(no, hash, number_hash) WHERE p.no = n.no
@@ -17,7 +18,8 @@ FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS n(no, hash, number_hash) 
 ADD = """
 INSERT INTO persons (id, document_kind, hash, hash_version, document, key_version, number_hash)
 SELECT id, kind, hash, $6, document, $7, number_hash
-FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::bytea[]) AS n(id, kind, hash, document, number_hash)
+FROM unnest($1::text::uuid[], $2::text::text[], $3::text::bytea[], $4::text::bytea[], $5::text::bytea[])
+    AS n(id, kind, hash, document, number_hash)
 ON CONFLICT DO NOTHING
 RETURNING no, number_hash
 """
@@ -45,8 +47,7 @@ SELECT p.id, p.document_kind, p.document, p.key_version FROM persons AS p JOIN m
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewPerson:
+class NewPerson(msgspec.Struct, frozen=True):
     """A person met for the first time; `document` is sealed for `id`."""
 
     id: UUID
@@ -59,7 +60,7 @@ class NewPerson:
 async def lock(conn: Connection, persons: Collection[int]) -> None:
     """Hold these persons until the transaction ends, so that what is decided about their memberships stays true."""
     if persons:
-        await conn.fetch(LOCK, list(persons))
+        await conn.fetch(LOCK, array(persons))
 
 
 async def add(conn: Connection, new: Sequence[NewPerson], hash_version: int) -> dict[bytes, int]:
@@ -68,11 +69,11 @@ async def add(conn: Connection, new: Sequence[NewPerson], hash_version: int) -> 
         return {}
     rows = await conn.fetch(
         ADD,
-        [person.id for person in new],
-        [person.kind for person in new],
-        [person.hash for person in new],
-        [person.document.blob for person in new],
-        [person.number_hash for person in new],
+        array([person.id for person in new]),
+        text_array([person.kind for person in new]),
+        bytes_array([person.hash for person in new]),
+        bytes_array([person.document.blob for person in new]),
+        bytes_array([person.number_hash for person in new]),
         hash_version,
         new[0].document.key_version,
     )

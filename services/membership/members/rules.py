@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
+from msgspec import structs
+
 from services.membership.members.successors import acted_on, notices_of, successor
 from services.membership.unions import coverage, oddities
 from services.membership.world import Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
@@ -158,7 +160,7 @@ def put_joined(world: World, fact: Standing, person: PersonNo | None) -> None:
     assert isinstance(data, MemberJoined)
     world.begun[data.membership_id] = fact
     if person is None:
-        _change(world, replace(world.memberships[data.membership_id], joined_on=fact.on))
+        _change(world, structs.replace(world.memberships[data.membership_id], joined_on=fact.on))
         return
     membership_id = MembershipId(data.membership_id)
     made = Membership(membership_id, person, EnterpriseId(data.enterprise_id), UnionId(data.union_id), fact.on, fact.rank)
@@ -169,20 +171,20 @@ def put_joined(world: World, fact: Standing, person: PersonNo | None) -> None:
 def drop_joined(world: World, fact: Standing) -> None:
     """The joining never was; the row stays, without a beginning."""
     assert isinstance(fact.data, MemberJoined)
-    _change(world, replace(world.memberships[fact.data.membership_id], joined_on=None))
+    _change(world, structs.replace(world.memberships[fact.data.membership_id], joined_on=None))
 
 
 def put_left(world: World, fact: Standing, _private: object) -> None:
     """The membership ends as given."""
     assert isinstance(fact.data, MemberLeft)
     world.ended[fact.data.membership_id] = fact
-    _change(world, replace(world.memberships[fact.data.membership_id], left_on=fact.on, left_rank=fact.rank))
+    _change(world, structs.replace(world.memberships[fact.data.membership_id], left_on=fact.on, left_rank=fact.rank))
 
 
 def drop_left(world: World, fact: Standing) -> None:
     """The membership has no end."""
     assert isinstance(fact.data, MemberLeft)
-    _change(world, replace(world.memberships[fact.data.membership_id], left_on=None, left_rank=None))
+    _change(world, structs.replace(world.memberships[fact.data.membership_id], left_on=None, left_rank=None))
 
 
 def _change(world: World, membership: Membership) -> None:

@@ -13,19 +13,22 @@ import asyncpg
 
 from services.membership.world import Membership, MembershipId, PersonNo, UnionId, World
 from shared.directory.known import EnterpriseId
-from shared.process.db import Connection, Record
+from shared.process.db import Connection, Record, array
 from shared.writing.table import ConcurrentChange
 
 MEMBERSHIP_COLUMNS = "id, person_no, enterprise_id, union_id, joined_on, joined_rank, left_on, left_rank"
 MEMBERSHIPS = f"SELECT {MEMBERSHIP_COLUMNS} FROM memberships WHERE id = ANY($1::uuid[])"
-MEMBERSHIPS_OF = f"SELECT {MEMBERSHIP_COLUMNS} FROM memberships WHERE person_no = ANY($1::bigint[])"
+MEMBERSHIPS_OF = f"SELECT {MEMBERSHIP_COLUMNS} FROM memberships WHERE person_no = ANY($1::text::bigint[])"
 END_MEMBERSHIPS = """
 UPDATE memberships AS m SET joined_on = c.joined_on, left_on = c.left_on, left_rank = c.left_rank
 FROM unnest($1::uuid[], $2::date[], $3::date[], $4::bigint[]) AS c(id, joined_on, left_on, left_rank) WHERE m.id = c.id
 """
 ADD_MEMBERSHIPS = """
 INSERT INTO memberships (id, person_no, enterprise_id, union_id, joined_on, joined_rank, left_on, left_rank)
-SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::date[], $6::bigint[], $7::date[], $8::bigint[])
+SELECT * FROM unnest(
+    $1::text::uuid[], $2::text::bigint[], $3::text::uuid[], $4::text::uuid[], $5::text::date[], $6::text::bigint[], $7::text::date[],
+    $8::text::bigint[]
+)
 """
 MEMBER = "SELECT id, enterprise_id, union_id, joined_on, left_on FROM memberships WHERE id = $1 AND joined_on IS NOT NULL"
 
@@ -37,7 +40,7 @@ async def memberships(conn: Connection, ids: Collection[UUID]) -> list[Membershi
 
 async def memberships_of(conn: Connection, persons: Collection[int]) -> list[Membership]:
     """Every membership of these persons."""
-    return [_membership(row) for row in await conn.fetch(MEMBERSHIPS_OF, list(persons))] if persons else []
+    return [_membership(row) for row in await conn.fetch(MEMBERSHIPS_OF, array(persons))] if persons else []
 
 
 def _membership(row: Record) -> Membership:
@@ -67,14 +70,14 @@ async def put_memberships(conn: Connection, changed: Sequence[Membership], perso
     if new:
         await conn.execute(
             ADD_MEMBERSHIPS,
-            [m.id for m in new],
-            [persons.get(m.person, m.person) for m in new],
-            [m.enterprise_id for m in new],
-            [m.union_id for m in new],
-            [m.joined_on for m in new],
-            [m.joined_rank for m in new],
-            [m.left_on for m in new],
-            [m.left_rank for m in new],
+            array([m.id for m in new]),
+            array([persons.get(m.person, m.person) for m in new]),
+            array([m.enterprise_id for m in new]),
+            array([m.union_id for m in new]),
+            array([m.joined_on for m in new]),
+            array([m.joined_rank for m in new]),
+            array([m.left_on for m in new]),
+            array([m.left_rank for m in new]),
         )
 
 

@@ -93,7 +93,7 @@ def _corrected(standing: Standing, size: str | None, cause_id: UUID | None) -> F
         rank=standing.rank,
         reason=SIZE_FOLLOWS,
         withdrawn=standing.placed(),
-        replacement=replace(standing, data=data, content=None).placed(),
+        replacement=structs.replace(standing, data=data, content=None).placed(),
     )
     return Fact(standing.subject, correction, standing.on, cause_id)
 

@@ -57,7 +57,7 @@ async def by_key(database: NewDatabase) -> AsyncIterator[Pool]:
 async def command(conn: Connection, n: int) -> None:
     """What every command does, and what relay and reader do with its event."""
     key, subject = f"key{n}", f"enterprise/{n}"
-    await idempotency.claim(conn, KEYS, "tester", [(key, b"f")])
+    await idempotency.look_up(conn, KEYS, "tester", [(key, b"f")])
     await journal.lock(conn, [subject])
     (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
     await idempotency.record(conn, KEYS, "tester", {(key, b"f"): Result("id", subject, 1, [written.event_id])})

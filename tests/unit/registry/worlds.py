@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
+from msgspec import structs
+
 from services.registry.areas import rules as areas
 from services.registry.areas.area import RegisterArea
 from services.registry.enterprises import rules as enterprises
@@ -43,7 +45,7 @@ def take(world: World, decision: Decision, event: UUID | None = None) -> Fact:
 def name_event(world: World, subject: str, rank: int, event: UUID) -> None:
     """The fact `rank` is stated by this event."""
     history = world.history(subject)
-    standing = replace(history.facts[rank], event_id=event)
+    standing = structs.replace(history.facts[rank], event_id=event)
     world.histories[subject] = replace(history, facts={**history.facts, rank: standing})
     world.events[event] = (subject, rank)
 

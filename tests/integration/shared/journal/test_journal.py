@@ -48,7 +48,7 @@ async def test_facts_are_appended_in_the_order_of_their_drafts(pool: Pool) -> No
 
 async def test_appending_to_many_streams_compares_no_draft_with_each_of_them(pool: Pool) -> None:
     """Sessions of commands have no hash joins: a join of two lists is a loop over both, of a thousand streams a million comparisons."""
-    nothing: list[object] = [[], [], [], [], [], [], "tester", "api", None]
+    nothing: list[object] = [*["{}"] * 6, "tester", "api", None]
     async with pool.acquire() as conn, conn.transaction():
         for name, value in BY_KEY.items():
             await conn.execute(f"SET LOCAL {name} = {value}")
