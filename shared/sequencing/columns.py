@@ -58,6 +58,10 @@ class Names:
                     self.texts.append(text)
             return [known[text] for text in texts]
 
+    def number(self, text: str) -> int | None:
+        """The number of a text; None if it has none."""
+        return self._numbers.get(text)
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:

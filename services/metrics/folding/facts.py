@@ -147,6 +147,19 @@ class FactSet:
         found.count(known, members)
         return found
 
+    def is_stored_as(self, stored: bytes) -> bool:
+        """Whether `stored` holds the same facts, once both forget as many known days; the order of arrival does not matter. It may say no of equal ones
+        that are written in another form. Forgets what `stored` has forgotten."""
+        read = _decode(stored)
+        self.compact(read.since)
+        if read.since != self.since or {day: net for day, net in read.members.items() if net} != {
+            day: net for day, net in self.members.items() if net
+        }:
+            return False
+        theirs = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, bytes(fact.content)) for fact in read.attributes]
+        own = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _encode(fact.content)) for fact in self.attributes]
+        return theirs == own or sorted(theirs) == sorted(own)
+
     def dump(self) -> bytes:
         """The set as msgpack."""
         return _encode(_State(self.attributes, self.members, self.since))

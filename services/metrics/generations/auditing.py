@@ -23,6 +23,7 @@ from shared.broker.protocol import Broker, Topic
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.reading.store import withdrawn
+from shared.sequencing.columns import Columns
 
 MOST_LISTED = 10_000
 """Differing rows that a report lists; it counts all of them."""
@@ -111,8 +112,8 @@ class Report:
 class ShardSink:
     """Receives a shard while it is folded; this one discards it."""
 
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
-        """Take a part of the facts."""
+    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
+        """Take a part of the facts; `columns`: those of members."""
 
     async def done(self, refolded: Refolded) -> None:
         """Take the folded shard, after the last rows of `facts`."""
@@ -185,9 +186,9 @@ async def compare(
     event_log: EventLog,
     generation: int,
     vector: Mapping[int, Mapping[str, int]],
-    new_sink: Callable[[], ShardSink] = ShardSink,
+    new_sink: Callable[[int], ShardSink] = lambda _: ShardSink(),
 ) -> Report:
-    """Fold every shard up to `vector` and compare it with the rows in `conn`'s snapshot. `new_sink()` makes the receiver of each shard."""
+    """Fold every shard up to `vector` and compare it with the rows in `conn`'s snapshot. `new_sink(shard)` makes the receiver of each shard."""
     began = time.monotonic()
     at = await event_log.clock.now(conn)
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
@@ -195,15 +196,20 @@ async def compare(
     attributed = await lifecycle.attributed(conn, generation)
     rollups = await rolling.Expected.of(conn, generation, event_log.partitions)
     for shard, until in vector.items():
-        sink = new_sink()
+        sink = new_sink(shard)
         refolded = await refold(event_log.broker, shard, until, gone, event_log.clock, sink.facts, attributed=attributed)
         await sink.done(refolded)
-        report.rows += sum(1 for rows in (refolded.rows.figures, refolded.rows.durations) for value in rows.values() if value)
+        expected = refolded.ledger.table()
+        report.rows += expected.shape[1] + sum(1 for count in refolded.ledger.rows.durations.values() if count)
         report.events += refolded.events
-        ledger = await served.ledger(conn, generation, shard)
-        _add(report, rollups.correcting(comparing.ledger_differences(ledger, refolded)))
-        del ledger
+        ledger = await served.ledger(conn, generation, shard, refolded.ledger.numbers)
+        _add(report, rollups.correcting(comparing.ledger_differences(ledger, expected, refolded)))
+        del ledger, expected
         _add(report, comparing.duration_differences(await served.durations(conn, generation, shard), refolded))
+        facts = await served.fact_digests(conn, generation, shard, attributed=attributed)
+        _add(report, comparing.other_differences({"facts": facts}, {"facts": refolded.facts}, shard))
+        states, expected_states = await served.states(conn, generation, shard, refolded)
+        _add(report, comparing.other_differences({"states": states}, {"states": expected_states}, shard))
         contents = await served.contents(conn, generation, shard, attributed=attributed)
         _add(report, comparing.other_differences(contents, served.expected(refolded, contents), shard))
     _add(report, await rollups.differences(conn))

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
+from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.generations import auditing, lifecycle, rolling
 from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
 from services.metrics.generations.refold import Refolded
@@ -18,6 +19,7 @@ from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 from shared.reading.store import held_row
+from shared.sequencing.columns import Columns
 
 SHARD = """
 INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings, closed)
@@ -41,8 +43,9 @@ class AlreadyRebuilding(Exception):
 class Loader(ShardSink):
     """Writes one shard of a new generation in one transaction, which starts with the first row of `facts`."""
 
-    def __init__(self, conn: Connection, generation: int, event_log: EventLog) -> None:
+    def __init__(self, conn: Connection, generation: int, shard: int, event_log: EventLog) -> None:
         self._conn = conn
+        self._shard = shard
         self._generation = generation
         self._topic_ids = {topic: found.id for topic, found in event_log.topics.items()}
         self._clock = event_log.clock
@@ -54,17 +57,18 @@ class Loader(ShardSink):
             await self._transaction.start()
             self._begun = True
 
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
+    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
         """Write a part of the facts."""
         await self._begin()
-        await fact_runs.keep(self._conn, self._generation, rows, runs)
+        members = [MemberColumns(self._shard, one, self._clock.day_of) for one in columns]
+        await fact_runs.keep(self._conn, self._generation, rows, runs, members)
 
     async def done(self, refolded: Refolded) -> None:
         """Write all other tables and the position, and commit."""
         await self._begin()
         conn, generation, shard = self._conn, self._generation, refolded.shard
-        ids = await store.cell_ids_within(conn, generation, refolded.rows.cells())
-        await ledger_store.add_rows(conn, generation, shard, refolded.rows, ids)
+        rows = refolded.ledger.to_write()
+        await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()))
         for subjects in _parts(refolded.sets):
             states = {subject: (refolded.sets[subject].dump(), noted(refolded.sets[subject])) for subject in subjects}
             await store.keep_states(conn, generation, shard, states)
@@ -126,7 +130,7 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
         for disposable in await lifecycle.disposable(writing):
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
-        report = await auditing.compare(reading, event_log, serving, vector, lambda: Loader(writing, made, event_log))
+        report = await auditing.compare(reading, event_log, serving, vector, lambda shard: Loader(writing, made, shard, event_log))
     while await rolling.roll(writing, made, event_log.partitions) is not None:
         pass
     for table in await writing.fetch(TABLES, f"g{made}"):

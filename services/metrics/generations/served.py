@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
-from services.metrics.generations.refold import Refolded, digested
-from services.metrics.measures import MEASURES, Vector, packed
-from services.metrics.tables.rows import DurationKey, Key
-from services.metrics.tables.store import AREA_COLUMNS, FactRow
+from services.metrics.generations.refold import Refolded
+from services.metrics.measures import INDEX, MEASURES
+from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed
+from services.metrics.refolding.digests import Digests
+from services.metrics.refolding.member_ledger import Numbers
+from services.metrics.refolding.sums import Table
+from services.metrics.tables.rows import Cell, DurationKey
+from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
 from shared.directory.visibility import stays
 from shared.process.db import Connection
 
@@ -19,14 +25,15 @@ Contents: TypeAlias = dict[Any, Any]
 
 PREFETCH = 5000
 
-LEDGER = """
-SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, {measures} FROM (
-    SELECT cell, effective_day, known_day, {sums} FROM (
-        SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger WHERE shard = $1
-        UNION ALL SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger_open WHERE shard = $1
-    ) r GROUP BY 1, 2, 3
-) l LEFT JOIN g{g}.cells c ON c.id = l.cell
+LEDGER = "SELECT cell, effective_day, known_day, {measures} FROM g{g}.{table} WHERE shard = $1"
+MEMBERS = """
+SELECT cell, coalesce(effective, 'epoch'), known_day, coalesce(net, 0), headcount_unknown, unionised FROM (
+    SELECT cell, unnest(effective) AS effective, known_day, unnest(net) AS net, headcount_unknown, unionised FROM g{g}.ledger_runs WHERE shard = $1
+) r
 """
+CELLS = "SELECT id, park, industry, size, ownership FROM g{g}.cells WHERE id = ANY($1::int[])"
+LEDGER_TYPES = ("int", "date", "date", *("bigint" for _ in MEASURES))
+MEMBER_TYPES = ("int", "date", "date", "int", "boolean", "boolean")
 DURATIONS = """
 SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.kind, l.value, l.count FROM (
     SELECT cell, effective_day, known_day, kind, value, sum(count)::bigint AS count FROM (
@@ -44,8 +51,9 @@ SELECT (SELECT count(*) FROM g{g}.ledger) + (SELECT count(*) FROM g{g}.durations
         SELECT FROM g{g}.durations_open GROUP BY shard, cell, effective_day, known_day, kind, value HAVING sum(count) <> 0
     ) r)
 """
-SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in MEASURES)
-FACTS = "SELECT {columns} FROM g{g}.facts WHERE shard = $1"
+NEVER_NULL = ", ".join(f"coalesce({name}, 0)::bigint" for name in MEASURES)
+FACTS = "SELECT {columns} FROM g{g}.{table} WHERE shard = $1"
+FACT_RUNS = "SELECT {columns} FROM g{g}.fact_runs WHERE shard = $1"
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1"
 AREAS = "SELECT {columns} FROM g{g}.areas_facts WHERE shard = $1"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE shard = $1"
@@ -66,16 +74,37 @@ async def count(conn: Connection, generation: int) -> int:
     return found
 
 
-async def ledger(conn: Connection, generation: int, shard: int) -> dict[Key, Vector]:
-    """{(cell, effective day, known day): sums over both tables}, without zeros."""
-    statement = LEDGER.format(g=generation, measures=", ".join(MEASURES), sums=SUMS)
-    found: dict[Key, Vector] = {}
-    async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
-        values = tuple(row)
-        if value := packed(values[6:]):
-            key = (values[:4], values[4].toordinal(), values[5].toordinal())
-            found[key] = found.get(key, 0) + value
+async def ledger(conn: Connection, generation: int, shard: int, numbers: Numbers) -> Table:
+    """The rows of all tables of the ledger (columns as in `refolding.ledger`), not yet summed."""
+    packed = await has_table(conn, generation, "ledger_runs")
+    tables = [
+        fixed(await _copied(conn, LEDGER.format(g=generation, table=table, measures=NEVER_NULL), shard), LEDGER_TYPES)
+        for table in ("ledger", "ledger_rows" if packed else "ledger_open")
+    ]
+    if packed:
+        cell, effective, known, net, unknown, unionised = fixed(await _copied(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES)
+        of_members = np.zeros((len(LEDGER_TYPES), len(net)), np.int64)
+        of_members[:3] = cell, effective, known
+        for name, values in (("members", net), ("members_headcount_unknown", net * unknown), ("members_unionised", net * unionised)):
+            of_members[3 + INDEX[name]] = values
+        tables.append(of_members)
+    found = np.concatenate(tables, axis=1)
+    ids, places = np.unique(found[0], return_inverse=True)
+    cells = {row["id"]: tuple(row)[1:] for row in await conn.fetch(CELLS.format(g=generation), ids.tolist())}
+    unknown_cell: Cell = (None, None, None, None)
+    found[0] = np.array([numbers.cell(cells.get(one, unknown_cell)) for one in ids.tolist()], np.int64)[places]
     return found
+
+
+async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
+    """What a statement returns, in COPY's binary form."""
+    parts: list[bytes] = []
+
+    async def take(data: bytes) -> None:
+        parts.append(data)
+
+    await conn.copy_from_query(statement, *args, output=take, format="binary")
+    return b"".join(parts)
 
 
 async def durations(conn: Connection, generation: int, shard: int) -> dict[DurationKey, int]:
@@ -88,21 +117,42 @@ async def durations(conn: Connection, generation: int, shard: int) -> dict[Durat
     return found
 
 
-async def contents(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, Contents]:
-    """{table: its rows} of all tables but ledger and durations; `unions` only of an `attributed` generation."""
-    facts: dict[str, int] = {}
-    statement = FACTS.format(g=generation, columns=", ".join(FactRow._fields))
+async def fact_digests(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, int]:
+    """{subject: the digest of its facts}"""
+    digests = Digests(attributed=attributed)
+    packed = await has_table(conn, generation, "fact_runs")
+    statement = FACTS.format(g=generation, table="fact_rows" if packed else "facts", columns=", ".join(FactRow._fields))
+    rows: list[FactRow] = []
     async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
-        fact = FactRow(*row)
-        facts[fact.subject] = digested(facts.get(fact.subject, 0), fact, attributed=attributed)
-    states = {
-        row["subject"]: content_of(FactSet.load(row["state"]))
-        async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH)
-    }
+        rows.append(FactRow(*row))
+        if len(rows) >= PREFETCH:
+            digests.add_rows(rows)
+            rows.clear()
+    digests.add_rows(rows)
+    if packed:
+        add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=", ".join(RUN_COLUMNS)), shard), attributed=attributed)
+    return digests.sums
+
+
+async def states(conn: Connection, generation: int, shard: int, refolded: Refolded) -> tuple[Contents, Contents]:
+    """The sets of facts that are not equal, as served and from a refold; those of it are compacted as far as the served ones."""
+    served, sets = dict[str, bytes](), refolded.sets
+    async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH):
+        if (facts := sets.get(row["subject"])) is None or not facts.is_stored_as(row["state"]):
+            served[row["subject"]] = row["state"]
+        else:
+            served[row["subject"]] = b""
+    different = [subject for subject in served.keys() | sets.keys() if served.get(subject) != b""]
+    return (
+        {subject: content_of(FactSet.load(served[subject])) for subject in different if subject in served},
+        {subject: content_of(sets[subject]) for subject in different if subject in sets},
+    )
+
+
+async def contents(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, Contents]:
+    """{table: its rows} of all tables but ledger, durations, facts and states; `unions` only of an `attributed` generation."""
     areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
     found: dict[str, Contents] = {
-        "facts": facts,
-        "states": states,
         "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
         "enterprises": {row["id"].int: tuple(row)[1:] for row in await conn.fetch(NAMES.format(g=generation), shard)},
         "placements": {(row["park"], row["subject"]): True for row in await conn.fetch(PLACEMENTS.format(g=generation), shard)},
@@ -118,14 +168,9 @@ async def contents(conn: Connection, generation: int, shard: int, *, attributed:
 
 
 def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Contents]:
-    """The same tables from a refold. Its states are compacted as far as the served ones, so that both can be compared."""
-    for subject, served in contents["states"].items():
-        if (facts := refolded.sets.get(subject)) is not None:
-            facts.compact(served[0])
+    """The same tables from a refold."""
     rows = [{name: getattr(row, name) for name in AREA_COLUMNS} for row in refolded.areas]
     found: dict[str, Contents] = {
-        "facts": dict(refolded.facts),
-        "states": {subject: content_of(facts) for subject, facts in refolded.sets.items()},
         "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
         "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
         "placements": dict.fromkeys(refolded.placements, True),
