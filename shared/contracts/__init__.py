@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.envelope import MAX_EVENT_BYTES, Codec, Envelope, Event, TextEvent, UnreadableEvent, WireEvent, write
+from shared.contracts.envelope import JSON, MAX_EVENT_BYTES, Codec, Envelope, Event, TextEvent, UnreadableEvent, WireEvent, write
 from shared.contracts.services import types
 
 TYPES: dict[str, type[Event]] = types()
@@ -20,6 +20,7 @@ read = _codec.read
 read_all = _codec.read_all
 certain = _codec.certain
 certain_types = _codec.certain_types
+places_of_ids = _codec.places_of_ids
 says_ids_alone = _codec.says_ids_alone
 opened = _codec.opened
 encode = _codec.encode
@@ -43,6 +44,7 @@ def plain(data: Event) -> dict[str, Any]:
 
 
 __all__ = [
+    "JSON",
     "MAX_EVENT_BYTES",
     "TYPES",
     "Envelope",
@@ -57,6 +59,7 @@ __all__ = [
     "encode",
     "fact",
     "opened",
+    "places_of_ids",
     "plain",
     "read",
     "read_all",

@@ -185,6 +185,13 @@ class Codec:
         plain = self._plain[name]
         return plain is not None and plain.layout is not None
 
+    def places_of_ids(self, name: str) -> list[int] | None:
+        """Where the digits of ids stand in `data` of a type whose required fields are ids alone; None for other types."""
+        plain = self._plain.get(name)
+        if plain is None or plain.layout is None:
+            return None
+        return [at for at, sign in enumerate(plain.layout) if not sign and at not in plain.named]
+
     def opened(self, wire: WireEvent) -> Envelope:
         """The event with its `data` typed. Raises UnreadableEvent if it is not what its type says."""
         try:

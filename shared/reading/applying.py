@@ -22,8 +22,8 @@ from shared.reading import ownership, store
 from shared.reading.config import ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.sequencing.closed_days import closed_day
-from shared.sequencing.column_sorting import sort_columns, streams_of
-from shared.sequencing.columns import Item
+from shared.sequencing.columnar.columns import Item
+from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, ShardBatch

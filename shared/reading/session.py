@@ -18,13 +18,13 @@ from shared.reading import ownership, store
 from shared.reading.applying import BatchApplier, ObjectsNeededError, ShardFencedError
 from shared.reading.config import ReaderConfig
 from shared.reading.turns import Turns
-from shared.sequencing.columns import decode_columns
+from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.records import decode_records
 from shared.sequencing.shard import Shard
 
 SLICE = 0.02
 """Seconds after which decoding yields to the event loop."""
-TOGETHER = 500
+TOGETHER = 1000
 """Records that are decoded together, some milliseconds."""
 REPORT_EVERY = 1.0
 WATCH_EVERY = 5.0

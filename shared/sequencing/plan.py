@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.sequencing.columns import Columns
+from shared.sequencing.columnar.columns import Columns
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.streams import WithdrawnRange
 

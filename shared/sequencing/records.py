@@ -17,7 +17,7 @@ from shared.broker.protocol import Record
 from shared.sequencing.parked_reasons import coded
 
 if TYPE_CHECKING:
-    from shared.sequencing.columns import Columns
+    from shared.sequencing.columnar.columns import Columns
 
 Stream: TypeAlias = tuple[str, str]
 """(source, subject)"""

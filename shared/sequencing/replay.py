@@ -19,8 +19,9 @@ import numpy as np
 
 from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
-from shared.sequencing.column_sorting import sort_columns, streams_of
-from shared.sequencing.columns import Columns, Item, Names, decode_columns, time_of
+from shared.sequencing.columnar.columns import Columns, Item, Names, time_of
+from shared.sequencing.columnar.decoding import decode_columns
+from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import LATE, BatchPlan, ParkedEvent
 from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream, decode_records

@@ -10,7 +10,7 @@ from itertools import islice
 
 import numpy as np
 
-from shared.sequencing.columns import Columns, Item, Names, micros_of
+from shared.sequencing.columnar.columns import Columns, Item, Names, micros_of
 from shared.sequencing.records import Received, RecordKey
 from shared.sequencing.streams import ShardStreams
 

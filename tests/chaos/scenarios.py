@@ -230,7 +230,12 @@ PROJECT = Scenario(
 PROJECT_COLUMNS = Scenario(
     "project_columns",
     "metrics",
-    ("shared/sequencing/columns.py", "shared/sequencing/column_sorting.py", "services/metrics/folding/member_columns.py"),
+    (
+        "shared/sequencing/columnar/decoding.py",
+        "shared/sequencing/columnar/layouts.py",
+        "shared/sequencing/columnar/sorting.py",
+        "services/metrics/folding/member_columns.py",
+    ),
     _published(processes.BOTH),
     _seen,
     _ledger,

@@ -1,4 +1,4 @@
-"""Members' events that come as columns (`shared.sequencing.columns`): what they change, and their rows of `fact_runs`.
+"""Members' events that come as columns (`shared.sequencing.columnar`): what they change, and their rows of `fact_runs`.
 
 The same as `BatchEffects.add_members` and `fact_runs.copied` do for events that come as objects, for whole batches at once.
 """
@@ -17,7 +17,7 @@ from services.metrics.folding.member_events import AREA, MEMBER_TYPES, storable
 from services.metrics.tables.fact_runs import SHORTEST_RUN, FactRun, RunWriter
 from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import says_ids_alone
-from shared.sequencing.columns import EPOCH_DAY, Columns, known_days, time_of
+from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, known_days, time_of
 
 TYPES_AS_COLUMNS = tuple(name for name in MEMBER_TYPES if says_ids_alone(name))
 """Types of events that change members alone and give no reason."""

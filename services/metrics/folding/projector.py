@@ -26,7 +26,7 @@ from services.metrics.tables.rows import Cell, Rows
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
-from shared.sequencing.columns import MOST_TRACES, time_of
+from shared.sequencing.columnar.columns import MOST_TRACES, time_of
 from shared.sequencing.records import Received, Run, ShardBatch, Stream
 
 SLICE = 0.02

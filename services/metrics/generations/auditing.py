@@ -23,7 +23,7 @@ from shared.broker.protocol import Broker, Topic
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.reading.store import withdrawn
-from shared.sequencing.columns import Columns
+from shared.sequencing.columnar.columns import Columns
 
 MOST_LISTED = 10_000
 """Differing rows that a report lists; it counts all of them."""

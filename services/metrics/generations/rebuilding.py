@@ -19,7 +19,7 @@ from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 from shared.reading.store import held_row
-from shared.sequencing.columns import Columns
+from shared.sequencing.columnar.columns import Columns
 
 SHARD = """
 INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings, closed)

@@ -38,7 +38,7 @@ from shared.broker.protocol import Broker
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
-from shared.sequencing.columns import Columns, known_days
+from shared.sequencing.columnar.columns import Columns, known_days
 from shared.sequencing.plan import ParkedEvent
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.replay import Part, Replay

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from services.metrics.folding.member_events import storable
 from services.metrics.tables.store import FactRow
-from shared.sequencing.columns import EPOCH_DAY, Columns, Longs, micros_of
+from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, micros_of
+from shared.sequencing.columnar.layouts import Longs
 
 Words: TypeAlias = npt.NDArray[np.uint64]
 

@@ -14,7 +14,8 @@ from services.metrics.folding.facts import FactSet, RefusedFact
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES
 from services.metrics.folding.recorded import RecordedFact, Stream
 from services.metrics.refolding.sums import summed
-from shared.sequencing.columns import EPOCH_DAY, Columns, Longs, Names
+from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, Names
+from shared.sequencing.columnar.layouts import Longs
 
 
 class Counts(NamedTuple):
@@ -73,9 +74,9 @@ class MemberFacts:
         source, subject = stream
         found = []
         for part in self._parts:
-            number = part.names.number(subject) if part.source == source else None
-            if number is None:
+            if part.source != source:
                 continue
+            number = part.names.number(subject)
             begin, end = np.searchsorted(part.subject, [number, number + 1])
             for row in range(begin, end):
                 if first <= part.sequence[row] <= last:

@@ -19,7 +19,7 @@ from services.metrics.measures import Vector
 from services.metrics.refolding.member_facts import Counts
 from services.metrics.refolding.sums import Table, summed
 from services.metrics.tables.rows import Cell
-from shared.sequencing.columns import Longs
+from shared.sequencing.columnar.layouts import Longs
 
 DAYS = 2**22
 """More than there are ordinals of days."""

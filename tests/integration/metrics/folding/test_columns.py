@@ -17,8 +17,9 @@ from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
 from shared.reading import applying, session, turns
-from shared.sequencing.column_sorting import sort_columns, streams_of
-from shared.sequencing.columns import Columns, Names, decode_columns, known_days, micros_of
+from shared.sequencing.columnar.columns import Columns, Names, known_days, micros_of
+from shared.sequencing.columnar.decoding import decode_columns
+from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received
 from shared.sequencing.streams import ShardStreams, StreamState

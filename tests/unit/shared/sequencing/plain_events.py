@@ -13,7 +13,8 @@ from shared import contracts
 from shared.broker.kafka_records import FetchedRecord
 from shared.contracts.ids import uuid7
 from shared.contracts.streams import DayClosed
-from shared.sequencing.columns import EPOCH_DAY, OTHER, Columns, Names, decode_columns
+from shared.sequencing.columnar.columns import EPOCH_DAY, OTHER, Columns, Names
+from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.records import Received, decode
 from tests.histories import history, interleaved
 

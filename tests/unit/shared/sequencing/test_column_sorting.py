@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared import contracts
 from shared.contracts.ids import uuid7
-from shared.sequencing.column_sorting import sort_columns, streams_of
+from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.records import Stream, decode
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.streams import Head, ShardStreams, StreamState

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from shared import contracts
-from shared.sequencing.columns import Columns, micros_of
+from shared.sequencing.columnar.columns import Columns, micros_of
+from shared.sequencing.columnar.layouts import MOST_LAYOUTS, Layouts
 from shared.sequencing.records import Received, decode
 from shared.sequencing.shard import Shard, drop_applied, due_columns
 from tests.unit.shared.sequencing.plain_events import EVENTS, MEMBER, as_objects, closed, columns_of, told
@@ -177,3 +179,43 @@ def test_what_was_applied_is_dropped_and_the_rest_keeps_its_place() -> None:
 @pytest.mark.parametrize("wrong", [micros_of(datetime.min.replace(tzinfo=UTC)), micros_of(datetime.max.replace(tzinfo=UTC))])
 def test_instants_reach_as_far_as_datetimes(wrong: int) -> None:
     assert abs(wrong) < 2**62
+
+
+MUTATIONS = bytes((0x00, 0x1F, 0x22, 0x2C, 0x30, 0x39, 0x3A, 0x41, 0x5C, 0x61, 0x67, 0x7D, 0x7F, 0x80, 0xC3, 0xFF))
+"""Of every class of bytes that a layout tells apart, and their neighbours."""
+
+
+def test_an_event_that_differs_in_one_byte_is_read_as_by_the_object() -> None:
+    raw = contracts.encode(msgspec.structs.replace(MEMBER, traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+    read_as_row = 0
+    for position in range(len(raw)):
+        values = [raw, *(raw[:position] + bytes([byte]) + raw[position + 1 :] for byte in MUTATIONS), raw]
+        found = told(columns_of(values))
+        assert [one[:-1] for one in found] == as_objects(values), raw[position:]
+        read_as_row += sum(not one[-1] for one in found[1:-1])
+    assert read_as_row > 1000  # digits, and texts that may be others
+
+
+def test_events_that_differ_in_length_have_layouts_of_their_own() -> None:
+    layouts = Layouts()
+    for actor in ("a", "bc", "city", "中"):
+        event = msgspec.structs.replace(MEMBER, actor=actor)
+        raw = contracts.encode(event)
+        learnt = layouts.learn(raw, TYPES_AS_COLUMNS)
+        assert (learnt is None) == (actor == "中")  # JSON of another length than text
+        if learnt is not None:
+            other = contracts.encode(msgspec.structs.replace(event, actor="x" * len(actor)))
+            laid = learnt.read([raw, other])
+            assert laid.fits.all()
+            assert laid.texts("actor", [0, 1]) == [actor, "x" * len(actor)]
+    assert len(layouts) == 3
+
+
+def test_no_more_layouts_are_learnt_than_are_kept() -> None:
+    layouts = Layouts()
+    for length in range(MOST_LAYOUTS + 2):
+        layouts.learn(contracts.encode(msgspec.structs.replace(MEMBER, actor="a" * (length + 1))), TYPES_AS_COLUMNS)
+    assert len(layouts) == MOST_LAYOUTS
+    first, last = (len(contracts.encode(msgspec.structs.replace(MEMBER, actor="a" * length))) for length in (1, MOST_LAYOUTS + 2))
+    assert not layouts.of_size(first)
+    assert layouts.of_size(last)

@@ -14,7 +14,8 @@ import numpy as np
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf
-from shared.sequencing.columns import LAST_SEQUENCE, LAST_SUBJECT, OTHER, Columns, Item, Longs, joined, known_days, time_of
+from shared.sequencing.columnar.columns import LAST_SEQUENCE, LAST_SUBJECT, OTHER, Columns, Item, joined, known_days, time_of
+from shared.sequencing.columnar.layouts import Longs
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received, Stream
 from shared.sequencing.sorting import is_fork, sort_records
