@@ -12,8 +12,9 @@ from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
 from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.generations import auditing, lifecycle, rolling
-from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
+from services.metrics.generations.auditing import LogLost, Report
 from services.metrics.generations.refold import Refolded
+from services.metrics.generations.shards import CompareShards, EventLog, ShardSink, in_turn, snapshot
 from services.metrics.tables import fact_runs, ledger_store, store
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
@@ -41,7 +42,7 @@ class AlreadyRebuilding(Exception):
 
 
 class Loader(ShardSink):
-    """Writes one shard of a new generation in one transaction, which starts with the first row of `facts`."""
+    """Writes one shard of a new generation. Until the generation is built nobody reads it, so nothing is undone if this fails."""
 
     def __init__(self, conn: Connection, generation: int, shard: int, event_log: EventLog) -> None:
         self._conn = conn
@@ -49,23 +50,14 @@ class Loader(ShardSink):
         self._generation = generation
         self._topic_ids = {topic: found.id for topic, found in event_log.topics.items()}
         self._clock = event_log.clock
-        self._transaction = conn.transaction()
-        self._begun = False
-
-    async def _begin(self) -> None:
-        if not self._begun:
-            await self._transaction.start()
-            self._begun = True
 
     async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
         """Write a part of the facts."""
-        await self._begin()
         members = [MemberColumns(self._shard, one, self._clock.day_of) for one in columns]
         await fact_runs.keep(self._conn, self._generation, rows, runs, members)
 
     async def done(self, refolded: Refolded) -> None:
-        """Write all other tables and the position, and commit."""
-        await self._begin()
+        """Write all other tables and the position."""
         conn, generation, shard = self._conn, self._generation, refolded.shard
         rows = refolded.ledger.to_write()
         await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()))
@@ -80,7 +72,6 @@ class Loader(ShardSink):
         if refolded.placements:
             await store.keep_placements(conn, generation, shard, refolded.placements)
         await self._write_position(refolded)
-        await self._transaction.commit()
 
     async def _write_position(self, refolded: Refolded) -> None:
         conn, generation, shard = self._conn, self._generation, refolded.shard
@@ -116,7 +107,9 @@ async def _vector(conn: Connection, event_log: EventLog, serving: int, *, as_it_
         return await auditing.log_ends(event_log) if as_it_is else await auditing.recreated_log_ends(conn, event_log, serving)
 
 
-async def rebuild(reading: Connection, writing: Connection, event_log: EventLog, *, as_it_is: bool = False) -> tuple[int, int, Report]:
+async def rebuild(
+    reading: Connection, writing: Connection, event_log: EventLog, compare_shards: CompareShards | None = None, *, as_it_is: bool = False
+) -> tuple[int, int, Report]:
     """Build a generation by this release's rules; returns (its id, the report's id, the report). The serving one is not changed.
 
     `as_it_is`: accept a log that holds less than was folded, for the case that the journals hold no more.
@@ -124,13 +117,16 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
     """
     if not await writing.fetchval("SELECT pg_try_advisory_lock($1)", lifecycle.REBUILDING):
         raise AlreadyRebuilding
-    async with auditing.snapshot(reading):
+    async with snapshot(reading):
         serving, _ = await lifecycle.serving(reading)
         vector = await _vector(reading, event_log, serving, as_it_is=as_it_is)
         for disposable in await lifecycle.disposable(writing):
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
-        report = await auditing.compare(reading, event_log, serving, vector, lambda shard: Loader(writing, made, shard, event_log))
+        report = await auditing.compare(
+            *(reading, event_log, serving, vector, compare_shards or in_turn),
+            lambda own, shard: Loader(own or writing, made, shard, event_log),
+        )
     while await rolling.roll(writing, made, event_log.partitions) is not None:
         pass
     for table in await writing.fetch(TABLES, f"g{made}"):
