@@ -1,7 +1,7 @@
 """Reads the log of one shard again from its beginning and sorts it as a reader of this release does, without group and database.
 
 What a reader applies, drops, holds or parks depends on the log alone (`sorting`). So this gives the same streams and the same held events,
-whatever batches, restarts and rebalances the reader had. As by a reader that is far behind, events are read as columns (`columns`); those of a
+whatever batches, restarts and rebalances the reader had. The topics may be read in any order: nothing but the closed day looks at more than one. As by a reader that is far behind, events are read as columns (`columns`); those of a
 stream that is not simply going on, and batches in which anything is unusual, are sorted as objects.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import chain
 from typing import Generic, TypeVar
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
-from shared.sequencing.columnar.columns import Columns, Item, Names, time_of
+from shared.sequencing.columnar.columns import Columns, Item, Names
 from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.parked_reasons import reason_for
@@ -30,7 +30,6 @@ from shared.sequencing.streams import ShardStreams, StreamState, WithdrawnRange
 
 BATCH = 20_000
 """Records of one topic that are sorted together."""
-FIRST = datetime.min.replace(tzinfo=UTC)
 
 T = TypeVar("T")
 
@@ -51,12 +50,6 @@ class _Arrived:
     chunks: list[Sequence[Record]] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     count: int = 0
-
-    def first_time(self) -> datetime:
-        """When the first of them was recorded."""
-        first = self.items[0]
-        time = time_of(int(first.recorded[0])) if isinstance(first, Columns) else first.time
-        return FIRST if time is None else time
 
     def objects(self, offsets: frozenset[int] | None = None) -> list[Received]:
         """The records as objects, or those at some offsets."""
@@ -106,23 +99,28 @@ class Replay(Generic[T]):
     async def parts(self, broker: Broker) -> AsyncIterator[Part[T]]:
         """Raises OffsetLostError where the log does not hold what is to be read, or BrokerUnavailableError."""
         await self._require_whole(broker)
-        sources = {topic: broker.read({(topic, self.shard): Extent(0, end)}) for topic, end in self.until.items() if end}
         pending: dict[str, _Arrived] = {}
-        while True:
-            for topic in [topic for topic in sources if topic not in pending]:
-                found = await self._read(topic, sources[topic])
-                if found.count:
-                    pending[topic] = found
-                else:
-                    del sources[topic]
-            if not pending:
-                return
-            # By time, for the closed day: the order of topics changes nothing else.
-            arrived = pending.pop(min(pending, key=lambda topic: pending[topic].first_time()))
-            part = self._sort_as_columns(arrived) or self._sort(arrived.objects())
-            self.applied += len(part.decoded) + sum(map(len, part.columns))
-            if part.decoded or part.columns:
+        async for records in broker.read({(topic, self.shard): Extent(0, end) for topic, end in self.until.items() if end}):
+            topic = records[0].topic
+            arrived = pending.setdefault(topic, _Arrived())
+            arrived.chunks.append(records)
+            arrived.items += self._items(topic, records)
+            arrived.count += len(records)
+            if arrived.count >= BATCH and (part := self._take(pending.pop(topic))) is not None:
                 yield part
+        for arrived in pending.values():
+            if (part := self._take(arrived)) is not None:
+                yield part
+
+    def _items(self, topic: str, records: Sequence[Record]) -> Sequence[Item]:
+        if not self.types:
+            return decode_records(records)
+        return decode_columns(records, self.types, *self._names.setdefault(topic, (Names(), Names())))
+
+    def _take(self, arrived: _Arrived) -> Part[T] | None:
+        part = self._sort_as_columns(arrived) or self._sort(arrived.objects())
+        self.applied += len(part.decoded) + sum(map(len, part.columns))
+        return part if part.decoded or part.columns else None
 
     async def _require_whole(self, broker: Broker) -> None:
         extents = await broker.extents(self.until)
@@ -130,18 +128,6 @@ class Replay(Generic[T]):
             extent = extents[topic, self.shard]
             if end and (extent.begin > 0 or extent.end < end):
                 raise OffsetLostError(f"{topic}/{self.shard} holds {extent.begin} to {extent.end}, not 0 to {end}")
-
-    async def _read(self, topic: str, source: AsyncIterator[Sequence[Record]]) -> _Arrived:
-        """The next BATCH records or more of a topic; none: its end is reached."""
-        found, names = _Arrived(), self._names.setdefault(topic, (Names(), Names()))
-        while found.count < BATCH:
-            records = await anext(source, None)
-            if records is None:
-                return found
-            found.chunks.append(records)
-            found.items += decode_columns(records, self.types, *names) if self.types else decode_records(records)
-            found.count += len(records)
-        return found
 
     def _sort_as_columns(self, arrived: _Arrived) -> Part[T] | None:
         """Sort what has arrived as columns; None, and nothing changed, if anything unusual is in it. Streams of which something is held, withdrawn or

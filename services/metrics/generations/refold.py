@@ -21,7 +21,7 @@ from services.metrics.folding.effects import (
     effect_of_withdrawal,
     recorded_fact,
 )
-from services.metrics.folding.facts import FactSet, RefusedFact
+from services.metrics.folding.facts import FactSet, Placing, RefusedFact
 from services.metrics.folding.ledger import rows_since
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.member_events import of_members, recorded_member
@@ -68,6 +68,7 @@ class Refolded:
     ledger: Ledger = field(default_factory=Ledger.empty)
     sets: dict[str, FactSet] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
+    placings: dict[str, Placing] = field(default_factory=dict)
     areas: list[AreaRow] = field(default_factory=list)
     names: list[NameRow] = field(default_factory=list)
     unions: list[UnionRow] = field(default_factory=list)
@@ -167,7 +168,8 @@ class _Folding:
         found.ledger = Ledger(rows, member_rows(counts, shapes, numbers), numbers)
         found.sets, found.facts = dict(sets), self._digests.sums
         found.areas, found.placements = effects.areas, effects.placements
-        found.names, found.unions = effects.name_rows(sets), effects.union_rows()
+        found.placings = {subject: facts.placing() for subject, facts in sets.items()}
+        found.names, found.unions = effects.name_rows(found.placings), effects.union_rows()
 
 
 async def refold(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,12 +19,12 @@ from services.metrics.refolding.sums import Table
 from services.metrics.tables.rows import Cell, DurationKey
 from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
 from shared.directory.visibility import stays
-from shared.process.db import Connection
+from shared.process.db import Connection, Record
 
 Contents: TypeAlias = dict[Any, Any]
 """{key of a row: the rest of it}"""
 
-PREFETCH = 5000
+AT_ONCE = 5000
 
 LEDGER = "SELECT cell, effective_day, known_day, {measures} FROM g{g}.{table} WHERE shard = $1"
 MEMBERS = """
@@ -110,11 +111,19 @@ async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
 async def durations(conn: Connection, generation: int, shard: int) -> dict[DurationKey, int]:
     """{(cell, effective day, known day, kind, value): count over both tables}, without zeros."""
     found: dict[DurationKey, int] = {}
-    async for row in conn.cursor(DURATIONS.format(g=generation), shard, prefetch=PREFETCH):
-        if row["count"]:
-            key = (tuple(row)[:4], row["effective_day"].toordinal(), row["known_day"].toordinal(), row["kind"], row["value"])
-            found[key] = found.get(key, 0) + row["count"]
+    async for rows in _in_parts(conn, DURATIONS.format(g=generation), shard):
+        for park, industry, size, ownership, effective, known, kind, value, count in rows:
+            if count:
+                key = ((park, industry, size, ownership), effective.toordinal(), known.toordinal(), kind, value)
+                found[key] = found.get(key, 0) + count
     return found
+
+
+async def _in_parts(conn: Connection, statement: str, *args: object) -> AsyncIterator[Sequence[Record]]:
+    """The rows of a statement, AT_ONCE at a time. (Going through a cursor row by row costs more than what is done with the row.)"""
+    cursor = await conn.cursor(statement, *args)
+    while rows := await cursor.fetch(AT_ONCE):
+        yield rows
 
 
 async def fact_digests(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, int]:
@@ -122,13 +131,8 @@ async def fact_digests(conn: Connection, generation: int, shard: int, *, attribu
     digests = Digests(attributed=attributed)
     packed = await has_table(conn, generation, "fact_runs")
     statement = FACTS.format(g=generation, table="fact_rows" if packed else "facts", columns=", ".join(FactRow._fields))
-    rows: list[FactRow] = []
-    async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
-        rows.append(FactRow(*row))
-        if len(rows) >= PREFETCH:
-            digests.add_rows(rows)
-            rows.clear()
-    digests.add_rows(rows)
+    async for rows in _in_parts(conn, statement, shard):
+        digests.add_rows(rows)
     if packed:
         add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=", ".join(RUN_COLUMNS)), shard), attributed=attributed)
     return digests.sums
@@ -136,16 +140,16 @@ async def fact_digests(conn: Connection, generation: int, shard: int, *, attribu
 
 async def states(conn: Connection, generation: int, shard: int, refolded: Refolded) -> tuple[Contents, Contents]:
     """The sets of facts that are not equal, as served and from a refold; those of it are compacted as far as the served ones."""
-    served, sets = dict[str, bytes](), refolded.sets
-    async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH):
-        if (facts := sets.get(row["subject"])) is None or not facts.is_stored_as(row["state"]):
-            served[row["subject"]] = row["state"]
-        else:
-            served[row["subject"]] = b""
-    different = [subject for subject in served.keys() | sets.keys() if served.get(subject) != b""]
+    served, equal, sets = dict[str, bytes](), set[str](), refolded.sets
+    async for rows in _in_parts(conn, STATES.format(g=generation), shard):
+        for subject, state in rows:
+            if (facts := sets.get(subject)) is not None and facts.is_stored_as(state):
+                equal.add(subject)
+            else:
+                served[subject] = state
     return (
-        {subject: content_of(FactSet.load(served[subject])) for subject in different if subject in served},
-        {subject: content_of(sets[subject]) for subject in different if subject in sets},
+        {subject: content_of(FactSet.load(state)) for subject, state in served.items()},
+        {subject: content_of(facts) for subject, facts in sets.items() if subject not in equal},
     )
 
 
@@ -154,13 +158,13 @@ async def contents(conn: Connection, generation: int, shard: int, *, attributed:
     areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
     found: dict[str, Contents] = {
         "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
-        "enterprises": {row["id"].int: tuple(row)[1:] for row in await conn.fetch(NAMES.format(g=generation), shard)},
-        "placements": {(row["park"], row["subject"]): True for row in await conn.fetch(PLACEMENTS.format(g=generation), shard)},
-        "stays": {(row["since"], row["subject"]): tuple(row)[2:] for row in await conn.fetch(STAYS.format(g=generation), shard)},
+        "enterprises": {id_.int: (name, code, park) for id_, name, code, park in await conn.fetch(NAMES.format(g=generation), shard)},
+        "placements": dict.fromkeys(await conn.fetch(PLACEMENTS.format(g=generation), shard), True),
+        "stays": {(since, subject): (until, park) for subject, since, until, park in await conn.fetch(STAYS.format(g=generation), shard)},
         "seen": {
-            (row["source"], row["subject"]): (row["sequence"], row["event_id"].int) for row in await conn.fetch(SEEN, generation, shard)
+            (source, subject): (sequence, event_id.int) for source, subject, sequence, event_id in await conn.fetch(SEEN, generation, shard)
         },
-        "held": {(row["topic"], row["offset"]): tuple(row)[2:] for row in await conn.fetch(HELD, generation, shard)},
+        "held": {(topic, offset): (kind, *rest) for topic, offset, kind, *rest in await conn.fetch(HELD, generation, shard)},
     }
     if attributed:
         found["unions"] = {row["id"].int: tuple(row)[1:] for row in await conn.fetch(UNIONS.format(g=generation), shard)}
@@ -174,7 +178,7 @@ def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Con
         "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
         "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
         "placements": dict.fromkeys(refolded.placements, True),
-        "stays": {(stay.since, subject): stay[1:] for subject, facts in refolded.sets.items() for stay in stays(facts.placing())},
+        "stays": {(stay.since, subject): stay[1:] for subject, placing in refolded.placings.items() if placing for stay in stays(placing)},
         "seen": {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
         "held": {at: (parked.kind, *parked.record.stream, parked.record.sequence) for at, parked in refolded.held.items()},
     }

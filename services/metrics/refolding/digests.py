@@ -6,7 +6,7 @@ they are stored (a row, or an element of a run) matters. It is valid in one proc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from services.metrics.folding.member_events import storable
-from services.metrics.tables.store import FactRow
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, micros_of
 from shared.sequencing.columnar.layouts import Longs
 
@@ -83,18 +82,23 @@ class Digests:
         numbers = (columns.sequence, *halves(columns.event_id), columns.occurred + EPOCH_DAY, columns.recorded)
         self.add(columns.subjects.texts, columns.subject, mixed(of_row, *numbers))
 
-    def add_rows(self, rows: Sequence[FactRow]) -> None:
-        """Add rows of `facts`."""
-        if not rows:
+    def add_rows(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Add rows of `facts`, their columns as in `FactRow`."""
+        subjects, texts, ids = list[str](), list[int](), list[bytes]()
+        sequences, days, instants = list[int](), list[int](), list[int]()
+        for _, subject, source, sequence, event_id, type_, occurred, known, recorded, says, actor, reason in rows:
+            subjects.append(subject)
+            texts.append(texts_of(source, type_, known, actor, reason, says, attributed=self._attributed))
+            ids.append(event_id.bytes)
+            sequences.append(sequence)
+            days.append(occurred.toordinal())
+            instants.append(micros_of(recorded))
+        if not subjects:
             return
-        texts = [
-            texts_of(row.source, row.type, row.known_day, row.actor, row.reason, row.says, attributed=self._attributed) for row in rows
-        ]
-        ids = np.frombuffer(b"".join([row.event_id.bytes for row in rows]), np.uint8).reshape(len(rows), 16)
-        numbers = [[row.sequence, row.occurred_on.toordinal(), micros_of(row.recorded_at)] for row in rows]
-        sequence, occurred, recorded = np.array(numbers, np.int64).T
-        for row, digest in zip(rows, mixed(np.array(texts, np.uint64), sequence, *halves(ids), occurred, recorded).tolist(), strict=True):
-            self.sums[row.subject] = (self.sums.get(row.subject, 0) + digest) & MASK
+        numbers = (np.array(sequences), *halves(np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 16)), np.array(days), np.array(instants))
+        digests, found = mixed(np.array(texts, np.uint64), *numbers).tolist(), self.sums
+        for subject, digest in zip(subjects, digests, strict=True):
+            found[subject] = (found.get(subject, 0) + digest) & MASK
 
     def add(self, subjects: Sequence[str], subject: Longs, digests: Words) -> None:
         """Add rows by the number of their subject in `subjects`."""
