@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from services.metrics.generations.refold import Refolded
-from services.metrics.generations.served import Contents
+from services.metrics.generations.served import Contents, ServedLedger
 from services.metrics.measures import MEASURES
-from services.metrics.refolding.ledger import KEYS, values_of
+from services.metrics.refolding.ledger import KEYS, by_measure
 from services.metrics.refolding.sums import Table, differing
 from services.metrics.tables.rows import Cell, DurationKey, Key
 
@@ -19,22 +19,23 @@ CELL = ("park", "industry", "size", "ownership")
 K = TypeVar("K", Key, DurationKey)
 
 
-def ledger_differences(served: Table, expected: Table, refolded: Refolded) -> Iterator[Difference]:
-    """Differing rows of the ledger, by key, without measures that are 0 on both sides. `served` may not be summed yet."""
-    found = differing(served, expected, KEYS)
+def ledger_differences(served: ServedLedger, expected: Table, refolded: Refolded) -> Iterator[Difference]:
+    """Differing rows of the ledger, by key, without measures that are 0 on both sides. `expected` = `refolded.ledger.table()`."""
     cells = list(refolded.ledger.numbers.cells)
-    keys: list[Key] = [(cells[cell], effective, known) for cell, effective, known in found.T.tolist()]
-    sides = dict(zip(keys, zip(values_of(served, found), values_of(expected, found), strict=True), strict=True))
+    keys: list[Key] = [(cells[cell], effective, known) for cell, effective, known in differing(served.table, expected, KEYS).T.tolist()]
+    sides = (served.vectors(keys), refolded.ledger.vectors(keys))
     for key, enterprises in _ordered(keys, refolded, lambda key: repr(key[0])):
-        names = [name for name in MEASURES if any(values[name] for values in sides[key])]
-        left, right = ({name: values[name] for name in names} for values in sides[key])
+        both = [by_measure(side, key) for side in sides]
+        names = [name for name in MEASURES if any(values[name] for values in both)]
+        left, right = ({name: values[name] for name in names} for values in both)
         yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, **_named(*enterprises)}
 
 
 def duration_differences(served: Mapping[DurationKey, int], refolded: Refolded) -> Iterator[Difference]:
     """Differing rows of the durations, by key."""
     counts = refolded.ledger.rows.durations
-    keys = [key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)]
+    expected = {key: count for key, count in counts.items() if count}
+    keys = [] if served == expected else [key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)]
     for key, enterprises in _ordered(keys, refolded, repr):
         yield {
             **_key_columns("durations", refolded.shard, *key[:3]),

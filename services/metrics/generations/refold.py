@@ -123,9 +123,9 @@ class _Folding:
         """Take what applies next."""
         effects, day_of = self._effects, self._clock.day_of
         for columns in part.columns:
-            known = known_days(columns.recorded, day_of)
-            self._members.add(columns, known)
-            self._digests.add_columns(columns, known)
+            days = known_days(columns.recorded, day_of)
+            self._members.add(columns, days)
+            self._digests.add_columns(columns, days)
         members: dict[Stream, list[Received]] = {}
         for one in part.decoded:
             if isinstance(one, Received):

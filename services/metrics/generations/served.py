@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,12 +11,13 @@ from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
 from services.metrics.generations.refold import Refolded
-from services.metrics.measures import INDEX, MEASURES
+from services.metrics.measures import MEASURES, Vector, packed, vector
 from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed
 from services.metrics.refolding.digests import Digests
+from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.sums import Table
-from services.metrics.tables.rows import Cell, DurationKey
+from services.metrics.tables.rows import Cell, DurationKey, Key
 from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
 from shared.directory.visibility import stays
 from shared.process.db import Connection, Record
@@ -75,26 +76,49 @@ async def count(conn: Connection, generation: int) -> int:
     return found
 
 
-async def ledger(conn: Connection, generation: int, shard: int, numbers: Numbers) -> Table:
-    """The rows of all tables of the ledger (columns as in `refolding.ledger`), not yet summed."""
-    packed = await has_table(conn, generation, "ledger_runs")
-    tables = [
+class ServedLedger:
+    """The rows of all tables of a shard's ledger, not summed: `table` = cell (`Numbers`), effective day, known day, and the number of the row."""
+
+    def __init__(self, wide: Sequence[Table], members: Table | None, cells: Mapping[int, Cell], numbers: Numbers) -> None:
+        self._wide, self._members, self._cells = wide, members, cells
+        parts = [np.concatenate((rows[:KEYS], [numbers_of(rows[KEYS:].T)])) for rows in wide]
+        if members is not None:
+            parts.append(np.concatenate((members[:KEYS], [member_numbers(*members[KEYS:])])))
+        self.table = np.concatenate(parts, axis=1)
+        ids, places = np.unique(self.table[0], return_inverse=True)
+        self.table[0] = np.array([numbers.cell(self._cell(one)) for one in ids.tolist()], np.int64)[places]
+
+    def _cell(self, number: int) -> Cell:
+        return self._cells.get(number, (None, None, None, None))
+
+    def vectors(self, wanted: Iterable[Key]) -> dict[Key, Vector]:
+        """The sums of some keys."""
+        found = dict.fromkeys(wanted, 0)
+        days = [key[2] for key in found]
+        for rows in self._wide:
+            for cell, effective, known, *measures in rows[:, np.isin(rows[2], days)].T.tolist():
+                if (key := (self._cell(cell), effective, known)) in found:
+                    found[key] += packed(measures)
+        if self._members is not None:
+            for cell, effective, known, net, unknown, unionised in self._members[:, np.isin(self._members[2], days)].T.tolist():
+                if (key := (self._cell(cell), effective, known)) in found:
+                    found[key] += vector(members=net, members_headcount_unknown=net * unknown, members_unionised=net * unionised)
+        return found
+
+
+async def ledger(conn: Connection, generation: int, shard: int, numbers: Numbers) -> ServedLedger:
+    """The rows of all tables of the ledger."""
+    runs = await has_table(conn, generation, "ledger_runs")
+    wide = [
         fixed(await _copied(conn, LEDGER.format(g=generation, table=table, measures=NEVER_NULL), shard), LEDGER_TYPES)
-        for table in ("ledger", "ledger_rows" if packed else "ledger_open")
+        for table in ("ledger", "ledger_rows" if runs else "ledger_open")
     ]
-    if packed:
-        cell, effective, known, net, unknown, unionised = fixed(await _copied(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES)
-        of_members = np.zeros((len(LEDGER_TYPES), len(net)), np.int64)
-        of_members[:3] = cell, effective, known
-        for name, values in (("members", net), ("members_headcount_unknown", net * unknown), ("members_unionised", net * unionised)):
-            of_members[3 + INDEX[name]] = values
-        tables.append(of_members)
-    found = np.concatenate(tables, axis=1)
-    ids, places = np.unique(found[0], return_inverse=True)
-    cells = {row["id"]: tuple(row)[1:] for row in await conn.fetch(CELLS.format(g=generation), ids.tolist())}
-    unknown_cell: Cell = (None, None, None, None)
-    found[0] = np.array([numbers.cell(cells.get(one, unknown_cell)) for one in ids.tolist()], np.int64)[places]
-    return found
+    members = fixed(await _copied(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES) if runs else None
+    ids = np.unique(np.concatenate([rows[0] for rows in (*wide, *((members,) if members is not None else ()))]))
+    cells = {number: cell for number, *cell in await conn.fetch(CELLS.format(g=generation), ids.tolist())}
+    return ServedLedger(
+        wide, members, {number: (park, industry, size, ownership) for number, (park, industry, size, ownership) in cells.items()}, numbers
+    )
 
 
 async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
@@ -129,11 +153,11 @@ async def _in_parts(conn: Connection, statement: str, *args: object) -> AsyncIte
 async def fact_digests(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, int]:
     """{subject: the digest of its facts}"""
     digests = Digests(attributed=attributed)
-    packed = await has_table(conn, generation, "fact_runs")
-    statement = FACTS.format(g=generation, table="fact_rows" if packed else "facts", columns=", ".join(FactRow._fields))
+    runs = await has_table(conn, generation, "fact_runs")
+    statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=", ".join(FactRow._fields))
     async for rows in _in_parts(conn, statement, shard):
         digests.add_rows(rows)
-    if packed:
+    if runs:
         add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=", ".join(RUN_COLUMNS)), shard), attributed=attributed)
     return digests.sums
 

@@ -100,9 +100,10 @@ def add_runs(digests: Digests, data: bytes, *, attributed: bool) -> None:
             continue
         shared = run[1:6]
         if (found := known_texts.get(shared)) is None:
-            source, type_, known, actor, reason = (part and part.decode() if place != 2 else part for place, part in enumerate(shared))  # type: ignore[union-attr]
-            day = date.fromordinal(_INT(known)[0] + DAY_0)  # type: ignore[arg-type]
-            found = known_texts[shared] = texts_of(source, type_, day, actor, reason, None, attributed=attributed)  # type: ignore[arg-type]
+            actor, reason = (None if one is None else one.decode() for one in (run.actor, run.reason))
+            known = date.fromordinal(_INT(run.known)[0] + DAY_0)
+            found = texts_of(run.source.decode(), run.type.decode(), known, actor, reason, None, attributed=attributed)
+            known_texts[shared] = found
         subjects.append(run.subject.decode())
         counts.append(count)
         texts.append(found)

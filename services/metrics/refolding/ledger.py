@@ -1,22 +1,47 @@
-"""Rows of the ledger as arrays, of a log and of tables: cell (`Numbers`), effective day, known day, then all measures."""
+"""The ledger of a shard by the log, and how its rows are compared: as keys with one number each.
+
+The number of a row is the sum of its measures, each times a random odd number of 64 bits that holds for the process, modulo 2^64. It adds as the
+measures do, so sums by key can be compared without 19 columns; two vectors that differ have the same number by chance alone, once in 2^64. What differs
+is then read measure by measure.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
-from services.metrics.measures import MEASURES, NUMBER, to_bytes, unpacked
+from services.metrics.measures import INDEX, MEASURES, NUMBER, Vector, to_bytes, unpacked
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.sums import Table, summed
-from services.metrics.tables.rows import Cell, Key, MemberKey, Rows
+from services.metrics.tables.rows import Key, MemberKey, Rows
+from shared.sequencing.columnar.layouts import Longs
 
 KEYS = 3
+"""Cell (`Numbers`), effective day, known day."""
+FACTORS = np.array([secrets.randbits(64) | 1 for _ in MEASURES], np.uint64).view(np.int64)
+
+
+def numbers_of(measures: npt.NDArray[np.int64]) -> Longs:
+    """The number of each row; `measures`: rows × measures."""
+    with np.errstate(over="ignore"):
+        found: Longs = measures @ FACTORS
+    return found
+
+
+def member_numbers(net: Longs, headcount_unknown: Longs, unionised: Longs) -> Longs:
+    """The number of each row of members that count in two measures, or do not."""
+    members, unknown, in_union = (FACTORS[INDEX[name]] for name in ("members", "members_headcount_unknown", "members_unionised"))
+    with np.errstate(over="ignore"):
+        found: Longs = net * (members + headcount_unknown * unknown + unionised * in_union)
+    return found
 
 
 class Ledger:
-    """The rows of a shard: `rows` without members and their cells, `members` as `member_ledger.member_rows` gives them."""
+    """The rows of a shard: `rows` without members, with the durations, and `members` as `member_ledger.member_rows` gives them."""
 
     def __init__(self, rows: Rows, members: Table, numbers: Numbers) -> None:
         self.rows = rows
@@ -29,17 +54,25 @@ class Ledger:
         return cls(Rows(), np.empty((5, 0), np.int64), Numbers())
 
     def table(self) -> Table:
-        """The sums of all, without rows that are all zero."""
+        """The keys of all rows that are not all zero, and the number of each."""
         number = self.numbers.cell
         figures = [(number(cell), effective, known, value) for (cell, effective, known), value in self.rows.figures.items() if value]
         keys = np.array([row[:KEYS] for row in figures], np.int64).reshape(-1, KEYS).T
-        values = np.frombuffer(b"".join([to_bytes(row[KEYS]) for row in figures]), "<i8").reshape(-1, NUMBER).T
-        each = np.array([unpacked(value) for value in self.numbers.each], np.int64).reshape(-1, NUMBER)
+        values = np.frombuffer(b"".join([to_bytes(row[KEYS]) for row in figures]), "<i8").reshape(-1, NUMBER)
+        each = numbers_of(np.array([unpacked(value) for value in self.numbers.each], np.int64).reshape(-1, NUMBER))
         cell, effective, known, which, net = self.members
-        of_members = np.concatenate((np.stack((cell, effective, known)), each[which].T * net))
-        found, sums = summed(np.concatenate((np.concatenate((keys, values)), of_members), axis=1), KEYS)
-        some = sums.any(axis=0)
-        return np.concatenate((found[:, some], sums[:, some]))
+        of_members = np.stack((cell, effective, known, each[which] * net))
+        found, sums = summed(np.concatenate((np.concatenate((keys, [numbers_of(values)])), of_members), axis=1), KEYS)
+        return np.concatenate((found, sums))[:, sums[0] != 0]
+
+    def vectors(self, wanted: Iterable[Key]) -> dict[Key, Vector]:
+        """The sums of some keys."""
+        cells, each = list(self.numbers.cells), list(self.numbers.each)
+        found = {key: self.rows.figures.get(key, 0) for key in wanted}
+        for cell, effective, known, which, net in self.members[:, np.isin(self.members[2], [key[2] for key in found])].T.tolist():
+            if (key := (cells[cell], effective, known)) in found:
+                found[key] += net * each[which]
+        return found
 
     def to_write(self) -> Rows:
         """The same as rows for `ledger_store.add_rows`."""
@@ -56,18 +89,6 @@ class Ledger:
         return Rows(self.rows.figures.copy(), runs, self.rows.durations)
 
 
-def key_of(cells: Sequence[Cell], column: Sequence[int]) -> Key:
-    """The key of a row."""
-    cell, effective, known = column
-    return cells[cell], effective, known
-
-
-def values_of(table: Table, keys: Table) -> list[dict[str, int]]:
-    """The sums of a table for each of these keys, by measure; zeros where it has no such row."""
-    wanted: Mapping[tuple[int, ...], int] = {tuple(key): row for row, key in enumerate(keys.T.tolist())}
-    found = np.zeros((keys.shape[1], NUMBER), np.int64)
-    here = np.isin(table[0], keys[0])
-    for column in table[:, here].T.tolist():
-        if (row := wanted.get(tuple(column[:KEYS]))) is not None:
-            found[row] += column[KEYS:]
-    return [dict(zip(MEASURES, row, strict=True)) for row in found.tolist()]
+def by_measure(vectors: Mapping[Key, Vector], key: Key) -> dict[str, int]:
+    """The measures of a row, zeros where there is none."""
+    return dict(zip(MEASURES, unpacked(vectors.get(key, 0)), strict=True))

@@ -105,7 +105,8 @@ class MemberFacts:
             each = np.array([MEMBER_TYPES[name] for name in part.types], np.int64)
             arrays.append(np.stack((places[part.subject], part.known, part.occurred, each[part.type])))
         keys, (net,) = summed(np.concatenate(arrays, axis=1), 3)
-        return Counts(list(numbers), *keys, net)
+        subject, known, occurred = keys
+        return Counts(list(numbers), subject, known, occurred, net)
 
 
 def count_into(sets: Callable[[str], FactSet], counts: Counts) -> None:

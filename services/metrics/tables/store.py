@@ -200,9 +200,8 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
     if missing := [cell for cell in wanted if cell not in found]:
         # PostgreSQL compares each wanted cell with each there is: no index serves IS NOT DISTINCT FROM.
         few = len(missing) <= MOST_SOUGHT
-        found |= _ids_of(
-            await conn.fetch(*((CELLS.format(g=generation), *columns_of(missing)) if few else (ALL_CELLS.format(g=generation),)))
-        )
+        statement, args = (CELLS, columns_of(missing)) if few else (ALL_CELLS, [])
+        found |= _ids_of(await conn.fetch(statement.format(g=generation), *args))
     return found
 
 
