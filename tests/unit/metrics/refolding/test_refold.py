@@ -27,6 +27,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.streams import DayClosed, day_subject
 from shared.sequencing import replay
 from shared.sequencing.columnar.columns import Columns
+from shared.sequencing.columnar.sorting import sort_columns
 from tests.histories import history, interleaved
 from tests.integration.metrics.service import CLOCK
 
@@ -139,18 +140,17 @@ async def test_what_is_not_simple_is_among_them(monkeypatch: pytest.MonkeyPatch)
     withdrawn = closed = 0
     for seed in SEEDS:
         events = dirty(seed)
-        broker_types = list[int]()
-        sort = replay.sort_columns
+        in_columns = list[int]()
 
-        def counted(*args: Any, sort: Any = sort, found: list[int] = broker_types) -> Any:
-            plan = sort(*args)
+        def counted(*args: Any, found: list[int] = in_columns) -> Any:
+            plan = sort_columns(*args)
             found.append(sum(map(len, plan.columns)) if plan is not None else 0)
             return plan
 
         with monkeypatch.context() as patch:
             patch.setattr(replay, "sort_columns", counted)
             result, _ = await folded(events)
-        as_columns += sum(broker_types)
+        as_columns += sum(in_columns)
         kinds.update(parked.kind for parked in result.held.values())
         withdrawn += len(result.accepted)
         closed += result.closed is not None
