@@ -134,33 +134,39 @@ class Replay(Generic[T]):
         blocked are sorted as objects beside it."""
         if not any(isinstance(item, Columns) for item in arrived.items):
             return None
-        wanted, states = streams_of(arrived.items), self.streams.states
+        states = self.streams.states
+        between = [item for item in arrived.items if isinstance(item, Received)]
+        wanted = streams_of([item for item in arrived.items if isinstance(item, Columns)])
         odd = {stream for stream in wanted if (state := states.get(stream)) is not None and not state.holds_nothing}
-        items: list[Item] = arrived.items
-        offsets: frozenset[int] | None = None
-        if odd:
-            if not all(isinstance(item, Columns) for item in items):
-                return None
-            items, offsets = _without(items, odd)
+        items, offsets = _without(arrived.items, odd) if odd else (arrived.items, frozenset[int]())
         streams = ShardStreams(closings=dict(self.streams.closings))
-        for stream in wanted - odd:
+        for stream in (wanted - odd) | {record.stream for record in between}:
             state = states.get(stream)
+            if state is not None and not state.holds_nothing:
+                return None
             streams.states[stream] = StreamState(state.head if state is not None else None)
-        plan = sort_columns(streams, {items[0].topic: items}, self.day_of) if items else BatchPlan()
+        plan = sort_columns(streams, {arrived.items[0].topic: items}, self.day_of) if items else BatchPlan()
         if plan is None:
             return None
         try:
             for columns in plan.columns:
                 self.check(columns)
-            decoded = [self.decode(record) for record in plan.apply]
+            decoded = [self.decode(record) for record in plan.apply if record.ordinary or not odd]
         except self.refusals:
             return None
-        states.update(streams.states)
-        self.streams.closings = streams.closings
-        beside = self._sort(arrived.objects(offsets)) if offsets else Part[T]()
+        if odd:
+            # Ends of days stand between the events of these streams, so they are dealt with there.
+            for record in between:
+                streams.states.pop(record.stream, None)
+            states.update(streams.states)
+            beside = self._sort(arrived.objects(offsets.union(record.offset for record in between)))
+            decoded += beside.decoded
+        else:
+            states.update(streams.states)
+            self.streams.closings = streams.closings
         self._keep(plan)
         self._close()
-        return Part(plan.columns, decoded + beside.decoded)
+        return Part(plan.columns, decoded)
 
     def _sort(self, records: Sequence[Received]) -> Part[T]:
         self.as_objects += len(records)
@@ -202,10 +208,12 @@ class Replay(Generic[T]):
 
 
 def _without(items: Iterable[Item], odd: set[Stream]) -> tuple[list[Item], frozenset[int]]:
-    """The columns without some streams, and the offsets of the rows of these."""
+    """What has arrived without the rows of some streams, and the offsets of these rows."""
     kept, offsets = list[Item](), list[list[int]]()
     for item in items:
-        assert isinstance(item, Columns), "the caller has seen to it"
+        if isinstance(item, Received):
+            kept.append(item)
+            continue
         numbers = [number for number in np.unique(item.subject).tolist() if (item.source, item.subjects.texts[number]) in odd]
         away = np.isin(item.subject, numbers)
         offsets.append(item.offset[away].tolist())

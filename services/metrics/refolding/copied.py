@@ -20,28 +20,26 @@ _SIZE = Struct(">i").unpack_from
 _FIELDS = Struct(">h").unpack_from
 _INT, _LONG = Struct(">i").unpack, Struct(">q").unpack
 _TRAILER = 2
+LAST_DAY = date.max.toordinal()
 _ARRAY_HEAD = 20
 _SIZED_LONG, _SIZED_INT, _SIZED_ID = (np.dtype([("size", ">i4"), ("value", *kind)]) for kind in ((">i8",), (">i4",), ("u1", 16)))
 
 
 def fixed(data: bytes, types: Sequence[str]) -> Table:
-    """Rows of columns that are never NULL and of these types of fixed size, as columns of numbers; days are ordinals. Raises ValueError for others."""
+    """Rows of columns that are never NULL and of these types of fixed size, as columns of numbers. Days are ordinals; one that Python has no date for
+    (infinity) is the first or last that it has. Raises ValueError for other columns."""
     fields: list[tuple[str, str]] = [("fields", ">i2")]
     for column, name in enumerate(types):
         fields += [(f"size_{column}", ">i4"), (f"value_{column}", TYPES[name][0])]
-    rows = np.frombuffer(
-        data,
-        np.dtype(fields),
-        offset=len(HEADER),
-        count=-1 if len(data) == 0 else (len(data) - len(HEADER) - _TRAILER) // np.dtype(fields).itemsize,
-    )
+    layout = np.dtype(fields)
+    rows = np.frombuffer(data, layout, (len(data) - len(HEADER) - _TRAILER) // layout.itemsize, len(HEADER))
     found = np.empty((len(types), len(rows)), np.int64)
     for column, name in enumerate(types):
         if (rows[f"size_{column}"] != TYPES[name][1]).any():
             raise ValueError(f"column {column} is not always {name}")
         found[column] = rows[f"value_{column}"]
         if name == "date":
-            found[column] += DAY_0
+            found[column] = np.clip(found[column] + DAY_0, 1, LAST_DAY)
     return found
 
 

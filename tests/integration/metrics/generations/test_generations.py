@@ -131,6 +131,7 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
         ),
         ("UPDATE g1.stays SET until = until - 1 WHERE ctid = (SELECT min(ctid) FROM g1.stays WHERE until < 'infinity')", "stays"),
         ("UPDATE seen SET sequence = sequence + 1 WHERE ctid = (SELECT min(ctid) FROM seen)", "seen"),
+        ("UPDATE g1.ledger_rows SET effective_day = 'infinity' WHERE ctid = (SELECT min(ctid) FROM g1.ledger_rows)", "ledger"),
         ("DELETE FROM g1.ledger_rows WHERE ctid = (SELECT min(ctid) FROM g1.ledger_rows)", "ledger"),
         (
             "INSERT INTO g1.ledger_rows (shard, cell, effective_day, known_day, units) SELECT 0, min(id), '1990-01-01', '1990-01-01', 1 FROM g1.cells",
@@ -143,7 +144,8 @@ async def test_whatever_is_changed_in_a_table_is_found(log: Log, change: str, ta
     await log.fold()
     assert await log.owner.execute(change) not in ("UPDATE 0", "DELETE 0", "INSERT 0 0")
     _, report = await log.audit()
-    assert [found["table"] for found in report.different] == [table]
+    # A row whose key is changed is one too many and one too few.
+    assert [found["table"] for found in report.different] == [table] * (2 if "effective_day =" in change else 1)
 
 
 async def test_what_is_parked_is_listed_and_is_no_difference(log: Log) -> None:
