@@ -99,7 +99,7 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
         ("UPDATE g1.fact_rows SET says = '{}' WHERE ctid = (SELECT min(ctid) FROM g1.fact_rows WHERE says IS NOT NULL)", "facts"),
         ("DELETE FROM g1.fact_runs WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
         ("UPDATE g1.fact_runs SET occurred[1] = occurred[1] - 1 WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
-        ("UPDATE g1.fact_runs SET first = first + 1 WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
+        ("UPDATE g1.fact_runs SET first = -first WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
         ("UPDATE g1.fact_runs SET newest = newest + '1 s' WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
         ("UPDATE g1.fact_runs SET occurred = occurred[2:] WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
         ("UPDATE g1.fact_runs SET occurred[1] = NULL WHERE ctid = (SELECT min(ctid) FROM g1.fact_runs)", "facts"),
