@@ -68,7 +68,12 @@ def packed(values: Iterable[int]) -> Vector:
 
 def unpacked(value: Vector) -> tuple[int, ...]:
     """All measures in their order; each may be negative."""
-    return _LAYOUT.unpack(((value + _SIGNS) ^ _SIGNS).to_bytes(_LAYOUT.size, "little"))
+    return _LAYOUT.unpack(to_bytes(value))
+
+
+def to_bytes(value: Vector) -> bytes:
+    """All measures in their order, 8 bytes each, little-endian."""
+    return ((value + _SIGNS) ^ _SIGNS).to_bytes(_LAYOUT.size, "little")
 
 
 def measure(value: Vector, name: str) -> int:

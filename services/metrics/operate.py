@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -20,15 +22,18 @@ import msgspec
 
 from services.metrics.folding import coverage
 from services.metrics.generations import auditing, lifecycle, reporting
-from services.metrics.generations.auditing import EventLog, LogDiffers, LogLost
+from services.metrics.generations.auditing import LogDiffers, LogLost
 from services.metrics.generations.lifecycle import GenerationRefused
 from services.metrics.generations.rebuilding import AlreadyRebuilding, rebuild
+from services.metrics.generations.shards import EventLog
+from services.metrics.generations.workers import WorkerEnded, WorkerFailed, Workers, processors
 from services.metrics.settings import OperatorSettings
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
 from shared.process import settings as settings_module
 from shared.process.db import Connection
+from shared.process.serve import COLLECT_AFTER
 from shared.process.settings import SettingsError
 
 EQUAL, DIFFERENT, PARKED, TROUBLE = 0, 1, 2, 4
@@ -56,9 +61,10 @@ def main() -> None:
             command.add_argument("generation", type=int, nargs="?")
             command.add_argument("--accept", type=int)
     args = parser.parse_args()
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         code = asyncio.run(COMMANDS[args.command](settings_module.load(OperatorSettings), args))
-    except (GenerationRefused, LogDiffers, AlreadyRebuilding, SettingsError) as trouble:
+    except (GenerationRefused, LogDiffers, AlreadyRebuilding, SettingsError, WorkerEnded, WorkerFailed) as trouble:
         code = _fail(args, trouble)
     except OffsetLostError as error:
         code = _fail(args, LogLost(str(error), str(error)))
@@ -80,14 +86,23 @@ def _fail(args: argparse.Namespace, error: Exception, line: str = "") -> int:
     return TROUBLE
 
 
+async def _connect(settings: OperatorSettings, name: str, further: Mapping[str, str] = MappingProxyType({})) -> Connection:
+    dsn = settings.migration_dsn.get_secret_value()
+    return await db.connect(dsn, application_name=f"metrics.{name}", settings={**NO_LIMITS, **further}, command_timeout=None)
+
+
 @asynccontextmanager
 async def _owner(settings: OperatorSettings, name: str) -> AsyncIterator[Connection]:
-    dsn = settings.migration_dsn.get_secret_value()
-    conn = await db.connect(dsn, application_name=f"metrics.{name}", settings=NO_LIMITS, command_timeout=None)
+    conn = await _connect(settings, name)
     try:
         yield conn
     finally:
         await conn.close(timeout=5)
+
+
+def _workers(settings: OperatorSettings, name: str) -> Workers:
+    """Processes to compare shards. What they write is as safe as what the command writes at the end: the generation that is built then."""
+    return Workers(processors(), lambda: _connect(settings, name, {"synchronous_commit": "off"}), lambda: KafkaBroker(settings.kafka))
 
 
 @asynccontextmanager
@@ -103,7 +118,7 @@ async def _comparison(settings: OperatorSettings, name: str) -> AsyncIterator[tu
 
 async def _audit(settings: OperatorSettings, args: argparse.Namespace) -> int:
     async with _comparison(settings, "audit") as inputs:
-        number, report = await auditing.audit(*inputs)
+        number, report = await auditing.audit(*inputs, _workers(settings, "audit").compare)
     body = {"id": number, **report.body()}
     _print_json(body) if args.json else reporting.print_audit(body)
     return DIFFERENT if report.differences else PARKED if report.parked else EQUAL
@@ -111,7 +126,7 @@ async def _audit(settings: OperatorSettings, args: argparse.Namespace) -> int:
 
 async def _rebuild(settings: OperatorSettings, args: argparse.Namespace) -> int:
     async with _comparison(settings, "rebuild") as (reading, writing, event_log):
-        made, number, report = await rebuild(reading, writing, event_log, as_it_is=args.as_it_is)
+        made, number, report = await rebuild(reading, writing, event_log, _workers(settings, "rebuild").compare, as_it_is=args.as_it_is)
         switched = args.switch and not report.differences
         if switched:
             await _switch_when_caught_up(writing, made, None)
@@ -139,7 +154,7 @@ async def _upgrade(settings: OperatorSettings, _args: argparse.Namespace) -> int
     if fold_version >= coverage.FOLD_VERSION:
         return EQUAL
     async with _comparison(settings, "upgrade") as (reading, writing, event_log):
-        made, number, report = await rebuild(reading, writing, event_log)
+        made, number, report = await rebuild(reading, writing, event_log, _workers(settings, "upgrade").compare)
         await _switch_when_caught_up(writing, made, number)
     reporting.print_upgrade(serving, fold_version, made, coverage.FOLD_VERSION, number, report.differences)
     return EQUAL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.metrics.counted import kind_of, park_of, place_of
-from services.metrics.folding.facts import FactChange, FactSet, RefusedFact
+from services.metrics.folding.facts import FactChange, Placing, RefusedFact
 from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
@@ -124,9 +124,9 @@ class BatchEffects:
         rows = sorted((*single, *in_runs), key=attrgetter("sequence"))
         return [(row.sequence, recorded_fact(row)) for row in rows if withdrawal.first <= row.sequence <= withdrawal.last]
 
-    def name_rows(self, sets: dict[str, FactSet]) -> list[NameRow]:
-        """The rows of `enterprises` that the batch may change. `sets`: the facts after the batch, by subject."""
-        return [_name_row(subject, self.registrations.get(subject), sets[subject]) for subject in sorted(self.moved)]
+    def name_rows(self, placings: Mapping[str, Placing]) -> list[NameRow]:
+        """The rows of `enterprises` that the batch may change. `placings`: by subject, of the facts after the batch (`FactSet.placing`)."""
+        return [_name_row(subject, self.registrations.get(subject), placings[subject]) for subject in sorted(self.moved)]
 
     def union_rows(self) -> list[UnionRow]:
         """The rows of `unions` that the batch changes."""
@@ -239,9 +239,8 @@ def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
         raise RefusedFact("BAD_FACT", str(error)) from error
 
 
-def _name_row(subject: str, registration: EnterpriseRegistered | None, facts: FactSet) -> NameRow:
+def _name_row(subject: str, registration: EnterpriseRegistered | None, placing: Placing) -> NameRow:
     """The park is that of the last fact that names one, whatever the day."""
-    placing = facts.placing()
     park = max(placing)[2] if placing else None
     name, code = (registration.name, registration.credit_code) if registration else (None, None)
     return NameRow(_id_of(subject), name, code, park)

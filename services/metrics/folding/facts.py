@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -104,6 +104,10 @@ _decode_content = {
 }
 
 
+Placing: TypeAlias = list[tuple[date, int, str]]
+"""(day, rank, park or seat) of each fact in force that says where an enterprise or a union is."""
+
+
 @dataclass(slots=True)
 class FactSet:
     """The facts of one enterprise or union, removed facts included for the known days on which they still held.
@@ -147,6 +151,17 @@ class FactSet:
         found.count(known, members)
         return found
 
+    def is_stored_as(self, stored: bytes) -> bool:
+        """Whether `stored` holds the same facts, once both forget as many known days; the order of arrival does not matter. It may say no of equal ones
+        that are written in another form. Forgets what `stored` has forgotten."""
+        read = _decode(stored)
+        self.compact(read.since)
+        if read.since != self.since or (read.members != self.members and _without_none(read.members) != _without_none(self.members)):
+            return False
+        theirs = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, bytes(fact.content)) for fact in read.attributes]
+        own = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _encode(fact.content)) for fact in self.attributes]
+        return theirs == own or sorted(theirs) == sorted(own)
+
     def dump(self) -> bytes:
         """The set as msgpack."""
         return _encode(_State(self.attributes, self.members, self.since))
@@ -177,7 +192,7 @@ class FactSet:
         """The facts other than members that are in the set at a known day."""
         return [fact for fact in self.attributes if fact.known <= known < fact.until]
 
-    def placing(self) -> list[tuple[date, int, str]]:
+    def placing(self) -> Placing:
         """(day, rank, park or seat) of each fact in force that says where the enterprise or union is."""
         return [
             (date.fromordinal(fact.occurred), fact.rank, place)
@@ -245,6 +260,10 @@ class FactSet:
         _add_counts(self.members.setdefault(known, {}), added)
         _add_counts(self.totals, added)
         self.joined += sum(net for net in added.values() if net > 0)
+
+
+def _without_none(members: Mapping[int, Mapping[int, int]]) -> dict[int, Mapping[int, int]]:
+    return {known: net for known, net in members.items() if net}
 
 
 def _add_counts(counts: dict[int, int], more: Mapping[int, int]) -> None:

@@ -139,7 +139,9 @@ class Projector:
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:
-            await store.keep_names(conn, generation, shard, effects.name_rows(sets))
+            await store.keep_names(
+                conn, generation, shard, effects.name_rows({subject: sets[subject].placing() for subject in effects.moved})
+            )
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:

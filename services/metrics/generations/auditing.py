@@ -1,31 +1,33 @@
 """Folds the log again to exactly the served positions and compares every row (docs/design/ENGINE.md, Generations).
 
-Positions and rows are read in one REPEATABLE READ transaction, so an audit blocks nothing and sees no change. One shard is in memory at a
-time.
+Positions and rows are read in one REPEATABLE READ snapshot, so an audit blocks nothing and sees no change.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
-from services.metrics.generations import comparing, lifecycle, rolling, served, stepping
+from services.metrics.generations import comparing, lifecycle, rolling, stepping
 from services.metrics.generations.lifecycle import Position
-from services.metrics.generations.refold import Refolded, refold
-from services.metrics.tables.fact_runs import FactRun
-from services.metrics.tables.store import FactRow
-from shared.broker.protocol import Broker, Topic
+from services.metrics.generations.shards import (
+    MOST_LISTED,
+    Basis,
+    CompareShards,
+    EventLog,
+    NewSink,
+    ShardSink,
+    in_turn,
+    snapshot,
+)
+from shared.broker.protocol import Broker
 from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.reading.store import withdrawn
-
-MOST_LISTED = 10_000
-"""Differing rows that a report lists; it counts all of them."""
 
 PARKED = """
 SELECT source, subject, min(sequence) AS sequence, count(*) AS events, string_agg(DISTINCT kind, ',' ORDER BY kind) AS kinds
@@ -73,16 +75,6 @@ class LogNotRead(LogDiffers):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class EventLog:
-    """The log to fold: its topics by name, each with `partitions` partitions."""
-
-    broker: Broker
-    topics: Mapping[str, Topic]
-    partitions: int
-    clock: Clock
-
-
 @dataclass(slots=True)
 class Report:
     """The result of a comparison. `vector` = {shard: {topic: offset before which the log was folded}}."""
@@ -98,6 +90,11 @@ class Report:
     parked: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
+    def add(self, differences: int, different: Sequence[comparing.Difference]) -> None:
+        """Count `differences`, some of which are `different`, and list these while there is room."""
+        self.differences += differences
+        self.different += different[: MOST_LISTED - len(self.different)]
+
     def body(self) -> dict[str, Any]:
         """The report as printed and stored, without its id."""
         vector = {str(shard): dict(offsets) for shard, offsets in self.vector.items()}
@@ -106,23 +103,6 @@ class Report:
             "left_out": self.differences - len(self.different),
             "seconds": round(self.seconds, 2),
         }
-
-
-class ShardSink:
-    """Receives a shard while it is folded; this one discards it."""
-
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
-        """Take a part of the facts."""
-
-    async def done(self, refolded: Refolded) -> None:
-        """Take the folded shard, after the last rows of `facts`."""
-
-
-@asynccontextmanager
-async def snapshot(conn: Connection) -> AsyncIterator[None]:
-    """A read-only REPEATABLE READ transaction."""
-    async with conn.transaction(isolation="repeatable_read", readonly=True):
-        yield
 
 
 async def open_log(broker: Broker, topics: Sequence[str], partitions: int, clock: Clock) -> EventLog:
@@ -185,43 +165,31 @@ async def compare(
     event_log: EventLog,
     generation: int,
     vector: Mapping[int, Mapping[str, int]],
-    new_sink: Callable[[], ShardSink] = ShardSink,
+    compare_shards: CompareShards,
+    new_sink: NewSink = lambda _writing, _shard: ShardSink(),
 ) -> Report:
-    """Fold every shard up to `vector` and compare it with the rows in `conn`'s snapshot. `new_sink()` makes the receiver of each shard."""
+    """Fold every shard up to `vector` and compare it with the rows in `conn`'s snapshot."""
     began = time.monotonic()
     at = await event_log.clock.now(conn)
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
-    gone = await withdrawn(conn, generation)
-    attributed = await lifecycle.attributed(conn, generation)
     rollups = await rolling.Expected.of(conn, generation, event_log.partitions)
-    for shard, until in vector.items():
-        sink = new_sink()
-        refolded = await refold(event_log.broker, shard, until, gone, event_log.clock, sink.facts, attributed=attributed)
-        await sink.done(refolded)
-        report.rows += sum(1 for rows in (refolded.rows.figures, refolded.rows.durations) for value in rows.values() if value)
-        report.events += refolded.events
-        ledger = await served.ledger(conn, generation, shard)
-        _add(report, rollups.correcting(comparing.ledger_differences(ledger, refolded)))
-        del ledger
-        _add(report, comparing.duration_differences(await served.durations(conn, generation, shard), refolded))
-        contents = await served.contents(conn, generation, shard, attributed=attributed)
-        _add(report, comparing.other_differences(contents, served.expected(refolded, contents), shard))
-    _add(report, await rollups.differences(conn))
+    attributed = await lifecycle.attributed(conn, generation)
+    basis = Basis(event_log, generation, vector, await withdrawn(conn, generation), rollups, attributed, new_sink)
+    for found in await compare_shards(conn, basis):
+        report.rows += found.rows
+        report.events += found.events
+        report.add(found.differences, found.different)
+        rollups.add(found.missing)
+    of_rollups = await rollups.differences(conn)
+    report.add(len(of_rollups), of_rollups)
     async for difference in stepping.differences(conn, generation):
-        _add(report, [difference])
+        report.add(1, [difference])
     report.parked = [dict(row) for row in await conn.fetch(PARKED, generation)]
     report.seconds = time.monotonic() - began
     return report
 
 
-def _add(report: Report, differences: Iterable[comparing.Difference]) -> None:
-    for difference in differences:
-        report.differences += 1
-        if len(report.different) < MOST_LISTED:
-            report.different.append(difference)
-
-
-async def audit(conn: Connection, writing: Connection, event_log: EventLog) -> tuple[int, Report]:
+async def audit(conn: Connection, writing: Connection, event_log: EventLog, compare_shards: CompareShards = in_turn) -> tuple[int, Report]:
     """Compare the serving generation with the log; returns (the report's id, the report). `writing` is a second connection, which stores it.
 
     Raises LogLost if the log no longer holds what was folded, LogNotRead if it does again but was not read yet, and LogDiffers if the serving
@@ -239,5 +207,5 @@ async def audit(conn: Connection, writing: Connection, event_log: EventLog) -> t
         except LogLost:
             await recreated_log_ends(conn, event_log, generation)
             raise LogNotRead from None
-        report = await compare(conn, event_log, generation, vector)
+        report = await compare(conn, event_log, generation, vector, compare_shards)
     return await lifecycle.store_report(writing, generation, "audit", report.differences, report.body()), report

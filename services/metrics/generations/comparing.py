@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
 from services.metrics.generations.refold import Refolded
-from services.metrics.generations.served import Contents
-from services.metrics.measures import MEASURES, Vector, unpacked
+from services.metrics.generations.served import Contents, ServedLedger
+from services.metrics.measures import MEASURES
+from services.metrics.refolding.ledger import KEYS, by_measure
+from services.metrics.refolding.sums import Table, differing
 from services.metrics.tables.rows import Cell, DurationKey, Key
 
 Difference = dict[str, Any]
@@ -17,11 +19,13 @@ CELL = ("park", "industry", "size", "ownership")
 K = TypeVar("K", Key, DurationKey)
 
 
-def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iterator[Difference]:
-    """Differing rows of the ledger, by key, without measures that are 0 on both sides."""
-    figures = refolded.rows.figures
-    for key, enterprises in _differing(served, figures, refolded, lambda key: repr(key[0])):
-        both = [dict(zip(MEASURES, unpacked(rows.get(key, 0)), strict=True)) for rows in (served, figures)]
+def ledger_differences(served: ServedLedger, expected: Table, refolded: Refolded) -> Iterator[Difference]:
+    """Differing rows of the ledger, by key, without measures that are 0 on both sides. `expected` = `refolded.ledger.table()`."""
+    cells = list(refolded.ledger.numbers.cells)
+    keys: list[Key] = [(cells[cell], effective, known) for cell, effective, known in differing(served.table, expected, KEYS).T.tolist()]
+    sides = (served.vectors(keys), refolded.ledger.vectors(keys))
+    for key, enterprises in _ordered(keys, refolded, lambda key: repr(key[0])):
+        both = [by_measure(side, key) for side in sides]
         names = [name for name in MEASURES if any(values[name] for values in both)]
         left, right = ({name: values[name] for name in names} for values in both)
         yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, **_named(*enterprises)}
@@ -29,8 +33,10 @@ def ledger_differences(served: Mapping[Key, Vector], refolded: Refolded) -> Iter
 
 def duration_differences(served: Mapping[DurationKey, int], refolded: Refolded) -> Iterator[Difference]:
     """Differing rows of the durations, by key."""
-    counts = refolded.rows.durations
-    for key, enterprises in _differing(served, counts, refolded, repr):
+    counts = refolded.ledger.rows.durations
+    expected = {key: count for key, count in counts.items() if count}
+    keys = [] if served == expected else [key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)]
+    for key, enterprises in _ordered(keys, refolded, repr):
         yield {
             **_key_columns("durations", refolded.shard, *key[:3]),
             "kind": key[3],
@@ -41,11 +47,8 @@ def duration_differences(served: Mapping[DurationKey, int], refolded: Refolded) 
         }
 
 
-def _differing(
-    served: Mapping[K, int], expected: Mapping[K, int], refolded: Refolded, order: Callable[[K], str]
-) -> Iterator[tuple[K, tuple[list[str], int]]]:
-    """(key, (enterprises behind it, how many more)) of the differing rows, by known day, effective day and `order`."""
-    keys = {key for key in served.keys() | expected.keys() if served.get(key, 0) != expected.get(key, 0)}
+def _ordered(keys: Collection[K], refolded: Refolded, order: Callable[[K], str]) -> Iterator[tuple[K, tuple[list[str], int]]]:
+    """(key, (enterprises behind it, how many more)) of differing rows, by known day, effective day and `order`."""
     behind = refolded.behind(keys) if keys else {}
     for key in sorted(keys, key=lambda key: (key[2], key[1], order(key))):
         yield key, behind[key]
@@ -69,6 +72,8 @@ def other_differences(served: Mapping[str, Contents], refolded: Mapping[str, Con
     """Differing rows of the other tables, by table and key."""
     for table, expected in refolded.items():
         found = served[table]
+        if found == expected:
+            continue
         for key in sorted((key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)), key=repr):
             yield {
                 "table": table,

@@ -10,14 +10,17 @@ from typing import Any
 
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted
+from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.generations import auditing, lifecycle, rolling
-from services.metrics.generations.auditing import EventLog, LogLost, Report, ShardSink
+from services.metrics.generations.auditing import LogLost, Report
 from services.metrics.generations.refold import Refolded
+from services.metrics.generations.shards import CompareShards, EventLog, ShardSink, in_turn, snapshot
 from services.metrics.tables import fact_runs, ledger_store, store
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 from shared.reading.store import held_row
+from shared.sequencing.columnar.columns import Columns
 
 SHARD = """
 INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings, closed)
@@ -28,7 +31,12 @@ SEEN_COLUMNS = (*KEY, "source", "subject", "sequence", "event_id", "time")
 HELD_COLUMNS = (*KEY, "topic", "offset", "source", "subject", "sequence", "event_id", "kind", "error", "event", "known_day")
 WITHDRAWN_COLUMNS = (*KEY, "source", "subject", "sequence", "first", "last", "event_id")
 STATES_AT_ONCE = 1000
-TABLES = "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = $1"
+ANALYZES = """
+SELECT format('ANALYZE %I.%I (%s)', n.nspname, c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) AS statement
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
+WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A' GROUP BY n.nspname, c.relname
+"""
+"""Statistics of all tables, but of no array: nobody looks for an element, and to count them takes longer than all else."""
 
 
 class AlreadyRebuilding(Exception):
@@ -39,32 +47,25 @@ class AlreadyRebuilding(Exception):
 
 
 class Loader(ShardSink):
-    """Writes one shard of a new generation in one transaction, which starts with the first row of `facts`."""
+    """Writes one shard of a new generation. Until the generation is built nobody reads it, so nothing is undone if this fails."""
 
-    def __init__(self, conn: Connection, generation: int, event_log: EventLog) -> None:
+    def __init__(self, conn: Connection, generation: int, shard: int, event_log: EventLog) -> None:
         self._conn = conn
+        self._shard = shard
         self._generation = generation
         self._topic_ids = {topic: found.id for topic, found in event_log.topics.items()}
         self._clock = event_log.clock
-        self._transaction = conn.transaction()
-        self._begun = False
 
-    async def _begin(self) -> None:
-        if not self._begun:
-            await self._transaction.start()
-            self._begun = True
-
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun]) -> None:
+    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
         """Write a part of the facts."""
-        await self._begin()
-        await fact_runs.keep(self._conn, self._generation, rows, runs)
+        members = [MemberColumns(self._shard, one, self._clock.day_of) for one in columns]
+        await fact_runs.keep(self._conn, self._generation, rows, runs, members)
 
     async def done(self, refolded: Refolded) -> None:
-        """Write all other tables and the position, and commit."""
-        await self._begin()
+        """Write all other tables and the position."""
         conn, generation, shard = self._conn, self._generation, refolded.shard
-        ids = await store.cell_ids_within(conn, generation, refolded.rows.cells())
-        await ledger_store.add_rows(conn, generation, shard, refolded.rows, ids)
+        rows = refolded.ledger.to_write()
+        await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()))
         for subjects in _parts(refolded.sets):
             states = {subject: (refolded.sets[subject].dump(), noted(refolded.sets[subject])) for subject in subjects}
             await store.keep_states(conn, generation, shard, states)
@@ -76,7 +77,6 @@ class Loader(ShardSink):
         if refolded.placements:
             await store.keep_placements(conn, generation, shard, refolded.placements)
         await self._write_position(refolded)
-        await self._transaction.commit()
 
     async def _write_position(self, refolded: Refolded) -> None:
         conn, generation, shard = self._conn, self._generation, refolded.shard
@@ -112,7 +112,9 @@ async def _vector(conn: Connection, event_log: EventLog, serving: int, *, as_it_
         return await auditing.log_ends(event_log) if as_it_is else await auditing.recreated_log_ends(conn, event_log, serving)
 
 
-async def rebuild(reading: Connection, writing: Connection, event_log: EventLog, *, as_it_is: bool = False) -> tuple[int, int, Report]:
+async def rebuild(
+    reading: Connection, writing: Connection, event_log: EventLog, compare_shards: CompareShards | None = None, *, as_it_is: bool = False
+) -> tuple[int, int, Report]:
     """Build a generation by this release's rules; returns (its id, the report's id, the report). The serving one is not changed.
 
     `as_it_is`: accept a log that holds less than was folded, for the case that the journals hold no more.
@@ -120,18 +122,21 @@ async def rebuild(reading: Connection, writing: Connection, event_log: EventLog,
     """
     if not await writing.fetchval("SELECT pg_try_advisory_lock($1)", lifecycle.REBUILDING):
         raise AlreadyRebuilding
-    async with auditing.snapshot(reading):
+    async with snapshot(reading):
         serving, _ = await lifecycle.serving(reading)
         vector = await _vector(reading, event_log, serving, as_it_is=as_it_is)
         for disposable in await lifecycle.disposable(writing):
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
-        report = await auditing.compare(reading, event_log, serving, vector, lambda: Loader(writing, made, event_log))
+        report = await auditing.compare(
+            *(reading, event_log, serving, vector, compare_shards or in_turn),
+            lambda own, shard: Loader(own or writing, made, shard, event_log),
+        )
     roll = rolling.Roller()
     while await roll(writing, made, event_log.partitions) is not None:
         pass
-    for table in await writing.fetch(TABLES, f"g{made}"):
-        await writing.execute(f"ANALYZE {table['name']}")
+    for row in await writing.fetch(ANALYZES, f"g{made}"):
+        await writing.execute(row["statement"])
     stored = await lifecycle.store_report(
         writing, made, "rebuild", report.differences, {**report.body(), "compared_with": serving, "generation": made}
     )

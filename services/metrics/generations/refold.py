@@ -1,8 +1,8 @@
 """One shard of a generation folded again in memory from the log alone: what audit and rebuild compare with, and what a rebuild loads.
 
 Events are read from offset 0 and sorted as by the reader (`shared.sequencing.replay`); their effects are those of the projector
-(`folding.effects`). The rows are computed by *definition* (`ledger.rows_since` from the first day on), not by the projector's fast path:
-so an audit also finds errors of the fast path, and each enterprise is computed once instead of once per batch.
+(`folding.effects`). The rows are computed by *definition* (`refolding`), not by the projector's fast path: so an audit also finds errors of the
+fast path, and each enterprise is computed once instead of once per batch.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
 from typing import TypeVar
-from uuid import UUID
-
-import msgspec
 
 from services.metrics.folding.effects import (
     BatchEffects,
@@ -24,10 +21,16 @@ from services.metrics.folding.effects import (
     effect_of_withdrawal,
     recorded_fact,
 )
-from services.metrics.folding.facts import FactSet, RefusedFact
+from services.metrics.folding.facts import FactSet, Placing, RefusedFact
 from services.metrics.folding.ledger import rows_since
+from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.member_events import of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
+from services.metrics.refolding.attribute_ledger import attribute_rows
+from services.metrics.refolding.digests import Digests
+from services.metrics.refolding.ledger import Ledger
+from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
+from services.metrics.refolding.member_ledger import MemberShape, Numbers, member_rows
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import DurationKey, Key, Rows
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
@@ -35,28 +38,26 @@ from shared.broker.protocol import Broker
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
+from shared.sequencing.columnar.columns import Columns, known_days
 from shared.sequencing.plan import ParkedEvent
 from shared.sequencing.records import Received, RecordKey, Stream
-from shared.sequencing.replay import Replay
+from shared.sequencing.replay import Part, Replay
 from shared.sequencing.streams import Head, WithdrawnRange
 
 K = TypeVar("K", Key, DurationKey)
 
 MOST_BEHIND = 100
 """Enterprises that a report names for one differing row."""
-MASK = 2**64 - 1
-
-_json = msgspec.json.Encoder(order="deterministic").encode
 
 Gone = Mapping[Stream, Mapping[int, WithdrawnRange]]
-KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun]], Awaitable[None]]
+KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun], Sequence[Columns]], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Refolded:
     """A shard according to the log, before the offsets `next`.
 
-    `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. As the reader keeps them: `held` =
+    `ledger` = its rows, and those of the durations. `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. As the reader keeps them: `held` =
     events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
     withdrawals, `closings` = days closed per topic, `closed` = the shard's closed day.
     """
@@ -64,9 +65,10 @@ class Refolded:
     shard: int
     next: Mapping[str, int]
     events: int = 0
-    rows: Rows = field(default_factory=Rows)
+    ledger: Ledger = field(default_factory=Ledger.empty)
     sets: dict[str, FactSet] = field(default_factory=dict)
     facts: dict[str, int] = field(default_factory=dict)
+    placings: dict[str, Placing] = field(default_factory=dict)
     areas: list[AreaRow] = field(default_factory=list)
     names: list[NameRow] = field(default_factory=list)
     unions: list[UnionRow] = field(default_factory=list)
@@ -100,72 +102,92 @@ def _has_facts_of(facts: FactSet, known: int) -> bool:
     return known in facts.members or known in facts.attribute_days()
 
 
+class _Folding:
+    """Takes the events of a shard, part by part, and gives what they come to."""
+
+    def __init__(self, shard: int, clock: Clock, keep_facts: KeepFacts, *, attributed: bool) -> None:
+        self._shard, self._clock, self._keep_facts = shard, clock, keep_facts
+        self._effects, self._recorded, self._members = BatchEffects(), RecordedFacts(), MemberFacts()
+        self._digests = Digests(attributed=attributed)
+        self._sets = defaultdict[str, FactSet](FactSet)
+
+    def understand(self, record: Received) -> Effect | Envelope | Received | None:
+        """What is kept of an event until it applies. Raises RefusedFact."""
+        if of_members(record):
+            return record
+        event = record.event
+        assert event is not None, "only what can be decoded is understood"
+        return event if isinstance(event.data, EventWithdrawn) else effect_of(event, self._shard, self._clock.day_of(event.time))
+
+    async def take(self, part: Part[Effect | Envelope | Received | None]) -> None:
+        """Take what applies next."""
+        effects, day_of = self._effects, self._clock.day_of
+        for columns in part.columns:
+            days = known_days(columns.recorded, day_of)
+            self._members.add(columns, days)
+            self._digests.add_columns(columns, days)
+        members: dict[Stream, list[Received]] = {}
+        for one in part.decoded:
+            if isinstance(one, Received):
+                members.setdefault(one.stream, []).append(one)
+                self._recorded.keep(one.stream, one.sequence, recorded_member(one))
+                continue
+            effect = self._of_withdrawal(one) if isinstance(one, Envelope) else one
+            if effect is not None:
+                effects.add(effect)
+                row = effect.fact
+                self._recorded.keep((row.source, row.subject), row.sequence, recorded_fact(row))
+        for records in members.values():
+            effects.add_members(self._shard, records, day_of)
+        for subject, changes in effects.changes.items():
+            self._sets[subject].gather(changes)
+        for subject, counts in effects.members.items():
+            for known, added in counts.items():
+                self._sets[subject].count(known, added)
+        await self._keep_facts(effects.facts, effects.runs, part.columns)
+        self._digests.add_rows([*effects.facts, *chain.from_iterable(run.rows() for run in effects.runs)])
+        effects.clear_facts()
+
+    def _of_withdrawal(self, event: Envelope) -> Effect | None:
+        data = event.data
+        assert isinstance(data, EventWithdrawn), "every other event was read as it came"
+        stream = (event.source, event.subject)
+        named = [*self._recorded.named(stream, data.first, data.last), *self._members.named(stream, data.first, data.last)]
+        return effect_of_withdrawal(event, self._shard, self._clock.day_of(event.time), sorted(named, key=lambda one: one[0]))
+
+    def finish(self, found: Refolded) -> None:
+        """Write into `found` what all events come to."""
+        sets, effects = self._sets, self._effects
+        own = self._members.counts()
+        further = {subject: facts for subject, facts in sets.items() if facts.members}
+        counts = self._members.counts(further) if further else own
+        count_into(sets.__getitem__, own)
+        rows, numbers, shapes = Rows(), Numbers(), dict[str, list[MemberShape]]()
+        for subject, facts in sets.items():
+            shapes[subject] = attribute_rows(facts, rows)
+        found.ledger = Ledger(rows, member_rows(counts, shapes, numbers), numbers)
+        found.sets, found.facts = dict(sets), self._digests.sums
+        found.areas, found.placements = effects.areas, effects.placements
+        found.placings = {subject: facts.placing() for subject, facts in sets.items()}
+        found.names, found.unions = effects.name_rows(found.placings), effects.union_rows()
+
+
 async def refold(
     broker: Broker, shard: int, until: Mapping[str, int], gone: Gone, clock: Clock, keep_facts: KeepFacts, *, attributed: bool = True
 ) -> Refolded:
     """Fold a shard from the beginning of the log to before the offsets `until`; `keep_facts` gets the rows and runs of facts in parts.
 
-    `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`). `attributed`: see `digested`.
+    `gone` are the withdrawals that readers have accepted (`shared.reading.store.withdrawn`). `attributed`: see `digests.texts_of`.
 
     Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
-
-    def understand(record: Received) -> Effect | Envelope | Received | None:
-        if of_members(record):
-            return record
-        event = record.event
-        assert event is not None, "only what can be decoded is understood"
-        return event if isinstance(event.data, EventWithdrawn) else effect_of(event, shard, clock.day_of(event.time))
-
-    replay = Replay(shard, until, understand, (RefusedFact,), clock.day_of, gone)
-    found, effects, recorded = Refolded(shard, dict(until)), BatchEffects(), RecordedFacts()
-    sets = defaultdict[str, FactSet](FactSet)
-    async for batch in replay.batches(broker):
-        members: dict[Stream, list[Received]] = {}
-        for one in batch:
-            if isinstance(one, Received):
-                members.setdefault(one.stream, []).append(one)
-                recorded.keep(one.stream, one.sequence, recorded_member(one))
-                continue
-            effect = _of_withdrawal(one, shard, clock, recorded) if isinstance(one, Envelope) else one
-            if effect is not None:
-                effects.add(effect)
-                row = effect.fact
-                recorded.keep((row.source, row.subject), row.sequence, recorded_fact(row))
-        for records in members.values():
-            effects.add_members(shard, records, clock.day_of)
-        for subject, changes in effects.changes.items():
-            sets[subject].gather(changes)
-        for subject, counts in effects.members.items():
-            for known, added in counts.items():
-                sets[subject].count(known, added)
-        await keep_facts(effects.facts, effects.runs)
-        for row in chain(effects.facts, chain.from_iterable(run.rows() for run in effects.runs)):
-            found.facts[row.subject] = digested(found.facts.get(row.subject, 0), row, attributed=attributed)
-        effects.clear_facts()
-    for facts in sets.values():
-        found.rows.add(rows_since(facts, 0))
-    found.sets = dict(sets)
-    found.events, found.areas, found.placements = replay.applied, effects.areas, effects.placements
-    found.names, found.unions = effects.name_rows(sets), effects.union_rows()
+    folding = _Folding(shard, clock, keep_facts, attributed=attributed)
+    replay = Replay(shard, until, folding.understand, (RefusedFact,), clock.day_of, gone, TYPES_AS_COLUMNS, require_storable)
+    async for part in replay.parts(broker):
+        await folding.take(part)
+    found = Refolded(shard, dict(until), replay.applied)
+    folding.finish(found)
     found.heads = replay.streams.heads()
     found.held, found.newest = replay.held, replay.newest
     found.accepted, found.closings, found.closed = replay.accepted, replay.streams.closings, replay.closed
     return found
-
-
-def _of_withdrawal(event: Envelope, shard: int, clock: Clock, recorded: RecordedFacts) -> Effect | None:
-    data = event.data
-    assert isinstance(data, EventWithdrawn), "every other event was read as it came"
-    named = recorded.named((event.source, event.subject), data.first, data.last)
-    return effect_of_withdrawal(event, shard, clock.day_of(event.time), named)
-
-
-def digested(before: int, row: FactRow, *, attributed: bool) -> int:
-    """The digest of a set of rows of `facts` with one more row. The order of rows does not matter; the digest is valid in this process.
-
-    `attributed` False: without actor and reason, which a generation made before 0.3 does not have.
-    """
-    event: UUID = row.event_id
-    attributes = (row.source, row.sequence, event.int, row.type, row.occurred_on, row.known_day, row.recorded_at, _json(row.says))
-    return (before + hash((attributes, row.actor, row.reason) if attributed else attributes)) & MASK

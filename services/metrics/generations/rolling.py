@@ -193,6 +193,9 @@ class Key(NamedTuple):
     code: str | None
 
 
+Missing: TypeAlias = dict[Key, Vector]
+"""{rollup: what the ledger has too little for it}"""
+
 COMPARED = """
 WITH base AS MATERIALIZED (
     SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, {numbers}, {sums} FROM (
@@ -239,14 +242,19 @@ class Expected:
         state = await conn.fetchrow(STATE.format(g=generation), shards, generation)
         return cls(generation, state["day"], state["closed"]) if state else cls(generation, None, None)
 
-    def correcting(self, differences: Iterable[Difference]) -> Iterator[Difference]:
-        """Passes on the differences of the ledger, and takes note of what they are in the rollups."""
+    def correcting(self, differences: Iterable[Difference], missing: Missing) -> Iterator[Difference]:
+        """Passes on the differences of the ledger, and adds to `missing` what they are in the rollups."""
         for one in differences:
             if self._until is not None and one["known_day"] <= self._until:
-                missing = vector(**one["refolded"]) - vector(**one["served"])
+                of_row = vector(**one["refolded"]) - vector(**one["served"])
                 for key in _keys(tuple(one["cell"].values()), one["effective_day"], one["known_day"]):
-                    self._missing[key] += missing
+                    missing[key] = missing.get(key, 0) + of_row
             yield one
+
+    def add(self, missing: Missing) -> None:
+        """Takes note of what the differences of a shard are in the rollups."""
+        for key, of_shard in missing.items():
+            self._missing[key] += of_shard
 
     async def differences(self, conn: Connection) -> list[Difference]:
         """The rollups that are not what the log says, by key; and the day up to which all is said to be rolled up, if it is not closed."""

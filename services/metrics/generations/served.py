@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
-from services.metrics.generations.refold import Refolded, digested
-from services.metrics.measures import MEASURES, Vector, packed
-from services.metrics.tables.rows import DurationKey, Key
-from services.metrics.tables.store import AREA_COLUMNS, FactRow
+from services.metrics.generations.refold import Refolded
+from services.metrics.measures import MEASURES, Vector, packed, vector
+from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed
+from services.metrics.refolding.digests import Digests
+from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
+from services.metrics.refolding.member_ledger import Numbers
+from services.metrics.refolding.sums import Table
+from services.metrics.tables.rows import Cell, DurationKey, Key
+from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
 from shared.directory.visibility import stays
-from shared.process.db import Connection
+from shared.process.db import Connection, Record
 
 Contents: TypeAlias = dict[Any, Any]
 """{key of a row: the rest of it}"""
 
-PREFETCH = 5000
+AT_ONCE = 5000
 
-LEDGER = """
-SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, {measures} FROM (
-    SELECT cell, effective_day, known_day, {sums} FROM (
-        SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger WHERE shard = $1
-        UNION ALL SELECT cell, effective_day, known_day, {measures} FROM g{g}.ledger_open WHERE shard = $1
-    ) r GROUP BY 1, 2, 3
-) l LEFT JOIN g{g}.cells c ON c.id = l.cell
+LEDGER = "SELECT cell, effective_day, known_day, {measures} FROM g{g}.{table} WHERE shard = $1"
+MEMBERS = """
+SELECT cell, coalesce(effective, 'epoch'), known_day, coalesce(net, 0), headcount_unknown, unionised FROM (
+    SELECT cell, unnest(effective) AS effective, known_day, unnest(net) AS net, headcount_unknown, unionised FROM g{g}.ledger_runs WHERE shard = $1
+) r
 """
+CELLS = "SELECT id, park, industry, size, ownership FROM g{g}.cells WHERE id = ANY($1::int[])"
+LEDGER_TYPES = ("int", "date", "date", *("bigint" for _ in MEASURES))
+MEMBER_TYPES = ("int", "date", "date", "int", "boolean", "boolean")
 DURATIONS = """
 SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.kind, l.value, l.count FROM (
     SELECT cell, effective_day, known_day, kind, value, sum(count)::bigint AS count FROM (
@@ -44,8 +53,9 @@ SELECT (SELECT count(*) FROM g{g}.ledger) + (SELECT count(*) FROM g{g}.durations
         SELECT FROM g{g}.durations_open GROUP BY shard, cell, effective_day, known_day, kind, value HAVING sum(count) <> 0
     ) r)
 """
-SUMS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in MEASURES)
-FACTS = "SELECT {columns} FROM g{g}.facts WHERE shard = $1"
+NEVER_NULL = ", ".join(f"coalesce({name}, 0)::bigint" for name in MEASURES)
+FACTS = "SELECT {columns} FROM g{g}.{table} WHERE shard = $1"
+FACT_RUNS = "SELECT {columns} FROM g{g}.fact_runs WHERE shard = $1"
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1"
 AREAS = "SELECT {columns} FROM g{g}.areas_facts WHERE shard = $1"
 NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE shard = $1"
@@ -66,51 +76,119 @@ async def count(conn: Connection, generation: int) -> int:
     return found
 
 
-async def ledger(conn: Connection, generation: int, shard: int) -> dict[Key, Vector]:
-    """{(cell, effective day, known day): sums over both tables}, without zeros."""
-    statement = LEDGER.format(g=generation, measures=", ".join(MEASURES), sums=SUMS)
-    found: dict[Key, Vector] = {}
-    async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
-        values = tuple(row)
-        if value := packed(values[6:]):
-            key = (values[:4], values[4].toordinal(), values[5].toordinal())
-            found[key] = found.get(key, 0) + value
-    return found
+class ServedLedger:
+    """The rows of all tables of a shard's ledger, not summed: `table` = cell (`Numbers`), effective day, known day, and the number of the row."""
+
+    def __init__(self, wide: Sequence[Table], members: Table | None, cells: Mapping[int, Cell], numbers: Numbers) -> None:
+        self._wide, self._members, self._cells = wide, members, cells
+        parts = [np.concatenate((rows[:KEYS], [numbers_of(rows[KEYS:].T)])) for rows in wide]
+        if members is not None:
+            parts.append(np.concatenate((members[:KEYS], [member_numbers(*members[KEYS:])])))
+        self.table = np.concatenate(parts, axis=1)
+        ids, places = np.unique(self.table[0], return_inverse=True)
+        self.table[0] = np.array([numbers.cell(self._cell(one)) for one in ids.tolist()], np.int64)[places]
+
+    def _cell(self, number: int) -> Cell:
+        return self._cells.get(number, (None, None, None, None))
+
+    def vectors(self, wanted: Iterable[Key]) -> dict[Key, Vector]:
+        """The sums of some keys."""
+        found = dict.fromkeys(wanted, 0)
+        days = [key[2] for key in found]
+        for rows in self._wide:
+            for cell, effective, known, *measures in rows[:, np.isin(rows[2], days)].T.tolist():
+                if (key := (self._cell(cell), effective, known)) in found:
+                    found[key] += packed(measures)
+        if self._members is not None:
+            for cell, effective, known, net, unknown, unionised in self._members[:, np.isin(self._members[2], days)].T.tolist():
+                if (key := (self._cell(cell), effective, known)) in found:
+                    found[key] += vector(members=net, members_headcount_unknown=net * unknown, members_unionised=net * unionised)
+        return found
+
+
+async def ledger(conn: Connection, generation: int, shard: int, numbers: Numbers) -> ServedLedger:
+    """The rows of all tables of the ledger."""
+    runs = await has_table(conn, generation, "ledger_runs")
+    wide = [
+        fixed(await _copied(conn, LEDGER.format(g=generation, table=table, measures=NEVER_NULL), shard), LEDGER_TYPES)
+        for table in ("ledger", "ledger_rows" if runs else "ledger_open")
+    ]
+    members = fixed(await _copied(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES) if runs else None
+    ids = np.unique(np.concatenate([rows[0] for rows in (*wide, *((members,) if members is not None else ()))]))
+    cells = {number: cell for number, *cell in await conn.fetch(CELLS.format(g=generation), ids.tolist())}
+    return ServedLedger(
+        wide, members, {number: (park, industry, size, ownership) for number, (park, industry, size, ownership) in cells.items()}, numbers
+    )
+
+
+async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
+    """What a statement returns, in COPY's binary form."""
+    parts: list[bytes] = []
+
+    async def take(data: bytes) -> None:
+        parts.append(data)
+
+    await conn.copy_from_query(statement, *args, output=take, format="binary")
+    return b"".join(parts)
 
 
 async def durations(conn: Connection, generation: int, shard: int) -> dict[DurationKey, int]:
     """{(cell, effective day, known day, kind, value): count over both tables}, without zeros."""
     found: dict[DurationKey, int] = {}
-    async for row in conn.cursor(DURATIONS.format(g=generation), shard, prefetch=PREFETCH):
-        if row["count"]:
-            key = (tuple(row)[:4], row["effective_day"].toordinal(), row["known_day"].toordinal(), row["kind"], row["value"])
-            found[key] = found.get(key, 0) + row["count"]
+    async for rows in _in_parts(conn, DURATIONS.format(g=generation), shard):
+        for park, industry, size, ownership, effective, known, kind, value, count in rows:
+            if count:
+                key = ((park, industry, size, ownership), effective.toordinal(), known.toordinal(), kind, value)
+                found[key] = found.get(key, 0) + count
     return found
 
 
+async def _in_parts(conn: Connection, statement: str, *args: object) -> AsyncIterator[Sequence[Record]]:
+    """The rows of a statement, AT_ONCE at a time. (Going through a cursor row by row costs more than what is done with the row.)"""
+    cursor = await conn.cursor(statement, *args)
+    while rows := await cursor.fetch(AT_ONCE):
+        yield rows
+
+
+async def fact_digests(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, int]:
+    """{subject: the digest of its facts}"""
+    digests = Digests(attributed=attributed)
+    runs = await has_table(conn, generation, "fact_runs")
+    statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=", ".join(FactRow._fields))
+    async for rows in _in_parts(conn, statement, shard):
+        digests.add_rows(rows)
+    if runs:
+        add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=", ".join(RUN_COLUMNS)), shard), attributed=attributed)
+    return digests.sums
+
+
+async def states(conn: Connection, generation: int, shard: int, refolded: Refolded) -> tuple[Contents, Contents]:
+    """The sets of facts that are not equal, as served and from a refold; those of it are compacted as far as the served ones."""
+    served, equal, sets = dict[str, bytes](), set[str](), refolded.sets
+    async for rows in _in_parts(conn, STATES.format(g=generation), shard):
+        for subject, state in rows:
+            if (facts := sets.get(subject)) is not None and facts.is_stored_as(state):
+                equal.add(subject)
+            else:
+                served[subject] = state
+    return (
+        {subject: content_of(FactSet.load(state)) for subject, state in served.items()},
+        {subject: content_of(facts) for subject, facts in sets.items() if subject not in equal},
+    )
+
+
 async def contents(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, Contents]:
-    """{table: its rows} of all tables but ledger and durations; `unions` only of an `attributed` generation."""
-    facts: dict[str, int] = {}
-    statement = FACTS.format(g=generation, columns=", ".join(FactRow._fields))
-    async for row in conn.cursor(statement, shard, prefetch=PREFETCH):
-        fact = FactRow(*row)
-        facts[fact.subject] = digested(facts.get(fact.subject, 0), fact, attributed=attributed)
-    states = {
-        row["subject"]: content_of(FactSet.load(row["state"]))
-        async for row in conn.cursor(STATES.format(g=generation), shard, prefetch=PREFETCH)
-    }
+    """{table: its rows} of all tables but ledger, durations, facts and states; `unions` only of an `attributed` generation."""
     areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
     found: dict[str, Contents] = {
-        "facts": facts,
-        "states": states,
         "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
-        "enterprises": {row["id"].int: tuple(row)[1:] for row in await conn.fetch(NAMES.format(g=generation), shard)},
-        "placements": {(row["park"], row["subject"]): True for row in await conn.fetch(PLACEMENTS.format(g=generation), shard)},
-        "stays": {(row["since"], row["subject"]): tuple(row)[2:] for row in await conn.fetch(STAYS.format(g=generation), shard)},
+        "enterprises": {id_.int: (name, code, park) for id_, name, code, park in await conn.fetch(NAMES.format(g=generation), shard)},
+        "placements": dict.fromkeys(await conn.fetch(PLACEMENTS.format(g=generation), shard), True),
+        "stays": {(since, subject): (until, park) for subject, since, until, park in await conn.fetch(STAYS.format(g=generation), shard)},
         "seen": {
-            (row["source"], row["subject"]): (row["sequence"], row["event_id"].int) for row in await conn.fetch(SEEN, generation, shard)
+            (source, subject): (sequence, event_id.int) for source, subject, sequence, event_id in await conn.fetch(SEEN, generation, shard)
         },
-        "held": {(row["topic"], row["offset"]): tuple(row)[2:] for row in await conn.fetch(HELD, generation, shard)},
+        "held": {(topic, offset): (kind, *rest) for topic, offset, kind, *rest in await conn.fetch(HELD, generation, shard)},
     }
     if attributed:
         found["unions"] = {row["id"].int: tuple(row)[1:] for row in await conn.fetch(UNIONS.format(g=generation), shard)}
@@ -118,18 +196,13 @@ async def contents(conn: Connection, generation: int, shard: int, *, attributed:
 
 
 def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Contents]:
-    """The same tables from a refold. Its states are compacted as far as the served ones, so that both can be compared."""
-    for subject, served in contents["states"].items():
-        if (facts := refolded.sets.get(subject)) is not None:
-            facts.compact(served[0])
+    """The same tables from a refold."""
     rows = [{name: getattr(row, name) for name in AREA_COLUMNS} for row in refolded.areas]
     found: dict[str, Contents] = {
-        "facts": dict(refolded.facts),
-        "states": {subject: content_of(facts) for subject, facts in refolded.sets.items()},
         "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
         "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
         "placements": dict.fromkeys(refolded.placements, True),
-        "stays": {(stay.since, subject): stay[1:] for subject, facts in refolded.sets.items() for stay in stays(facts.placing())},
+        "stays": {(stay.since, subject): stay[1:] for subject, placing in refolded.placings.items() if placing for stay in stays(placing)},
         "seen": {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
         "held": {at: (parked.kind, *parked.record.stream, parked.record.sequence) for at, parked in refolded.held.items()},
     }

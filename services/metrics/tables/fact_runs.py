@@ -143,7 +143,7 @@ class RunWriter:
         """The parts of one row. `bounds` = (first sequence, newest instant), `elements` = those of the four arrays, each with its length."""
         if (between := self._alike.get(shared)) is None:
             between = self._alike[shared] = _middle(*shared)
-        named, (sequences, event_ids, occurred, recorded) = subject.encode(), _heads_of_arrays(count)
+        named, (sequences, event_ids, occurred, recorded) = subject.encode(), heads_of_arrays(count)
         return (
             FIELDS(len(COLUMNS), 4, shard, len(named)), named, between, SIZED_BOUNDS(8, bounds[0], 8, bounds[1]),
             sequences, elements[0], event_ids, elements[1], occurred, elements[2], recorded, elements[3],
@@ -157,7 +157,7 @@ def _middle(source: str, type_name: str, known_day: date, actor: str | None, rea
 
 
 @lru_cache(maxsize=4096)
-def _heads_of_arrays(count: int) -> tuple[bytes, bytes, bytes, bytes]:
+def heads_of_arrays(count: int) -> tuple[bytes, bytes, bytes, bytes]:
     """The heads of the four arrays with `count` elements: length, dimensions, no NULLs, type, count, lower bound."""
 
     def head(element: int, oid: int) -> bytes:

@@ -5,7 +5,7 @@ with version vector v, plus the deltas of the rows of every shard with versions 
 names, areas or facts that are not counted changed; `uncounted` says whether there are any of those. The projector calls `publish`, the hub `batches_above`.
 
 `deltas` = [(cell, effective day, all measures)], `members` = [(cell, what one member adds, effective days, net members of each)], both msgpack. In a
-database from which 0.2 still reads there is no `members` (migrations/0017_feed_in_runs.sql); then `deltas` holds them, too.
+database from which 0.2 still reads there is no `members` (migrations/0018_feed_in_runs.sql); then `deltas` holds them, too.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.metrics.tables import row_bytes
 from services.metrics.tables.rows import Cell
-from shared.process.db import Connection, Pool
+from shared.process.db import Connection, Pool, Record
 
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
 KEEP_STATES = """
@@ -43,8 +43,9 @@ FROM unnest($2::text[], $3::smallint[]) AS n(subject, findings) WHERE s.shard = 
 NEW_CELLS = """
 INSERT INTO g{g}.cells (park, industry, size, ownership)
 SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(park, industry, size, ownership)
-ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING
+ORDER BY 1, 2, 3, 4 ON CONFLICT DO NOTHING RETURNING id, park, industry, size, ownership
 """
+ALL_CELLS = "SELECT id, park, industry, size, ownership FROM g{g}.cells"
 CELLS = """
 SELECT c.id, c.park, c.industry, c.size, c.ownership FROM g{g}.cells c
 JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS w(park, industry, size, ownership)
@@ -76,6 +77,8 @@ KEEP_PLACEMENTS = """
 INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
 
+MOST_SOUGHT = 30
+"""Cells that are looked for one by one; to find more, all are read."""
 MOST_NOTED = 500
 """Sets that get a note after the fact in one transaction."""
 FEW = 2
@@ -203,10 +206,17 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
     """As `cell_ids`, in the transaction of `conn`: the ids are valid if it commits."""
     if not wanted:
         return {}
-    columns = [list(column) for column in zip(*wanted, strict=True)]
-    await conn.execute(NEW_CELLS.format(g=generation), *columns)
-    rows = await conn.fetch(CELLS.format(g=generation), *columns)
-    return {(row["park"], row["industry"], row["size"], row["ownership"]): row["id"] for row in rows}
+    found = _ids_of(await conn.fetch(NEW_CELLS.format(g=generation), *columns_of(wanted)))
+    if missing := [cell for cell in wanted if cell not in found]:
+        # PostgreSQL compares each wanted cell with each there is: no index serves IS NOT DISTINCT FROM.
+        few = len(missing) <= MOST_SOUGHT
+        statement, args = (CELLS, columns_of(missing)) if few else (ALL_CELLS, [])
+        found |= _ids_of(await conn.fetch(statement.format(g=generation), *args))
+    return found
+
+
+def _ids_of(rows: Iterable[Record]) -> dict[Cell, int]:
+    return {(park, industry, size, ownership): number for number, park, industry, size, ownership in rows}
 
 
 async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:

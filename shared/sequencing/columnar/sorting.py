@@ -47,6 +47,8 @@ def sort_columns(streams: ShardStreams, items: Mapping[str, Sequence[Item]], day
         columns = [item for item in in_order if isinstance(item, Columns)]
         between = [item for item in in_order if isinstance(item, Received)]
         ends = _ends_of_days(between)
+        if len({part.source for part in columns}) > 1:
+            return None
         if ends is None or (columns and not _sort(streams, joined(columns), ends, day_of, plan)):
             return None
         if between and not _close_days(streams, topic, between, day_of, plan):

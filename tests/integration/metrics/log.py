@@ -11,9 +11,10 @@ from typing import Any
 import asyncpg
 
 from services.metrics.generations import auditing, lifecycle
-from services.metrics.generations.auditing import EventLog, Report
+from services.metrics.generations.auditing import Report
 from services.metrics.generations.readers import GenerationReaders
 from services.metrics.generations.rebuilding import rebuild
+from services.metrics.generations.shards import EventLog
 from services.metrics.settings import Settings
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Message, partition_of

@@ -1,0 +1,121 @@
+"""Members' facts of a shard that came as columns, kept as arrays: 25 bytes an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from services.metrics.counted import kind_of
+from services.metrics.folding.facts import FactSet, RefusedFact
+from services.metrics.folding.member_events import AREA, MEMBER_TYPES
+from services.metrics.folding.recorded import RecordedFact, Stream
+from services.metrics.refolding.sums import summed
+from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, Names
+from shared.sequencing.columnar.layouts import Longs
+
+
+class Counts(NamedTuple):
+    """Net numbers of members, one row each: `subject` (a number of `subjects`), `known` and `occurred` day (ordinals), `net`. Sorted in that order."""
+
+    subjects: Sequence[str]
+    subject: Longs
+    known: Longs
+    occurred: Longs
+    net: Longs
+
+
+class _Part(NamedTuple):
+    """Events of one source, by the number of their subject."""
+
+    source: str
+    names: Names
+    types: Sequence[str]
+    subject: Longs
+    sequence: Longs
+    known: Longs
+    occurred: Longs
+    type: Longs
+
+
+def require_storable(columns: Columns) -> None:
+    """Raises RefusedFact for a subject that members cannot be of, as `folding.member_events.of_members` and the projector's tables do."""
+    texts = columns.subjects.texts
+    if "\x00" in columns.source or any(texts[number].startswith(AREA) for number in np.unique(columns.subject).tolist()):
+        raise RefusedFact("NO_FACT")
+
+
+class MemberFacts:
+    """All that came as columns, in the order in which it was added."""
+
+    def __init__(self) -> None:
+        self._parts = list[_Part]()
+
+    def add(self, columns: Columns, known: Longs) -> None:
+        """Add events by subject, in the order of their streams (`BatchPlan.columns`); `known` = their known days as ordinals."""
+        self._parts.append(
+            _Part(
+                columns.source,
+                columns.subjects,
+                columns.types,
+                columns.subject.astype(np.int32),
+                columns.sequence,
+                known.astype(np.int32),
+                (columns.occurred + EPOCH_DAY).astype(np.int32),
+                columns.type.astype(np.int8),
+            )
+        )
+
+    def named(self, stream: Stream, first: int, last: int) -> list[tuple[int, RecordedFact]]:
+        """The events `first` to `last` of a stream, by sequence."""
+        source, subject = stream
+        found = []
+        for part in self._parts:
+            if part.source != source:
+                continue
+            number = part.names.number(subject)
+            begin, end = np.searchsorted(part.subject, [number, number + 1])
+            for row in range(begin, end):
+                if first <= part.sequence[row] <= last:
+                    kind = kind_of(part.types[part.type[row]])
+                    found.append((int(part.sequence[row]), RecordedFact(kind, date.fromordinal(int(part.occurred[row])), None)))
+        return sorted(found, key=lambda one: one[0])
+
+    def counts(self, further: Mapping[str, FactSet] = MappingProxyType({})) -> Counts:
+        """The net numbers of all, with the members that the sets `further` count. A day on which they come to 0 is a row too: on it the set changed."""
+        numbers = dict[str, int]()
+
+        def number(subject: str) -> int:
+            return numbers.setdefault(subject, len(numbers))
+
+        rows = [
+            (number(subject), known, day, net)
+            for subject, facts in further.items()
+            for known, own in facts.members.items()
+            for day, net in own.items()
+        ]
+        arrays = [np.array(rows, np.int64).reshape(-1, 4).T]
+        for part in self._parts:
+            used = np.unique(part.subject)
+            places = np.zeros(int(used[-1]) + 1, np.int64)
+            places[used] = [number(part.names.texts[one]) for one in used.tolist()]
+            each = np.array([MEMBER_TYPES[name] for name in part.types], np.int64)
+            arrays.append(np.stack((places[part.subject], part.known, part.occurred, each[part.type])))
+        keys, (net,) = summed(np.concatenate(arrays, axis=1), 3)
+        subject, known, occurred = keys
+        return Counts(list(numbers), subject, known, occurred, net)
+
+
+def count_into(sets: Callable[[str], FactSet], counts: Counts) -> None:
+    """Add net numbers to the sets of facts, `sets(subject)`."""
+    if not len(counts.subject):
+        return
+    turns = (counts.subject[1:] != counts.subject[:-1]) | (counts.known[1:] != counts.known[:-1])
+    starts = [0, *(np.flatnonzero(turns) + 1).tolist(), len(counts.subject)]
+    days, net = counts.occurred.tolist(), counts.net.tolist()
+    groups: Iterable[tuple[int, int]] = zip(counts.subject[starts[:-1]].tolist(), counts.known[starts[:-1]].tolist(), strict=True)
+    for (subject, known), begin, end in zip(groups, starts, starts[1:], strict=False):
+        sets(counts.subjects[subject]).count(known, dict(zip(days[begin:end], net[begin:end], strict=True)))
