@@ -14,7 +14,6 @@ from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.counted import kind_of
-from services.metrics.folding.coverage import FOREVER
 from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted, noted_of_members
@@ -156,7 +155,7 @@ class Projector:
         for subject, facts in sets.items():
             members = effects.members.get(subject, NONE)
             if changes := effects.changes.get(subject):
-                found = noted(facts, min(*(change.known for change in changes), *members, FOREVER))
+                found = noted(facts, min((*(change.known for change in changes), *members)))
             else:
                 found = noted_of_members(facts, min(members))
             if batch.closed is not None:
