@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiokafka.client import AIOKafkaClient
 from structlog.testing import capture_logs
 
@@ -72,8 +74,11 @@ async def test_who_begins_under_a_name_has_all_that_the_one_before_had(kafka_ser
     await until(owned)
     # As if killed: it says nothing any more, and the group goes on counting it.
     coordinator = dead.consumer._consumer._coordinator
-    await coordinator._stop_heartbeat_task()
     coordinator._coordination_task.cancel()
+    await asyncio.wait([coordinator._coordination_task])
+    if (beating := coordinator._heartbeat_task) is not None:
+        beating.cancel()
+        await asyncio.wait([beating])
     try:
         with capture_logs() as said:
             await successor.consumer.start()
