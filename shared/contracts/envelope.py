@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -23,7 +23,13 @@ _NO_SEQUENCE = "0" * SEQUENCE_DIGITS
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a fact says: the ancestor of every struct in `shared.contracts`. Unknown fields are ignored by readers."""
+    """What a fact says: the ancestor of every struct in `shared.contracts`. Unknown fields are ignored by readers.
+
+    `bureau_fields`: what a labour bureau gets of it where its grant names no fields: ids of enterprises and unions, areas, kinds, counts; no
+    names, no credit codes, no ids that stand for a person. None: bureaus cannot be granted the type. Every type states one of the two.
+    """
+
+    bureau_fields: ClassVar[tuple[str, ...] | None]
 
 
 class UnreadableEvent(ValueError):

@@ -6,6 +6,7 @@ A person is never named: `membership_id` is an opaque id whose link to the perso
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from shared.contracts.envelope import Event
@@ -37,6 +38,8 @@ class VisitPurpose(StrEnum):
 class UnionFounded(Event, frozen=True, kw_only=True):
     """The next higher union approved the union on `occurredon` (Trade Union Law 2021, art. 12). Subject `union/<union_id>`."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("union_id", "kind", "seat_area", "parent_union_id")
+
     union_id: UUID
     kind: UnionKind
     seat_area: str
@@ -47,6 +50,8 @@ class UnionFounded(Event, frozen=True, kw_only=True):
 class UnionDissolved(Event, frozen=True, kw_only=True):
     """The union ends on `occurredon`. Subject `union/<union_id>`."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("union_id", "reason")
+
     union_id: UUID
     reason: str
     note_id: UUID | None = None
@@ -55,6 +60,8 @@ class UnionDissolved(Event, frozen=True, kw_only=True):
 class CoverageStarted(Event, frozen=True, kw_only=True):
     """The union covers the enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("enterprise_id", "union_id", "kind")
+
     enterprise_id: UUID
     union_id: UUID
     kind: UnionKind
@@ -62,6 +69,8 @@ class CoverageStarted(Event, frozen=True, kw_only=True):
 
 class CoverageEnded(Event, frozen=True, kw_only=True):
     """The union no longer covers the enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("enterprise_id", "union_id", "kind", "reason")
 
     enterprise_id: UUID
     union_id: UUID
@@ -76,6 +85,8 @@ class MemberJoined(Event, frozen=True, kw_only=True):
     A transfer is a `member-left` and a `member-joined` with `reason` `transfer` and one `transfer_id`.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("enterprise_id", "union_id")
+
     membership_id: UUID
     enterprise_id: UUID
     union_id: UUID
@@ -85,6 +96,8 @@ class MemberJoined(Event, frozen=True, kw_only=True):
 
 class MemberLeft(Event, frozen=True, kw_only=True):
     """One person is no longer a member at this enterprise from `occurredon` on. Subject `enterprise/<enterprise_id>`."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("enterprise_id", "union_id", "reason")
 
     membership_id: UUID
     enterprise_id: UUID
@@ -99,6 +112,8 @@ class VisitMade(Event, frozen=True, kw_only=True):
 
     `outcome` is a code; None is not recorded. `note_id` names a text kept by the source alone.
     """
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("visit_id", "enterprise_id", "purpose")
 
     visit_id: UUID
     enterprise_id: UUID

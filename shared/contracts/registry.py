@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from shared.contracts.envelope import Event
@@ -24,6 +25,8 @@ class AreaRegistered(Event, frozen=True, kw_only=True):
     the code (市辖区, 县, 省直辖县级行政区划): pages show its parent's name instead.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("code", "kind", "parent")
+
     code: str
     name: str
     kind: AreaKind
@@ -38,6 +41,8 @@ class EnterpriseRegistered(Event, frozen=True, kw_only=True):
     class digits behind it; None is unknown. `registration_number` is the business registration number of 15 digits, as before credit codes.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("enterprise_id", "park", "district")
+
     enterprise_id: UUID
     name: str
     park: str
@@ -51,6 +56,8 @@ class EnterpriseRegistered(Event, frozen=True, kw_only=True):
 class HeadcountReported(Event, frozen=True, kw_only=True):
     """So many workers on `occurredon`; `size` is the class decided with it (`large|medium|small|micro`, None unknown)."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("workers",)
+
     workers: int
     size: str | None = None
     size_rule: str | None = None
@@ -58,6 +65,8 @@ class HeadcountReported(Event, frozen=True, kw_only=True):
 
 class EnterpriseMoved(Event, frozen=True, kw_only=True):
     """The enterprise is in another park from `occurredon` on."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("park", "district")
 
     park: str
     district: str
@@ -69,6 +78,8 @@ class EnterpriseReclassified(Event, frozen=True, kw_only=True):
     `revenue_fen` is the yearly revenue in fen.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("industry", "ownership")
+
     industry: str | None = None
     ownership: str | None = None
     revenue_fen: int | None = None
@@ -78,6 +89,8 @@ class EnterpriseReclassified(Event, frozen=True, kw_only=True):
 
 class EnterpriseClosed(Event, frozen=True, kw_only=True):
     """The enterprise no longer operates from `occurredon` on. `note_id` names a text kept by the registry alone."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("reason",)
 
     reason: str
     note_id: UUID | None = None

@@ -108,6 +108,17 @@ _ALL = (
             *("tables/fact_runs.py", "tables/feed.py", "tables/ledger_store.py", "tables/store.py"),
         ),
     ),
+    Service(
+        "subscriptions",
+        contracts=None,
+        about="Subscriptions brings events to labour bureaus and other systems: what a grant allows them, in order, once in effect, signed, with "
+        "proofs of what was sent. Grants are checked again at each delivery.",
+        reads=("registry", "membership"),
+        verbs=("grant", "use", "read", "operate"),
+        processes=(("api",), ("fanout",), ("delivery",)),
+        modules=("fanout.applying",),
+        key_rings=("encryption",),
+    ),
 )
 SERVICES: Mapping[str, Service] = {service.name: service for service in _ALL}
 """{name: service}, writing services first."""

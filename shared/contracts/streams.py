@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,8 @@ class FactCorrected(Event, frozen=True, kw_only=True):
     So a consumer needs no history to apply it. `note_id` names a text kept by the source alone.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
+
     corrects: UUID
     fact: str
     rank: int
@@ -44,6 +46,8 @@ class EventWithdrawn(Event, frozen=True, kw_only=True):
     as by a correction to nothing. `reason` is a code; `note_id` names a text kept by the source alone.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
+
     first: int = msgspec.field(name="from")
     last: int = msgspec.field(name="to")
     reason: str
@@ -56,6 +60,8 @@ class DayClosed(Event, frozen=True, kw_only=True):
     Said once to every partition, so that each shard knows it in order with its facts: the only event whose partition is given instead of
     following from its key. `occurredon` is the day.
     """
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
 
     day: date
 

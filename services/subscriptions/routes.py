@@ -1,0 +1,12 @@
+"""All routes of subscriptions."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from shared.http.parked_routes import parked_router
+
+
+def routers() -> list[APIRouter]:
+    """The routers, in the order of the documentation."""
+    return [parked_router("subscriptions")]
