@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from services.subscriptions.fanout.applying import fan_out
+from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.process import db
@@ -26,6 +27,9 @@ GENERATION = 1
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
+    from services.subscriptions.commands.once import Commands
+    from services.subscriptions.egress.resolving import SystemResolver
+    from services.subscriptions.grants.clients import Clients
     from services.subscriptions.routes import routers
     from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
@@ -36,9 +40,13 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="subscriptions.api", by_key=True, max_size=settings.pool_size)
+        app.state.current = CurrentCache(app.state.pool)
+        app.state.commands = Commands(settings, app.state.pool)
+        app.state.resolver = SystemResolver()
         try:
             yield
         finally:
+            app.state.resolver.close()
             await broker.close()
             await app.state.pool.close()
 
@@ -55,6 +63,7 @@ def api(settings: Settings) -> FastAPI:
     )
     app.state.cursors = Cursors(settings.cursor_key, "subscriptions")
     app.state.sealing = Sealing(settings.encryption_keys)
+    app.state.clients = Clients(settings)
     return app
 
 
