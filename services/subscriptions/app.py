@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from services.subscriptions.fanout.applying import fan_out
+from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.process import db
@@ -26,6 +27,7 @@ GENERATION = 1
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
+    from services.subscriptions.receiving import routes as receiving
     from services.subscriptions.routes import routers
     from shared.http.pages import Cursors
     from shared.http.web import create_app
@@ -35,8 +37,11 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="subscriptions.api", by_key=True, max_size=settings.pool_size)
+        app.state.current = CurrentCache(app.state.pool)
         try:
-            yield
+            stopping = getattr(app.state, "stopping", None)
+            async with receiving.running(settings, app.state.pool, app.state.current, stopping) as app.state.receiving:
+                yield
         finally:
             await broker.close()
             await app.state.pool.close()

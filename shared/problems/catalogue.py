@@ -203,6 +203,14 @@ METRICS: Mapping[str, Entry] = {
     "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
     "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
 }
+
+SUBSCRIPTIONS: Mapping[str, Entry] = {
+    "UNKNOWN_SUBSCRIPTION": Entry(404, "未知订阅", "Unknown subscription", "没有订阅 {subscription}。", "There is no subscription {subscription}."),
+    "CURSOR_UNKNOWN": Entry(410, "游标无法识别", "Unknown cursor", "这不是本订阅的游标或编号。请用 resume 从仍保留的最早事件继续,并与每日清单核对有无遗漏。", "This is no cursor or number of this subscription. Go on with `resume`, from the oldest event that is still kept, and compare with the manifests of the days what was missed."),
+    "EVENTS_REMOVED": Entry(410, "事件内容已删除", "Events removed", "编号 {number} 的内容已过保存期限,不再提供;其标识与摘要见 {manifest}。请用 resume 从仍保留的下一事件继续。", "The content of number {number} was removed after the time of retention; its id and hash are in {manifest}. Go on with `resume`, from the next event that is still kept."),
+    "NUMBER_NOT_ASSIGNED": Entry(422, "编号尚未分配", "Number not assigned", "编号 {number} 尚未分配;本订阅最后的编号为 {last}。", "The number {number} is not assigned yet; the last one of this subscription is {last}."),
+    "NOT_A_PULL_SUBSCRIPTION": Entry(409, "不是拉取订阅", "Not a pull subscription", "只有订阅方本身可以确认,且仅限拉取方式的订阅;推送是否送达以接收端的应答为准。", "Only its own client confirms receipt, and only of a pull subscription; what was pushed is known by the answers of the endpoint."),
+}
 # fmt: on
 
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
@@ -214,6 +222,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Registry": REGISTRY,
     "Membership": MEMBERSHIP,
     "Metrics": METRICS,
+    "Subscriptions": SUBSCRIPTIONS,
     "Files that are imported": FILES,
 }
 CODES: dict[str, Entry] = {code: entry for section in SECTIONS.values() for code, entry in section.items()}
