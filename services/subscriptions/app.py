@@ -29,6 +29,7 @@ def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.subscriptions.receiving import routes as receiving
     from services.subscriptions.routes import routers
+    from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
     from shared.http.web import create_app
 
@@ -58,6 +59,7 @@ def api(settings: Settings) -> FastAPI:
         readiness=readiness,
     )
     app.state.cursors = Cursors(settings.cursor_key, "subscriptions")
+    app.state.sealing = Sealing(settings.encryption_keys)
     return app
 
 

@@ -205,6 +205,13 @@ METRICS: Mapping[str, Entry] = {
 }
 
 SUBSCRIPTIONS: Mapping[str, Entry] = {
+    "URL_TOO_LONG": Entry(422, "网址过长", "URL too long", "接收网址至多 {most} 个字符。", "The URL of an endpoint has {most} characters at most."),
+    "INVALID_URL": Entry(422, "网址无效", "Invalid URL", "接收网址须写作 https://主机[:端口]/路径,主机为域名或 IP 地址。", "The URL of an endpoint is written https://host[:port]/path; the host is a name or an IP address."),
+    "URL_NOT_HTTPS": Entry(422, "网址须用 https", "URL without https", "接收网址须以 https:// 开头;只有运行方放行的网络(--allow-network)可用 http://。", "The URL of an endpoint begins with https://; http:// is for networks that the operator has allowed (--allow-network)."),
+    "URL_WITH_USER_INFO": Entry(422, "网址含用户信息", "URL with user info", "接收网址不得含用户名或密码。", "The URL of an endpoint has no user name and no password."),
+    "URL_WITH_FRAGMENT": Entry(422, "网址含片段", "URL with a fragment", "接收网址不得含 # 及其后的内容。", "The URL of an endpoint has no # and nothing behind it."),
+    "UNRESOLVABLE_HOST": Entry(422, "主机名无法解析", "Host not resolvable", "主机名目前无法解析为地址,请核对。", "The host name cannot be resolved to an address at present; please check it."),
+    "ADDRESS_NOT_ALLOWED": Entry(422, "地址不可用", "Address not allowed", "该主机的地址不是公网地址,运行方也未放行其网络(--allow-network)。", "An address of the host is not public, and the operator has not allowed its network (--allow-network)."),
     "UNKNOWN_SUBSCRIPTION": Entry(404, "未知订阅", "Unknown subscription", "没有订阅 {subscription}。", "There is no subscription {subscription}."),
     "CURSOR_UNKNOWN": Entry(410, "游标无法识别", "Unknown cursor", "这不是本订阅的游标或编号。请用 resume 从仍保留的最早事件继续,并与每日清单核对有无遗漏。", "This is no cursor or number of this subscription. Go on with `resume`, from the oldest event that is still kept, and compare with the manifests of the days what was missed."),
     "EVENTS_REMOVED": Entry(410, "事件内容已删除", "Events removed", "编号 {number} 的内容已过保存期限,不再提供;其标识与摘要见 {manifest}。请用 resume 从仍保留的下一事件继续。", "The content of number {number} was removed after the time of retention; its id and hash are in {manifest}. Go on with `resume`, from the next event that is still kept."),
@@ -222,8 +229,8 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Registry": REGISTRY,
     "Membership": MEMBERSHIP,
     "Metrics": METRICS,
-    "Subscriptions": SUBSCRIPTIONS,
     "Files that are imported": FILES,
+    "Subscriptions": SUBSCRIPTIONS,
 }
 CODES: dict[str, Entry] = {code: entry for section in SECTIONS.values() for code, entry in section.items()}
 

@@ -16,11 +16,10 @@ import msgspec
 from services.subscriptions.matching.current import Current, Subscription
 from services.subscriptions.matching.entitlement import View, minimised, view_of
 from services.subscriptions.matching.outgoing import Content, hash_of
+from services.subscriptions.proof.chain import canonical
 from shared.contracts import Envelope
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.directory.visibility import AREA_FIELDS, ONE_DAY, PLACING, Part, Stay
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Attributes(NamedTuple):
@@ -220,13 +219,13 @@ class Decider:
         stored: dict[tuple[bytes, tuple[str, ...]], int],
         corrects: Sequence[Got] = (),
     ) -> None:
-        raw = _encode(view.data)
+        raw = canonical(view.data)
         key = raw, view.places
         position = stored.get(key)
         if position is None:
             content = Content(event.id, event.source, event.subject, event.type, fact_type, event.time, on, view.places, raw)
             position = stored[key] = len(self.decisions.contents)
-            self.decisions.contents.append(Stored(content, event.sequence, hash_of(content, view.data)))
+            self.decisions.contents.append(Stored(content, event.sequence, hash_of(content)))
         self.decisions.owed.append(Owed(subscription, position, tuple(corrects)))
         self._remember(subscription, event, fact_type, view.places)
 

@@ -9,7 +9,8 @@ from datetime import datetime
 import msgspec
 
 from services.subscriptions.matching.entitlement import Terms
-from services.subscriptions.matching.outgoing import event_of, hash_of, numbered, shown_data, withheld
+from services.subscriptions.matching.outgoing import event_of, numbered, shown_data, withheld
+from services.subscriptions.proof.chain import canonical, event_hash
 from services.subscriptions.receiving.store import RETENTION, Delivery, Settled
 
 ERASED, NOT_GRANTED = "ERASED", "NOT_GRANTED"
@@ -50,6 +51,13 @@ def _shown(one: Delivery, terms: Terms, now: datetime) -> Shown:
         error = ERASED if one.content.data is None else NOT_GRANTED
         event = withheld(one.subscription, [one.number], one.assigned_at, one.day)
         return Shown(one, event, Settled(one.subscription, one.number, error))
-    sent = hash_of(one.content, data)
-    narrowed = Settled(one.subscription, one.number, None, sent) if sent != (one.sent_hash or one.stored_hash) else None
-    return Shown(one, event_of(one.content, data), narrowed)
+    event = event_of(one.content, data)
+    return Shown(one, event, _narrowed(one, event))
+
+
+def _narrowed(one: Delivery, event: dict[str, object]) -> Settled | None:
+    """The hash of what is shown, where that is not what was stored or shown last."""
+    if canonical(event["data"]) == one.content.data and one.sent_hash is None:
+        return None
+    sent = event_hash(event)
+    return Settled(one.subscription, one.number, None, sent) if sent != (one.sent_hash or one.stored_hash) else None

@@ -10,11 +10,10 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from services.subscriptions.matching.catalogue import defaults
 from services.subscriptions.matching.current import next_revision
 from services.subscriptions.matching.outgoing import Content, hash_of
+from services.subscriptions.proof.chain import canonical
 from shared.contracts.ids import uuid7
 from shared.process import db
 from shared.process.clock import Clock
@@ -150,11 +149,11 @@ class Rows:
         shown = {"union_id": str(union), "kind": "enterprise_union", "seat_area": "P1"} if data is None else dict(data)
         content = Content(
             uuid7(), source, subject or f"union/{union}", type_name, fact_type or type_name, RECORDED, occurred_on, places,
-            msgspec.json.encode(shown),
+            canonical(shown),
         )  # fmt: skip
         async with db.transaction(self.pool) as conn:
             values = (content.event_id, content.source, content.subject, sequence, content.type, content.fact_type, content.time)
-            rest = (content.occurredon, list(content.places), content.data, hash_of(content, shown))
+            rest = (content.occurredon, list(content.places), content.data, hash_of(content))
             key: int = await conn.fetchval(CONTENT, *values, *rest)
             return key
 

@@ -22,9 +22,9 @@ SUBSCRIPTION = uuid7()
 
 
 def delivery(number: int, data: dict[str, Any] | None = DATA, places: tuple[str, ...] = ("P1",), **changes: Any) -> Delivery:
-    raw = None if data is None else msgspec.json.encode(data)
+    raw = None if data is None else msgspec.json.encode(data, order="sorted")
     content = Content(uuid7(), "/services/membership", "union/u", FOUNDED, FOUNDED, NOW, date(2026, 6, 30), places, raw)
-    stored = hash_of(content, data) if data is not None else b"kept"
+    stored = hash_of(content) if data is not None else b"kept"
     plain = Delivery(SUBSCRIPTION, number, "queued", False, 0, date(2026, 7, 1), NOW, None, None, None, None, stored, None, content)
     return replace(plain, **changes)
 
