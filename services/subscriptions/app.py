@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from services.subscriptions.delivering.running import deliver
 from services.subscriptions.fanout.applying import fan_out
 from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.settings import Settings
@@ -30,6 +31,7 @@ def api(settings: Settings) -> FastAPI:
     from services.subscriptions.commands.once import Commands
     from services.subscriptions.egress.resolving import SystemResolver
     from services.subscriptions.grants.clients import Clients
+    from services.subscriptions.receiving import routes as receiving
     from services.subscriptions.routes import routers
     from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
@@ -44,7 +46,9 @@ def api(settings: Settings) -> FastAPI:
         app.state.commands = Commands(settings, app.state.pool)
         app.state.resolver = SystemResolver()
         try:
-            yield
+            stopping = getattr(app.state, "stopping", None)
+            async with receiving.running(settings, app.state.pool, app.state.current, stopping) as app.state.receiving:
+                yield
         finally:
             app.state.resolver.close()
             await broker.close()
@@ -87,8 +91,4 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
     """The background roles by name; each runs until its event is set."""
-    return {"fanout": partial(fan_out, settings), "delivery": partial(_deliver, settings)}
-
-
-async def _deliver(_settings: Settings, stop: asyncio.Event) -> None:
-    await stop.wait()
+    return {"fanout": partial(fan_out, settings), "delivery": partial(deliver, settings)}

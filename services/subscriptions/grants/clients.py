@@ -72,10 +72,10 @@ class Clients:
 
 def _names_in(content: object) -> frozenset[str]:
     """The names in `{"clients": [name, or {"name": name}]}`. Raises ValueError."""
-    names = content.get("clients") if isinstance(content, dict) else None
+    names: object = content.get("clients") if isinstance(content, dict) else None
     if not isinstance(names, list):
         raise ValueError("the provider lists no clients")
-    found = [one.get("name") if isinstance(one, dict) else one for one in names]
+    found = {one.get("name") if isinstance(one, dict) else one for one in names}
     if not all(isinstance(name, str) for name in found):
         raise ValueError("the provider lists a client without a name")
-    return frozenset(found)
+    return frozenset(str(name) for name in found)

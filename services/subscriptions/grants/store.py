@@ -11,7 +11,6 @@ from uuid import UUID
 from services.subscriptions.grants.rules import Extent
 from services.subscriptions.matching.current import AREAS, revision_of
 from services.subscriptions.matching.tree import Tree
-from shared.directory import store as directory
 from shared.http.auth import Areas
 from shared.process.db import Connection, Record
 
@@ -113,9 +112,8 @@ async def codes_inside(conn: Connection, areas: Areas) -> list[str] | None:
     """The codes of a caller's areas and of all within them; None: every area."""
     if areas.everything:
         return None
-    inside = await directory.granted(conn, areas)
-    assert isinstance(inside, frozenset)
-    return sorted(inside | areas.codes)
+    tree = await tree_of(conn)
+    return [code for code in tree.parents if areas.inside(tree.path(code))]
 
 
 def _granted(row: Record) -> Granted:

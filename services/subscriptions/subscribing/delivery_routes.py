@@ -15,6 +15,7 @@ from services.subscriptions.commands.once import Answer
 from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.matching.entitlement import Terms
 from services.subscriptions.matching.outgoing import OWN_TYPES
+from services.subscriptions.receiving.cursors import EventCursors, manifest_path
 from services.subscriptions.settings import Settings
 from services.subscriptions.subscribing import deliveries, rules
 from services.subscriptions.subscribing.answers import DeliveriesAnswer, RedeliveryAnswer, ReplayAnswer, delivery_of
@@ -32,8 +33,6 @@ from shared.process.db import Connection
 
 MOST_ITEMS = 500
 LIST = "subscriptions.deliveries"
-EVENTS = "subscriptions.events"
-"""The list whose cursors `GET …/events` takes."""
 A_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
 After = Annotated[
@@ -138,7 +137,7 @@ async def replay(
             if first is not None:
                 await deliveries.send_again(conn, one.id, first, last, now)
             return Answer(_replayed(one.id, first, last, None), 202)
-        cursor = Cursors(settings.cursor_key, EVENTS).encode([one.id.hex, last if first is None else first - 1])
+        cursor = EventCursors(settings.cursor_key).encode(one.id, last if first is None else first - 1)
         return Answer(_replayed(one.id, first, last, cursor), 202)
 
     return await commands_of(request).carry_out(request, caller, key, body, work)
@@ -149,7 +148,7 @@ def _replayed(subscription: UUID, first: int | None, last: int, cursor: str | No
 
 
 def _outside(subscription: UUID, kept: Number, field: str) -> Gone:
-    manifest = f"/v1/subscriptions/{subscription}/manifests/{kept.day.isoformat()}"
+    manifest = manifest_path(subscription, kept.day)
     return Gone(
         "OUTSIDE_RETENTION",
         field=field,

@@ -53,13 +53,13 @@ async def end_subscription(request: Request, caller: CallerOf, subscription_id: 
 
 
 @router.post("/verification", response_model=ProbeAsked, status_code=202, openapi_extra=adding(UNKNOWN, WRONG_STATUS, NO_ENDPOINT))
-async def verify_endpoint(request: Request, caller: CallerOf, subscription_id: SubscriptionId, key: IdempotencyKey = None) -> Response:
+async def send_verification(request: Request, caller: CallerOf, subscription_id: SubscriptionId, key: IdempotencyKey = None) -> Response:
     """Send the challenge (again). If the endpoint answers with it, the subscription becomes active."""
     return await _probe(request, caller, subscription_id, key, "verification", rules.VERIFIABLE)
 
 
 @router.post("/test", response_model=ProbeAsked, status_code=202, openapi_extra=adding(UNKNOWN, WRONG_STATUS, NO_ENDPOINT))
-async def test_endpoint(request: Request, caller: CallerOf, subscription_id: SubscriptionId, key: IdempotencyKey = None) -> Response:
+async def send_test(request: Request, caller: CallerOf, subscription_id: SubscriptionId, key: IdempotencyKey = None) -> Response:
     """Send a signed event `parkunion.subscription-test.v1` without a number, whose outcome changes nothing."""
     return await _probe(request, caller, subscription_id, key, "test", rules.TESTABLE)
 
