@@ -14,9 +14,9 @@ from uuid import UUID
 import msgspec
 
 from services.subscriptions.matching.entitlement import DIRECTION, Terms, minimised
-from services.subscriptions.proof.chain import event_hash
 from shared.contracts import TYPES
 from shared.contracts.streams import EventWithdrawn, FactCorrected
+from shared.manifests.chain import event_hash
 
 SOURCE = "/services/subscriptions"
 WITHHELD = "parkunion.delivery-withheld.v1"
@@ -113,5 +113,5 @@ def withheld(subscription: UUID, numbers: Sequence[int], at: datetime, day: date
 
 
 def hash_of(content: Content, data: Mapping[str, Any]) -> bytes:
-    """The hash of a delivered event, without what is a subscription's own (proof/chain.py)."""
+    """The hash of a delivered event, without what is a subscription's own (shared/manifests/chain.py)."""
     return event_hash(event_of(content, data))
