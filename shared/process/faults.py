@@ -43,6 +43,7 @@ POINTS = {
     "batch.moved": "the position is moved in the open transaction, nothing is applied",
     "batch.applied": "a batch is applied in the open transaction",
     "batch.before_commit": "everything of a batch is written, the transaction is open",
+    "fanout.written": "numbers, deliveries and lanes of a batch are written, the transaction is open",
     "batch.committed": "a batch is committed, the process does not know it yet",
 }
 """{name: what is true there}."""

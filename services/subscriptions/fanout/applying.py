@@ -1,16 +1,151 @@
-"""The fan-out: reads every topic, and gives each event to the subscriptions that are entitled to it."""
+"""The fan-out: reads every topic, and gives each event to the subscriptions that are entitled to it, in the reader's transaction.
+
+apply: keep the standing facts (standing.py) → decide (deciding.py) → numbers, contents, deliveries, lanes (store.py).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
+import asyncpg
+
+from services.subscriptions.fanout import standing, store
+from services.subscriptions.fanout.deciding import Decider, Decisions, Known, concerns, holder_of, placeable
+from services.subscriptions.matching.current import Current, load, revision_of
 from services.subscriptions.settings import Settings
+from shared import contracts
 from shared.broker.kafka import KafkaBroker
-from shared.directory.events import directory_reader
-from shared.process import db
+from shared.contracts import Envelope
+from shared.contracts.streams import EventWithdrawn, FactCorrected
+from shared.http.auth import Areas
+from shared.process import db, faults
+from shared.process.clock import Clock
+from shared.process.db import Connection
+from shared.process.pause import beside, repeat
 from shared.reading.reader import Reader
+from shared.sequencing.records import ShardBatch
 
 CONNECTIONS = 3
+MOST_WAITING = 500
+"""The most waiting events that one transaction looks at again."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks for waiting events whose area became known through another shard."""
+LONGEST_BACKOFF = 5.0
+ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class FanOut:
+    """Decides batches. Keeps the state of grants and subscriptions in memory, by its revision."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._current: Current | None = None
+
+    def on_reset(self, _shard: int) -> None:
+        """What was loaded in a transaction that failed may hold its own changes."""
+        self._current = None
+
+    async def apply(self, conn: Connection, batch: ShardBatch) -> None:
+        """The `apply` of a Reader."""
+        await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
+        raws = {record.event_id: record.raw for record in batch.records}
+        events = batch.events
+        await standing.keep(conn, events)
+        current = await self._state(conn)
+        concerned = [event for event in events if concerns(event, current)]
+        waited = await store.waiting(conn, batch.shard, {holder_of(event) for event in events}, MOST_WAITING)
+        await self._decide(conn, current, batch.shard, dict(batch.next), concerned, raws, waited)
+
+    async def release(self, conn: Connection, shard: int) -> None:
+        """Decide what waits in a shard, as far as it can be placed now. In a transaction of its own."""
+        following = await store.lock_shard(conn, shard)
+        await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
+        current = await load(conn)
+        waited = await store.waiting(conn, shard, (), MOST_WAITING)
+        await self._decide(conn, current, shard, following, [], {}, waited, quiet=True)
+
+    async def _state(self, conn: Connection) -> Current:
+        if self._current is None or self._current.revision != await revision_of(conn):
+            self._current = await load(conn)
+        return self._current
+
+    async def _decide(
+        self,
+        conn: Connection,
+        current: Current,
+        shard: int,
+        following: dict[str, int],
+        events: Sequence[Envelope],
+        raws: dict[UUID | None, bytes],
+        waited: Sequence[store.Waiting],
+        *,
+        quiet: bool = False,
+    ) -> None:
+        """Decide waiting events that can be placed, then new ones. `quiet`: write nothing if nothing can be decided."""
+        reopened = [(one, contracts.decode(one.raw)) for one in waited]
+        known = await _known(conn, current, [*(event for _, event in reopened), *events])
+        at = await self._clock.now(conn)
+        decider, stopped, released = Decider(current, known, at), set[str](), list[store.Waiting]()
+        for one, event in reopened:
+            if one.holder in stopped or not placeable(event, known, current):
+                stopped.add(one.holder)
+                continue
+            decider.decide(event)
+            released.append(one)
+        # Events that this transaction did not look at keep later ones of their holder waiting, too.
+        looked = {one.id for one in waited}
+        if len(looked) >= MOST_WAITING:
+            stopped |= await store.waiting_holders(conn, shard, {holder_of(event) for event in events})
+        kept: list[tuple[str, UUID, bytes]] = []
+        for event in events:
+            holder = holder_of(event)
+            if holder in stopped or not placeable(event, known, current):
+                stopped.add(holder)
+                kept.append((holder, event.id, raws[event.id]))
+            else:
+                decider.decide(event)
+        if quiet and not released:
+            return
+        number = await store.put_batch(conn, shard, at, current.revision, following, [one.event_id for one in released])
+        if released:
+            await store.drop_waiting(conn, shard, [one.id for one in released])
+        if kept:
+            await store.put_waiting(conn, shard, kept, at)
+        if decider.decisions.owed:
+            ids = await store.write(conn, decider.decisions, number, at, self._clock.day_of(at))
+            faults.reached("fanout.written")
+            await store.erase_again(conn, _named(decider.decisions, ids))
+
+
+async def _known(conn: Connection, current: Current, events: Sequence[Envelope]) -> Known:
+    """What is known of the subjects of these events, and of the deliveries of what they correct or withdraw."""
+    if not events:
+        return Known()
+    subjects = {event.subject for event in events}
+    filtered = any(subscription.filter for subscription in current.subscriptions.values())
+    enterprises = {UUID(subject.partition("/")[2]) for subject in subjects if subject.startswith("enterprise/")} if filtered else set()
+    corrected = [event.data.corrects for event in events if isinstance(event.data, FactCorrected)]
+    withdrawn = [
+        (event.source, event.subject, event.data.first, event.data.last) for event in events if isinstance(event.data, EventWithdrawn)
+    ]
+    return Known(
+        await standing.stays_of(conn, subjects),
+        await standing.attributes_of(conn, enterprises),
+        await store.got_by_event(conn, corrected) if corrected else {},
+        await store.got_by_place(conn, withdrawn) if withdrawn else {},
+    )
+
+
+def _named(decisions: Decisions, ids: Iterable[int]) -> dict[UUID, list[int]]:
+    """{id: contents whose data names it}."""
+    named: dict[UUID, list[int]] = {}
+    for key, one in zip(ids, decisions.contents, strict=True):
+        for text in ID.findall(one.content.data or b""):
+            named.setdefault(UUID(text.decode()), []).append(key)
+    return named
 
 
 async def fan_out(settings: Settings, stop: asyncio.Event) -> None:
@@ -18,18 +153,36 @@ async def fan_out(settings: Settings, stop: asyncio.Event) -> None:
     broker = KafkaBroker(settings.kafka, settings.instance)
     pool = await db.create_pool(settings.dsn, application_name="subscriptions.fanout", by_key=True, max_size=CONNECTIONS)
     try:
+        fan = FanOut(settings.clock)
         reader = Reader(
             pool,
             broker,
             name=f"{settings.topic_prefix}subscriptions",
             topics=settings.topics,
             partitions=settings.partitions,
-            apply=directory_reader(),
+            apply=fan.apply,
+            on_reset=fan.on_reset,
             clock=settings.clock,
             batch=settings.fanout_batch,
             span="subscriptions.fan_out",
         )
-        await reader.run(stop)
+        async with beside(release_waiting(settings, stop)):
+            await reader.run(stop)
     finally:
         await broker.close()
         await pool.close()
+
+
+async def release_waiting(settings: Settings, stop: asyncio.Event) -> None:
+    """Look every second for waiting events that can be placed now, also in shards to which nothing new comes."""
+    fan = FanOut(settings.clock)
+
+    async def connect() -> asyncpg.Connection[asyncpg.Record]:
+        return await db.connect(settings.dsn, application_name="subscriptions.release")
+
+    async def step(conn: Connection) -> None:
+        for shard in await store.shards_waiting(conn):
+            async with conn.transaction():
+                await fan.release(conn, shard)
+
+    await repeat(step, connect, stop, name="release", every=LOOK_EVERY, longest=LONGEST_BACKOFF)

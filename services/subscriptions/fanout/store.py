@@ -1,0 +1,185 @@
+"""Every SQL statement of the fan-out on what it writes: contents, numbers, deliveries, lanes, what waits, and its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from services.subscriptions.fanout.deciding import Decisions, Got
+from shared.process.db import Connection
+
+CHANNEL = "deliveries"
+"""NOTIFY after each transaction that assigned numbers."""
+
+BY_EVENT = """
+SELECT c.event_id, c.fact_type, c.places, d.subscription, d.number FROM contents AS c JOIN deliveries AS d ON d.content = c.id
+WHERE c.event_id = ANY($1::uuid[]) ORDER BY d.subscription, d.number
+"""
+BY_PLACE = """
+SELECT c.event_id, c.fact_type, c.places, c.sequence, c.source, c.subject, d.subscription, d.number
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS w(source, subject, first, last)
+JOIN contents AS c ON c.subject = w.subject AND c.source = w.source AND c.sequence BETWEEN w.first AND w.last
+JOIN deliveries AS d ON d.content = c.id ORDER BY d.subscription, d.number
+"""
+CONTENT_IDS = "SELECT nextval('contents_id_seq') FROM generate_series(1, $1)"
+LOCK_QUEUES = "SELECT FROM queues WHERE subscription = ANY($1::uuid[]) ORDER BY subscription FOR UPDATE"
+ASSIGN = """
+UPDATE queues AS q SET next_number = q.next_number + n.count, due_at = CASE WHEN n.sent THEN least(q.due_at, $4) ELSE q.due_at END
+FROM unnest($1::uuid[], $2::bigint[], $3::bool[]) AS n(subscription, count, sent) WHERE q.subscription = n.subscription
+RETURNING q.subscription, q.next_number - n.count AS first
+"""
+PUT_LANES = """
+INSERT INTO lanes (subscription, subject, due_at) SELECT subscription, subject, $3 FROM unnest($1::uuid[], $2::text[]) AS n(subscription, subject)
+ORDER BY subscription, subject
+ON CONFLICT (subscription, subject) DO UPDATE SET subject = excluded.subject
+"""
+"""A lane that exists is locked, so that a worker that empties it at the same time sees the new delivery first."""
+PUT_BATCH = "INSERT INTO batches (shard, at, revision, next, released) VALUES ($1, $2, $3, $4, $5) RETURNING id"
+NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
+WAITING_HOLDERS = "SELECT DISTINCT holder FROM waiting WHERE shard = $1 AND holder = ANY($2::text[])"
+OLDEST_WAITING = "SELECT id, holder, event_id, raw FROM waiting WHERE shard = $1 ORDER BY id LIMIT $2"
+WAITING_OF = "SELECT id, holder, event_id, raw FROM waiting WHERE shard = $1 AND holder = ANY($2::text[]) ORDER BY id LIMIT $3"
+PUT_WAITING = """
+INSERT INTO waiting (shard, holder, event_id, raw, since)
+SELECT $1, holder, event_id, raw, $5 FROM unnest($2::text[], $3::uuid[], $4::bytea[]) WITH ORDINALITY AS w(holder, event_id, raw, n) ORDER BY n
+"""
+DROP_WAITING = "DELETE FROM waiting WHERE shard = $1 AND id = ANY($2::bigint[])"
+SHARDS_WAITING = "SELECT DISTINCT shard FROM waiting"
+LOCK_SHARD = "SELECT next FROM shards WHERE generation = 1 AND shard = $1 FOR UPDATE"
+ANY_ERASED = "SELECT EXISTS (SELECT FROM erasures)"
+ERASED = "SELECT erased FROM erasures WHERE erased = ANY($1::uuid[])"
+ERASE = "UPDATE contents SET data = NULL, gone = 'erasure' WHERE id = ANY($1::bigint[])"
+CONTENT_COLUMNS = (
+    *("id", "event_id", "source", "subject", "sequence", "type", "fact_type", "time", "occurredon", "places", "data", "hash", "stored_at"),
+)
+DELIVERY_COLUMNS = ("subscription", "number", "content", "subject", "batch", "day", "assigned_at", "corrects", "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One row of `waiting`."""
+
+    id: int
+    holder: str
+    event_id: UUID
+    raw: bytes
+
+
+async def got_by_event(conn: Connection, events: Collection[UUID]) -> dict[UUID, list[Got]]:
+    """{event: its deliveries}; an entry for each event asked for."""
+    found: dict[UUID, list[Got]] = {event: [] for event in events}
+    for row in await conn.fetch(BY_EVENT, list(events)) if events else ():
+        found[row["event_id"]].append(Got(row["subscription"], row["number"], row["event_id"], row["fact_type"], row["places"]))
+    return found
+
+
+async def got_by_place(conn: Connection, ranges: Sequence[tuple[str, str, int, int]]) -> dict[tuple[str, str], list[tuple[int, Got]]]:
+    """{(source, subject): (sequence, delivery)} of the events first to last of these streams."""
+    found: dict[tuple[str, str], list[tuple[int, Got]]] = {(source, subject): [] for source, subject, _, _ in ranges}
+    columns = [list(column) for column in zip(*ranges, strict=True)]
+    for row in await conn.fetch(BY_PLACE, *columns) if ranges else ():
+        got = Got(row["subscription"], row["number"], row["event_id"], row["fact_type"], row["places"])
+        found[row["source"], row["subject"]].append((row["sequence"], got))
+    return found
+
+
+async def write(conn: Connection, decisions: Decisions, batch: int, at: datetime, day: date) -> list[int]:
+    """Assign the numbers and store contents, deliveries and lanes; returns the ids of the contents.
+
+    Numbers of a subscription follow on each other, in the order of the decisions.
+    """
+    ids: list[int] = [row["nextval"] for row in await conn.fetch(CONTENT_IDS, len(decisions.contents))]
+    contents = [
+        (
+            key, one.content.event_id, one.content.source, one.content.subject, one.sequence, one.content.type, one.content.fact_type,
+            one.content.time, one.content.occurredon, one.content.places, one.content.data, one.hash, at,
+        )
+        for key, one in zip(ids, decisions.contents, strict=True)
+    ]  # fmt: skip
+    await conn.copy_records_to_table("contents", records=contents, columns=CONTENT_COLUMNS)
+    numbers = await _assign(conn, decisions, at)
+    rows, assigned, lanes = [], dict[tuple[UUID, UUID], int](), dict[tuple[UUID, str], None]()
+    for owed in decisions.owed:
+        subscription, stored = owed.subscription, decisions.contents[owed.content]
+        number = numbers[subscription.id]
+        numbers[subscription.id] += 1
+        assigned[subscription.id, stored.content.event_id] = number
+        corrects = [one.number if one.number is not None else assigned[subscription.id, one.event_id] for one in owed.corrects]
+        sent = subscription.kind == "webhook"
+        rows.append((subscription.id, number, ids[owed.content], stored.content.subject, batch, day, at, sorted(corrects) or None, sent))
+        if sent:
+            lanes[subscription.id, stored.content.subject] = None
+    await conn.copy_records_to_table("deliveries", records=rows, columns=DELIVERY_COLUMNS)
+    if lanes:
+        await conn.execute(PUT_LANES, [key for key, _ in lanes], [subject for _, subject in lanes], at)
+    await conn.execute(NOTIFY)
+    return ids
+
+
+async def _assign(conn: Connection, decisions: Decisions, at: datetime) -> dict[UUID, int]:
+    """{subscription: its first number here}. The queues are locked in one order, so that batches do not wait for each other in a circle."""
+    counts: dict[UUID, int] = {}
+    sent: dict[UUID, bool] = {}
+    for owed in decisions.owed:
+        counts[owed.subscription.id] = counts.get(owed.subscription.id, 0) + 1
+        sent[owed.subscription.id] = owed.subscription.kind == "webhook"
+    keys = sorted(counts)
+    await conn.execute(LOCK_QUEUES, keys)
+    rows = await conn.fetch(ASSIGN, keys, [counts[key] for key in keys], [sent[key] for key in keys], at)
+    return {row["subscription"]: row["first"] for row in rows}
+
+
+async def put_batch(
+    conn: Connection, shard: int, at: datetime, revision: int, following: Mapping[str, int], released: Sequence[UUID]
+) -> int:
+    """The row of one transaction; returns its id."""
+    key: int = await conn.fetchval(PUT_BATCH, shard, at, revision, dict(following), list(released))
+    return key
+
+
+async def erase_again(conn: Connection, named: Mapping[UUID, Iterable[int]]) -> None:
+    """Remove the data of contents that name erased ids; `named` = {id: contents that name it}.
+
+    To be called after the contents were written: an erasure locks the table, so either it sees them, or they are seen here.
+    """
+    if named and await conn.fetchval(ANY_ERASED):
+        erased = [row["erased"] for row in await conn.fetch(ERASED, list(named))]
+        if erased:
+            await conn.execute(ERASE, sorted({content for key in erased for content in named[key]}))
+
+
+async def waiting_holders(conn: Connection, shard: int, holders: Collection[str]) -> set[str]:
+    """Those of which something waits."""
+    return {row["holder"] for row in await conn.fetch(WAITING_HOLDERS, shard, list(holders))} if holders else set()
+
+
+async def waiting(conn: Connection, shard: int, holders: Collection[str], most: int) -> list[Waiting]:
+    """What waits for these holders and the oldest of all others, in the order of the log; of each holder from its first event on."""
+    rows = {row["id"]: Waiting(*row) for row in await conn.fetch(OLDEST_WAITING, shard, most)}
+    if rows and holders:
+        rows |= {row["id"]: Waiting(*row) for row in await conn.fetch(WAITING_OF, shard, list(holders), most)}
+    return [rows[key] for key in sorted(rows)]
+
+
+async def put_waiting(conn: Connection, shard: int, events: Sequence[tuple[str, UUID, bytes]], at: datetime) -> None:
+    """Keep (holder, event id, raw event) in this order."""
+    columns: list[list[Any]] = [list(column) for column in zip(*events, strict=True)]
+    await conn.execute(PUT_WAITING, shard, *columns, at)
+
+
+async def drop_waiting(conn: Connection, shard: int, keys: Sequence[int]) -> None:
+    """Remove rows of `waiting`."""
+    await conn.execute(DROP_WAITING, shard, list(keys))
+
+
+async def shards_waiting(conn: Connection) -> list[int]:
+    """The shards of which something waits."""
+    return [row["shard"] for row in await conn.fetch(SHARDS_WAITING)]
+
+
+async def lock_shard(conn: Connection, shard: int) -> dict[str, int]:
+    """Keep the reader of a shard from its next batch; returns {topic: offset of the next record}."""
+    return dict(await conn.fetchval(LOCK_SHARD, shard))
