@@ -27,6 +27,7 @@ GENERATION = 1
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.subscriptions.routes import routers
+    from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
     from shared.http.web import create_app
 
@@ -53,6 +54,7 @@ def api(settings: Settings) -> FastAPI:
         readiness=readiness,
     )
     app.state.cursors = Cursors(settings.cursor_key, "subscriptions")
+    app.state.sealing = Sealing(settings.encryption_keys)
     return app
 
 

@@ -203,6 +203,16 @@ METRICS: Mapping[str, Entry] = {
     "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
     "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
 }
+
+SUBSCRIPTIONS: Mapping[str, Entry] = {
+    "URL_TOO_LONG": Entry(422, "网址过长", "URL too long", "接收网址至多 {most} 个字符。", "The URL of an endpoint has {most} characters at most."),
+    "INVALID_URL": Entry(422, "网址无效", "Invalid URL", "接收网址须写作 https://主机[:端口]/路径,主机为域名或 IP 地址。", "The URL of an endpoint is written https://host[:port]/path; the host is a name or an IP address."),
+    "URL_NOT_HTTPS": Entry(422, "网址须用 https", "URL without https", "接收网址须以 https:// 开头;只有运行方放行的网络(--allow-network)可用 http://。", "The URL of an endpoint begins with https://; http:// is for networks that the operator has allowed (--allow-network)."),
+    "URL_WITH_USER_INFO": Entry(422, "网址含用户信息", "URL with user info", "接收网址不得含用户名或密码。", "The URL of an endpoint has no user name and no password."),
+    "URL_WITH_FRAGMENT": Entry(422, "网址含片段", "URL with a fragment", "接收网址不得含 # 及其后的内容。", "The URL of an endpoint has no # and nothing behind it."),
+    "UNRESOLVABLE_HOST": Entry(422, "主机名无法解析", "Host not resolvable", "主机名目前无法解析为地址,请核对。", "The host name cannot be resolved to an address at present; please check it."),
+    "ADDRESS_NOT_ALLOWED": Entry(422, "地址不可用", "Address not allowed", "该主机的地址不是公网地址,运行方也未放行其网络(--allow-network)。", "An address of the host is not public, and the operator has not allowed its network (--allow-network)."),
+}
 # fmt: on
 
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
@@ -215,6 +225,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Membership": MEMBERSHIP,
     "Metrics": METRICS,
     "Files that are imported": FILES,
+    "Subscriptions": SUBSCRIPTIONS,
 }
 CODES: dict[str, Entry] = {code: entry for section in SECTIONS.values() for code, entry in section.items()}
 

@@ -6,7 +6,7 @@ here, and what they carry is judged. Sources: IANA IPv4 and IPv6 Special-Purpose
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -34,30 +34,28 @@ _CARRIES = (
 """Networks of addresses that carry an IPv4 address: NAT64, 6to4, Teredo, mapped, translated, compatible."""
 
 
-def refused(addresses: Iterable[str], allowed: Sequence[Network] = ()) -> str | None:
-    """The first address to which nothing may be sent; None: all are public or allowed. No address at all is refused as the empty text.
-
-    A host is refused if *any* of its addresses is: else the answer of a resolver would decide what is reached.
-    """
-    found = list(addresses)
-    if not found:
-        return ""
-    return next((text for text in found if not permitted(text, allowed)), None)
-
-
 def permitted(text: str, allowed: Sequence[Network] = ()) -> bool:
     """Whether one address is public, or in an allowed network."""
+    address = _address(text)
+    return address is not None and (_allowed(address, allowed) or _public(address))
+
+
+def is_allowed(text: str, allowed: Sequence[Network]) -> bool:
+    """Whether an address, or the IPv4 address that it maps, is in a network that the operator allowed."""
+    address = _address(text)
+    return address is not None and _allowed(address, allowed)
+
+
+def _address(text: str) -> Address | None:
+    """None: it is no address, or one of a zone of this machine (`%eth0`)."""
     try:
         address = ip_address(text)
     except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.scope_id is not None:
-        return False
-    return is_allowed(address, allowed) or _public(address)
+        return None
+    return None if isinstance(address, IPv6Address) and address.scope_id is not None else address
 
 
-def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether an address, or the IPv4 address that it maps, is in a network that the operator allowed."""
+def _allowed(address: Address, allowed: Sequence[Network]) -> bool:
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return any(one in network for network in allowed for one in (address, mapped) if one is not None and one.version == network.version)
 

@@ -19,7 +19,8 @@ SECRET_BYTES = 32
 class Signer(Protocol):
     """Signs bytes; `version` says how (`v1`, `v1a`)."""
 
-    version: str
+    @property
+    def version(self) -> str: ...
 
     def sign(self, content: bytes) -> bytes:
         """The signature."""
