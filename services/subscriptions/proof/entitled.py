@@ -112,10 +112,12 @@ class Moment:
             if own is None and replacement is not None and not self._passes(asking, event, replacement.on):
                 continue
             instead = None if replacement is None else self._seen(replacement, stays, asking)
-            if (one := self._corrected(event, asking, own, instead, stays)) is not None:
-                yield one
+            if (found := self._corrected(event, asking, own, instead, stays)) is not None:
+                yield found
 
-    def _corrected(self, event: LogEvent, asking: Asking, own: Earlier | None, instead: Seen | None, stays: Sequence[Stay]) -> Entitled | None:
+    def _corrected(
+        self, event: LogEvent, asking: Asking, own: Earlier | None, instead: Seen | None, stays: Sequence[Stay]
+    ) -> Entitled | None:
         """A correction as one subscription gets it. `own`: its delivery of what is corrected."""
         data: dict[str, Any] = {"fact": event.data["fact"], "reason": event.data["reason"]}
         places, on, fact = set[str](), event.occurredon, event.placed("withdrawn")
@@ -149,9 +151,7 @@ class Moment:
         """Whether the enterprise is one that was asked for on a day. What is unknown is not."""
         if not asking.industries and asking.min_workers is None:
             return True
-        industry, workers = (
-            self.facts.industry_and_workers(event.subject, day) if event.subject.startswith("enterprise/") else (None, None)
-        )
+        industry, workers = self.facts.industry_and_workers(event.subject, day) if event.subject.startswith("enterprise/") else (None, None)
         if asking.industries and not (industry is not None and any(industry.startswith(one) for one in asking.industries)):
             return False
         return asking.min_workers is None or (workers is not None and workers >= asking.min_workers)

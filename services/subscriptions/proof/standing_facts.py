@@ -127,6 +127,8 @@ class StandingFacts:
         workers: int | None = None
         for on, _, fact in self._of(subject):
             if on <= day:
-                industry = fact.data.get("industry", industry) if fact.type in (REGISTERED, RECLASSIFIED) else industry
-                workers = fact.data.get("workers", workers) if fact.type == HEADCOUNT else workers
+                if fact.type in (REGISTERED, RECLASSIFIED):
+                    industry = fact.data.get("industry") or industry
+                elif fact.type == HEADCOUNT:
+                    workers = fact.data["workers"]
         return industry, workers
