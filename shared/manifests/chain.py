@@ -21,7 +21,8 @@ State: TypeAlias = Literal["queued", "delivered", "parked", "withheld"]
 """What has become of a number."""
 STATES: frozenset[str] = frozenset(get_args(State))
 
-_encode = msgspec.json.Encoder(order="sorted").encode
+canonical = msgspec.json.Encoder(order="sorted").encode
+"""JSON with sorted names and without blanks (RFC 8785 for what events hold: texts, whole numbers, null, lists and objects)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Entry:
 
 def event_hash(event: Mapping[str, Any]) -> bytes:
     """The hash of a delivered event: SHA-256 of its JSON with sorted names and without blanks (RFC 8785), without OWN."""
-    return sha256(_encode({name: value for name, value in event.items() if name not in OWN})).digest()
+    return sha256(canonical({name: value for name, value in event.items() if name not in OWN})).digest()
 
 
 def chain_of(subscription: str, day: date, entries: Iterable[Entry]) -> str:

@@ -19,8 +19,7 @@ from services.subscriptions.matching.outgoing import Content, hash_of
 from shared.contracts import Envelope
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.directory.visibility import AREA_FIELDS, ONE_DAY, PLACING, Part, Stay
-
-_encode = msgspec.json.Encoder().encode
+from shared.manifests.chain import canonical
 
 
 class Attributes(NamedTuple):
@@ -220,13 +219,13 @@ class Decider:
         stored: dict[tuple[bytes, tuple[str, ...]], int],
         corrects: Sequence[Got] = (),
     ) -> None:
-        raw = _encode(view.data)
+        raw = canonical(view.data)
         key = raw, view.places
         position = stored.get(key)
         if position is None:
             content = Content(event.id, event.source, event.subject, event.type, fact_type, event.time, on, view.places, raw)
             position = stored[key] = len(self.decisions.contents)
-            self.decisions.contents.append(Stored(content, event.sequence, hash_of(content, view.data)))
+            self.decisions.contents.append(Stored(content, event.sequence, hash_of(content)))
         self.decisions.owed.append(Owed(subscription, position, tuple(corrects)))
         self._remember(subscription, event, fact_type, view.places)
 

@@ -140,15 +140,19 @@ async def put_batch(
     return key
 
 
-async def erase_again(conn: Connection, named: Mapping[UUID, Iterable[int]]) -> None:
-    """Remove the data of contents that name erased ids; `named` = {id: contents that name it}.
+async def any_erased(conn: Connection) -> bool:
+    """Whether anything was ever erased.
 
-    To be called after the contents were written: an erasure locks the table, so either it sees them, or they are seen here.
+    To be asked after the contents were written: an erasure locks their table, so either it sees them, or this sees the erasure.
     """
-    if named and await conn.fetchval(ANY_ERASED):
-        erased = [row["erased"] for row in await conn.fetch(ERASED, list(named))]
-        if erased:
-            await conn.execute(ERASE, sorted({content for key in erased for content in named[key]}))
+    return bool(await conn.fetchval(ANY_ERASED))
+
+
+async def erase_again(conn: Connection, named: Mapping[UUID, Iterable[int]]) -> None:
+    """Remove the data of contents that name erased ids; `named` = {id: contents that name it}."""
+    erased = [row["erased"] for row in await conn.fetch(ERASED, list(named))] if named else []
+    if erased:
+        await conn.execute(ERASE, sorted({content for key in erased for content in named[key]}))
 
 
 async def waiting_holders(conn: Connection, shard: int, holders: Collection[str]) -> set[str]:
