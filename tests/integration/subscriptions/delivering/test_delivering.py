@@ -270,4 +270,3 @@ async def test_old_contents_go_and_their_hashes_stay(sending: Sending) -> None:
     await sending.turn(timedelta(days=31))
     async with sending.running():
         await until(lambda: sending.pool.fetchval("SELECT data IS NULL AND gone = 'retention' AND hash IS NOT NULL FROM contents"))
-
