@@ -84,6 +84,7 @@ def api(settings: Settings) -> FastAPI:
         authenticators=[dashboard.by_cookie],
     )
     app.state.cursors = Cursors(settings.cursor_key, "metrics")
+    app.state.site = dashboard.SITE
     app.state.provider = dashboard.Provider(settings) if settings.sign_in_issuer else None
     return app
 

@@ -6,20 +6,22 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
-from services.metrics.dashboard import sessions
 from services.metrics.dashboard.charts import running
-from services.metrics.dashboard.provider import Provider
-from services.metrics.dashboard.routes import changes, downloads, explanations, findings, login, pages
-from services.metrics.dashboard.sessions import SessionStates
+from services.metrics.dashboard.page import SITE
+from services.metrics.dashboard.routes import changes, downloads, explanations, findings, pages
 from services.metrics.figures.questions import ANSWER_WITHIN, SILENT_ANSWER_WITHIN
 from services.metrics.live.hub import Hub
+from shared.browser import login, sessions
+from shared.browser.provider import Provider
+from shared.browser.sessions import SessionStates
 from shared.http.auth import Caller
 from shared.problems.errors import Unavailable
 
-__all__ = ["Provider", "SessionStates", "by_cookie", "router", "running"]
+__all__ = ["SITE", "Provider", "SessionStates", "by_cookie", "router", "running"]
 
 router = APIRouter()
-for _part in (login.codes, login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router):
+router.include_router(login.codes, tags=["dashboard"])
+for _part in (login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router):
     router.include_router(_part)
 
 

@@ -117,7 +117,8 @@ class FanOut:
         if decider.decisions.owed:
             ids = await store.write(conn, decider.decisions, number, at, self._clock.day_of(at))
             faults.reached("fanout.written")
-            await store.erase_again(conn, _named(decider.decisions, ids))
+            if await store.any_erased(conn):
+                await store.erase_again(conn, _named(decider.decisions, ids))
 
 
 async def _known(conn: Connection, current: Current, events: Sequence[Envelope]) -> Known:

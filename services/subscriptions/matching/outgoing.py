@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from services.subscriptions.matching.entitlement import DIRECTION, Terms, minimised
-from services.subscriptions.proof.chain import event_hash
 from shared.contracts import TYPES
 from shared.contracts.streams import EventWithdrawn, FactCorrected
+from shared.manifests.chain import canonical
+
+_encode = msgspec.json.Encoder().encode
 
 SOURCE = "/services/subscriptions"
 WITHHELD = "parkunion.delivery-withheld.v1"
@@ -29,7 +32,10 @@ OWN_TYPES = (WITHHELD, VERIFICATION, TEST, HEARTBEAT)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One row of `contents` as it leaves. `data` is JSON; None after retention or erasure. `fact_type`: the type by which grants are checked."""
+    """One row of `contents` as it leaves. `data` is canonical JSON (shared/manifests/chain.py); None after retention or erasure.
+
+    `fact_type`: the type by which grants are checked.
+    """
 
     event_id: UUID
     source: str
@@ -112,6 +118,31 @@ def withheld(subscription: UUID, numbers: Sequence[int], at: datetime, day: date
     }
 
 
-def hash_of(content: Content, data: Mapping[str, Any]) -> bytes:
-    """The hash of a delivered event, without what is a subscription's own (proof/chain.py)."""
-    return event_hash(event_of(content, data))
+class _Hashed(msgspec.Struct, gc=False):
+    """The fields of `event_of` in the order of their names; `data` in its canonical form."""
+
+    data: msgspec.Raw
+    datacontenttype: str
+    id: UUID
+    occurredon: date
+    source: str
+    specversion: str
+    subject: str
+    time: datetime
+    type: str
+
+
+def hash_of(content: Content, shown: Mapping[str, Any] | None = None) -> bytes:
+    """The hash of the event as it is delivered (`chain.event_hash` of `event_of`). `shown`: its data, where that is not all that is stored."""
+    hashed = _Hashed(
+        msgspec.Raw(canonical(shown) if shown is not None else content.data or b""),
+        "application/json",
+        content.event_id,
+        content.occurredon,
+        content.source,
+        "1.0",
+        content.subject,
+        content.time,
+        content.type,
+    )
+    return sha256(_encode(hashed)).digest()

@@ -187,7 +187,7 @@ class House:
             "WHERE d.subscription = $1 ORDER BY d.number",
             subscription,
         )
-        return [Delivery(*row[:4], json.loads(row[4]) if row[4] is not None else {}, row[5]) for row in rows]
+        return [Delivery(row[0], row[1], row[2], row[3], json.loads(row[4]) if row[4] is not None else {}, row[5]) for row in rows]
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """Sign-in of officers at an OpenID provider: authorisation code with PKCE (OpenID Connect Core §3.1, RFC 7636, RFC 9700).
 
 What belongs to one attempt (state, nonce, code verifier) stays in the browser's own signed cookie. Scopes and areas are claims of the ID
-token; where it has no `areas`, those of the access token, which is verified as every bearer token is.
+token; where it has no `areas`, those of the access token, which is verified as every bearer token is. A claim of the ID token can name the
+client for which the person acts (`sign_in_client_claim`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 import structlog
 
-from services.metrics.settings import Settings
+from shared.browser.settings import BrowserSettings
 from shared.http.auth import Caller
 from shared.http.tokens import Verifier, caller_of
 from shared.problems.errors import Problem, Unauthorised, Unavailable
@@ -53,7 +54,7 @@ class Attempt(NamedTuple):
 class Provider:
     """The OpenID provider of the settings. `transport` replaces the network in tests."""
 
-    def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, settings: BrowserSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
         assert settings.sign_in_issuer is not None
         self._settings = settings
         self._issuer = settings.sign_in_issuer
@@ -115,6 +116,8 @@ class Provider:
             if granted.client != officer.client:
                 raise _failed("sub")
             officer = granted
+        if represented := identity.get(self._settings.sign_in_client_claim):
+            officer = replace(officer, client=caller_of({**identity, "sub": represented}).client)
         name = identity.get("name") or identity.get("preferred_username") or ""
         if not isinstance(name, str) or holds_resident_number(name):
             name = ""

@@ -10,23 +10,21 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from fastapi import Request
 
-from services.metrics.dashboard.words import SESSION_COOKIE
-from services.metrics.http.access import READ
-from services.metrics.settings import Settings
+from shared.browser.site import settings_of, site_of
 from shared.http.auth import Areas, Caller
 from shared.problems.errors import Forbidden
 from shared.process import db
 from shared.process.clock import utc_now
 from shared.process.db import OUTAGES, Connection, Pool, Record
 
-COOKIE = SESSION_COOKIE
 CODE_LIFETIME = timedelta(minutes=10)
 SECRET_BYTES = 32
 LONGEST_SECRET = 64
@@ -59,11 +57,12 @@ def _hash(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-async def new_code(conn: Connection, caller: Caller) -> str:
-    """A code that grants a browser the caller's areas until the token's end, once and within ten minutes. Of the scopes it keeps only READ."""
+async def new_code(conn: Connection, caller: Caller, keep: Collection[str]) -> str:
+    """A code that grants a browser the caller's areas until the token's end, once and within ten minutes. `keep`: the scopes that it grants
+    of the caller's."""
     code, now = secrets.token_urlsafe(SECRET_BYTES), utc_now()
     await conn.execute(DELETE_EXPIRED_CODES, now)
-    scopes = sorted(caller.scopes & {READ})
+    scopes = sorted(caller.scopes.intersection(keep))
     end = _instant(caller.valid_until, now + timedelta(days=1))
     await conn.execute(NEW_CODE, _hash(code), caller.client, scopes, sorted(caller.areas.codes), now + CODE_LIFETIME, end)
     return code
@@ -74,31 +73,32 @@ async def knows_code(conn: Connection, code: str) -> bool:
     return len(code) <= LONGEST_SECRET and bool(await conn.fetchval(KNOW_CODE, _hash(code), utc_now()))
 
 
-async def use_code(conn: Connection, code: str, hours: float) -> NewSession | None:
+async def use_code(conn: Connection, code: str, hours: float, keep: Collection[str]) -> NewSession | None:
     """A session of `hours`, or until the token's end if that is sooner; None if the code is unknown, expired or used, or its token ended."""
     now = utc_now()
     if len(code) > LONGEST_SECRET or (row := await conn.fetchrow(USE_CODE, _hash(code), now)) is None:
         return None
     until = row["valid_until"].timestamp() if row["valid_until"] else float("inf")
-    return await new_session(conn, Caller(row["client"], frozenset(row["scopes"]), Areas.of(row["areas"]), valid_until=until), hours)
+    return await new_session(conn, Caller(row["client"], frozenset(row["scopes"]), Areas.of(row["areas"]), valid_until=until), hours, keep)
 
 
-async def new_session(conn: Connection, caller: Caller, hours: float) -> NewSession | None:
-    """A session of the caller, of `hours` or until its token's end if that is sooner; None if the token has ended."""
+async def new_session(conn: Connection, caller: Caller, hours: float, keep: Collection[str]) -> NewSession | None:
+    """A session of the caller with those of its scopes that are in `keep`, of `hours` or until its token's end if that is sooner; None if
+    the token has ended."""
     now = utc_now()
     end = min(_instant(caller.valid_until, now + timedelta(hours=hours)), now + timedelta(hours=hours))
     if end <= now:
         return None
     cookie = secrets.token_urlsafe(SECRET_BYTES)
     await conn.execute(DELETE_EXPIRED_SESSIONS, now)
-    scopes, areas = sorted(caller.scopes & {READ}), sorted(caller.areas.codes)
+    scopes, areas = sorted(caller.scopes.intersection(keep)), sorted(caller.areas.codes)
     await conn.execute(NEW_SESSION, _hash(cookie), caller.client, scopes, areas, end, caller.name or None)
     return NewSession(cookie, max(1, int((end - now).total_seconds())))
 
 
 async def end_session(request: Request) -> None:
     """End the session of the request's cookie, if it has one, in every process."""
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = request.cookies.get(site_of(request).session_cookie, "")
     if cookie and len(cookie) <= LONGEST_SECRET:
         pool: Pool = request.app.state.pool
         async with db.transaction(pool) as conn:
@@ -109,7 +109,7 @@ async def end_session(request: Request) -> None:
 
 async def by_cookie(request: Request) -> Caller | None:
     """The caller of a request by its session cookie; an authenticator for `shared.http.web.create_app`. Raises what `require_own_page` does."""
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = request.cookies.get(site_of(request).session_cookie, "")
     if not cookie or len(cookie) > LONGEST_SECRET:
         return None
     pool: Pool = request.app.state.pool
@@ -138,9 +138,11 @@ def require_own_page(request: Request) -> None:
     """
     if request.method in SAFE_METHODS:
         return
-    settings: Settings = request.app.state.settings
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
-    own = {settings.base_url.lower(), *(f"{scheme}://{request.headers.get('host', '').lower()}" for scheme in ("http", "https"))}
+    own = {
+        settings_of(request).base_url.lower(),
+        *(f"{scheme}://{request.headers.get('host', '').lower()}" for scheme in ("http", "https")),
+    }
     if (origin is not None and not _same(origin.lower(), own)) or site not in ("same-origin", "none"):
         raise Forbidden("NOT_OUR_PAGE")
 
