@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from services.subscriptions.delivering.running import deliver
 from services.subscriptions.fanout.applying import fan_out
 from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.settings import Settings
@@ -83,8 +84,4 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
     """The background roles by name; each runs until its event is set."""
-    return {"fanout": partial(fan_out, settings), "delivery": partial(_deliver, settings)}
-
-
-async def _deliver(_settings: Settings, stop: asyncio.Event) -> None:
-    await stop.wait()
+    return {"fanout": partial(fan_out, settings), "delivery": partial(deliver, settings)}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import NoDecode
 
 from shared.contracts.services import SERVICES
-from shared.process.settings import KeyRing, Names, ServiceSettings
+from shared.process.clock import Clock
+from shared.process.settings import KeyRing, MigrationSettings, Names, ServiceSettings, Zone
 
 Network = IPv4Network | IPv6Network
 
@@ -49,3 +51,16 @@ class Settings(ServiceSettings):
     """Attempts that one delivery process has open at most."""
     attempts_per_subscription: int = Field(8, ge=1)
     """Of them those to one subscription's endpoint."""
+
+
+class OperatorSettings(MigrationSettings):
+    """The settings of `python -m services.subscriptions.operate`: the owner's DSN, the log and the zone."""
+
+    kafka: str
+    """Kafka's bootstrap servers."""
+    zone: Zone = "Asia/Shanghai"
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the date of an instant."""
+        return Clock(ZoneInfo(self.zone))
