@@ -289,6 +289,7 @@ async def test_fewer_fields_are_shown_and_their_hash_is_kept(rows: Rows, http: h
     assert kept != stored
 
 
+@pytest.mark.invariant("I6")
 async def test_another_bureau_sees_no_subscription(server: SubscriptionsServer, rows: Rows, http: httpx.AsyncClient) -> None:
     subscription = await rows.subscription(await rows.grant())
     await rows.events(subscription)
