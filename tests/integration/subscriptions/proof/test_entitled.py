@@ -31,7 +31,7 @@ from shared.process import db
 from tests.conftest import Database, NewDatabase
 from tests.integration.subscriptions.house import House, house_of
 from tests.integration.subscriptions.proof.audited import audited
-from tests.settings import HistorySettings
+from tests.settings import PropertySettings
 
 TREE: dict[str, str | None] = {"C": None, "D1": "C", "D2": "C", "P1": "D1", "P2": "D1", "P3": "D2"}
 PARKS = ("P1", "P2", "P3", "P9")
@@ -151,8 +151,8 @@ class Story:
         names = NAMES if types % 3 == 0 else [name for place, name in enumerate(NAMES) if (place + types) % 3]
         own = {"headcount-reported": ["workers", "size"], "enterprise-moved": ["district"], "member-joined": []}
         fields = {} if shown % 3 else {name: value for name, value in own.items() if name in names}
-        bounds = {"not_before": FAR[when % 5]} if when % 2 else {"not_after": FAR[when % 5]}
-        self.grants.append(await self.house.grant(AREAS[areas % len(AREAS)], names, fields, **bounds))
+        begins, ends = (FAR[when % 5], None) if when % 2 else (None, FAR[when % 5])
+        self.grants.append(await self.house.grant(AREAS[areas % len(AREAS)], names, fields, not_before=begins, not_after=ends))
 
     async def subscribe(self, grant: int, types: int, asked: int, kind: int) -> None:
         names = None if types % 2 == 0 else [name for place, name in enumerate(NAMES) if (place + types) % 4]
@@ -330,7 +330,7 @@ def test_all_types_are_told() -> None:
 
 @pytest.mark.invariant("I6")
 @settings(
-    max_examples=max(1, HistorySettings().histories // 4),
+    max_examples=max(1, PropertySettings().histories // 4),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
