@@ -212,6 +212,11 @@ SUBSCRIPTIONS: Mapping[str, Entry] = {
     "URL_WITH_FRAGMENT": Entry(422, "网址含片段", "URL with a fragment", "接收网址不得含 # 及其后的内容。", "The URL of an endpoint has no # and nothing behind it."),
     "UNRESOLVABLE_HOST": Entry(422, "主机名无法解析", "Host not resolvable", "主机名目前无法解析为地址,请核对。", "The host name cannot be resolved to an address at present; please check it."),
     "ADDRESS_NOT_ALLOWED": Entry(422, "地址不可用", "Address not allowed", "该主机的地址不是公网地址,运行方也未放行其网络(--allow-network)。", "An address of the host is not public, and the operator has not allowed its network (--allow-network)."),
+    "UNKNOWN_SUBSCRIPTION": Entry(404, "未知订阅", "Unknown subscription", "没有订阅 {subscription}。", "There is no subscription {subscription}."),
+    "CURSOR_UNKNOWN": Entry(410, "游标无法识别", "Unknown cursor", "这不是本订阅的游标或编号。请用 resume 从仍保留的最早事件继续,并与每日清单核对有无遗漏。", "This is no cursor or number of this subscription. Go on with `resume`, from the oldest event that is still kept, and compare with the manifests of the days what was missed."),
+    "EVENTS_REMOVED": Entry(410, "事件内容已删除", "Events removed", "编号 {number} 的内容已过保存期限,不再提供;其标识与摘要见 {manifest}。请用 resume 从仍保留的下一事件继续。", "The content of number {number} was removed after the time of retention; its id and hash are in {manifest}. Go on with `resume`, from the next event that is still kept."),
+    "NUMBER_NOT_ASSIGNED": Entry(422, "编号尚未分配", "Number not assigned", "编号 {number} 尚未分配;本订阅最后的编号为 {last}。", "The number {number} is not assigned yet; the last one of this subscription is {last}."),
+    "NOT_A_PULL_SUBSCRIPTION": Entry(409, "不是拉取订阅", "Not a pull subscription", "只有订阅方本身可以确认,且仅限拉取方式的订阅;推送是否送达以接收端的应答为准。", "Only its own client confirms receipt, and only of a pull subscription; what was pushed is known by the answers of the endpoint."),
 }
 # fmt: on
 
