@@ -26,6 +26,8 @@ GENERATION = 1
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
+    from services.subscriptions import portal
+    from services.subscriptions.matching.current import CurrentCache
     from services.subscriptions.routes import routers
     from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
@@ -36,6 +38,8 @@ def api(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="subscriptions.api", by_key=True, max_size=settings.pool_size)
+        app.state.current = CurrentCache(app.state.pool)
+        app.state.session_states = portal.SessionStates(app.state.pool)
         try:
             yield
         finally:
@@ -52,7 +56,10 @@ def api(settings: Settings) -> FastAPI:
         routers=routers(),
         lifespan=lifespan,
         readiness=readiness,
+        authenticators=[portal.by_cookie],
     )
+    app.state.site = portal.SITE
+    app.state.provider = portal.Provider(settings) if settings.sign_in_issuer else None
     app.state.cursors = Cursors(settings.cursor_key, "subscriptions")
     app.state.sealing = Sealing(settings.encryption_keys)
     return app
