@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "enterprise": ("enterprise",),
     "generations": ("audit", "rebuild", "generations", "switch", "rollback"),
     "tokens": ("token", "dashboard"),
+    "subscribing.clients": ("client",),
+    "subscribing.subscriptions": ("subscriptions",),
     "clock": ("clock",),
     "parked": ("parked",),
     "relay": ("reconcile", "relay"),

@@ -56,6 +56,7 @@ class Folder:
         self.ports = path / "ports.json"
         self.settings = path / "settings.json"
         self.people = path / "people.json"
+        self.clients = path / "clients.json"
         self._lock: int | None = None
 
     def prepare(self) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from deploy.local.child import ProcessIdentity
 from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import DEMO, Folder, folder_of, read_json
-from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion, client_key
+from deploy.local.servers.clients import OWN, Clients, own_key
+from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_assertion
 from deploy.local.servers.postgres import database_of
 
 SESSION_TTL = 8 * 3600
@@ -88,13 +89,17 @@ class Stack:
         password = (self.folder.keys / f"database-{user}").read_text()
         return f"postgresql://{user}:{password}@127.0.0.1:{self.content['postgres']['port']}/{database_of(service)}"
 
-    def token(self, scopes: Iterable[str] = (), areas: Iterable[str] = (), ttl: int = DEFAULT_TTL) -> str:
-        """An access token of the issuer; default: all scopes and areas, 1 h (`ttl` in seconds)."""
+    def token(self, scopes: Iterable[str] = (), areas: Iterable[str] = (), ttl: int = DEFAULT_TTL, client: str | None = None) -> str:
+        """An access token of the issuer, of `client` or the stack's own; default: all scopes and areas that it was given, 1 h (`ttl` in seconds).
+
+        Raises UserError.
+        """
         address = f"{self.content['issuer']}/token"
+        key = own_key(self.folder) if client is None else Clients(self.folder).key(client)
         form = {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": client_assertion(client_key(self.folder), address, time.time()),
+            "client_assertion": client_assertion(key, address, time.time(), client or OWN),
             "ttl": str(ttl),
             **({"scope": " ".join(scopes)} if scopes else {}),
             **({"areas": " ".join(areas)} if areas else {}),

@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from services.subscriptions.delivering.running import deliver
 from services.subscriptions.fanout.applying import fan_out
+from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.settings import Settings
 from shared.broker.kafka import KafkaBroker
 from shared.process import db
@@ -27,7 +29,10 @@ GENERATION = 1
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.subscriptions import portal
-    from services.subscriptions.matching.current import CurrentCache
+    from services.subscriptions.commands.once import Commands
+    from services.subscriptions.egress.resolving import SystemResolver
+    from services.subscriptions.grants.clients import Clients
+    from services.subscriptions.receiving import routes as receiving
     from services.subscriptions.routes import routers
     from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
@@ -40,9 +45,14 @@ def api(settings: Settings) -> FastAPI:
         app.state.pool = await db.create_pool(settings.dsn, application_name="subscriptions.api", by_key=True, max_size=settings.pool_size)
         app.state.current = CurrentCache(app.state.pool)
         app.state.session_states = portal.SessionStates(app.state.pool)
+        app.state.commands = Commands(settings, app.state.pool)
+        app.state.resolver = SystemResolver()
         try:
-            yield
+            stopping = getattr(app.state, "stopping", None)
+            async with receiving.running(settings, app.state.pool, app.state.current, stopping) as app.state.receiving:
+                yield
         finally:
+            app.state.resolver.close()
             await broker.close()
             await app.state.pool.close()
 
@@ -62,6 +72,7 @@ def api(settings: Settings) -> FastAPI:
     app.state.provider = portal.Provider(settings) if settings.sign_in_issuer else None
     app.state.cursors = Cursors(settings.cursor_key, "subscriptions")
     app.state.sealing = Sealing(settings.encryption_keys)
+    app.state.clients = Clients(settings)
     return app
 
 
@@ -85,8 +96,4 @@ async def _readiness(pool: Pool, broker: KafkaBroker, settings: Settings) -> Rea
 
 def roles(settings: Settings) -> dict[str, Callable[[asyncio.Event], Awaitable[None]]]:
     """The background roles by name; each runs until its event is set."""
-    return {"fanout": partial(fan_out, settings), "delivery": partial(_deliver, settings)}
-
-
-async def _deliver(_settings: Settings, stop: asyncio.Event) -> None:
-    await stop.wait()
+    return {"fanout": partial(fan_out, settings), "delivery": partial(deliver, settings)}

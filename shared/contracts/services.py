@@ -102,7 +102,7 @@ _ALL = (
         verbs=("read", "operate"),
         processes=(("api",), ("projector",)),
         divided="projector",
-        modules=("dashboard", "figures.questions", "http.coverage_routes", "http.duration_routes", "http.stream"),
+        modules=("dashboard", "figures.questions", "http.coverage_routes", "http.duration_routes", "http.finding_routes", "http.stream"),
         fault_lines=(
             *("folding/ledger.py", "folding/projector.py"),
             *("tables/fact_runs.py", "tables/feed.py", "tables/ledger_store.py", "tables/store.py"),
@@ -116,7 +116,7 @@ _ALL = (
         reads=("registry", "membership"),
         verbs=("grant", "use", "read", "operate"),
         processes=(("api",), ("fanout",), ("delivery",)),
-        modules=("fanout.applying",),
+        modules=("fanout.applying", "routes"),
         key_rings=("encryption",),
     ),
 )

@@ -74,6 +74,12 @@ class ProblemAnswer(BaseModel):
         description="Only with OUTCOME_UNKNOWN, if the request had no key: the one with which it may be sent again; else left out.",
         examples=[None],
     )
+    resume: str | None = Field(
+        None, description="Only with 410: the cursor with which to go on, that of the next event that is still kept.", examples=[None]
+    )
+    manifest: str | None = Field(
+        None, description="Only with 410: the address of the manifest that lists what is no longer kept.", examples=[None]
+    )
 
 
 class CloudEventAnswer(BaseModel):

@@ -138,6 +138,12 @@ class Conflict(Problem):
     status = 409
 
 
+class Gone(Problem):
+    """What was there is no longer kept."""
+
+    status = 410
+
+
 class TooLarge(Problem):
     """The request exceeds a size limit."""
 
@@ -220,7 +226,7 @@ def warnings(notices: Iterable[str | Notice]) -> list[dict[str, str]]:
 STATUSES: Mapping[int, type[Problem]] = {
     kind.status: kind
     for kind in (
-        *(BadRequest, Unauthorised, Forbidden, NotFound, Conflict),
+        *(BadRequest, Unauthorised, Forbidden, NotFound, Conflict, Gone),
         *(TooLarge, UnsupportedMediaType, MisdirectedRequest, Unprocessable, TooManyRequests, Unavailable),
     )
 }

@@ -45,6 +45,9 @@ POINTS = {
     "batch.before_commit": "everything of a batch is written, the transaction is open",
     "fanout.written": "numbers, deliveries and lanes of a batch are written, the transaction is open",
     "batch.committed": "a batch is committed, the process does not know it yet",
+    "deliveries.claimed": "a worker has leases on deliveries, no attempt of them has begun",
+    "deliveries.sent": "an endpoint has answered, nobody was told",
+    "deliveries.settled": "outcomes of attempts are written, the transaction is open",
 }
 """{name: what is true there}."""
 

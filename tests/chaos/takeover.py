@@ -1,6 +1,6 @@
 """How long commands do not reach the figures after one process is killed or stopped; each process in turn.
 
-The time runs from the signal until a command sent after it was answered, read by membership and projected in every shard, and all three
+The time runs from the signal until a command sent after it was answered, read by membership, projected and fanned out in every shard, and all
 APIs are ready.
 """
 
@@ -20,11 +20,12 @@ import asyncpg
 import httpx
 
 from deploy.local.stack import Stack
+from shared.contracts.services import SERVICES
 from tests.chaos.disturbances import Disturbances
 from tests.e2e.platform import Platform
 
 T = TypeVar("T")
-KINDS = ("registry.api", "registry.relay", "membership.api", "membership.relay", "metrics.api", "metrics.projector")
+KINDS = tuple(f"{service.name}.{roles[0]}" for service in SERVICES.values() for roles in service.processes)
 PATIENCE = 60.0
 LOOK = 0.02
 DAY = "2025-07-01"
@@ -64,6 +65,7 @@ class _Probe:
         for query, service in (
             ("SELECT count(*) FROM seen WHERE event_id = ANY($1)", "membership"),
             ("SELECT count(*) FROM g1.facts WHERE event_id = ANY($1)", "metrics"),
+            ("SELECT count(*) FROM seen WHERE event_id = ANY($1)", "subscriptions"),
         ):
             await self._until_true(self._arrived(service, query, [UUID(event) for event in events]), began)
         for service in self._stack.services:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from services.membership import app as membership
-from services.membership.settings import Settings as MembershipSettings
-from services.metrics import app as metrics
-from services.metrics.settings import Settings as MetricsSettings
-from services.registry import app as registry
-from services.registry.settings import Settings as RegistrySettings
-from tests.integration.client import settings_of
+from shared.contracts.services import SERVICES
+from tests.contract.test_openapi import document_of
 
-DOCUMENTS = {
-    "registry": registry.api(settings_of(RegistrySettings)).openapi,
-    "membership": membership.api(settings_of(MembershipSettings)).openapi,
-    "metrics": metrics.api(settings_of(MetricsSettings)).openapi,
-}
+DOCUMENTS = {name: partial(document_of, name) for name in SERVICES}
 SAID = ("next", "left_out")
 COMPLETE = {
     "registry /v1/enterprises/{enterprise_id}": "one resource with its whole history: its statements have no LIMIT",

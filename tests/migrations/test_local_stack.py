@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
+from deploy.local.stack import Stack
 from services.metrics.folding.coverage import FOLD_VERSION
+from shared.contracts.services import SERVICES
 from tests.e2e.platform import Platform, parkunion, until
 from tests.migrations.keep import QUESTIONS, WAITS, closed_day, tell, tell_what_is_taken_back, turn
 from tests.migrations.kept import environment_of, of, program_of, unpack
@@ -55,6 +60,7 @@ def test_a_folder_of_the_old_release_goes_on_where_it_was(old: Old, data: Path) 
     old("down")
 
     platform = Platform.start(data)
+    require_every_service(platform)
     assert serving(parkunion("generations", "--json", "--data", data).stdout) == served
     assert str(closed_day(platform)) >= day
     assert (figures(platform), figures(platform, known_at=day), durations(platform)) == (before, final, waits)
@@ -70,6 +76,7 @@ def test_a_folder_of_the_first_release_is_folded_anew_and_goes_on_where_it_was(o
     old("down")
 
     platform = Platform.start(data)
+    require_every_service(platform)
     assert figures(platform) == rows, "the old figures are served until the new ones are there"
     wanted = {"id": 2, "fold_version": FOLD_VERSION}
     until(lambda: serving(parkunion("generations", "--json", "--data", data).stdout) == wanted, "the figures are folded anew", 120)
@@ -85,6 +92,24 @@ def begun(old: Old, data: Path) -> Platform:
     tell(platform)
     assert any(row["members"] for answer in figures(platform) for row in answer)
     return platform
+
+
+def require_every_service(platform: Platform) -> None:
+    """Services that the old release had not yet are there, each with a database whose clock is that of the others, and read the whole log."""
+    found = platform.status()["services"]
+    assert (list(found), {service["ready"] for service in found.values()}) == (list(SERVICES), {True})
+    assert len(asyncio.run(shifts(platform))) == 1
+    until(platform.settled, "the log is read", 120)
+
+
+async def shifts(platform: Platform) -> set[timedelta]:
+    """By how much the clocks of the databases are turned."""
+    found = set()
+    for service in SERVICES:
+        conn = await asyncpg.connect(Stack(platform.data).dsn(service, "owner"))
+        found.add(await conn.fetchval("SELECT shift FROM clock_shift"))
+        await conn.close()
+    return found
 
 
 def goes_on(platform: Platform) -> None:

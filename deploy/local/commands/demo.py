@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from deploy.local.commands.coverage import ask_coverage, result_console
 from deploy.local.commands.imports import REFUSED, UNUSABLE, print_result
+from deploy.local.commands.lifecycle import AllowNetwork, networks_of
 from deploy.local.coverage_table import NARROW, coverage_table, summary
 from deploy.local.demo.days import DAY, SampleDays, days_before
 from deploy.local.demo.options import LABELS, CityOptions, SampleName, require_own_folder
@@ -52,13 +54,14 @@ LINES_AROUND = 18
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """The options of the command; `as_of` is the business day of the table, None for today."""
+    """The options of the command; `as_of` is the business day of the table, None for today; `networks` those that webhooks may use."""
 
     sample: SampleName
     exits: bool
     keep: bool
     as_of: str | None
     json: Path | None
+    networks: Sequence[str]
 
 
 def register(app: typer.Typer) -> None:
@@ -88,7 +91,9 @@ def demo(
     json: Annotated[
         Path | None, typer.Option("--json", help="将按区划的覆盖情况写入文件 / write the coverage by district", metavar="FILE")
     ] = None,
+    allow_network: AllowNetwork = None,
 ) -> None:
+    networks = networks_of(allow_network)
     _require_day(as_of)
     _require_writable(json)
     city = CityOptions(enterprises, years, seed)
@@ -106,7 +111,7 @@ def demo(
     remember_demo(folder.resolve())
     days = days_before(_today(), last_day)
     try:
-        result = asyncio.run(_Demo(folder, source, DemoOptions(sample, exits, keep, as_of, json), days).run())
+        result = asyncio.run(_Demo(folder, source, DemoOptions(sample, exits, keep, as_of, json, networks), days).run())
     finally:
         forget_demo(folder.resolve())
         if not given and not keep:
@@ -160,7 +165,8 @@ class _Demo:
     """One run. The first Ctrl-C or SIGTERM stops everything in order."""
 
     def __init__(self, folder: Path, source: ImportSource, options: DemoOptions, days: int) -> None:
-        self._supervisor = Supervisor(folder, label=LABELS[options.sample], test_clock=True, first_shift=timedelta(days=-days))
+        shift, label = timedelta(days=-days), LABELS[options.sample]
+        self._supervisor = Supervisor(folder, test_clock=True, label=label, first_shift=shift, allow_networks=options.networks)
         self._stack = Stack(folder.resolve())
         self._days = SampleDays(self._stack, days, source.lines)
         self._source = source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -65,10 +66,13 @@ def _flag(name: str, given: bool) -> list[str]:
     return [name] if given else []
 
 
-def _operate(context: typer.Context, *words: str) -> None:
-    """Run the command and exit with its code."""
+def operate(service: str, context: typer.Context, *words: str) -> None:
+    """Run a service's program for operators with the stack's environment, and exit with its code."""
     stack = stacks.load(context.obj)
-    env = operator_environment(stack.dsn("metrics", "owner"), stack.content["kafka"]["bootstrap"])
-    done = subprocess.run(operate_program(*words), env=env, cwd="/", stdin=subprocess.DEVNULL, check=False)
+    env = operator_environment(stack.dsn(service, "owner"), stack.content["kafka"]["bootstrap"])
+    done = subprocess.run(operate_program(service, *words), env=env, cwd="/", stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)
+
+
+_operate = partial(operate, "metrics")

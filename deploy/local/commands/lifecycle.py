@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +26,15 @@ from deploy.local.status import Status, failing_checks, status_of, without_passw
 from deploy.local.supervising.processes import GRACE, PARTITIONS
 from deploy.local.supervising.supervisor import Supervisor
 
+AllowNetwork = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-network",
+        help="Webhook 可发往的非公网网段,可多次,仅限本次启动 / a network to which webhooks may go although it is not public, and over http; "
+        "may be said several times, is good for this start only; default: none",
+        metavar="CIDR",
+    ),
+]
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 3 * GRACE + 10
 """Seconds."""
@@ -42,19 +53,38 @@ def up(
     workers: Annotated[
         int, typer.Option("--workers", help="投影进程数,分担各分片 / projector processes, which divide the shards", metavar="N")
     ] = 1,
+    allow_network: AllowNetwork = None,
 ) -> None:
+    networks = networks_of(allow_network)
     if not 1 <= workers <= PARTITIONS:
         raise UserError(f"--workers 须为 1 至 {PARTITIONS}", f"--workers must be 1 to {PARTITIONS}", 2)
     data = folder_of(context.obj)
     if detach:
-        _detach(data, ["--workers", str(workers), *(["--test-clock"] if test_clock else [])])
+        allowed = [word for network in networks for word in ("--allow-network", network)]
+        _detach(data, ["--workers", str(workers), *(["--test-clock"] if test_clock else []), *allowed])
         stack = stacks.load(data)
         _print_addresses(stack)
         for service in stack.services:
             if message := stacks.incomplete_log(stack.readiness(service)):
                 print(stacks.incomplete_log_line(service, message), file=sys.stderr)
         return
-    asyncio.run(Supervisor(data, test_clock, workers=workers).run(on_ready=lambda: _print_addresses(stacks.load(data))))
+    supervisor = Supervisor(data, test_clock, workers=workers, allow_networks=networks)
+    asyncio.run(supervisor.run(on_ready=lambda: _print_addresses(stacks.load(data))))
+
+
+def networks_of(values: Sequence[str] | None) -> list[str]:
+    """The networks of `--allow-network`, each once. Raises UserError (exit 2) for one that is none, or has bits behind its prefix."""
+    networks = []
+    for text in values or ():
+        try:
+            networks.append(str(ip_network(text)))
+        except ValueError:
+            raise UserError(
+                f"--allow-network {text}:不是网段,例:10.0.0.0/8、127.0.0.0/8、fd00::/8",
+                f"--allow-network {text}: no network; examples: 10.0.0.0/8, 127.0.0.0/8, fd00::/8",
+                2,
+            ) from None
+    return list(dict.fromkeys(networks))
 
 
 def _detach(data: Path, options: list[str]) -> None:

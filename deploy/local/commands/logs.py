@@ -18,6 +18,7 @@ from deploy.local.commands.clock import parse_step
 from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import Folder
 from deploy.local.stack import folder_in_use
+from shared.contracts.services import SERVICES
 from shared.process.clock import utc_now
 
 TAIL = 200
@@ -47,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     context: typer.Context,
-    service: Annotated[str | None, typer.Argument(help="registry, membership, metrics, postgres, kafka, supervisor")] = None,
+    service: Annotated[str | None, typer.Argument(help=", ".join((*SERVICES, "postgres", "kafka", "supervisor")))] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="持续输出 / go on with new lines")] = False,
     since: Annotated[
         str | None,

@@ -8,6 +8,7 @@ import typer
 
 from deploy.local import stack as stacks
 from deploy.local.errors import UserError
+from deploy.local.servers.clients import Clients
 from deploy.local.servers.issuer import DEFAULT_TTL, LONGEST_TTL
 from shared.contracts.services import SCOPES
 from shared.http.forms import AREA_CODE
@@ -27,17 +28,38 @@ def token(
     ] = None,
     area: Annotated[list[str] | None, typer.Option(help="区域代码,可多次 / area code, several times; default: all", metavar="CODE")] = None,
     ttl: Annotated[int, typer.Option(help="有效秒数 / seconds that it is good for", metavar="S")] = DEFAULT_TTL,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            help="以 client add 添加的客户端的名义 / of a client that `client add` added; scopes and areas within its own", metavar="NAME"
+        ),
+    ] = None,
 ) -> None:
-    scopes = _words(scope, "--scope")
+    scopes, areas = scopes_of(scope), areas_of(area)
+    if not 1 <= ttl <= LONGEST_TTL:
+        raise UserError(f"--ttl 须为 1 至 {LONGEST_TTL} 秒", f"--ttl must be 1 to {LONGEST_TTL} seconds", 2)
+    stack = stacks.load(context.obj)
+    if client is not None and (beyond := Clients(stack.folder).get(client).beyond(scopes, areas)):
+        words = " ".join(beyond)
+        raise UserError(f"客户端 {client} 未被授予:{words}", f"the client {client} was not given: {words}", 2)
+    print(stack.token(scopes, areas, ttl, client))
+
+
+def scopes_of(values: list[str] | None) -> list[str]:
+    """The values of `--scope`. Raises UserError (exit 2)."""
+    scopes = _words(values, "--scope")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         known = " ".join(SCOPES)
         raise UserError(f"没有权限 {' '.join(unknown)};可选:{known}", f"no such scope: {' '.join(unknown)}; there are {known}", 2)
-    if not 1 <= ttl <= LONGEST_TTL:
-        raise UserError(f"--ttl 须为 1 至 {LONGEST_TTL} 秒", f"--ttl must be 1 to {LONGEST_TTL} seconds", 2)
-    areas = _words(area, "--area")
+    return scopes
+
+
+def areas_of(values: list[str] | None) -> list[str]:
+    """The values of `--area`. Raises UserError (exit 2)."""
+    areas = _words(values, "--area")
     if wrong := [code for code in areas if code != EVERYTHING and not AREA_CODE.fullmatch(code)]:
         raise UserError(f"--area 不是区域代码:{wrong[0]}", f"--area is no code of an area: {wrong[0]}", 2)
-    print(stacks.load(context.obj).token(scopes, areas, ttl))
+    return areas
 
 
 def _words(values: list[str] | None, option: str) -> list[str]:

@@ -1,9 +1,9 @@
 """The local stack's token issuer: OpenID discovery, JWKS, and `POST /token` by client_credentials with private_key_jwt (RFC 7523), and by
 authorisation code for people (people.py).
 
-Any OIDC provider can replace it by the settings ISSUER, JWKS_URL and AUDIENCE of the services. It signs with ES256; its own key and the
-key of its one client are created at the first start in DIR/keys (0600). Runs in a thread of the supervisor,
-on the web server of the services, with the same limits.
+Any OIDC provider can replace it by the settings ISSUER, JWKS_URL and AUDIENCE of the services. It signs with ES256; its own key and that of
+the stack's own client are created at the first start in DIR/keys (0600); clients.py has the other clients, whose tokens say at most what each
+was given. Runs in a thread of the supervisor, on the web server of the services, with the same limits.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey
+from joserfc.jws import extract_compact
 
+from deploy.local.errors import UserError
 from deploy.local.folder import Folder
 from deploy.local.servers import people
+from deploy.local.servers.clients import OWN, Client, Clients, make_key, own_client
 from deploy.local.servers.people import Person, SignIn
 from shared.contracts.services import SCOPES
 
 AUDIENCE = "parkunion"
-CLIENT = "parkunion-local"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DEFAULT_TTL = 3600
 LONGEST_TTL = 31 * 86400
@@ -50,22 +52,13 @@ class TokenError(Exception):
         self.status = status
 
 
-def make_key() -> str:
-    """A new private ES256 key as JSON, with its thumbprint as `kid`."""
-    return json.dumps(ECKey.generate_key("P-256", auto_kid=True).as_dict(private=True))
-
-
 def issuer_key(folder: Folder) -> ECKey:
     return ECKey.import_key(json.loads(folder.key("issuer.json", make_key)))
 
 
-def client_key(folder: Folder) -> ECKey:
-    return ECKey.import_key(json.loads(folder.key("client.json", make_key)))
-
-
-def client_assertion(key: ECKey, audience: str, now: float) -> str:
-    """The client's proof for `POST /token` (RFC 7523 §3), valid for one minute and one use."""
-    claims = {"iss": CLIENT, "sub": CLIENT, "aud": audience, "jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now) + 60}
+def client_assertion(key: ECKey, audience: str, now: float, client: str = OWN) -> str:
+    """A client's proof for `POST /token` (RFC 7523 §3), valid for one minute and one use."""
+    claims = {"iss": client, "sub": client, "aud": audience, "jti": str(uuid.uuid4()), "iat": int(now), "exp": int(now) + 60}
     return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
 
 
@@ -80,9 +73,12 @@ class Issuer:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.jwks_url = f"{self.url}/jwks.json"
+        self.clients_url = f"{self.url}/clients"
         self._key = issuer_key(folder)
-        self._client_keys = KeySet([client_key(folder)])
-        self._used: dict[str, float] = {}
+        self._own = own_client(folder)
+        self._clients = Clients(folder)
+        self._officers = [person.login for person in officers]
+        self._used: dict[tuple[str, str], float] = {}
         self._sign_in = SignIn(self.url, officers)
         self._server = web_server(self._application, ConnectionLimits(), lifespan="off")
         self._thread = threading.Thread(target=self._serve, name="issuer", daemon=True)
@@ -130,26 +126,35 @@ class Issuer:
     def jwks(self) -> dict[str, Any]:
         return {"keys": [{**self._key.as_dict(private=False), "alg": "ES256", "use": "sig"}]}
 
+    def clients(self) -> list[str]:
+        """Every `sub` that a token can have."""
+        return sorted({self._own.name, *self._clients.all(), *self._officers})
+
     def token(self, form: dict[str, str]) -> dict[str, Any]:
-        """The answer of `POST /token`. Beyond RFC 6749: `areas` (codes separated by spaces, default `*`) and `ttl` (seconds)."""
+        """The answer of `POST /token`. Beyond RFC 6749: `areas` (codes separated by spaces) and `ttl` (seconds).
+
+        Without `scope` or `areas` the token says all that the client was given; asking for more is an error.
+        """
         if form.get("grant_type") == "authorization_code" and self._sign_in:
             return self._tokens_of_code(form)
         if form.get("grant_type") != "client_credentials":
             raise TokenError("unsupported_grant_type", "grant_type must be client_credentials")
         client = self._authenticate(form)
-        scopes = form.get("scope", "").split() or list(SCOPES)
+        scopes = form.get("scope", "").split() or list(client.scopes)
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise TokenError("invalid_scope", f"unknown scope: {' '.join(unknown)}")
-        areas = form["areas"].split() if "areas" in form else ["*"]
-        if not areas:
+        areas = form["areas"].split() if "areas" in form else list(client.areas)
+        if "areas" in form and not areas:
             raise TokenError("invalid_request", "areas must name at least one area")
+        if beyond := client.beyond(scopes, areas):
+            raise TokenError("invalid_scope", f"not given to {client.name}: {' '.join(beyond)}")
         try:
             ttl = int(form.get("ttl", DEFAULT_TTL))
         except ValueError:
             ttl = 0
         if not 1 <= ttl <= LONGEST_TTL:
             raise TokenError("invalid_request", f"ttl must be 1 to {LONGEST_TTL} seconds")
-        return self._access(client, scopes, areas, ttl, client_id=client)
+        return self._access(client.name, scopes, areas, ttl, client_id=client.name)
 
     def _access(self, subject: str, scopes: Sequence[str], areas: Sequence[str], ttl: int, **more: str) -> dict[str, Any]:
         """The answer with an access token (RFC 9068)."""
@@ -175,29 +180,40 @@ class Issuer:
     def _signed(self, claims: dict[str, Any], kind: str) -> str:
         return jwt.encode({"alg": "ES256", "kid": self._key.kid, "typ": kind}, claims, self._key)
 
-    def _authenticate(self, form: dict[str, str]) -> str:
-        """The client id of a valid assertion; each assertion is accepted once (RFC 7523 §3)."""
+    def _authenticate(self, form: dict[str, str]) -> Client:
+        """The client of a valid assertion; each assertion is accepted once (RFC 7523 §3)."""
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise TokenError("invalid_client", "client_assertion_type must be jwt-bearer", 401)
+        assertion = form.get("client_assertion", "")
+        client = self._claimed(assertion)
         rules = jwt.JWTClaimsRegistry(
             leeway=LEEWAY,
-            iss={"essential": True, "value": CLIENT},
-            sub={"essential": True, "value": CLIENT},
+            iss={"essential": True, "value": client.name},
+            sub={"essential": True, "value": client.name},
             aud={"essential": True, "values": [f"{self.url}/token", self.url]},
             exp={"essential": True},
             jti={"essential": True},
         )
         try:
-            claims = jwt.decode(form.get("client_assertion", ""), self._client_keys, algorithms=["ES256"]).claims
+            claims = jwt.decode(assertion, ECKey.import_key(dict(client.key)), algorithms=["ES256"]).claims
             rules.validate(claims)
         except (JoseError, ValueError) as error:
             raise TokenError("invalid_client", "the client assertion is not valid", 401) from error
         now = time.time()
-        self._used = {jti: until for jti, until in self._used.items() if until > now}
-        if claims["jti"] in self._used:
+        self._used = {used: until for used, until in self._used.items() if until > now}
+        used = (client.name, str(claims["jti"]))
+        if used in self._used:
             raise TokenError("invalid_client", "the client assertion was used before", 401)
-        self._used[claims["jti"]] = float(claims["exp"]) + LEEWAY
-        return str(claims["sub"])
+        self._used[used] = float(claims["exp"]) + LEEWAY
+        return client
+
+    def _claimed(self, assertion: str) -> Client:
+        """The client that an assertion says to be of; its key alone can prove that."""
+        try:
+            name = json.loads(extract_compact(assertion.encode()).payload)["iss"]
+            return self._own if name == self._own.name else self._clients.get(name)
+        except (JoseError, UserError, ValueError, LookupError, TypeError) as error:
+            raise TokenError("invalid_client", "the client assertion is not valid", 401) from error
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -228,6 +244,11 @@ class Issuer:
             return 200, JSON, json.dumps(self.discovery()), ""
         if method in ("GET", "HEAD") and path == "/jwks.json":
             return 200, JSON, json.dumps(self.jwks()), ""
+        if method in ("GET", "HEAD") and path == "/clients":
+            try:
+                return 200, JSON, json.dumps({"clients": self.clients()}), ""
+            except UserError as error:
+                return 503, JSON, json.dumps({"error": "temporarily_unavailable", "error_description": error.line()}), ""
         if method == "POST" and path == "/token":
             try:
                 return 200, JSON, json.dumps(self.token(_form(body))), ""

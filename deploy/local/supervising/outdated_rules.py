@@ -18,7 +18,7 @@ async def upgrade_rules(owner_dsn: str, kafka: str, log: Path, report: Callable[
     report(
         "规则有更新,正在按新规则重算;完成前仍显示旧数字 / the rules have changed: figures are folded anew, the old ones are served until then"
     )
-    working = spawn(operate_program("upgrade"), log, env=operator_environment(owner_dsn, kafka))
+    working = spawn(operate_program("metrics", "upgrade"), log, env=operator_environment(owner_dsn, kafka))
     try:
         while working.poll() is None:
             await asyncio.sleep(POLL_PAUSE)

@@ -33,17 +33,29 @@ LARGEST_LOG = 32 * 2**20
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 SIGN_IN = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "SCOPE", "ALGORITHMS")
-PASSED_ON = ("PARKUNION_FAULT", "PARKUNION_MORE_CODES", *(f"PARKUNION_SIGN_IN_{name}" for name in SIGN_IN))
+PASSED_ON = ("PARKUNION_FAULT", "PARKUNION_MORE_CODES", "PARKUNION_CLIENTS", *(f"PARKUNION_SIGN_IN_{name}" for name in SIGN_IN))
 
 
 class Addresses(NamedTuple):
-    """Addresses that a service needs, and its own port."""
+    """Addresses that a service needs, and its own port. `clients`: where the issuer lists its clients."""
 
     dsn: str
     kafka: str
     issuer: str
     jwks: str
+    clients: str
     port: int
+
+
+class Choices(NamedTuple):
+    """What was chosen at the start. `label` = {language: whose data this is}; `sign_in`: the provider, if people can sign in.
+
+    `allow_networks`: networks in CIDR notation to which webhooks may go although they are not public.
+    """
+
+    label: Mapping[str, str]
+    sign_in: str = ""
+    allow_networks: Sequence[str] = ()
 
 
 def base_environment() -> dict[str, str]:
@@ -53,15 +65,15 @@ def base_environment() -> dict[str, str]:
 
 
 def operator_environment(owner_dsn: str, kafka: str) -> dict[str, str]:
-    """The environment of `services.metrics.operate`."""
+    """The environment of a service's program for operators."""
     settings = {"MIGRATION_DSN": owner_dsn, "KAFKA": kafka, "PARTITIONS": str(PARTITIONS), "ZONE": ZONE}
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
 
-def service_environment(service: str, folder: Folder, addresses: Addresses, label: Mapping[str, str], sign_in: str = "") -> dict[str, str]:
-    """The environment of a service's processes; `label` = {language: whose data this is}; `sign_in`: the provider, if people can sign in."""
+def service_environment(service: str, folder: Folder, addresses: Addresses, choices: Choices) -> dict[str, str]:
+    """The environment of a service's processes."""
     keys = {f"{name.upper()}_KEYS": folder.versions(name) for name in services.SERVICES[service].key_rings}
-    labels = {f"DATA_LABEL_{language.upper()}": text for language, text in label.items()}
+    labels = {f"DATA_LABEL_{language.upper()}": text for language, text in choices.label.items()}
     settings = {
         "DSN": addresses.dsn,
         "KAFKA": addresses.kafka,
@@ -72,19 +84,21 @@ def service_environment(service: str, folder: Folder, addresses: Addresses, labe
         "ISSUER": addresses.issuer,
         "JWKS_URL": addresses.jwks,
         "AUDIENCE": AUDIENCE,
+        "CLIENTS_URL": addresses.clients,
+        "ALLOW_NETWORKS": ",".join(choices.allow_networks),
         "ZONE": ZONE,
         "FINGERPRINT_KEY": folder.secret(f"fingerprint-{service}"),
         "CURSOR_KEY": folder.secret(f"cursor-{service}"),
         **keys,
         **labels,
-        **({"SIGN_IN_ISSUER": sign_in} if sign_in else {}),
+        **({"SIGN_IN_ISSUER": choices.sign_in} if choices.sign_in else {}),
     }
     return {**base_environment(), **{f"PARKUNION_{name}": value for name, value in settings.items()}}
 
 
-def operate_program(*words: str) -> list[str]:
-    """The command line of `services.metrics.operate`."""
-    return [sys.executable, "-P", "-m", "services.metrics.operate", *words]
+def operate_program(service: str, *words: str) -> list[str]:
+    """The command line of a service's program for operators."""
+    return [sys.executable, "-P", "-m", f"services.{service}.operate", *words]
 
 
 @dataclass

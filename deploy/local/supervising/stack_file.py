@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.local.child import ProcessIdentity
 from deploy.local.folder import Folder, read_json, write_private
-from deploy.local.servers.issuer import client_key
+from deploy.local.servers.clients import own_key
 from deploy.local.supervising.processes import ServiceProcess
 from deploy.local.supervising.restarting import Server
 
@@ -55,5 +55,5 @@ def write_stack_file(folder: Folder, stack: StackDescription, servers: Iterable[
         "issuer": stack.issuer,
         "jwks": stack.jwks,
     }
-    client_key(folder)
+    own_key(folder)
     write_private(folder.stack, json.dumps(content, indent=1))

@@ -23,6 +23,7 @@ from pathlib import Path
 from deploy.local.child import ChildProcess, ProcessIdentity, StartError, end, free_port, last_lines
 from deploy.local.errors import UserError
 from deploy.local.folder import Folder, read_json, write_private
+from deploy.local.servers.clients import RESERVED, Clients
 from deploy.local.servers.issuer import Issuer
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.people import Person, people_of
@@ -34,6 +35,7 @@ from deploy.local.supervising.processes import (
     SERVICES,
     ZONE,
     Addresses,
+    Choices,
     ServiceProcess,
     base_environment,
     imported,
@@ -55,7 +57,10 @@ MOST_FAILURES = 6
 
 
 class Supervisor:
-    """One stack in one folder. `report` gets progress lines (default: stderr). `first_shift`: where the test clock of a new folder starts."""
+    """One stack in one folder. `report` gets progress lines (default: stderr). `first_shift`: where the test clock of a new folder starts.
+
+    `allow_networks`: networks (CIDR) to which webhooks may go although they are not public, until this supervisor stops.
+    """
 
     def __init__(
         self,
@@ -66,6 +71,7 @@ class Supervisor:
         label: Mapping[str, str] | None = None,
         workers: int = 1,
         first_shift: timedelta = timedelta(),
+        allow_networks: Sequence[str] = (),
     ) -> None:
         self.folder = Folder(data.expanduser().resolve())
         self.services = services
@@ -73,6 +79,7 @@ class Supervisor:
         self.label = dict(label or {})
         self.workers = workers
         self._first_shift = first_shift
+        self._allow_networks = tuple(allow_networks)
         self._report = report or (lambda line: print(line, file=sys.stderr, flush=True))
         self._supervised: list[SupervisedProcess] = []
         self._watch: asyncio.Task[None] | None = None
@@ -164,6 +171,7 @@ class Supervisor:
         on_ready()
 
     async def _start(self) -> None:
+        officers = _officers(self.folder)
         self._end_strays()
         is_new = not self.folder.settings.is_file()
         self._remember_settings()
@@ -178,7 +186,6 @@ class Supervisor:
         self._fork_server.open()
         await asyncio.to_thread(postgres.prepare)
         ports = {name: free_port(ports.get(name)) for name in ("issuer", *self.services)}
-        officers = _officers(self.folder)
         self._issuer = Issuer(self.folder, ports["issuer"], officers)
         self._issuer.return_to(*(f"http://127.0.0.1:{ports[name]}/sign-in/callback" for name in self.services))
         self._sign_in = self._issuer.url if officers else ""
@@ -198,8 +205,10 @@ class Supervisor:
                 raise StartError(f"migrations: {last_lines(self.folder.logs / 'prepare.log')}")
         finally:
             await asyncio.to_thread(end, preparing, signal.SIGTERM, 2.0)
-        if is_new and self._first_shift:
-            await turn([self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services], self._first_shift)
+        if self.test_clock and self.services:
+            # Also of a folder that an earlier release has filled: the database of a new service starts without a shift.
+            dsns = [self.postgres.dsn(database_of(service), f"{service}_owner") for service in self.services]
+            await turn(dsns, self._first_shift if is_new else timedelta())
         for service in self.services:
             for process in processes_of(
                 service, self._environment(service, ports[service]), self.folder.logs, self.workers, self._fork_server
@@ -242,8 +251,8 @@ class Supervisor:
     def _environment(self, service: str, port: int) -> dict[str, str]:
         assert self._issuer is not None
         dsn = self.postgres.dsn(database_of(service), f"{service}_app")
-        addresses = Addresses(dsn, self.kafka.bootstrap, self._issuer.url, self._issuer.jwks_url, port)
-        return service_environment(service, self.folder, addresses, self.label, self._sign_in)
+        addresses = Addresses(dsn, self.kafka.bootstrap, self._issuer.url, self._issuer.jwks_url, self._issuer.clients_url, port)
+        return service_environment(service, self.folder, addresses, Choices(self.label, self._sign_in, self._allow_networks))
 
     def _remember_settings(self) -> None:
         """Keep the test clock (the databases may be days ahead) and the label ({language: whose data this is}) with the folder."""
@@ -273,13 +282,17 @@ class Supervisor:
 
 
 def _officers(folder: Folder) -> list[Person]:
-    """Who may sign in at the stack's issuer, by DIR/people.json. Raises UserError."""
+    """Who may sign in at the stack's issuer, by DIR/people.json. Raises UserError, also for a person who has the name of a client."""
     if not folder.people.exists():
         return []
     try:
-        return people_of(json.loads(folder.people.read_text()))
+        people = people_of(json.loads(folder.people.read_text()))
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{folder.people} 无法读取:{error}", f"{folder.people} cannot be read: {error}") from error
+    clients = Clients(folder).all()
+    if taken := [person.login for person in people if person.login in clients or person.login in RESERVED]:
+        raise UserError(f"{folder.people}:{taken[0]} 是客户端的名称", f"{folder.people}: {taken[0]} is the name of a client")
+    return people
 
 
 def _user_error(error: Exception, folder: Folder) -> UserError:

@@ -16,20 +16,25 @@ PROBE_EVERY = 30.0
 
 @dataclass(slots=True)
 class Breaker:
-    """Times are seconds of one monotonic clock. `open_until`: when the next single attempt may be made; None: it is closed."""
+    """Times are seconds of the platform's clock. `open_until`: when the next single attempt may be made; None: it is closed."""
 
     outcomes: deque[tuple[float, bool]] = field(default_factory=deque)
     open_until: float | None = None
     failures: int = 0
 
-    def allows(self, now: float) -> bool:
-        """Whether an attempt may begin. While it is open the attempt that is allowed is a probe: the next one is PROBE_EVERY later."""
-        if self.open_until is None:
-            return True
-        if now < self.open_until:
-            return False
+    def refuses_until(self, now: float) -> float | None:
+        """None: attempts may begin (one only, if `half_open`); else when the next may be made."""
+        return self.open_until if self.open_until is not None and now < self.open_until else None
+
+    @property
+    def half_open(self) -> bool:
+        """Whether only a single attempt may begin: a probe."""
+        return self.open_until is not None
+
+    def probing(self, now: float) -> float:
+        """A probe begins; returns when the next one may."""
         self.open_until = now + PROBE_EVERY
-        return True
+        return self.open_until
 
     def record(self, now: float, *, success: bool) -> None:
         """Take note of an attempt's outcome. A success while it is open closes it, and forgets what was before."""
@@ -46,3 +51,8 @@ class Breaker:
             self.failures -= not succeeded
         if len(self.outcomes) >= FEWEST and self.failures >= FAILING * len(self.outcomes):
             self.open_until = now + PROBE_EVERY
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be forgotten: it is closed, and no failure counts."""
+        return self.open_until is None and self.failures == 0

@@ -5,7 +5,7 @@ An event is decided with what is known after its whole batch was read. What cann
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from services.subscriptions.matching.current import Current, Subscription
-from services.subscriptions.matching.entitlement import View, minimised, view_of
+from services.subscriptions.matching.entitlement import View, Where, minimised, view_of, where_of
 from services.subscriptions.matching.outgoing import Content, hash_of
 from services.subscriptions.proof.chain import canonical
 from shared.contracts import Envelope
@@ -113,14 +113,15 @@ def concerns(event: Envelope, current: Current) -> bool:
 
 def placeable(event: Envelope, known: Known, current: Current) -> bool:
     """Whether all areas are known in which the subject was on the event's days."""
+    stays, path = known.stays.get(event.subject, ()), current.tree.path
+    if stays and all(path(stay.park) for stay in stays):
+        return True
     parts = parts_of(event)
     if not parts:
         return True
-    stays = _with_own(parts, known.stays.get(event.subject, ()))
-    if not stays:
-        return False
+    stays = _with_own(parts, stays)
     places = {stay.park for part, _ in parts for stay in stays if stay.since <= part.on + ONE_DAY and part.on - ONE_DAY < stay.until}
-    return all(current.tree.path(place) for place in places)
+    return bool(stays) and all(path(place) for place in places)
 
 
 class Decider:
@@ -144,9 +145,9 @@ class Decider:
 
     def _fact(self, event: Envelope) -> None:
         part = Part(_kind(event.type), event.occurredon, msgspec.to_builtins(event.data))
-        stays, stored = self._known.stays.get(event.subject, ()), dict[tuple[bytes, tuple[str, ...]], int]()
-        for subscription in self._candidates(event.type, [part], stays):
-            view = view_of(part, event.type, stays, subscription.terms)
+        where, stored = where_of(part, self._known.stays.get(event.subject, ())), dict[tuple[bytes, tuple[str, ...]], int]()
+        for subscription in self._candidates(event.type, [where]):
+            view = view_of(part, event.type, where, subscription.terms)
             if view is not None and self._asked_for(subscription, event.subject, part.on):
                 self._owe(subscription, event, event.type, event.occurredon, view, stored)
 
@@ -154,7 +155,8 @@ class Decider:
         got = {one.subscription: one for one in self._known.by_event.get(data.corrects, ())}
         parts = parts_of(event)
         stays, stored = self._known.stays.get(event.subject, ()), dict[tuple[bytes, tuple[str, ...]], int]()
-        candidates = {one.id: one for one in self._candidates(data.fact, [part for part, _ in parts], _with_own(parts, stays))}
+        wheres = [where_of(part, _with_own(parts, stays)) for part, _ in parts]
+        candidates = {one.id: one for one in self._candidates(data.fact, wheres)}
         for key in got:
             if (one := self._current.subscriptions.get(key)) is not None and self._may_get(one, data.fact):
                 candidates[key] = one
@@ -189,18 +191,20 @@ class Decider:
     def _may_get(self, subscription: Subscription, fact_type: str) -> bool:
         return subscription.numbering and subscription.terms.hold(self._at) and fact_type in subscription.terms.types
 
-    def _candidates(self, type_name: str, parts: Sequence[Part], stays: Sequence[Stay]) -> list[Subscription]:
+    def _candidates(self, type_name: str, wheres: Sequence[Where]) -> Iterable[Subscription]:
         """Subscriptions that have the type and one of the places, each once."""
         by_area = self._current.index.get(type_name)
         if by_area is None:
-            return []
+            return ()
+        path, at = self._current.tree.path, self._at
         found: dict[UUID, Subscription] = {}
-        for place in _places(parts, stays):
-            for code in self._current.tree.path(place):
-                for one in by_area.get(code, ()):
-                    if one.id not in found and one.terms.hold(self._at):
-                        found[one.id] = one
-        return list(found.values())
+        for where in wheres:
+            for place in (*where.here, *where.before):
+                for code in path(place):
+                    for one in by_area.get(code, ()):
+                        if one.id not in found and one.terms.hold(at):
+                            found[one.id] = one
+        return found.values()
 
     def _asked_for(self, subscription: Subscription, subject: str, on: date) -> bool:
         if not subscription.filter:
@@ -238,12 +242,6 @@ class Decider:
             by_place.append((event.sequence, got))
 
 
-def _places(parts: Sequence[Part], stays: Sequence[Stay]) -> Iterator[str]:
-    for stay in stays:
-        if any(stay.since <= part.on < stay.until or stay.since <= part.on - ONE_DAY < stay.until for part in parts):
-            yield stay.park
-
-
 def _own_place(part: Part) -> str | None:
     """The place that a fact itself names."""
     return next((part.data[name] for name in ("park", "seat_area") if part.data.get(name) is not None), None)
@@ -265,7 +263,7 @@ def _correction_view(
     if earlier is not None:
         shown["corrects"] = str(data.corrects)
     withdrawn = _placed(data.fact, data.withdrawn)
-    view = view_of(withdrawn, data.fact, _as_stated(withdrawn, stays), subscription.terms)
+    view = view_of(withdrawn, data.fact, where_of(withdrawn, _as_stated(withdrawn, stays)), subscription.terms)
     if view is None and earlier is not None:
         view = View(_without_areas(withdrawn, subscription), ())
     if view is not None and earlier is not None:
@@ -274,7 +272,7 @@ def _correction_view(
         places += view.places
     if data.replacement is not None:
         replacement = _placed(data.fact, data.replacement)
-        view = view_of(replacement, data.fact, stays, subscription.terms)
+        view = view_of(replacement, data.fact, where_of(replacement, stays), subscription.terms)
         if view is not None:
             shown["replacement"] = {"occurred_on": replacement.on, "data": view.data}
             on = replacement.on

@@ -18,7 +18,7 @@ from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.directory import store
 from shared.directory.events import Changes, changes_of
 from shared.directory.visibility import Stay, stays
-from shared.process.db import Connection
+from shared.process.db import Connection, text_array
 
 REGISTRY = "/services/registry"
 PUT_VERSIONS = """
@@ -49,7 +49,13 @@ DROP_ATTRIBUTES = """
 DELETE FROM enterprise_attributes AS t USING unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS w(id, first, last)
 WHERE t.enterprise_id = w.id AND t.rank BETWEEN w.first AND w.last
 """
-SEATS = "SELECT union_id, rank, occurred_on, seat_area FROM union_seats WHERE union_id = ANY($1::uuid[])"
+PLACED = """
+SELECT enterprise_id::text AS id, occurred_on, rank, park AS place FROM enterprise_facts
+WHERE enterprise_id = ANY($1::text::uuid[]) AND park IS NOT NULL
+"""
+SEATS = """
+SELECT union_id::text AS id, occurred_on, rank, seat_area AS place FROM union_seats WHERE union_id = ANY($1::text::uuid[])
+"""
 ATTRIBUTES = "SELECT enterprise_id, occurred_on, rank, industry, workers FROM enterprise_attributes WHERE enterprise_id = ANY($1::uuid[])"
 
 
@@ -129,26 +135,21 @@ def _state(table: Rows, key: UUID, rank: int, on: date, data: Any) -> None:
 
 
 async def stays_of(conn: Connection, subjects: Iterable[str]) -> dict[str, Sequence[Stay]]:
-    """{subject: where it was} of enterprises, unions and areas (an area lies in itself); of what is unknown an empty list."""
+    """{subject: where it was} of enterprises, unions and areas (an area lies in itself); what is unknown has no entry."""
     found: dict[str, Sequence[Stay]] = {}
-    enterprises: dict[UUID, str] = {}
-    unions: dict[UUID, str] = {}
+    ids: dict[str, list[str]] = {"enterprise": [], "union": []}
     for subject in subjects:
         kind, _, key = subject.partition("/")
         if kind == "area":
             found[subject] = [Stay(date.min, date.max, key)]
-        elif kind == "enterprise":
-            enterprises[UUID(key)] = subject
-        elif kind == "union":
-            unions[UUID(key)] = subject
-    placed = await store.placed(conn, enterprises)
-    for enterprise, subject in enterprises.items():
-        found[subject] = stays((day, rank, park) for rank, (day, park) in enumerate(placed.get(enterprise, ())))
-    seats: dict[UUID, list[tuple[date, int, str]]] = {}
-    for row in await conn.fetch(SEATS, list(unions)) if unions else ():
-        seats.setdefault(row["union_id"], []).append((row["occurred_on"], row["rank"], row["seat_area"]))
-    for union, subject in unions.items():
-        found[subject] = stays(seats.get(union, ()))
+        elif kind in ids:
+            ids[kind].append(key)
+    for kind, statement in (("enterprise", PLACED), ("union", SEATS)):
+        placing: dict[str, list[tuple[date, int, str]]] = {}
+        for key, *place in await conn.fetch(statement, text_array(ids[kind])) if ids[kind] else ():
+            placing.setdefault(key, []).append((place[0], place[1], place[2]))
+        for key, places in placing.items():
+            found[f"{kind}/{key}"] = stays(places)
     return found
 
 

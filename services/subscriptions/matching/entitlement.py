@@ -6,10 +6,10 @@ A grant names areas, types and fields. A fact is seen by where its enterprise or
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.directory.visibility import AREA_FIELDS, MOVED, ONE_DAY, Part, Stay
 
@@ -67,13 +67,19 @@ class View:
     places: tuple[str, ...]
 
 
-def view_of(part: Part, type_name: str, stays: Sequence[Stay], terms: Terms) -> View | None:
-    """What is seen of a fact on its business date; None: nothing. `stays`: where its enterprise or union was."""
+class Where(NamedTuple):
+    """`here`: where the subject of a fact was on its business date; `before`: of a move where it was on the day before."""
+
+    here: Sequence[str]
+    before: Sequence[str] = ()
+
+
+def view_of(part: Part, type_name: str, where: Where, terms: Terms) -> View | None:
+    """What is seen of a fact; None: nothing. `where`: where its enterprise or union was."""
     if type_name not in terms.types:
         return None
-    here, before = _on(part, stays, leaving=False), _on(part, stays, leaving=True) if part.kind == MOVED else []
-    came = [place for place in here if place in terms.granted]
-    left = [place for place in before if place in terms.granted]
+    came = [place for place in where.here if place in terms.granted]
+    left = [place for place in where.before if place in terms.granted]
     if not came and not left:
         return None
     shown = minimised(part.data, terms.fields[type_name])
@@ -97,7 +103,13 @@ def _inside(part: Part, name: str, code: str, terms: Terms) -> bool:
     return code in terms.granted
 
 
-def _on(part: Part, stays: Sequence[Stay], *, leaving: bool) -> list[str]:
-    """Where the subject was on the fact's date, or on the day before it."""
-    day = part.on - ONE_DAY if leaving else part.on
-    return [stay.park for stay in stays if stay.since <= day < stay.until]
+def where_of(part: Part, stays: Iterable[Stay]) -> Where:
+    """Where the subject of a fact was by its stays."""
+    day = part.on
+    if part.kind != MOVED:
+        return Where([stay.park for stay in stays if stay.since <= day < stay.until])
+    found = list(stays)
+    before = day - ONE_DAY
+    return Where(
+        [stay.park for stay in found if stay.since <= day < stay.until], [stay.park for stay in found if stay.since <= before < stay.until]
+    )

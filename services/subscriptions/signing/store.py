@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ IN_FORCE = """
 SELECT k.kid, k.version, k.sealed, k.key_version FROM subscription_keys AS u JOIN signing_keys AS k USING (kid)
 WHERE u.subscription = $1 AND (u.until IS NULL OR u.until > $2) ORDER BY u.since DESC, k.created_at DESC
 """
+BY_KID = "SELECT kid, version, sealed, key_version FROM signing_keys WHERE kid = ANY($1::text[])"
 PUBLIC = """
 SELECT public FROM signing_keys AS k WHERE version = 'v1a' AND (
     EXISTS (SELECT FROM subscription_keys AS u WHERE u.kid = k.kid AND (u.until IS NULL OR u.until > $1))
@@ -78,6 +79,12 @@ async def keys_of(conn: Connection, sealing: Sealing, subscription: UUID, now: d
     """The keys with which a delivery of this moment is signed, the newest first."""
     rows = await conn.fetch(IN_FORCE, subscription, now)
     return [opened_key(sealing, row["kid"], row["version"], Sealed(row["sealed"], row["key_version"])) for row in rows]
+
+
+async def opened(conn: Connection, sealing: Sealing, kids: Collection[str]) -> dict[str, Signer]:
+    """{kid: key}."""
+    rows = await conn.fetch(BY_KID, list(kids))
+    return {row["kid"]: opened_key(sealing, row["kid"], row["version"], Sealed(row["sealed"], row["key_version"])) for row in rows}
 
 
 async def public_keys(conn: Connection, now: datetime) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ DESCRIPTION = {
     404: "No such resource.",
     408: "The request was not sent in time.",
     409: "It does not fit what is known; `NOT_YET_KNOWN` comes with Retry-After.",
+    410: "What was asked for is no longer kept; the problem says how to go on.",
     412: "The resource has changed since it was read.",
     413: "The body, a line of it, or the event that comes of it is too large.",
     414: "The request line is too long.",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
+from deploy.local.commands.parked import READERS
+from shared.contracts.services import SERVICES
 from tests.e2e.city.conftest import City
 from tests.e2e.platform import parkunion
 from tests.patience import PATIENCE
@@ -42,11 +46,8 @@ def test_every_reading_route_refuses_another_area(city: City, stranger: str) -> 
         ("metrics", "/v1/coverage/changes", {"area": "C1", "known_from": "2024-01-01", "known_to": "2026-01-01"}),
         ("metrics", "/v1/coverage/stream", {"area": "C1"}),
         ("metrics", "/v1/coverage/stream", {}),
-        *((service, "/v1/parked", {}) for service in ("membership", "metrics")),
-        *(
-            (service, "/v1/parked/events", {"source": "/services/registry", "subject": f"enterprise/{one}"})
-            for service in ("membership", "metrics")
-        ),
+        *((service, "/v1/parked", {}) for service in READERS),
+        *((service, "/v1/parked/events", {"source": "/services/registry", "subject": f"enterprise/{one}"}) for service in READERS),
         ("metrics", "/areas/C1", {}),
         ("metrics", f"/enterprises/{one}", {}),
         ("metrics", "/explain", {"area": "C1", "measure": "members"}),
@@ -62,7 +63,7 @@ def test_every_command_refuses_another_area(city: City, stranger: str) -> None:
     document = {"kind": "passport", "number": "E00000002"}
     commands = [
         ("registry", "/v1/areas", {"code": "C1-P002", "name": "x", "kind": "park", "parent": "C1"}),
-        *((service, "/v1/parked/retry", {}) for service in ("membership", "metrics")),
+        *((service, "/v1/parked/retry", {}) for service in READERS),
         ("registry", "/v1/withdrawals", {"subject": f"enterprise/{one}", "from": 1, "to": 1, "reason": "other"}),
         ("membership", "/v1/withdrawals", {"subject": f"union/{union}", "from": 1, "to": 1, "reason": "other"}),
         ("registry", "/v1/areas", {"code": "Z", "name": "x", "kind": "division", "parent": None}),
@@ -94,11 +95,11 @@ def test_their_own_district_stays_open_to_them(city: City, stranger: str) -> Non
 
 
 def test_without_a_token_every_route_says_401(city: City) -> None:
-    for service in ("registry", "membership", "metrics"):
+    for service in SERVICES:
         url = city.platform.url(service)
         document = httpx.get(f"{url}/openapi.json", timeout=PATIENCE, trust_env=False).json()
         for path in document["paths"]:
             if path.startswith("/v1/"):
-                place = path.replace("{code}", "C1").replace("{enterprise_id}", city.enterprise).replace("{id}", city.enterprise)
+                place = re.sub(r"\{\w+\}", city.enterprise, path.replace("{code}", "C1"))
                 for method in document["paths"][path]:
                     assert httpx.request(method, url + place, timeout=PATIENCE, trust_env=False).status_code == 401, (method, path)

@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
+from shared.contracts.services import SERVICES
 from tests.e2e.city.conftest import RESIDENT_ID, City
 from tests.unit.shared.writing.test_no_resident_number import CORRECTED, FIELDS, TABLES, bodies
 
@@ -148,7 +149,7 @@ def test_no_document_number_is_in_topics_logs_metrics_spans_or_errors(city: City
     places = {
         "topics": asyncio.run(topics(platform.status()["kafka"]["bootstrap"])),
         "answers": refused.content + wrong.content + platform.get("membership", f"/v1/members/{city.member}").content,
-        **{f"{name} /metrics": platform.get(name, "/metrics").content for name in ("registry", "membership", "metrics")},
+        **{f"{name} /metrics": platform.get(name, "/metrics").content for name in SERVICES},
         "spans": bytes(city.collector.raw),
         **dict(files_of(platform.data / "logs")),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.contracts.services import SERVICES
 from tests.e2e.city.conftest import City
 from tests.e2e.platform import until
 
@@ -37,7 +38,7 @@ def test_one_trace_from_the_command_to_the_projection(city: City) -> None:
 
 
 def test_probes_and_scrapes_are_in_no_trace(city: City) -> None:
-    for service in ("registry", "membership", "metrics"):
+    for service in SERVICES:
         for path in ("/healthz", "/readyz", "/metrics"):
             assert "traceparent" not in city.platform.get(service, path).headers
     test_one_trace_from_the_command_to_the_projection(city)

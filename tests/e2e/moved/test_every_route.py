@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from services.metrics.figures.findings import Finding
+from shared.contracts.services import SERVICES
 from tests.e2e.moved import routes
 from tests.e2e.moved.routes import Route, Values
 from tests.e2e.platform import Platform, parkunion, until
@@ -21,7 +22,6 @@ from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.invariant("I6")]
 
-SERVICES = ("registry", "membership", "metrics")
 MEASURES = ("workers", "members", "unions", "units_without_union_all", "time_to_found")
 QUIET = ("/static/", "/swagger/")
 CARRIED = ("changes", "trend")

@@ -13,6 +13,7 @@ import pytest
 from deploy.local.__main__ import data_first
 from deploy.local.child import ProcessIdentity
 from deploy.local.commands.clock import parse_step
+from deploy.local.commands.lifecycle import networks_of
 from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, write_private
 from tests.e2e.platform import run_in_process
@@ -26,7 +27,8 @@ def parkunion(*words: str | Path, cwd: Path | None = None, timeout: float = 120,
 
 @pytest.mark.parametrize(
     "words",
-    [["clock", "advance", "1d"]]
+    [["clock", "advance", "1d"], ["token", "--client", "bureau"], ["subscriptions", "audit", "2026-06-30"]]
+    + [["client", "add", "bureau"], ["client", "list"], ["client", "remove", "bureau"]]
     + [[name] for name in ("status", "down", "token", "logs", "dashboard", "audit", "rebuild", "generations", "switch", "rollback")],
 )
 def test_without_a_stack_every_command_says_so_in_one_line(words: list[str], tmp_path: Path) -> None:
@@ -83,6 +85,29 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     answer = parkunion("up", "--data", tmp_path / "file" / "stack")
     assert answer.returncode == 1
     assert len(answer.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.invariant("I7")
+@pytest.mark.parametrize("command", ["up", "demo"])
+@pytest.mark.parametrize("network", ["", "nonsense", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8,127.0.0.0/8", "example.org", "::1/0"])
+def test_a_network_that_is_none_is_refused_before_anything_starts(command: str, network: str, tmp_path: Path) -> None:
+    answer = run_in_process(command, "--allow-network", "127.0.0.0/8", "--allow-network", network, "--data", tmp_path / "stack")
+    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
+    assert f"--allow-network {network}:" in answer.stderr
+    assert not (tmp_path / "stack").exists()
+
+
+def test_networks_are_taken_as_they_are_each_once() -> None:
+    assert networks_of(None) == []
+    assert networks_of(["10.0.0.0/8", "127.0.0.1", "fd00::/8", "10.0.0.0/8"]) == ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"]
+
+
+@pytest.mark.invariant("I7")
+@pytest.mark.parametrize("day", ["2026-13-01", "yesterday", "20260630", "2026-02-30"])
+def test_the_day_of_an_audit_exists_in_the_calendar(day: str, tmp_path: Path) -> None:
+    answer = run_in_process("subscriptions", "audit", day, "--data", tmp_path)
+    assert (answer.returncode, answer.stdout, answer.stderr.count("\n")) == (2, "", 1)
+    assert day in answer.stderr
 
 
 def test_the_clock_of_a_stack_without_a_test_clock_stands(tmp_path: Path) -> None:

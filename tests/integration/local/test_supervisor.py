@@ -24,7 +24,8 @@ from joserfc.jwk import KeySet
 from deploy.local.child import ProcessIdentity
 from deploy.local.errors import NotRunningError, UserError
 from deploy.local.folder import ROOT, Folder
-from deploy.local.servers.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion, client_key
+from deploy.local.servers.clients import Clients, own_key
+from deploy.local.servers.issuer import ASSERTION_TYPE, AUDIENCE, client_assertion
 from deploy.local.stack import Stack, ask, load
 from deploy.local.supervising.supervisor import Supervisor
 from tests.patience import PATIENCE
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def supervisor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Supervisor]:
     """PostgreSQL, Kafka and the issuer, without the services; one for the tests that leave it running."""
-    running = Supervisor(tmp_path_factory.mktemp("supervisor") / "stack", services=())
+    running = Supervisor(tmp_path_factory.mktemp("supervisor") / "stack", services=(), allow_networks=("10.0.0.0/8", "fd00::/8"))
     await running.start()
     await running.wait_ready()
     yield running
@@ -173,7 +174,7 @@ async def test_the_keys_are_ours_alone(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "stack")
     folder.prepare()
     encryption, keyed_hash = folder.versions("encryption"), folder.versions("hash")
-    client_key(folder)
+    own_key(folder)
     assert encryption.startswith("1:")
     assert encryption != keyed_hash
     assert folder.versions("encryption") == encryption
@@ -215,7 +216,7 @@ async def test_the_issuer_refuses_strangers_repeats_and_unknown_scopes(superviso
         return status, answer.get("error", "")
 
     def fresh(folder: Folder = stack.folder, audience: str = address) -> str:
-        return client_assertion(client_key(folder), audience, time.time())
+        return client_assertion(own_key(folder), audience, time.time())
 
     used = fresh()
     assert await asyncio.to_thread(post, used) == (200, "")
@@ -227,6 +228,23 @@ async def test_the_issuer_refuses_strangers_repeats_and_unknown_scopes(superviso
     assert await asyncio.to_thread(post, fresh(), ttl="0") == (400, "invalid_request")
     with pytest.raises(UserError, match="unknown scope"):
         await asyncio.to_thread(stack.token, ["everything"])
+
+
+async def test_services_are_told_whom_the_issuer_knows_and_where_webhooks_may_go(supervisor: Supervisor) -> None:
+    env = supervisor._environment("subscriptions", 8000)
+    _, answer = await asyncio.to_thread(ask, env["PARKUNION_CLIENTS_URL"])
+    assert answer == {"clients": ["parkunion-local"]}
+    assert env["PARKUNION_ALLOW_NETWORKS"] == "10.0.0.0/8,fd00::/8"
+
+
+async def test_a_person_cannot_have_the_name_of_a_client(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.prepare()
+    Clients(folder).add("wang", ["subscriptions:use"], [])
+    for name in ("wang", "parkunion-local"):
+        folder.people.write_text(json.dumps({name: {"password": "x", "areas": ["3302"]}}))
+        with pytest.raises(UserError, match=f"{name} is the name of a client"):
+            await Supervisor(tmp_path, services=()).start()
 
 
 async def test_a_broken_stack_file_is_no_stack(tmp_path: Path) -> None:

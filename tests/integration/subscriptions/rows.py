@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -47,6 +49,13 @@ LANES = """
 INSERT INTO lanes (subscription, subject, due_at) SELECT DISTINCT $1::uuid, subject, $3::timestamptz FROM contents WHERE id = ANY($2::bigint[])
 ON CONFLICT (subscription, subject) DO NOTHING
 """
+
+
+def hash_of_received(event: Mapping[str, Any]) -> bytes:
+    """As a receiver computes it: SHA-256 of the JSON with sorted names, without what is the subscription's own."""
+    own = ("deliverynumber", "watermark", "correctsnumbers")
+    rest = {name: value for name, value in event.items() if name not in own}
+    return sha256(json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).digest()
 
 
 class Rows:

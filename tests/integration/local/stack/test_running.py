@@ -14,10 +14,11 @@ from deploy.local import stack as stacks
 from deploy.local.child import ProcessIdentity
 from deploy.local.commands.logs import time_of
 from deploy.local.errors import UserError
+from shared.contracts.services import SERVICES
 from tests.e2e.platform import Platform, parkunion, run_in_process, until
 
 SERVICE_KEYS = {"url", "roles", "ready", "lag_events", "lag_seconds", "outbox", "held"}
-ROLES = {"registry": {"api", "relay"}, "membership": {"api", "relay", "consumer"}, "metrics": {"api", "projector"}}
+ROLES = {name: {role for roles in service.processes for role in roles} for name, service in SERVICES.items()}
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_logs_are_shown_by_service_without_any_secret(running: Path) -> None:
     everything = parkunion("logs", "--data", running)
     assert "registry" in shown.stdout
     assert "postgres" in everything.stdout
-    secrets = [file.read_text() for file in (running / "keys").iterdir() if file.suffix != ".json"]
+    secrets = [file.read_text() for file in (running / "keys").iterdir() if file.is_file() and file.suffix != ".json"]
     assert secrets
     assert not any(secret in log.read_text(errors="replace") for secret in secrets for log in (running / "logs").iterdir())
     times = [at for line in everything.stdout.splitlines() if (at := time_of(line.partition(": ")[2])) is not None]

@@ -261,3 +261,13 @@ async def test_a_batch_that_fails_leaves_no_state_behind(house: House) -> None:
     assert await house.got(subscription) == []
     await house.fan()
     assert [one.data for one in await house.got(subscription)] == [{"code": "Q", "kind": "division"}]
+
+
+async def test_odd_characters_of_a_code_are_stored_as_they_are(house: House) -> None:
+    odd = 'a\\b"c\td\ne,{x}'
+    subscription = await house.subscribe(await house.grant([odd], ["area-registered"]))
+    house.area(odd, None)
+    await house.fan()
+    (got,) = await house.got(subscription)
+    assert (got.subject, got.data["code"]) == (f"area/{odd}", odd)
+    assert await house.pool.fetchval("SELECT places FROM contents") == [odd]

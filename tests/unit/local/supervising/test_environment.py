@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
-from deploy.local.supervising.processes import base_environment
+from deploy.local.folder import ROOT, Folder
+from deploy.local.supervising.processes import Addresses, Choices, base_environment, imported, service_environment
 from services.metrics.settings import Settings
+from services.subscriptions.settings import Settings as SubscriptionsSettings
+from shared.contracts.services import SERVICES
+from shared.process.settings import load
 
 
 def test_every_variable_of_the_sign_in_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,3 +27,44 @@ def test_every_variable_of_the_sign_in_is_handed_on(monkeypatch: pytest.MonkeyPa
     found = base_environment()
     assert {name: found.get(name) for name in names} == dict.fromkeys(names, "given")
     assert "PARKUNION_DSN" not in found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    found = Folder(tmp_path / "stack")
+    found.prepare()
+    return found
+
+
+@pytest.mark.parametrize("networks", [(), ("10.0.0.0/8",), ("127.0.0.0/8", "fd00::/8")])
+def test_subscriptions_learns_who_can_be_granted_something_and_where_webhooks_may_go(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, networks: tuple[str, ...]
+) -> None:
+    addresses = Addresses("postgresql://x", "127.0.0.1:1", "http://issuer", "http://issuer/jwks.json", "http://issuer/clients", 8000)
+    env = service_environment("subscriptions", folder, addresses, Choices({}, allow_networks=networks))
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    settings = load(SubscriptionsSettings)
+    assert settings.clients_url == "http://issuer/clients"
+    assert [str(network) for network in settings.allow_networks] == list(networks)
+
+
+def test_every_service_can_be_started_with_its_environment(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = Addresses("postgresql://x", "127.0.0.1:1", "http://issuer", "http://issuer/jwks.json", "http://issuer/clients", 8000)
+    for service in SERVICES:
+        for name, value in service_environment(service, folder, addresses, Choices({"zh": "样本"})).items():
+            monkeypatch.setenv(name, value)
+        assert load(import_module(f"services.{service}.settings").Settings).declared is SERVICES[service]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_a_process_imports_is_imported_before_it_is_forked(service: str) -> None:
+    """Otherwise each process imports it anew, which takes time at the start and memory that is not shared."""
+    after = "import sys, importlib; [importlib.import_module(name) for name in sys.argv[2:]]; before = set(sys.modules); "
+    made = f"from services.{service} import app; from tests.integration.client import settings_of; "
+    settings = "settings = settings_of(importlib.import_module('services.' + sys.argv[1] + '.settings').Settings); "
+    work = "app.api(settings); app.roles(settings); "
+    told = f"print(*sorted(name for name in set(sys.modules) - before if name.startswith('services.{service}')))"
+    program = [sys.executable, "-P", "-c", after + made + settings + work + told, service, *imported([service])]
+    done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}, check=True)
+    assert done.stdout.split() == []

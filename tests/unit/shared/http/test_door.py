@@ -17,9 +17,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from joserfc.jws import serialize_compact
 from starlette.responses import StreamingResponse
 
-from services.membership.settings import Settings as MembershipSettings
-from services.metrics.settings import Settings as MetricsSettings
-from services.registry.settings import Settings as RegistrySettings
+from shared.contracts.services import SERVICES
 from shared.http.auth import Areas, Caller
 from shared.http.tokens import caller as token_caller
 from shared.http.web import CallerOf
@@ -29,7 +27,7 @@ from tests.integration.client import settings_of
 from tests.patience import PATIENCE
 from tests.unit.shared.http.web_service import Issuer, app_of, client_of
 
-SETTINGS: dict[str, type[ServiceSettings]] = {"registry": RegistrySettings, "membership": MembershipSettings, "metrics": MetricsSettings}
+SETTINGS: dict[str, type[ServiceSettings]] = {name: importlib.import_module(f"services.{name}.settings").Settings for name in SERVICES}
 AN_ID = "0190f1a2-0000-7000-8000-000000000001"
 NO_NUMBERS = ["1_0", "+1", " 1", "1 ", "１", "1.0", "0x1", "01", "1e1", "", "٣", "--1"]
 

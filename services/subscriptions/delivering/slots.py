@@ -1,0 +1,132 @@
+"""How many deliveries a process has taken of each subscription, and how many more it may take. Pure.
+
+A subscription has proven itself when its last attempt succeeded and none is open for longer than SLOW. One that has not gets few at a time, and
+all of them together at most half of what the process takes: endpoints that hang or are new never keep others from being served.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from uuid import UUID
+
+UNPROVEN = 2
+"""Deliveries at once of a subscription that has not proven itself."""
+AHEAD = 8
+"""The most deliveries of a proven one that are taken, as a multiple of its attempts at once: they wait in the process while others are settled."""
+AHEAD_SECONDS = 0.4
+"""How long the last of them may have to wait, by the time that the last attempt took."""
+SLOW = 1.0
+"""Seconds."""
+LONGEST_WAIT = 2.0
+"""Seconds that a delivery waits in the process for its turn, before it is given back."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Line(Generic[T]):
+    """One subscription's deliveries. `open`: begun of attempts; `waiting`: (since, delivery)."""
+
+    taken: int = 0
+    open: dict[int, float] = field(default_factory=dict)
+    waiting: deque[tuple[float, T]] = field(default_factory=deque)
+
+
+class Slots(Generic[T]):
+    """`most`: deliveries that are taken in all; `per_subscription`: attempts at once to one endpoint. Times are seconds of one monotonic clock."""
+
+    def __init__(self, most: int, per_subscription: int) -> None:
+        self.most = most
+        self._each = per_subscription
+        self._lines: dict[UUID, _Line[T]] = {}
+        self._proven: dict[UUID, float] = {}
+        self.taken = 0
+        self._ids = 0
+
+    @property
+    def free(self) -> int:
+        """How many deliveries may be taken in all."""
+        return self.most - self.taken
+
+    def proven(self, subscription: UUID, now: float) -> bool:
+        """Whether its last attempt succeeded, and none is slow."""
+        line = self._lines.get(subscription)
+        return subscription in self._proven and (line is None or all(now - began <= SLOW for began in line.open.values()))
+
+    def unproven_share(self, now: float) -> int:
+        """How many deliveries of subscriptions that have not proven themselves may be taken."""
+        return self.most // 2 - sum(line.taken for key, line in self._lines.items() if not self.proven(key, now))
+
+    def free_of(self, subscription: UUID, now: float) -> int:
+        """How many more may be taken of one subscription, without regard to the others."""
+        line = self._lines.get(subscription)
+        if self.proven(subscription, now):
+            limit = self._each * max(1, min(AHEAD, int(AHEAD_SECONDS / max(self._proven[subscription], 0.001))))
+        else:
+            limit = min(UNPROVEN, self._each)
+        return max(0, limit - (line.taken if line else 0))
+
+    def full(self, now: float) -> list[UUID]:
+        """Subscriptions of which nothing can be taken now."""
+        return [key for key in self._lines if self.free_of(key, now) == 0]
+
+    def known_proven(self) -> list[UUID]:
+        """Those whose last attempt succeeded."""
+        return list(self._proven)
+
+    def take(self, subscription: UUID, delivery: T, now: float) -> None:
+        """A delivery was taken; it waits for `next_of`."""
+        line = self._lines.setdefault(subscription, _Line())
+        line.taken += 1
+        self.taken += 1
+        line.waiting.append((now, delivery))
+
+    def take_done(self, subscription: UUID) -> None:
+        """A delivery was taken of which nothing is to be tried."""
+        self._lines.setdefault(subscription, _Line()).taken += 1
+        self.taken += 1
+
+    def next_of(self, subscription: UUID, now: float) -> tuple[int, T] | None:
+        """Begin the attempt of the one that waits longest; None: none waits, or as many as may be are open. The number is for `ended`."""
+        line = self._lines.get(subscription)
+        if line is None or not line.waiting or len(line.open) >= self._each:
+            return None
+        _, delivery = line.waiting.popleft()
+        self._ids += 1
+        line.open[self._ids] = now
+        return self._ids, delivery
+
+    def ended(self, subscription: UUID, attempt: int, now: float, *, success: bool | None) -> None:
+        """The attempt is over; None: it was not made. The delivery is still taken until `give_back`."""
+        began = self._lines[subscription].open.pop(attempt)
+        if success:
+            self._proven[subscription] = now - began
+        elif success is not None:
+            self._proven.pop(subscription, None)
+
+    def give_back(self, counts: Counter[UUID]) -> None:
+        """So many deliveries of each subscription are settled."""
+        for subscription, count in counts.items():
+            line = self._lines[subscription]
+            line.taken -= count
+            self.taken -= count
+            if line.taken == 0:
+                del self._lines[subscription]
+
+    def too_long(self, now: float) -> list[T]:
+        """Take out those that have waited too long: they are to be settled as not tried."""
+        found: list[T] = []
+        for line in self._lines.values():
+            while line.waiting and now - line.waiting[0][0] > LONGEST_WAIT:
+                found.append(line.waiting.popleft()[1])
+        return found
+
+    def all_waiting(self) -> list[T]:
+        """Take out all that wait."""
+        found: list[T] = []
+        for line in self._lines.values():
+            found += [delivery for _, delivery in line.waiting]
+            line.waiting.clear()
+        return found
