@@ -7,7 +7,7 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from services.subscriptions.portal.page import SITE
-from services.subscriptions.portal.routes import federation, pages
+from services.subscriptions.portal.routes import commands, federation, pages
 from shared.browser import login, sessions
 from shared.browser.provider import Provider
 from shared.browser.sessions import SessionStates
@@ -21,7 +21,7 @@ ANSWER_WITHIN = 5.0
 
 router = APIRouter()
 router.include_router(login.codes, tags=["portal"])
-for _part in (login.router, pages.router, federation.router):
+for _part in (login.router, pages.router, commands.router, federation.router):
     router.include_router(_part)
 
 

@@ -20,7 +20,9 @@ FROM grants AS g JOIN LATERAL (
     SELECT * FROM grant_versions AS v WHERE v.grant_id = g.id ORDER BY v.revision DESC LIMIT 1
 ) AS v ON true
 """
-OF_ALL = f"{GRANTS} WHERE (g.client, g.id) > ($1::text, $2::uuid) AND ($4::uuid[] IS NULL OR g.id = ANY($4)) ORDER BY g.client, g.id LIMIT $3"
+OF_ALL = (
+    f"{GRANTS} WHERE (g.client, g.id) > ($1::text, $2::uuid) AND ($4::uuid[] IS NULL OR g.id = ANY($4)) ORDER BY g.client, g.id LIMIT $3"
+)
 OF_CLIENT = f"{GRANTS} WHERE g.client = $1 AND g.id > $2 ORDER BY g.id LIMIT $3"
 ONE = f"{GRANTS} WHERE g.id = $1"
 VERSIONS = """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +14,8 @@ from uuid import UUID
 from fastapi import Request
 from starlette.responses import Response
 
-from services.subscriptions.matching.current import Current, CurrentCache, Grant
+from services.subscriptions.access import GRANT, USE, Sight, log_access, sight_of
+from services.subscriptions.matching.current import Current, CurrentCache
 from services.subscriptions.portal import store
 from services.subscriptions.portal.store import Subscription
 from services.subscriptions.portal.words import Words
@@ -30,7 +32,9 @@ from shared.process.db import Connection, Pool
 
 __all__ = ["GRANT", "HEADERS", "SITE", "USE", "Page", "PageRoute", "federation", "owns", "portal_page", "see"]
 
-GRANT, USE = "subscriptions:grant", "subscriptions:use"
+
+PORTAL = "portal"
+"""What is logged of an access by these pages."""
 
 
 def words_of(request: Request) -> Words:
@@ -56,6 +60,7 @@ class Page:
     caller: Caller
     words: Words
     conn: Connection
+    sight: Sight
     current: Current
     now: datetime
     today: date
@@ -67,17 +72,14 @@ class Page:
     @property
     def within(self) -> list[UUID] | None:
         """The grants that a federation may see: those whose areas all lie in its own; None: all."""
-        if self.caller.areas.everything:
+        if self.sight.inside is None:
             return None
-        return [key for key, grant in self.current.grants.items() if self._granted(grant)]
+        return [key for key, grant in self.current.grants.items() if self.sight.governs(grant.areas)]
 
-    def may_see(self, client: str, grant: UUID) -> bool:
-        """Whether what was granted to the client belongs on this page."""
-        found = self.current.grants.get(grant)
-        return owns(self.caller, client) or (self.federation and found is not None and self._granted(found))
-
-    def _granted(self, grant: Grant) -> bool:
-        return all(self.caller.areas.inside(self.current.tree.path(code)) for code in grant.areas)
+    async def note_access(self, one: Subscription, numbers: Sequence[int] = ()) -> None:
+        """Log that a bureau looked at its subscription and these numbers."""
+        first_and_last = (min(numbers), max(numbers)) if numbers else None
+        await log_access(self.conn, self.caller, self.now, PORTAL, {one.purpose}, one.id, first_and_last)
 
     @property
     def cursors(self) -> Cursors:
@@ -99,15 +101,15 @@ async def portal_page(request: Request, caller: Caller, *scopes: str) -> AsyncIt
     pool: Pool = request.app.state.pool
     settings: Settings = request.app.state.settings
     current = await cast(CurrentCache, request.app.state.current).get()
-    async with pool.acquire(timeout=db.CONNECT_TIMEOUT) as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+    async with pool.acquire(timeout=db.CONNECT_TIMEOUT) as conn, conn.transaction(isolation="repeatable_read"):
         now = await settings.clock.now(conn)
-        yield Page(request, caller, words_of(request), conn, current, now, settings.clock.day_of(now))
+        yield Page(request, caller, words_of(request), conn, await sight_of(conn, caller), current, now, settings.clock.day_of(now))
 
 
 async def see(one: Page, key: UUID) -> Subscription:
     """A subscription that the caller may see. Raises NOT_FOUND (404): another bureau's is not told from one that never was."""
     found = await store.subscription(one.conn, key)
-    if found is None or not one.may_see(found.client, found.grant_id):
+    if found is None or not one.sight.sees(found.client, found.granted_areas):
         raise NotFound("NOT_FOUND")
     return found
 
@@ -118,6 +120,7 @@ def _values(request: Request, _words: Words) -> Mapping[str, Any]:
         "is_federation": caller is not None and federation(caller),
         "is_bureau": caller is not None and USE in caller.scopes,
         "section": request.url.path.split("/")[1],
+        "new_key": lambda: secrets.token_urlsafe(24),
         "owns": lambda client: caller is not None and owns(caller, client),
     }
 

@@ -16,6 +16,7 @@ FIRST_ID = UUID(int=0)
 SUBSCRIPTIONS = """
 SELECT s.id, s.grant_id, s.client, s.types, s.filter, s.kind, s.url, s.signature, s.status, s.status_reason, s.status_at, s.failing_since,
     s.last_success_at, s.last_error, s.last_error_at, s.created_at, g.purpose, g.legal_basis, q.next_number - 1 AS assigned_to,
+    (SELECT v.areas FROM grant_versions AS v WHERE v.grant_id = s.grant_id ORDER BY v.revision DESC LIMIT 1) AS granted_areas,
     coalesce(w.number, q.next_number) - 1 AS delivered_to, w.assigned_at AS waiting_since,
     (SELECT count(*) FROM deliveries AS d WHERE d.subscription = s.id AND d.state = 'queued') AS waiting,
     (SELECT count(*) FROM deliveries AS d WHERE d.subscription = s.id AND d.state = 'parked') AS parked
@@ -86,6 +87,7 @@ class Subscription:
     created_at: datetime
     purpose: str
     legal_basis: str
+    granted_areas: Sequence[str]
     assigned_to: int
     delivered_to: int
     waiting_since: datetime | None

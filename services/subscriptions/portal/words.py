@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from services.subscriptions.oversight.names import name_of
 from shared.browser import words
+from shared.contracts import TYPES
 
 OWN = Path(__file__).parent / "locale"
 STATUS_ERROR = "STATUS_"
@@ -22,8 +24,13 @@ class Words(words.Words):
     LOCALE: ClassVar[Path] = OWN
 
     def type(self, name: str) -> str:
-        """The name of a type of events; a type without one keeps its own."""
-        return self.t(f"type.{name}") if f"type.{name}" in self.texts else name
+        """The short name of a type of events; of one without it the name that bureaus are told."""
+        if f"type.{name}" in self.texts:
+            return self.t(f"type.{name}")
+        if name not in TYPES:
+            return name
+        found = name_of(name)
+        return found.zh if self.language == "zh" else found.en
 
     def notice(self, name: str) -> str:
         """The name of a type of notices likewise."""

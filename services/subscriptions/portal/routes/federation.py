@@ -48,7 +48,7 @@ async def grant_page(request: Request, caller: CallerOf, key: Id) -> Response:
     """A grant with its states, its fields by type, and its subscriptions with their last days."""
     async with portal_page(request, caller, GRANT) as page:
         found = await federation_store.grant(page.conn, key)
-        if found is None or not page.may_see("", key):
+        if found is None or not page.sight.governs(found.areas):
             raise NotFound("NOT_FOUND")
         subscriptions = await store.of_grant(page.conn, key, SHOWN)
         counts = await store.day_counts(page.conn, [one.id for one in subscriptions], first_day(page.today))

@@ -15,6 +15,7 @@ from services.subscriptions.portal.disclosure import Told, told, told_to_federat
 from services.subscriptions.portal.page import HEADERS, Page, PageRoute, federation, owns, portal_page, see
 from services.subscriptions.portal.store import FIRST_ID, DeliveryRow, Subscription
 from services.subscriptions.portal.strip import first_day, strip_of
+from services.subscriptions.subscribing import rules
 from shared.http.forms import Day, Id
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
@@ -95,6 +96,7 @@ async def subscription_page(
             # That a number is found by a subject would tell its subject.
             lines = [line for line in lines if line.named]
         counts = await store.day_counts(page.conn, [key], first_day(page.today))
+        await page.note_access(one, [line.row.number for line in lines])
         chosen = {"state": state or None, "subject": subject.strip() or None, "day": on}
         return page.render(
             "subscription.html",
@@ -107,6 +109,7 @@ async def subscription_page(
             query=urlencode({name: value for name, value in chosen.items() if value}),
             more=page.cursors.encode([rows[SHOWN - 1].number]) if len(rows) > SHOWN else None,
             keys=await store.keys_of(page.conn, key, MOST_KEYS),
+            actions=_actions(one, owns(caller, one.client)),
             changes=await store.changes(page.conn, key, MOST_CHANGES),
             probes=await store.probes(page.conn, key, MOST_PROBES),
             done=done if f"done.{done}" in page.words.texts else "",
@@ -127,14 +130,17 @@ async def delivery_page(
             raise NotFound("NOT_FOUND")
         row = rows[0]
         attempts = await store.attempts(page.conn, key, row.number, MOST_ATTEMPTS)
+        line = _told(page, one.client, key, [row])[0]
+        await page.note_access(one, [row.number])
         failed = next((attempt.error for attempt in attempts if attempt.error is not None), None)
         return page.render(
             "delivery.html",
             one=one,
-            line=_told(page, one.client, key, [row])[0],
+            line=line,
             row=row,
             attempts=attempts,
             lane=await store.lane(page.conn, key, row.subject) if row.pending else None,
+            redelivery=one.kind == "webhook" and one.status in rules.REPLAYABLE and line.named and row.gone is None and not row.pending,
             why=row.error if row.error in PLAIN else failed or row.error,
             done=done if f"done.{done}" in page.words.texts else "",
         )
@@ -150,3 +156,12 @@ def _told(page: Page, client: str, key: UUID, rows: list[DeliveryRow]) -> list[T
         return told_to_federation(rows)
     found = page.current.subscriptions.get(key)
     return told(rows, found.terms if found else None, page.now)
+
+
+def _actions(one: Subscription, own: bool) -> list[str]:
+    """The buttons that fit the subscription's state. A new key is its client's alone to make."""
+    if one.kind == "pull":
+        return ["resume"] if one.status in rules.RESUMABLE else []
+    able = {"test": rules.TESTABLE, "verification": rules.VERIFIABLE, "pause": rules.PAUSABLE, "resume": rules.RESUMABLE}
+    found = [name for name, states in able.items() if one.status in states]
+    return [*found, "rotation"] if own and one.status in rules.ROTATABLE else found

@@ -48,7 +48,9 @@ class PortalServer:
     async def code(self, client: str = "bureau", *areas: str, scope: str = USE) -> str:
         """The path of an address with a one-time code."""
         headers = {"Authorization": f"Bearer {self.token(client, *areas, scope=scope)}"}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=PATIENCE, event_hooks={"response": [hook(self.document)]}) as http:
+        async with httpx.AsyncClient(
+            base_url=self.url, headers=headers, timeout=PATIENCE, event_hooks={"response": [hook(self.document)]}
+        ) as http:
             answer = await http.post("/v1/login-codes")
         assert answer.status_code == 200, answer.text
         return f"/login{answer.json()['url'].partition('/login')[2]}"
