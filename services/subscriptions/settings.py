@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from pydantic.functional_validators import BeforeValidator
@@ -11,7 +12,8 @@ from pydantic_settings import NoDecode
 
 from shared.browser.settings import BrowserSettings
 from shared.contracts.services import SERVICES
-from shared.process.settings import KeyRing, Names
+from shared.process.clock import Clock
+from shared.process.settings import KeyRing, MigrationSettings, Names, Zone
 
 Network = IPv4Network | IPv6Network
 
@@ -54,3 +56,16 @@ class Settings(BrowserSettings):
     """Attempts that one delivery process has open at most."""
     attempts_per_subscription: int = Field(8, ge=1)
     """Of them those to one subscription's endpoint."""
+
+
+class OperatorSettings(MigrationSettings):
+    """The settings of `python -m services.subscriptions.operate`: the owner's DSN, the log and the zone."""
+
+    kafka: str
+    """Kafka's bootstrap servers."""
+    zone: Zone = "Asia/Shanghai"
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the date of an instant."""
+        return Clock(ZoneInfo(self.zone))

@@ -31,7 +31,7 @@ OWN_TYPES = (WITHHELD, VERIFICATION, TEST, HEARTBEAT)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One row of `contents` as it leaves. `data` is canonical JSON (proof/chain.py); None after retention or erasure. `fact_type`: the type by which grants are checked."""
+    """One row of `contents` as it leaves. `data` is canonical JSON (shared/manifests/chain.py); None after retention or erasure. `fact_type`: the type by which grants are checked."""
 
     event_id: UUID
     source: str
