@@ -37,7 +37,7 @@ class Settings(BrowserSettings):
     declared = SERVICES["subscriptions"]
 
     sign_in_client_id: str = "parkunion-portal"
-    sign_in_scope: str = "openid profile subscriptions:use"
+    sign_in_scope: str = "openid profile subscriptions:use subscriptions:grant"
     sign_in_client_claim: str = "client"
     """The claim that names the client of a bureau for which a person acts; without it the person's own `sub` is the client."""
     encryption_keys: KeyRing
