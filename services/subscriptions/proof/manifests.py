@@ -7,13 +7,13 @@ no longer, is there by its number and state alone. Hashes of short contents coul
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from services.subscriptions.matching.entitlement import Terms
 from services.subscriptions.matching.outgoing import hash_of, shown_data
 from services.subscriptions.proof.store import Numbered
-from shared.manifests.chain import Entry, canonical, chain_of
+from shared.manifests.chain import Entry, chain_of
 from shared.manifests.manifest import VERSION, Head, Previous
 
 SETTLES_WITHIN = timedelta(seconds=90)
@@ -39,7 +39,7 @@ def _entry(one: Numbered, terms: Terms | None, now: datetime) -> Entry:
     data = None if terms is None or one.state == "withheld" else shown_data(one.content, terms, now)
     if data is None:
         return Entry(one.number, None, None, one.state)
-    digest = one.hash if one.sent else hash_of(replace(one.content, data=canonical(data)))
+    digest = one.hash if one.sent else hash_of(one.content, data)
     return Entry(one.number, str(one.content.event_id), digest.hex(), one.state)
 
 

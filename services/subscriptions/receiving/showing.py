@@ -10,8 +10,8 @@ import msgspec
 
 from services.subscriptions.matching.entitlement import Terms
 from services.subscriptions.matching.outgoing import event_of, numbered, shown_data, withheld
-from services.subscriptions.proof.chain import canonical, event_hash
 from services.subscriptions.receiving.store import RETENTION, Delivery, Settled
+from shared.manifests.chain import canonical, event_hash
 
 ERASED, NOT_GRANTED = "ERASED", "NOT_GRANTED"
 """`deliveries.error` of a withheld number."""

@@ -147,7 +147,11 @@ class Sending:
         async with self.pool.acquire() as conn, conn.transaction():
             now = await conn.fetchval("SELECT parkunion_now()")
             await conn.execute(
-                "UPDATE subscriptions SET url = $2, signature = $3, status = $4 WHERE id = $1", key, url or self.endpoint.url(path), version, status
+                "UPDATE subscriptions SET url = $2, signature = $3, status = $4 WHERE id = $1",
+                key,
+                url or self.endpoint.url(path),
+                version,
+                status,
             )
             self.told = dict(await signing.new_signing(conn, self.sealing, key, version, now))
         return key
