@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from services.subscriptions import portal
 from services.subscriptions.grants.routes import router as grants
 from services.subscriptions.oversight.routes import router as oversight
 from services.subscriptions.proof.routes import router as proof_router
@@ -27,4 +28,5 @@ def routers() -> list[APIRouter]:
         oversight,
         signing_router,
         parked_router("subscriptions"),
+        portal.router,
     ]
