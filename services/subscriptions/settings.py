@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import NoDecode
 
+from shared.browser.settings import BrowserSettings
 from shared.contracts.services import SERVICES
-from shared.process.settings import KeyRing, Names, ServiceSettings
+from shared.process.clock import Clock
+from shared.process.settings import KeyRing, MigrationSettings, Names, Zone
 
 Network = IPv4Network | IPv6Network
 
@@ -28,11 +31,15 @@ Networks = Annotated[list[Network], NoDecode, BeforeValidator(_networks)]
 """Networks in CIDR notation, comma-separated."""
 
 
-class Settings(ServiceSettings):
+class Settings(BrowserSettings):
     """Environment variables with the prefix `PARKUNION_`."""
 
     declared = SERVICES["subscriptions"]
 
+    sign_in_client_id: str = "parkunion-portal"
+    sign_in_scope: str = "openid profile subscriptions:use subscriptions:grant"
+    sign_in_client_claim: str = "client"
+    """The claim that names the client of a bureau for which a person acts; without it the person's own `sub` is the client."""
     encryption_keys: KeyRing
     """Encrypt signing keys and secrets; the highest version writes, all can read."""
     allow_networks: Networks = Field(default_factory=list)
@@ -49,3 +56,16 @@ class Settings(ServiceSettings):
     """Attempts that one delivery process has open at most."""
     attempts_per_subscription: int = Field(8, ge=1)
     """Of them those to one subscription's endpoint."""
+
+
+class OperatorSettings(MigrationSettings):
+    """The settings of `python -m services.subscriptions.operate`: the owner's DSN, the log and the zone."""
+
+    kafka: str
+    """Kafka's bootstrap servers."""
+    zone: Zone = "Asia/Shanghai"
+
+    @property
+    def clock(self) -> Clock:
+        """Tells the date of an instant."""
+        return Clock(ZoneInfo(self.zone))

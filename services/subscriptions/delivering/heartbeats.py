@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
-
 from services.subscriptions.matching.outgoing import HEARTBEAT, SOURCE, Content, hash_of
 from shared.contracts.ids import uuid7
+from shared.manifests.chain import canonical
 from shared.process.clock import Clock
 from shared.process.db import Connection
 
@@ -56,11 +55,9 @@ async def beat(conn: Connection, subscription: UUID, now: datetime, clock: Clock
         return False
     subject, day, sent = f"subscription/{subscription}", clock.day_of(now), row["kind"] == "webhook"
     data = {"silent_since": row["since"]}
-    encoded = msgspec.json.encode(data)
+    encoded = canonical(data)
     content = Content(uuid7(), SOURCE, subject, HEARTBEAT, HEARTBEAT, now, day, (), encoded)
-    key = await conn.fetchval(
-        PUT_CONTENT, content.event_id, SOURCE, subject, HEARTBEAT, now, day, encoded, hash_of(content, msgspec.json.decode(encoded))
-    )
+    key = await conn.fetchval(PUT_CONTENT, content.event_id, SOURCE, subject, HEARTBEAT, now, day, encoded, hash_of(content))
     await conn.execute(PUT_DELIVERY, subscription, number, key, subject, day, now, sent)
     if sent:
         await conn.execute(PUT_LANE, subscription, subject, now)

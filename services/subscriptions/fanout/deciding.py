@@ -16,10 +16,10 @@ import msgspec
 from services.subscriptions.matching.current import Current, Subscription
 from services.subscriptions.matching.entitlement import View, Where, minimised, view_of, where_of
 from services.subscriptions.matching.outgoing import Content, hash_of
-from services.subscriptions.proof.chain import canonical
 from shared.contracts import Envelope
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.directory.visibility import AREA_FIELDS, ONE_DAY, PLACING, Part, Stay
+from shared.manifests.chain import canonical
 
 
 class Attributes(NamedTuple):

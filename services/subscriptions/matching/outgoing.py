@@ -17,6 +17,7 @@ import msgspec
 from services.subscriptions.matching.entitlement import DIRECTION, Terms, minimised
 from shared.contracts import TYPES
 from shared.contracts.streams import EventWithdrawn, FactCorrected
+from shared.manifests.chain import canonical
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,7 +32,10 @@ OWN_TYPES = (WITHHELD, VERIFICATION, TEST, HEARTBEAT)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One row of `contents` as it leaves. `data` is canonical JSON (proof/chain.py); None after retention or erasure. `fact_type`: the type by which grants are checked."""
+    """One row of `contents` as it leaves. `data` is canonical JSON (shared/manifests/chain.py); None after retention or erasure.
+
+    `fact_type`: the type by which grants are checked.
+    """
 
     event_id: UUID
     source: str
@@ -128,10 +132,10 @@ class _Hashed(msgspec.Struct, gc=False):
     type: str
 
 
-def hash_of(content: Content) -> bytes:
-    """The hash of the event as it is delivered while its grant is unchanged (`chain.event_hash` of `event_of`). Its data must be canonical."""
+def hash_of(content: Content, shown: Mapping[str, Any] | None = None) -> bytes:
+    """The hash of the event as it is delivered (`chain.event_hash` of `event_of`). `shown`: its data, where that is not all that is stored."""
     hashed = _Hashed(
-        msgspec.Raw(content.data or b""),
+        msgspec.Raw(canonical(shown) if shown is not None else content.data or b""),
         "application/json",
         content.event_id,
         content.occurredon,

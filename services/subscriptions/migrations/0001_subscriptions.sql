@@ -157,7 +157,7 @@ CREATE INDEX waiting_holder ON waiting (shard, holder, id);
 
 -- What subscriptions get of an event: one row per event and distinct content (grants that show the same share it). `data` is JSON; NULL after
 -- retention or erasure. `fact_type`: the type by which grants are checked (a correction's is that of the fact corrected). `places`: the parks
--- or seats by which the event is seen. `sequence` never leaves. `hash`: SHA-256 of the delivered event without what is a subscription's own (proof/chain.py).
+-- or seats by which the event is seen. `sequence` never leaves. `hash`: SHA-256 of the delivered event without what is a subscription's own (shared/manifests/chain.py).
 CREATE TABLE contents (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL,

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from services.subscriptions.matching.catalogue import defaults
 from services.subscriptions.matching.current import next_revision
 from services.subscriptions.matching.outgoing import Content, hash_of
-from services.subscriptions.proof.chain import canonical
 from shared.contracts.ids import uuid7
+from shared.manifests.chain import canonical
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool

@@ -49,7 +49,7 @@ async def test_a_delivery_signed_by_v1a_is_verified_by_the_published_key_also_af
     kids = [rotated["kid"], sending.told["kid"]]
     assert len(signatures) == 2
     for kid, signature in zip(kids, signatures, strict=True):
-        public = jwks.get_by_kid(kid).public_key  # type: ignore[union-attr]
+        public = jwks.get_by_kid(kid).public_key
         assert isinstance(public, Ed25519PublicKey)
         public.verify(base64.b64decode(signature), signed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def test_commands_at_the_same_time_lose_nothing(folder: Folder) -> None:
     names = [f"bureau-{number:02}" for number in range(40)]
     Clients(folder).add("gone", USE, [])
     with ThreadPoolExecutor(8) as threads:
-        done = [threads.submit(Clients(folder).add, name, USE, []) for name in names]
+        done: list[Future[object]] = [threads.submit(Clients(folder).add, name, USE, []) for name in names]
         done.insert(0, threads.submit(Clients(folder).remove, "gone"))
         for one in done:
             one.result()
