@@ -21,6 +21,7 @@ from shared.process.faults import POINTS, Action
 from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
+    DELIVER,
     PROJECT,
     READ_TOPIC,
     REPUBLISH,
@@ -53,6 +54,9 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "batch.applied": READERS,
     "batch.before_commit": READERS,
     "batch.committed": READERS,
+    "deliveries.claimed": (DELIVER,),
+    "deliveries.sent": (DELIVER,),
+    "deliveries.settled": (DELIVER,),
 }
 BEFORE = {"relay.recovering": "relay.acked:1:kill"}
 """Faults that must have happened before, for the point to be reached."""
