@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "tokens": ("token", "dashboard", "portal"),
     "subscribing.clients": ("client",),
     "subscribing.subscriptions": ("subscriptions",),
+    "subscribing.manifests": ("manifest",),
     "clock": ("clock",),
     "parked": ("parked",),
     "relay": ("reconcile", "relay"),

@@ -21,6 +21,7 @@ from shared.process.faults import POINTS, Action
 from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
+    FAN_OUT,
     PROJECT,
     READ_TOPIC,
     REPUBLISH,
@@ -36,7 +37,7 @@ from tests.chaos.scenarios import (
 )
 from tests.conftest import NewDatabase
 
-READERS = (READ_TOPIC, CONSUME, PROJECT)
+READERS = (READ_TOPIC, CONSUME, PROJECT, FAN_OUT)
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "command.locked": (RUN_COMMANDS,),
     "journal.appended": (RUN_COMMANDS,),
@@ -52,6 +53,7 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "batch.moved": READERS,
     "batch.applied": READERS,
     "batch.before_commit": READERS,
+    "fanout.written": (FAN_OUT,),
     "batch.committed": READERS,
 }
 BEFORE = {"relay.recovering": "relay.acked:1:kill"}

@@ -40,13 +40,19 @@ RETURNING l.subscription, l.subject, l.attempts, l.leased_until
 """
 SET_DUE = """
 UPDATE queues AS q SET due_at = n.due_at FROM (
-    SELECT w.subscription, CASE WHEN s.status <> 'active' THEN 'infinity' ELSE greatest(w.not_before, coalesce((
-        SELECT min(CASE WHEN l.leased_until > clock_timestamp() THEN parkunion_now() + (l.leased_until - clock_timestamp()) ELSE l.due_at END)
-        FROM lanes AS l WHERE l.subscription = w.subscription
-    ), 'infinity')) END AS due_at
+    SELECT w.subscription, CASE WHEN s.status <> 'active' THEN 'infinity' ELSE greatest(w.not_before, coalesce(
+        (SELECT l.due_at FROM lanes AS l WHERE l.subscription = w.subscription AND l.due_at <= $3 AND l.leased_until <= clock_timestamp()
+            ORDER BY l.due_at LIMIT 1),
+        least(
+            (SELECT $3 + (min(l.leased_until) - clock_timestamp()) FROM lanes AS l WHERE l.subscription = w.subscription AND l.due_at <= $3),
+            (SELECT l.due_at FROM lanes AS l WHERE l.subscription = w.subscription AND l.due_at > $3 ORDER BY l.due_at LIMIT 1)
+        ),
+        'infinity'
+    )) END AS due_at
     FROM unnest($1::text::uuid[], $2::text::timestamptz[]) AS w(subscription, not_before) JOIN subscriptions AS s ON s.id = w.subscription
 ) AS n WHERE q.subscription = n.subscription AND q.due_at <> n.due_at
 """
+"""If a lane is due that nobody has, at once; else when the first lease of those that are due ends, or the next lane is due."""
 HEADS = """
 SELECT w.n, d.number, d.assigned_at, d.day, d.corrects,
     c.event_id, c.source, c.subject, c.type, c.fact_type, c.time, c.occurredon, c.places, c.data
@@ -123,9 +129,9 @@ async def lease_lanes(conn: Connection, limits: Mapping[UUID, int], now: datetim
     return [Lane(*row) for row in rows]
 
 
-async def set_due(conn: Connection, not_before: Mapping[UUID, datetime]) -> None:
+async def set_due(conn: Connection, not_before: Mapping[UUID, datetime], now: datetime) -> None:
     """Set anew when these queues may have something due. `not_before`: no attempt may begin earlier."""
-    await conn.execute(SET_DUE, array(not_before), array(not_before.values()))
+    await conn.execute(SET_DUE, array(not_before), array(not_before.values()), now)
 
 
 async def heads(conn: Connection, lanes: Sequence[Lane], now: datetime) -> tuple[list[Head], list[Lane]]:

@@ -35,6 +35,9 @@ from shared.process.pause import backoff, pause
 
 QUEUES = 200
 """Queues that are taken in one claim."""
+GATHER = 0.01
+"""Seconds for which a busy process gathers outcomes: a transaction for one costs as much as for fifty."""
+BUSY = 32
 SETTLED = 500
 """Outcomes of one transaction."""
 POLL = 0.5
@@ -156,7 +159,7 @@ class Worker:
             for key in {lane.subscription for lane in lanes}:
                 if (breaker := self._breakers.get(key)) is not None and breaker.half_open:
                     not_before[key] = _instant(breaker.probing(now.timestamp()))
-            await claims.set_due(conn, not_before)
+            await claims.set_due(conn, not_before, now)
         self._revisit.difference_update(queues)
         faults.reached("deliveries.claimed")
         async with self._pool.acquire(timeout=db.CONNECT_TIMEOUT) as conn:
@@ -265,6 +268,8 @@ class Worker:
                     waiting.append(getting.result())
                 else:
                     getting.cancel()
+            if self._slots.taken > BUSY and not ended.is_set():
+                await asyncio.sleep(GATHER)
             while len(waiting) < SETTLED and not self._done.empty():
                 waiting.append(self._done.get_nowait())
             if not waiting:

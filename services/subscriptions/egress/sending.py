@@ -70,8 +70,9 @@ class Sender:
     """Sends requests, `most` at once. `trusted`: what verifies the certificates of endpoints; None: the system's authorities."""
 
     def __init__(self, allowed: Sequence[Network], resolver: Resolver, most: int, trusted: ssl.SSLContext | None = None) -> None:
-        self._allowed = allowed
         self._resolver = resolver
+        # Of the addresses themselves, which are looked up for each attempt.
+        self._refusal = lru_cache(4096)(lambda target, addresses: refusal(target, addresses, allowed))
         self._tls = trusted or ssl.create_default_context()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -113,8 +114,9 @@ class Sender:
             target = _target(url)
         except UrlError as error:
             return None, error.code, b"", None
-        addresses = await addresses_of(target, self._resolver)
-        if (code := refusal(target, addresses, self._allowed)) is not None:
+        addresses = tuple(await addresses_of(target, self._resolver))
+        code: str | None = self._refusal(target, addresses)
+        if code is not None:
             return None, code, b"", None
         failed = NOT_CONNECTED
         for address in addresses[:MOST_ADDRESSES]:

@@ -117,7 +117,8 @@ async def codes_inside(conn: Connection, areas: Areas) -> list[str] | None:
 
 
 def _granted(row: Record) -> Granted:
-    extent = Extent(tuple(row["areas"]), tuple(row["types"]), row["fields"], row["not_before"], row["not_after"])
+    fields = {name: tuple(names) for name, names in row["fields"].items()}
+    extent = Extent(tuple(row["areas"]), tuple(row["types"]), fields, row["not_before"], row["not_after"])
     return Granted(
         row["id"], row["client"], row["purpose"], row["legal_basis"], row["given_by"], row["given_at"], row["kind"], extent, row["reason"],
         row["changed_by"], row["changed_at"],

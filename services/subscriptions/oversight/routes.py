@@ -49,7 +49,8 @@ router = APIRouter(prefix="/v1", tags=["oversight"], route_class=JsonRoute)
 
 def _lines_of_accesses() -> dict[int | str, dict[str, Any]]:
     line = AccessAnswer.model_json_schema()
-    example = f"{_encode(example_of(line, {})).decode()}\n"
+    line["examples"] = [example_of(line, {})]
+    example = f"{_encode(line['examples'][0]).decode()}\n"
     return {200: {"content": {NDJSON: {"schema": {"type": "string", "x-line": line}, "example": example}}}}
 
 

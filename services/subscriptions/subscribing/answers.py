@@ -67,7 +67,7 @@ class FilterAnswer(BaseModel):
 
 
 class ChannelAnswer(BaseModel):
-    """How events get to the client."""
+    """A channel, without secrets."""
 
     kind: Literal["webhook", "pull"] = Field(description="Whether they are sent or fetched.", examples=["webhook"])
     url: str | None = Field(description="Where they are sent; null: they are fetched.", examples=["https://bureau.example/parkunion"])
