@@ -44,4 +44,5 @@ class PropertySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PARKUNION_TEST_")
 
     histories: int = 100
-    """Histories that tests/unit/metrics/folding/test_histories.py folds in every way; some thousands take minutes."""
+    """Histories that tests/unit/metrics/folding/test_histories.py folds in every way, and a quarter of it those that
+    tests/integration/subscriptions/proof/test_entitled.py gives to the fan-out; some thousands take minutes."""

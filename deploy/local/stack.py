@@ -21,7 +21,10 @@ from deploy.local.servers.issuer import ASSERTION_TYPE, DEFAULT_TTL, client_asse
 from deploy.local.servers.postgres import database_of
 
 SESSION_TTL = 8 * 3600
-"""Seconds of the token that buys a dashboard's session, which ends with it."""
+"""Seconds of the token that buys a browser's session, which ends with it."""
+GRANTING = "subscriptions:grant"
+PORTAL = (GRANTING, "subscriptions:use")
+"""The scopes with one of which somebody may open the portal."""
 # All addresses are on this machine, so a proxy of the environment is not used.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -122,11 +125,22 @@ class Stack:
 
     def dashboard_login(self) -> str:
         """The dashboard's address with a fresh one-time code."""
-        headers = {"Authorization": f"Bearer {self.token(['metrics:read'], ttl=SESSION_TTL)}", "Content-Type": "application/json"}
+        return self._login("metrics", self.token(["metrics:read"], ttl=SESSION_TTL))
+
+    def portal_login(self, client: str | None) -> str:
+        """The address of the portal of subscriptions likewise, for a client or (None) the federation with every area. Raises UserError."""
+        scopes = [GRANTING] if client is None else [scope for scope in Clients(self.folder).get(client).scopes if scope in PORTAL]
+        if not scopes:
+            wanted = " / ".join(PORTAL)
+            raise UserError(f"客户端 {client} 没有权限 {wanted}", f"the client {client} has no scope {wanted}", 2)
+        return self._login("subscriptions", self.token(scopes, ttl=SESSION_TTL, client=client))
+
+    def _login(self, service: str, token: str) -> str:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
-            status, answer = ask(f"{self.url('metrics')}/v1/login-codes", data=b"{}", headers=headers)
+            status, answer = ask(f"{self.url(service)}/v1/login-codes", data=b"{}", headers=headers)
         except (OSError, ValueError) as error:
-            raise UserError("metrics 没有应答;请看 ./parkunion status", "metrics does not answer; see ./parkunion status") from error
+            raise UserError(f"{service} 没有应答;请看 ./parkunion status", f"{service} does not answer; see ./parkunion status") from error
         if "url" not in answer:
             raise UserError(f"未取得登录码(HTTP {status})", f"no login code (HTTP {status})")
         return str(answer["url"])

@@ -28,6 +28,10 @@ GENERATION = 1
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
+    from services.subscriptions import portal
+    from services.subscriptions.commands.once import Commands
+    from services.subscriptions.egress.resolving import SystemResolver
+    from services.subscriptions.grants.clients import Clients
     from services.subscriptions.receiving import routes as receiving
     from services.subscriptions.routes import routers
     from services.subscriptions.signing.sealing import Sealing
@@ -40,11 +44,15 @@ def api(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name="subscriptions.api", by_key=True, max_size=settings.pool_size)
         app.state.current = CurrentCache(app.state.pool)
+        app.state.session_states = portal.SessionStates(app.state.pool)
+        app.state.commands = Commands(settings, app.state.pool)
+        app.state.resolver = SystemResolver()
         try:
             stopping = getattr(app.state, "stopping", None)
             async with receiving.running(settings, app.state.pool, app.state.current, stopping) as app.state.receiving:
                 yield
         finally:
+            app.state.resolver.close()
             await broker.close()
             await app.state.pool.close()
 
@@ -58,9 +66,13 @@ def api(settings: Settings) -> FastAPI:
         routers=routers(),
         lifespan=lifespan,
         readiness=readiness,
+        authenticators=[portal.by_cookie],
     )
+    app.state.site = portal.SITE
+    app.state.provider = portal.Provider(settings) if settings.sign_in_issuer else None
     app.state.cursors = Cursors(settings.cursor_key, "subscriptions")
     app.state.sealing = Sealing(settings.encryption_keys)
+    app.state.clients = Clients(settings)
     return app
 
 

@@ -10,9 +10,10 @@ from pydantic import Field
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import NoDecode
 
+from shared.browser.settings import BrowserSettings
 from shared.contracts.services import SERVICES
 from shared.process.clock import Clock
-from shared.process.settings import KeyRing, MigrationSettings, Names, ServiceSettings, Zone
+from shared.process.settings import KeyRing, MigrationSettings, Names, Zone
 
 Network = IPv4Network | IPv6Network
 
@@ -30,11 +31,15 @@ Networks = Annotated[list[Network], NoDecode, BeforeValidator(_networks)]
 """Networks in CIDR notation, comma-separated."""
 
 
-class Settings(ServiceSettings):
+class Settings(BrowserSettings):
     """Environment variables with the prefix `PARKUNION_`."""
 
     declared = SERVICES["subscriptions"]
 
+    sign_in_client_id: str = "parkunion-portal"
+    sign_in_scope: str = "openid profile subscriptions:use subscriptions:grant"
+    sign_in_client_claim: str = "client"
+    """The claim that names the client of a bureau for which a person acts; without it the person's own `sub` is the client."""
     encryption_keys: KeyRing
     """Encrypt signing keys and secrets; the highest version writes, all can read."""
     allow_networks: Networks = Field(default_factory=list)

@@ -117,6 +117,7 @@ _ALL = (
         verbs=("grant", "use", "read", "operate"),
         processes=(("api",), ("fanout",), ("delivery",)),
         modules=("fanout.applying", "routes"),
+        fault_lines=("fanout/applying.py", "fanout/standing.py", "fanout/store.py"),
         key_rings=("encryption",),
     ),
 )

@@ -205,6 +205,23 @@ METRICS: Mapping[str, Entry] = {
 }
 
 SUBSCRIPTIONS: Mapping[str, Entry] = {
+    "UNKNOWN_SUBSCRIPTION": Entry(404, "未知订阅", "Unknown subscription", "没有订阅 {subscription}。", "There is no subscription {subscription}."),
+    "NUMBER_NOT_ASSIGNED": Entry(422, "编号尚未分配", "Number not assigned", "编号 {number} 尚未分配;本订阅最后的编号为 {last}。", "The number {number} is not assigned yet; the last one of this subscription is {last}.", (404,)),
+    "UNKNOWN_GRANT": Entry(422, "未知授权", "Unknown grant", "没有授权 {grant}。", "There is no grant {grant}.", (404,)),
+    "UNKNOWN_CLIENT": Entry(422, "未知客户端", "Unknown client", "身份提供方没有名为 {client} 的客户端。", "The identity provider has no client {client}."),
+    "UNKNOWN_TYPE": Entry(422, "未知事件类型", "Unknown type", "没有此事件类型;可授权的类型为:{expected}。", "There is no such type of event. What can be granted: {expected}."),
+    "UNKNOWN_DATA_FIELD": Entry(422, "该类型无此字段", "The type has no such field", "类型 {type} 没有此字段;可授权的字段为:{expected}。", "The type {type} has no such field. What can be granted of it: {expected}."),
+    "FIELDS_OF_OTHER_TYPE": Entry(422, "字段所属类型未列入", "Fields of a type that is not named", "fields 中的类型 {type} 不在 types 之内。", "fields names the type {type}, which is not among types."),
+    "NOT_AFTER_TOO_EARLY": Entry(422, "终止早于起始", "It ends before it begins", "not_after 须晚于 not_before({not_before})。", "not_after must be later than not_before ({not_before})."),
+    "NOT_AFTER_PAST": Entry(422, "终止时刻已过", "It has ended already", "not_after 已经过去(现为 {now});立即终止请办理撤销。", "not_after has passed (it is {now}); what is to end at once is revoked."),
+    "NARROWING_WIDENS": Entry(422, "变更超出现有授权", "The narrowing widens", "授权只能缩小:{wanted} 不在现有范围内(现为:{expected})。", "A grant can only be narrowed: {wanted} is not within what it is now ({expected})."),
+    "GRANT_REVOKED": Entry(409, "授权已撤销", "Grant revoked", "授权 {grant} 已撤销。", "The grant {grant} was revoked."),
+    "GRANT_EXPIRED": Entry(409, "授权已到期", "Grant expired", "授权 {grant} 已于 {not_after} 到期。", "The grant {grant} ended at {not_after}."),
+    "WIDER_THAN_GRANT": Entry(422, "超出授权", "Wider than the grant", "{wanted} 不在该授权之内;授权包含:{expected}。", "{wanted} is not within the grant, which holds: {expected}."),
+    "NOT_IN_THIS_STATUS": Entry(409, "当前状态不允许", "Not in this status", "订阅现为 {status},不能办理此事;须为:{expected}。", "The subscription is {status}, in which this is not possible; it must be: {expected}."),
+    "NO_ENDPOINT": Entry(409, "没有接收网址", "No endpoint", "拉取方式的订阅没有接收网址;请以 GET …/events 取得事件。", "A pull subscription has no endpoint; its events are at GET …/events."),
+    "REPLAY_FROM_ONE": Entry(422, "重放起点不明", "Replay from where", "请在 from_number 与 from_time 中给出且仅给出一个。", "Say either from_number or from_time."),
+    "OUTSIDE_RETENTION": Entry(410, "已过保存期限", "Outside retention", "编号 {number} 的内容已不再保存;其标识与摘要见 {manifest}。", "The content of number {number} is no longer kept; its id and hash are in {manifest}."),
     "URL_TOO_LONG": Entry(422, "网址过长", "URL too long", "接收网址至多 {most} 个字符。", "The URL of an endpoint has {most} characters at most."),
     "INVALID_URL": Entry(422, "网址无效", "Invalid URL", "接收网址须写作 https://主机[:端口]/路径,主机为域名或 IP 地址。", "The URL of an endpoint is written https://host[:port]/path; the host is a name or an IP address."),
     "URL_NOT_HTTPS": Entry(422, "网址须用 https", "URL without https", "接收网址须以 https:// 开头;只有运行方放行的网络(--allow-network)可用 http://。", "The URL of an endpoint begins with https://; http:// is for networks that the operator has allowed (--allow-network)."),
@@ -212,10 +229,8 @@ SUBSCRIPTIONS: Mapping[str, Entry] = {
     "URL_WITH_FRAGMENT": Entry(422, "网址含片段", "URL with a fragment", "接收网址不得含 # 及其后的内容。", "The URL of an endpoint has no # and nothing behind it."),
     "UNRESOLVABLE_HOST": Entry(422, "主机名无法解析", "Host not resolvable", "主机名目前无法解析为地址,请核对。", "The host name cannot be resolved to an address at present; please check it."),
     "ADDRESS_NOT_ALLOWED": Entry(422, "地址不可用", "Address not allowed", "该主机的地址不是公网地址,运行方也未放行其网络(--allow-network)。", "An address of the host is not public, and the operator has not allowed its network (--allow-network)."),
-    "UNKNOWN_SUBSCRIPTION": Entry(404, "未知订阅", "Unknown subscription", "没有订阅 {subscription}。", "There is no subscription {subscription}."),
     "CURSOR_UNKNOWN": Entry(410, "游标无法识别", "Unknown cursor", "这不是本订阅的游标或编号。请用 resume 从仍保留的最早事件继续,并与每日清单核对有无遗漏。", "This is no cursor or number of this subscription. Go on with `resume`, from the oldest event that is still kept, and compare with the manifests of the days what was missed."),
     "EVENTS_REMOVED": Entry(410, "事件内容已删除", "Events removed", "编号 {number} 的内容已过保存期限,不再提供;其标识与摘要见 {manifest}。请用 resume 从仍保留的下一事件继续。", "The content of number {number} was removed after the time of retention; its id and hash are in {manifest}. Go on with `resume`, from the next event that is still kept."),
-    "NUMBER_NOT_ASSIGNED": Entry(422, "编号尚未分配", "Number not assigned", "编号 {number} 尚未分配;本订阅最后的编号为 {last}。", "The number {number} is not assigned yet; the last one of this subscription is {last}."),
     "NOT_A_PULL_SUBSCRIPTION": Entry(409, "不是拉取订阅", "Not a pull subscription", "只有订阅方本身可以确认,且仅限拉取方式的订阅;推送是否送达以接收端的应答为准。", "Only its own client confirms receipt, and only of a pull subscription; what was pushed is known by the answers of the endpoint."),
 }
 # fmt: on

@@ -40,3 +40,7 @@ def test_streams_are_locked_in_the_order_of_the_database() -> None:
     places = {kind: int(place) for kind, place in re.findall(r"WHEN '(\w+)' THEN (\d)", text)}
     assert int(re.search(r"ELSE (\d) END", text)[1]) == LAST_IN_ORDER  # type: ignore[index]
     assert {kind: places.get(kind, LAST_IN_ORDER) for kind in lock_order(SERVICES.values())} == LOCK_ORDER
+
+
+def test_bureaus_can_be_granted_what_any_service_publishes() -> None:
+    assert set(SERVICES["subscriptions"].reads) == {service.name for service in SERVICES.values() if service.contracts is not None}

@@ -17,6 +17,7 @@ from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
 from services.subscriptions.delivering import claims
 from services.subscriptions.delivering.running import deliver
+from services.subscriptions.fanout.applying import FanOut
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
 from shared.journal import idempotency, journal
@@ -133,6 +134,18 @@ async def project(dsn: str, log: Path, _subjects: list[str], columns: Sequence[s
     pool.terminate()
 
 
+async def fan_out(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Run the fan-out of subscriptions to the end of both topics."""
+    pool = await db.create_pool(dsn, application_name="chaos.fanout", by_key=True, max_size=3)
+    broker = FileBroker(log, BOTH, PARTITIONS, largest=4)
+    fan = FanOut(CLOCK)
+    reader = Reader(
+        pool, broker, name="subscriptions", topics=BOTH, partitions=PARTITIONS, apply=fan.apply, on_reset=fan.on_reset, clock=CLOCK, batch=7
+    )
+    await _until(reader.run, lambda: _at_the_end(pool, broker, BOTH))
+    pool.terminate()
+
+
 async def close_day(dsn: str, log: Path, _subjects: list[str]) -> None:
     """Close the day before, then empty the outbox."""
     pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
@@ -198,6 +211,7 @@ JOBS: dict[str, Job] = {
     "send_outbox": send_outbox,
     "read_topic": read_topic,
     "consume": consume,
+    "fan_out": fan_out,
     "project": project,
     "project_columns": project_columns,
     "close_day": close_day,

@@ -19,6 +19,7 @@ import psutil
 from msgspec import structs
 
 from services.metrics.measures import MEASURES
+from services.subscriptions.matching.catalogue import defaults
 from shared.broker.protocol import Message, partition_of
 from shared.contracts import Envelope, decode, encode
 from shared.contracts.ids import uuid7
@@ -31,7 +32,7 @@ from tests.chaos.file_broker import FileBroker
 from tests.chaos.processes import DUMMY, PARTITIONS, SOURCES
 from tests.conftest import Database, NewDatabase
 from tests.dummy_service.reading import effects, fact, messages
-from tests.histories import history, interleaved, refused
+from tests.histories import PARKS, history, interleaved, refused
 from tests.integration.subscriptions.delivering.sending import KIND, Endpoint, Sending
 from tests.integration.subscriptions.house import House
 from tests.patience import PATIENCE
@@ -196,6 +197,44 @@ async def _ledger(env: Environment) -> None:
     assert {key: row for key, row in found.items() if row} == wanted
 
 
+def _subscribed(prepare: Callable[[Environment], Awaitable[list[str]]]) -> Callable[[Environment], Awaitable[list[str]]]:
+    """Before the first round, two subscriptions to everything, and the parks of the histories."""
+
+    async def prepare_with_subscriptions(env: Environment) -> list[str]:
+        if not await env.pool.fetchval("SELECT EXISTS (SELECT FROM subscriptions)"):
+            async with env.pool.acquire() as conn, conn.transaction():
+                await conn.execute("UPDATE revision SET number = 1")
+                await conn.execute("INSERT INTO area_versions SELECT code, 1, NULL, true FROM unnest($1::text[]) AS a(code)", list(PARKS))
+            house = House(env.pool)
+            grant = await house.grant(["*"], [name.split(".")[1] for name in defaults()])
+            for kind in ("pull", "webhook"):
+                await house.subscribe(grant, kind=kind)
+        return await prepare(env)
+
+    return prepare_with_subscriptions
+
+
+async def _numbered(env: Environment, _subjects: list[str]) -> None:
+    """Every event has one number of each subscription, or waits for its enterprise; numbers have no gaps, and follow the streams."""
+    said = {event.id: event for event in env.published}
+    waiting = [row["event_id"] for row in await env.pool.fetch("SELECT event_id FROM waiting")]
+    for row in await env.pool.fetch("SELECT id, kind FROM subscriptions"):
+        got = await env.pool.fetch(
+            "SELECT d.number, c.event_id FROM deliveries AS d JOIN contents AS c ON c.id = d.content WHERE d.subscription = $1 ORDER BY d.number",
+            row["id"],
+        )
+        assert [one["number"] for one in got] == list(range(1, len(got) + 1))
+        assert await env.pool.fetchval("SELECT next_number FROM queues WHERE subscription = $1", row["id"]) == len(got) + 1
+        assert sorted([*(one["event_id"] for one in got), *waiting]) == sorted(said)
+        streams: dict[tuple[str, str], list[int]] = {}
+        for one in got:
+            event = said[one["event_id"]]
+            streams.setdefault((event.source, event.subject), []).append(event.sequence)
+        assert all(sequences == sorted(sequences) for sequences in streams.values())
+        lanes = {one["subject"] for one in await env.pool.fetch("SELECT subject FROM lanes WHERE subscription = $1", row["id"])}
+        assert lanes == ({said[one["event_id"]].subject for one in got} if row["kind"] == "webhook" else set())
+
+
 async def _next_day(env: Environment) -> list[str]:
     """Record and send some events, then advance the clock by a day."""
     subjects = await _recorded(env)
@@ -276,6 +315,13 @@ PROJECT_COLUMNS = Scenario(
     _published(processes.BOTH),
     _seen,
     _ledger,
+)
+FAN_OUT = Scenario(
+    "fan_out",
+    "subscriptions",
+    tuple(module for module in LINES if module.startswith("services/subscriptions/fanout/")),
+    _subscribed(_published(processes.BOTH)),
+    _numbered,
 )
 CLOSE_DAY = Scenario("close_day", "dummy", ("shared/journal/day_closing.py",), _next_day, _closed_once)
 REPUBLISH = Scenario("republish", "dummy", ("shared/relaying/republish.py",), _recorded, _sent)

@@ -18,6 +18,7 @@ import pytest
 from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
+    FAN_OUT,
     PROJECT,
     PROJECT_COLUMNS,
     READ_TOPIC,
@@ -121,3 +122,10 @@ async def test_a_projector_killed_at_any_line_has_the_ledger_of_the_definition(d
 @pytest.mark.invariant("I3")
 async def test_a_projector_far_behind_killed_at_any_line_has_the_ledger_of_the_definition(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(PROJECT_COLUMNS, database, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+@pytest.mark.invariant("I2")
+async def test_the_fan_out_killed_at_any_line_numbers_every_event_once(database: NewDatabase, tmp_path: Path) -> None:
+    await at_every_line(FAN_OUT, database, tmp_path)

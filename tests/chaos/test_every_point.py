@@ -22,6 +22,7 @@ from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
     DELIVER,
+    FAN_OUT,
     PROJECT,
     READ_TOPIC,
     REPUBLISH,
@@ -37,7 +38,7 @@ from tests.chaos.scenarios import (
 )
 from tests.conftest import NewDatabase
 
-READERS = (READ_TOPIC, CONSUME, PROJECT)
+READERS = (READ_TOPIC, CONSUME, PROJECT, FAN_OUT)
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "command.locked": (RUN_COMMANDS,),
     "journal.appended": (RUN_COMMANDS,),
@@ -53,6 +54,7 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "batch.moved": READERS,
     "batch.applied": READERS,
     "batch.before_commit": READERS,
+    "fanout.written": (FAN_OUT,),
     "batch.committed": READERS,
     "deliveries.claimed": (DELIVER,),
     "deliveries.sent": (DELIVER,),

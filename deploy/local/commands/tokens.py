@@ -1,4 +1,4 @@
-"""`token` and `dashboard`: access for scripts and persons."""
+"""`token`, `dashboard` and `portal`: access for scripts and persons."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ EVERYTHING = "*"
 def register(app: typer.Typer) -> None:
     app.command(help="打印访问令牌 / print an access token")(token)
     app.command(help="打印带一次性登录码的看板地址 / print the dashboard's address with a one-time code")(dashboard)
+    app.command(help="打印带一次性登录码的订阅门户地址 / print the address of the portal of subscriptions with a one-time code")(portal)
 
 
 def token(
@@ -73,3 +74,17 @@ def _words(values: list[str] | None, option: str) -> list[str]:
 
 def dashboard(context: typer.Context) -> None:
     print(stacks.load(context.obj).dashboard_login())
+
+
+def portal(
+    context: typer.Context,
+    client: Annotated[
+        str | None,
+        typer.Argument(
+            help="以 client add 添加的客户端的名义;缺省为工会管理方 / as a client that `client add` added; default: as the federation",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    print(stacks.load(context.obj).portal_login(client))

@@ -27,7 +27,7 @@ from shared.problems.personal import holds_resident_number
 
 OWN = "parkunion-local"
 """The client of the stack's own commands, with every scope and area."""
-RESERVED = (OWN, people.CLIENT)
+RESERVED = (OWN, *people.CLIENTS)
 NAME = re.compile(r"(?=[._-]*[A-Za-z0-9])[A-Za-z0-9._-]{1,64}")
 
 

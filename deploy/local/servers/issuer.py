@@ -25,7 +25,6 @@ from joserfc.jws import extract_compact
 
 from deploy.local.errors import UserError
 from deploy.local.folder import Folder
-from deploy.local.servers import people
 from deploy.local.servers.clients import OWN, Client, Clients, make_key, own_client
 from deploy.local.servers.people import Person, SignIn
 from shared.contracts.services import SCOPES
@@ -77,7 +76,7 @@ class Issuer:
         self._key = issuer_key(folder)
         self._own = own_client(folder)
         self._clients = Clients(folder)
-        self._officers = [person.login for person in officers]
+        self._officers = [person.client or person.login for person in officers]
         self._used: dict[tuple[str, str], float] = {}
         self._sign_in = SignIn(self.url, officers)
         self._server = web_server(self._application, ConnectionLimits(), lifespan="off")
@@ -167,9 +166,11 @@ class Issuer:
         if granted is None:
             raise TokenError("invalid_grant", "the code is not valid for this client")
         person = granted.person
-        identity = {**self._claims(people.CLIENT, person.login, DEFAULT_TTL), "nonce": granted.nonce, "name": person.name}
+        identity = {**self._claims(granted.client_id, person.login, DEFAULT_TTL), "nonce": granted.nonce, "name": person.name}
+        if person.client:
+            identity["client"] = person.client
         return {
-            **self._access(person.login, person.scopes, person.areas, DEFAULT_TTL, client_id=people.CLIENT),
+            **self._access(person.login, person.scopes, person.areas, DEFAULT_TTL, client_id=granted.client_id),
             "id_token": self._signed(identity, "JWT"),
         }
 

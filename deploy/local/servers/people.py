@@ -1,6 +1,7 @@
 """Sign-in of people at the local issuer: authorisation code with PKCE (RFC 6749 §4.1, RFC 7636), for trials and tests.
 
 Who may sign in stands in DIR/people.json, `{"wang": {"password": "…", "name": "王芳", "areas": ["3302"]}}`; without the file nobody can.
+`scopes` is `["metrics:read"]` by default; `client` names the client of a bureau for which the person acts, for the portal of subscriptions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from html import escape
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-CLIENT = "parkunion-dashboard"
+CLIENTS = ("parkunion-dashboard", "parkunion-portal")
+"""The services with pages, by their names here."""
 CODE_SECONDS = 60
 MOST_CODES = 1000
 PARAMETERS = ("response_type", "client_id", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method")
@@ -39,12 +41,14 @@ class Person:
     name: str
     areas: tuple[str, ...]
     scopes: tuple[str, ...] = ("metrics:read",)
+    client: str = ""
 
 
 class Granted(NamedTuple):
     """What a code is exchanged for."""
 
     person: Person
+    client_id: str
     nonce: str
     redirect_uri: str
     challenge: str
@@ -65,14 +69,15 @@ def people_of(content: Mapping[str, Any]) -> list[Person]:
     for login, entry in content.items():
         try:
             scopes = tuple(map(str, entry.get("scopes", ("metrics:read",))))
-            found.append(Person(login, str(entry["password"]), str(entry.get("name", login)), tuple(map(str, entry["areas"])), scopes))
+            areas, client = tuple(map(str, entry["areas"])), str(entry.get("client", ""))
+            found.append(Person(login, str(entry["password"]), str(entry.get("name", login)), areas, scopes, client))
         except (KeyError, TypeError, AttributeError):
             raise ValueError(f"people.json: {login}") from None
     return found
 
 
 class SignIn:
-    """The authorisation endpoint, and its codes. `redirect_uris`: those of its one client, a public one."""
+    """The authorisation endpoint, and its codes. `redirect_uris`: those of its clients, which are public."""
 
     def __init__(self, issuer: str, people: Sequence[Person]) -> None:
         self._issuer = issuer
@@ -99,21 +104,21 @@ class SignIn:
         while len(self._codes) >= MOST_CODES:
             del self._codes[next(iter(self._codes))]
         until = time.time() + CODE_SECONDS
-        self._codes[code] = Granted(person, form.get("nonce", ""), form["redirect_uri"], form["code_challenge"], until)
+        self._codes[code] = Granted(person, form["client_id"], form.get("nonce", ""), form["redirect_uri"], form["code_challenge"], until)
         return self._back(form, code=code)
 
     def exchange(self, form: Mapping[str, str]) -> Granted | None:
         """What the code grants, once; None if anything does not fit."""
         granted = self._codes.pop(form.get("code", ""), None)
         proof = urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest()).rstrip(b"=").decode()
-        if granted is None or granted.until < time.time() or form.get("client_id") != CLIENT:
+        if granted is None or granted.until < time.time() or form.get("client_id") != granted.client_id:
             return None
         fits = granted.redirect_uri == form.get("redirect_uri") and hmac.compare_digest(granted.challenge.encode(), proof.encode())
         return granted if fits else None
 
     def _refusal(self, asked: Mapping[str, str]) -> Reply | None:
         """A wrong client is told here: its address is not to be trusted with an answer."""
-        if asked.get("client_id") != CLIENT or asked.get("redirect_uri") not in self.redirect_uris:
+        if asked.get("client_id") not in CLIENTS or asked.get("redirect_uri") not in self.redirect_uris:
             return Reply(400, "<!DOCTYPE html><meta charset=utf-8><p>未知的客户端。/ Unknown client.</p>")
         if asked.get("response_type") != "code":
             return self._back(asked, error="unsupported_response_type")

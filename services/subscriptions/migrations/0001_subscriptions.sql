@@ -302,4 +302,5 @@ GRANT SELECT, INSERT ON area_versions, grants, grant_versions, subscription_chan
 GRANT DELETE ON notices, accesses, batches TO {app};
 GRANT SELECT, INSERT, UPDATE, DELETE ON union_seats, enterprise_attributes, subscriptions, signing_keys, subscription_keys, queues, waiting,
     contents, deliveries, lanes, attempts, probes, requests TO {app};
+GRANT UPDATE (contents) ON erasures TO {app};
 GRANT USAGE ON SEQUENCE contents_id_seq TO {app};

@@ -31,7 +31,7 @@ FROM held WHERE generation = $1 GROUP BY source, subject ORDER BY source, subjec
 WAITING = "SELECT shard, holder, event_id, since FROM waiting ORDER BY shard, id"
 NUMBERED = """
 SELECT d.subscription, d.number, d.batch, d.day, d.assigned_at, d.corrects, c.event_id, c.source, c.subject, c.sequence, c.type, c.fact_type,
-    c.places, c.hash
+    c.places, c.hash, d.hash AS sent_hash
 FROM deliveries AS d JOIN contents AS c ON c.id = d.content WHERE d.day = $1 ORDER BY d.subscription, d.number
 """
 OF_BATCHES = "SELECT count(*) FROM deliveries WHERE batch = ANY($1::bigint[]) AND day <> $2"
@@ -53,7 +53,8 @@ FROM queues AS q ORDER BY q.subscription
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A row of `deliveries` with its content. `batch` None: the service's own, such as heartbeats."""
+    """A row of `deliveries` with its content. `batch` None: the service's own, such as heartbeats. `sent_hash`: that of what was sent, if the
+    grant was narrowed after the content was stored."""
 
     subscription: UUID
     number: int
@@ -69,6 +70,7 @@ class Delivered:
     fact_type: str
     places: frozenset[str]
     hash: bytes
+    sent_hash: bytes | None
 
     @property
     def own(self) -> bool:
@@ -149,6 +151,7 @@ async def numbered(conn: Connection, day: date) -> list[Delivered]:
         Delivered(
             row["subscription"], row["number"], row["batch"], row["day"], row["assigned_at"], tuple(row["corrects"] or ()), row["event_id"],
             row["source"], row["subject"], row["sequence"], row["type"], row["fact_type"], frozenset(row["places"]), row["hash"],
+            row["sent_hash"],
         )
         for row in await conn.fetch(NUMBERED, day)
     ]  # fmt: skip

@@ -188,6 +188,8 @@ class _Shard:
         stored = (found.source, found.subject, found.sequence, found.type, found.fact_type, found.hash.hex(), sorted(found.places))
         if expected != stored:
             self.report.add("content", delivered=found, expected=expected, found=stored)
+        if found.sent_hash is not None and found.sent_hash not in self._narrowed(batch, entitled):
+            self.report.add("sent", delivered=found, found=found.sent_hash)
         numbers = tuple(sorted(one.number for one in entitled.corrects if one.number is not None))
         if numbers != tuple(sorted(found.corrects)):
             self.report.add("corrects", delivered=found, expected=numbers, found=found.corrects)
@@ -197,6 +199,10 @@ class _Shard:
         if self.ordered.get(stream, 0) > found.number:
             self.report.add("order", delivered=found, expected=f"a number above {self.ordered[stream]}", found=found.number)
         self.ordered[stream] = max(found.number, self.ordered.get(stream, 0))
+
+    def _narrowed(self, batch: Batch, entitled: Entitled) -> set[bytes]:
+        """The hashes of what could be sent instead, by the states of the grant since."""
+        return {entitled.narrowed(fields) for fields in self.versions.fields_since(entitled.grant, batch.revision, entitled.fact_type)}
 
     async def _earlier(self, decided: Sequence[LogEvent]) -> _Before:
         """The deliveries of days before that these events may correct or withdraw."""

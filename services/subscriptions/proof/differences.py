@@ -21,6 +21,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "surplus": ("无权而已编号", "given a number without being entitled"),
     "twice": ("同一事件编号两次", "given two numbers for one event"),
     "content": ("内容不符", "the content is not what is granted"),
+    "sent": ("发送的内容不符", "what was sent is not what the grant showed then"),
     "corrects": ("所更正的编号不符", "it names other numbers as corrected"),
     "numbering": ("编号不连续或日期不符", "numbers are not contiguous, or not of that day"),
     "order": ("同一对象的次序不符", "the events of a subject are out of order"),

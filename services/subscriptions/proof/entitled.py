@@ -18,6 +18,7 @@ from shared.directory.visibility import Stay
 from shared.manifests.chain import event_hash
 
 DAY = timedelta(days=1)
+DIRECTION = "direction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,32 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Entitled:
-    """A subscription is entitled to an event: the hash of what it gets, by which places, and which deliveries that corrects or withdraws."""
+    """A subscription is entitled to an event: what it gets (`event`, without what is its own), by which places, and which deliveries that
+    corrects or withdraws."""
 
+    grant: UUID
     subscription: UUID
     fact_type: str
-    hash: bytes
+    event: Mapping[str, Any]
     places: frozenset[str]
     corrects: tuple[Earlier, ...] = ()
+
+    @property
+    def hash(self) -> bytes:
+        """That of what it gets."""
+        return event_hash(self.event)
+
+    def narrowed(self, fields: Sequence[str]) -> bytes:
+        """The hash of what it gets under a grant that was narrowed to these fields since."""
+        data = self.event["data"]
+        if self.event["type"] == CORRECTED:
+            nested = {
+                name: {**data[name], "data": _left(data[name]["data"], fields)} for name in ("withdrawn", "replacement") if name in data
+            }
+            data = {**data, **nested}
+        elif self.event["type"] != WITHDRAWN:
+            data = _left(data, fields)
+        return event_hash({**self.event, "data": data})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +106,7 @@ class Moment:
         fact, stays = Stated(event.type, event.occurredon, event.data), self.facts.whereabouts(event.subject)
         for asking in self._valid(self._near(event.type, fact, stays)):
             if self._passes(asking, event, fact.on) and (seen := self._seen(fact, stays, asking)) is not None:
-                yield Entitled(asking.id, event.type, _hash(event, fact.on, seen.data), seen.places)
+                yield Entitled(asking.grant.grant, asking.id, event.type, _leaving(event, fact.on, seen.data), seen.places)
 
     def _to_withdrawal(self, event: LogEvent, earlier: Sequence[Earlier]) -> Iterator[Entitled]:
         """Whoever got what is withdrawn, and could still get all of it, is told which events these were."""
@@ -98,7 +118,7 @@ class Moment:
                 continue
             if places and all(self.then.inside(place, asking) for place in places):
                 data = {"withdraws": [str(one.event_id) for one in own], "reason": event.data["reason"]}
-                yield Entitled(key, own[0].fact_type, _hash(event, event.occurredon, data), places, tuple(own))
+                yield Entitled(asking.grant.grant, key, own[0].fact_type, _leaving(event, event.occurredon, data), places, tuple(own))
 
     def _to_correction(self, event: LogEvent, earlier: Sequence[Earlier]) -> Iterator[Entitled]:
         """Whoever got what is corrected, and whoever may see what holds instead."""
@@ -137,7 +157,8 @@ class Moment:
         granted = frozenset(place for place in places if self.then.inside(place, asking))
         if not granted or (own is None and instead is None):
             return None
-        return Entitled(asking.id, event.data["fact"], _hash(event, on, data), granted, () if own is None else (own,))
+        corrects = () if own is None else (own,)
+        return Entitled(asking.grant.grant, asking.id, event.data["fact"], _leaving(event, on, data), granted, corrects)
 
     def _near(self, type_name: str, fact: Stated, stays: Sequence[Stay]) -> list[Asking]:
         """Who is granted the type at a place where the fact may be seen."""
@@ -166,7 +187,7 @@ class Moment:
             return None
         data = self._shown(fact, asking, areas=True)
         if fact.type == MOVED:
-            data["direction"] = "within" if came and left else "left" if left else "came"
+            data[DIRECTION] = "within" if came and left else "left" if left else "came"
         return Seen(data, frozenset((*came, *left)))
 
     def _shown(self, fact: Stated, asking: Asking, *, areas: bool) -> dict[str, Any]:
@@ -209,18 +230,20 @@ def _on_the_day_before(fact: Stated, stays: Sequence[Stay]) -> list[str]:
     return [stay.park for stay in stays if stay.since <= fact.on - DAY < stay.until]
 
 
-def _hash(event: LogEvent, on: date, data: Mapping[str, Any]) -> bytes:
-    """Of the event as it leaves."""
-    return event_hash(
-        {
-            "specversion": "1.0",
-            "id": str(event.id),
-            "source": event.source,
-            "type": event.type,
-            "subject": event.subject,
-            "time": event.time,
-            "occurredon": on.isoformat(),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    )
+def _left(data: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name in fields or name == DIRECTION}
+
+
+def _leaving(event: LogEvent, on: date, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The event as it leaves, without what is a subscription's own."""
+    return {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "time": event.time,
+        "occurredon": on.isoformat(),
+        "datacontenttype": "application/json",
+        "data": data,
+    }

@@ -126,6 +126,10 @@ class Versions:
             self._last = revision, self._put_together(revision)
         return self._last[1]
 
+    def fields_since(self, grant: UUID, revision: int, type_name: str) -> list[Sequence[str]]:
+        """The fields of a type that a grant has shown after a revision, as often as it was narrowed."""
+        return [one.fields.get(type_name, ()) for one in self._grants if one.grant == grant and one.revision > revision and not one.revoked]
+
     def _put_together(self, revision: int) -> Then:
         areas = {one.code: one for one in self._areas if one.revision <= revision}
         grants = {one.grant: one for one in self._grants if one.revision <= revision}

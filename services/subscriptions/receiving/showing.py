@@ -26,10 +26,11 @@ class Shown:
     delivery: Delivery
     event: dict[str, object]
     settled: Settled | None
+    corrects: Sequence[int] | None
 
     def encoded(self, watermark: int) -> bytes:
         """The delivered event as JSON."""
-        return _encode(numbered(self.event, self.delivery.number, watermark, self.delivery.corrects))
+        return _encode(numbered(self.event, self.delivery.number, watermark, self.corrects))
 
 
 def shown(deliveries: Sequence[Delivery], terms: Terms, now: datetime, most_bytes: int) -> list[Shown]:
@@ -50,9 +51,9 @@ def _shown(one: Delivery, terms: Terms, now: datetime) -> Shown:
     if data is None:
         error = ERASED if one.content.data is None else NOT_GRANTED
         event = withheld(one.subscription, [one.number], one.assigned_at, one.day)
-        return Shown(one, event, Settled(one.subscription, one.number, error))
+        return Shown(one, event, Settled(one.subscription, one.number, error), None)
     event = event_of(one.content, data)
-    return Shown(one, event, _narrowed(one, event))
+    return Shown(one, event, _narrowed(one, event), one.corrects)
 
 
 def _narrowed(one: Delivery, event: dict[str, object]) -> Settled | None:

@@ -51,6 +51,10 @@ WITH RECURSIVE half AS (
 SELECT max(low) FROM half
 """
 """Halves the range from $2 to behind the last number until the first that is held is found: contents go in the order of their numbers."""
+NEWER = """
+SELECT q.subscription, q.next_number - 1 AS assigned_to FROM unnest($1::text::uuid[], $2::text::bigint[]) AS w(subscription, after)
+JOIN queues AS q ON q.subscription = w.subscription WHERE q.next_number - 1 > w.after
+"""
 DAY_OF = "SELECT day FROM deliveries WHERE subscription = $1 AND number = $2"
 LOCK = "SELECT FROM subscriptions WHERE id = ANY($1::text::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 CONFIRM = """
@@ -180,6 +184,12 @@ async def positions(conn: Connection, subscriptions: Iterable[UUID]) -> dict[UUI
 async def assigned(conn: Connection, subscriptions: Iterable[UUID]) -> dict[UUID, int]:
     """{subscription: its last number}; 0: none was assigned."""
     return {row["subscription"]: row["assigned_to"] for row in await conn.fetch(ASSIGNED, db.array(subscriptions))}
+
+
+async def newer(conn: Connection, after: Mapping[UUID, int]) -> dict[UUID, int]:
+    """{subscription: its last number} of those that have numbers behind `after` = {subscription: number}."""
+    rows = await conn.fetch(NEWER, db.array(after.keys()), db.array(after.values()))
+    return {row["subscription"]: row["assigned_to"] for row in rows}
 
 
 async def next_held(conn: Connection, subscription: UUID, number: int) -> int:

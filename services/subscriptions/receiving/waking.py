@@ -20,6 +20,9 @@ CHANNEL = "deliveries"
 """NOTIFY of the fan-out after each transaction that assigned numbers."""
 GATHER_FOR = 0.01
 """Seconds between two queries at least, so that one answers for several commits."""
+SHARE = 4
+"""So many times as long as the query took no other is made: with thousands of waiting clients and a busy fan-out it leaves the database to others."""
+LONGEST_GATHER = 0.1
 POLL_EVERY = 1.0
 """Seconds after which it is asked without a notification."""
 LONGEST_BACKOFF = 5.0
@@ -34,13 +37,15 @@ log = structlog.get_logger(__name__)
 class Waiter:
     """One client that waits for numbers of a subscription behind `after`."""
 
-    __slots__ = ("_event", "after", "client", "closed", "subscription")
+    __slots__ = ("_event", "after", "client", "closed", "sleeps", "subscription")
 
     def __init__(self, client: str, subscription: UUID, after: int) -> None:
         self.client = client
         self.subscription = subscription
         self.after = after
         self.closed = False
+        self.sleeps = False
+        """Whether it waits at present, and does not read or send."""
         self._event = asyncio.Event()
 
     def wake(self) -> None:
@@ -58,11 +63,15 @@ class Waiter:
 
     async def woken(self, seconds: float) -> bool:
         """Wait; false: nothing came for so long."""
-        with contextlib.suppress(TimeoutError):
+        self.sleeps = True
+        try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
-            return True
-        return False
+        except TimeoutError:
+            return False
+        finally:
+            self.sleeps = False
+        return True
 
 
 class Waker:
@@ -79,6 +88,11 @@ class Waker:
     def open(self) -> int:
         """How many wait."""
         return self._clients.total()
+
+    @property
+    def sleeping(self) -> int:
+        """How many of them have read everything."""
+        return sum(one.sleeps for ones in self._waiting.values() for one in ones)
 
     @contextlib.contextmanager
     def waiting(self, client: str, subscription: UUID, after: int) -> Iterator[Waiter]:
@@ -135,8 +149,9 @@ class Waker:
             while not stop.is_set():
                 self._told.clear()
                 if self._waiting:
-                    self._wake(await store.assigned(conn, list(self._waiting)))
-                    await asyncio.sleep(GATHER_FOR)
+                    asked = time.monotonic()
+                    self._wake(await store.newer(conn, {key: min(one.after for one in ones) for key, ones in self._waiting.items()}))
+                    await asyncio.sleep(min(LONGEST_GATHER, max(GATHER_FOR, SHARE * (time.monotonic() - asked))))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_EVERY):
                         await self._told.wait()

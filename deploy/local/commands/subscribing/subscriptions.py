@@ -14,8 +14,9 @@ def register(app: typer.Typer) -> None:
     subscriptions = typer.Typer(no_args_is_help=True, help="事件订阅 / event subscriptions")
     subscriptions.callback()(_group)
     subscriptions.command(
-        help="核对某日的分发:由主题与当时的授权重算谁应得到什么,并比较;0 一致,1 有差异,3 没有运行的平台,4 未能完成 / who was entitled to what "
-        "on a day, by the topics and the grants of that time, against what was assigned; 0: equal, 1: different, 3: no stack runs, "
+        help="核对某日的分发:由主题与当时的授权重算谁应得到什么,并比较;0 一致,1 有差异,2 一致但有等待或搁置,3 没有运行的平台,4 未能完成 / who was entitled to what "
+        "on a day, by the topics and the grants of that time, against what was assigned; 0: equal, 1: different, 2: equal but "
+        "something is held or waits, 3: no stack runs, "
         "4: it could not be done"
     )(audit)
     app.add_typer(subscriptions, name="subscriptions")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
 
+from services.subscriptions.matching.current import load
+from services.subscriptions.matching.outgoing import Content, event_of, shown_data
 from services.subscriptions.proof.applied import LogRewritten
 from services.subscriptions.proof.auditing import audit
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, UnionFounded, UnionKind
 from shared.contracts.registry import EnterpriseMoved, HeadcountReported
+from shared.manifests.chain import event_hash
 from shared.process import db
 from tests.conftest import Database, NewDatabase
 from tests.integration.subscriptions.house import CLOCK, House, house_of
@@ -113,6 +117,7 @@ ACTS = {
     "types": "UPDATE subscriptions SET types = '{parkunion.member-joined.v1}' WHERE id = $1",
     "ended": "UPDATE subscriptions SET ended_revision = opened_revision + 1 WHERE id = $1",
     "queue": "UPDATE queues SET next_number = next_number + 1 WHERE subscription = $1",
+    "sent": "UPDATE deliveries SET hash = '\\x01' WHERE subscription = $1 AND number = 2",
     "not_waited": "UPDATE batches SET released = '{}'",
 }
 EXPECTED = {
@@ -128,6 +133,7 @@ EXPECTED = {
     "corrects": {"corrects"},
     "not_corrects": {"corrects"},
     "queue": {"numbering"},
+    "sent": {"sent"},
     "not_waited": {"decided_early"},
 }
 
@@ -165,6 +171,31 @@ async def test_an_event_that_nobody_was_given_is_found(house: House) -> None:
     assert [(one["kind"], one["subscription"], one["event_id"]) for one in report.different] == [
         ("missing", subscription, house.events[-1].id)
     ]
+
+
+async def test_what_was_sent_after_a_grant_was_narrowed_is_what_it_showed_then(own: Database, house: House) -> None:
+    grant = await house.grant(["D1"], ["member-joined", "headcount-reported"], {"headcount-reported": ["workers", "size"]})
+    subscription = await house.subscribe(grant, kind="webhook")
+    subject = house.enterprise("P1")
+    house.correct(house.append(subject, HeadcountReported(workers=7, size="small"), "2024-02-01"), "2024-02-01", workers=8)
+    await house.fan()
+    narrowed = "{fields,parkunion.headcount-reported.v1}"
+    await change(
+        own,
+        "INSERT INTO grant_versions SELECT grant_id, 1000, 'narrowed', areas, types, jsonb_set(jsonb_build_object('fields', fields), "
+        f"'{narrowed}', '[\"workers\"]') -> 'fields', not_before, not_after, reason, changed_by, changed_at FROM grant_versions "
+        f"WHERE grant_id = '{grant}'",
+    )
+    async with house.pool.acquire() as conn:
+        terms, now = (await load(conn, 1000)).subscriptions[subscription].terms, await CLOCK.now(conn)
+        for row in await conn.fetch("SELECT d.number, c.* FROM deliveries AS d JOIN contents AS c ON c.id = d.content"):
+            content = Content(*(row[one.name] for one in fields(Content)))
+            data = shown_data(content, terms, now)
+            assert data is not None and "size" not in str(data)  # noqa: PT018 - of one thing
+            sent = event_hash(event_of(content, data))
+            assert sent != row["hash"]
+            await conn.execute("UPDATE deliveries SET hash = $2 WHERE number = $1", row["number"], sent)
+    assert found(await audited(house)) == []
 
 
 async def test_what_waits_is_told_and_is_no_difference(house: House) -> None:

@@ -131,6 +131,23 @@ async def test_a_new_event_arrives_within_200_ms_of_its_commit(server: Subscript
         await at_best(attempt, 0.2)
 
 
+async def test_no_number_is_left_out_or_sent_twice_while_many_write(server: SubscriptionsServer, rows: Rows) -> None:
+    subscription, other = await rows.subscription(await rows.grant()), await rows.subscription(await rows.grant())
+    contents = [await rows.content() for _ in range(4)]
+
+    async def write(content: int) -> None:
+        for _ in range(30):
+            await rows.deliver(subscription, content, content)
+            await rows.deliver(other, content)
+
+    async def read(last: int) -> None:
+        async with following(server, subscription, last) as follower:
+            assert numbers(await follower.events(240)) == list(range(last + 1, last + 241))
+
+    await asyncio.gather(read(0), read(0), read(0), *map(write, contents))
+    assert set(await states(rows, subscription)) == {"queued"}
+
+
 async def test_a_client_resumes_behind_its_last_number_and_so_confirms_it(server: SubscriptionsServer, rows: Rows) -> None:
     subscription = await rows.subscription(await rows.grant())
     await rows.events(subscription, 5)

@@ -61,16 +61,16 @@ def test_each_command_is_found_without_importing_the_others() -> None:
     assert run.stdout == "False\n"
 
 
-@pytest.mark.parametrize("command", ["audit", "rebuild", "generations", "switch", "rollback"])
-def test_the_help_of_a_command_about_figures_tells_every_exit_code(
+@pytest.mark.parametrize("command", ["audit", "rebuild", "generations", "switch", "rollback", "subscriptions audit", "manifest verify"])
+def test_the_help_of_a_command_that_compares_or_changes_figures_tells_every_exit_code(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["parkunion", command, "--help"])
+    monkeypatch.setattr(sys, "argv", ["parkunion", *command.split(), "--help"])
     monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit):
         main()
     told = capsys.readouterr().out
-    codes = {"audit": "0123", "rebuild": "013"}.get(command, "03") + "4"
+    codes = {"audit": "01234", "rebuild": "0134", "subscriptions audit": "01234", "manifest verify": "012"}.get(command, "034")
     for code in codes:
         assert f"{code}: " in told
         assert f"{code} " in told

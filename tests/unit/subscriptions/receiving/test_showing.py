@@ -53,8 +53,9 @@ def test_a_granted_event_is_sent_under_its_number_and_changes_nothing() -> None:
     ],
 )
 def test_what_may_not_be_shown_is_withheld_under_its_number(changed: dict[str, Any], terms: Terms, why: str) -> None:
-    (one,) = shown([delivery(5, **changed)], terms, NOW, 10_000)
+    (one,) = shown([delivery(5, corrects=[1], **changed)], terms, NOW, 10_000)
     assert one.settled == Settled(SUBSCRIPTION, 5, why)
+    assert b"correctsnumbers" not in one.encoded(4)
     event = msgspec.json.decode(one.encoded(4))
     assert (event["type"], event["deliverynumber"], event["data"]) == (WITHHELD, 5, {"numbers": [5]})
     assert "union/u" not in str(event)
