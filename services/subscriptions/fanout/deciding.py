@@ -160,9 +160,11 @@ class Decider:
         for key in got:
             if (one := self._current.subscriptions.get(key)) is not None and self._may_get(one, data.fact):
                 candidates[key] = one
+        instead = data.replacement
         for subscription in candidates.values():
             earlier = got.get(subscription.id)
-            if earlier is None and not any(self._asked_for(subscription, event.subject, part.on) for part, _ in parts):
+            if earlier is None and (instead is None or not self._asked_for(subscription, event.subject, instead.occurred_on)):
+                # It learns of what holds instead, and of nothing else: so the enterprise on that day is what was asked for.
                 continue
             shown = _correction_view(data, subscription, stays, earlier)
             if shown is not None:
