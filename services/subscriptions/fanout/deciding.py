@@ -124,6 +124,22 @@ def placeable(event: Envelope, known: Known, current: Current) -> bool:
     return bool(stays) and all(path(place) for place in places)
 
 
+def withdrawn_of(events: Sequence[Envelope]) -> set[UUID]:
+    """The events that a later one of these withdraws. While their place is unknown they are given to nobody, and hold up nothing behind them:
+    where the founding of a union is withdrawn, its place will never be known."""
+    ranges: dict[tuple[str, str], list[EventWithdrawn]] = {}
+    for event in events:
+        if isinstance(event.data, EventWithdrawn):
+            ranges.setdefault((event.source, event.subject), []).append(event.data)
+    if not ranges:
+        return set()
+    return {
+        event.id
+        for event in events
+        if any(one.first <= event.sequence <= one.last for one in ranges.get((event.source, event.subject), ()))
+    }
+
+
 class Decider:
     """Decides the events of one batch in their order. `at`: the instant by which grants hold."""
 
