@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from deploy.local.child import free_port
 from deploy.local.folder import ROOT
@@ -45,6 +46,11 @@ def test_every_block_of_the_page_does_what_the_page_says(tmp_path: Path) -> None
     assert set(pulled["data"]) == {"enterprise_id", "park", "district"}, "the default fields, no name"
     received = [json.loads(line) for line in (tmp_path / "received.ndjson").read_text("utf-8").splitlines()]
     assert sorted(one["deliverynumber"] for one in received if "deliverynumber" in one) == [1, 2, 3, 4]
+    document = json.loads((ROOT / "docs" / "events" / "deliveries.json").read_text("utf-8"))
+    for event in received:
+        Draft202012Validator(
+            {**document["components"]["messages"][event["type"]]["payload"], "components": document["components"]}
+        ).validate(event)
     assert any(one["type"] == "parkunion.delivery-withheld.v1" for one in map(json.loads, _events(run.stdout)))
 
 
