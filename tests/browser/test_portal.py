@@ -86,7 +86,7 @@ async def _told(server: PortalServer, database: Database) -> Town:
         await rows.pool.execute(settle, key, list(range(1, 50)), "delivered", None)
     await rows.pool.execute(settle, webhook, [41, 42], "parked", "STATUS_503")
     await rows.pool.execute(settle, webhook, [30], "withheld", "NOT_GRANTED")
-    for n, (status, error, answer) in enumerate(((503, "STATUS_503", "<b>down</b>"), (None, "TIMED_OUT", ""), (None, "TLS_FAILED", ""))):
+    for n, (status, error, answer) in enumerate(((None, "TLS_FAILED", ""), (None, "TIMED_OUT", ""), (503, "STATUS_503", "<b>down</b>"))):
         await rows.pool.execute(
             "INSERT INTO attempts (subscription, number, at, duration_ms, status, error, answer) VALUES ($1, 41, $2, 87, $3, $4, $5)",
             *(webhook, now - timedelta(hours=n), status, error, answer),
