@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from services.subscriptions.fanout import standing, store
-from services.subscriptions.fanout.deciding import Decider, Decisions, Known, concerns, holder_of, placeable
+from services.subscriptions.fanout.deciding import Decider, Decisions, Known, concerns, holder_of, placeable, withdrawn_of
 from services.subscriptions.matching.current import Current, load, revision_of
 from services.subscriptions.settings import Settings
 from shared import contracts
@@ -89,7 +89,11 @@ class FanOut:
         known = await _known(conn, current, [*(event for _, event in reopened), *events])
         at = await self._clock.now(conn)
         decider, stopped, released = Decider(current, known, at), set[str](), list[store.Waiting]()
+        never = withdrawn_of([*(event for _, event in reopened), *events])
         for one, event in reopened:
+            if event.id in never and not placeable(event, known, current):
+                released.append(one)
+                continue
             if one.holder in stopped or not placeable(event, known, current):
                 stopped.add(one.holder)
                 continue
@@ -102,6 +106,8 @@ class FanOut:
         kept: list[tuple[str, UUID, bytes]] = []
         for event in events:
             holder = holder_of(event)
+            if event.id in never and not placeable(event, known, current):
+                continue
             if holder in stopped or not placeable(event, known, current):
                 stopped.add(holder)
                 kept.append((holder, event.id, raws[event.id]))
