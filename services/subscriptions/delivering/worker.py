@@ -226,7 +226,7 @@ class Worker:
             # Younger than the state in the cache, which is a second old at most.
             return Outcome(head.lane, None, again_at=at + POSTPONED)
         message = message_of(head, known.terms, at)
-        signed = request_headers(self._keys.of(head.channel.kids), head.lane.subscription, head.number, at, message.body)
+        signed = request_headers(self._keys.of(head.channel.kids), head.lane.subscription, head.number, message.body)
         answer = await self._sender.send(head.channel.url, signed, message.body)
         faults.reached("deliveries.sent")
         made = Made(head.number, at, round(answer.seconds * 1000), answer.status, error_of(answer), answer.body)
