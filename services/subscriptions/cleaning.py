@@ -44,7 +44,13 @@ def trims(body_days: int) -> tuple[Trim, ...]:
         Trim("contents", bodies),
         Trim("attempts", _running(OLD_ATTEMPTS)),
         Trim("requests", _running(OLD_REQUESTS)),
+        # Tokens, codes and sessions go by the wall clock.
+        deleting("login_codes", "code_hash", "expires_at <= clock_timestamp()"),
+        deleting("sessions", "id_hash", "expires_at <= clock_timestamp()"),
         deleting("probes", "id", "asked_at < parkunion_now() - interval '30 days'"),
+        # Tokens, codes and sessions go by the wall clock.
+        deleting("login_codes", "code_hash", "expires_at <= clock_timestamp()"),
+        deleting("sessions", "id_hash", "expires_at <= clock_timestamp()"),
     )
 
 

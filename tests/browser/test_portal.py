@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +15,7 @@ import pytest_asyncio
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from deploy.local.folder import Folder
 from deploy.local.servers.issuer import Issuer
 from deploy.local.servers.people import Person
 from deploy.local.servers.postgres import PostgresServer
@@ -30,7 +32,7 @@ from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-LABELS = {"data_label_zh": "合成数据", "data_label_en": "Invented data"}
+LABELS: dict[str, Any] = {"data_label_zh": "合成数据", "data_label_en": "Invented data"}
 NOTICE = "INSERT INTO notices (id, at, type, subscription, data) VALUES ($1, parkunion_now(), $2, $3, $4)"
 OF_BUREAU = ("/subscriptions", "/subscriptions/{webhook}", "/subscriptions/{pull}", "/subscriptions/{webhook}/deliveries/{parked}")
 OF_FEDERATION = (*OF_BUREAU, "/grants", "/grants/{grant}", "/sent?client=labour-bureau", "/notices", "/accesses")
@@ -201,9 +203,7 @@ async def test_a_person_signs_in_for_a_bureaus_client(browser: Browser, town: To
 
 
 @pytest.fixture(name="issuer_of_people")
-def provider_of_a_test(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Issuer]:
-    from deploy.local.folder import Folder
-
+def provider_of_a_test(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
     folder = Folder(tmp_path_factory.mktemp("issuer"))
     folder.prepare()
     made = Issuer(folder, 0, [Person("li", "correct horse", "李静", (), ("subscriptions:use",), "labour-bureau")])

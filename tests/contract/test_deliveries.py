@@ -57,7 +57,7 @@ def current(*, whole: bool) -> Current:
     """One subscription to everything everywhere, with the default fields or all of them."""
     fields = {name: list(fields_of(name) if whole else shown) for name, shown in defaults().items()}
     grant = Grant(uuid4(), "bureau", "检查", "工会法", False, frozenset({"*"}), frozenset(defaults()), fields, None, None)
-    row = {"id": SUBSCRIPTION, "grant_id": grant.id, "types": None, "filter": {}, "kind": "pull", "ended_revision": None}
+    row: dict[str, Any] = {"id": SUBSCRIPTION, "grant_id": grant.id, "types": None, "filter": {}, "kind": "pull", "ended_revision": None}
     return assembled(1, dict.fromkeys((*PARKS, "D"), None), [grant], [row])
 
 
@@ -99,6 +99,8 @@ def test_it_lists_every_type_that_a_subscription_can_get() -> None:
         assert [field for field in schema["properties"] if field != "direction"] == list(fields_of(name))
 
 
+@pytest.mark.invariant("I5")
+@pytest.mark.invariant("I8")
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("name", defaults())
 def test_a_delivered_event_of_every_type_fits_with_default_and_with_all_fields(name: str, whole: bool) -> None:

@@ -10,11 +10,11 @@ from services.subscriptions.delivering.slots import AHEAD, FEW, LONGEST_WAIT, PR
 A, B = UUID(int=1), UUID(int=2)
 
 
-def proven(slots: Slots[str], key: UUID, lasting: float = 0.01) -> None:
+def proven(slots: Slots[str], key: UUID, took: float = 0.01) -> None:
     slots.take(key, "first", 0.0)
     begun = slots.next_of(key, 0.0)
     assert begun is not None
-    slots.ended(key, begun[0], lasting, success=True)
+    slots.ended(key, begun[0], took, success=True)
     slots.give_back(Counter([key]))
 
 
@@ -23,7 +23,7 @@ def test_an_endpoint_without_a_success_gets_few_and_one_with_a_fast_success_many
     assert slots.free_of(A, 0.0) == FEW[UNKNOWN]
     proven(slots, A)
     assert slots.free_of(A, 1.0) == 4 * AHEAD
-    proven(slots, A, lasting=10.0)
+    proven(slots, A, took=10.0)
     assert slots.free_of(A, 20.0) == 4
 
 
