@@ -107,7 +107,7 @@ def fault_of(probe: Probe, answer: Answer) -> str | None:
 def _challenge(body: bytes) -> object:
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):  # the last one: nested too deeply to be read
         return None
     return found.get("challenge") if isinstance(found, dict) else None
 
