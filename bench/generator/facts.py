@@ -10,7 +10,7 @@ from enum import IntEnum
 from random import Random
 from typing import NamedTuple
 
-from bench.generator.workload import BEGIN, END, INDUSTRIES, PARKS, Workload
+from bench.generator.workload import BEGIN, END, INDUSTRIES, Workload
 
 DIVISIONS = 10
 LONGEST_BACK = 700
@@ -56,7 +56,7 @@ def places(workload: Workload) -> list[Place]:
     """The place of every enterprise."""
     random = Random(f"places {workload.seed}")
     return [
-        Place(random.randrange(PARKS), NO_INDUSTRY if random.random() < 0.02 else random.randrange(len(INDUSTRIES)))
+        Place(random.randrange(workload.parks), NO_INDUSTRY if random.random() < 0.02 else random.randrange(len(INDUSTRIES)))
         for _ in range(workload.enterprises)
     ]
 
@@ -65,7 +65,7 @@ def facts(workload: Workload) -> Iterator[Fact]:
     """All facts, each once."""
     random = Random(f"facts {workload.seed} {workload.backdated}")
     begin, days = BEGIN.toordinal(), END.toordinal() - BEGIN.toordinal()
-    left = workload.facts - DIVISIONS - PARKS - 1
+    left = workload.facts - DIVISIONS - workload.parks - 1
     enterprises = range(workload.enterprises)
     reported = random.sample(enterprises, min(len(enterprises), workload.events // 20))
     covered = random.sample(enterprises, min(len(enterprises) * 7 // 10, workload.events // 40))
@@ -78,7 +78,7 @@ def facts(workload: Workload) -> Iterator[Fact]:
         found = begin + int(days * (first + (last - first) * number / of))
         return found - random.randint(1, LONGEST_BACK) if random.random() < workload.backdated else found
 
-    for area in range(DIVISIONS + PARKS + 1):
+    for area in range(DIVISIONS + workload.parks + 1):
         yield Fact(Kind.AREA, area, begin - LONGEST_BACK)
     for number, who in enumerate(random.sample(enterprises, len(enterprises))):
         yield Fact(Kind.REGISTERED, who, day(0, STAGES[0], number, len(enterprises)))

@@ -31,6 +31,7 @@ class Workload:
     enterprises: int = ENTERPRISES
     backdated: float = 0.0
     known: date = field(default=date(2026, 7, 1))
+    parks: int = PARKS
 
     @property
     def facts(self) -> int:

@@ -1,0 +1,1 @@
+"""How fast events reach subscribers: `python -m bench.deliveries`."""

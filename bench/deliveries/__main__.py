@@ -1,0 +1,78 @@
+"""Measure: `python -m bench.deliveries [--only PART] [--seconds N] [--seed N]`.
+
+Everything that it needs is started in a temporary folder, and stopped. A table on the output, and `bench/out/deliveries.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+from bench.deliveries.house import DeliveryStack, own_stack
+from bench.deliveries.latency import hanging, latency
+from bench.deliveries.matching import matching
+from bench.deliveries.report import Result, as_json, table
+from bench.deliveries.rest import at_rest
+from bench.deliveries.streams import streams
+from bench.deliveries.sustained import sustained
+from bench.speed.report import OUT, machine
+
+ALONE: Mapping[str, Callable[[argparse.Namespace], Result]] = {
+    "sustained": lambda given: sustained(given.seconds, given.seed),
+    "matching": lambda given: matching(given.events, given.subscriptions, given.workers, given.seed),
+}
+"""The parts that run processes of subscriptions alone, so that nothing else reads the same log."""
+IN_STACK: Mapping[str, Callable[[DeliveryStack, argparse.Namespace], Result]] = {
+    "rest": lambda stack, _: at_rest(stack),
+    "streams": lambda stack, given: streams(stack, given.clients),
+    "latency": lambda stack, given: latency(stack, given.seconds, given.rate),
+    "hanging": lambda stack, given: hanging(stack, given.seconds, given.rate, given.endpoints),
+}
+"""The parts of a whole stack, one after the other in the same."""
+
+
+def options() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(prog="python -m bench.deliveries", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument("--only", choices=[*ALONE, *IN_STACK], action="append", help="this part alone; several times")
+    found.add_argument("--seconds", type=float, default=20, help="of the parts that last: of `hanging` that of each of four phases")
+    found.add_argument("--seed", type=int, default=7)
+    found.add_argument("--rate", type=float, default=300, help="events a second of `latency` and `hanging`")
+    found.add_argument("--endpoints", type=int, default=200, help="of `hanging`")
+    found.add_argument("--clients", type=int, default=2_000, help="of `streams`")
+    found.add_argument("--events", type=int, default=100_000, help="of `matching`")
+    found.add_argument("--subscriptions", type=int, default=10_000, help="of `matching`")
+    found.add_argument("--workers", type=int, default=1, help="processes of the fan-out in `matching`")
+    return found
+
+
+def main() -> None:
+    """Run the parts, print, write."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    given = options().parse_args()
+    wanted, results = given.only or [*ALONE, *IN_STACK], list[Result]()
+
+    def done(result: Result) -> None:
+        results.append(result)
+        print(table([result]), flush=True)
+
+    for name, part in ALONE.items():
+        if name in wanted:
+            done(part(given))
+    if any(name in wanted for name in IN_STACK):
+        with own_stack() as stack:
+            for name, within in IN_STACK.items():
+                if name in wanted:
+                    done(within(stack, given))
+    shares = {one.part: one.cpu_share["receivers"] for one in results if "receivers" in one.cpu_share}
+    OUT.mkdir(exist_ok=True)
+    file = OUT / "deliveries.json"
+    content = {"seed": given.seed, "machine": machine(), "results": as_json(results), "receivers_cpu_share": shares}
+    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    print(f"written: {file}")
+
+
+if __name__ == "__main__":
+    main()
