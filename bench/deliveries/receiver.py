@@ -84,9 +84,7 @@ class _Endpoint(asyncio.Protocol):
             return  # no answer, until the sender gives up
         name = _between(head, b"\r\nwebhook-id: ", b"\r").decode()
         notes.got.append(
-            Got(
-                self._number, self._first, name, _between(body, b'"subject":"', b'"').decode(), _between(body, b'"time":"', b'"').decode()
-            )
+            Got(self._number, self._first, name, _between(body, b'"subject":"', b'"').decode(), _between(body, b'"time":"', b'"').decode())
         )
         if len(notes.got) % SAMPLE == 1:
             lines = (line.partition(": ") for line in head.decode().split("\r\n")[1:])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -21,6 +21,9 @@ State: TypeAlias = Literal["queued", "delivered", "parked", "withheld"]
 """What has become of a number."""
 STATES: frozenset[str] = frozenset(get_args(State))
 
+WITHHELD: Final = "withheld"
+"""`Entry.again` of what is not shown any more: its grant has ended, or it was erased."""
+
 canonical = msgspec.json.Encoder(order="sorted").encode
 """JSON with sorted names and without blanks (RFC 8785 for what events hold: texts, whole numbers, null, lists and objects)."""
 
@@ -29,17 +32,27 @@ canonical = msgspec.json.Encoder(order="sorted").encode
 class Entry:
     """One number: the event's id, the hash of the event as it was sent (hexadecimal), and what became of it.
 
-    Id and hash are None where no content went out under the number, and none may.
+    Id and hash are None where no content went out under the number, and none may. `corrects`: its `correctsnumbers`; None: it has none.
+    `again`: what comes if it is asked for again now, where that is not what was sent: another hash, since its grant was narrowed, or WITHHELD.
     """
 
     number: int
     event_id: str | None
     hash: str | None
     state: str
+    corrects: str | None = None
+    again: str | None = None
 
     def body(self) -> dict[str, Any]:
         """As a manifest holds it."""
-        return {"number": self.number, "event_id": self.event_id, "hash": self.hash, "state": self.state}
+        return {
+            "number": self.number,
+            "event_id": self.event_id,
+            "hash": self.hash,
+            "state": self.state,
+            "corrects": self.corrects,
+            "again": self.again,
+        }
 
 
 def event_hash(event: Mapping[str, Any]) -> bytes:
@@ -51,6 +64,12 @@ def chain_of(subscription: str, day: date, entries: Iterable[Entry]) -> str:
     """The last link of the chain, hexadecimal; without entries it is the first link. `entries` by ascending number."""
     link = sha256(f"parkunion manifest 1\n{subscription}\n{day.isoformat()}\n".encode()).digest()
     for one in entries:
-        line = f"{one.number}\n{one.event_id or '-'}\n{one.hash or '-'}\n{one.state}\n"
+        line = f"{one.number}\n{one.event_id or '-'}\n{one.hash or '-'}\n{one.corrects or '-'}\n{one.state}\n"
         link = sha256(link + line.encode()).digest()
     return link.hex()
+
+
+def again_of(entries: Iterable[Entry]) -> str:
+    """The hash over `again` of the entries that have one, hexadecimal. Not part of the chain, which stays the same when a grant ends."""
+    text = "".join(f"{one.number}\n{one.again}\n" for one in entries if one.again is not None)
+    return sha256(f"parkunion manifest 1 again\n{text}".encode()).hexdigest()

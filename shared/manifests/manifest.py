@@ -14,7 +14,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from shared.manifests.chain import STATES, Entry
+from shared.manifests.chain import STATES, WITHHELD, Entry
 
 VERSION = 1
 ALGORITHM: Final = "EdDSA"
@@ -22,6 +22,8 @@ TYPE: Final = "parkunion-manifest+json"
 """`typ` in the header of the JWS: a signature over anything else is none over a manifest."""
 _EVENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+_NUMBERS = re.compile(r"[1-9][0-9]*(,[1-9][0-9]*)*")
+_FIELDS = {"number", "event_id", "hash", "state", "corrects", "again"}
 
 
 class NotAManifest(ValueError):
@@ -49,7 +51,7 @@ class Previous(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is signed. `first`, `last`: numbers, None on a day without any. `made_at`: RFC 3339. `complete`: the day is over and none of its
+    """What is signed. `first`, `last`: numbers, None on a day without any. `made_at`: RFC 3339. `chain`, `again`: over the entries (chain.py). `complete`: the day is over and none of its
     numbers is queued, so that the manifest changes only if something is asked for again."""
 
     version: int
@@ -61,6 +63,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     first: int | None
     last: int | None
     chain: str
+    again: str
     previous: Previous | None
     complete: bool
 
@@ -113,18 +116,20 @@ def read(answer: Any) -> Manifest:
 
 def _entry(one: Any) -> Entry:
     """One entry; strict, so that no two lists of entries give the chain the same lines."""
-    if not isinstance(one, Mapping) or set(one) != {"number", "event_id", "hash", "state"}:
+    if not isinstance(one, Mapping) or set(one) != _FIELDS:
         raise NotAManifest("entries 中有一项格式不对", "one of the entries has not the form of an entry")
-    number, event_id, digest, state = one["number"], one["event_id"], one["hash"], one["state"]
+    number, event_id, digest, state, corrects, again = (one[name] for name in ("number", "event_id", "hash", "state", "corrects", "again"))
     if (
         not isinstance(number, int)
         or isinstance(number, bool)
         or not (event_id is None or (isinstance(event_id, str) and _EVENT_ID.fullmatch(event_id)))
         or not (digest is None or (isinstance(digest, str) and _HASH.fullmatch(digest)))
         or state not in STATES
+        or not (corrects is None or (isinstance(corrects, str) and _NUMBERS.fullmatch(corrects)))
+        or not (again is None or again == WITHHELD or (isinstance(again, str) and _HASH.fullmatch(again)))
     ):
         raise NotAManifest(f"编号 {number!r} 一项的内容不对", f"the entry of number {number!r} does not hold what it should")
-    return Entry(number, event_id, digest, state)
+    return Entry(number, event_id, digest, state, corrects, again)
 
 
 def signed_head(token: str, jwks: Mapping[str, Any]) -> Head:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from shared.manifests.chain import Entry, chain_of, event_hash
+from shared.manifests.chain import WITHHELD as NOT_AGAIN
+from shared.manifests.chain import Entry, again_of, chain_of, event_hash
 from shared.manifests.manifest import KeyUnknown, Manifest, NotAManifest, SignatureWrong, read, signed_head
 
 WITHHELD = "parkunion.delivery-withheld.v1"
@@ -60,7 +61,7 @@ def _genuine(manifest: Manifest, jwks: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("key", None, None, "公钥集中没有签名所用的密钥", "the key set has no key under the name that the signature gives")
     except SignatureWrong:
         yield Finding("signature", None, None, "签名不正确", "the signature is wrong")
-    if chain_of(head.subscription, head.day, entries) != head.chain:
+    if chain_of(head.subscription, head.day, entries) != head.chain or again_of(entries) != head.again:
         yield Finding("chain", None, None, "各编号的散列链与清单不符", "the hash chain over the entries is not the one of the manifest")
     ends = (entries[0].number, entries[-1].number) if entries else (None, None)
     follow = all(later.number == earlier.number + 1 for earlier, later in pairwise(entries))
@@ -133,7 +134,7 @@ def _judged(event: Mapping[str, Any], entry: Entry, numbers: Mapping[str, int], 
             yield Finding("unexpected", number, identity, f"编号 {number} 未发送内容,却收到了事件 {identity}",
                           f"nothing was sent under number {number}, and event {identity} has it")  # fmt: skip
     elif _is(event, entry):
-        if event_hash(event).hex() != entry.hash:
+        if event_hash(event).hex() not in (entry.hash, entry.again) or event.get("correctsnumbers") != entry.corrects:
             yield Finding(
                 "altered", number, identity, f"编号 {number} 的内容与发送时不同", f"the content of number {number} is not what was sent"
             )
@@ -146,7 +147,7 @@ def _judged(event: Mapping[str, Any], entry: Entry, numbers: Mapping[str, int], 
 def _lacking(entry: Entry, *, withheld: bool) -> Iterator[Finding]:
     """What is missing of a number whose event was not received, under any number. What is queued has yet to come."""
     number, identity = entry.number, entry.event_id
-    if entry.state == "delivered" and identity is not None:
+    if entry.state == "delivered" and identity is not None and not (withheld and entry.again == NOT_AGAIN):
         yield Finding("missing", number, identity, f"缺少编号 {number}(事件 {identity})", f"number {number} is missing (event {identity})")
     elif entry.state == "parked" and not withheld:
         yield Finding("missing", number, identity, f"缺少编号 {number}:多次发送未成功,可请求重新发送",

@@ -25,6 +25,12 @@ class EntryAnswer(BaseModel):
         examples=[_CHAIN],
     )
     state: Literal["queued", "delivered", "parked", "withheld"] = Field(description="What became of it.", examples=["delivered"])
+    corrects: str | None = Field(description="Its `correctsnumbers`; null: it corrects none.", examples=[None])
+    again: str | None = Field(
+        description="What comes if the number is asked for again now, where that is not what was sent: another hash, since the grant was narrowed, or "
+        "`withheld`, since it has ended or the content was erased.",
+        examples=[None],
+    )
 
 
 class PreviousAnswer(BaseModel):
@@ -47,6 +53,7 @@ class ManifestAnswer(BaseModel):
     first: int | None = Field(description="The first of them; null: none was.", examples=[41])
     last: int | None = Field(description="The last of them.", examples=[41])
     chain: str = Field(description="The last link of the hash chain over the entries (shared/manifests/chain.py).", examples=[_CHAIN])
+    again: str = Field(description="A hash over `again` of the entries (shared/manifests/chain.py).", examples=[_CHAIN])
     previous: PreviousAnswer | None = Field(description="The last day before that has numbers; null: there is none.")
     complete: bool = Field(description="Whether the day is over and nothing of it is queued.", examples=[True])
     entries: list[EntryAnswer] = Field(description="Every number of the day, ascending.")

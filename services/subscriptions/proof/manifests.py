@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from services.subscriptions.matching.entitlement import Terms
 from services.subscriptions.matching.outgoing import hash_of, shown_data
 from services.subscriptions.proof.store import Numbered
-from shared.manifests.chain import Entry, chain_of
+from shared.manifests.chain import WITHHELD, Entry, again_of, chain_of
 from shared.manifests.manifest import VERSION, Head, Previous
 
 SETTLES_WITHIN = timedelta(seconds=90)
@@ -34,13 +35,24 @@ def entries(numbers: Iterable[Numbered], terms: Terms | None, now: datetime) -> 
 
 
 def _entry(one: Numbered, terms: Terms | None, now: datetime) -> Entry:
-    if one.state == "delivered":
-        return Entry(one.number, str(one.content.event_id), one.hash.hex(), one.state)
     data = None if terms is None or one.state == "withheld" else shown_data(one.content, terms, now)
+    identity, corrects = str(one.content.event_id), ",".join(map(str, one.corrects or ())) or None
+    if one.state == "delivered":
+        return Entry(one.number, identity, one.hash.hex(), one.state, corrects, _again(one, data))
     if data is None:
         return Entry(one.number, None, None, one.state)
     digest = one.hash if one.sent else hash_of(one.content, data)
-    return Entry(one.number, str(one.content.event_id), digest.hex(), one.state)
+    return Entry(one.number, identity, digest.hex(), one.state, corrects)
+
+
+def _again(one: Numbered, data: dict[str, Any] | None) -> str | None:
+    """What a delivered number is now, if it is asked for again and is not what was sent. After retention it is not sent at all."""
+    if one.gone == "retention":
+        return None
+    if data is None:
+        return WITHHELD
+    digest = hash_of(one.content, data)
+    return digest.hex() if digest != one.hash else None
 
 
 def head(subscription: str, client: str, day: Day, before: Day | None, terms: Terms | None, now: datetime, ends: datetime) -> Head:
@@ -60,6 +72,7 @@ def head(subscription: str, client: str, day: Day, before: Day | None, terms: Te
         first=own[0].number if own else None,
         last=own[-1].number if own else None,
         chain=chain_of(subscription, day.day, own),
+        again=again_of(own),
         previous=previous,
         complete=now >= ends + SETTLES_WITHIN and all(one.state != "queued" for one in own),
     )

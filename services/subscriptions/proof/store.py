@@ -14,8 +14,8 @@ SUBSCRIPTION = """
 SELECT s.id, s.client, g.purpose FROM subscriptions AS s JOIN grants AS g ON g.id = s.grant_id WHERE s.id = $1
 """
 ENTRIES = """
-SELECT d.number, d.state, coalesce(d.hash, c.hash) AS hash, d.hash IS NOT NULL AS sent, c.event_id, c.source, c.subject, c.type, c.fact_type,
-    c.time, c.occurredon, c.places, CASE WHEN d.state IN ('queued', 'parked') THEN c.data END AS data
+SELECT d.number, d.state, d.corrects, c.gone, coalesce(d.hash, c.hash) AS hash, d.hash IS NOT NULL AS sent, c.event_id, c.source, c.subject, c.type, c.fact_type,
+    c.time, c.occurredon, c.places, c.data
 FROM deliveries AS d JOIN contents AS c ON c.id = d.content WHERE d.subscription = $1 AND d.day = $2 ORDER BY d.number
 """
 DAY_BEFORE = "SELECT max(day) FROM deliveries WHERE subscription = $1 AND day < $2"
@@ -34,13 +34,18 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A number of a day. `hash`: that of the content, or of what was sent if that is another (`sent`). `content.data`: None once settled."""
+    """A number of a day. `hash`: that of the content, or of what was sent if that is another (`sent`). `gone`: why its data is.
+
+    `corrects`: the numbers of the deliveries that it corrects or withdraws.
+    """
 
     number: int
     state: str
     hash: bytes
     sent: bool
     content: Content
+    corrects: Sequence[int] | None
+    gone: str | None
 
 
 async def subscription(conn: Connection, key: UUID) -> Owned | None:
@@ -66,7 +71,7 @@ def _numbered(row: Record) -> Numbered:
         row["places"],
         row["data"],
     )
-    return Numbered(row["number"], row["state"], row["hash"], row["sent"], content)
+    return Numbered(row["number"], row["state"], row["hash"], row["sent"], content, row["corrects"], row["gone"])
 
 
 async def day_before(conn: Connection, key: UUID, day: date) -> date | None:

@@ -19,7 +19,7 @@ from cloudevents.core.formats.json import JSONFormat
 from joserfc.jwk import OKPKey
 
 from samples.receiver.store import Store
-from shared.manifests.chain import Entry, chain_of, event_hash
+from shared.manifests.chain import Entry, again_of, chain_of, event_hash
 from shared.manifests.manifest import Head, answer_of, signed
 from tests.integration.samples.bureau import SUBSCRIPTION, Service, bureau_of, by_secret, event, running
 from tests.patience import PATIENCE
@@ -184,7 +184,18 @@ def manifest(key: OKPKey, day: str, *events: dict[str, Any], complete: bool = Tr
     chain = chain_of(SUBSCRIPTION, datetime.fromisoformat(day).date(), entries)
     first, last = (entries[0].number, entries[-1].number) if entries else (None, None)
     head = Head(
-        1, SUBSCRIPTION, "bureau", datetime.fromisoformat(day).date(), f"{day}T12:00:00Z", len(entries), first, last, chain, None, complete
+        1,
+        SUBSCRIPTION,
+        "bureau",
+        datetime.fromisoformat(day).date(),
+        f"{day}T12:00:00Z",
+        len(entries),
+        first,
+        last,
+        chain,
+        again_of(entries),
+        None,
+        complete,
     )
     return answer_of(head, entries, signed(head, key, str(key.kid)))
 

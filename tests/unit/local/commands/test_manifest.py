@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import OKPKey
 
-from shared.manifests.chain import Entry, chain_of, event_hash
+from shared.manifests.chain import Entry, again_of, chain_of, event_hash
 from shared.manifests.manifest import VERSION, Head, answer_of, signed
 from tests.e2e.platform import run_in_process
 
@@ -45,7 +45,7 @@ def place(tmp_path: Path, received: list[dict[str, Any]]) -> Path:
     """A folder with `manifest.json`, `jwks.json` and the events in `received/`."""
     entries = [Entry(one["deliverynumber"], one["id"], event_hash(one).hex(), "delivered") for one in received]
     chain = chain_of(SUBSCRIPTION, DAY, entries)
-    head = Head(VERSION, SUBSCRIPTION, "bureau", DAY, "2026-07-01T00:00:00Z", 3, 1, 3, chain, None, complete=True)
+    head = Head(VERSION, SUBSCRIPTION, "bureau", DAY, "2026-07-01T00:00:00Z", 3, 1, 3, chain, again_of(entries), None, complete=True)
     (tmp_path / "manifest.json").write_text(json.dumps(answer_of(head, entries, signed(head, KEY, "k1"))))
     (tmp_path / "jwks.json").write_text(json.dumps(keys()))
     (tmp_path / "received").mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
 
-from shared.manifests.chain import STATES, Entry, chain_of, event_hash
+from shared.manifests.chain import STATES, Entry, again_of, chain_of, event_hash
+from shared.manifests.chain import WITHHELD as NOT_AGAIN
 from shared.manifests.manifest import Head, Previous, answer_of, signed
 from shared.manifests.received import Unreadable, events_in
 from shared.manifests.verifying import WITHHELD, verify
@@ -65,7 +67,9 @@ def head_of(entries: list[Entry], **changed: Any) -> Head:
     previous = Previous(date(2026, 6, 30), first - 1, "00" * 32) if first is not None and first > 1 else None
     chain = chain_of(SUBSCRIPTION, DAY, entries)
     fields: dict[str, Any] = {"made_at": "2026-07-02T00:01:00Z", "complete": True, **changed}
-    return Head(1, SUBSCRIPTION, "bureau", DAY, fields["made_at"], len(entries), first, last, chain, previous, fields["complete"])
+    return Head(
+        1, SUBSCRIPTION, "bureau", DAY, fields["made_at"], len(entries), first, last, chain, again_of(entries), previous, fields["complete"]
+    )
 
 
 def manifest(*entries: Entry) -> dict[str, Any]:
@@ -217,3 +221,22 @@ def test_received_events_are_read_from_a_folder_and_from_lines(tmp_path: Path) -
         list(events_in(folder))
     with pytest.raises(Unreadable, match=r"notes\.txt:1"):
         list(events_in(folder / "notes.txt"))
+
+
+def test_what_a_delivery_corrects_is_proved() -> None:
+    corrected = {**event(2), "correctsnumbers": "1"}
+    answer = manifest(entry(1), replace(entry(2), corrects="1"))
+    assert verify(answer, [event(1), corrected], JWKS) == []
+    for changed in ({**event(2), "correctsnumbers": "2"}, event(2)):
+        assert [one.code for one in verify(answer, [event(1), changed], JWKS)] == ["altered"]
+    assert [one.code for one in verify(manifest(entry(1), entry(2)), [event(1), corrected], JWKS)] == ["altered"]
+
+
+def test_what_a_replay_shows_now_is_accepted_and_nothing_less() -> None:
+    fewer = {**event(2), "data": {}}
+    answer = manifest(replace(entry(1), again=NOT_AGAIN), replace(entry(2), again=event_hash(fewer).hex()), entry(3))
+    assert verify(answer, [withheld(1), fewer, event(3)], JWKS) == []
+    assert verify(answer, [event(1), event(2), event(3)], JWKS) == []
+    assert [one.code for one in verify(answer, [withheld(1, 2, 3)], JWKS)] == ["missing", "missing"]
+    claimed = {**answer, "entries": [{**one, "again": NOT_AGAIN} for one in answer["entries"]]}
+    assert [one.code for one in verify(claimed, [withheld(1, 2, 3)], JWKS)] == ["chain"]
