@@ -220,6 +220,7 @@ SUBSCRIPTIONS: Mapping[str, Entry] = {
     "WIDER_THAN_GRANT": Entry(422, "超出授权", "Wider than the grant", "{wanted} 不在该授权之内;授权包含:{expected}。", "{wanted} is not within the grant, which holds: {expected}."),
     "NOT_IN_THIS_STATUS": Entry(409, "当前状态不允许", "Not in this status", "订阅现为 {status},不能办理此事;须为:{expected}。", "The subscription is {status}, in which this is not possible; it must be: {expected}."),
     "NO_ENDPOINT": Entry(409, "没有接收网址", "No endpoint", "拉取方式的订阅没有接收网址;请以 GET …/events 取得事件。", "A pull subscription has no endpoint; its events are at GET …/events."),
+    "ROTATED_TOO_OFTEN": Entry(409, "更换密钥过于频繁", "Rotated too often", "本订阅现有 {most} 个有效密钥,已达上限;旧密钥在更换 24 小时后失效,届时可再更换。", "This subscription has {most} keys in force, the most that there may be; an old one ends 24 hours after its rotation, and then there can be another."),
     "REPLAY_FROM_ONE": Entry(422, "重放起点不明", "Replay from where", "请在 from_number 与 from_time 中给出且仅给出一个。", "Say either from_number or from_time."),
     "OUTSIDE_RETENTION": Entry(410, "已过保存期限", "Outside retention", "编号 {number} 的内容已不再保存;其标识与摘要见 {manifest}。", "The content of number {number} is no longer kept; its id and hash are in {manifest}."),
     "URL_TOO_LONG": Entry(422, "网址过长", "URL too long", "接收网址至多 {most} 个字符。", "The URL of an endpoint has {most} characters at most."),

@@ -29,6 +29,7 @@ IN_FORCE = """
 SELECT k.kid, k.version, k.sealed, k.key_version FROM subscription_keys AS u JOIN signing_keys AS k USING (kid)
 WHERE u.subscription = $1 AND (u.until IS NULL OR u.until > $2) ORDER BY u.since DESC, k.created_at DESC
 """
+HOW_MANY = "SELECT count(*) FROM subscription_keys WHERE subscription = $1 AND (until IS NULL OR until > $2)"
 BY_KID = "SELECT kid, version, sealed, key_version FROM signing_keys WHERE kid = ANY($1::text[])"
 PUBLIC = """
 SELECT public FROM signing_keys AS k WHERE version = 'v1a' AND (
@@ -63,6 +64,11 @@ async def rotate(conn: Connection, sealing: Sealing, subscription: UUID, version
         key = await _new_service_key(conn, sealing, now)
     await conn.execute(USE_KEY, subscription, key.kid, now)
     return {"kid": key.kid}
+
+
+async def how_many(conn: Connection, subscription: UUID, now: datetime) -> int:
+    """How many keys sign each delivery of a subscription at this moment."""
+    return int(await conn.fetchval(HOW_MANY, subscription, now))
 
 
 async def service_key(conn: Connection, sealing: Sealing, now: datetime) -> AsymmetricKey:

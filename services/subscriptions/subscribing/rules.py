@@ -20,6 +20,8 @@ TESTABLE: tuple[Status, ...] = ("active", "paused", "disabled")
 VERIFIABLE: tuple[Status, ...] = ("verifying",)
 REPLAYABLE: tuple[Status, ...] = ("active", "paused", "disabled")
 ROTATABLE: tuple[Status, ...] = ("verifying", "active", "paused", "disabled")
+MOST_KEYS = 10
+"""Keys that sign a delivery at once: each costs time at every attempt, a part of a header and a row of the JWKS that all receivers fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ def require_endpoint(kind: str) -> None:
     """Raises NO_ENDPOINT (409) for a pull subscription."""
     if kind != "webhook":
         raise Conflict("NO_ENDPOINT")
+
+
+def require_few_keys(count: int) -> None:
+    """Raises ROTATED_TOO_OFTEN (409) for one more key than MOST_KEYS."""
+    if count >= MOST_KEYS:
+        raise Conflict("ROTATED_TOO_OFTEN", params={"most": MOST_KEYS})
 
 
 def _wider(field: str, wanted: str, granted: Sequence[str]) -> Unprocessable:

@@ -13,7 +13,7 @@ from services.subscriptions.access import USE
 from services.subscriptions.commands.once import Answer
 from services.subscriptions.matching.current import next_revision
 from services.subscriptions.signing.sealing import Sealing
-from services.subscriptions.signing.store import rotate
+from services.subscriptions.signing.store import how_many, rotate
 from services.subscriptions.subscribing import rules, store
 from services.subscriptions.subscribing.answers import ProbeAsked, SubscriptionCreated, SubscriptionState
 from services.subscriptions.subscribing.finding import UNKNOWN, SubscriptionId, commands_of, found
@@ -30,6 +30,7 @@ from shared.process.db import Connection
 
 WRONG_STATUS = "NOT_IN_THIS_STATUS"
 NO_ENDPOINT = "NO_ENDPOINT"
+ROTATED_TOO_OFTEN = "ROTATED_TOO_OFTEN"
 
 router = APIRouter(prefix="/v1/subscriptions/{subscription_id}", tags=["subscriptions"], route_class=JsonRoute)
 
@@ -64,9 +65,9 @@ async def send_test(request: Request, caller: CallerOf, subscription_id: Subscri
     return await _probe(request, caller, subscription_id, key, "test", rules.TESTABLE)
 
 
-@router.post("/rotation", response_model=SubscriptionCreated, openapi_extra=adding(UNKNOWN, WRONG_STATUS, NO_ENDPOINT))
+@router.post("/rotation", response_model=SubscriptionCreated, openapi_extra=adding(UNKNOWN, WRONG_STATUS, NO_ENDPOINT, ROTATED_TOO_OFTEN))
 async def rotate_key(request: Request, caller: CallerOf, subscription_id: SubscriptionId, key: IdempotencyKey = None) -> Response:
-    """Sign with a new key from now on, for 24 hours with the old one as well. A secret is in this answer alone."""
+    """Sign with a new key from now on, for 24 hours with the old one as well. A secret is in this answer alone. At most 10 keys sign at once."""
     caller.require(USE)
     sealing: Sealing = request.app.state.sealing
 
@@ -77,6 +78,7 @@ async def rotate_key(request: Request, caller: CallerOf, subscription_id: Subscr
             raise NotFound(UNKNOWN, params={"subscription": subscription_id})
         rules.require_endpoint(one.kind)
         rules.require_status(one.status, rules.ROTATABLE)
+        rules.require_few_keys(await how_many(conn, one.id, now))
         assert one.signature is not None
         signing = await rotate(conn, sealing, one.id, one.signature, now)
         return Answer({"id": one.id, "status": one.status, "signing": signing})

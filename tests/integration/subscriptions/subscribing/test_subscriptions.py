@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.subscriptions.subscribing import rules
 from shared.contracts.ids import uuid7
 from tests.conftest import NewDatabase
 from tests.integration.subscriptions.grants.test_grants import GRANT, READ_TO_THE_END, require_refused, state
@@ -258,6 +259,20 @@ async def test_a_rotation_keeps_both_keys_and_only_its_client_may_ask(server: Su
         pulled = await server.rows.subscription(grant)
         for command in ("rotation", "test", "verification"):
             assert (await bureau.post(f"/v1/subscriptions/{pulled}/{command}")).json()["code"] == "NO_ENDPOINT"
+
+
+async def test_keys_are_rotated_until_too_many_sign_at_once(server: SubscriptionsServer) -> None:
+    async with server.client() as bureau:
+        made = (await bureau.post("/v1/subscriptions", json=webhook(await server.rows.grant(), signature="v1"))).json()
+        path = f"/v1/subscriptions/{made['id']}/rotation"
+        for _ in range(rules.MOST_KEYS - 1):
+            assert (await bureau.post(path)).status_code == 200
+        keys = (await bureau.get(f"/v1/subscriptions/{made['id']}")).json()["keys"]
+        refused = await bureau.post(path)
+        assert (refused.status_code, refused.json()["code"]) == (409, "ROTATED_TOO_OFTEN")
+        assert (await bureau.get(f"/v1/subscriptions/{made['id']}")).json()["keys"] == keys
+        await server.rows.pool.execute("UPDATE subscription_keys SET until = parkunion_now() WHERE until IS NOT NULL")
+        assert (await bureau.post(path)).status_code == 200
 
 
 async def test_deliveries_tell_what_became_of_each_number(server: SubscriptionsServer) -> None:
