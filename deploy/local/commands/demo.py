@@ -68,7 +68,7 @@ class DemoOptions:
 
 def register(app: typer.Typer) -> None:
     app.command(
-        help="演示:启动平台并导入样本 / run the main job on a sample: nlrb (union elections in the United States) or city (synthetic)"
+        help="演示:启动平台,导入样本并推送给一个接收端 / run the main job on a sample, and deliver it to a receiver: nlrb (union elections in the United States) or city (synthetic)"
     )(demo)
 
 

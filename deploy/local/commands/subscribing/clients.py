@@ -24,7 +24,9 @@ Name = Annotated[str, typer.Argument(help="字母、数字、.、-、_,至多 64
 
 
 def register(app: typer.Typer) -> None:
-    client = typer.Typer(no_args_is_help=True, help="令牌签发者的客户端 / clients of the local issuer")
+    client = typer.Typer(
+        no_args_is_help=True, help="令牌签发者的客户端,如劳动部门的系统 / clients of the local issuer, such as a bureau's system"
+    )
     client.command(help="添加客户端,打印其私钥文件;立即生效 / add a client and print the file of its private key; in force at once")(add)
     client.command("list", help="列出客户端 / list the clients, with scopes and areas")(list_)
     client.command(

@@ -17,7 +17,7 @@ ADDRESSES = ("https://", "http://")
 
 
 def register(app: typer.Typer) -> None:
-    manifest = typer.Typer(no_args_is_help=True, help="每日清单 / manifests of a day")
+    manifest = typer.Typer(no_args_is_help=True, help="每日清单:核对所收到的 / signed manifests of days: verify what was received")
     manifest.callback()(_group)
     manifest.command(
         "verify",

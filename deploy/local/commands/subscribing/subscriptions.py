@@ -11,7 +11,9 @@ from deploy.local.commands.generations import JSON, operate
 
 
 def register(app: typer.Typer) -> None:
-    subscriptions = typer.Typer(no_args_is_help=True, help="事件订阅 / event subscriptions")
+    subscriptions = typer.Typer(
+        no_args_is_help=True, help="事件订阅:核对某日的分发 / event subscriptions: audit what was delivered on a day"
+    )
     subscriptions.callback()(_group)
     subscriptions.command(
         help="核对某日的分发:由主题与当时的授权重算谁应得到什么,并比较;0 一致,1 有差异,2 一致但有等待或搁置,3 没有运行的平台,4 未能完成 / who was entitled to what "
