@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from aiohttp import web
+
 from services.membership import events_in
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
+from services.subscriptions.delivering import claims
+from services.subscriptions.delivering.running import deliver
 from services.subscriptions.fanout.applying import FanOut
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
@@ -30,9 +34,12 @@ from shared.relaying.relay import Relay
 from shared.relaying.republish import republish
 from tests.chaos.file_broker import FileBroker
 from tests.dummy_service.reading import SOURCE, write_effects
+from tests.integration.subscriptions.delivering.sending import Got, delivery_settings, endpoint, fine
 from tests.patience import PATIENCE
 
 PARTITIONS = 2
+RECEIVED = "received.ndjson"
+"""What the endpoint of deliveries got, one event a line."""
 DUMMY = ["dummy.v1"]
 REGISTRY = ["parkunion.registry.v1"]
 BOTH = [*REGISTRY, "parkunion.membership.v1"]
@@ -159,6 +166,28 @@ async def republish_topic(dsn: str, log: Path, _subjects: list[str]) -> None:
     await send_outbox(dsn, log, [])
 
 
+async def deliver_queued(dsn: str, log: Path, _subjects: list[str]) -> None:
+    """Deliver all that is queued to an endpoint of this process, which notes each request in a file before it answers."""
+    claims.LEASE = timedelta(seconds=1)
+    pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
+    await asyncio.to_thread(log.mkdir, exist_ok=True)
+    with (log / RECEIVED).open("ab", buffering=0) as file:
+        async with endpoint() as server:
+
+            async def note(request: web.Request, got: Got) -> web.StreamResponse:
+                file.write(got.body + b"\n")
+                return await fine(request, got)
+
+            server.answers["/hook"] = note
+            await pool.execute("UPDATE subscriptions SET url = $1", server.url())
+
+            async def done() -> bool:
+                return not await pool.fetchval("SELECT EXISTS (SELECT FROM lanes)")
+
+            await _until(partial(deliver, delivery_settings(dsn)), done)
+    pool.terminate()
+
+
 async def _until(run: Callable[[asyncio.Event], Awaitable[None]], done: Callable[[], Awaitable[bool]]) -> None:
     stop = asyncio.Event()
     running = asyncio.ensure_future(run(stop))
@@ -187,6 +216,7 @@ JOBS: dict[str, Job] = {
     "project_columns": project_columns,
     "close_day": close_day,
     "republish": republish_topic,
+    "deliver": deliver_queued,
 }
 
 

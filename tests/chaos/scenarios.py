@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import random
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import psutil
@@ -31,6 +33,7 @@ from tests.chaos.processes import DUMMY, PARTITIONS, SOURCES
 from tests.conftest import Database, NewDatabase
 from tests.dummy_service.reading import effects, fact, messages
 from tests.histories import PARKS, history, interleaved, refused
+from tests.integration.subscriptions.delivering.sending import KIND, Endpoint, Sending
 from tests.integration.subscriptions.house import House
 from tests.patience import PATIENCE
 from tests.settings import ChaosSettings
@@ -253,6 +256,39 @@ async def _closed_once(env: Environment, _: list[str]) -> None:
     assert await env.pool.fetchval("SELECT (day, said) = ($1, $1) FROM days_closed", day)
 
 
+async def _queued(env: Environment) -> list[str]:
+    """A new subscription with twelve events of four enterprises."""
+    sending = Sending(House(env.pool), env.database, Endpoint(1))
+    await env.pool.execute("INSERT INTO shards (generation, shard) VALUES (1, 0) ON CONFLICT DO NOTHING")
+    if not await env.pool.fetchval("SELECT EXISTS (SELECT FROM area_versions)"):
+        sending.house.area("P1", None)
+        await sending.house.fan()
+    sending.grant = await sending.house.grant(["P1"], [KIND])
+    key = await sending.subscribe()
+    await sending.queue(key, 12, subjects=4)
+    return [str(key)]
+
+
+async def _delivered(env: Environment, subjects: list[str]) -> None:
+    rows = await env.pool.fetch(
+        "SELECT number, content, subject, state, pending FROM deliveries WHERE subscription = $1", UUID(subjects[0])
+    )
+    assert {(row["state"], row["pending"]) for row in rows} == {("delivered", False)}
+    ids = {
+        str(row["event_id"])
+        for row in await env.pool.fetch("SELECT event_id FROM contents WHERE id = ANY($1)", [row["content"] for row in rows])
+    }
+    with (env.log / processes.RECEIVED).open("rb") as file:
+        got = [event for event in map(json.loads, file) if event["id"] in ids]
+    firsts: dict[str, list[int]] = {}
+    for event in got:
+        numbers = firsts.setdefault(event["subject"], [])
+        if event["deliverynumber"] not in numbers:
+            numbers.append(event["deliverynumber"])
+    assert sorted(number for numbers in firsts.values() for number in numbers) == list(range(1, 13)), "every number arrived"
+    assert all(numbers == sorted(numbers) for numbers in firsts.values()), "each subject in order"
+
+
 RUN_COMMANDS = Scenario("run_commands", "dummy", ("shared/journal/journal.py",), _new_subjects, _recorded_once)
 SEND_OUTBOX = Scenario("send_outbox", "dummy", ("shared/relaying/",), _recorded, _sent)
 READ_TOPIC = Scenario("read_topic", "dummy", ("shared/sequencing/", "shared/reading/"), _published_to_dummy, _applied)
@@ -289,6 +325,7 @@ FAN_OUT = Scenario(
 )
 CLOSE_DAY = Scenario("close_day", "dummy", ("shared/journal/day_closing.py",), _next_day, _closed_once)
 REPUBLISH = Scenario("republish", "dummy", ("shared/relaying/republish.py",), _recorded, _sent)
+DELIVER = Scenario("deliver", "subscriptions", (), _queued, _delivered)
 
 
 async def run_job(env: Environment, scenario: Scenario, subjects: list[str], fault: str | None = None) -> int:

@@ -21,6 +21,7 @@ from shared.process.faults import POINTS, Action
 from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
+    DELIVER,
     FAN_OUT,
     PROJECT,
     READ_TOPIC,
@@ -55,6 +56,9 @@ SCENARIOS: dict[str, tuple[Scenario, ...]] = {
     "batch.before_commit": READERS,
     "fanout.written": (FAN_OUT,),
     "batch.committed": READERS,
+    "deliveries.claimed": (DELIVER,),
+    "deliveries.sent": (DELIVER,),
+    "deliveries.settled": (DELIVER,),
 }
 BEFORE = {"relay.recovering": "relay.acked:1:kill"}
 """Faults that must have happened before, for the point to be reached."""

@@ -16,6 +16,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from shared.process.faults import Action
+from tests.chaos.bureau import NETWORK, Bureau, bureau_of
 from tests.chaos.checks import audited, check_all, settle
 from tests.chaos.disturbances import Disturbances
 from tests.chaos.load import Load
@@ -29,6 +30,7 @@ POINTS = {
     **dict.fromkeys(("command.locked", "journal.appended", "command.committed"), 300),
     **dict.fromkeys(("relay.read", "relay.acked", "relay.deleted"), 200),
     **dict.fromkeys(("batch.moved", "batch.applied", "batch.before_commit", "batch.committed"), 200),
+    **dict.fromkeys(("fanout.written", "deliveries.claimed", "deliveries.sent", "deliveries.settled"), 100),
 }
 """{fault point that every process passes often: how many times before the fault, so that some work happens in between}"""
 
@@ -42,7 +44,7 @@ def chosen_fault() -> str:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    options = ("--workers", str(WORKERS), "--test-clock")
+    options = ("--workers", str(WORKERS), "--test-clock", "--allow-network", NETWORK)
     running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", *options, fault=chosen_fault())
     until(lambda: running.divided(WORKERS), "all shards divided over all projectors")
     yield running
@@ -55,6 +57,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.mark.invariant("I3")
 async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once(platform: Platform) -> None:
     print(f"\nPARKUNION_TEST_SEED={SETTINGS.seed}, and every process has PARKUNION_FAULT={chosen_fault()}", flush=True)
+    async with bureau_of(platform, SETTINGS.seed) as bureau:
+        await _under_load(platform, bureau)
+
+
+async def _under_load(platform: Platform, bureau: Bureau) -> None:
     stack = Stack(platform.data)
     load = Load({name: stack.url(name) for name in stack.services}, platform.token, SETTINGS.seed)
     disturbances = Disturbances(stack, random.Random(SETTINGS.seed))
@@ -72,6 +79,7 @@ async def test_whatever_is_killed_or_frozen_under_load_every_command_counts_once
         _report(load)
     await asyncio.to_thread(settle, platform)
     print(await check_all(platform, load.outcomes), flush=True)
+    print(await bureau.check(), flush=True)
     assert any(outcome.status == 201 for outcomes in load.outcomes.values() for outcome in outcomes)
     if SETTINGS.every_line:
         for what, seconds in (

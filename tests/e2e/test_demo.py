@@ -20,6 +20,7 @@ import pytest
 
 from deploy.local.folder import ROOT, folder_of
 from deploy.local.stack import Stack
+from shared.contracts.services import SERVICES
 from tests.e2e.platform import SAMPLE, Platform, parkunion, rows_of_the_sample, until
 from tests.oracle_nlrb import COUNTS, expected
 from tests.patience import PATIENCE
@@ -29,6 +30,7 @@ EVENTS = 1584 + 3783 + 3783 + 2348 * 2 + 74890
 """Areas, enterprises, headcounts, unions with a coverage each, members."""
 
 DAY = timedelta(days=1)
+HEARTBEAT = "parkunion.subscription-heartbeat.v1"
 
 pytestmark = pytest.mark.slow
 
@@ -107,10 +109,10 @@ def test_what_is_odd_is_listed_with_case_and_code_and_addresses_are_said(done: D
     assert re.search(r"^  13-RC-262986  VOTES_OVER_VOTERS  .*line 3127  32 > 0$", done.output, re.MULTILINE)
     assert len(re.findall(r"^  \d\d-\w\w-\d+  [A-Z_]+  ", done.output, re.MULTILINE)) == 369
     assert "2342/3777" in done.output
-    assert len(re.findall(r"API: http://127\.0\.0\.1:\d+/docs", done.told)) == 3
-    assert len(set(re.findall(r"http://127\.0\.0\.1:\d+/login\?code=\S{40,}", done.told))) == 2, (
-        "one before the work, a fresh one after the tables"
-    )
+    assert len(re.findall(r"API: http://127\.0\.0\.1:\d+/docs", done.told)) == len(SERVICES)
+    dashboard, portal = (done.platform.url(service) for service in ("metrics", "subscriptions"))
+    assert len(set(re.findall(rf"{dashboard}/login\?code=\S{{40,}}", done.told))) == 2, "one before the work, a fresh one after the tables"
+    assert len(set(re.findall(rf"{portal}/login\?code=\S{{40,}}", done.told))) == 1
 
 
 def test_the_sample_became_known_over_several_days_which_are_closed(done: Demo) -> None:
@@ -123,6 +125,21 @@ def test_the_sample_became_known_over_several_days_which_are_closed(done: Demo) 
     members = [rows.get("all", {"members": 0})["members"] for rows in known]
     assert members == sorted(set(members)), "more on each day"
     assert members[-1] == TOTALS["2021-12-31"][-1]
+
+
+def test_what_the_bureau_was_granted_is_delivered_to_its_receiver_and_proved(done: Demo) -> None:
+    told = done.answer["deliveries"]
+    unions = expected(SAMPLE, "2026-01-01")["all"]["covered_all"]
+    assert (told["complete"], told["gaps"], told["parked"]) == (True, [], 0)
+    assert told["assigned"] == told["received"] + told["withheld"]
+    assert told["assigned"] == sum(day["count"] for day in told["manifests"])
+    assert told["last_seconds"] > 0
+    assert [day["complete"] for day in told["manifests"]] == [False, True, True, True], "today may go on, the days before are over"
+    assert f"{told['received']} / {told['assigned']}" in done.output
+    events = [json.loads(line) for line in httpx.get(f"{told['receiver']}events.ndjson", trust_env=False, timeout=60).content.splitlines()]
+    assert {event["type"] for event in events} <= {*told["types"], HEARTBEAT}
+    founded = [event for event in events if event["type"] == "parkunion.union-founded.v1"]
+    assert len({event["subject"] for event in founded}) == len(founded) >= unions
 
 
 def test_commands_find_a_running_demo_if_no_folder_is_chosen(done: Demo, tmp_path: Path) -> None:

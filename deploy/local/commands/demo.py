@@ -1,4 +1,4 @@
-"""`demo`: start a stack, load a sample through the APIs, show the coverage as it grows, list the findings."""
+"""`demo`: start a stack, load a sample through the APIs, deliver it to a bureau, show the coverage as it grows, list the findings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ from deploy.local.commands.coverage import ask_coverage, result_console
 from deploy.local.commands.imports import REFUSED, UNUSABLE, print_result
 from deploy.local.commands.lifecycle import AllowNetwork, networks_of
 from deploy.local.coverage_table import NARROW, coverage_table, summary
+from deploy.local.demo.bureau import CLIENT, NETWORK, Bureau, Report, bureau_of, report_table
 from deploy.local.demo.days import DAY, SampleDays, days_before
 from deploy.local.demo.options import LABELS, CityOptions, SampleName, require_own_folder
 from deploy.local.errors import UserError
@@ -89,7 +91,10 @@ def demo(
         ),
     ] = None,
     json: Annotated[
-        Path | None, typer.Option("--json", help="将按区划的覆盖情况写入文件 / write the coverage by district", metavar="FILE")
+        Path | None,
+        typer.Option(
+            "--json", help="将按区划的覆盖情况和推送情况写入文件 / write the coverage by district and what was delivered", metavar="FILE"
+        ),
     ] = None,
     allow_network: AllowNetwork = None,
 ) -> None:
@@ -166,7 +171,7 @@ class _Demo:
 
     def __init__(self, folder: Path, source: ImportSource, options: DemoOptions, days: int) -> None:
         shift, label = timedelta(days=-days), LABELS[options.sample]
-        self._supervisor = Supervisor(folder, test_clock=True, label=label, first_shift=shift, allow_networks=options.networks)
+        self._supervisor = Supervisor(folder, test_clock=True, label=label, first_shift=shift, allow_networks=[*options.networks, NETWORK])
         self._stack = Stack(folder.resolve())
         self._days = SampleDays(self._stack, days, source.lines)
         self._source = source
@@ -177,16 +182,18 @@ class _Demo:
         """The outcome of the import; None if it was stopped before."""
         stop = StopSignal()
         try:
-            result = await stop.interruptible(self._work())
-            if result is not None and not self._options.exits:
-                self._print("按 Ctrl-C 结束 / Ctrl-C ends it")
-                await stop.wait()
+            async with AsyncExitStack() as opened:
+                result = await stop.interruptible(self._work(opened))
+                if result is not None and not self._options.exits:
+                    self._print("按 Ctrl-C 结束 / Ctrl-C ends it")
+                    await stop.wait()
             return result
         finally:
             self._print("正在停止 / stopping")
             await self._supervisor.stop()
 
-    async def _work(self) -> ImportResult:
+    async def _work(self, opened: AsyncExitStack) -> ImportResult:
+        """What is put into `opened` goes on after this, as the bureau's receiver does."""
         began = time.monotonic()
         await self._supervisor.start()
         await self._supervisor.wait_ready()
@@ -194,13 +201,18 @@ class _Demo:
         self._print_addresses()
         began = time.monotonic()
         addresses = {name: self._stack.url(name) for name in self._stack.services}
-        async with apis_of(addresses, self._stack.token) as apis:
-            result = await self._load(apis)
-            answer = await self._settled(apis, closed=await self._days.end())
+        apis = await opened.enter_async_context(apis_of(addresses, self._stack.token))
+        bureau = await opened.enter_async_context(bureau_of(self._stack, apis))
+        self._print(f"{CLIENT} 的接收端 / receiver of {CLIENT}: {bureau.address} ({time.monotonic() - began:.1f} s)")
+        result = await self._load(apis, bureau)
+        answer = await self._settled(apis, closed=await self._days.end())
         self._print(f"导入并计算完毕 / loaded and counted ({time.monotonic() - began:.1f} s)")
+        report = await bureau.delivered()
+        self._print(f"推送完毕 / delivered ({time.monotonic() - began:.1f} s)")
         if self._options.json is not None:
-            self._options.json.write_bytes(msgspec.json.format(msgspec.json.encode(answer), indent=1) + b"\n")
-        self._print_result(result, answer)
+            content = {**answer, "deliveries": report.body()}
+            self._options.json.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
+        self._print_result(result, answer, report)
         return result
 
     def _print(self, line: str) -> None:
@@ -214,9 +226,9 @@ class _Demo:
     def _print_login(self) -> None:
         self._print(f"看板(一次性登录码)/ live dashboard (one-time code): {self._stack.dashboard_login()}")
 
-    async def _load(self, apis: Apis) -> ImportResult:
+    async def _load(self, apis: Apis, bureau: Bureau) -> ImportResult:
         with LoadProgress("导入样本 / loading the sample", self._source.lines, self._console) as progress:
-            watching = asyncio.create_task(self._watch(apis, progress))
+            watching = asyncio.create_task(self._watch(apis, bureau, progress))
             days = asyncio.create_task(self._days.follow(lambda: sum(progress.done.values())))
             try:
                 return await self._source.run(apis, progress.advance)
@@ -225,16 +237,18 @@ class _Demo:
                     task.cancel()
                 await asyncio.gather(watching, days, return_exceptions=True)
 
-    async def _watch(self, apis: Apis, progress: LoadProgress) -> None:
-        """Show the coverage as it grows."""
+    async def _watch(self, apis: Apis, bureau: Bureau, progress: LoadProgress) -> None:
+        """Show the coverage as it grows, and how much of it has been delivered."""
         while True:
             answer = await self._coverage(apis)
+            received = await bureau.received()
             if self._console.is_terminal:
                 room = self._console.height - LINES_AROUND
                 lines_a_row = 2 if self._console.width < NARROW else 1
                 progress.table = self._table(answer, most=room // lines_a_row, width=self._console.width)
+                progress.table.caption = f"{progress.table.caption}\n{_delivered(received)}"
             else:
-                self._print(summary(answer))
+                self._print(f"{summary(answer)} · {_delivered(received)}")
             await asyncio.sleep(REFRESH_PAUSE if self._console.is_terminal else 2 * REFRESH_PAUSE)
 
     def _table(self, answer: dict[str, Any], *, width: int, most: int | None = None) -> Table:
@@ -269,9 +283,19 @@ class _Demo:
             before = answer
             await asyncio.sleep(SETTLE_PAUSE)
 
-    def _print_result(self, result: ImportResult, answer: dict[str, Any]) -> None:
+    def _print_result(self, result: ImportResult, answer: dict[str, Any], report: Report) -> None:
         print_result(self._stack, self._source, result, most_warnings=MOST_WARNINGS)
         console = result_console()
         console.print(self._table(answer, width=console.width))
+        console.print(report_table(report))
+        if not report.complete:
+            self._print("推送不完整,详见接收端与门户 / not everything was delivered: see the receiver and the portal")
         if not self._options.exits:
             self._print_login()
+            self._print(f"接收端 / receiver: {report.receiver}")
+            self._print(f"订阅门户(一次性登录码)/ portal of subscriptions (one-time code): {self._stack.portal_login(CLIENT)}")
+
+
+def _delivered(received: int | None) -> str:
+    """How many events have come to the bureau, in a few words."""
+    return f"已推送 delivered {'—' if received is None else received}"

@@ -17,11 +17,6 @@ ON CONFLICT (client, key) DO UPDATE SET fingerprint = excluded.fingerprint, stat
     key_version = excluded.key_version, at = excluded.at
     WHERE r.at < excluded.at - interval '30 days'
 """
-FORGET = """
-DELETE FROM requests WHERE (client, key) IN (
-    SELECT client, key FROM requests WHERE at < parkunion_now() - interval '30 days' LIMIT $1 FOR UPDATE SKIP LOCKED
-)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +39,3 @@ async def keep(conn: Connection, client: str, key: bytes, answer: Kept) -> bool:
     blob, version = answer.sealed
     status: str = await conn.execute(KEEP, client, key, answer.fingerprint, answer.status, blob, version)
     return status.endswith(" 1")
-
-
-async def forget(conn: Connection, limit: int = 1000) -> int:
-    """Delete answers older than 30 days, `limit` at most; how many were deleted."""
-    status: str = await conn.execute(FORGET, limit)
-    return int(status.split()[-1])

@@ -108,13 +108,13 @@ class Head:
 
 
 async def take_queues(
-    conn: Connection, *, full: Sequence[UUID], anybody: bool, proven: Sequence[UUID], woken: Sequence[UUID], most: int
+    conn: Connection, *, full: Sequence[UUID], anybody: bool, known: Sequence[UUID], woken: Sequence[UUID], most: int
 ) -> tuple[datetime | None, list[UUID]]:
-    """Lock queues that may have something due, but those of `full`; of `proven` only, unless `anybody`. `woken`: also these, due or not.
+    """Lock queues that may have something due, but those of `full`; of `known` only, unless `anybody`. `woken`: also these, due or not.
 
     Returns the instant of the platform's clock (None: there was nothing) and the subscriptions, the longest due first.
     """
-    rows = await conn.fetch(TAKE_QUEUES, array(full), anybody, array(proven), most)
+    rows = await conn.fetch(TAKE_QUEUES, array(full), anybody, array(known), most)
     found = [row["subscription"] for row in rows]
     if woken and (more := set(woken).difference(found)):
         found += [row["subscription"] for row in await conn.fetch(TAKE_NAMED, array(sorted(more)))]

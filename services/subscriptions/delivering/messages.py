@@ -1,4 +1,4 @@
-"""The request of one number: its event as it may be shown at this moment, and its signed headers. Pure."""
+"""The request of one number: its event as it may be shown at this moment, and its signed headers. Pure but for the timestamp."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from services.subscriptions.matching.entitlement import Terms
 from services.subscriptions.matching.outgoing import Content, event_of, hash_of, numbered, shown_data, withheld
 from services.subscriptions.signing.standard_webhooks import Signer, headers
 from shared import __version__
+from shared.process.clock import utc_now
 
 CONTENT_TYPE = "application/cloudevents+json"
 USER_AGENT = f"parkunion/{__version__}"
@@ -46,10 +47,13 @@ def _as_stored(content: Content, data: Any) -> bool:
     return content.data is not None and msgspec.json.decode(content.data) == data
 
 
-def request_headers(signers: Sequence[Signer], subscription: UUID, name: int | str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers of a request; `name`: the number, or what stands for it in requests that have none."""
+def request_headers(signers: Sequence[Signer], subscription: UUID, name: int | str, body: bytes) -> dict[str, str]:
+    """The headers of a request; `name`: the number, or what stands for it in requests that have none.
+
+    The timestamp is the wall clock's, as in tokens: receivers compare it with theirs, also while a trial's clock is turned.
+    """
     return {
         "Content-Type": CONTENT_TYPE,
         "User-Agent": USER_AGENT,
-        **headers(signers, f"{subscription}.{name}", int(at.timestamp()), body),
+        **headers(signers, f"{subscription}.{name}", int(utc_now().timestamp()), body),
     }

@@ -84,12 +84,12 @@ def event_of_probe(probe: Probe, clock: Clock) -> dict[str, Any]:
     }
 
 
-async def send(probe: Probe, sender: Sender, keys: OpenedKeys, clock: Clock, now: datetime) -> Answer:
+async def send(probe: Probe, sender: Sender, keys: OpenedKeys, clock: Clock) -> Answer:
     """Send one. A test is sent to verified endpoints only: before, nothing but the verification is."""
     if probe.url is None or probe.status == "ended" or (probe.kind == "test" and probe.status == "verifying"):
         return Answer(None, NOT_VERIFIED, b"", 0.0)
     body = _encode(event_of_probe(probe, clock))
-    headers = request_headers(keys.of(probe.kids), probe.subscription, str(probe.id), now, body)
+    headers = request_headers(keys.of(probe.kids), probe.subscription, str(probe.id), body)
     return await sender.send(probe.url, headers, body)
 
 
@@ -107,7 +107,7 @@ def fault_of(probe: Probe, answer: Answer) -> str | None:
 def _challenge(body: bytes) -> object:
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):  # the last one: nested too deeply to be read
         return None
     return found.get("challenge") if isinstance(found, dict) else None
 

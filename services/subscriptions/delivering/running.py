@@ -87,9 +87,9 @@ async def _probe(settings: Settings, pool: Pool, sender: Sender, keys: OpenedKey
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
         return await db.connect(settings.dsn, application_name="subscriptions.probes", settings=db.BY_KEY)
 
-    async def one(probe: Probe, now: datetime) -> None:
+    async def one(probe: Probe) -> None:
         try:
-            answer = await probes.send(probe, sender, keys, settings.clock, now)
+            answer = await probes.send(probe, sender, keys, settings.clock)
             async with db.transaction(pool) as conn:
                 active = await probes.note(conn, probe, answer, await settings.clock.now(conn))
             log.info("probe.done", subscription=str(probe.subscription), kind=probe.kind, status=answer.status, active=active)
@@ -100,9 +100,8 @@ async def _probe(settings: Settings, pool: Pool, sender: Sender, keys: OpenedKey
         found = await probes.take(conn, PROBES - len(running))
         if found:
             await keys.load(conn, {kid for probe in found for kid in probe.kids})
-            now = await settings.clock.now(conn)
             for probe in found:
-                task = asyncio.create_task(one(probe, now))
+                task = asyncio.create_task(one(probe))
                 running.add(task)
                 task.add_done_callback(running.discard)
 

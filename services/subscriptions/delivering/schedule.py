@@ -17,6 +17,8 @@ INTERVALS = (
 JITTER = 0.2
 """Each interval is lengthened or shortened by at most this part of it, so that endpoints are not tried by all at once."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
+LONG_DIGITS = 10
+"""A number of seconds with so many digits is longer than any time that is kept."""
 
 
 def next_attempt(attempts: int, now: datetime, random: Callable[[], float], retry_after: timedelta | None = None) -> datetime | None:
@@ -33,15 +35,16 @@ def next_attempt(attempts: int, now: datetime, random: Callable[[], float], retr
 
 
 def retry_after_of(value: str | None, now: datetime) -> timedelta | None:
-    """The header Retry-After (RFC 9110, 10.2.3): seconds, or a date. None if it is absent, in the past, or neither."""
+    """The header Retry-After (RFC 9110, 10.2.3): seconds, LONGEST_RETRY_AFTER at most, or a date. None if it is absent, in the past, or neither."""
     if value is None:
         return None
     text = value.strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return timedelta(seconds=int(text))
+    if text.isascii() and text.isdigit():
+        digits = text.lstrip("0")
+        return timedelta(seconds=int(digits or "0")) if len(digits) < LONG_DIGITS else LONGEST_RETRY_AFTER
     try:
         until = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last one: a zone of too many digits
         return None
     if until.tzinfo is None or until <= now:
         return None

@@ -1,17 +1,19 @@
 """How many deliveries a process has taken of each subscription, and how many more it may take. Pure.
 
-A subscription has proven itself when its last attempt succeeded and none is open for longer than SLOW. One that has not gets few at a time, and
-all of them together at most half of what the process takes: endpoints that hang or are new never keep others from being served.
+A subscription is PROVEN when its last attempt succeeded, SUSPECT when that failed or one is open for longer than SLOW, else UNKNOWN. Suspects
+and unknown ones get few at a time and a bounded share of the process: endpoints that hang or are new never keep others from being served.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
-UNPROVEN = 2
+PROVEN, UNKNOWN, SUSPECT = "proven", "unknown", "suspect"
+FEW = {UNKNOWN: 2, SUSPECT: 1}
 """Deliveries at once of a subscription that has not proven itself."""
 AHEAD = 8
 """The most deliveries of a proven one that are taken, as a multiple of its attempts at once: they wait in the process while others are settled."""
@@ -42,6 +44,7 @@ class Slots(Generic[T]):
         self._each = per_subscription
         self._lines: dict[UUID, _Line[T]] = {}
         self._proven: dict[UUID, float] = {}
+        self._failed: set[UUID] = set()
         self.taken = 0
         self._ids = 0
 
@@ -50,31 +53,48 @@ class Slots(Generic[T]):
         """How many deliveries may be taken in all."""
         return self.most - self.taken
 
-    def proven(self, subscription: UUID, now: float) -> bool:
-        """Whether its last attempt succeeded, and none is slow."""
+    def standing(self, subscription: UUID, now: float) -> str:
+        """PROVEN, UNKNOWN or SUSPECT."""
         line = self._lines.get(subscription)
-        return subscription in self._proven and (line is None or all(now - began <= SLOW for began in line.open.values()))
+        if subscription in self._failed or (line is not None and any(now - began > SLOW for began in line.open.values())):
+            return SUSPECT
+        return PROVEN if subscription in self._proven else UNKNOWN
 
-    def unproven_share(self, now: float) -> int:
-        """How many deliveries of subscriptions that have not proven themselves may be taken."""
-        return self.most // 2 - sum(line.taken for key, line in self._lines.items() if not self.proven(key, now))
+    def shares(self, now: float) -> dict[str, int]:
+        """How many deliveries may be taken of subscriptions of each standing; 0 or less: none.
+
+        Suspects have half of the process, unknown ones a quarter, and both together three quarters.
+        """
+        taken: Counter[str] = Counter()
+        for key, line in self._lines.items():
+            taken[self.standing(key, now)] += line.taken
+        both = max(1, 3 * self.most // 4) - taken[UNKNOWN] - taken[SUSPECT]
+        return {
+            PROVEN: self.free,
+            UNKNOWN: min(self.free, both, max(1, self.most // 4) - taken[UNKNOWN]),
+            SUSPECT: min(self.free, both, max(1, self.most // 2) - taken[SUSPECT]),
+        }
 
     def free_of(self, subscription: UUID, now: float) -> int:
         """How many more may be taken of one subscription, without regard to the others."""
         line = self._lines.get(subscription)
-        if self.proven(subscription, now):
+        standing = self.standing(subscription, now)
+        if standing == PROVEN:
             limit = self._each * max(1, min(AHEAD, int(AHEAD_SECONDS / max(self._proven[subscription], 0.001))))
         else:
-            limit = min(UNPROVEN, self._each)
+            limit = min(FEW[standing], self._each)
         return max(0, limit - (line.taken if line else 0))
 
-    def full(self, now: float) -> list[UUID]:
+    def full(self, now: float, shares: Mapping[str, int]) -> set[UUID]:
         """Subscriptions of which nothing can be taken now."""
-        return [key for key in self._lines if self.free_of(key, now) == 0]
+        full = {key for key in self._lines if self.free_of(key, now) == 0}
+        if shares[SUSPECT] <= 0:
+            full |= self._failed | {key for key in self._lines if self.standing(key, now) == SUSPECT}
+        return full
 
-    def known_proven(self) -> list[UUID]:
-        """Those whose last attempt succeeded."""
-        return list(self._proven)
+    def known(self) -> set[UUID]:
+        """Those of which an attempt has ended."""
+        return self._failed | self._proven.keys()
 
     def take(self, subscription: UUID, delivery: T, now: float) -> None:
         """A delivery was taken; it waits for `next_of`."""
@@ -103,8 +123,10 @@ class Slots(Generic[T]):
         began = self._lines[subscription].open.pop(attempt)
         if success:
             self._proven[subscription] = now - began
+            self._failed.discard(subscription)
         elif success is not None:
             self._proven.pop(subscription, None)
+            self._failed.add(subscription)
 
     def give_back(self, counts: Counter[UUID]) -> None:
         """So many deliveries of each subscription are settled."""

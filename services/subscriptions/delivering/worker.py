@@ -25,7 +25,7 @@ from services.subscriptions.delivering.disabling import FAILING, FAILING_FOR, GO
 from services.subscriptions.delivering.messages import message_of, request_headers
 from services.subscriptions.delivering.outcomes import DELIVERED, PARKED, WITHHELD, Made, Outcome
 from services.subscriptions.delivering.schedule import next_attempt, retry_after_of
-from services.subscriptions.delivering.slots import Slots
+from services.subscriptions.delivering.slots import UNKNOWN, Slots
 from services.subscriptions.egress.sending import Answer, Sender
 from services.subscriptions.matching.current import CurrentCache
 from services.subscriptions.signing.ring import OpenedKeys
@@ -139,22 +139,18 @@ class Worker:
     async def _claim(self) -> int:
         """Take what is due and begin its attempts; returns how many."""
         at = time.monotonic()
-        share = self._slots.unproven_share(at)
-        full = set(self._slots.full(at))
+        shares = self._slots.shares(at)
+        full = self._slots.full(at, shares)
         woken = sorted(self._revisit - full)[:QUEUES]
         async with db.transaction(self._pool) as conn:
+            anybody = shares[UNKNOWN] > 0
             now, queues = await claims.take_queues(
-                conn,
-                full=sorted(full),
-                anybody=share > 0,
-                proven=self._slots.known_proven() if share <= 0 else (),
-                woken=woken,
-                most=QUEUES,
+                conn, full=sorted(full), anybody=anybody, known=() if anybody else sorted(self._slots.known()), woken=woken, most=QUEUES
             )
             if now is None:
                 return 0
             self._epoch = (now, at)
-            limits, not_before = self._limits(queues, at, now, share)
+            limits, not_before = self._limits(queues, at, now, shares)
             lanes = await claims.lease_lanes(conn, {key: limit for key, limit in limits.items() if limit > 0}, now, self._name)
             for key in {lane.subscription for lane in lanes}:
                 if (breaker := self._breakers.get(key)) is not None and breaker.half_open:
@@ -175,16 +171,16 @@ class Worker:
             self._begin(key)
         return len(lanes)
 
-    def _limits(self, queues: Sequence[UUID], at: float, now: datetime, share: int) -> tuple[dict[UUID, int], dict[UUID, datetime]]:
+    def _limits(
+        self, queues: Sequence[UUID], at: float, now: datetime, shares: dict[str, int]
+    ) -> tuple[dict[UUID, int], dict[UUID, datetime]]:
         """How many lanes of each queue are taken, and when its next attempt may begin at the earliest."""
         free, limits = self._slots.free, dict[UUID, int]()
         not_before = dict.fromkeys(queues, ANY_TIME)
         fair = max(1, -(-free // len(queues)))
         for key in queues:
-            limit = min(free, fair, self._slots.free_of(key, at))
-            proven = self._slots.proven(key, at)
-            if not proven:
-                limit = min(limit, max(0, share))
+            standing = self._slots.standing(key, at)
+            limit = max(0, min(free, fair, self._slots.free_of(key, at), shares[standing]))
             if limit > 0 and (breaker := self._breakers.get(key)) is not None and breaker.half_open:
                 until = breaker.refuses_until(now.timestamp())
                 limit = 1 if until is None else 0
@@ -192,7 +188,7 @@ class Worker:
                     not_before[key] = _instant(until)
             limits[key] = limit
             free -= limit
-            share -= 0 if proven else limit
+            shares[standing] -= limit
         return limits, not_before
 
     # Attempts
@@ -230,7 +226,7 @@ class Worker:
             # Younger than the state in the cache, which is a second old at most.
             return Outcome(head.lane, None, again_at=at + POSTPONED)
         message = message_of(head, known.terms, at)
-        signed = request_headers(self._keys.of(head.channel.kids), head.lane.subscription, head.number, at, message.body)
+        signed = request_headers(self._keys.of(head.channel.kids), head.lane.subscription, head.number, message.body)
         answer = await self._sender.send(head.channel.url, signed, message.body)
         faults.reached("deliveries.sent")
         made = Made(head.number, at, round(answer.seconds * 1000), answer.status, error_of(answer), answer.body)

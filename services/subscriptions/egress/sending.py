@@ -154,6 +154,8 @@ class Sender:
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     """The first bytes of the body, as far as they come in time: the status counts without them."""
+    if response.content.is_eof():  # it came with the headers
+        return response.content.read_nowait(KEPT_BYTES)
     content = b""
     try:
         async with asyncio.timeout(BODY):

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from services.subscriptions.fanout import standing, store
-from services.subscriptions.fanout.deciding import Decider, Decisions, Known, concerns, holder_of, placeable
+from services.subscriptions.fanout.deciding import Decider, Decisions, Known, concerns, holder_of, placeable, withdrawn_of
 from services.subscriptions.matching.current import Current, load, revision_of
 from services.subscriptions.settings import Settings
 from shared import contracts
@@ -57,15 +57,19 @@ class FanOut:
         current = await self._state(conn)
         concerned = [event for event in events if concerns(event, current)]
         waited = await store.waiting(conn, batch.shard, {holder_of(event) for event in events}, MOST_WAITING)
-        await self._decide(conn, current, batch.shard, dict(batch.next), concerned, raws, waited)
+        await self._decide(conn, current, batch.shard, dict(batch.next), concerned, raws, waited, set())
 
-    async def release(self, conn: Connection, shard: int) -> None:
-        """Decide what waits in a shard, as far as it can be placed now. In a transaction of its own."""
+    async def release(self, conn: Connection, shard: int, after: int, stopped: set[str]) -> int | None:
+        """Decide the next MOST_WAITING events that wait in a shard behind the row `after`, as far as they can be placed now.
+
+        In a transaction of its own. `stopped` collects the holders of which an event still waits: later ones wait, too. Returns the last row
+        that was looked at; None: there are no more.
+        """
         following = await store.lock_shard(conn, shard)
         await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
-        current = await load(conn)
-        waited = await store.waiting(conn, shard, (), MOST_WAITING)
-        await self._decide(conn, current, shard, following, [], {}, waited, quiet=True)
+        waited = await store.waiting_after(conn, shard, after, MOST_WAITING)
+        await self._decide(conn, await self._state(conn), shard, following, [], {}, waited, stopped, quiet=True)
+        return waited[-1].id if len(waited) == MOST_WAITING else None
 
     async def _state(self, conn: Connection) -> Current:
         if self._current is None or self._current.revision != await revision_of(conn):
@@ -81,15 +85,23 @@ class FanOut:
         events: Sequence[Envelope],
         raws: dict[UUID | None, bytes],
         waited: Sequence[store.Waiting],
+        stopped: set[str],
         *,
         quiet: bool = False,
     ) -> None:
-        """Decide waiting events that can be placed, then new ones. `quiet`: write nothing if nothing can be decided."""
+        """Decide waiting events that can be placed, then new ones; `stopped`: holders whose events go on waiting.
+
+        `quiet`: write nothing if nothing can be decided.
+        """
         reopened = [(one, contracts.decode(one.raw)) for one in waited]
         known = await _known(conn, current, [*(event for _, event in reopened), *events])
         at = await self._clock.now(conn)
-        decider, stopped, released = Decider(current, known, at), set[str](), list[store.Waiting]()
+        decider, released = Decider(current, known, at), list[store.Waiting]()
+        never = withdrawn_of([*(event for _, event in reopened), *events])
         for one, event in reopened:
+            if event.id in never and not placeable(event, known, current):
+                released.append(one)
+                continue
             if one.holder in stopped or not placeable(event, known, current):
                 stopped.add(one.holder)
                 continue
@@ -102,6 +114,8 @@ class FanOut:
         kept: list[tuple[str, UUID, bytes]] = []
         for event in events:
             holder = holder_of(event)
+            if event.id in never and not placeable(event, known, current):
+                continue
             if holder in stopped or not placeable(event, known, current):
                 stopped.add(holder)
                 kept.append((holder, event.id, raws[event.id]))
@@ -183,7 +197,10 @@ async def release_waiting(settings: Settings, stop: asyncio.Event) -> None:
 
     async def step(conn: Connection) -> None:
         for shard in await store.shards_waiting(conn):
-            async with conn.transaction():
-                await fan.release(conn, shard)
+            after: int | None = 0
+            stopped: set[str] = set()
+            while after is not None and not stop.is_set():
+                async with conn.transaction():
+                    after = await fan.release(conn, shard, after, stopped)
 
     await repeat(step, connect, stop, name="release", every=LOOK_EVERY, longest=LONGEST_BACKOFF)

@@ -124,6 +124,22 @@ def placeable(event: Envelope, known: Known, current: Current) -> bool:
     return bool(stays) and all(path(place) for place in places)
 
 
+def withdrawn_of(events: Sequence[Envelope]) -> set[UUID]:
+    """The events that a later one of these withdraws. While their place is unknown they are given to nobody, and hold up nothing behind them:
+    where the founding of a union is withdrawn, its place will never be known."""
+    ranges: dict[tuple[str, str], list[EventWithdrawn]] = {}
+    for event in events:
+        if isinstance(event.data, EventWithdrawn):
+            ranges.setdefault((event.source, event.subject), []).append(event.data)
+    if not ranges:
+        return set()
+    return {
+        event.id
+        for event in events
+        if any(one.first <= event.sequence <= one.last for one in ranges.get((event.source, event.subject), ()))
+    }
+
+
 class Decider:
     """Decides the events of one batch in their order. `at`: the instant by which grants hold."""
 
@@ -163,9 +179,11 @@ class Decider:
         for key in got:
             if (one := self._current.subscriptions.get(key)) is not None and self._may_get(one, data.fact):
                 candidates[key] = one
+        instead = data.replacement
         for subscription in candidates.values():
             earlier = got.get(subscription.id)
-            if earlier is None and not any(self._asked_for(subscription, event.subject, part.on) for part, _ in parts):
+            if earlier is None and (instead is None or not self._asked_for(subscription, event.subject, instead.occurred_on)):
+                # It learns of what holds instead, and of nothing else: so the enterprise on that day is what was asked for.
                 continue
             shown = _correction_view(data, subscription, stays, earlier)
             if shown is not None:

@@ -42,6 +42,7 @@ PUT_BATCH = "INSERT INTO batches (shard, at, revision, next, released) VALUES ($
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
 WAITING_HOLDERS = "SELECT DISTINCT holder FROM waiting WHERE shard = $1 AND holder = ANY($2::text[])"
 OLDEST_WAITING = "SELECT id, holder, event_id, raw FROM waiting WHERE shard = $1 ORDER BY id LIMIT $2"
+WAITING_AFTER = "SELECT id, holder, event_id, raw FROM waiting WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3"
 WAITING_OF = "SELECT id, holder, event_id, raw FROM waiting WHERE shard = $1 AND holder = ANY($2::text[]) ORDER BY id LIMIT $3"
 PUT_WAITING = """
 INSERT INTO waiting (shard, holder, event_id, raw, since)
@@ -196,6 +197,11 @@ async def waiting(conn: Connection, shard: int, holders: Collection[str], most: 
     if rows and holders:
         rows |= {row["id"]: Waiting(*row) for row in await conn.fetch(WAITING_OF, shard, list(holders), most)}
     return [rows[key] for key in sorted(rows)]
+
+
+async def waiting_after(conn: Connection, shard: int, after: int, most: int) -> list[Waiting]:
+    """What waits behind a row, in the order of the log."""
+    return [Waiting(*row) for row in await conn.fetch(WAITING_AFTER, shard, after, most)]
 
 
 async def put_waiting(conn: Connection, shard: int, events: Sequence[tuple[str, UUID, bytes]], at: datetime) -> None:

@@ -118,6 +118,13 @@ class DeliveryRow:
     gone: str | None
     source: str
 
+    @property
+    def reason(self) -> str | None:
+        """Why it was parked or withheld, as a code."""
+        if self.state == "withheld" and self.error is None:
+            return "ERASED" if self.gone == "erasure" else "NOT_GRANTED"
+        return self.error
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -135,17 +135,20 @@ class _Shard:
         for event in events:
             self.facts.apply(event)
         moment = Moment(self.versions.at(batch.revision), self.facts, batch.at)
+        never = _withdrawn([*self.held_back, *events])
         released = [event for event in self.held_back if event.id in batch.released]
         self.held_back = [event for event in self.held_back if event.id not in batch.released]
-        self._require_placed(moment, released, self.held_back)
         waits = [event for event in events if event.id in self.waited]
+        at_once = [event for event in events if event.id not in self.waited]
+        # What was withdrawn while its place was unknown goes to nobody.
+        decided = [event for event in (*released, *at_once) if event.id not in never or not moment.waits(event)]
+        self._require_placed(moment, [event for event in decided if event.id in batch.released], self.held_back)
         self._require_waiting(moment, waits)
         self.held_back += waits
-        at_once = [event for event in events if event.id not in self.waited]
-        self._require_placed(moment, at_once, self.held_back)
+        self._require_placed(moment, [event for event in decided if event.id not in batch.released], self.held_back)
         self.audited.add(batch.id)
         self.report.events += len(released) + len(at_once)
-        await self._compare(batch, moment, [*released, *at_once])
+        await self._compare(batch, moment, decided)
 
     def _require_placed(self, moment: Moment, decided: Iterable[LogEvent], held_back: Sequence[LogEvent]) -> None:
         """What was decided could be, and overtook nothing of its stream."""
@@ -213,6 +216,17 @@ class _Shard:
             found.by_event.setdefault(one.event_id, []).append(one)
             found.by_stream.setdefault((source, subject), []).append((sequence, one))
         return found
+
+
+def _withdrawn(events: Sequence[LogEvent]) -> set[UUID]:
+    """Those of these events that one of them withdraws."""
+    withdrawals = [event for event in events if event.type == WITHDRAWN]
+    return {
+        event.id
+        for one in withdrawals
+        for event in events
+        if (event.source, event.subject) == (one.source, one.subject) and one.data["from"] <= event.rank <= one.data["to"]
+    }
 
 
 @dataclass(slots=True)

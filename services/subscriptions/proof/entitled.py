@@ -83,7 +83,11 @@ class Moment:
         facts = event.facts()
         if not facts:
             return False
-        found = [*self.facts.whereabouts(event.subject), *_stated_places(facts)]
+        stands = self.facts.whereabouts(event.subject)
+        if stands and all(self.then.around(stay.park) for stay in stands):
+            # Everywhere that it was by what stands is known; what an event states itself may stand no longer.
+            return False
+        found = [*stands, *_stated_places(facts)]
         return not found or any(
             not self.then.around(stay.park)
             for stay in found

@@ -32,7 +32,12 @@ GRANT, USE = "subscriptions:grant", "subscriptions:use"
 router = APIRouter(prefix="/v1/subscriptions", tags=["proof"])
 
 Key = Annotated[UUID, Path(description="The subscription.", examples=["01938c5e-7f01-7000-8000-0000000000a1"])]
-TheDay = Annotated[Day, Path(description="The day on which numbers were assigned, in the deployment's zone.", examples=["2026-07-01"])]
+TheDay = Annotated[
+    Day,
+    Path(
+        description="The day on which numbers were assigned, in the deployment's zone.", openapi_examples={"a day": {"value": "2026-07-01"}}
+    ),
+]
 
 
 @router.get("/{id}/manifests/{day}", response_model=ManifestAnswer)

@@ -128,6 +128,9 @@ def _values(moved: Moved, asking: District) -> Values:
         "subject": [f"enterprise/{moved.enterprise}", *(f"union/{one.union}" for one in both), *(f"area/{one.code}" for one in both)],
         "source": ["/services/registry"],
         "format": [None, "csv"],
+        "id": [moved.enterprise],
+        "number": ["1"],
+        "day": ["2023-07-01"],
     }
 
 

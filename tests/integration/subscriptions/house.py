@@ -129,8 +129,11 @@ class House:
 
     async def release(self) -> None:
         """What the look of every second does for the shard."""
-        async with self.pool.acquire() as conn, conn.transaction():
-            await self.fan_out.release(conn, 0)
+        after: int | None = 0
+        stopped: set[str] = set()
+        while after is not None:
+            async with self.pool.acquire() as conn, conn.transaction():
+                after = await self.fan_out.release(conn, 0, after, stopped)
 
     async def grant(
         self,

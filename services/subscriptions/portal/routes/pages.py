@@ -141,12 +141,12 @@ async def delivery_page(
             attempts=attempts,
             lane=await store.lane(page.conn, key, row.subject) if row.pending else None,
             redelivery=one.kind == "webhook" and one.status in rules.REPLAYABLE and line.named and row.gone is None and not row.pending,
-            why=row.error if row.error in PLAIN else failed or row.error,
+            why=row.reason if row.reason in PLAIN else failed or row.reason,
             done=done if f"done.{done}" in page.words.texts else "",
         )
 
 
-PLAIN = frozenset({"NOT_GRANTED", "ERASED", "RETENTION"})
+PLAIN = frozenset({"NOT_GRANTED", "ERASED", "RETENTION", "ENDED"})
 """Reasons that are no fault of the endpoint."""
 
 

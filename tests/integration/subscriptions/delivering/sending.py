@@ -52,6 +52,15 @@ class Got:
         return int(self.event["deliverynumber"])
 
 
+def delivery_settings(dsn: str, **changed: Any) -> Settings:
+    """The settings of a delivery process."""
+    values: dict[str, Any] = {
+        "dsn": dsn, "kafka": "127.0.0.1:1", "issuer": "x", "jwks_url": "x", "fingerprint_key": "00" * 16, "cursor_key": "00" * 16,
+        "encryption_keys": f"1:{KEYS[1].hex()}", "allow_networks": "127.0.0.0/8",
+    }  # fmt: skip
+    return Settings(**{**values, **changed})
+
+
 Answering = Callable[[web.Request, Got], Awaitable[web.StreamResponse]]
 
 
@@ -129,17 +138,10 @@ class Sending:
         await self.house.fan()
         self.grant = await self.house.grant(["P1"], [KIND])
 
-    def settings(self, **changed: Any) -> Settings:
-        values: dict[str, Any] = {
-            "dsn": self.database.app_dsn, "kafka": "127.0.0.1:1", "issuer": "x", "jwks_url": "x", "fingerprint_key": "00" * 16,
-            "cursor_key": "00" * 16, "encryption_keys": f"1:{KEYS[1].hex()}", "allow_networks": "127.0.0.0/8",
-        }  # fmt: skip
-        return Settings(**{**values, **changed})
-
     @asynccontextmanager
     async def running(self, **changed: Any) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        async with beside(deliver(self.settings(**changed), stop)):
+        async with beside(deliver(delivery_settings(self.database.app_dsn, **changed), stop)):
             yield
 
     async def subscribe(self, path: str = "/hook", version: str = "v1a", status: str = "active", url: str | None = None) -> UUID:

@@ -54,6 +54,16 @@ async def test_a_delivery_signed_by_v1a_is_verified_by_the_published_key_also_af
         public.verify(base64.b64decode(signature), signed)
 
 
+async def test_a_request_is_dated_by_the_wall_clock_with_which_receivers_compare_it(sending: Sending) -> None:
+    await sending.turn(timedelta(days=-3))
+    key = await sending.subscribe("/hook", "v1")
+    await sending.queue(key)
+    async with sending.running():
+        await sending.settled(key)
+    (got,) = sending.endpoint.at()
+    Webhook(sending.told["secret"]).verify(got.body, dict(got.headers))  # refuses what is more than five minutes old
+
+
 async def test_a_subject_keeps_its_order_and_a_failing_event_holds_that_subject_only(sending: Sending) -> None:
     failing = True
 

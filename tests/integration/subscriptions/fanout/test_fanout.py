@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from services.subscriptions.fanout import applying
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, UnionDissolved, UnionFounded, UnionKind
 from shared.contracts.registry import EnterpriseMoved, HeadcountReported
@@ -271,3 +272,19 @@ async def test_odd_characters_of_a_code_are_stored_as_they_are(house: House) -> 
     (got,) = await house.got(subscription)
     assert (got.subject, got.data["code"]) == (f"area/{odd}", odd)
     assert await house.pool.fetchval("SELECT places FROM contents") == [odd]
+
+
+async def test_what_can_be_placed_is_not_kept_by_what_never_can(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applying, "MOST_WAITING", 3)
+    subscription = await house.subscribe(await house.grant(["C"], ["member-joined"]))
+    never = [f"enterprise/{uuid7()}" for _ in range(5)]
+    later = house.enterprise("P9")
+    for subject in (*never, later, *never, later):
+        house.append(subject, joined(house, subject), "2024-03-01")
+    await house.fan()
+    async with house.pool.acquire() as conn, conn.transaction():
+        await conn.execute("UPDATE revision SET number = number + 1")
+        await conn.execute("INSERT INTO area_versions SELECT 'P9', number, 'D1', true FROM revision")
+    await house.release()
+    assert [one.subject for one in await house.got(subscription)] == [later, later]
+    assert await house.pool.fetchval("SELECT count(*) FROM waiting") == 2 * len(never)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -217,6 +218,19 @@ async def test_a_repeat_under_one_key_is_done_once(server: SubscriptionsServer) 
         assert await server.rows.pool.fetchval("SELECT count(*) FROM grants") == 2
         stored = await server.rows.pool.fetch("SELECT key, sealed FROM requests")
         assert not any(b"grants/1" in row["key"] or first.json()["id"].encode() in row["sealed"] for row in stored)
+
+
+async def test_two_that_do_the_same_at_once_do_it_once(server: SubscriptionsServer) -> None:
+    async with server.client("federation", **GRANT) as federation:
+        grant = (await federation.post("/v1/grants", json=BODY)).json()["id"]
+        posts = [federation.post("/v1/grants", json=BODY, headers={"Idempotency-Key": "twin"}) for _ in range(8)]
+        posts += [
+            federation.post(f"/v1/grants/{grant}/revocation", json={"reason": "x"}, headers={"Idempotency-Key": "r"}) for _ in range(8)
+        ]
+        answers = await asyncio.gather(*posts)
+        assert [one.status_code for one in answers] == [201] * 8 + [200] * 8, "the later of two is not refused for what its twin has done"
+        assert len({one.json()["id"] for one in answers[:8]}) == 1
+        assert await server.rows.pool.fetchval("SELECT count(*) FROM grants") == 2
 
 
 async def test_a_refusal_is_not_kept_so_that_the_same_request_can_succeed_later(server: SubscriptionsServer) -> None:

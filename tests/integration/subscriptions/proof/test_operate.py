@@ -82,8 +82,8 @@ async def test_a_city_that_was_fanned_out_from_kafka_is_audited(
         await house.subscribe(await house.grant(["D1"], NAMES, client="one"), client="one")
         narrow = await house.grant(["P2", "P3"], NAMES, {"headcount-reported": ["workers", "size"]}, client="two")
         await house.subscribe(narrow, client="two", min_workers=20)
-        for code, parent in (("P1", "D1"), ("P2", "D2"), ("P3", "D2"), ("D1", "D"), ("D2", "D"), ("D", None)):
-            house.area(code, parent)
+        for area, around in (("P1", "D1"), ("P2", "D2"), ("P3", "D2"), ("D1", "D"), ("D2", "D"), ("D", None)):
+            house.area(area, around)
         events = [*house.events, *interleaved(history(11, enterprises=15, mistakes=True, visits=True), 11)]
         half = len(events) // 2
         await publish(kafka, topic_prefix, events[:half])

@@ -112,8 +112,8 @@ async def test_a_client_sees_its_own_and_the_federation_those_of_its_areas(serve
         server.client("d", "D1", **GRANT) as district,
     ):
 
-        async def of(client: httpx.AsyncClient, **params: str) -> list[str]:
-            return [one["id"] for one in (await client.get("/v1/subscriptions", params=params)).json()["items"]]
+        async def of(caller: httpx.AsyncClient, **params: str) -> list[str]:
+            return [one["id"] for one in (await caller.get("/v1/subscriptions", params=params)).json()["items"]]
 
         assert await of(bureau) == [keys[0], keys[2]]
         assert await of(bureau, client="other") == []

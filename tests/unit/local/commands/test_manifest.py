@@ -135,7 +135,7 @@ def test_a_stored_event_that_is_no_json_is_named(place: Path) -> None:
 )
 def test_an_argument_that_names_nothing_is_wrong(place: Path, wrong: str, address: str) -> None:
     (place / "other.json").write_text('{"keys": 1}')
-    keys_at = {
+    keys_at: dict[str, str | Path] = {
         "jwks": place / "none.json",
         "jwks of another form": place / "other.json",
         "jwks that nobody serves": "http://127.0.0.1:1/jwks.json",

@@ -36,7 +36,8 @@ def test_retry_after_delays_and_never_brings_forward() -> None:
     ("value", "seconds"),
     [
         ("120", 120), (" 7 ", 7), ("Wed, 01 Jul 2026 12:02:00 GMT", 120), ("Wed, 01 Jul 2026 11:00:00 GMT", None), (None, None), ("soon", None),
-        ("-1", None), ("1.5", None), ("9" * 12, None), ("٣", None), ("", None),
+        ("-1", None), ("1.5", None), ("٣", None), ("", None), ("0", 0), ("0" * 20 + "7", 7), ("9" * 12, 86_400), ("9" * 4096, 86_400),
+        ("Wed, 01 Jul 2026 12:02:00 +99999999999999", None), ("Wed, 01 Jul 99999 12:02:00 GMT", None),
     ],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: int | None) -> None:

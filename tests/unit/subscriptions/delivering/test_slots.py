@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
-from services.subscriptions.delivering.slots import AHEAD, LONGEST_WAIT, SLOW, UNPROVEN, Slots
+from services.subscriptions.delivering.slots import AHEAD, FEW, LONGEST_WAIT, PROVEN, SLOW, SUSPECT, UNKNOWN, Slots
 
 A, B = UUID(int=1), UUID(int=2)
 
 
-def proven(slots: Slots[str], key: UUID, seconds: float = 0.01) -> None:
+def proven(slots: Slots[str], key: UUID, took: float = 0.01) -> None:
     slots.take(key, "first", 0.0)
     begun = slots.next_of(key, 0.0)
     assert begun is not None
-    slots.ended(key, begun[0], seconds, success=True)
+    slots.ended(key, begun[0], took, success=True)
     slots.give_back(Counter([key]))
 
 
 def test_an_endpoint_without_a_success_gets_few_and_one_with_a_fast_success_many() -> None:
     slots: Slots[str] = Slots(100, 4)
-    assert slots.free_of(A, 0.0) == UNPROVEN
+    assert slots.free_of(A, 0.0) == FEW[UNKNOWN]
     proven(slots, A)
     assert slots.free_of(A, 1.0) == 4 * AHEAD
-    proven(slots, A, seconds=10.0)
+    proven(slots, A, took=10.0)
     assert slots.free_of(A, 20.0) == 4
 
 
@@ -51,24 +51,31 @@ def test_an_endpoint_that_hangs_loses_its_standing_and_all_such_have_half_of_the
     proven(slots, A)
     slots.take(A, "x", 10.0)
     assert slots.next_of(A, 10.0) is not None
-    assert slots.proven(A, 10.0 + SLOW)
-    assert not slots.proven(A, 10.1 + SLOW)
-    assert slots.unproven_share(10.1 + SLOW) == 3
-    for key in range(10, 13):
-        slots.take(UUID(int=key), "y", 11.5)
-    assert slots.unproven_share(11.5) == 0
-    assert slots.free == 4
+    assert slots.standing(A, 10.0 + SLOW) == PROVEN
+    now = 10.1 + SLOW
+    assert slots.standing(A, now) == SUSPECT
+    assert slots.shares(now) == {PROVEN: 7, UNKNOWN: 2, SUSPECT: 3}
+    for key in range(10, 12):
+        slots.take(UUID(int=key), "y", now)
+    assert slots.shares(now) == {PROVEN: 5, UNKNOWN: 0, SUSPECT: 3}
+    for _ in range(3):
+        slots.take(A, "z", now)
+    shares = slots.shares(now)
+    assert shares == {PROVEN: 2, UNKNOWN: 0, SUSPECT: 0}
+    assert A in slots.full(now, shares)
 
 
 def test_a_failure_takes_the_standing_and_an_attempt_that_was_not_made_does_not() -> None:
     slots: Slots[str] = Slots(100, 4)
     proven(slots, A)
-    for success, kept in ((None, True), (False, False)):
+    for success, standing in ((None, PROVEN), (False, SUSPECT), (True, PROVEN)):
         slots.take(A, "x", 1.0)
         begun = slots.next_of(A, 1.0)
         assert begun is not None
         slots.ended(A, begun[0], 1.0, success=success)
-        assert slots.proven(A, 1.0) is kept
+        slots.give_back(Counter([A]))
+        assert slots.standing(A, 1.0) == standing
+    assert slots.known() == {A}
 
 
 def test_what_waits_too_long_is_taken_out() -> None:
@@ -79,5 +86,5 @@ def test_what_waits_too_long_is_taken_out() -> None:
     assert slots.next_of(A, 1.0) is not None
     assert slots.too_long(1.0 + LONGEST_WAIT) == []
     assert slots.too_long(1.1 + LONGEST_WAIT) == ["y"]
-    assert slots.full(1.0) == []
+    assert slots.full(1.0, slots.shares(1.0)) == set()
     assert slots.free_of(B, 1.0) == 1

@@ -31,10 +31,7 @@ GIVEN = Extent(("D1",), (FOUNDED, JOINED), {FOUNDED: ("union_id", "kind"), JOINE
 def refused(code: str, field: str | None, wanted: Wanted, extent: Extent | None = None, giver: Areas | None = None) -> Problem:
     """The problem, which has this code and field."""
     with pytest.raises(Problem) as raised:
-        if extent is None:
-            rules.given(wanted, giver or Areas.all(), KNOWN, NOW)
-        else:
-            rules.narrowed(extent, wanted, KNOWN, NOW)
+        rules.narrowed(extent, wanted, KNOWN, NOW) if extent else rules.given(wanted, giver or Areas.all(), KNOWN, NOW)
     assert (raised.value.code, raised.value.errors[0].field) == (code, field)
     return raised.value
 
