@@ -35,7 +35,9 @@ IN_STACK: Mapping[str, Callable[[DeliveryStack, argparse.Namespace], Result]] = 
 
 
 def options() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(prog="python -m bench.deliveries", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found = argparse.ArgumentParser(
+        prog="python -m bench.deliveries", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     found.add_argument("--only", choices=[*ALONE, *IN_STACK], action="append", help="this part alone; several times")
     found.add_argument("--seconds", type=float, default=20, help="of the parts that last: of `hanging` that of each of four phases")
     found.add_argument("--seed", type=int, default=7)

@@ -33,7 +33,11 @@ def differences(got: Sequence[Got], owed: Mapping[UUID, int], before: Mapping[UU
     for one in got:
         subscription, _, number = one.webhook_id.partition(".")
         counts[subscription, int(number)] += 1
-    wanted = {(str(subscription), number) for subscription, count in owed.items() for number in range((before or {}).get(subscription, 0) + 1, count + 1)}
+    wanted = {
+        (str(subscription), number)
+        for subscription, count in owed.items()
+        for number in range((before or {}).get(subscription, 0) + 1, count + 1)
+    }
     found = {
         "missing": len(wanted - counts.keys()),
         "unknown": len(counts.keys() - wanted),

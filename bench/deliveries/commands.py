@@ -45,15 +45,15 @@ async def settle(load: Load, parks: int) -> Settled:
     areas += [{"code": code, "name": code, "kind": "park", "parent": root} for code in codes]
     await load.batch("registry", [load.line("area", area) for area in areas])
     homes = [code for _ in range(ENTERPRISES) for code in codes]
-    made = await _all(load, "registry", [load.line("enterprise", {"name": f"{code} 有限公司", "park": code, "settled_on": DAY}) for code in homes])
+    made = await _all(
+        load, "registry", [load.line("enterprise", {"name": f"{code} 有限公司", "park": code, "settled_on": DAY}) for code in homes]
+    )
     unions = [
         load.line("union", {"kind": "enterprise_union", "seat_area": code, "approved_on": DAY, "enterprises": [one["id"]]})
         for code, one in zip(homes, made, strict=True)
     ]
     founded = await _all(load, "membership", unions)
-    return Settled(
-        root, codes, [Park(code, one["id"], union["id"]) for code, one, union in zip(homes, made, founded, strict=True)]
-    )
+    return Settled(root, codes, [Park(code, one["id"], union["id"]) for code, one, union in zip(homes, made, founded, strict=True)])
 
 
 async def _all(load: Load, service: str, lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

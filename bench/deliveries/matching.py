@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 from random import Random
 
@@ -117,5 +117,3 @@ async def _read(house: Alone, ends: dict[Place, Extent], begin: dict[Place, Exte
 def _offsets(value: object) -> dict[str, int]:
     found: dict[str, int] = json.loads(value) if isinstance(value, str) else value  # type: ignore[assignment]
     return found
-
-

@@ -38,7 +38,9 @@ async def _streams(stack: DeliveryStack, clients: int) -> Result:
         token = stack.stack.token(client=BUREAU)
         context = multiprocessing.get_context("spawn")
         conn, other = context.Pipe()
-        process = context.Process(target=_run, args=(other, stack.stack.url("subscriptions"), token, [str(key) for key in keys]), daemon=True)
+        process = context.Process(
+            target=_run, args=(other, stack.stack.url("subscriptions"), token, [str(key) for key in keys]), daemon=True
+        )
         process.start()
         open_ones = await asyncio.to_thread(_hear, conn)
         connecting = time.perf_counter() - began

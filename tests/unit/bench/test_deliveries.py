@@ -72,7 +72,10 @@ async def test_endpoints_note_requests_and_hang_when_told() -> None:
                 assert answer.status == 200
         assert (receivers.count(), receivers.held()) == (2, 1)
         found, samples = receivers.take()
-        assert [(one.endpoint, one.webhook_id, one.subject) for one in found] == [(1, f"{A}.1", "enterprise/7"), (0, f"{A}.1", "enterprise/7")]
+        assert [(one.endpoint, one.webhook_id, one.subject) for one in found] == [
+            (1, f"{A}.1", "enterprise/7"),
+            (0, f"{A}.1", "enterprise/7"),
+        ]
         assert samples[0].body == body
         assert samples[0].headers["webhook-id"] == f"{A}.1"
         assert receivers.count() == 0
