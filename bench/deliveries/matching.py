@@ -38,7 +38,7 @@ def matching(events: int, subscriptions: int, workers: int, seed: int) -> Result
     """Write the log, then start the fan-out."""
     parks = max(DIVISIONS, subscriptions // PARKS_PER_SUBSCRIPTION)
     areas = DIVISIONS + parks + 1
-    workload = Workload("matching", seed, events + areas, enterprises=events * 2 // 5, parks=parks)
+    workload = Workload("matching", seed, events + areas, enterprises=events // 10, parks=parks)
     log = records(workload)
     with alone(kafka=True) as house:
         asyncio.run(house.subscribe(list(_asked(subscriptions, parks, seed))))

@@ -13,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -126,15 +125,16 @@ async def _serve(conn: Connection, count: int) -> None:
         "cpu": time.process_time,
     }
 
+    async def answered(word: str, arguments: Sequence[Any]) -> Any:
+        return answers[word](*arguments)
+
     def listen() -> None:
         """In a thread: the pipe blocks."""
         conn.send((os.getpid(), ports))
         with contextlib.suppress(EOFError, OSError):
             while True:
                 word, arguments = conn.recv()
-                answer: Future[Any] = Future()
-                loop.call_soon_threadsafe(lambda: answer.set_result(answers[word](*arguments)))
-                conn.send(answer.result())
+                conn.send(asyncio.run_coroutine_threadsafe(answered(word, arguments), loop).result())
         loop.call_soon_threadsafe(ended.set)
 
     threading.Thread(target=listen, daemon=True).start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from bench.deliveries.house import House
 from bench.speed.usage import Usage
@@ -28,6 +28,13 @@ class Result:
     load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
 
 
+class Used(TypedDict):
+    """CPU as in a Result."""
+
+    cpu_us: dict[str, float]
+    cpu_share: dict[str, float]
+
+
 def percentiles(values: Sequence[float]) -> dict[str, float]:
     """{p50, p90, p99, max} in milliseconds of values in seconds."""
     found = sorted(values)
@@ -46,7 +53,7 @@ class Spent:
         self._usage = Usage()
         self._usage.look({**house.families(), **self._more})
 
-    def end(self, count: int, seconds: float) -> dict[str, dict[str, float]]:
+    def end(self, count: int, seconds: float) -> Used:
         """`cpu_us` of each of `count`, and `cpu_share` of `seconds`."""
         self._usage.look({**self._house.families(), **self._more})
         used = self._usage.seconds()

@@ -39,6 +39,8 @@ class EveryArea:
 def stays(placing: Iterable[tuple[date, int, str]]) -> list[Stay]:
     """The stays by the standing facts (day, rank, park); the first has no beginning (date.min), the last no end (date.max)."""
     ordered = sorted(placing)
+    if len(ordered) == 1:
+        return [Stay(date.min, date.max, ordered[0][2])]
     ends = [day for day, _, _ in ordered[1:]] + [date.max]
     begins = [date.min] + [day for day, _, _ in ordered[1:]]
     return [Stay(since, until, park) for since, until, (_, _, park) in zip(begins, ends, ordered, strict=False) if since < until]

@@ -47,9 +47,12 @@ WHERE l.subscription = o.subscription AND l.subject = o.subject
 AND NOT EXISTS (SELECT FROM deliveries AS d WHERE d.subscription = o.subscription AND d.subject = o.subject AND d.pending)
 """
 ADVANCE_LANES = """
-UPDATE lanes AS l SET attempts = o.attempts, due_at = o.due_at, leased_until = '-infinity', leased_by = NULL
+UPDATE lanes AS l SET attempts = o.attempts, due_at = coalesce(o.due_at, parkunion_now()), leased_until = '-infinity', leased_by = NULL
 FROM unnest($1::text::uuid[], $2::text::text[], $3::text::int[], $4::text::timestamptz[]) AS o(subscription, subject, attempts, due_at)
 WHERE l.subscription = o.subscription AND l.subject = o.subject
+"""
+"""`due_at` NULL: at once, by the database's clock. A process's idea of the time may be some milliseconds ahead of it; a lane that is due only then
+is not found by the claim that follows, and would wait for the next look at the queues.
 """
 SUCCEEDED = """
 UPDATE subscriptions SET failing_since = NULL, last_success_at = $2::timestamptz
@@ -125,7 +128,7 @@ async def settle(conn: Connection, outcomes: Sequence[Outcome], worker: str, now
             ADVANCE_LANES,
             *_keys([one.lane for one in kept]),
             array([_attempts(one) for one in kept]),
-            array([one.again_at or now for one in kept]),
+            array([one.again_at for one in kept]),
         )
     faults.reached("deliveries.settled")
 

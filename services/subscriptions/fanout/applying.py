@@ -140,7 +140,7 @@ async def _known(conn: Connection, current: Current, events: Sequence[Envelope])
     if not events:
         return Known()
     subjects = {event.subject for event in events}
-    filtered = any(subscription.filter for subscription in current.subscriptions.values())
+    filtered = current.filtered
     enterprises = {UUID(subject.partition("/")[2]) for subject in subjects if subject.startswith("enterprise/")} if filtered else set()
     corrected = [event.data.corrects for event in events if isinstance(event.data, FactCorrected)]
     withdrawn = [

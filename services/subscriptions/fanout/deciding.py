@@ -148,6 +148,7 @@ class Decider:
         self._known = known
         self._at = at
         self.decisions = Decisions()
+        self._attributes: dict[tuple[str, date], tuple[str | None, int | None]] = {}
 
     def decide(self, event: Envelope) -> None:
         """Add what the event is owed to whom."""
@@ -163,8 +164,10 @@ class Decider:
         part = Part(_kind(event.type), event.occurredon, msgspec.to_builtins(event.data))
         where, stored = where_of(part, self._known.stays.get(event.subject, ())), dict[tuple[bytes, tuple[str, ...]], int]()
         for subscription in self._candidates(event.type, [where]):
+            if not self._asked_for(subscription, event.subject, part.on):
+                continue
             view = view_of(part, event.type, where, subscription.terms)
-            if view is not None and self._asked_for(subscription, event.subject, part.on):
+            if view is not None:
                 self._owe(subscription, event, event.type, event.occurredon, view, stored)
 
     def _correction(self, event: Envelope, data: FactCorrected) -> None:
@@ -227,9 +230,13 @@ class Decider:
     def _asked_for(self, subscription: Subscription, subject: str, on: date) -> bool:
         if not subscription.filter:
             return True
-        kind, _, key = subject.partition("/")
-        industry, workers = attributes_on(self._known.attributes.get(UUID(key), ()), on) if kind == "enterprise" else (None, None)
-        return subscription.filter.passes(industry, workers)
+        key = subject, on
+        found = self._attributes.get(key)
+        if found is None:
+            kind, _, name = subject.partition("/")
+            facts = self._known.attributes.get(UUID(name), ()) if kind == "enterprise" else ()
+            found = self._attributes[key] = attributes_on(facts, on)
+        return subscription.filter.passes(*found)
 
     def _owe(
         self,

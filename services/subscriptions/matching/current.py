@@ -72,6 +72,8 @@ class Current:
     grants: Mapping[UUID, Grant]
     subscriptions: Mapping[UUID, Subscription]
     index: Mapping[str, Mapping[str, Sequence[Subscription]]] = field(repr=False)
+    filtered: bool = False
+    """Whether any subscription asks for attributes of enterprises."""
 
 
 async def revision_of(conn: Connection) -> int:
@@ -110,7 +112,7 @@ def assembled(revision: int, areas: Mapping[str, str | None], grants: Any, subsc
                 places = index.setdefault(type_name, {})
                 for code in one.areas:
                     places.setdefault(code, []).append(one)
-    return Current(revision, tree, by_id, found, index)
+    return Current(revision, tree, by_id, found, index, any(one.filter for one in found.values()))
 
 
 def _grant(row: Record) -> Grant:

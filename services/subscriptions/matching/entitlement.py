@@ -78,8 +78,9 @@ def view_of(part: Part, type_name: str, where: Where, terms: Terms) -> View | No
     """What is seen of a fact; None: nothing. `where`: where its enterprise or union was."""
     if type_name not in terms.types:
         return None
-    came = [place for place in where.here if place in terms.granted]
-    left = [place for place in where.before if place in terms.granted]
+    granted = terms.granted
+    came = [place for place in where.here if place in granted]
+    left = [place for place in where.before if place in granted] if where.before else []
     if not came and not left:
         return None
     shown = minimised(part.data, terms.fields[type_name])

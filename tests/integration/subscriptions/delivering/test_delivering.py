@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import KeySet
 from standardwebhooks import Webhook
 
+from services.subscriptions.delivering import claims, outcomes
+from services.subscriptions.delivering.outcomes import DELIVERED, Made, Outcome
 from services.subscriptions.delivering.schedule import INTERVALS
 from services.subscriptions.matching.outgoing import WITHHELD
 from services.subscriptions.signing import store as signing
@@ -280,3 +282,15 @@ async def test_old_contents_go_and_their_hashes_stay(sending: Sending) -> None:
     await sending.turn(timedelta(days=31))
     async with sending.running():
         await until(lambda: sending.pool.fetchval("SELECT data IS NULL AND gone = 'retention' AND hash IS NOT NULL FROM contents"))
+
+
+async def test_the_next_event_of_a_subject_is_due_at_once_also_if_a_process_clock_is_ahead(sending: Sending) -> None:
+    key = await sending.subscribe()
+    await sending.queue(key, count=2, subjects=1)
+    async with sending.pool.acquire() as conn, conn.transaction():
+        now = await conn.fetchval("SELECT parkunion_now()")
+        (lane,) = await claims.lease_lanes(conn, {key: 8}, now, "w")
+        made = Made(1, now, 5, 200, None, b"")
+        await outcomes.settle(conn, [Outcome(lane, made, DELIVERED)], "w", now + timedelta(minutes=1))
+        rows = await conn.fetch("SELECT due_at <= parkunion_now() AS due, leased_by FROM lanes")
+    assert [(row["due"], row["leased_by"]) for row in rows] == [(True, None)]
