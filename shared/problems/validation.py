@@ -86,12 +86,17 @@ def field_error(error: Mapping[str, Any], row: int | None = None) -> FieldError:
     return FieldError(code, path_of(loc), row, params)
 
 
+UNION_TAGS: Mapping[Any, Sequence[str]] = {"channel": ("webhook", "pull")}
+"""{field: names of the forms that it may have}: pydantic puts the form's name behind the field's, which is no field of the body."""
+
+
 def path_of(loc: Sequence[Any]) -> str | None:
     """A dotted path, list positions from 0. An unknown name is repeated only if it cannot be personal."""
     parts = list(loc)
     if parts and parts[0] in SOURCES:
         # After a parameter's name pydantic adds which type of a union failed.
         parts = parts[1:] if parts[0] == "body" else parts[1:2]
+    parts = [part for before, part in zip([None, *parts], parts, strict=False) if part not in UNION_TAGS.get(before, ())]
     names = [str(part) if isinstance(part, int) else shown_name(str(part)) for part in parts]
     return ".".join(names) or ("body" if "body" in loc else None)
 

@@ -14,7 +14,7 @@ from shared.problems import catalogue
 from shared.problems import errors as problems
 from shared.problems.catalogue import CODES
 from shared.problems.errors import BadRequest, Conflict, FieldError, Problem, Unprocessable
-from shared.problems.validation import problem_of
+from shared.problems.validation import path_of, problem_of
 
 ROOT = Path(__file__).parents[4]
 CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
@@ -135,3 +135,10 @@ def test_a_parameter_of_several_forms_is_named_without_them() -> None:
         {"type": "INVALID_DATE", "loc": ("query", "as_of", "f[x()]")},
     ]
     assert {error.field for error in problem_of(errors).errors} == {"as_of"}
+
+
+def test_the_form_that_a_field_may_have_is_no_part_of_its_path() -> None:
+    assert path_of(("body", "channel", "webhook", "url")) == "channel.url"
+    assert path_of(("body", "channel", "pull", "webhook")) == "channel.webhook"
+    assert path_of(("body", "areas", 0)) == "areas.0"
+    assert path_of(("query", "limit", "int")) == "limit"
