@@ -68,8 +68,7 @@ async def _matching(house: Alone, log: Iterator[Record], areas: int, workers: in
     await conn.execute("VACUUM ANALYZE")
     count = sum(extent.end for extent in ends.values()) - sum(extent.end for extent in known.values())
     house.start("fanout", workers)
-    spent = Spent(house, {})
-    seconds = await _read(house, ends, known)
+    seconds, spent = await _read(house, ends, known)
     used = spent.end(count, seconds)
     matched = [row[1] for row in await conn.fetch(MATCHED)]
     left = await conn.fetchval(LEFT)
@@ -92,23 +91,24 @@ async def _matching(house: Alone, log: Iterator[Record], areas: int, workers: in
     return Result("matching", figures, f">= {PER_SECOND:,}/s", rate >= PER_SECOND and not wrong, wrong, **used)
 
 
-async def _read(house: Alone, ends: dict[Place, Extent], begin: dict[Place, Extent] | None) -> float:
-    """Wait until the fan-out is at these ends; seconds since it owned a shard and since it had read `begin`."""
+async def _read(house: Alone, ends: dict[Place, Extent], begin: dict[Place, Extent] | None) -> tuple[float, Spent]:
+    """Wait until the fan-out is at these ends and nothing waits; seconds since a new process owned a shard, and the CPU since then."""
     conn = await house.connect()
     owners: set[str] = set()
     if begin is not None:
         owners = {row["owner"] for row in await conn.fetch(POSITIONS) if row["owner"]}
-    started: float | None = None
+    started: tuple[float, Spent] | None = None
     deadline = time.monotonic() + LONGEST
     while True:
         rows = await conn.fetch(POSITIONS)
         now = time.perf_counter()
         if started is None and any(row["owner"] and row["owner"] not in owners for row in rows):
-            started = now
+            started = now, Spent(house, {})
         at = {(topic, row["shard"]): offset for row in rows for topic, offset in _offsets(row["next"]).items()}
-        if started is not None and all(at.get(place, 0) >= extent.end for place, extent in ends.items()):
+        read = started is not None and all(at.get(place, 0) >= extent.end for place, extent in ends.items())
+        if started is not None and read and not await conn.fetchval(LEFT):
             await conn.close()
-            return now - started
+            return now - started[0], started[1]
         if time.monotonic() > deadline:
             raise TimeoutError("the fan-out did not read the log")
         await asyncio.sleep(POLL)
