@@ -24,6 +24,12 @@ WHERE due_at <= parkunion_now() AND subscription <> ALL($1::text::uuid[]) AND ($
 ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED
 """
 TAKE_NAMED = "SELECT subscription FROM queues WHERE subscription = ANY($1::text::uuid[]) FOR UPDATE SKIP LOCKED"
+ANY_DUE = """
+SELECT EXISTS (
+    SELECT FROM queues AS q JOIN subscriptions AS s ON s.id = q.subscription
+    WHERE q.due_at <= parkunion_now() AND s.status = 'active' AND q.subscription <> ALL($1::text::uuid[])
+)
+"""
 LEASE_LANES = """
 WITH picked AS (
     SELECT l.subscription, l.subject FROM unnest($1::text::uuid[], $2::text::int[]) AS w(subscription, most)
@@ -121,6 +127,11 @@ async def take_queues(
     if rows:
         return rows[0]["now"], found
     return (await conn.fetchval("SELECT parkunion_now()") if found else None), found
+
+
+async def any_due(conn: Connection, full: Sequence[UUID]) -> bool:
+    """Whether an active queue, but those of `full`, may have something due."""
+    return bool(await conn.fetchval(ANY_DUE, array(full)))
 
 
 async def lease_lanes(conn: Connection, limits: Mapping[UUID, int], now: datetime, worker: str) -> list[Lane]:

@@ -42,6 +42,8 @@ SETTLED = 500
 """Outcomes of one transaction."""
 POLL = 0.5
 """Seconds between two looks at the queues, when nobody tells of new deliveries."""
+CROWDED = 0.01
+"""The same, while a queue with something due is locked by another transaction."""
 POSTPONED = timedelta(seconds=1)
 """For an attempt that was not made because the database or the state of grants could not be asked."""
 LONGEST_BACKOFF = 5.0
@@ -130,11 +132,24 @@ class Worker:
                     await pause(stop, backoff(failures, LONGEST_BACKOFF))
                     continue
                 if not taken:
+                    patience = CROWDED if self._slots.free > 0 and await self._others_hold() else POLL
                     waking = asyncio.create_task(self.woken.wait())
-                    await asyncio.wait([stopping, waking], timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait([stopping, waking], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                     waking.cancel()
         finally:
             stopping.cancel()
+
+    async def _others_hold(self) -> bool:
+        """Whether something is due in a queue that was locked just now: the fan-out numbers an event, and the notice of the one before has come."""
+        at = time.monotonic()
+        shares = self._slots.shares(at)
+        if not shares[UNKNOWN] > 0:
+            return False
+        try:
+            async with self._pool.acquire(timeout=db.CONNECT_TIMEOUT) as conn:
+                return await claims.any_due(conn, sorted(self._slots.full(at, shares)))
+        except db.OUTAGES:
+            return False
 
     async def _claim(self) -> int:
         """Take what is due and begin its attempts; returns how many."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -56,7 +55,7 @@ async def manifest(request: Request, caller: CallerOf, id: Key, day: TheDay) -> 
         numbers = NumbersOfDay(day, await store.numbers_of(conn, id, day))
         earlier = await store.day_before(conn, id, day)
         before = None if earlier is None else NumbersOfDay(earlier, await store.numbers_of(conn, id, earlier))
-        terms = await _terms(conn, id, (numbers, before))
+        terms = await _terms(conn, id)
         head = manifests.head(str(id), owned.client, numbers, before, terms, now, state.settings.clock.opens_after(day))
         key = await _key(conn, request, now)
         await store.put_access(conn, now, caller.client, owned, [one.number for one in numbers.numbers])
@@ -72,10 +71,8 @@ async def _owned(conn: Connection, key: UUID, caller: Caller) -> store.Owned:
     return owned
 
 
-async def _terms(conn: Connection, key: UUID, days: Sequence[NumbersOfDay | None]) -> Terms | None:
-    """What the subscription may get now, read after its numbers; None: nothing, or no number needs it."""
-    if not any(one.state in ("queued", "parked") for day in days if day is not None for one in day.numbers):
-        return None
+async def _terms(conn: Connection, key: UUID) -> Terms | None:
+    """What the subscription may get now, read after its numbers; None: nothing."""
     found = (await load(conn)).subscriptions.get(key)
     return None if found is None else found.terms
 

@@ -129,13 +129,14 @@ async def test_a_manifest_holds_ids_and_hashes_alone(receiver: Receiver) -> None
             "first",
             "last",
             "chain",
+            "again",
             "previous",
             "complete",
             "entries",
             "jws",
         )
     }
-    assert all(entry.keys() == {"number", "event_id", "hash", "state"} for entry in manifest["entries"])
+    assert all(entry.keys() == {"number", "event_id", "hash", "state", "corrects", "again"} for entry in manifest["entries"])
     text = msgspec.json.encode({name: value for name, value in manifest.items() if name != "jws"}).decode()
     events = {str(event.id) for event in receiver.house.events}
     named = set(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", text))
@@ -159,6 +160,26 @@ async def test_a_withheld_number_and_one_that_may_not_be_shown_any_more_are_ther
     shown = [(entry["state"], entry["event_id"] is not None, entry["hash"] is not None) for entry in manifest["entries"]]
     assert shown == [("delivered", True, True), ("withheld", False, False), ("parked", False, False), ("queued", False, False)]
     assert await receiver.findings(manifest, sent) == [("missing", 3)]
+    # A receiver that reads anew gets a withheld event in place of what it once got.
+    assert [entry["again"] for entry in manifest["entries"]] == ["withheld", None, None, None]
+    anew = [{**sent[0], "id": "1.withheld", "type": "parkunion.delivery-withheld.v1", "data": {"numbers": [1]}}, *sent[1:]]
+    assert await receiver.findings(manifest, anew) == [("missing", 3)]
+
+
+async def test_what_was_erased_is_accounted_for_and_what_retention_took_is_not(receiver: Receiver) -> None:
+    subscription = await subscribed(receiver)
+    sent = await receiver.send(subscription, 1, 2, 3)
+    pool = receiver.house.pool
+    for number, why in ((1, "erasure"), (2, "retention")):
+        await pool.execute(
+            "UPDATE contents SET data = NULL, gone = $3 WHERE id = (SELECT content FROM deliveries WHERE subscription = $1 AND number = $2)",
+            *(subscription, number, why),
+        )
+    manifest = await receiver.manifest(subscription)
+    assert [entry["again"] for entry in manifest["entries"]] == ["withheld", None, None]
+    assert await receiver.findings(manifest, sent) == []
+    gone = [{**one, "type": "parkunion.delivery-withheld.v1", "data": {"numbers": [one["deliverynumber"]]}} for one in sent[:2]]
+    assert await receiver.findings(manifest, [*gone, sent[2]]) == [("missing", 2)]
 
 
 async def test_what_a_narrowed_grant_shows_is_what_the_manifest_is_made_of(receiver: Receiver) -> None:
@@ -242,4 +263,4 @@ async def test_headcounts_cannot_be_guessed_from_what_was_never_sent(receiver: R
     await house.fan()
     await house.revoke(grant)
     [entry] = (await receiver.manifest(subscription))["entries"]
-    assert entry == {"number": 1, "event_id": None, "hash": None, "state": "queued"}
+    assert entry == {"number": 1, "event_id": None, "hash": None, "state": "queued", "corrects": None, "again": None}
