@@ -11,7 +11,7 @@ from rich.table import Table
 
 from deploy.local import stack as stacks
 from deploy.local.commands.coverage import result_console
-from deploy.local.commands.tokens import areas_of, scopes_of
+from deploy.local.commands.tokens import EVERYTHING, areas_of, scopes_of
 from deploy.local.errors import NotRunningError
 from deploy.local.folder import Folder
 from deploy.local.servers.clients import Clients
@@ -45,11 +45,13 @@ def add(
     area: Annotated[
         list[str] | None,
         typer.Option(
-            help="区域代码,可多次,默认无 / area code, several times; default: none, a bureau's come from its grants", metavar="CODE"
+            help="区域代码,可多次;默认全部,仅有 subscriptions:use 时默认无(由授权决定) / area code, several times; default: all, and none for subscriptions:use alone, whose areas come from grants",
+            metavar="CODE",
         ),
     ] = None,
 ) -> None:
-    scopes, areas = scopes_of(scope) or list(DEFAULT_SCOPES), areas_of(area)
+    scopes = scopes_of(scope) or list(DEFAULT_SCOPES)
+    areas = areas_of(area) or ([] if set(scopes) <= set(DEFAULT_SCOPES) else [EVERYTHING])
     print(_clients(context).add(name, scopes, areas))
     print(f"已添加 / added: {name} ({' '.join(scopes)}; {' '.join(areas) or '-'})", file=sys.stderr)
 

@@ -43,7 +43,7 @@ def known(running: Path) -> list[str]:
 def test_a_client_that_is_added_has_tokens_at_once(platform: Platform, running: Path) -> None:
     added = client(running, "add", "bureau-C")
     assert (added.returncode, added.stdout.strip()) == (0, str(running / "keys" / "clients" / "bureau-C.json"))
-    assert client(running, "add", "fed", "--scope", "subscriptions:grant", "--scope", "subscriptions:read", "--area", "*").returncode == 0
+    assert client(running, "add", "fed", "--scope", "subscriptions:grant", "--scope", "subscriptions:read").returncode == 0
     assert known(running) == ["bureau-C", "fed", "parkunion-local"]
     listed = json.loads(client(running, "list", "--json").stdout)
     assert listed == {
