@@ -15,7 +15,8 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from services.subscriptions.delivering.probes import Probe, event_of_probe
-from services.subscriptions.fanout.deciding import Decider, Got, Known
+from services.subscriptions.fanout.deciding import Decider
+from services.subscriptions.fanout.known import Got, Known
 from services.subscriptions.matching.catalogue import defaults, fields_of
 from services.subscriptions.matching.current import Current, Grant, assembled
 from services.subscriptions.matching.documents import deliveries

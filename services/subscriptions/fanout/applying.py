@@ -13,7 +13,8 @@ from uuid import UUID
 import asyncpg
 
 from services.subscriptions.fanout import standing, store
-from services.subscriptions.fanout.deciding import Decider, Decisions, Known, concerns, holder_of, placeable, withdrawn_of
+from services.subscriptions.fanout.deciding import Decider, concerns, holder_of, placeable, withdrawn_of
+from services.subscriptions.fanout.known import Decisions, Known
 from services.subscriptions.matching.current import Current, load, revision_of
 from services.subscriptions.settings import Settings
 from shared import contracts

@@ -6,13 +6,13 @@ An event is decided with what is known after its whole batch was read. What cann
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from services.subscriptions.fanout.known import Decisions, Got, Known, Owed, Stored, attributes_on
 from services.subscriptions.matching.current import Current, Subscription
 from services.subscriptions.matching.entitlement import View, Where, minimised, view_of, where_of
 from services.subscriptions.matching.outgoing import Content, hash_of
@@ -20,64 +20,6 @@ from shared.contracts import Envelope
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.directory.visibility import AREA_FIELDS, ONE_DAY, PLACING, Part, Stay
 from shared.manifests.chain import canonical
-
-
-class Attributes(NamedTuple):
-    """What a standing fact states of an enterprise from a day on; None: nothing."""
-
-    on: date
-    rank: int
-    industry: str | None
-    workers: int | None
-
-
-class Got(NamedTuple):
-    """A delivery of an earlier event: `number` None while it is assigned in the same batch."""
-
-    subscription: UUID
-    number: int | None
-    event_id: UUID
-    fact_type: str
-    places: Sequence[str]
-
-
-@dataclass(slots=True)
-class Known:
-    """What is known of the subjects of a batch. `stays` = {subject: where it was}; a subject that is unknown has none.
-
-    `by_event`, `by_place` = deliveries of events that this batch corrects or withdraws: {event id: …}, {(source, subject): [(sequence, …)]}.
-    """
-
-    stays: dict[str, Sequence[Stay]] = field(default_factory=dict)
-    attributes: dict[UUID, Sequence[Attributes]] = field(default_factory=dict)
-    by_event: dict[UUID, list[Got]] = field(default_factory=dict)
-    by_place: dict[tuple[str, str], list[tuple[int, Got]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One content to store, with the sequence of its event and its hash."""
-
-    content: Content
-    sequence: int
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """One number to assign. `corrects`: the deliveries that it corrects or withdraws."""
-
-    subscription: Subscription
-    content: int
-    corrects: Sequence[Got] = ()
-
-
-@dataclass(slots=True)
-class Decisions:
-    """What a batch comes to: `contents`, and what is owed of them in the order of the log (`Owed.content` is a position in `contents`)."""
-
-    contents: list[Stored] = field(default_factory=list)
-    owed: list[Owed] = field(default_factory=list)
 
 
 def holder_of(event: Envelope) -> str:
@@ -318,15 +260,3 @@ def _as_stated(part: Part, stays: Sequence[Stay]) -> Sequence[Stay]:
 def _without_areas(part: Part, subscription: Subscription) -> dict[str, Any]:
     shown = minimised(part.data, subscription.terms.fields[f"parkunion.{part.kind}.v1"])
     return {name: value for name, value in shown.items() if name not in AREA_FIELDS}
-
-
-def attributes_on(facts: Sequence[Attributes], on: date) -> tuple[str | None, int | None]:
-    """(industry, workers) of an enterprise on a day: of each the last that a fact up to the day states; None: unknown."""
-    industry: str | None = None
-    workers: int | None = None
-    for fact in sorted(facts):
-        if fact.on > on:
-            break
-        industry = fact.industry if fact.industry is not None else industry
-        workers = fact.workers if fact.workers is not None else workers
-    return industry, workers

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from services.subscriptions.fanout.deciding import Attributes
+from services.subscriptions.fanout.known import Attributes
 from services.subscriptions.matching.current import next_revision
 from shared.contracts import Envelope, fact
 from shared.contracts.membership import UnionFounded

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from services.subscriptions.fanout.deciding import Decisions, Got
+from services.subscriptions.fanout.known import Decisions, Got
 from shared.process.db import Connection, text_array
 
 CHANNEL = "deliveries"

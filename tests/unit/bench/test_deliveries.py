@@ -55,6 +55,10 @@ def test_percentiles_are_milliseconds() -> None:
     assert (found["p50_ms"], found["p99_ms"], found["max_ms"]) == (51.0, 100.0, 100.0)
 
 
+SILENCE = 0.5
+"""Seconds without an answer, after which an endpoint is taken to hang: the test waits them in full."""
+
+
 async def test_endpoints_note_requests_and_hang_when_told() -> None:
     body = b'{"subject":"enterprise/7","time":"2026-01-01T00:00:00Z"}'
     with Receivers(2) as receivers:
@@ -64,7 +68,7 @@ async def test_endpoints_note_requests_and_hang_when_told() -> None:
                 assert answer.status == 200
             receivers.hang([1])
             try:
-                async with asyncio.timeout(0.5), session.post(receivers.urls[1], data=body):
+                async with asyncio.timeout(SILENCE), session.post(receivers.urls[1], data=body):
                     raise AssertionError("it answered")
             except TimeoutError:
                 pass
