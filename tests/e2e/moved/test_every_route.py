@@ -23,6 +23,7 @@ from tests.patience import PATIENCE
 pytestmark = [pytest.mark.slow, pytest.mark.invariant("I6")]
 
 MEASURES = ("workers", "members", "unions", "units_without_union_all", "time_to_found")
+FIRST_OF_A_STREAM = ("event: coverage", '"deliverynumber"')
 QUIET = ("/static/", "/swagger/")
 CARRIED = ("changes", "trend")
 """Routes with figures of the days just after the move: what an enterprise brings with it (its headcount) counts in its new park from then on."""
@@ -46,6 +47,8 @@ class Moved:
     enterprise: str
     first: District
     second: District
+    grants: tuple[str, ...]
+    subscriptions: tuple[str, ...]
 
 
 def _says(text: str, trace: str) -> bool:
@@ -71,6 +74,7 @@ def _build(platform: Platform) -> Moved:
     areas = (("M", "division", None), ("MA", "division", "M"), ("MB", "division", "M"), ("MA-P7", "park", "MA"), ("MB-P7", "park", "MB"))
     for code, kind, parent in areas:
         platform.accepted("registry", "/v1/areas", {"code": code, "name": f"名{code}", "kind": kind, "parent": parent})
+    grants, subscriptions = zip(*(_subscribed(platform, code) for code in ("MA", "MB")), strict=True)
     registered = {"name": "示例迁移厂", "park": "MA-P7", "settled_on": "2023-01-17"}
     firm = platform.accepted("registry", "/v1/enterprises", registered)["id"]
     first = _year(platform, firm, "MA", "甲区示例工会", 70707, ("2023-03-13", "2023-04-14", "2023-05-15", "2023-06-16"), "E00000071")
@@ -81,7 +85,20 @@ def _build(platform: Platform) -> Moved:
     until(platform.settled, "the move is known everywhere")
     second = _year(platform, firm, "MB", "乙区示例工会", 80808, ("2024-08-18", "2024-07-17", "2024-07-21", "2024-08-23"), "E00000072")
     until(platform.settled, "everything projected")
-    return Moved(platform, firm, first, second)
+    return Moved(platform, firm, first, second, grants, subscriptions)
+
+
+def _subscribed(platform: Platform, code: str) -> tuple[str, str]:
+    """A bureau of a district gets everything of it, with all fields: (grant, subscription)."""
+    bureau = f"bureau-{code}"
+    parkunion("client", "add", bureau, "--data", platform.data)
+    fields = {one["type"]: one["fields"] for one in platform.get("subscriptions", "/v1/types").json()["items"]}
+    wanted = {"client": bureau, "areas": [code], "types": list(fields), "fields": fields, "purpose": "检查", "legal_basis": "工会法"}
+    grant = platform.accepted("subscriptions", "/v1/grants", wanted)["id"]
+    token = parkunion("token", "--client", bureau, "--data", platform.data).stdout.strip()
+    made = platform.post("subscriptions", "/v1/subscriptions", {"grant_id": grant, "channel": {"kind": "pull"}}, token)
+    assert made.status_code == 201, made.text
+    return grant, made.json()["id"]
 
 
 def _year(platform: Platform, firm: str, code: str, name: str, workers: int, days: tuple[str, ...], passport: str) -> District:
@@ -128,7 +145,9 @@ def _values(moved: Moved, asking: District) -> Values:
         "subject": [f"enterprise/{moved.enterprise}", *(f"union/{one.union}" for one in both), *(f"area/{one.code}" for one in both)],
         "source": ["/services/registry"],
         "format": [None, "csv"],
-        "id": [moved.enterprise],
+        "id": [moved.enterprise, *moved.subscriptions],
+        "grant_id": [*moved.grants],
+        "subscription_id": [*moved.subscriptions],
         "number": ["1"],
         "day": ["2023-07-01"],
     }
@@ -154,7 +173,7 @@ def _answer(http: httpx.Client, route: Route, path: str, query: dict[str, str]) 
         read = []
         for part in answer.iter_text():
             read.append(part)
-            if "event: coverage" in part:
+            if any(mark in part for mark in FIRST_OF_A_STREAM):
                 break
         return answer.status_code, "".join(read) + str(answer.headers)
 
