@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from joserfc.jwk import OKPKey
 
 from services.subscriptions.signing.sealing import Sealed, Sealing
 from services.subscriptions.signing.standard_webhooks import AsymmetricKey, Signer, SymmetricKey
@@ -15,6 +14,9 @@ V1A = "v1a"
 
 def new_service_key() -> AsymmetricKey:
     """A new Ed25519 key. Its `kid` is its thumbprint (RFC 7638): nobody can publish another key under it."""
+    # Here, since a process that delivers makes keys only for manifests and rotations, if at all.
+    from joserfc.jwk import OKPKey
+
     private = Ed25519PrivateKey.generate()
     jwk = AsymmetricKey("", private).public_jwk()
     return AsymmetricKey(OKPKey.import_key({name: jwk[name] for name in ("kty", "crv", "x")}).thumbprint(), private)

@@ -39,7 +39,7 @@ After = Annotated[
     str | None,
     Query(description="The `next` of the page before, or a number: what is behind it; left out: the first page.", examples=["41"]),
 ]
-TheNumber = Annotated[int, Path(ge=1, lt=2**63, description="The number of the delivery.", examples=[42])]
+TheNumber = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,17}$", description="The number of the delivery.", examples=["42"])]
 State = Annotated[
     Literal["queued", "delivered", "parked", "withheld"] | None,
     Query(description="Only numbers of which this became.", examples=["parked"]),
@@ -88,19 +88,20 @@ async def redeliver(
 ) -> Response:
     """Send a number again, under the same number: also one that was parked."""
     settings: Settings = request.app.state.settings
+    wanted = int(number)
 
     async def work(conn: Connection, now: datetime) -> Answer:
         last = await deliveries.lock_queue(conn, subscription_id)
         one = await found(conn, caller, subscription_id)
         rules.require_endpoint(one.kind)
         rules.require_status(one.status, rules.REPLAYABLE)
-        kept = await deliveries.one(conn, one.id, number)
+        kept = await deliveries.one(conn, one.id, wanted)
         if kept is None:
-            raise NotFound("NUMBER_NOT_ASSIGNED", field="number", params={"number": number, "last": last})
+            raise NotFound("NUMBER_NOT_ASSIGNED", field="number", params={"number": wanted, "last": last})
         if kept.gone is not None or kept.outside(now, settings.body_days):
             raise _outside(one.id, kept, "number")
-        await deliveries.send_again(conn, one.id, number, number, now)
-        return Answer({"id": one.id, "number": number}, 202)
+        await deliveries.send_again(conn, one.id, wanted, wanted, now)
+        return Answer({"id": one.id, "number": wanted}, 202)
 
     return await commands_of(request).carry_out(request, caller, key, None, work)
 

@@ -132,7 +132,7 @@ def _codes(path: str, method: str, operation: Mapping[str, Any], added: Iterable
         found |= _usual(WITH_KEY)
     elif method == "post" and "idempotency-key" not in names:
         found |= _usual(WITHOUT_KEY)
-    if "after" in names:
+    if "after" in names and "CURSOR_UNKNOWN" not in dict(added):
         found |= _usual(["BAD_CURSOR"])
     if "requestBody" in operation:
         found |= _usual(WITH_BODY)

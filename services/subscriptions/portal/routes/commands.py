@@ -58,7 +58,7 @@ async def redeliver(request: Request, caller: CallerOf, key: Id, number: str) ->
     """Send a number again; then back to it."""
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         raise NotFound("NOT_FOUND")
-    await delivery_routes.redeliver(request, caller, key, int(number), await _key_of(request))
+    await delivery_routes.redeliver(request, caller, key, str(int(number)), await _key_of(request))
     return _back(f"/subscriptions/{key}/deliveries/{int(number)}", "redelivery")
 
 

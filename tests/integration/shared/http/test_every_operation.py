@@ -10,7 +10,7 @@ import importlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -49,7 +49,14 @@ async def running(service: str, database: Database, **changes: Any) -> AsyncIter
     app: FastAPI = importlib.import_module(f"services.{service}.app").api(settings)
     app.state.verifier = Verifier(settings, keys)
     async with app.router.lifespan_context(app):
+        if hasattr(app.state, "resolver"):
+            app.state.resolver.addresses = public_address
         yield app
+
+
+async def public_address(_host: str, _port: int) -> list[str]:
+    """The names of the examples exist nowhere."""
+    return ["9.9.9.9"]
 
 
 @dataclass
@@ -120,6 +127,12 @@ def client_of(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 
+FROM_MEMORY = frozenset({"/v1/types"})
+"""What is answered without the database."""
+OWN_CURSORS = frozenset({"/v1/subscriptions/{id}/events"})
+"""Where a forged cursor is not found, or gone, as its subscription is: 404 and 410."""
+
+
 async def ask_badly(one: Asking) -> None:
     """Every way of asking badly that the operation allows."""
     await one.ask("401", bearer="")
@@ -130,7 +143,7 @@ async def ask_badly(one: Asking) -> None:
     await one.ask("400", query={"nonsense": "\x00"})
     names = {parameter["name"] for parameter in one.operation["parameters"]}
     if "after" in names:
-        await one.ask("400", query={"after": "forged"})
+        await one.ask("400" if one.path not in OWN_CURSORS else None, query={"after": "forged"})
     if "Idempotency-Key" in names:
         await one.ask("422", headers={"Idempotency-Key": "with a blank"})
     for name, wrong in (("as_of", "tomorrow"), ("limit", "0"), ("area", "ELSEWHERE"), ("parent", "ELSEWHERE"), ("enterprise", "x")):
@@ -164,10 +177,13 @@ async def test_bad_requests_get_the_statuses_of_the_document_and_every_one_of_th
         for one in operations:
             await ask_badly(one)
         pool, app.state.pool = app.state.pool, Away()
-        if hasattr(app.state, "questions"):
-            app.state.questions._pool = app.state.pool
+        for name in ("questions", "commands", "current"):
+            if hasattr(app.state, name):
+                getattr(app.state, name)._pool = app.state.pool
+        if hasattr(app.state, "receiving"):
+            app.state.receiving = replace(app.state.receiving, pool=app.state.pool)
         for one in operations:
-            await one.ask("503")
+            await one.ask("503" if one.path not in FROM_MEMORY else None)
         app.state.pool = pool
     async with running(service, made, rate_per_second=1e-3, rate_burst=1) as app, client_of(app) as http:
         await http.get("/v1/nothing")
@@ -177,7 +193,7 @@ async def test_bad_requests_get_the_statuses_of_the_document_and_every_one_of_th
     never = {
         f"{one.method} {one.path}": missing
         for one in operations
-        if (missing := (one.operation["responses"].keys() & PROVOKED) - one.seen.keys())
+        if (missing := (one.operation["responses"].keys() & PROVOKED) - one.seen.keys() - ({"503"} if one.path in FROM_MEMORY else set()))
     }
     assert not never, "documented, and never answered"
 
@@ -198,4 +214,4 @@ async def test_no_post_ignores_an_idempotency_key_silently(service: str, databas
             await one.ask("400", headers={"Idempotency-Key": "k"})
             assert any("IDEMPOTENCY_KEY_NOT_TAKEN" in answer for answer in one.seen["400"]), one.path
         harmless = {one.path for one in posts if "harmless" in str(one.operation.get("parameters"))}
-        assert harmless <= {"/v1/parked/retry", "/v1/keys"}
+        assert harmless <= {"/v1/parked/retry", "/v1/keys", "/v1/subscriptions/{id}/acknowledgements"}
