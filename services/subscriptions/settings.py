@@ -48,6 +48,8 @@ class Settings(BrowserSettings):
     """The clients (`sub`) to which something can be granted; empty: any, for a provider that does not list its clients."""
     clients_url: str | None = None
     """Where the provider lists its clients as `{"clients": [name]}`; used beside `clients`."""
+    connections_per_peer: int = Field(6_000, ge=0)
+    """As of every service; more than its 5,000 open streams (receiving/), since a bureau's clients may come through one address."""
     body_days: int = Field(30, ge=1)
     """Days for which the contents of events are kept for replay; ids and hashes are kept longer."""
     fanout_batch: int = Field(5_000, ge=1)
