@@ -80,8 +80,12 @@ class Bureau:
 
             await until(delivered, WITHIN)
             assigned = await pool.fetchval("SELECT next_number - 1 FROM queues WHERE subscription = $1::text::uuid", self.webhook)
-            states = await pool.fetch("SELECT DISTINCT state FROM deliveries WHERE subscription = $1::text::uuid", self.webhook)
-            assert [row["state"] for row in states] == ["delivered"]
+            states = await pool.fetch(
+                "SELECT state, d.error, c.type, count(*), min(number), max(number) FROM deliveries AS d JOIN contents AS c ON c.id = d.content "
+                "WHERE subscription = $1::text::uuid AND state <> 'delivered' GROUP BY 1, 2, 3",
+                self.webhook,
+            )
+            assert not states, [tuple(row) for row in states]
             assert await pool.fetchval("SELECT count(*) FROM lanes") == 0
             days = [row["day"] for row in await pool.fetch("SELECT DISTINCT day FROM deliveries ORDER BY day")]
         finally:
