@@ -241,6 +241,9 @@ class Worker:
             # Younger than the state in the cache, which is a second old at most.
             return Outcome(head.lane, None, again_at=at + POSTPONED)
         message = message_of(head, known.terms, at)
+        if message.withheld:
+            latest = (await self._current.get(latest=True)).subscriptions.get(head.lane.subscription, known)
+            message = message_of(head, latest.terms, at)
         signed = request_headers(self._keys.of(head.channel.kids), head.lane.subscription, head.number, message.body)
         answer = await self._sender.send(head.channel.url, signed, message.body)
         faults.reached("deliveries.sent")

@@ -162,13 +162,18 @@ class CurrentCache:
         self._asked = float("-inf")
         self._lock = asyncio.Lock()
 
-    async def get(self) -> Current:
-        """The state, at most `newest` seconds old. Raises an error of db.OUTAGES if the database does not answer."""
-        if self._found is not None and time.monotonic() - self._asked <= self._newest:
+    async def get(self, *, latest: bool = False) -> Current:
+        """The state, at most `newest` seconds old; `latest`: as it is now. Raises an error of db.OUTAGES if the database does not answer.
+
+        What is not shown by an older state must be asked of the latest: an area that was registered a moment ago is in no older tree, and
+        a number that is withheld stays so.
+        """
+        wanted, newest = time.monotonic(), 0.0 if latest else self._newest
+        if self._found is not None and wanted - self._asked <= newest:
             return self._found
         async with self._lock:
             asked = time.monotonic()
-            if self._found is None or asked - self._asked > self._newest:
+            if self._found is None or (self._asked < wanted if latest else asked - self._asked > newest):
                 async with self._pool.acquire(timeout=db.CONNECT_TIMEOUT) as conn:
                     if self._found is None or await revision_of(conn) != self._found.revision:
                         self._found = await load(conn)

@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
-from services.subscriptions.matching.current import Current, CurrentCache
+from services.subscriptions.matching.current import Current, CurrentCache, load, revision_of
+from services.subscriptions.matching.outgoing import WITHHELD
 from services.subscriptions.receiving import store
 from services.subscriptions.receiving.showing import Shown, shown
 from services.subscriptions.receiving.store import Access, Delivery
@@ -144,6 +146,14 @@ class PageReader:
             return await pages_of(conn, asks, current, self._clock)
 
 
+def _shown(asks: Sequence[Ask], found: Sequence[Sequence[Delivery]], current: Current, now: datetime) -> list[list[Shown]]:
+    pages: list[list[Shown]] = []
+    for ask, deliveries in zip(asks, found, strict=True):
+        known = current.subscriptions.get(ask.subscription)
+        pages.append([] if known is None else shown(deliveries, known.terms, now, ask.most_bytes))
+    return pages
+
+
 async def pages_of(conn: Connection, asks: Sequence[Ask], current: Current, clock: Clock) -> list[Page]:
     """The pages, in a transaction: what cursors confirm, the events, what showing them settles, and the log of accesses."""
     now = await clock.now(conn)
@@ -155,10 +165,11 @@ async def pages_of(conn: Connection, asks: Sequence[Ask], current: Current, cloc
     if received:
         await store.confirm(conn, received, now)
     found = await store.deliveries_after(conn, [(ask.subscription, ask.after, ask.most) for ask in asks])
-    pages: list[list[Shown]] = []
-    for ask, deliveries in zip(asks, found, strict=True):
-        known = current.subscriptions.get(ask.subscription)
-        pages.append([] if known is None else shown(deliveries, known.terms, now, ask.most_bytes))
+    pages = _shown(asks, found, current, now)
+    if any(one.event["type"] == WITHHELD for page in pages for one in page) and await revision_of(conn) != current.revision:
+        # What an older state does not show, the latest may: an area that was registered a moment ago is in no older tree.
+        current = await load(conn)
+        pages = _shown(asks, found, current, now)
     marks = [
         one.settled
         for ask, page in zip(asks, pages, strict=True)
