@@ -33,7 +33,7 @@ test-containers: setup ## the tests of PostgreSQL and Kafka, on containers (need
 	$(BIN)/pytest tests/contract tests/integration --ignore=tests/integration/local $(TEST)
 
 chaos: setup ## break everything at once, under load, for 20 minutes at most; PARKUNION_TEST_SEED=N does the same again · 混沌测试
-	@$(IN) export PARKUNION_TEST_SEED=$${PARKUNION_TEST_SEED:-$$($(PY) -c 'import secrets; print(secrets.randbelow(2**32))')} \
+	@$(IN) export PYTEST_ADDOPTS=--timeout=0 PARKUNION_TEST_SEED=$${PARKUNION_TEST_SEED:-$$($(PY) -c 'import secrets; print(secrets.randbelow(2**32))')} \
 	PARKUNION_TEST_CHAOS_SECONDS=$${PARKUNION_TEST_CHAOS_SECONDS:-600} PARKUNION_TEST_HISTORIES=$${PARKUNION_TEST_HISTORIES:-2000} \
 	PARKUNION_TEST_EVERY_LINE=1 PARKUNION_TEST_ROUNDS=$${PARKUNION_TEST_ROUNDS:-2}; echo "PARKUNION_TEST_SEED=$$PARKUNION_TEST_SEED"; \
 	log=$$(mktemp); others() { $(BIN)/pytest -q -n 3 --dist loadscope --durations=20 -m "not endurance" $$(ls tests/chaos/test_*.py | grep -v test_platform) tests/unit/metrics/folding/test_histories.py tests/migrations/test_rolling_upgrade.py; \

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +77,50 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
         folder = file.rpartition("/")[0]
         return folder if folder in TOGETHER else nodeid if file in APART else file
 
+    def remove_node(self, node: Any) -> str | None:
+        """Returns the test during which the worker ended. pytest-xdist 3.8 would run it again, and give whoever is free what is done already."""
+        work = self.assigned_work[node]
+        ended = next((test for unit in work.values() for test, done in unit.items() if not done), None)
+        for unit in work.values():
+            if ended in unit:
+                unit[ended] = True
+        self.assigned_work[node] = {scope: unit for scope, unit in work.items() if not all(unit.values())}
+        super().remove_node(node)
+        return ended
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     """How pytest-xdist divides the tests (`--dist loadgroup` of version 3.8 does nothing under pytest 9.2)."""
     return Together(config, log)
+
+
+def _ended_by_force(item: pytest.Item) -> Generator[None, object, object]:
+    """Ends the worker, with the stacks of all threads, if a phase of a test goes on although pytest-timeout has failed the test."""
+    if limit := 1.2 * float(item.config.getoption("timeout") or item.config.getini("timeout") or 0):
+        faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__ or 2)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """No set-up goes on for ever."""
+    return (yield from _ended_by_force(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """No test goes on for ever."""
+    return (yield from _ended_by_force(item))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """No end of a test goes on for ever."""
+    return (yield from _ended_by_force(item))
 
 
 @pytest.fixture(scope="session")
