@@ -34,6 +34,8 @@ TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/st
 """Folders whose tests share one stack."""
 APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""
+UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
+"""Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing."""
 DUMMY_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
 
 
@@ -132,7 +134,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         with PostgresContainer(folder, settings.postgres_image) as contained:
             yield contained
         return
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, settings=UNSYNCED)
     server.start()
     yield server
     server.stop()

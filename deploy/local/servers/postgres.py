@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -61,15 +61,26 @@ def binaries() -> Path:
 
 
 class PostgresServer(ServerProcess):
-    """One PostgreSQL in `data_dir` (created; survives stop). Passwords are in `keys` (default `data_dir/keys`), a 0600 file per role."""
+    """One PostgreSQL in `data_dir` (created; survives stop). Passwords are in `keys` (default `data_dir/keys`), a 0600 file per role.
+
+    `settings` take the place of those of SETTINGS.
+    """
 
     name = "postgres"
 
-    def __init__(self, data_dir: Path, port: int | None = None, keys: Path | None = None, log: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int | None = None,
+        keys: Path | None = None,
+        log: Path | None = None,
+        settings: Mapping[str, str] = SETTINGS,
+    ) -> None:
         self.data_dir = data_dir
         self.port = port
         self.keys = keys or data_dir / "keys"
         self.log = log or data_dir / "postgres.log"
+        self._settings = {**SETTINGS, **settings}
         self._cluster = data_dir / "cluster"
         self._bin = binaries()
 
@@ -114,7 +125,7 @@ class PostgresServer(ServerProcess):
 
     def spawn(self) -> None:
         """Start the server on the port of `prepare` without waiting for it."""
-        options = [word for name, value in {**SETTINGS, "port": str(self.port)}.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in {**self._settings, "port": str(self.port)}.items() for word in ("-c", f"{name}={value}")]
         program = [str(self._bin / "postgres"), "-D", str(self._cluster), *options]
         # SIGINT = fast shutdown: the server ends its children and leaves a clean folder when the supervisor is killed.
         self._process = spawn(program, self.log, env=_environment(), user=self._user(), death_signal=signal.SIGINT)
