@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import faulthandler
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,8 @@ TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/st
 """Folders whose tests share one stack."""
 APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""
+TERMINAL = pytest.StashKey[int]()
+"""Where the stacks of a process go that is ended by force."""
 UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
 """Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing."""
 DUMMY_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
@@ -53,8 +54,10 @@ NewDatabase = Callable[[str], Awaitable[Database]]
 NewTopics = Callable[..., Awaitable[list[str]]]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """One seed for all workers, and one line instead of an error for every test if containers are wanted and there is no engine."""
+    # Later, while a test runs, its output is captured.
+    config.stash[TERMINAL] = os.dup(2)
     os.environ.setdefault("PARKUNION_TEST_SEED", str(ChaosSettings().seed))
     # No property is about how long an example takes, and on a machine with much to do some take long.
     hypothesis.settings.register_profile("untimed", hypothesis.settings.default, deadline=None)
@@ -100,7 +103,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 def _ended_by_force(item: pytest.Item) -> Generator[None, object, object]:
     """Ends the worker, with the stacks of all threads, if a phase of a test goes on although pytest-timeout has failed the test."""
     if limit := 1.2 * float(item.config.getoption("timeout") or item.config.getini("timeout") or 0):
-        faulthandler.dump_traceback_later(limit, exit=True, file=sys.__stderr__ or 2)
+        faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[TERMINAL])
     try:
         return (yield)
     finally:

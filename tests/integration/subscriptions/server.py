@@ -81,5 +81,6 @@ async def server_of(database: Database, **changes: Any) -> AsyncIterator[Subscri
     finally:
         app.state.stopping.set()
         uvicorn_server.should_exit = True
-        await serving
+        async with asyncio.timeout(PATIENCE):
+            await serving
         pool.terminate()
