@@ -22,7 +22,7 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from deploy.local.child import StartError
 from deploy.local.servers.kafka import KafkaServer, create_topics
-from deploy.local.servers.postgres import PostgresServer
+from deploy.local.servers.postgres import SETTINGS, PostgresServer
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
@@ -35,7 +35,7 @@ APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "t
 """Files of long tests that need nothing of each other."""
 TERMINAL = pytest.StashKey[int]()
 """Where the stacks of a process go that is ended by force."""
-UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
+UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off"}
 """Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing."""
 DUMMY_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
 
@@ -102,7 +102,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
 
 def _ended_by_force(item: pytest.Item) -> Generator[None, object, object]:
     """Ends the worker, with the stacks of all threads, if a phase of a test goes on although pytest-timeout has failed the test."""
-    if limit := 1.2 * float(item.config.getoption("timeout") or item.config.getini("timeout") or 0):
+    given = item.config.getoption("timeout")
+    # 0 on the command line means no limit at all.
+    if limit := 1.2 * float(item.config.getini("timeout") if given is None else given):
         faulthandler.dump_traceback_later(limit, exit=True, file=item.config.stash[TERMINAL])
     try:
         return (yield)
@@ -110,22 +112,8 @@ def _ended_by_force(item: pytest.Item) -> Generator[None, object, object]:
         faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """No set-up goes on for ever."""
-    return (yield from _ended_by_force(item))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """No test goes on for ever."""
-    return (yield from _ended_by_force(item))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """No end of a test goes on for ever."""
-    return (yield from _ended_by_force(item))
+# For each phase anew: pytest takes the limit back when a phase has failed.
+pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = pytest.hookimpl(wrapper=True, tryfirst=True)(_ended_by_force)
 
 
 @pytest.fixture(scope="session")

@@ -61,10 +61,7 @@ def binaries() -> Path:
 
 
 class PostgresServer(ServerProcess):
-    """One PostgreSQL in `data_dir` (created; survives stop). Passwords are in `keys` (default `data_dir/keys`), a 0600 file per role.
-
-    `settings` take the place of those of SETTINGS.
-    """
+    """One PostgreSQL in `data_dir` (created; survives stop). Passwords are in `keys` (default `data_dir/keys`), a 0600 file per role."""
 
     name = "postgres"
 
@@ -80,7 +77,7 @@ class PostgresServer(ServerProcess):
         self.port = port
         self.keys = keys or data_dir / "keys"
         self.log = log or data_dir / "postgres.log"
-        self._settings = {**SETTINGS, **settings}
+        self._settings = settings
         self._cluster = data_dir / "cluster"
         self._bin = binaries()
 
