@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import Protocol
 
-from shared.contracts import membership, registry, streams
+from shared.contracts import cases, membership, registry, streams
 from shared.contracts.envelope import Event
 
 TOPIC_PREFIX = "parkunion."
@@ -91,6 +91,19 @@ _ALL = (
         modules=("routes",),
         key_rings=("encryption", "hash"),
         fault_lines=("events_in.py",),
+    ),
+    Service(
+        "cases",
+        contracts=cases,
+        about="Cases keeps the rights cases of enterprises with every period of law that runs for them, aid to workers in hardship, and the "
+        "registers of agreements and assessments. What is said of persons is encrypted here and leaves in no event.",
+        streams=("enterprise", "area", "hardship", "help", "rule", "calendar"),
+        reads=("registry",),
+        verbs=("read", "write", "persons", "operate"),
+        processes=(("api",), ("relay", "consumer", "clocks")),
+        modules=("routes",),
+        key_rings=("encryption", "hash"),
+        fault_lines=("entries/waking.py",),
     ),
     Service(
         "metrics",

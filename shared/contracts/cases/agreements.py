@@ -73,9 +73,7 @@ class ContractSigned(ContractFact, frozen=True, kw_only=True):
     covers in all, None: not known. `enterprises`: how many it covers.
     """
 
-    bureau_fields: ClassVar[tuple[str, ...] | None] = (
-        *("contract_id", "enterprise_id", "kind", "term_until", "workers", "enterprises"),
-    )
+    bureau_fields: ClassVar[tuple[str, ...] | None] = (*("contract_id", "enterprise_id", "kind", "term_until", "workers", "enterprises"),)
 
     term_until: date
     approval_notified_on: date | None = None
