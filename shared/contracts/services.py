@@ -126,7 +126,7 @@ _ALL = (
         contracts=None,
         about="Subscriptions brings events to labour bureaus and other systems: what a grant allows them, in order, once in effect, signed, with "
         "proofs of what was sent. Grants are checked again at each delivery.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("grant", "use", "read", "operate"),
         processes=(("api",), ("fanout",), ("delivery",)),
         modules=("fanout.applying", "routes"),
