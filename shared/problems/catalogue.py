@@ -207,7 +207,6 @@ METRICS: Mapping[str, Entry] = {
 CALENDARS_AND_RULES: Mapping[str, Entry] = {
     "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
     "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
-    "UNKNOWN_RULE": Entry(422, "未知规则", "Unknown rule", "没有此规则;可设定的规则为:{expected}。", "There is no such rule. What can be set: {expected}.", (404,)),
 }
 
 SUBSCRIPTIONS: Mapping[str, Entry] = {

@@ -46,7 +46,7 @@ def _clock(letter: Happened, reply: Happened | None, counting: Counting) -> Cloc
 def _replies(letters: list[Happened], replies: list[Happened]) -> list[Happened | None]:
     """The reply to each letter: a reply answers the earliest open letter of the day or before that it may be about.
 
-    What it may be about is said by `document` and `addressee`, if the reply names them.
+    The reply may name its letter by `letter`, the letter's rank, or say something of it by `document` and `addressee`.
     """
     answered: list[Happened | None] = [None] * len(letters)
     for reply in replies:
@@ -58,4 +58,6 @@ def _replies(letters: list[Happened], replies: list[Happened]) -> list[Happened 
 
 
 def _about(reply: Happened, letter: Happened) -> bool:
+    if reply.said.get("letter") not in (None, letter.rank):
+        return False
     return all(reply.said.get(name) in (None, letter.said.get(name)) for name in ("document", "addressee"))

@@ -7,16 +7,25 @@ from typing import Any
 import pytest
 
 from services.cases.rulebook.checking import check_value
-from shared.problems.errors import Unprocessable
+from shared.problems.errors import NotFound, Problem
 
 PERIOD = {"days": 10, "day_kind": "calendar"}
 
 
 def refused(name: str, value: Any) -> list[tuple[str, str | None]]:
-    with pytest.raises(Unprocessable) as problem:
+    with pytest.raises(Problem) as problem:
         check_value(name, value)
     assert all(error.as_dict()["message_zh"] and error.as_dict()["message_en"] for error in problem.value.errors)
+    assert problem.value.status == 422
     return [(error.code, error.field) for error in problem.value.errors]
+
+
+def test_an_unknown_rule_is_not_found_and_the_others_are_named() -> None:
+    with pytest.raises(NotFound) as problem:
+        check_value("coffee", PERIOD)
+    (error,) = problem.value.as_dict("en")["errors"]
+    assert "coffee" in error["message_en"]
+    assert "supervision_reply" in error["message_zh"]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,6 @@ def test_a_value_has_one_normal_form(name: str, value: Any, normal: Any) -> None
 @pytest.mark.parametrize(
     ("name", "value", "errors"),
     [
-        ("coffee", PERIOD, [("UNKNOWN_RULE", "name")]),
         ("mediation", [15], [("NOT_AN_OBJECT", "value")]),
         ("mediation", {}, [("FIELD_REQUIRED", "value.days"), ("FIELD_REQUIRED", "value.day_kind")]),
         ("mediation", {"days": 15}, [("FIELD_REQUIRED", "value.day_kind")]),
