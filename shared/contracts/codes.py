@@ -284,7 +284,7 @@ DOCUMENTS = CodeList(
         "military_id": Named("军人证件", "military identity card"),
         "sample": Named("样例人员", "invented person of a sample"),
     },
-    source="证件号码的规则 / rules of the numbers: `services/membership/members/documents.py`",
+    source="证件号码的规则 / rules of the numbers: `shared/persons/documents.py`",
     more=False,
     refusal="NOT_ONE_OF",
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.membership.members.documents import Sealed
+from shared.persons.sealing import Sealed
 from shared.process.db import Connection, array, bytes_array, text_array
 
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::text::bigint[]) ORDER BY no FOR NO KEY UPDATE"

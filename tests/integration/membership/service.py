@@ -12,7 +12,6 @@ import pytest
 
 from services.membership import events_in
 from services.membership.facts import TABLE
-from services.membership.members.documents import Documents
 from services.membership.needs import Context
 from shared.contracts import Envelope, Event, plain, type_of
 from shared.contracts.ids import uuid7
@@ -22,6 +21,7 @@ from shared.http.auth import Areas
 from shared.journal import idempotency
 from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
+from shared.persons.sealing import PersonKeys
 from shared.problems.errors import Problem
 from shared.process import db
 from shared.process.clock import Clock
@@ -35,7 +35,7 @@ from tests.conftest import NewDatabase
 
 DOCUMENT = "11010519491231002X"
 TOPIC = "parkunion.registry.v1"
-CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), b"fingerprints", TOPIC, 12)
+CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), PersonKeys({1: bytes(32)}, {1: bytes(range(32))}), b"fingerprints", TOPIC, 12)
 
 
 MODELS = models(TABLE)
