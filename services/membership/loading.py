@@ -201,7 +201,7 @@ def _as_before(keys: PersonKeys, document: Document, kinds: Collection[str]) -> 
     return [entry for kind in kinds for text in written_as(document, kind) for entry in keys.hashes(kind, text)]
 
 
-async def _same_person(conn: Connection, keys: PersonKeys, persons: Collection[int], *, unnumbered: bool) -> list[list[int]]:
+async def rows_of_same_person(conn: Connection, keys: PersonKeys, persons: Collection[int], *, unnumbered: bool) -> list[list[int]]:
     """For each of these persons, every row of the same person: earlier releases wrote one for each kind of document."""
     rows = await people.rows_of(conn, persons)
     if not unnumbered or not persons:
@@ -224,6 +224,7 @@ async def _load_people(conn: Connection, keys: PersonKeys, world: World, needs: 
     """Lock the persons who join and those of the memberships named, and load all their memberships.
 
     A person without a row gets a provisional number below 0; one with several rows is the first of them, and has the memberships of all.
+    Raises ConcurrentChange.
     """
     known = await _persons(conn, keys, needs, found)
     persons: dict[bytes, PersonNo] = {}
@@ -237,9 +238,11 @@ async def _load_people(conn: Connection, keys: PersonKeys, world: World, needs: 
         if newest not in found.persons and any(older in found.persons for _, older in entries):
             outdated[numbers[0]] = world.joiners[given]
     world.outdated = outdated
-    same = await _same_person(conn, keys, needs.persons, unnumbered=found.unnumbered)
+    same = await rows_of_same_person(conn, keys, needs.persons, unnumbered=found.unnumbered)
     every = {number for numbers in (*known.values(), *same) for number in numbers} | needs.persons
-    await people.lock(conn, every)
+    there = await people.lock(conn, every)
+    if any(number not in there for numbers in known.values() for number in numbers):
+        raise ConcurrentChange("a person who joins was erased by another command")
     loaded = await members.memberships_of(conn, every)
     world.memberships = {member.id: member for member in loaded}
     world.stored = frozenset(world.memberships)

@@ -7,8 +7,9 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from shared.contracts.codes import ERASING
 from shared.http.forms import Command as Form
-from shared.http.forms import Name, normal
+from shared.http.forms import Listed, Name, Text, normal
 from shared.persons.documents import document_of
 from shared.persons.sealing import Person
 
@@ -43,3 +44,9 @@ class PersonBody(Form):
             return Person(name=self.name, phone=self.phone)
         document = document_of(self.document.kind, self.document.number, on, f"{field}.document")
         return Person(document.kind, document.number, self.name, self.phone)
+
+
+class ErasureBody(Form):
+    """Why a person is erased: a code, and no text, which would outlive the person."""
+
+    reason: Annotated[Text, Listed(ERASING)] = Field(examples=["requested"])

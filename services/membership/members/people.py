@@ -57,10 +57,9 @@ class NewPerson(msgspec.Struct, frozen=True):
     document: Sealed
 
 
-async def lock(conn: Connection, persons: Collection[int]) -> None:
-    """Hold these persons until the transaction ends, so that what is decided about their memberships stays true."""
-    if persons:
-        await conn.fetch(LOCK, array(persons))
+async def lock(conn: Connection, persons: Collection[int]) -> set[int]:
+    """Hold these persons until the transaction ends, so that what is decided about their memberships stays true; those who are there."""
+    return {row["no"] for row in await conn.fetch(LOCK, array(persons))} if persons else set()
 
 
 async def add(conn: Connection, new: Sequence[NewPerson], hash_version: int) -> dict[bytes, int]:
