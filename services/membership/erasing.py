@@ -10,6 +10,7 @@ from services.membership.members import erasing, store
 from services.membership.needs import Context
 from services.membership.world import enterprise_subject
 from shared.directory.store import enterprises
+from shared.journal.idempotency import Keys
 from shared.process.db import Connection
 from shared.service.erasing import Erased, Erasing
 
@@ -30,12 +31,12 @@ async def find(conn: Connection, context: Context, given: UUID) -> Erased | None
     return None if before is None else Erased(before[0], (), await _areas(conn, [before[1]]))
 
 
-async def erase(conn: Connection, found: Erased) -> None:
+async def erase(conn: Connection, context: Context, found: Erased) -> None:
     """Remove what names the person."""
     rows = await erasing.rows_of(conn, found.rows)
     memberships = await store.memberships_of(conn, list(rows.values()))
     subjects = {enterprise_subject(member.enterprise_id) for member in memberships}
-    await erasing.erase(conn, rows, [member.id for member in memberships], subjects)
+    await erasing.erase(conn, Keys(context.fingerprint_key), rows, [member.id for member in memberships], subjects)
 
 
 async def _areas(conn: Connection, numbers: Collection[int]) -> set[str | None]:

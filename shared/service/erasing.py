@@ -60,11 +60,12 @@ class Erased:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasing:
-    """How a service erases. `find(conn, context, id)`: the person of an id, None if there never was one; `erase` removes what names the person."""
+    """How a service erases. `find(conn, context, id)`: the person of an id, None if there never was one; `erase(conn, context, person)` removes what names
+    the person, and the prints of requests that did (`shared.journal.idempotency.unprint`)."""
 
     service: str
     find: Callable[[Connection, Any, UUID], Awaitable[Erased | None]]
-    erase: Callable[[Connection, Erased], Awaitable[None]]
+    erase: Callable[[Connection, Any, Erased], Awaitable[None]]
 
     @property
     def scope(self) -> str:
@@ -93,17 +94,17 @@ def erasing_router(erasing: Erasing) -> APIRouter:
         Needs every area where the person is known. Asked again, it answers what was done. A person who comes again is a new one.
         """
         caller.require(erasing.scope)
-        why = _reason(body, reason)
+        why, context = _reason(body, reason), request.app.state.context
 
         async def erase(conn: Connection) -> Erasure:
-            found = await erasing.find(conn, request.app.state.context, person_id)
+            found = await erasing.find(conn, context, person_id)
             if found is None:
                 raise NotFound("NOT_FOUND")
             for area in sorted(found.areas, key=str):
                 await require_granted(conn, caller, area)
             if found.rows:
                 await erasures.record(conn, found.rows, caller.client, why)
-                await erasing.erase(conn, found)
+                await erasing.erase(conn, context, found)
             done = await erasures.one(conn, found.person_id)
             assert done is not None, "an erasure is recorded with its work"
             return done

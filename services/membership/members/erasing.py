@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
+from shared.journal import idempotency
+from shared.journal.idempotency import Keys
 from shared.process.db import Connection
 
 BY_ID = "SELECT no FROM persons WHERE id = $1"
@@ -33,16 +35,6 @@ WITH own AS (
 SELECT event_id, recorded_at, notes FROM own UNION ALL SELECT event_id, recorded_at, notes FROM withdrawals
 """
 DROP_NOTES = "DELETE FROM notes WHERE note_id = ANY($1::uuid[])"
-UNPRINT = """
-WITH told AS (
-    SELECT i.client, i.key FROM unnest($1::timestamptz[]) AS e(recorded_at)
-    JOIN idempotency AS i ON i.created_at BETWEEN e.recorded_at - interval '5 minutes' AND e.recorded_at + interval '5 minutes'
-    WHERE i.result->'event_ids' ?| $2::text[]
-        OR EXISTS (SELECT FROM jsonb_array_elements(i.result->'lines') AS line WHERE line->1->'event_ids' ?| $2::text[])
-)
-UPDATE idempotency AS i SET fingerprint = '' FROM told WHERE i.client = told.client AND i.key = told.key
-"""
-"""Requests that recorded these events, in the same transaction, which ends after a minute at the latest."""
 DROP = "DELETE FROM persons WHERE no = ANY($1::bigint[])"
 NUMBER = """
 UPDATE erasures AS e SET person_no = n.no FROM unnest($1::uuid[], $2::bigint[]) AS n(person_id, no)
@@ -80,15 +72,11 @@ async def rows_of(conn: Connection, ids: Collection[UUID]) -> dict[UUID, int]:
     return {row["id"]: row["no"] for row in await conn.fetch(BY_IDS, list(ids))}
 
 
-async def erase(conn: Connection, rows: dict[UUID, int], memberships: Collection[UUID], subjects: Collection[str]) -> None:
-    """Erase these rows; `subjects`: the streams on which the facts of the memberships are.
-
-    The prints of requests, keyed hashes of their bodies, are emptied: such a request is refused when it is sent again, so that it does not
-    bring the person back.
-    """
+async def erase(conn: Connection, keys: Keys, rows: dict[UUID, int], memberships: Collection[UUID], subjects: Collection[str]) -> None:
+    """Erase these rows; `subjects`: the streams on which the facts of the memberships are. The requests that recorded these are not done again."""
     ids = [str(membership) for membership in memberships]
     events = await conn.fetch(EVENTS, list(subjects), ids)
     await conn.execute(DROP_NOTES, [UUID(note) for event in events for note in event["notes"] if note is not None])
-    await conn.execute(UNPRINT, [event["recorded_at"] for event in events], [str(event["event_id"]) for event in events])
+    await idempotency.unprint(conn, keys, {event["event_id"]: event["recorded_at"] for event in events})
     await conn.execute(DROP, list(rows.values()))
     await conn.execute(NUMBER, list(rows), list(rows.values()))

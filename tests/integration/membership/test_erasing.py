@@ -34,7 +34,7 @@ OTHER = "E12345678"
 @pytest.fixture(name="client")
 async def client_of_a_test(membership: Membership) -> AsyncIterator[Client]:
     app = api(settings_of(Settings))
-    app.state.pool, app.state.context = membership.pool, CONTEXT
+    app.state.pool = membership.pool
     async with Client.of(app, *EVERY) as made:
         yield made
 
@@ -167,6 +167,18 @@ async def test_a_repeated_batch_does_not_bring_a_person_back(client: Client, mem
     assert await membership.count("persons") == 0
 
 
+async def test_a_key_that_an_earlier_release_stored_as_it_was_sent_is_hashed(client: Client, membership: Membership) -> None:
+    a = await membership.enterprise()
+    union = await membership.union(a)
+    _, member = await client.post("/v1/members", joining(union, a), Idempotency_Key=f"person/{DOCUMENT}")
+    await membership.pool.execute("UPDATE idempotency SET key = $1 WHERE result->>'id' = $2", f"person/{DOCUMENT}", member["id"])
+    assert DOCUMENT in await everything(membership)
+    await erase(client, member["id"], {"reason": "requested"})
+    assert DOCUMENT not in await everything(membership)
+    status, refused = await client.post("/v1/members", joining(union, a), Idempotency_Key=f"person/{DOCUMENT}")
+    assert (status, refused["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
 async def test_every_row_of_a_person_whom_earlier_releases_wrote_twice_goes(client: Client, membership: Membership) -> None:
     a = await membership.enterprise()
     union = await membership.union(a)
@@ -256,7 +268,7 @@ async def test_who_joins_while_being_erased_is_a_new_person_or_erased_whole(clie
         assert isinstance(found, Erased)
         join = asyncio.create_task(client.post("/v1/members", joining(other, b, on="2022-01-01")))
         await _waits_for_a_lock(membership)
-        await ERASING.erase(conn, found)
+        await ERASING.erase(conn, CONTEXT, found)
     status, again = await join
     assert status == 201
     _, shown = await client.get(f"/v1/members/{again['id']}")
