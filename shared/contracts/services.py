@@ -86,7 +86,7 @@ _ALL = (
         "encrypted here and leave in no event; answers show them masked.",
         streams=("union", "enterprise"),
         reads=("registry",),
-        verbs=("read", "write", "operate"),
+        verbs=("read", "write", "operate", "persons"),
         processes=(("api",), ("relay", "consumer")),
         modules=("routes",),
         key_rings=("encryption", "hash"),

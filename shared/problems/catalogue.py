@@ -204,11 +204,6 @@ METRICS: Mapping[str, Entry] = {
     "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
 }
 
-CALENDARS_AND_RULES: Mapping[str, Entry] = {
-    "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
-    "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
-}
-
 SUBSCRIPTIONS: Mapping[str, Entry] = {
     "UNKNOWN_SUBSCRIPTION": Entry(404, "未知订阅", "Unknown subscription", "没有订阅 {subscription}。", "There is no subscription {subscription}."),
     "NUMBER_NOT_ASSIGNED": Entry(422, "编号尚未分配", "Number not assigned", "编号 {number} 尚未分配;本订阅最后的编号为 {last}。", "The number {number} is not assigned yet; the last one of this subscription is {last}.", (404,)),
@@ -248,7 +243,9 @@ CASES: Mapping[str, Entry] = {
     "UNKNOWN_NEGOTIATION": Entry(404, "未知协商", "Unknown negotiation", "没有协商 {id}。", "There is no negotiation {id}."),
     "UNKNOWN_CONTRACT": Entry(404, "未知集体合同", "Unknown contract", "没有集体合同 {id}。", "There is no contract {id}."),
     "UNKNOWN_PERSON": Entry(404, "未知人员", "Unknown person", "没有人员 {id}。", "There is no person {id}."),
-    "UNKNOWN_RULE": Entry(404, "未知规则", "Unknown rule", "没有规则 {name};现有规则:{expected}。", "There is no rule {name}; the rules are: {expected}."),
+    "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
+    "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
+    "UNKNOWN_RULE": Entry(422, "未知规则", "Unknown rule", "没有此规则;可设定的规则为:{expected}。", "There is no such rule. What can be set: {expected}.", (404,)),
     "STEP_NOT_ALLOWED": Entry(409, "当前状态不允许此步骤", "The state does not allow the step", "当前状态不允许 {step};可办理:{allowed}。", "The state does not allow {step}; it allows: {allowed}."),
     "NOT_FOR_KIND": Entry(422, "与类别不符", "Not for this kind", "类别 {kind} 没有此字段。", "The kind {kind} has no such field."),
     "NOT_FOR_STEP": Entry(422, "与步骤不符", "Not for this step", "步骤 {step} 没有此字段。", "The step {step} has no such field."),
@@ -267,7 +264,6 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Membership": MEMBERSHIP,
     "Cases": CASES,
     "Metrics": METRICS,
-    "Calendars and rules": CALENDARS_AND_RULES,
     "Files that are imported": FILES,
     "Subscriptions": SUBSCRIPTIONS,
 }

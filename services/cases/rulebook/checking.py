@@ -7,8 +7,7 @@ from typing import Any
 
 from services.cases.rulebook.defaults import DEFAULTS
 from services.cases.rulebook.forms import Form, Part, choice, flag, nullable, whole, whole_object
-from shared.problems.errors import FieldError, NotFound, Unprocessable
-from shared.problems.validation import shown_name
+from shared.problems.errors import FieldError, Unprocessable
 
 MOST_DAYS = 3660
 MOST_MONTHS = 240
@@ -22,12 +21,12 @@ STARTS = ("signed_on", "approval_notified_on")
 def check_value(name: str, value: Any) -> dict[str, Any]:
     """The value of a rule in its normal form.
 
-    Raises UNKNOWN_RULE (404, field `name`), and with fields as `value.days`: NOT_AN_OBJECT, UNKNOWN_FIELD, FIELD_REQUIRED, NOT_A_WHOLE_NUMBER,
+    Raises UNKNOWN_RULE (field `name`), and with fields as `value.days`: NOT_AN_OBJECT, UNKNOWN_FIELD, FIELD_REQUIRED, NOT_A_WHOLE_NUMBER,
     OUT_OF_RANGE, NOT_ONE_OF, NOT_YES_OR_NO.
     """
     form = FORMS.get(name)
     if form is None:
-        raise NotFound("UNKNOWN_RULE", field="name", params={"name": shown_name(name), "expected": ", ".join(DEFAULTS)})
+        raise Unprocessable("UNKNOWN_RULE", field="name", params={"expected": ", ".join(DEFAULTS)})
     errors: list[FieldError] = []
     found: dict[str, Any] = form(value, "value", errors)
     if errors:

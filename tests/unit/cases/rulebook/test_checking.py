@@ -7,24 +7,23 @@ from typing import Any
 import pytest
 
 from services.cases.rulebook.checking import check_value
-from shared.problems.errors import NotFound, Problem
+from shared.problems.errors import Unprocessable
 
 PERIOD = {"days": 10, "day_kind": "calendar"}
 
 
 def refused(name: str, value: Any) -> list[tuple[str, str | None]]:
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(Unprocessable) as problem:
         check_value(name, value)
     assert all(error.as_dict()["message_zh"] and error.as_dict()["message_en"] for error in problem.value.errors)
-    assert problem.value.status == 422
     return [(error.code, error.field) for error in problem.value.errors]
 
 
-def test_an_unknown_rule_is_not_found_and_the_others_are_named() -> None:
-    with pytest.raises(NotFound) as problem:
+def test_an_unknown_rule_is_refused_and_the_others_are_named() -> None:
+    with pytest.raises(Unprocessable) as problem:
         check_value("coffee", PERIOD)
     (error,) = problem.value.as_dict("en")["errors"]
-    assert "coffee" in error["message_en"]
+    assert (error["code"], error["field"]) == ("UNKNOWN_RULE", "name")
     assert "supervision_reply" in error["message_zh"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -78,3 +79,5 @@ def test_a_row_of_the_defaults_is_whole(rule: Any) -> None:
     assert rule.mark in {"R", "R2", "M", "V"}
     assert rule.value is None or check_value(rule.name, rule.value) == {**rule.value}
     assert rule.value is not None or rule.note is not None
+    for shown in re.findall(r"\{.*\}", f"{rule.note.zh}\n{rule.note.en}") if rule.note else ():
+        assert check_value(rule.name, json.loads(shown))
