@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.cases.clocks.clock import state_on
+from services.cases.clocks.clock import state
 from services.cases.clocks.happened import Happened
 from services.cases.clocks.names import State
 from services.cases.rulebook.rulebook import Rulebook
@@ -34,7 +34,7 @@ def test_an_invitation_is_answered_in_the_days_of_the_place(rules: Rulebook, due
     assert said(found) == ("2026-09-15", due, None)
     for name, ends_as in (("replied", State.MET), ("session", State.MET), ("result", State.STOPPED)):
         ended = clock([*invited, fact(name, "2026-09-20", 2)], "negotiation_reply", "employer", noun="negotiation", rules=rules)
-        assert state_on(ended, day("2026-12-01")) == ends_as
+        assert state(ended, day("2026-12-01")) == ends_as
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_in_some_places_submission_begins_with_the_notice_of_approval() -> None:
 def test_submission_on_the_last_day_is_in_time() -> None:
     for on, ends_as in (("2026-03-12", State.MET), ("2026-03-13", State.MET_LATE)):
         found = clock(contract("collective", "2026-03-02", ("submitted", on)), "contract_submission", "employer", noun="contract")
-        assert state_on(found, day("2026-04-01")) == ends_as
+        assert state(found, day("2026-04-01")) == ends_as
 
 
 def test_a_contract_takes_effect_on_the_15th_day_on_a_rest_day_too() -> None:
@@ -73,7 +73,7 @@ def test_a_contract_takes_effect_on_the_15th_day_on_a_rest_day_too() -> None:
     received = contract("collective", "2026-09-01", ("received", "2026-09-20"))
     found = clock(received, "contract_effect", noun="contract")
     assert said(found) == ("2026-09-20", "2026-10-05", None)
-    assert [state_on(found, day(on)) for on in ("2026-10-04", "2026-10-05", "2027-10-05")] == ["running", "met", "met"]
+    assert [state(found, day(on)) for on in ("2026-10-04", "2026-10-05", "2027-10-05")] == ["running", "met", "met"]
     rolling = rule("contract_effect", {"days": 15, "day_kind": "calendar"})
     assert one(received, "contract_effect", None, rolling) == ("2026-09-20", "2026-10-08", None)
 
@@ -114,7 +114,7 @@ def test_renewal_is_asked_before_the_end(kind: str, begins: str, days: tuple[int
     found = clock(contract(kind, "2026-06-01", term_until="2027-05-31"), "contract_renewal", noun="contract")
     assert (said(found), (found.days, found.day_kind)) == ((begins, "2027-05-31", None), days)
     renewed = contract(kind, "2026-06-01", ("renewed", "2027-05-31"), term_until="2027-05-31")
-    assert state_on(clock(renewed, "contract_renewal", noun="contract"), day("2027-06-01")) == State.MET
+    assert state(clock(renewed, "contract_renewal", noun="contract"), day("2027-06-01")) == State.MET
 
 
 def test_termination_stops_all_that_is_open() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.cases.clocks.clock import state_on
+from services.cases.clocks.clock import state
 from services.cases.clocks.names import State
 from tests.unit.cases.arrangements import WITH_2027, day
 from tests.unit.cases.clocks.asking import case, clock, clocks, rule, said
@@ -140,23 +140,23 @@ def test_while_suspended_nobody_knows_the_due_day() -> None:
     found = clock(case(*steps), "arbitration_award")
     assert said(found) == ("2026-03-02", None, "SUSPENDED")
     assert found.not_before == day("2026-04-16")
-    assert [state_on(found, day(on)) for on in ("2026-03-11", "2026-03-12", "2027-01-01")] == ["running", "suspended", "suspended"]
+    assert [state(found, day(on)) for on in ("2026-03-11", "2026-03-12", "2027-01-01")] == ["running", "suspended", "suspended"]
     resumed = clock(case(*steps, ("resumed", "2026-04-01", {"clock": "arbitration_award"})), "arbitration_award")
     assert said(resumed) == ("2026-03-02", "2026-05-06", None)
-    assert [state_on(resumed, day(on)) for on in ("2026-03-31", "2026-04-01", "2026-05-06", "2026-05-07")] == [
+    assert [state(resumed, day(on)) for on in ("2026-03-31", "2026-04-01", "2026-05-06", "2026-05-07")] == [
         "suspended",
         "running",
         "running",
         "overdue",
     ]
     awarded = clock(case(*steps, ("awarded", "2026-04-01")), "arbitration_award")
-    assert (said(awarded), state_on(awarded, day("2026-04-01"))) == (("2026-03-02", "2026-05-06", None), State.MET)
+    assert (said(awarded), state(awarded, day("2026-04-01"))) == (("2026-03-02", "2026-05-06", None), State.MET)
 
 
 def test_a_suspension_that_comes_too_late_changes_nothing() -> None:
     steps = [*ACCEPTED, ("suspended", "2026-04-17", {"clock": "arbitration_award"})]
     found = clock(case(*steps), "arbitration_award")
-    assert (said(found), found.suspended, state_on(found, day("2026-04-17"))) == (("2026-03-02", "2026-04-16", None), (), State.OVERDUE)
+    assert (said(found), found.suspended, state(found, day("2026-04-17"))) == (("2026-03-02", "2026-04-16", None), (), State.OVERDUE)
 
 
 @pytest.mark.parametrize(
@@ -217,15 +217,15 @@ def test_a_final_award_leaves_the_suit_to_the_worker_and_setting_aside_to_the_em
 def test_what_ends_the_clocks_of_the_parties(step: Any, worker: State, employer: State) -> None:
     served = [("award_served", "2026-04-20", {"party": "worker"}), ("award_served", "2026-04-22", {"party": "employer"})]
     found = clocks(case(*AWARDED, *served, step))
-    assert [state_on(found["suit", party], day("2026-06-01")) for party in ("worker", "employer")] == [worker, employer]
+    assert [state(found["suit", party], day("2026-06-01")) for party in ("worker", "employer")] == [worker, employer]
 
 
 def test_a_workers_suit_stops_the_setting_aside() -> None:
     steps = [*FINAL, ("award_served", "2026-04-01", {"party": "employer"})]
     asked = clock(case(*steps, ("set_aside_requested", "2026-05-06")), "set_aside", "employer")
-    assert state_on(asked, day("2026-05-06")) == State.MET
+    assert state(asked, day("2026-05-06")) == State.MET
     sued = clock(case(*steps, ("suit_filed", "2026-04-10", {"party": "worker"})), "set_aside", "employer")
-    assert state_on(sued, day("2026-05-06")) == State.STOPPED
+    assert state(sued, day("2026-05-06")) == State.STOPPED
 
 
 def test_a_value_of_the_place_is_used_and_named() -> None:
@@ -241,5 +241,5 @@ def test_past_the_calendars_end_the_year_is_named_and_the_day_is_there_when_it_a
     found = clock(happened, "arbitration_award")
     assert said(found) == ("2026-11-25", None, "CALENDAR_ENDS")
     assert (found.not_before, found.missing_year) == (day("2027-01-09"), 2027)
-    assert state_on(found, day("2027-06-01")) == State.RUNNING
+    assert state(found, day("2027-06-01")) == State.RUNNING
     assert said(clock(happened, "arbitration_award", calendar=WITH_2027)) == ("2026-11-25", "2027-01-11", None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.cases.clocks.clock import state_on
+from services.cases.clocks.clock import state
 from services.cases.clocks.deciding import clocks_of
 from services.cases.clocks.happened import Happened
 from services.cases.clocks.names import State
@@ -85,7 +85,7 @@ def test_its_article_and_reason_say_what_was_used() -> None:
 )
 def test_an_application_for_arbitration_ends_it(first: Happened, on: str, ends_as: State) -> None:
     found = clock(case(("arbitration_applied", on), ("mediation_applied", "2026-04-01"), first=first), NAME)
-    assert state_on(found, day("2026-06-01")) == ends_as
+    assert state(found, day("2026-06-01")) == ends_as
 
 
 @pytest.mark.parametrize("first", [opened("safety_hazard"), opened("safety_accident"), opened(subkind="work_stoppage")])
@@ -125,7 +125,7 @@ def test_the_look_back_is_two_years_from_the_act_until_a_complaint() -> None:
     found = clock(case(first=first), "inspection_lookback")
     assert (said(found), found.days, found.day_kind) == (("2024-10-03", "2026-10-08", None), 24, "months")
     complained = clock(case(("inspection_complained", "2026-10-08"), first=first), "inspection_lookback")
-    assert state_on(complained, day("2026-11-01")) == State.MET
+    assert state(complained, day("2026-11-01")) == State.MET
 
 
 LETTER = {"document": "opinion", "addressee": "employer", "received_on": "2026-02-10"}
@@ -187,6 +187,6 @@ def test_an_interruption_is_judged_by_the_calendar_that_is_known() -> None:
 def test_a_reopened_case_takes_up_its_clocks() -> None:
     closed = [("outcome", "2025-06-01", {"outcome": "settled"})]
     stopped = clock(case(*closed, first=KNEW), NAME)
-    assert [state_on(stopped, day(on)) for on in ("2025-05-31", "2025-06-01", "2026-06-01")] == ["running", "stopped", "stopped"]
+    assert [state(stopped, day(on)) for on in ("2025-05-31", "2025-06-01", "2026-06-01")] == ["running", "stopped", "stopped"]
     again = clock([*case(*closed, first=KNEW), fact("reopened", "2025-07-01", 9)], NAME)
-    assert [state_on(again, day(on)) for on in ("2025-06-15", "2026-03-10", "2026-03-11")] == ["running", "running", "overdue"]
+    assert [state(again, day(on)) for on in ("2025-06-15", "2026-03-10", "2026-03-11")] == ["running", "running", "overdue"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from services.cases.calendars.calendar import Calendar
-from services.cases.clocks.clock import Clock, state_on
+from services.cases.clocks.clock import Clock, state
 from services.cases.clocks.counting import merged
 from services.cases.clocks.deciding import Noun, clocks_of
 from services.cases.clocks.happened import Happened
@@ -128,12 +128,12 @@ def test_a_clock_only_goes_forward_unless_it_is_suspended(history: tuple[Noun, l
     for clock in asked(*history, calendar):
         marks = {one for one in (clock.due_on, clock.met_on, clock.stopped_on, *(d for gap in clock.suspended for d in gap)) if one}
         days = sorted({near for one in marks for near in (one - DAY, one, one + DAY)})
-        states = [state_on(clock, one) for one in days]
+        states = [state(clock, one) for one in days]
         ranks = [forward[one] for one in states if one is not State.SUSPENDED]
         assert ranks == sorted(ranks)
         if clock.due_on is not None:
-            assert state_on(clock, clock.due_on) is not State.OVERDUE
-            assert state_on(clock, clock.due_on + DAY) is not State.RUNNING
+            assert state(clock, clock.due_on) is not State.OVERDUE
+            assert state(clock, clock.due_on + DAY) is not State.RUNNING
 
 
 @given(histories(), st.randoms(use_true_random=False))
