@@ -44,7 +44,7 @@ class SubjectAnswer(BaseModel):
 class ClockAnswer(BaseModel):
     """A clock: a period that runs for a case, a negotiation or a contract."""
 
-    subject: SubjectAnswer = Field(description="Whose clock it is.")
+    subject: SubjectAnswer = Field(description="Whose clock it is.", examples=[{"noun": "case", "id": CASE_ID}])
     clock: str = Field(description="The name of the clock.", examples=["arbitration_award"])
     party: str | None = Field(None, description="Whom it binds, if there are several.", examples=["worker"])
     document: str | None = Field(None, description="The letter that it waits for.", examples=["opinion"])
