@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import Protocol
 
-from shared.contracts import membership, registry, streams
+from shared.contracts import cases, membership, registry, streams
 from shared.contracts.envelope import Event
 
 TOPIC_PREFIX = "parkunion."
@@ -93,6 +93,19 @@ _ALL = (
         fault_lines=("events_in.py",),
     ),
     Service(
+        "cases",
+        contracts=cases,
+        about="Cases keeps the rights cases of enterprises with every period of law that runs for them, aid to workers in hardship, and the "
+        "registers of agreements and assessments. What is said of persons is encrypted here and leaves in no event.",
+        streams=("enterprise", "area", "hardship", "help", "rule", "calendar"),
+        reads=("registry",),
+        verbs=("read", "write", "persons", "operate"),
+        processes=(("api",), ("relay", "consumer", "clocks")),
+        modules=("routes",),
+        key_rings=("encryption", "hash"),
+        fault_lines=("entries/waking.py",),
+    ),
+    Service(
         "metrics",
         contracts=None,
         about="Metrics answers how many enterprises have a union and how many workers are members, in an area, as of a business day, as it was known "
@@ -113,7 +126,7 @@ _ALL = (
         contracts=None,
         about="Subscriptions brings events to labour bureaus and other systems: what a grant allows them, in order, once in effect, signed, with "
         "proofs of what was sent. Grants are checked again at each delivery.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("grant", "use", "read", "operate"),
         processes=(("api",), ("fanout",), ("delivery",)),
         modules=("fanout.applying", "routes"),

@@ -25,7 +25,7 @@ from shared.writing.table import Access, Grants, Places, Table
 
 W = TypeVar("W", bound=World)
 
-AREA_FIELDS = ("park", "parent", "seat_area")
+AREA_FIELDS = ("park", "parent", "seat_area", "area")
 """Fields of facts that name an area. `district` follows from `park`, and `code` is the stream's own."""
 
 

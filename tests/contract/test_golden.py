@@ -8,10 +8,10 @@ from types import ModuleType
 
 import pytest
 
-from shared.contracts import decode, encode, membership, registry, streams
+from shared.contracts import cases, decode, encode, membership, registry, streams
 
 GOLDEN = Path(__file__).parent / "golden"
-CONTRACTS = {"membership": membership, "registry": registry}
+CONTRACTS: dict[str, ModuleType] = {"cases": cases, "membership": membership, "registry": registry}
 """{folder of samples: contracts of the service}"""
 SAMPLES = sorted(GOLDEN.glob("*/*.json"))
 
