@@ -15,6 +15,7 @@ from services.cases.entries.entry import Entry
 from services.cases.entries.noun import Noun
 from services.cases.nouns import NOUNS
 from services.cases.rulebook.book import EVERYWHERE, Book
+from services.cases.rulebook.laws import LAWS
 from shared.contracts import type_of
 from shared.contracts.cases.rules import ClockOverdue
 from shared.contracts.streams import FactCorrected
@@ -52,8 +53,8 @@ def of_plain(kept: dict[str, Any]) -> Clock:
 
 def shown(subject: dict[str, Any], clock: Clock, as_of: date) -> dict[str, Any]:
     """A clock as answers show it on a day. `subject`: whose it is."""
-    fields = msgspec.to_builtins(clock)
-    return {"subject": subject, **fields, "state": state(clock, as_of).value}
+    fields, law = msgspec.to_builtins(clock), LAWS[clock.law]
+    return {"subject": subject, **fields, "law": law.zh, "law_en": law.en, "state": state(clock, as_of).value}
 
 
 def passed(clock: Clock) -> date | None:
