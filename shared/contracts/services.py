@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import Protocol
 
-from shared.contracts import membership, registry, streams
+from shared.contracts import cases, membership, registry, streams
 from shared.contracts.envelope import Event
 
 TOPIC_PREFIX = "parkunion."
@@ -93,12 +93,24 @@ _ALL = (
         fault_lines=("events_in.py",),
     ),
     Service(
+        "cases",
+        contracts=cases,
+        about="Cases knows rights cases with their clocks, aid to workers, and the registers of agreements and assessments. Persons are encrypted "
+        "here and leave in no event.",
+        streams=("enterprise", "area", "hardship", "help", "rule", "calendar"),
+        reads=("registry",),
+        verbs=("read", "write", "operate", "persons"),
+        processes=(("api",), ("relay", "consumer")),
+        modules=("routes",),
+        key_rings=("encryption", "hash"),
+    ),
+    Service(
         "metrics",
         contracts=None,
         about="Metrics answers how many enterprises have a union and how many workers are members, in an area, as of a business day, as it was known "
         "at another: with the enterprises and events behind each figure, why it changed, and live. Figures known at a closed day never change again; "
         "`provisional` says of all others why they may.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("read", "operate"),
         processes=(("api",), ("projector",)),
         divided="projector",
