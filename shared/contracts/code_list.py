@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 FORM = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)

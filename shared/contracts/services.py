@@ -86,7 +86,7 @@ _ALL = (
         "encrypted here and leave in no event; answers show them masked.",
         streams=("union", "enterprise"),
         reads=("registry",),
-        verbs=("read", "write", "operate"),
+        verbs=("read", "write", "operate", "persons"),
         processes=(("api",), ("relay", "consumer")),
         modules=("routes",),
         key_rings=("encryption", "hash"),
@@ -95,14 +95,15 @@ _ALL = (
     Service(
         "cases",
         contracts=cases,
-        about="Cases knows rights cases with their clocks, aid to workers, and the registers of agreements and assessments. Persons are encrypted "
-        "here and leave in no event.",
+        about="Cases keeps the rights cases of enterprises with every period of law that runs for them, aid to workers in hardship, and the "
+        "registers of agreements and assessments. What is said of persons is encrypted here and leaves in no event.",
         streams=("enterprise", "area", "hardship", "help", "rule", "calendar"),
         reads=("registry",),
-        verbs=("read", "write", "operate", "persons"),
-        processes=(("api",), ("relay", "consumer")),
+        verbs=("read", "write", "persons", "operate"),
+        processes=(("api",), ("relay", "consumer", "clocks")),
         modules=("routes",),
         key_rings=("encryption", "hash"),
+        fault_lines=("entries/waking.py",),
     ),
     Service(
         "metrics",
@@ -125,7 +126,7 @@ _ALL = (
         contracts=None,
         about="Subscriptions brings events to labour bureaus and other systems: what a grant allows them, in order, once in effect, signed, with "
         "proofs of what was sent. Grants are checked again at each delivery.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("grant", "use", "read", "operate"),
         processes=(("api",), ("fanout",), ("delivery",)),
         modules=("fanout.applying", "routes"),

@@ -80,6 +80,9 @@ class ProblemAnswer(BaseModel):
     manifest: str | None = Field(
         None, description="Only with 410: the address of the manifest that lists what is no longer kept.", examples=[None]
     )
+    allowed: list[str] | None = Field(
+        None, description="Only with STEP_NOT_ALLOWED: the steps that the state allows, and `outcome` or `reopening`.", examples=[None]
+    )
 
 
 class CloudEventAnswer(BaseModel):

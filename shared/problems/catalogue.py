@@ -234,6 +234,24 @@ SUBSCRIPTIONS: Mapping[str, Entry] = {
     "EVENTS_REMOVED": Entry(410, "事件内容已删除", "Events removed", "编号 {number} 的内容已过保存期限,不再提供;其标识与摘要见 {manifest}。请用 resume 从仍保留的下一事件继续。", "The content of number {number} was removed after the time of retention; its id and hash are in {manifest}. Go on with `resume`, from the next event that is still kept."),
     "NOT_A_PULL_SUBSCRIPTION": Entry(409, "不是拉取订阅", "Not a pull subscription", "只有订阅方本身可以确认,且仅限拉取方式的订阅;推送是否送达以接收端的应答为准。", "Only its own client confirms receipt, and only of a pull subscription; what was pushed is known by the answers of the endpoint."),
 }
+
+CASES: Mapping[str, Entry] = {
+    "UNKNOWN_CASE": Entry(404, "未知案件", "Unknown case", "没有案件 {id}。", "There is no case {id}."),
+    "UNKNOWN_HARDSHIP": Entry(404, "未知困难档案", "Unknown hardship file", "没有困难档案 {id}。", "There is no hardship file {id}."),
+    "UNKNOWN_HELP": Entry(404, "未知就业帮扶", "Unknown employment help", "没有就业帮扶记录 {id}。", "There is no employment help {id}."),
+    "UNKNOWN_PACT": Entry(404, "未知约定", "Unknown pact", "没有共同约定 {id}。", "There is no pact {id}."),
+    "UNKNOWN_NEGOTIATION": Entry(404, "未知协商", "Unknown negotiation", "没有协商 {id}。", "There is no negotiation {id}."),
+    "UNKNOWN_CONTRACT": Entry(404, "未知集体合同", "Unknown contract", "没有集体合同 {id}。", "There is no contract {id}."),
+    "UNKNOWN_PERSON": Entry(404, "未知人员", "Unknown person", "没有人员 {id}。", "There is no person {id}."),
+    "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
+    "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
+    "UNKNOWN_RULE": Entry(422, "未知规则", "Unknown rule", "没有此规则;可设定的规则为:{expected}。", "There is no such rule. What can be set: {expected}.", (404,)),
+    "STEP_NOT_ALLOWED": Entry(409, "当前状态不允许此步骤", "The state does not allow the step", "当前状态不允许 {step};可办理:{allowed}。", "The state does not allow {step}; it allows: {allowed}."),
+    "NOT_FOR_KIND": Entry(422, "与类别不符", "Not for this kind", "类别 {kind} 没有此字段。", "The kind {kind} has no such field."),
+    "NOT_FOR_STEP": Entry(422, "与步骤不符", "Not for this step", "步骤 {step} 没有此字段。", "The step {step} has no such field."),
+    "UNKNOWN_LETTER": Entry(422, "未知文书", "Unknown letter", "没有待答复的、序号为 {sequence} 的监督文书。", "No letter with the sequence {sequence} waits for a reply."),
+    "SEVERAL_ENTERPRISES": Entry(409, "涉及多家企业", "It concerns several enterprises", "此事实同时记在多家企业名下,不能逐家更正;请撤销后重新登记。", "The fact stands on the streams of several enterprises and cannot be corrected on one alone; withdraw it and enter it anew."),
+}
 # fmt: on
 
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
@@ -244,6 +262,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Facts": SHARED_FACTS,
     "Registry": REGISTRY,
     "Membership": MEMBERSHIP,
+    "Cases": CASES,
     "Metrics": METRICS,
     "Files that are imported": FILES,
     "Subscriptions": SUBSCRIPTIONS,

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StringConstraints
+from pydantic.fields import FieldInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -121,7 +122,7 @@ async def _one(
     table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None
 ) -> Response:
     context: Context = request.app.state.context
-    print_ = idempotency.fingerprint(context.fingerprint_key, "POST", request.url.path, body.plain())
+    print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, body.plain())
     line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None)
     work = carrying_out(table, context, caller.areas, actor_of(request, caller))
     keys = await _keys_of(request)
@@ -170,7 +171,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
         return await _one(table, request, caller, key, body, todo, if_match)
 
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf)]
-    parameters += [_parameter(path_id, _path(path_id))] if path_id else []
+    parameters += [_parameter(path_id, _path(path_id, command.path_form))] if path_id else []
     parameters += [_parameter("body", command.body), _parameter("key", IdempotencyKey, None)]
     parameters += [_parameter("if_match", IfMatch, None)] if path_id else []
     endpoint.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -178,7 +179,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
     router.add_api_route(
         command.path,
         endpoint,
-        methods=["POST"],
+        methods=[command.method],
         status_code=201,
         response_model=Created,
         response_description=_done(table.service),
@@ -187,8 +188,11 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
     )
 
 
-def _path(name: str) -> Any:
-    """The type of an id in a path, such as `enterprise_id`."""
+def _path(name: str, form: Any) -> Any:
+    """The type of what a path names, such as `enterprise_id`."""
+    if form is not Id:
+        said = next(one for one in get_args(form) if isinstance(one, FieldInfo))
+        return Annotated[form, Path(description=said.description, examples=said.examples)]
     noun = name.removesuffix("_id")
     return Annotated[Id, Path(description=f"The id of the {noun}, as the answer to its registration gave it.", examples=[EXAMPLE_ID])]
 

@@ -176,7 +176,7 @@ def _body_of(kind: type[Any], path_id: str | None) -> type[BaseModel]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandKind(Generic[C, W]):
-    """A command: `POST /v1<path>` and the `op` of a batch."""
+    """A command: `POST /v1<path>`, or another `method`, and the `op` of a batch."""
 
     op: str
     name: str
@@ -196,6 +196,10 @@ class CommandKind(Generic[C, W]):
     """KIND of `./parkunion import` whose rows are this command. Left out: the op in the plural, with an s."""
     date: str | None = None
     """The command's business date, checked first (1900-01-01 to today). None: `decide` checks it."""
+    method: str = "POST"
+    path_form: Any = Id
+    """The type of what the path names; a UUID, unless a table is named by what it is about, such as a year: then annotated with a Field that
+    describes it."""
     scope: str | None = None
     """None: the service's scope for writing."""
     doc: str | None = None
@@ -224,20 +228,28 @@ class CommandKind(Generic[C, W]):
         """The model of the body in a batch: with the path's id."""
         if self.path_id is None:
             return self.body
-        described = pydantic.Field(description=f"The id of the {self.path_id.removesuffix('_id')}.", examples=[EXAMPLE_ID])
-        more: dict[str, Any] = {self.path_id: (Id, described)}
+        described = _named_by(self)
+        more: dict[str, Any] = {self.path_id: (self.path_form, described)}
         return create_model(f"{self.body.__name__}Line", __base__=self.body, __doc__=self.body.__doc__, **more)
 
-    def of(self, body: BaseModel, path_id: UUID | None = None) -> C:
+    def of(self, body: BaseModel, path_id: Any = None) -> C:
         """The command of a route's body, or (without an id) of a batch's."""
         ids = {} if self.path_id is None else {self.path_id: getattr(body, self.path_id) if path_id is None else path_id}
         if self.command is not None:
             return self.command(body, *ids.values())
         values = {name: getattr(body, name) for name in self.body.model_fields}
-        if "reason" in values:
-            values["reason"] = reason_of(values["reason"], values.pop("note", None))
+        if "note" in values:
+            values["reason"] = reason_of(values["reason"], values.pop("note"))
         made: C = self.kind(**ids, **values)
         return made
+
+
+def _named_by(command: CommandKind[Any, Any]) -> Any:
+    """The field of a batch's line that names what a path names."""
+    assert command.path_id is not None
+    if command.path_form is Id:
+        return pydantic.Field(description=f"The id of the {command.path_id.removesuffix('_id')}.", examples=[EXAMPLE_ID])
+    return ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,8 @@ class CalendarSet(Event, frozen=True, kw_only=True):
 class ClockOverdue(Event, frozen=True, kw_only=True):
     """The day `due_on` of a clock passed without what it waits for; `occurredon` is the day after. Said once for each clock and due day.
 
-    `noun` and `id` name whose clock it is: a case, a negotiation or a contract. `number`: which of several clocks of the same name, from 1.
+    `noun` and `id` name whose clock it is: a case, a negotiation or a contract. `begun_by`: the sequence of the fact from which it ran, which
+    tells several clocks of one name from each other.
     """
 
     bureau_fields: ClassVar[tuple[str, ...] | None] = ("noun", "id", "enterprise_id", "clock", "party", "due_on")
@@ -47,7 +48,7 @@ class ClockOverdue(Event, frozen=True, kw_only=True):
     clock: str
     due_on: date
     party: str | None = None
-    number: int = 1
+    begun_by: int | None = None
     rule_version: str | None = None
 
 

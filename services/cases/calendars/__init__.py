@@ -1,0 +1,1 @@
+"""Working days: the official arrangement of each year."""

@@ -1,0 +1,139 @@
+"""What commands on entries need, and who may carry them out: hooks for the rows of `facts.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from services.cases.entries.entry import Entry
+from services.cases.entries.noun import Noun
+from services.cases.entries.tables import Shelf
+from services.cases.entries.world import World
+from services.cases.nouns import noun_of
+from shared.contracts.cases.rules import CalendarSet, RuleSet
+from shared.contracts.services import SERVICES
+from shared.process.settings import ServiceSettings
+from shared.service import enterprises
+from shared.writing.facts import Correct, Standing
+from shared.writing.standing import CheckedStreams
+from shared.writing.table import Access, Places
+
+
+@dataclass(frozen=True, slots=True)
+class Context(enterprises.Context):
+    """What commands need besides a connection. `shelf`: what this process has read of the rules and calendars."""
+
+    shelf: Shelf = field(default_factory=Shelf)
+    checked: CheckedStreams = field(default_factory=CheckedStreams)
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> Context:
+        """By the settings of the process."""
+        topic = SERVICES["registry"].topic(settings.topic_prefix)
+        return cls(settings.clock, settings.fingerprint_key, topic, settings.partitions)
+
+
+@dataclass
+class Needs(enterprises.Needs):
+    """`rows`: entries. `streams`: besides those of enterprises. `areas` are loaded with their paths."""
+
+    areas: set[str] = field(default_factory=set)
+
+
+def entry_of(noun: Noun) -> Callable[[Needs, Any], None]:
+    """The entry that a command names."""
+
+    def add(needs: Needs, command: Any) -> None:
+        needs.rows.add(getattr(command, noun.key))
+
+    return add
+
+
+def fact(needs: Needs, fact: Standing) -> None:
+    """The entry of a fact that a correction or withdrawal names."""
+    if fact.data is not None and not isinstance(fact.data, RuleSet | CalendarSet):
+        needs.rows.add(noun_of(fact.data).id_of(fact.data))
+
+
+def place(needs: Needs, command: Any) -> None:
+    """The enterprise and the area of a command, as far as it names them; with several enterprises, all of them."""
+    needs.enterprises |= {one for one in (getattr(command, "enterprise_id", None),) if one is not None}
+    needs.enterprises |= set(getattr(command, "enterprises", None) or ())
+    if (area := getattr(command, "area", None)) is not None:
+        needs.areas.add(area)
+
+
+def stream(needs: Needs, subject: str) -> None:
+    """The stream on which something is corrected or withdrawn."""
+    if enterprises.enterprise_of(subject) is not None:
+        enterprises.needs_stream(needs, subject)
+    else:
+        needs.streams.add(subject)
+
+
+def permit_place(world: World, command: Any, access: Access) -> None:
+    """Every enterprise and the area that the command names must be granted; if it names none, every area."""
+    on = _date_of(command)
+    named = [one for one in (getattr(command, "enterprise_id", None),) if one is not None]
+    for enterprise_id in named:
+        enterprises.permit(world, enterprise_id, access, "enterprise_id", on)
+    several = list(getattr(command, "enterprises", None) or ())
+    for enterprise_id in several:
+        enterprises.permit(world, enterprise_id, access, "enterprises", on)
+    area = getattr(command, "area", None)
+    if area is not None:
+        access.area(world, area, "area")
+        world.require_area(area, "area")
+    elif not named and not several:
+        access.everywhere("area")
+
+
+def permit_entry(noun: Noun) -> Callable[[World, Any, Access], None]:
+    """Where the entry is must be granted, and it must be as the caller has read it."""
+
+    def permit(world: World, command: Any, access: Access) -> None:
+        entry = world.entry(getattr(command, noun.key), noun)
+        require_granted(world, entry, access, noun.key, _date_of(command))
+        access.resource(world, entry.subject, entry.etag)
+
+    return permit
+
+
+def require_granted(world: World, entry: Entry, access: Access, field: str, on: date = date.max) -> None:
+    """Raises AREA_NOT_GRANTED (403) unless every enterprise of the entry, or its area, is granted."""
+    for enterprise_id in entry.enterprises:
+        enterprises.permit(world, enterprise_id, access, field, on)
+    if not entry.enterprises:
+        if entry.area is None:
+            access.everywhere(field)
+        else:
+            access.area(world, entry.area, field)
+
+
+def permit_correction(world: World, fact: Standing, _command: Correct, access: Access) -> None:
+    """The stream can be read, and the entry is as the caller has read it."""
+    etag = None
+    if fact.data is not None and not isinstance(fact.data, RuleSet | CalendarSet):
+        entry = world.entries.get(noun_of(fact.data).id_of(fact.data))
+        etag = entry.etag if entry else None
+    access.resource(world, fact.subject, etag)
+
+
+def places(world: World, subject: str) -> Places:
+    """Where the resource of a stream is: an enterprise in its park, an area in itself, a file in its area; nowhere: a table of rules."""
+    kind, _, key = subject.partition("/")
+    if kind == enterprises.KIND:
+        return enterprises.places(world, subject)
+    if kind == "area":
+        return [(date.min, key)]
+    found = next((one for one in world.entries.values() if one.subject == subject and one.area is not None), None)
+    return [] if found is None or found.area is None else [(date.min, found.area)]
+
+
+def _date_of(command: Any) -> date:
+    """The business date of a command; the last day if it has none."""
+    return next(
+        (day for name in ("on", "occurred_on", "signed_on", "held_on", "invited_on") if (day := getattr(command, name, None))), date.max
+    )

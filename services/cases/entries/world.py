@@ -1,0 +1,124 @@
+"""The loaded part of this service's state, and how facts change it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.cases.calendars.calendar import Calendar, YearTable
+from services.cases.entries.entry import Entry
+from services.cases.entries.noun import Noun
+from services.cases.nouns import noun_of
+from services.cases.rulebook.book import EVERYWHERE, Book
+from services.cases.rulebook.rulebook import Rulebook, RuleValue
+from shared.contracts.cases.rules import CalendarSet, RuleSet
+from shared.problems.errors import NotFound
+from shared.service import enterprises
+from shared.writing.facts import Standing
+
+
+@dataclass
+class World(enterprises.World):
+    """`entries`: those that are loaded, `changed` are to be written. `rules` and `years`: every rule and year of the tables by the rank of
+    its fact; `changed_rules`, `changed_years` are to be written. `book_version`: of the tables as they were loaded.
+    """
+
+    entries: dict[UUID, Entry] = field(default_factory=dict)
+    changed: set[UUID] = field(default_factory=set)
+    rules: dict[tuple[str, int], RuleValue] = field(default_factory=dict)
+    years: dict[tuple[int, int], YearTable] = field(default_factory=dict)
+    changed_rules: set[tuple[str, int]] = field(default_factory=set)
+    changed_years: set[tuple[int, int]] = field(default_factory=set)
+    set_by: dict[tuple[str, int], Standing] = field(default_factory=dict)
+    """{(stream, rank): the fact} of rules and years that change."""
+    book_version: int = 0
+    loaded: tuple[Rulebook, Calendar] | None = None
+    """Made of the tables as they were loaded."""
+
+    def entry(self, entry_id: UUID, noun: Noun) -> Entry:
+        """Raises UNKNOWN_<NOUN> (404) if there is none, or if its opening was withdrawn."""
+        found = self.entries.get(entry_id)
+        if found is None or found.noun != noun.name or found.first(noun.opening) is None:
+            raise NotFound(f"UNKNOWN_{noun.name.upper()}", field=noun.key, params={"id": str(entry_id)})
+        return found
+
+    def area_of(self, entry: Entry) -> str | None:
+        """Where the entry is now: the park of its first enterprise, or its own area; None: nowhere, or above every area."""
+        if entry.enterprises:
+            found = self.enterprises.get(entry.enterprises[0])
+            return found.park if found else None
+        return entry.area
+
+    def book(self, area: str | None) -> Book:
+        """The rules and the calendar for a place."""
+        if self.loaded is None or self.changed_rules or self.changed_years:
+            rules = Rulebook(self.rules[key] for key in sorted(self.rules))
+            calendar = Calendar(self.years[key] for key in sorted(self.years))
+        else:
+            rules, calendar = self.loaded
+        path: Sequence[str] = () if area is None else self.areas.get(area, (area,))
+        return Book(rules, calendar, tuple(path), self.book_version)
+
+    def book_of(self, entry: Entry) -> Book:
+        """The rules and the calendar for an entry."""
+        return self.book(self.area_of(entry))
+
+
+def put(world: World, fact: Standing, private: Mapping[str, Any] | None) -> None:
+    """The fact holds, new or in place of an earlier content."""
+    noun = noun_of(fact.data)
+    entry_id = noun.id_of(fact.data)
+    entry = world.entries.get(entry_id) or Entry(entry_id, noun.name, fact.subject, area=getattr(fact.data, "area", None))
+    world.entries[entry_id] = entry.with_fact(fact, private)
+    world.changed.add(entry_id)
+
+
+def drop(world: World, fact: Standing) -> None:
+    """The fact holds no longer."""
+    noun = noun_of(fact.data)
+    entry_id = noun.id_of(fact.data)
+    if entry_id in world.entries:
+        world.entries[entry_id] = world.entries[entry_id].without(fact, opening=isinstance(fact.data, noun.opening))
+        world.changed.add(entry_id)
+
+
+def put_rule(world: World, fact: Standing, _private: object) -> None:
+    """A rule has a value from a day on."""
+    assert isinstance(fact.data, RuleSet)
+    key = (fact.data.name, fact.rank)
+    world.rules[key] = RuleValue(fact.data.name, fact.data.area or EVERYWHERE, fact.data.valid_from, fact.data.value)
+    world.set_by[fact.subject, fact.rank] = fact
+    world.changed_rules.add(key)
+
+
+def drop_rule(world: World, fact: Standing) -> None:
+    """A value was never set."""
+    assert isinstance(fact.data, RuleSet)
+    world.rules.pop((fact.data.name, fact.rank), None)
+    world.changed_rules.add((fact.data.name, fact.rank))
+
+
+def put_calendar(world: World, fact: Standing, private: Mapping[str, Any] | None) -> None:
+    """The arrangement of a year."""
+    assert isinstance(fact.data, CalendarSet)
+    key = (fact.data.year, fact.rank)
+    source = private["source"] if private else world.years[key].source if key in world.years else ""
+    world.years[key] = YearTable(fact.data.year, frozenset(fact.data.holidays), frozenset(fact.data.working_days), source)
+    world.set_by[fact.subject, fact.rank] = fact
+    world.changed_years.add(key)
+
+
+def drop_calendar(world: World, fact: Standing) -> None:
+    """An arrangement was never set."""
+    assert isinstance(fact.data, CalendarSet)
+    world.years.pop((fact.data.year, fact.rank), None)
+    world.changed_years.add((fact.data.year, fact.rank))
+
+
+def opened_on(entry: Entry, noun: Noun) -> date | None:
+    """The business date of the entry's opening; None: it was withdrawn."""
+    found = entry.first(noun.opening)
+    return found[0].on if found else None

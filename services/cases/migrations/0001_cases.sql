@@ -1,0 +1,89 @@
+-- One row per entry of a register: a rights case, a hardship file, employment help, a pact, a negotiation, a contract, a meeting, a congress,
+-- an assessment, an award. `facts` are its standing facts with their events, from which everything else in the row is computed; `private` is
+-- what no event may carry, such as the title of an award. `opened_on` null: the opening was withdrawn. `area` is that of an entry without
+-- enterprises. `until`: the last day on which it holds. `next_due`: the first day on which a clock of it is due. `wake_on`: the first day on
+-- which the service itself has something to record. `book_version`: of the rules and calendars by which clocks were computed.
+CREATE TABLE entries (
+    id uuid PRIMARY KEY,
+    noun text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    enterprise_id uuid,
+    area text COLLATE "C",
+    opened_on date,
+    kind text COLLATE "C",
+    state text COLLATE "C" NOT NULL,
+    assigned_to text COLLATE "C",
+    until date,
+    next_due date,
+    wake_on date,
+    book_version bigint NOT NULL,
+    facts jsonb NOT NULL,
+    private jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX entries_enterprise ON entries (enterprise_id, noun) WHERE enterprise_id IS NOT NULL;
+CREATE INDEX entries_area ON entries (area, noun) WHERE area IS NOT NULL;
+CREATE INDEX entries_assigned ON entries (assigned_to) WHERE assigned_to IS NOT NULL;
+CREATE INDEX entries_wake ON entries (wake_on) WHERE wake_on IS NOT NULL;
+CREATE INDEX entries_book ON entries (book_version);
+
+-- The enterprises of an entry; most have one, contracts may have thousands.
+CREATE TABLE entry_enterprises (
+    entry_id uuid NOT NULL,
+    enterprise_id uuid NOT NULL,
+    PRIMARY KEY (entry_id, enterprise_id)
+);
+CREATE INDEX entry_enterprises_enterprise ON entry_enterprises (enterprise_id);
+
+-- The clocks of entries as they were computed last. `open`: it has begun or waits to begin, and is neither met nor stopped.
+CREATE TABLE entry_clocks (
+    entry_id uuid NOT NULL,
+    number int NOT NULL,
+    open boolean NOT NULL,
+    due_on date,
+    clock jsonb NOT NULL,
+    PRIMARY KEY (entry_id, number)
+);
+CREATE INDEX entry_clocks_due ON entry_clocks (coalesce(due_on, 'infinity'::date), entry_id, number) WHERE open;
+
+-- Rules by place and date, and years of the calendar, as their facts stand; `rank` is that of the fact in its stream. The last one set for a
+-- place and a day counts.
+CREATE TABLE rules (
+    name text COLLATE "C" NOT NULL,
+    rank bigint NOT NULL,
+    area text COLLATE "C",
+    valid_from date NOT NULL,
+    value jsonb NOT NULL,
+    event_id uuid NOT NULL,
+    set_on date NOT NULL,
+    PRIMARY KEY (name, rank)
+);
+CREATE TABLE calendar_years (
+    year int NOT NULL,
+    rank bigint NOT NULL,
+    holidays date[] NOT NULL,
+    working_days date[] NOT NULL,
+    source text NOT NULL,
+    event_id uuid NOT NULL,
+    set_on date NOT NULL,
+    PRIMARY KEY (year, rank)
+);
+-- Raised with every change of the two tables, so that processes know when what they have read is old.
+CREATE TABLE book_version (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version bigint NOT NULL DEFAULT 1
+);
+INSERT INTO book_version DEFAULT VALUES;
+
+-- Row-level security is the second net: commands check grants themselves and run with '*'; lists run with the caller's areas.
+ALTER TABLE entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY by_place ON entries TO {app} USING (
+    current_setting('parkunion.areas', true) = '*'
+    OR area IN (SELECT code FROM granted_areas)
+    OR EXISTS (
+        SELECT FROM entry_enterprises AS x JOIN enterprises AS e ON e.id = x.enterprise_id
+        WHERE x.entry_id = entries.id AND e.park IN (SELECT code FROM granted_areas)
+    )
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON entries, entry_enterprises, entry_clocks, rules, calendar_years TO {app};
+GRANT SELECT, UPDATE ON book_version TO {app};

@@ -1,0 +1,160 @@
+"""Lists of entries and of clocks: every statement, and what of a row answers show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.cases.entries import clocking, store
+from services.cases.entries.entry import Entry
+from services.cases.nouns import NOUNS
+from shared.process.db import Connection, Record
+
+INSIDE = """
+WITH RECURSIVE inside AS (
+    SELECT code FROM areas WHERE code = $1
+    UNION
+    SELECT a.code FROM areas AS a JOIN inside AS i ON a.parent = i.code
+)
+"""
+PLACED = """
+($1::text IS NULL OR e.area IN (SELECT code FROM inside) OR EXISTS (
+    SELECT FROM entry_enterprises AS x JOIN enterprises AS p ON p.id = x.enterprise_id
+    WHERE x.entry_id = e.id AND p.park IN (SELECT code FROM inside)
+))
+"""
+COLUMNS = """
+e.id, e.noun, e.subject, e.enterprise_id, e.area, e.facts, e.private, e.next_due, p.park,
+ARRAY(SELECT enterprise_id FROM entry_enterprises AS x WHERE x.entry_id = e.id ORDER BY enterprise_id) AS enterprises
+"""
+LIST = f"""
+{INSIDE}
+SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
+WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
+    AND ($3::text IS NULL OR e.kind = $3)
+    AND ($4::text IS NULL OR e.state = $4)
+    AND ($5::date IS NULL OR e.next_due <= $5)
+    AND ($6::text IS NULL OR e.assigned_to = $6)
+    AND ($7::date IS NULL OR e.until <= $7)
+    AND ($8::uuid IS NULL OR EXISTS (SELECT FROM entry_enterprises AS x WHERE x.entry_id = e.id AND x.enterprise_id = $8))
+    AND ($9::uuid IS NULL OR e.id > $9)
+ORDER BY e.id LIMIT $10
+"""
+ONE = f"SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id WHERE e.id = $1 AND e.noun = $2"
+CLOCKS = f"""
+{INSIDE}
+SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(p.park, e.area) AS park
+FROM entry_clocks AS c JOIN entries AS e ON e.id = c.entry_id LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
+WHERE c.open AND e.opened_on IS NOT NULL AND {PLACED}
+    AND ($2::date IS NULL OR c.due_on <= $2)
+    AND ($3::text IS NULL OR e.assigned_to = $3)
+    AND (
+        $4::uuid IS NULL
+        OR (coalesce(c.due_on, 'infinity'::date), c.entry_id, c.number) > (coalesce($5::date, 'infinity'::date), $4::uuid, $6::int)
+    )
+ORDER BY coalesce(c.due_on, 'infinity'::date), c.entry_id, c.number LIMIT $7
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What a list is asked for; None: anything. `until`: entries that hold no longer than this day."""
+
+    area: str | None = None
+    kind: str | None = None
+    state: str | None = None
+    due_until: date | None = None
+    assigned_to: str | None = None
+    until: date | None = None
+    enterprise: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry with where it is now and the first day on which a clock of it is due."""
+
+    entry: Entry
+    park: str | None
+    next_due: date | None
+
+    @property
+    def area(self) -> str | None:
+        """Where it is now."""
+        return self.park or self.entry.area
+
+    def common(self) -> dict[str, Any]:
+        """The fields of EntryAnswer."""
+        noun = NOUNS[self.entry.noun]
+        opening = self.entry.first(noun.opening)
+        assert opening is not None
+        return {
+            "id": self.entry.id,
+            "enterprise_id": self.entry.enterprises[0] if self.entry.enterprises else None,
+            "area": self.area,
+            "state": noun.state(self.entry),
+            "event_id": opening[0].event_id,
+            "sequence": opening[0].rank,
+            "next_due": self.next_due,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPlace:
+    """Where a page of clocks ended."""
+
+    due_on: date | None
+    entry_id: UUID
+    number: int
+
+
+async def entries(conn: Connection, noun: str, asked: Filter, after: UUID | None, limit: int) -> list[Row]:
+    """Entries of a register by age, as far as row-level security shows them."""
+    own = (asked.kind, asked.state, asked.due_until, asked.assigned_to, asked.until, asked.enterprise)
+    return [_row(row) for row in await conn.fetch(LIST, asked.area, noun, *own, after, limit)]
+
+
+async def one(conn: Connection, noun: str, entry_id: UUID) -> Row | None:
+    """One entry; None if there is none, or if its opening was withdrawn."""
+    row = await conn.fetchrow(ONE, entry_id, noun)
+    found = _row(row) if row is not None else None
+    return found if found is not None and found.entry.first(NOUNS[noun].opening) is not None else None
+
+
+async def clocks(
+    conn: Connection, area: str | None, until: date | None, assigned_to: str | None, after: ClockPlace | None, limit: int, today: date
+) -> list[tuple[ClockPlace, dict[str, Any]]]:
+    """Open clocks, those due first at the top and those without a day last, each with its place."""
+    last = (after.entry_id, after.due_on, after.number) if after else (None, None, None)
+    rows = await conn.fetch(CLOCKS, area, until, assigned_to, *last, limit)
+    return [(ClockPlace(row["due_on"], row["entry_id"], row["number"]), _shown(row, today)) for row in rows]
+
+
+def _shown(row: Record, today: date) -> dict[str, Any]:
+    subject = {
+        "noun": row["noun"],
+        "id": row["entry_id"],
+        "kind": row["kind"],
+        "enterprise_id": row["enterprise_id"],
+        "area": row["park"],
+        "assigned_to": row["assigned_to"],
+    }
+    return clocking.shown(subject, clocking.of_plain(row["clock"]), today)
+
+
+def _row(row: Record) -> Row:
+    return Row(store.entry_of(row), row["park"], row["next_due"])
+
+
+def subject_of(row: Row) -> dict[str, Any]:
+    """Whose clocks they are."""
+    noun = NOUNS[row.entry.noun]
+    return {
+        "noun": noun.name,
+        "id": row.entry.id,
+        "kind": noun.kind(row.entry),
+        "enterprise_id": row.entry.enterprises[0] if row.entry.enterprises else None,
+        "area": row.area,
+        "assigned_to": noun.assigned_to(row.entry),
+    }

@@ -1,0 +1,18 @@
+"""All routes of cases: those that write, made from the table, and the reads of registers, clocks, rules and streams."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.cases.facts import TABLE
+from services.cases.reads import routes as reads
+from services.cases.reads.streams import EVENTS
+from services.cases.rights.routes import router as rights
+from services.cases.rulebook.routes import router as rulebook
+from shared.http.parked_routes import parked_router
+from shared.writing.routes import writing_router
+
+
+def routers() -> list[APIRouter]:
+    """They use `app.state`: `pool`, `context` and `cursors`."""
+    return [writing_router(TABLE, EVENTS), rights, reads.router, rulebook, parked_router("cases")]

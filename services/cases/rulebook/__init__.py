@@ -1,0 +1,1 @@
+"""What law or place decides, as dated values: periods, lines, thresholds."""
