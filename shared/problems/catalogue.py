@@ -201,7 +201,7 @@ METRICS: Mapping[str, Entry] = {
     "SIGN_IN_FAILED": Entry(401, "登录未完成", "Sign-in not completed", "登录未完成或已超时,请重新登录。", "The sign-in was not completed, or took too long; please sign in again."),
     "SIGN_IN_UNAVAILABLE": Entry(503, "登录服务暂不可用", "Sign-in not available", "统一身份认证服务暂时没有应答,请稍后再试。", "The identity provider does not answer at present; try again later."),
     "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
-    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
+    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无所问的数据;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were such figures; run parkunion rebuild."),
 }
 
 SUBSCRIPTIONS: Mapping[str, Entry] = {
