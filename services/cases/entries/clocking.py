@@ -65,8 +65,9 @@ def passed(clock: Clock) -> date | None:
     return after if state(clock, after) is State.OVERDUE else None
 
 
-NO_DEADLINES = frozenset({"contract_effect", "inspection_lookback"})
-"""Clocks behind whose day nothing is overdue: a contract takes effect, an inspection no longer looks back."""
+NO_DEADLINES = frozenset({"contract_effect", "inspection_lookback", "defence_copy", "agreement_review", "contract_renewal"})
+"""Clocks behind whose day the service records nothing: a contract takes effect, an inspection no longer looks back, and what the others wait
+for (the copy of the defence, a request for review, a new contract) is not entered as a step of the same entry."""
 
 
 def to_record(entry: Entry, noun: Noun, book: Book, computed: Iterable[Clock]) -> list[Fact]:

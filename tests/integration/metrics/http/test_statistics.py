@@ -88,7 +88,7 @@ def open_case(metrics: Metrics, who: tuple[UUID, str], on: str, kind: str = "wag
 
 def overdue(metrics: Metrics, who: tuple[UUID, str], case: UUID, due_on: str, clock: str = "mediation", number: int = 1) -> None:
     due = date.fromisoformat(due_on)
-    fact = ClockOverdue(noun="case", id=case, enterprise_id=who[0], clock=clock, due_on=due, number=number)
+    fact = ClockOverdue(noun="case", id=case, enterprise_id=who[0], clock=clock, due_on=due, begun_by=number)
     metrics.append(who[1], fact, date.fromordinal(due.toordinal() + 1).isoformat())
 
 
