@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.cases.agreements.routes import ROUTERS as AGREEMENTS
+from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
 from services.cases.entries import routes as entries
 from services.cases.entries.streams import EVENTS
 from services.cases.facts import TABLE
@@ -16,4 +17,4 @@ from shared.writing.routes import writing_router
 
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), rights, *AGREEMENTS, entries.router, rulebook, parked_router("cases")]
+    return [writing_router(TABLE, EVENTS), rights, *AGREEMENTS, *ASSESSMENTS, entries.router, rulebook, parked_router("cases")]

@@ -10,7 +10,7 @@ from uuid import UUID
 from services.cases.agreements.commands import Object, Publish, Receive, SignContract, Submit, Terminate
 from services.cases.agreements.contract_progress import STEPS, Progress, by_rule, walk
 from services.cases.agreements.registers import CONTRACT
-from services.cases.agreements.stepping import decided, require_on_or_after, require_whole
+from services.cases.agreements.stepping import decided, require_whole
 from services.cases.clocks.periods import months_later
 from services.cases.entries.entry import Entry
 from services.cases.entries.world import World
@@ -18,7 +18,7 @@ from shared.contracts import Event
 from shared.contracts.cases import agreements
 from shared.contracts.cases.agreements import ContractFact, ContractSigned
 from shared.contracts.ids import uuid7
-from shared.problems.days import require_day
+from shared.problems.days import require_day, require_on_or_after
 from shared.problems.errors import Unprocessable
 from shared.service.enterprises import subject_of
 from shared.writing.facts import Decision, Fact, Revision, Standing

@@ -9,12 +9,12 @@ from typing import Any
 from services.cases.agreements.commands import Conclude, Invite, Meet, Reply, Resume, Suspend
 from services.cases.agreements.negotiation_progress import STEPS, walk
 from services.cases.agreements.registers import NEGOTIATION, invitation
-from services.cases.agreements.stepping import decided, require_on_or_after, require_whole
+from services.cases.agreements.stepping import decided, require_whole
 from services.cases.entries.world import World
 from shared.contracts import Event
 from shared.contracts.cases.agreements import NegotiationProgressed, NegotiationStep
 from shared.contracts.ids import uuid7
-from shared.problems.days import require_day
+from shared.problems.days import require_day, require_on_or_after
 from shared.problems.errors import Unprocessable
 from shared.service.enterprises import subject_of
 from shared.writing.facts import Decision, Fact, Revision, Standing

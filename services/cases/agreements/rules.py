@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any
 
 from services.cases.agreements.commands import HoldCongress, HoldMeeting, SignPact
-from services.cases.agreements.stepping import require_on_or_after
 from services.cases.entries.world import World
 from shared.contracts import Event
 from shared.contracts.cases.agreements import CongressHeld, PactSigned, TripartiteHeld
 from shared.contracts.ids import uuid7
+from shared.problems.days import require_on_or_after
 from shared.service.enterprises import subject_of
 from shared.writing.facts import Decision, Fact, Standing
 

@@ -12,6 +12,7 @@ from services.cases.entries.noun import Noun
 from services.cases.entries.world import World
 from shared.contracts import Event, type_of
 from shared.contracts.cases.rules import ClockOverdue
+from shared.problems.days import require_on_or_after
 from shared.problems.errors import Conflict, Unprocessable
 from shared.writing.facts import Decision, Fact, Standing
 
@@ -52,23 +53,13 @@ def decided(
     if rests:
         last_on, possible = whole.last_on, whole.at(today).allowed()
         if step in possible:
-            raise _out_of_range("on", last_on, today)
+            raise Unprocessable("DATE_OUT_OF_RANGE", field="on", params={"earliest": last_on, "latest": today})
         if all(one.rank != rank for one in rests):
             raise Conflict("OTHERS_REST_ON_IT", field="on", params={"sequence": rests[0].rank})
         raise Conflict(
             "STEP_NOT_ALLOWED", field="step", params={"step": step, "allowed": ", ".join(possible)}, members={"allowed": possible}
         )
     return Decision(on_every_stream(entry, Fact(entry.subject, data, on)), str(entry.id))
-
-
-def require_on_or_after(day: date | None, earliest: date, field: str) -> None:
-    """Raises DATE_OUT_OF_RANGE (422) for a day before `earliest`."""
-    if day is not None and day < earliest:
-        raise _out_of_range(field, earliest, "9999-12-31")
-
-
-def _out_of_range(field: str, earliest: date, latest: date | str) -> Unprocessable:
-    return Unprocessable("DATE_OUT_OF_RANGE", field=field, params={"earliest": earliest, "latest": latest})
 
 
 def require_whole(entry: Entry, noun: Noun, walk: Callable[[Iterable[Standing]], Progress] | None = None) -> None:
