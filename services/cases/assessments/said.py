@@ -54,7 +54,7 @@ def shown(code: str, name: str, kept: Mapping[str, Any]) -> str:
 
 def read_level(value: Any) -> str:
     """The level that a correction says. Raises NOT_ONE_OF."""
-    if isinstance(value, str) and (code := level_of(value)) != OTHER:
+    if isinstance(value, str) and ((code := level_of(value)) != OTHER or code_form(value) == OTHER):
         return code
     choices = LEVELS.choices()
     raise Wrong("NOT_ONE_OF", expected=choices.en, expected_zh=choices.zh)
