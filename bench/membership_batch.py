@@ -28,7 +28,6 @@ import msgspec
 from bench.cpu import family_seconds
 from deploy.local.servers.postgres import PostgresServer
 from services.membership.facts import TABLE
-from services.membership.members.documents import Documents
 from services.membership.needs import Context
 from services.membership.unions.commands import Found
 from shared.contracts.ids import uuid7
@@ -39,6 +38,7 @@ from shared.directory.store import EnterpriseFact
 from shared.http.auth import Areas
 from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
+from shared.persons.sealing import PersonKeys
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
@@ -56,7 +56,7 @@ LINES = 1_000
 DAY = date(2020, 5, 6)
 ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 CONTEXT = Context(
-    Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12
+    Clock(ZoneInfo("Asia/Shanghai")), PersonKeys({1: bytes(32)}, {1: bytes(range(32))}), bytes(32), "parkunion.registry.v1", 12
 )
 BATCH = NdjsonBatch(models(TABLE))
 KEYS = Keys(CONTEXT.fingerprint_key)

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "clock": ("clock",),
     "parked": ("parked",),
     "relay": ("reconcile", "relay"),
+    "persons.erasures": ("erasures",),
     "faults": ("faults",),
 }
 """{module of `deploy.local.commands`: its commands}, in the order of the help."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.cases.entries import routes as entries
-from services.cases.entries.streams import EVENTS
 from services.cases.facts import TABLE
+from services.cases.reads import routes as reads
+from services.cases.reads.streams import EVENTS
 from services.cases.rights.routes import router as rights
 from services.cases.rulebook.routes import router as rulebook
 from shared.http.parked_routes import parked_router
@@ -15,4 +15,4 @@ from shared.writing.routes import writing_router
 
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), rights, entries.router, rulebook, parked_router("cases")]
+    return [writing_router(TABLE, EVENTS), rights, reads.router, rulebook, parked_router("cases")]

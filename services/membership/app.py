@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from services.membership import events_in
-from services.membership.members.documents import Documents
 from services.membership.members.numbering import keep_numbering
 from services.membership.needs import Context
 from services.membership.settings import Settings
+from shared.persons.sealing import PersonKeys
 from shared.process.pause import beside
 from shared.process.serve import Role
 from shared.service.roles import background_roles
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def context_of(settings: Settings) -> Context:
     """What commands need."""
-    documents = Documents(settings.encryption_keys, settings.hash_keys)
-    return Context(settings.clock, documents, settings.fingerprint_key, settings.registry_topic, settings.partitions)
+    keys = PersonKeys(settings.encryption_keys, settings.hash_keys)
+    return Context(settings.clock, keys, settings.fingerprint_key, settings.registry_topic, settings.partitions)
 
 
 def api(settings: Settings) -> FastAPI:
@@ -41,6 +41,6 @@ def roles(settings: Settings) -> dict[str, Role]:
 
 async def _consume(consume: Role, settings: Settings, stop: asyncio.Event) -> None:
     """The reader, with the numbering of persons beside it."""
-    documents = Documents(settings.encryption_keys, settings.hash_keys)
-    async with beside(keep_numbering(settings.dsn, documents, stop)):
+    keys = PersonKeys(settings.encryption_keys, settings.hash_keys)
+    async with beside(keep_numbering(settings.dsn, keys, stop)):
         await consume(stop)

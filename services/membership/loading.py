@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.membership.members import people
 from services.membership.members import store as members
-from services.membership.members.documents import Document, Documents, Undecipherable, UnknownKey, written_before
+from services.membership.members.earlier_rows import hashed_as, written_as, written_before
 from services.membership.members.people import NewPerson
 from services.membership.needs import Context, Needs
 from services.membership.unions import store as unions
@@ -23,6 +23,8 @@ from shared.contracts.membership import UnionKind
 from shared.directory import not_yet_known
 from shared.directory.known import Enterprise
 from shared.directory.store import ENTERPRISE_COLUMNS, enterprises, placed
+from shared.persons.documents import Document
+from shared.persons.sealing import PersonKeys, Undecipherable, UnknownKey
 from shared.problems.preconditions import etag_of
 from shared.process.db import Connection, bytes_array
 from shared.writing.standing import UNREADABLE
@@ -141,7 +143,7 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     """Everything under the locks, for all commands together."""
     found = await _load_unions(conn, context, world, needs)
     world.today = context.clock.day_of(found.now)
-    await _load_people(conn, context.documents, world, needs, found)
+    await _load_people(conn, context.person_keys, world, needs, found)
     if needs.paths:
         needs.areas |= {enterprise.park for enterprise in world.enterprises.values()}
         needs.areas |= {union.seat_area for union in world.unions.values()}
@@ -178,7 +180,7 @@ async def _load_unions(conn: Connection, context: Context, world: World, needs: 
     return found
 
 
-async def _persons(conn: Connection, documents: Documents, needs: Needs, found: Snapshot) -> dict[bytes, list[int]]:
+async def _persons(conn: Connection, keys: PersonKeys, needs: Needs, found: Snapshot) -> dict[bytes, list[int]]:
     """{newest hash of a document's number: the persons with it}, also those whose rows earlier releases wrote under kinds of their own."""
     persons = {
         entries[0][1]: [no for _, digest in entries for no in found.persons.get(digest, ())] for _, entries in needs.joining.values()
@@ -186,7 +188,7 @@ async def _persons(conn: Connection, documents: Documents, needs: Needs, found: 
     if not found.unnumbered or not persons:
         return persons
     kinds = {*DOCUMENTS.codes, *await people.kinds_without_number(conn)}
-    sought = {entries[0][1]: _as_before(documents, document, kinds) for document, entries in needs.joining.values()}
+    sought = {entries[0][1]: _as_before(keys, document, kinds) for document, entries in needs.joining.values()}
     known = await people.by_hash(conn, [entry for entries in sought.values() for entry in entries])
     return {
         digest: list(dict.fromkeys([*numbers, *(known[entry] for entry in sought[digest] if entry in known)]))
@@ -194,12 +196,12 @@ async def _persons(conn: Connection, documents: Documents, needs: Needs, found: 
     }
 
 
-def _as_before(documents: Documents, document: Document, kinds: Collection[str]) -> list[tuple[int, bytes]]:
+def _as_before(keys: PersonKeys, document: Document, kinds: Collection[str]) -> list[tuple[int, bytes]]:
     """(key version, hash) under which earlier releases may have written a person, whatever kind was typed."""
-    return [entry for kind in kinds for text in document.written_as(kind) for entry in documents.hashes(kind, text)]
+    return [entry for kind in kinds for text in written_as(document, kind) for entry in keys.hashes(kind, text)]
 
 
-async def _same_person(conn: Connection, documents: Documents, persons: Collection[int], *, unnumbered: bool) -> list[list[int]]:
+async def rows_of_same_person(conn: Connection, keys: PersonKeys, persons: Collection[int], *, unnumbered: bool) -> list[list[int]]:
     """For each of these persons, every row of the same person: earlier releases wrote one for each kind of document."""
     rows = await people.rows_of(conn, persons)
     if not unnumbered or not persons:
@@ -208,36 +210,39 @@ async def _same_person(conn: Connection, documents: Documents, persons: Collecti
     found: list[list[int]] = []
     for own, (person_id, kind, sealed) in zip(rows, await people.documents(conn, [own[0] for own in rows]), strict=True):
         try:
-            number = written_before(kind, documents.open(person_id, sealed))
+            number = written_before(kind, keys.open(person_id, sealed))
         except (UnknownKey, Undecipherable):
             found.append(own)
             continue
-        numbered = await people.by_number(conn, [digest for _, digest in documents.number_hashes(number)])
-        before = await people.by_hash(conn, _as_before(documents, Document(kind, number), kinds))
+        numbered = await people.by_number(conn, [digest for _, digest in keys.number_hashes(number)])
+        before = await people.by_hash(conn, _as_before(keys, Document(kind, number), kinds))
         found.append(list(dict.fromkeys([*own, *numbered, *before.values()])))
     return found
 
 
-async def _load_people(conn: Connection, documents: Documents, world: World, needs: Needs, found: Snapshot) -> None:
+async def _load_people(conn: Connection, keys: PersonKeys, world: World, needs: Needs, found: Snapshot) -> None:
     """Lock the persons who join and those of the memberships named, and load all their memberships.
 
     A person without a row gets a provisional number below 0; one with several rows is the first of them, and has the memberships of all.
+    Raises ConcurrentChange.
     """
-    known = await _persons(conn, documents, needs, found)
+    known = await _persons(conn, keys, needs, found)
     persons: dict[bytes, PersonNo] = {}
     outdated: dict[int, Joiner] = {}
     for given, (document, entries) in needs.joining.items():
         newest, numbers = entries[0][1], known[entries[0][1]]
         if newest not in persons:
             persons[newest] = PersonNo(numbers[0] if numbers else -len(persons) - 1)
-        digest = documents.hashes(document.hashed_as, document.number)[0][1]
+        digest = keys.hashes(hashed_as(document), document.number)[0][1]
         world.joiners[given] = Joiner(persons[newest], document.kind, document.number, digest, newest)
         if newest not in found.persons and any(older in found.persons for _, older in entries):
             outdated[numbers[0]] = world.joiners[given]
     world.outdated = outdated
-    same = await _same_person(conn, documents, needs.persons, unnumbered=found.unnumbered)
+    same = await rows_of_same_person(conn, keys, needs.persons, unnumbered=found.unnumbered)
     every = {number for numbers in (*known.values(), *same) for number in numbers} | needs.persons
-    await people.lock(conn, every)
+    there = await people.lock(conn, every)
+    if any(number not in there for numbers in known.values() for number in numbers):
+        raise ConcurrentChange("a person who joins was erased by another command")
     loaded = await members.memberships_of(conn, every)
     world.memberships = {member.id: member for member in loaded}
     world.stored = frozenset(world.memberships)
@@ -289,14 +294,14 @@ async def prepare(conn: Connection, context: Context, world: World) -> None:
     new = []
     for joiner in sorted(joiners.values(), key=lambda joiner: joiner.number_hash):
         person_id = uuid7()
-        sealed = context.documents.seal(person_id, joiner.number)
+        sealed = context.person_keys.seal(person_id, joiner.number)
         new.append(NewPerson(person_id, joiner.document_kind, joiner.hash, joiner.number_hash, sealed))
-    added = await people.add(conn, new, context.documents.hash_version)
+    added = await people.add(conn, new, context.person_keys.hash_version)
     if len(added) != len(new):
         raise ConcurrentChange("a person was written by another command")
     world.numbers = {joiner.person: added[joiner.number_hash] for joiner in joiners.values()}
     outdated = [(person, joiner.hash, joiner.number_hash) for person, joiner in world.outdated.items()]
-    await people.rehash(conn, outdated, context.documents.hash_version)
+    await people.rehash(conn, outdated, context.person_keys.hash_version)
 
 
 async def write(conn: Connection, world: World, recorded: Recorded) -> None:

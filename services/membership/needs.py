@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.membership.members.documents import Document, Documents, document_of
 from services.membership.members.rules import Join, Leave
 from services.membership.members.transfers import Transfer
 from services.membership.unions.commands import Cover, Dissolve, Found
 from shared.contracts import Event
 from shared.contracts.ids import uuid_of
 from shared.contracts.membership import CoverageEnded, CoverageStarted, MemberJoined, MemberLeft, UnionFounded
+from shared.persons.documents import Document, document_of
+from shared.persons.sealing import PersonKeys
 from shared.problems.errors import Unprocessable
 from shared.problems.texts import code_form
 from shared.process.clock import Clock
@@ -28,7 +29,7 @@ class Context:
     """What commands need besides a connection. `registry_topic` and `partitions` locate how far the registry was read."""
 
     clock: Clock
-    documents: Documents
+    person_keys: PersonKeys
     fingerprint_key: bytes
     registry_topic: str
     partitions: int
@@ -42,7 +43,7 @@ class Needs(table.Needs):
     `recorded`: enterprises of which this service has recorded facts: their streams exist even if the registry has withdrawn them.
     """
 
-    documents: Documents | None = None
+    person_keys: PersonKeys | None = None
     enterprises: set[UUID] = field(default_factory=set)
     recorded: set[UUID] = field(default_factory=set)
     unions: set[UUID] = field(default_factory=set)
@@ -66,7 +67,7 @@ class Needs(table.Needs):
 
 def needs_of(context: Context) -> Needs:
     """Nothing yet."""
-    return Needs(documents=context.documents)
+    return Needs(person_keys=context.person_keys)
 
 
 def found(needs: Needs, command: Found) -> None:
@@ -101,9 +102,9 @@ def join(needs: Needs, command: Join) -> None:
         raise Unprocessable("FIELD_REQUIRED", field="left_on" if command.left_on is None else "left_reason")
     needs.enterprises.add(command.enterprise_id)
     needs.unions.add(command.union_id)
-    assert needs.documents is not None
+    assert needs.person_keys is not None
     document = document_of(command.document_kind, command.document_number, command.joined_on)
-    needs.joining[command.document_kind, command.document_number] = (document, needs.documents.number_hashes(document.number))
+    needs.joining[command.document_kind, command.document_number] = (document, needs.person_keys.number_hashes(document.number))
 
 
 def leave(needs: Needs, command: Leave) -> None:

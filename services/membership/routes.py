@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from services.membership.erasing import ERASING
 from services.membership.facts import TABLE
 from services.membership.members.routes import router as members
 from services.membership.unions import store
@@ -19,6 +20,7 @@ from shared.http.auth import Caller
 from shared.http.parked_routes import parked_router
 from shared.problems.errors import Unprocessable
 from shared.process.db import Connection
+from shared.service.erasing import erasing_router
 from shared.service.reads import require_granted, sight_of_enterprise
 from shared.writing.routes import EventsRoute, writing_router
 
@@ -35,7 +37,7 @@ Subject = Annotated[
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
     events = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
-    return [writing_router(TABLE, events), unions, members, visits, parked_router("membership")]
+    return [writing_router(TABLE, events), unions, members, visits, erasing_router(ERASING), parked_router("membership")]
 
 
 async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sight:

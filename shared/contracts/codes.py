@@ -212,12 +212,29 @@ DOCUMENTS = CodeList(
         "military_id": Named("军人证件", "military identity card"),
         "sample": Named("样例人员", "invented person of a sample"),
     },
-    source="证件号码的规则 / rules of the numbers: `services/membership/members/documents.py`",
+    source="证件号码的规则 / rules of the numbers: `shared/persons/documents.py`",
     more=False,
     refusal="NOT_ONE_OF",
 )
+ERASING = CodeList(
+    "erasing",
+    Named("删除个人信息的原因", "reasons for erasing a person"),
+    {
+        "requested": Named("本人请求", "asked for by the person"),
+        "consent_withdrawn": Named("本人撤回同意", "the person withdrew consent"),
+        "purpose_met": Named("处理目的已实现或不再必要", "the purpose is met, or needs it no longer"),
+        "retention_ended": Named("保存期限届满", "the period of keeping it has ended"),
+        "unlawful": Named("违反法律法规或约定", "kept against law or agreement"),
+        "entered_by_mistake": Named("误录", "entered by mistake"),
+        "sample_data": Named("样例数据", "data of a sample or a test"),
+        "restored": Named("备份恢复后再次删除", "erased before, and restored from a backup"),
+        "other": Named("其他", "other"),
+    },
+    source="个人信息保护法 (Personal Information Protection Law) art. 47",
+    refusal="NOT_ONE_OF",
+)
 LISTS: Sequence[CodeList] = (
-    *(CLOSING, OWNERSHIP, DISSOLVING, COVERAGE_ENDING, LEAVING, VISIT_OUTCOMES, DOCUMENTS, CORRECTING, WITHDRAWING),
+    *(CLOSING, OWNERSHIP, DISSOLVING, COVERAGE_ENDING, LEAVING, VISIT_OUTCOMES, DOCUMENTS, CORRECTING, WITHDRAWING, ERASING),
     *case_codes.LISTS,
 )
 """Every list, in the order of docs/codes.md."""

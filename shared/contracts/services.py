@@ -86,7 +86,7 @@ _ALL = (
         "encrypted here and leave in no event; answers show them masked.",
         streams=("union", "enterprise"),
         reads=("registry",),
-        verbs=("read", "write", "operate"),
+        verbs=("read", "write", "operate", "persons"),
         processes=(("api",), ("relay", "consumer")),
         modules=("routes",),
         key_rings=("encryption", "hash"),
@@ -111,7 +111,7 @@ _ALL = (
         about="Metrics answers how many enterprises have a union and how many workers are members, in an area, as of a business day, as it was known "
         "at another: with the enterprises and events behind each figure, why it changed, and live. Figures known at a closed day never change again; "
         "`provisional` says of all others why they may.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("read", "operate"),
         processes=(("api",), ("projector",)),
         divided="projector",
@@ -126,7 +126,7 @@ _ALL = (
         contracts=None,
         about="Subscriptions brings events to labour bureaus and other systems: what a grant allows them, in order, once in effect, signed, with "
         "proofs of what was sent. Grants are checked again at each delivery.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("grant", "use", "read", "operate"),
         processes=(("api",), ("fanout",), ("delivery",)),
         modules=("fanout.applying", "routes"),

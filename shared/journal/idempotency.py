@@ -14,6 +14,7 @@ import base64
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -50,6 +51,16 @@ DELETE FROM idempotency WHERE (client, key) IN (
 )
 """
 PLAIN = f"SELECT client, key FROM idempotency WHERE key NOT LIKE '{HASHED}%' LIMIT $1 FOR UPDATE SKIP LOCKED"
+UNPRINT = """
+WITH told AS (
+    SELECT i.client, i.key FROM unnest($1::timestamptz[]) AS e(recorded_at)
+    JOIN idempotency AS i ON i.created_at BETWEEN e.recorded_at - interval '5 minutes' AND e.recorded_at + interval '5 minutes'
+    WHERE i.result->'event_ids' ?| $2::text[]
+        OR EXISTS (SELECT FROM jsonb_array_elements(i.result->'lines') AS line WHERE line->1->'event_ids' ?| $2::text[])
+)
+UPDATE idempotency AS i SET fingerprint = '' FROM told WHERE i.client = told.client AND i.key = told.key RETURNING i.client, i.key
+"""
+"""Requests that recorded these events, in the same transaction, which ends after a minute at the latest."""
 HASH = """
 WITH hashed AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS h(client, key, hash)), gone AS (
     DELETE FROM idempotency AS i USING hashed AS h WHERE i.client = h.client AND i.key = h.key
@@ -209,9 +220,23 @@ async def hash_plain(conn: Connection, limit: int = 1000, *, keys: Keys) -> int:
     A claim of the same key waits, or finds one of the two rows.
     """
     found = [(row["client"], row["key"]) for row in await conn.fetch(PLAIN, limit)]
+    await _hash(conn, keys, found)
+    return len(found)
+
+
+async def unprint(conn: Connection, keys: Keys, events: Mapping[UUID, datetime]) -> None:
+    """Empty the fingerprints of the requests that recorded these events (id: when): their bodies named a person who is erased.
+
+    A fingerprint is a keyed hash of a body. Without one the same request is refused (IDEMPOTENCY_KEY_REUSED) and not done again, which would
+    bring the person back. Keys that are stored as they were sent are hashed.
+    """
+    rows = await conn.fetch(UNPRINT, list(events.values()), [str(event_id) for event_id in events])
+    await _hash(conn, keys, [(row["client"], row["key"]) for row in rows if not row["key"].startswith(HASHED)])
+
+
+async def _hash(conn: Connection, keys: Keys, found: Sequence[tuple[str, str]]) -> None:
     if found:
         await conn.execute(HASH, [client for client, _ in found], [key for _, key in found], [keys.hashed(*one) for one in found])
-    return len(found)
 
 
 def _kept(stored: Any) -> Kept | None:

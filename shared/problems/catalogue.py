@@ -201,7 +201,7 @@ METRICS: Mapping[str, Entry] = {
     "SIGN_IN_FAILED": Entry(401, "登录未完成", "Sign-in not completed", "登录未完成或已超时,请重新登录。", "The sign-in was not completed, or took too long; please sign in again."),
     "SIGN_IN_UNAVAILABLE": Entry(503, "登录服务暂不可用", "Sign-in not available", "统一身份认证服务暂时没有应答,请稍后再试。", "The identity provider does not answer at present; try again later."),
     "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
-    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
+    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无所问的数据;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were such figures; run parkunion rebuild."),
 }
 
 SUBSCRIPTIONS: Mapping[str, Entry] = {
@@ -243,7 +243,9 @@ CASES: Mapping[str, Entry] = {
     "UNKNOWN_NEGOTIATION": Entry(404, "未知协商", "Unknown negotiation", "没有协商 {id}。", "There is no negotiation {id}."),
     "UNKNOWN_CONTRACT": Entry(404, "未知集体合同", "Unknown contract", "没有集体合同 {id}。", "There is no contract {id}."),
     "UNKNOWN_PERSON": Entry(404, "未知人员", "Unknown person", "没有人员 {id}。", "There is no person {id}."),
-    "UNKNOWN_RULE": Entry(404, "未知规则", "Unknown rule", "没有规则 {name};现有规则:{expected}。", "There is no rule {name}; the rules are: {expected}."),
+    "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
+    "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
+    "UNKNOWN_RULE": Entry(422, "未知规则", "Unknown rule", "没有此规则;可设定的规则为:{expected}。", "There is no such rule. What can be set: {expected}.", (404,)),
     "STEP_NOT_ALLOWED": Entry(409, "当前状态不允许此步骤", "The state does not allow the step", "当前状态不允许 {step};可办理:{allowed}。", "The state does not allow {step}; it allows: {allowed}."),
     "NOT_FOR_KIND": Entry(422, "与类别不符", "Not for this kind", "类别 {kind} 没有此字段。", "The kind {kind} has no such field."),
     "NOT_FOR_STEP": Entry(422, "与步骤不符", "Not for this step", "步骤 {step} 没有此字段。", "The step {step} has no such field."),

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, StringConstraints
+from pydantic.fields import FieldInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -190,7 +191,8 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
 def _path(name: str, form: Any) -> Any:
     """The type of what a path names, such as `enterprise_id`."""
     if form is not Id:
-        return Annotated[form, Path(description=f"The {name}.")]
+        said = next(one for one in get_args(form) if isinstance(one, FieldInfo))
+        return Annotated[form, Path(description=said.description, examples=said.examples)]
     noun = name.removesuffix("_id")
     return Annotated[Id, Path(description=f"The id of the {noun}, as the answer to its registration gave it.", examples=[EXAMPLE_ID])]
 

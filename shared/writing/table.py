@@ -198,7 +198,8 @@ class CommandKind(Generic[C, W]):
     """The command's business date, checked first (1900-01-01 to today). None: `decide` checks it."""
     method: str = "POST"
     path_form: Any = Id
-    """The type of what the path names; a UUID, unless a table is named by what it is about, such as a year."""
+    """The type of what the path names; a UUID, unless a table is named by what it is about, such as a year: then annotated with a Field that
+    describes it."""
     scope: str | None = None
     """None: the service's scope for writing."""
     doc: str | None = None
@@ -248,7 +249,7 @@ def _named_by(command: CommandKind[Any, Any]) -> Any:
     assert command.path_id is not None
     if command.path_form is Id:
         return pydantic.Field(description=f"The id of the {command.path_id.removesuffix('_id')}.", examples=[EXAMPLE_ID])
-    return pydantic.Field(description=f"The {command.path_id}.")
+    return ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

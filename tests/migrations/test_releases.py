@@ -17,9 +17,9 @@ import pytest_asyncio
 
 from deploy.local.child import free_port
 from deploy.local.servers.postgres import PostgresServer
-from services.membership.members.documents import Documents, Sealed
 from shared import contracts
 from shared.contracts import Envelope
+from shared.persons.sealing import PersonKeys, Sealed
 from shared.process.db import create_pool
 from shared.process.migrate import migrate
 from tests.conftest import Database, NewDatabase
@@ -141,7 +141,7 @@ async def test_the_documents_can_be_opened_with_their_keys(kept: Path, restored:
     for name, key in keys.items():
         ring, _, version = name.rpartition("-")
         rings[ring][int(version)] = bytes.fromhex(key)
-    documents = Documents(rings["encryption"], rings["hash"])
+    documents = PersonKeys(rings["encryption"], rings["hash"])
     conn = await asyncpg.connect(restored["membership"].owner_dsn)
     rows = await conn.fetch("SELECT id, document_kind, document, key_version, hash FROM persons")
     await conn.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -98,7 +100,7 @@ async def _shown(stack: Stack, subject: str) -> list[dict[str, Any]]:
     async with _apis(stack) as apis:
         for one in await _streams(apis, stack, subject):
             place = {"source": one["source"], "subject": one["subject"]}
-            events = await _pages(apis, one["service"], "/v1/parked/events", place)
+            events = await pages(apis, one["service"], "/v1/parked/events", place)
             found += [{"service": one["service"], **place, **event} for event in events]
     if not found:
         raise UserError(f"{subject} 没有搁置的事件", f"nothing of {subject} is held", 1)
@@ -138,10 +140,11 @@ def _readers(stack: Stack) -> list[str]:
 
 async def _streams(apis: Apis, stack: Stack, subject: str | None) -> list[dict[str, Any]]:
     wanted = {} if subject is None else {"subject": subject}
-    return [one for service in _readers(stack) for one in await _pages(apis, service, "/v1/parked", wanted)]
+    return [one for service in _readers(stack) for one in await pages(apis, service, "/v1/parked", wanted)]
 
 
-async def _pages(apis: Apis, service: str, path: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+async def pages(apis: Apis, service: str, path: str, params: Mapping[str, Any] = MappingProxyType({})) -> list[dict[str, Any]]:
+    """The items of every page of a list."""
     page = await apis.get(service, path, {**params, "limit": PAGE})
     items: list[dict[str, Any]] = page["items"]
     while page["next"]:

@@ -108,6 +108,16 @@ class Apis:
         answer = await self._retry(service, lambda: self._request("POST", service, path, json=dict(body)))
         return msgspec.json.decode(answer.content)
 
+    async def delete(self, service: str, path: str, params: Mapping[str, Any]) -> bool:
+        """Whether a DELETE found something. Raises RequestDeniedError, UserError."""
+        try:
+            await self._retry(service, lambda: self._request("DELETE", service, path, params=dict(params)))
+        except RequestDeniedError as denied:
+            if denied.status == 404:
+                return False
+            raise
+        return True
+
     async def post_lines(self, service: str, content: bytes, headers: Mapping[str, str]) -> bytes:
         """The NDJSON answer of `POST /v1/batch`. Raises RequestDeniedError, UserError."""
         sent = {"Content-Type": NDJSON, **headers}

@@ -75,20 +75,18 @@ class Calendar:
     def working_day_after(self, day: date, number: int) -> date:
         """The `number`-th working day behind the day, which itself is not counted; `number` from 1 on.
 
-        Raises CalendarMissing, with the last day that was counted and what was left.
+        Raises CalendarMissing with the last day that was counted and what is left.
         """
-        reached, left = day, number
+        year, reached, left = day.year, day, number
         while True:
             try:
-                days = self.working_days(reached.year)
-            except CalendarMissing as missing:
-                raise CalendarMissing(missing.year, reached, left) from None
+                days = self.working_days(year)
+            except CalendarMissing:
+                raise CalendarMissing(year, reached, left) from None
             at = bisect_right(days, reached) + left - 1
             if at < len(days):
                 return days[at]
-            left = at - len(days) + 1
-            reached = date(reached.year, 12, 31)
-            # The next year is counted from its first day on.
+            year, reached, left = year + 1, date(year, 12, 31), at - len(days) + 1
 
     def working_days_between(self, after: date, until: date) -> int:
         """How many working days lie behind `after` and not behind `until`. Raises CalendarMissing."""

@@ -11,7 +11,7 @@ from services.cases.clocks.periods import DayKind
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """One clock by all that is known. It depends on facts, rules and calendar, and on no day of asking; `state_on` does.
+    """One clock by all that is known. It depends on facts, rules and calendar, and on no day of asking; `state` does.
 
     `clock`: its name. `party`: whom it binds, if there are several or the fact says so. `document`: the letter it waits for.
     `begun_by`: the rank of the fact from which it runs; with name and party it tells one clock of a subject from another.
@@ -44,7 +44,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     suspended: tuple[tuple[date, date | None], ...] = ()
 
 
-def state_on(clock: Clock, as_of: date) -> State:
+def state(clock: Clock, as_of: date) -> State:
     """What the clock is on a day: on its due day it runs, on the day after it is overdue.
 
     One that has not begun, or whose due day is not known, runs. What was done when the due day was not known was done in time.

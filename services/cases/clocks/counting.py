@@ -98,12 +98,12 @@ class Counting:
         if ruling is None or value is None:
             return Clock(**fields, reason=Reason.NO_RULE, rule_version=None if ruling is None else ruling.version)
         period = period_of(value)
-        intervals = _until(suspended, settled.on)
-        gaps = [(begin, end) for begin, end in intervals if end is not None and end - DAY > starts_on]
+        intervals = [gap for gap in _until(suspended, settled.on) if gap[1] is None or gap[1] - DAY > starts_on]
+        gaps = [(begin, end) for begin, end in intervals if end is not None]
         due = period.end(starts_on, self.calendar, extended=extended, gaps=gaps)
-        waits = bool(intervals) and intervals[-1][1] is None and (due.due_on is None or intervals[-1][0] <= due.unrolled)
+        intervals = [gap for gap in intervals if due.unrolled is None or gap[0] <= due.unrolled]
+        waits = bool(intervals) and intervals[-1][1] is None
         reason = Reason.SUSPENDED if waits else Reason.CALENDAR_ENDS if due.due_on is None else None
-        kept: list[Interval] = [gap for gap in gaps if due.due_on is None or gap[0] <= due.unrolled]
         return Clock(
             **fields,
             due_on=None if waits else due.due_on,
@@ -113,7 +113,7 @@ class Counting:
             rule_version=ruling.version,
             reason=reason,
             missing_year=due.missing_year if reason is Reason.CALENDAR_ENDS else None,
-            suspended=tuple([*kept, intervals[-1]] if waits else kept),
+            suspended=tuple(intervals),
         )
 
 
@@ -140,7 +140,7 @@ class Row:
 
 def clock_of(row: Row, line: Timeline, counting: Counting) -> Clock | None:
     """The clock of a row; None if nothing of it has happened."""
-    start = line.start(row.begins, *row.anew)
+    start = line.start(row.begins, row.anew, row.met_by)
     if start.fact is None and not line.has(*row.listed):
         return None
     ends = ends_of(line, start, row.met_by, row.stopped_by)

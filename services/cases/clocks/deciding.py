@@ -7,15 +7,15 @@ from datetime import date
 from typing import Literal, TypeAlias
 
 from services.cases.calendars.calendar import Calendar
-from services.cases.clocks import dispute
-from services.cases.clocks.agreements import contract_clocks, negotiation_clocks
 from services.cases.clocks.clock import Clock
 from services.cases.clocks.counting import Counting, clock_of
-from services.cases.clocks.court import court_clocks
+from services.cases.clocks.families import dispute
+from services.cases.clocks.families.agreements import contract_clocks, negotiation_clocks
+from services.cases.clocks.families.court import court_clocks
+from services.cases.clocks.families.inspection import inspection_clocks
+from services.cases.clocks.families.letters import letter_clocks
+from services.cases.clocks.families.limitation import limitation
 from services.cases.clocks.happened import Happened, Timeline
-from services.cases.clocks.inspection import inspection_clocks
-from services.cases.clocks.letters import letter_clocks
-from services.cases.clocks.limitation import limitation
 from services.cases.rulebook.rulebook import Rulebook
 
 Noun: TypeAlias = Literal["case", "negotiation", "contract"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -59,13 +59,15 @@ class Timeline:
             return [fact for fact in found if fact.order > start.fact.order]
         return [fact for fact in found if fact.on >= start.fact.on]
 
-    def start(self, begins: str, *anew: str) -> Start:
-        """The last fact from which a period runs: one named `begins`, or behind the first of these one named in `anew`."""
-        begun = self.named(begins)
-        if not begun:
-            return Start(None, False)
-        again = [fact for fact in self.named(begins, *anew) if fact.on >= begun[0].on and fact is not begun[0]]
-        return Start(again[-1], True) if again else Start(begun[0], False)
+    def start(self, begins: str, anew: Sequence[str] = (), met_by: Sequence[str] = ()) -> Start:
+        """The last fact from which a period runs: one named `begins`, or behind it one named in `anew` while it was not yet met."""
+        first = last = None
+        for fact in self.named(begins, *anew):
+            if fact.name == begins:
+                first, last = first or fact, fact
+            elif last is not None and not any(last.on <= met.on and met.order < fact.order for met in self.named(*met_by)):
+                last = fact
+        return Start(last, last is not first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +79,5 @@ class Start:
 
 
 def day_of(facts: Iterable[Happened]) -> date | None:
-    """The day of the first fact."""
-    return next((fact.on for fact in facts), None)
+    """The day of the earliest fact."""
+    return min((fact.on for fact in facts), default=None)

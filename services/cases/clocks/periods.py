@@ -36,13 +36,14 @@ class Due(NamedTuple):
     """The end of a period.
 
     `due_on`: the last day, None if a year's calendar is missing. `not_before`: a true lower bound of the last day; the day itself if it is
-    known. `missing_year`: the first year whose calendar is needed. `unrolled`: the end before it rolls to a working day, as far as known.
+    known. `missing_year`: the first year whose calendar is needed. `unrolled`: the end before it rolls to a working day, None if it depends on
+    the missing calendar.
     """
 
     due_on: date | None
     not_before: date
     missing_year: int | None
-    unrolled: date
+    unrolled: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def working_days(start: date, days: int, calendar: Calendar, gaps: Sequence[Gap]
         least = _leaving_out(start, days, gaps, _days_between, _days_after)
         if missing.after is not None:
             least = max(least, missing.after + DAY * missing.left)
-        return Due(None, least, missing.year, least)
+        return Due(None, least, missing.year, None)
     return Due(last, last, None, last)
 
 

@@ -9,12 +9,13 @@ from typing import Any, cast
 import msgspec
 
 from services.cases.clocks import deciding
-from services.cases.clocks.clock import Clock, state_on
+from services.cases.clocks.clock import Clock, state
 from services.cases.clocks.names import State
 from services.cases.entries.entry import Entry
 from services.cases.entries.noun import Noun
 from services.cases.nouns import NOUNS
 from services.cases.rulebook.book import EVERYWHERE, Book
+from services.cases.rulebook.laws import LAWS
 from shared.contracts import type_of
 from shared.contracts.cases.rules import ClockOverdue
 from shared.contracts.streams import FactCorrected
@@ -52,8 +53,8 @@ def of_plain(kept: dict[str, Any]) -> Clock:
 
 def shown(subject: dict[str, Any], clock: Clock, as_of: date) -> dict[str, Any]:
     """A clock as answers show it on a day. `subject`: whose it is."""
-    fields = msgspec.to_builtins(clock)
-    return {"subject": subject, **fields, "state": state_on(clock, as_of).value}
+    fields, law = msgspec.to_builtins(clock), LAWS[clock.law]
+    return {"subject": subject, **fields, "law": law.zh, "law_en": law.en, "state": state(clock, as_of).value}
 
 
 def passed(clock: Clock) -> date | None:
@@ -61,7 +62,7 @@ def passed(clock: Clock) -> date | None:
     if clock.due_on is None or clock.clock in NO_DEADLINES:
         return None
     after = clock.due_on + DAY
-    return after if state_on(clock, after) is State.OVERDUE else None
+    return after if state(clock, after) is State.OVERDUE else None
 
 
 NO_DEADLINES = frozenset({"contract_effect", "inspection_lookback"})

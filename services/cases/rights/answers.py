@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import structs
 from pydantic import BaseModel, Field
 
-from services.cases.entries.answers import CASE_ID, EntryAnswer
-from services.cases.entries.listing import Row
+from services.cases.reads.answers import CASE_ID, EntryAnswer
+from services.cases.reads.listing import Row
 from services.cases.rights.progress import progress_of
 from shared.contracts.cases.rights import CaseAssigned, CaseClosed, CaseOpened, CaseProgressed, CaseReopened, Step
 from shared.http.answers import NEXT

@@ -8,8 +8,8 @@ from services.cases.entries import needs, world
 from services.cases.entries.reading_fields import bounded, day_or_none, yes_or_no
 from services.cases.entries.world import World
 from services.cases.rights import rules
+from services.cases.rights.bodies import Assign, Close, Open, Reopen, TakeStep
 from services.cases.rights.case import CASE
-from services.cases.rights.commands import Assign, Close, Open, Reopen, TakeStep
 from shared.contracts.case_codes import CASE_KINDS, CASE_SUBKINDS, CHANNELS, GROUNDS, OUTCOMES
 from shared.contracts.cases.rights import CaseAssigned, CaseClosed, CaseOpened, CaseProgressed, CaseReopened
 from shared.contracts.cases.rules import ClockOverdue

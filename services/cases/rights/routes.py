@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.cases.entries.routes import register_router
+from services.cases.reads.routes import register_router
 from services.cases.rights.answers import CaseAnswer, CasesAnswer, show
 from services.cases.rights.case import CASE
 

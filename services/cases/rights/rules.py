@@ -12,8 +12,8 @@ from msgspec import structs
 from services.cases.entries import clocking
 from services.cases.entries.entry import Entry
 from services.cases.entries.world import World
+from services.cases.rights.bodies import MOST_DAYS, OPTIONAL, REQUIRED, Assign, Close, Open, Reopen, TakeStep
 from services.cases.rights.case import CASE
-from services.cases.rights.commands import MOST_DAYS, OPTIONAL, REQUIRED, Assign, Close, Open, Reopen, TakeStep
 from services.cases.rights.progress import OUTCOME, REOPENING, NotAllowed, Progress, progress_of
 from shared.contracts import Event, type_of
 from shared.contracts.case_codes import RESTARTS

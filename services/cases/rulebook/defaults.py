@@ -44,7 +44,7 @@ INSPECTION = date(2004, 12, 1)
 INSPECTION_DETAIL = date(2005, 2, 1)
 ORDER_22 = date(2004, 5, 1)
 ORDER_9 = date(2000, 11, 8)
-SUPERVISION = date(2021, 3, 31)
+UNION_LAW = date(2022, 1, 1)
 CONTRACT_LAW = date(2008, 1, 1)
 MANAGEMENT = date(2012, 2, 13)
 REFORM_OF_AID = date(2020, 1, 1)
@@ -67,9 +67,9 @@ _ROWS = (
     Rule("inspection", Named("监察办结", "inspection"), _days(60, "working"), laws.INSPECTION, "17", "R", INSPECTION, True,
          Named("旧的地方规定曾为 30 日另加 30 日。", "Older local rules had 30 days and 30 more.")),
     Rule("inspection_lookback", Named("监察查处时效", "look-back of inspection"), _months(24), laws.INSPECTION, "20", "R", INSPECTION),
-    Rule("supervision_reply", Named("一函两书答复", "reply to a supervision letter"), None, laws.SUPERVISION, None, "V", SUPERVISION, True,
-         Named("全国未规定天数,按地方和文书设定(如浙江用人单位 15 个工作日);文书自定的答复日期优先。",
-               "There is no national number of days. It is set by place and document (Zhejiang: 15 working days for employers); a date that the letter itself names goes before.")),
+    Rule("supervision_reply", Named("一函两书答复", "reply to a supervision letter"), None, laws.TRADE_UNIONS, "22, 23", "V", UNION_LAW, True,
+         Named("法律要求答复,全国未规定天数;按地方和文书设定,如浙江 {\"opinion\": {\"days\": 15, \"day_kind\": \"working\"}};文书自定的答复日期优先。",
+               "The law asks for an answer and names no days. They are set by place and document, in Zhejiang {\"opinion\": {\"days\": 15, \"day_kind\": \"working\"}}; a date that the letter itself names goes before.")),
     Rule("negotiation_reply", Named("协商要约答复", "reply to an invitation to negotiate"), _days(20), laws.COLLECTIVE_CONTRACTS, "32", "R", ORDER_22, True,
          Named("上海 15 日,浙江 10 个工作日。", "Shanghai has 15 days, Zhejiang 10 working days.")),
     Rule("contract_submission", Named("集体合同报送", "submission of a contract"), _days(10, **{"from": "signed_on"}), laws.COLLECTIVE_CONTRACTS, "42", "R", ORDER_22, True,
@@ -86,7 +86,8 @@ _ROWS = (
          Named("期满前多久可以提出续订;浙江 90 日。", "How long before its end a renewal may be asked; Zhejiang has 90 days.")),
     Rule("wage_contract_renewal", Named("工资协议续签", "renewal of a wage contract"), _days(60), laws.WAGE_NEGOTIATION, "24", "R", ORDER_9, True),
     Rule("hardship", Named("困难职工认定", "classes of hardship"), None, laws.HARDSHIP, None, "V", REFORM_OF_AID, True,
-         Named("按地方和日期设定:每人每月低保标准 line_fen,各档的比较符和倍数。", "Set by place and day: the monthly line per person, `line_fen`, and operator and factor of each class.")),
+         Named("按地方和日期设定:每人每月低保标准(分)、各档的比较符和百分比,如 {\"line_fen\": 110000, \"deep\": {\"operator\": \"<=\", \"factor_percent\": 100}, \"accidental\": {\"cost_percent_of_income\": 80}}。",
+               "Set by place and day: the monthly line per person in fen, operator and per cent of each class, such as {\"line_fen\": 110000, \"deep\": {\"operator\": \"<=\", \"factor_percent\": 100}, \"accidental\": {\"cost_percent_of_income\": 80}}.")),
     Rule("congress_window", Named("职代会统计区间", "window of workers' congresses"), _months(12), laws.DEMOCRATIC_MANAGEMENT, None, "M", MANAGEMENT, True,
          Named("职代会每年至少召开一次。", "A congress is held once a year at least.")),
     Rule("collective_workers", Named("集体争议人数", "workers of a collective dispute"), {"workers": 10}, laws.MEDIATION_ARBITRATION, "7", "R", ARBITRATION_LAW),

@@ -14,7 +14,7 @@ INSPECTION_DETAIL = "inspection_provisions"
 COLLECTIVE_CONTRACTS = "collective_contract_provisions"
 WAGE_NEGOTIATION = "wage_negotiation_measures"
 LABOUR_CONTRACTS = "labour_contract_law"
-SUPERVISION = "union_supervision_measures"
+TRADE_UNIONS = "trade_union_law"
 HARDSHIP = "hardship_rules"
 DEMOCRATIC_MANAGEMENT = "democratic_management_provisions"
 
@@ -31,7 +31,7 @@ LAWS: Mapping[str, Named] = {
     COLLECTIVE_CONTRACTS: Named("集体合同规定(2004年劳社部令第22号)", "Provisions on Collective Contracts 2004 (order 22)"),
     WAGE_NEGOTIATION: Named("工资集体协商试行办法(2000年劳社部令第9号)", "Trial Measures for Collective Wage Negotiation 2000 (order 9)"),
     LABOUR_CONTRACTS: Named("中华人民共和国劳动合同法(2012年修正)", "Labour Contract Law 2012"),
-    SUPERVISION: Named("工会劳动法律监督办法(总工办发〔2021〕9号)", "Measures for Trade Union Supervision of Labour Law 2021"),
+    TRADE_UNIONS: Named("中华人民共和国工会法(2021年修正)", "Trade Union Law 2021"),
     HARDSHIP: Named("全国总工会及各地困难职工认定办法", "Rules of the federations on workers in hardship"),
     DEMOCRATIC_MANAGEMENT: Named("企业民主管理规定(2012年)", "Provisions on Democratic Management of Enterprises 2012"),
 }

@@ -14,6 +14,7 @@ from services.cases.calendars.calendar import Calendar, YearTable
 from services.cases.entries.needs import Context
 from services.cases.rulebook import store
 from services.cases.rulebook.defaults import DEFAULTS
+from services.cases.rulebook.laws import LAWS
 from services.cases.rulebook.rulebook import RuleValue, default_of, ruling_of
 from shared.http.answers import NEXT, json_response
 from shared.http.auth import Areas
@@ -52,7 +53,8 @@ class RuleAnswer(BaseModel):
     default_version: str | None = Field(
         description="The name of the national value.", examples=["arbitration_award/default/2008-05-01/1a2b3c4d"]
     )
-    law: str = Field(description="Where the rule comes from.", examples=["劳动争议调解仲裁法"])
+    law: str = Field(description="Where the rule comes from.", examples=["中华人民共和国劳动争议调解仲裁法(2007年)"])
+    law_en: str = Field(description="The same in English.", examples=["Labour Dispute Mediation and Arbitration Law 2007"])
     article: str | None = Field(description="The article.", examples=["43"])
     mark: str = Field(
         description="R: read in the text; R2: read second-hand; M: from memory; V: local, or a choice of the platform.", examples=["R"]
@@ -132,7 +134,8 @@ def _rule(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
         "name_en": rule.named.en,
         "default": default.value if default else None,
         "default_version": default.version if default else None,
-        "law": rule.law,
+        "law": LAWS[rule.law].zh,
+        "law_en": LAWS[rule.law].en,
         "article": rule.article,
         "mark": rule.mark,
         "local": rule.local,

@@ -24,4 +24,4 @@ class MemberAnswer(BaseModel):
     joined_on: date = Field(description="The first day of the membership.", examples=["2025-06-01"])
     left_on: date | None = Field(description="The first day without it; null: it goes on.", examples=[None])
     subject: str = Field(description="Its stream of events.", examples=["enterprise/01938c5e-7f00-7000-8000-0000000000e1"])
-    document: MaskedDocument | None = Field(description="The person's document; null: it is no longer kept.")
+    document: MaskedDocument | None = Field(description="The person's document; null: the person was erased.")

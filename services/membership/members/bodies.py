@@ -13,17 +13,7 @@ from shared.contracts.codes import LEAVING
 from shared.http.forms import Command as Form
 from shared.http.forms import Day, Id, Listed, Note, Text
 from shared.journal.reasons import reason_of, reason_with
-
-
-class DocumentBody(Form):
-    """An identity document: `resident_id`, `permit`, `passport`, … and its number."""
-
-    kind: str = Field(
-        min_length=1, max_length=32, description="The kind of document, as a code of docs/codes.md.", examples=["resident_id"]
-    )
-    number: str = Field(
-        min_length=1, max_length=128, repr=False, description="Its number, as it stands on it.", examples=["11010519491231002X"]
-    )
+from shared.persons.bodies import DocumentBody
 
 
 class MemberBody(Form):

@@ -13,7 +13,8 @@ from functools import partial
 import asyncpg
 import structlog
 
-from services.membership.members.documents import Documents, Sealed, Undecipherable, UnknownKey, written_before
+from services.membership.members.earlier_rows import written_before
+from shared.persons.sealing import PersonKeys, Sealed, Undecipherable, UnknownKey
 from shared.process import db
 from shared.process.db import Connection
 from shared.process.pause import repeat
@@ -36,14 +37,14 @@ FROM unnest($1::bigint[], $2::bytea[], $3::smallint[]) AS n(no, number_hash, cop
 log = structlog.get_logger(__name__)
 
 
-async def keep_numbering(dsn: str, documents: Documents, stop: asyncio.Event) -> None:
+async def keep_numbering(dsn: str, keys: PersonKeys, stop: asyncio.Event) -> None:
     """Until `stop`, through outages of the database."""
     connect = partial(db.connect, dsn, application_name="membership.numbering", settings=db.BY_KEY)
-    step = partial(number_all, documents=documents)
+    step = partial(number_all, keys=keys)
     await repeat(step, connect, stop, name="numbering", every=LOOK_EVERY, longest=LOOK_EVERY, outages=OUTAGES)
 
 
-async def number_all(conn: Connection, documents: Documents) -> int:
+async def number_all(conn: Connection, keys: PersonKeys) -> int:
     """Every row that can be opened; how many of them are of a person who had a row already. Those are logged by number, as `repeated`."""
     last, repeated = 0, 0
     while True:
@@ -55,11 +56,11 @@ async def number_all(conn: Connection, documents: Documents) -> int:
             found: list[tuple[int, bytes]] = []
             for row in rows:
                 try:
-                    number = documents.open(row["id"], Sealed(row["document"], row["key_version"]))
+                    number = keys.open(row["id"], Sealed(row["document"], row["key_version"]))
                 except (UnknownKey, Undecipherable) as error:
                     log.warning("numbering.unreadable", person=row["no"], error=type(error).__name__)
                     continue
-                found.append((row["no"], documents.number_hashes(written_before(row["document_kind"], number))[0][1]))
+                found.append((row["no"], keys.number_hashes(written_before(row["document_kind"], number))[0][1]))
             repeated += await _number(conn, found)
 
 

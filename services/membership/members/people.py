@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.membership.members.documents import Sealed
+from shared.persons.sealing import Sealed
 from shared.process.db import Connection, array, bytes_array, text_array
 
 LOCK = "SELECT no FROM persons WHERE no = ANY($1::text::bigint[]) ORDER BY no FOR NO KEY UPDATE"
@@ -57,10 +57,9 @@ class NewPerson(msgspec.Struct, frozen=True):
     document: Sealed
 
 
-async def lock(conn: Connection, persons: Collection[int]) -> None:
-    """Hold these persons until the transaction ends, so that what is decided about their memberships stays true."""
-    if persons:
-        await conn.fetch(LOCK, array(persons))
+async def lock(conn: Connection, persons: Collection[int]) -> set[int]:
+    """Hold these persons until the transaction ends, so that what is decided about their memberships stays true; those who are there."""
+    return {row["no"] for row in await conn.fetch(LOCK, array(persons))} if persons else set()
 
 
 async def add(conn: Connection, new: Sequence[NewPerson], hash_version: int) -> dict[bytes, int]:

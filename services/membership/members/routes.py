@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from services.membership.members import people, store
 from services.membership.members.answers import MemberAnswer
-from services.membership.members.documents import masked
 from services.membership.reads import READ
 from shared.directory.store import sights
 from shared.directory.visibility import ONE_DAY
@@ -20,6 +19,7 @@ from shared.http.forms import Id
 from shared.http.openapi import TAGGED
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
+from shared.persons.documents import masked
 from shared.problems.errors import NotFound
 from shared.problems.preconditions import etag_of
 from shared.process import db
@@ -47,7 +47,7 @@ async def get_member(request: Request, caller: CallerOf, member_id: MemberId) ->
     document = None
     if sealed is not None:
         person_id, kind, number = sealed
-        document = {"kind": kind, "number": masked(request.app.state.context.documents.open(person_id, number))}
+        document = {"kind": kind, "number": masked(request.app.state.context.person_keys.open(person_id, number))}
     return with_etag(request, {**found, "document": document}, etag_of(found))
 
 

@@ -30,7 +30,10 @@ SELECT * FROM unnest(
     $8::text::bigint[]
 )
 """
-MEMBER = "SELECT id, enterprise_id, union_id, joined_on, left_on FROM memberships WHERE id = $1 AND joined_on IS NOT NULL"
+MEMBER = """
+SELECT id, enterprise_id, union_id, joined_on, left_on, EXISTS (SELECT FROM persons WHERE no = person_no) AS known
+FROM memberships WHERE id = $1 AND joined_on IS NOT NULL
+"""
 
 
 async def memberships(conn: Connection, ids: Collection[UUID]) -> list[Membership]:
@@ -94,7 +97,7 @@ async def write(conn: Connection, world: World) -> None:
 
 
 async def one(conn: Connection, member_id: UUID) -> dict[str, Any] | None:
-    """One membership, of a person who is not named."""
+    """One membership, of a person who is not named; one of a person who was erased says so, which changes its ETag."""
     row = await conn.fetchrow(MEMBER, member_id)
     if row is None:
         return None
@@ -105,4 +108,5 @@ async def one(conn: Connection, member_id: UUID) -> dict[str, Any] | None:
         "joined_on": row["joined_on"].isoformat(),
         "left_on": row["left_on"].isoformat() if row["left_on"] else None,
         "subject": f"enterprise/{row['enterprise_id']}",
+        **({} if row["known"] else {"document": None}),
     }

@@ -84,17 +84,25 @@ class ContractSigned(ContractFact, frozen=True, kw_only=True):
 class ContractSubmitted(ContractFact, frozen=True, kw_only=True):
     """The contract was submitted to the labour department on `occurredon` (order 22, art. 42)."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ContractFact.bureau_fields
+
 
 class ContractReceived(ContractFact, frozen=True, kw_only=True):
     """The labour department received the contract on `occurredon`; without objection it is effective 15 days later (Labour Contract Law, 54)."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ContractFact.bureau_fields
 
 
 class ContractObjected(ContractFact, frozen=True, kw_only=True):
     """The labour department's objection was served on `occurredon` (order 22, art. 45)."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ContractFact.bureau_fields
+
 
 class ContractPublished(ContractFact, frozen=True, kw_only=True):
     """The contract was published to all workers on `occurredon`."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ContractFact.bureau_fields
 
 
 class ContractEffective(ContractFact, frozen=True, kw_only=True):
@@ -102,6 +110,8 @@ class ContractEffective(ContractFact, frozen=True, kw_only=True):
 
     `rule_version`: of the rule that decided the day.
     """
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ("contract_id", "enterprise_id", "kind", "until")
 
     until: date
     rule_version: str | None = None
@@ -118,6 +128,8 @@ class ContractTerminated(ContractFact, frozen=True, kw_only=True):
 
 class ContractExpired(ContractFact, frozen=True, kw_only=True):
     """The term is over: `occurredon` is the first day on which it no longer holds. Said by the service itself."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = ContractFact.bureau_fields
 
 
 class TripartiteHeld(Event, frozen=True, kw_only=True):

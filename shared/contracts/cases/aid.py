@@ -27,6 +27,8 @@ class HardshipClassified(HardshipFact, frozen=True, kw_only=True):
     `rule_version`: of the table of place and date that decided it.
     """
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
+
     classification: str
     review: bool = False
     shock: str | None = None
@@ -37,12 +39,16 @@ class HardshipClassified(HardshipFact, frozen=True, kw_only=True):
 class AidPaid(HardshipFact, frozen=True, kw_only=True):
     """`amount_fen` (fen) was paid on `occurredon` from the fund `fund`, a code."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
+
     amount_fen: int
     fund: str
 
 
 class HardshipEnded(HardshipFact, frozen=True, kw_only=True):
     """The file ended on `occurredon`. `reason` is a code."""
+
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
 
     reason: str
     note_id: UUID | None = None

@@ -113,6 +113,8 @@ class CaseOpened(CaseFact, frozen=True, kw_only=True):
 class CaseAssigned(CaseFact, frozen=True, kw_only=True):
     """The case is handled by `assigned_to`, an opaque id like `actor`, from `occurredon` on; None: by nobody."""
 
+    bureau_fields: ClassVar[tuple[str, ...] | None] = None
+
     assigned_to: str | None = None
 
 

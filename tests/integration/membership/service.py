@@ -11,8 +11,8 @@ import pytest
 
 from services.membership import events_in
 from services.membership.facts import TABLE
-from services.membership.members.documents import Documents
 from services.membership.needs import Context
+from shared.persons.sealing import PersonKeys
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
@@ -22,7 +22,7 @@ from tests.integration.directory import Writer
 
 DOCUMENT = "11010519491231002X"
 TOPIC = "parkunion.registry.v1"
-CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), Documents({1: bytes(32)}, {1: bytes(range(32))}), b"fingerprints", TOPIC, 12)
+CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), PersonKeys({1: bytes(32)}, {1: bytes(range(32))}), b"fingerprints", TOPIC, 12)
 
 
 MODELS = models(TABLE)

@@ -13,12 +13,12 @@ import pytest
 
 from services.membership.facts import TABLE
 from services.membership.members import people
-from services.membership.members.documents import Documents
 from shared.contracts import fact
 from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
 from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor
+from shared.persons.sealing import PersonKeys
 from shared.problems.errors import Problem
 from shared.process import db
 from shared.writing import commands
@@ -317,8 +317,8 @@ async def test_a_person_can_be_erased_without_touching_the_journal(membership: M
 async def test_a_new_key_finds_those_whom_the_old_key_wrote(membership: Membership) -> None:
     union, enterprise = await _pair(membership)
     await membership.member(union, enterprise, "E1", "2021-02-01", "passport")
-    rotated = Documents({1: bytes(32), 2: bytes([7]) * 32}, {1: bytes(range(32)), 2: bytes([8]) * 32})
-    new = Membership(membership.pool, replace(CONTEXT, documents=rotated))
+    rotated = PersonKeys({1: bytes(32), 2: bytes([7]) * 32}, {1: bytes(range(32)), 2: bytes([8]) * 32})
+    new = Membership(membership.pool, replace(CONTEXT, person_keys=rotated))
     assert await refused(new.member(union, enterprise, "e1", "2021-03-01", "passport")) == ("ALREADY_MEMBER", 409)
     assert await membership.pool.fetchval("SELECT array_agg(hash_version) FROM persons") == [2]
     member = await new.member(union, enterprise, "E2", "2021-02-01", "passport")

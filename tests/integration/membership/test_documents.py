@@ -13,7 +13,7 @@ from shared.problems.errors import Problem
 from shared.process import db
 from tests.integration.membership.service import CONTEXT, DOCUMENT, Membership, membership_of_a_test  # noqa: F401
 
-DOCUMENTS = CONTEXT.documents
+DOCUMENTS = CONTEXT.person_keys
 
 
 async def refusal(membership: Membership, union: UUID, enterprise: UUID, kind: str, number: str, on: str = "2023-02-01") -> str | None:

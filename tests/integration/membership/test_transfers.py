@@ -211,7 +211,7 @@ async def test_a_transfer_looks_at_every_row_of_a_person_who_was_written_twice(m
         await _as_written_before(membership, kind, "E1234567", person.union, enterprise, period)
     if numbered:
         async with membership.pool.acquire() as conn:
-            await number_all(conn, CONTEXT.documents)
+            await number_all(conn, CONTEXT.person_keys)
     member = await person.held_on("2022-01-01")
     with pytest.raises(Problem) as refused:
         await person.transfers(2, "2022-01-01", member)
@@ -221,7 +221,7 @@ async def test_a_transfer_looks_at_every_row_of_a_person_who_was_written_twice(m
 
 async def _as_written_before(membership: Membership, kind: str, number: str, union: UUID, enterprise: UUID, period: Any) -> None:
     """A person's row of release 0.1, with a membership, whose events are not needed here."""
-    documents, person = CONTEXT.documents, uuid7()
+    documents, person = CONTEXT.person_keys, uuid7()
     sealed, (version, digest) = documents.seal(person, number), documents.hashes(kind, number)[0]
     no = await membership.pool.fetchval(
         "INSERT INTO persons (id, document_kind, hash, hash_version, document, key_version) VALUES ($1, $2, $3, $4, $5, $6) RETURNING no",

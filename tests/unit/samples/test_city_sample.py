@@ -25,11 +25,11 @@ from samples.city.names import SYNTHETIC
 from samples.city.places import CITY, LEVELS, areas
 from samples.city.scenario import MOST_ENTERPRISES, MOST_YEARS, last_day_before
 from services.membership.facts import TABLE as MEMBERSHIP
-from services.membership.members.documents import normalised
 from services.registry.areas.rules import LEVEL_NAMES
 from services.registry.enterprises.fields import credit_code
 from services.registry.facts import TABLE as REGISTRY
 from shared.contracts.membership import UnionKind
+from shared.persons.documents import normalised
 from shared.writing.routes import models
 
 LAST_DAY = date(2025, 6, 30)

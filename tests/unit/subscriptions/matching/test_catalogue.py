@@ -24,11 +24,19 @@ def test_every_type_states_its_fields_for_bureaus(name: str) -> None:
         assert not PERSONAL & set(struct.bureau_fields)
 
 
+NOT_FOR_BUREAUS = (
+    *("case-assigned", "hardship-classified", "aid-paid", "hardship-ended", "employment-helped", "employment-help-ended"),
+    *("rule-set", "calendar-set"),
+)
+"""Types that no bureau is granted: who handles a case, what is known of households, and the platform's own tables."""
+
+
 def test_what_says_something_of_other_events_needs_no_grant_of_its_own() -> None:
     assert {name for name in TYPES if name not in defaults()} == {
         "parkunion.fact-corrected.v1",
         "parkunion.event-withdrawn.v1",
         "parkunion.day-closed.v1",
+        *(f"parkunion.{name}.v1" for name in NOT_FOR_BUREAUS),
     }
     with pytest.raises(KeyError):
         fields_of("parkunion.day-closed.v1")

@@ -61,15 +61,14 @@ def _effect(line: Timeline, counting: Counting) -> Clock:
     It is met by the passing of time. An objection that comes in time stops it; what is submitted anew is received anew.
     """
     start = line.start("received")
-    objected = line.since(start, "objected")
-    stopped_on = day_of(line.since(start, "objected", "terminated"))
+    objections, terminations = line.since(start, "objected"), line.since(start, "terminated")
     if start.fact is None:
-        return counting.waiting("contract_effect", Reason.NOT_RECEIVED, Ends(None, stopped_on))
-    clock = counting.running("contract_effect", start.fact.on, Ends(), begun_by=start.fact.rank)
-    met_on = day_of(line.since(start, "effective")) or clock.due_on
-    if objected and clock.due_on is not None and objected[0].on > clock.due_on:
-        stopped_on = day_of(line.since(start, "terminated"))
-    return counting.running("contract_effect", start.fact.on, Ends(met_on, stopped_on), begun_by=start.fact.rank)
+        return counting.waiting("contract_effect", Reason.NOT_RECEIVED, Ends(None, day_of([*objections, *terminations])))
+    by_time = counting.running("contract_effect", start.fact.on, Ends(), begun_by=start.fact.rank)
+    in_time = [fact for fact in objections if by_time.due_on is None or fact.on <= by_time.due_on]
+    met_on = None if in_time else day_of(line.since(start, "effective")) or by_time.due_on
+    ends = Ends(met_on, day_of([*in_time, *terminations]))
+    return counting.running("contract_effect", start.fact.on, ends, begun_by=start.fact.rank)
 
 
 def _publication(line: Timeline, counting: Counting, effect: Clock, kind: str) -> Clock:

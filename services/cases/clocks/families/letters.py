@@ -14,7 +14,8 @@ NAME = "supervision_reply"
 def letter_clocks(line: Timeline, counting: Counting) -> list[Clock]:
     """One clock a letter, from its receipt. The day that the letter names goes before the rule of the place; without both: NO_RULE.
 
-    No law gives a national number of days (Measures for Trade Union Supervision 2021; Trade Union Law 2021, arts 22 and 23 ask for an answer).
+    The employer and the authority must answer (Trade Union Law 2021, arts 22, 23), but no national text says in how many days; neither do
+    the Measures for Trade Union Supervision 2021, as far as they could be read.
     """
     letters = line.named("supervision_letter_sent")
     return [_clock(letter, reply, counting) for letter, reply in zip(letters, _replies(letters, line.named("replied")), strict=True)]
@@ -34,6 +35,7 @@ def _clock(letter: Happened, reply: Happened | None, counting: Counting) -> Cloc
             due_on=reply_by,
             not_before=reply_by,
             law=DEFAULTS[NAME].law,
+            article=DEFAULTS[NAME].article,
             rule_version=f"{NAME}/letter/{reply_by.isoformat()}",
             met_on=settled.met_on,
             stopped_on=settled.stopped_on,
@@ -46,7 +48,7 @@ def _clock(letter: Happened, reply: Happened | None, counting: Counting) -> Cloc
 def _replies(letters: list[Happened], replies: list[Happened]) -> list[Happened | None]:
     """The reply to each letter: a reply answers the earliest open letter of the day or before that it may be about.
 
-    What it may be about is said by `document` and `addressee`, if the reply names them.
+    The reply may name its letter by `letter`, the letter's rank, or say something of it by `document` and `addressee`.
     """
     answered: list[Happened | None] = [None] * len(letters)
     for reply in replies:
@@ -58,4 +60,6 @@ def _replies(letters: list[Happened], replies: list[Happened]) -> list[Happened 
 
 
 def _about(reply: Happened, letter: Happened) -> bool:
+    if reply.said.get("letter") not in (None, letter.rank):
+        return False
     return all(reply.said.get(name) in (None, letter.said.get(name)) for name in ("document", "addressee"))

@@ -1,28 +1,15 @@
-"""Identity documents: checked, hashed, encrypted, masked."""
+"""Identity documents: checked, brought into one form, masked."""
 
 from __future__ import annotations
 
 from datetime import date
-from uuid import uuid4
 
 import pytest
 
-from services.membership.members.documents import (
-    LIKE_RESIDENT_IDS,
-    RULES,
-    Documents,
-    Sealed,
-    Undecipherable,
-    UnknownKey,
-    document_of,
-    masked,
-    normalised,
-)
 from shared.contracts.codes import DOCUMENTS
+from shared.persons.documents import LIKE_RESIDENT_IDS, RULES, document_of, masked, normalised
 from shared.problems.errors import Problem
 from shared.problems.personal import check_character
-
-KEY1, KEY2 = bytes(range(32)), bytes(range(32, 64))
 
 
 def test_a_resident_id_is_checked_by_mod_11_2() -> None:
@@ -68,31 +55,6 @@ def test_positions_7_to_14_are_masked() -> None:
     assert masked("E12345") == "******"
 
 
-def test_what_is_sealed_can_be_opened_and_only_for_its_person() -> None:
-    documents, person = Documents({1: KEY1}, {1: KEY2}), uuid4()
-    sealed = documents.seal(person, "11010519491231002X")
-    assert b"1101" not in sealed.blob
-    assert documents.open(person, sealed) == "11010519491231002X"
-    assert documents.seal(person, "x").blob != documents.seal(person, "x").blob
-    with pytest.raises(Undecipherable):
-        documents.open(uuid4(), sealed)
-    with pytest.raises(Undecipherable):
-        documents.open(person, Sealed(sealed.blob[:-1] + bytes([sealed.blob[-1] ^ 1]), 1))
-
-
-def test_keys_are_rotated_by_version() -> None:
-    old, new = Documents({1: KEY1}, {1: KEY1}), Documents({1: KEY1, 2: KEY2}, {1: KEY1, 2: KEY2})
-    person = uuid4()
-    assert new.open(person, old.seal(person, "A1")) == "A1"
-    assert new.seal(person, "A1").key_version == 2
-    assert new.hashes("passport", "A1")[1] == old.hashes("passport", "A1")[0]
-    assert new.hashes("passport", "A1")[0][0] == 2
-    assert old.hashes("passport", "A1") != old.hashes("permit", "A1")
-    with pytest.raises(UnknownKey):
-        old.open(person, new.seal(person, "A1"))
-    assert KEY1.hex() not in repr(new)
-
-
 RESIDENT = "11010519491231002X"
 
 
@@ -100,7 +62,7 @@ RESIDENT = "11010519491231002X"
 @pytest.mark.parametrize("typed", [RESIDENT, "110105 19491231-002x", "１１０１０５１９４９１２３１００２ｘ", "110105491231002"])
 def test_a_resident_number_is_the_same_person_whatever_kind_was_typed(kind: str, typed: str) -> None:
     found = document_of(kind, typed)
-    assert (found.number, found.hashed_as) == (RESIDENT, "resident_id")
+    assert found.number == RESIDENT
     assert found.kind in LIKE_RESIDENT_IDS
 
 

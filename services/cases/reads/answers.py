@@ -44,7 +44,9 @@ class SubjectAnswer(BaseModel):
 class ClockAnswer(BaseModel):
     """A clock: a period that runs for a case, a negotiation or a contract."""
 
-    subject: SubjectAnswer = Field(description="Whose clock it is.")
+    subject: SubjectAnswer = Field(
+        description="The case, negotiation or contract for which it runs.", examples=[{"noun": "case", "id": CASE_ID}]
+    )
     clock: str = Field(description="The name of the clock.", examples=["arbitration_award"])
     party: str | None = Field(None, description="Whom it binds, if there are several.", examples=["worker"])
     document: str | None = Field(None, description="The letter that it waits for.", examples=["opinion"])
@@ -58,7 +60,8 @@ class ClockAnswer(BaseModel):
     day_kind: str | None = Field(None, description="working, calendar or months.", examples=["calendar"])
     state: State = Field(description="What it is on `as_of`: on its due day it runs, on the day after it is overdue.", examples=["running"])
     extended_days: int = Field(description="Days of extensions.", examples=[0])
-    law: str = Field(description="Where the period comes from.", examples=["劳动争议调解仲裁法"])
+    law: str = Field(description="Where the period comes from.", examples=["中华人民共和国劳动争议调解仲裁法(2007年)"])
+    law_en: str = Field(description="The same in English.", examples=["Labour Dispute Mediation and Arbitration Law 2007"])
     article: str | None = Field(None, description="The article.", examples=["43"])
     rule_version: str | None = Field(
         None, description="The value of the rule that was used.", examples=["arbitration_award/default/2008-05-01/1a2b3c4d"]

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from services.cases.entries import clocking, listing
-from services.cases.entries.answers import ClocksAnswer
-from services.cases.entries.listing import ClockPlace, Filter, Row
+from services.cases.entries import clocking
 from services.cases.entries.needs import Context
 from services.cases.entries.noun import Noun
+from services.cases.reads import listing
+from services.cases.reads.answers import ClocksAnswer
+from services.cases.reads.listing import ClockPlace, Filter, Row
 from services.cases.rulebook.book import Book
 from shared.directory.store import area_path, enterprises
 from shared.http.answers import json_response
@@ -46,7 +47,7 @@ router = APIRouter(prefix="/v1", route_class=JsonRoute)
 def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel], show: Show, tag: str, scope: str = READ) -> APIRouter:
     """`GET /v1/<plural>` and `GET /v1/<plural>/{id}`; of a noun with clocks also `…/{id}/clocks`. `show`: what answers show of an entry."""
     made = APIRouter(prefix="/v1", route_class=JsonRoute)
-    entry_id: Any = Annotated[Id, Path(description=f"The id of the {noun.name}.", examples=[EXAMPLE_ID])]
+    entry_id: Any = Annotated[Id, Path(alias=noun.key, description=f"The id of the {noun.name}.", examples=[EXAMPLE_ID])]
 
     async def list_entries(
         request: Request,
@@ -102,12 +103,12 @@ def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel]
     )
     unknown = adding(f"UNKNOWN_{noun.name.upper()}")
     made.add_api_route(
-        path + "/{entry_id}", get_entry, methods=["GET"], response_model=item, responses=TAGGED, tags=[tag], name=f"get_{noun.name}",
+        f"{path}/{{{noun.key}}}", get_entry, methods=["GET"], response_model=item, responses=TAGGED, tags=[tag], name=f"get_{noun.name}",
         openapi_extra=unknown,
     )  # fmt: skip
     if noun.clocked:
         made.add_api_route(
-            path + "/{entry_id}/clocks", get_clocks, methods=["GET"], response_model=ClocksAnswer, tags=["clocks"],
+            f"{path}/{{{noun.key}}}/clocks", get_clocks, methods=["GET"], response_model=ClocksAnswer, tags=["clocks"],
             name=f"get_clocks_of_{noun.name}", openapi_extra=unknown,
         )  # fmt: skip
     return made

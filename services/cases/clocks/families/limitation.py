@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
-from services.cases.clocks.claims import claim_of
 from services.cases.clocks.clock import Clock
 from services.cases.clocks.counting import Counting, Ends, merged, suspensions
+from services.cases.clocks.families.claims import claim_of
 from services.cases.clocks.happened import Happened, Timeline, day_of
 from services.cases.clocks.names import Reason
 
@@ -41,14 +41,18 @@ def limitation(line: Timeline, counting: Counting) -> list[Clock]:
 
 
 def _interrupted(line: Timeline, counting: Counting, first: Happened, starts_on: date, ends: Ends, article: str) -> Clock:
-    """The clock from its last start; what comes behind the end of the year no longer interrupts it."""
+    """The clock from its last start; what comes behind the end of the year no longer interrupts it.
+
+    If nobody knows whether that end rolls, it is the end before rolling: the bound that is published stays true.
+    """
     intervals = merged(suspensions(line, NAME))
     begun_by = first.rank
     for fact in line.named(*INTERRUPTING):
         if fact.on <= starts_on or (ends.met_on is not None and fact.on >= ends.met_on):
             continue
         until_then = counting.running(NAME, starts_on, Ends(fact.on), suspended=intervals)
-        if until_then.due_on is not None and fact.on > until_then.due_on:
+        last_day = until_then.due_on or until_then.not_before
+        if last_day is not None and fact.on > last_day:
             break
         starts_on, begun_by = fact.on, fact.rank
     return counting.running(NAME, starts_on, ends, suspended=intervals, begun_by=begun_by, article=article)

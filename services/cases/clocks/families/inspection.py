@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.cases.clocks.claims import claim_of
 from services.cases.clocks.clock import Clock
 from services.cases.clocks.counting import Counting, Ends, Row, clock_of
+from services.cases.clocks.families.claims import claim_of
 from services.cases.clocks.happened import Timeline, day_of
 from services.cases.clocks.names import Reason
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from services.cases.clocks.clock import Clock
 from services.cases.clocks.counting import Counting, Ends
 from services.cases.clocks.happened import Happened, Timeline, day_of
@@ -56,9 +54,5 @@ def _ends(name: str, party: str, line: Timeline) -> Ends:
     others = [fact for fact in suits if fact.said.get("party") not in (None, party)]
     judged = line.named("judged")
     if name == "set_aside":
-        return Ends(day_of(line.named("set_aside_requested")), _earlier(suits, judged))
-    return Ends(day_of(own), _earlier(others, judged))
-
-
-def _earlier(*facts: list[Happened]) -> date | None:
-    return min((fact.on for some in facts for fact in some), default=None)
+        return Ends(day_of(line.named("set_aside_requested")), day_of([*suits, *judged]))
+    return Ends(day_of(own), day_of([*others, *judged]))

@@ -1,0 +1,1 @@
+"""The clocks by what they belong to: dispute, inspection, court, letters, agreements."""
