@@ -72,7 +72,7 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
     kafka: KafkaBroker, kafka_server: KafkaServer, database: NewDatabase, new_topics: NewTopics, topic_prefix: str
 ) -> None:
     metrics_database = await database("metrics")
-    await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    await new_topics("registry.v1", "membership.v1", "cases.v1", partitions=PARTITIONS)
     pool = await create_pool(metrics_database.app_dsn, application_name="metrics.tests")
     owner = await db.connect(metrics_database.owner_dsn, application_name="metrics.tests")
     subject, events = said(Metrics(pool))
