@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.cases.agreements import commands as c
+from services.cases.agreements import bodies as c
 from services.cases.agreements import contract_rules as contracts
 from services.cases.agreements import negotiation_rules as negotiations
 from services.cases.agreements import rules
