@@ -17,6 +17,8 @@ COMPLETE = {
     "registry /v1/enterprises/{enterprise_id}": "one resource with its whole history: its statements have no LIMIT",
     "membership /v1/unions/{union_id}": "one resource with every period of coverage: its statement has no LIMIT",
     "cases /v1/cases/{case_id}": "one case with every step: its statement has no LIMIT",
+    "cases /v1/negotiations/{negotiation_id}": "one negotiation with every step: its statement has no LIMIT",
+    "cases /v1/contracts/{contract_id}": "one contract with every fact of it: its statement has no LIMIT",
     "subscriptions /v1/subscriptions/{id}/manifests/{day}": "every number of the day, as its signed chain says: its statement has no LIMIT",
     "subscriptions /v1/grants/{grant_id}": "one grant with every version: its statement has no LIMIT",
     "subscriptions /v1/subscriptions/{subscription_id}": "one subscription with its keys; of states and probes the last, as they say",
