@@ -60,7 +60,7 @@ class Services:
         return {"line": n, "status": 201, "id": f"id of {key}", "event_ids": [f"event {event} of {key}" for event in range(2)]}
 
     async def load(self, city: City) -> Sender:
-        addresses = {name: f"http://{name}" for name in SERVICES}
+        addresses = {str(name): f"http://{name}" for name in SERVICES}
         sender = Sender(Apis(addresses, lambda: "token", httpx.AsyncClient(transport=httpx.MockTransport(self))), "city")
         await load_city(sender, city)
         return sender
