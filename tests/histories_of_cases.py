@@ -93,7 +93,7 @@ def _fact(random_: random.Random, enterprise: UUID, ids: list[UUID], day: Callab
         lambda: CaseProgressed(**who, step=random_.choice(STEPS[2:4]), document=document),
         lambda: ClockOverdue(
             noun=random_.choice(("case", "case", "contract")), id=case, enterprise_id=enterprise, due_on=on - timedelta(days=1),
-            clock=random_.choice(("mediation", "supervision_reply", "supervision_reply")), number=random_.choice((1, 1, 2)),
+            clock=random_.choice(("mediation", "supervision_reply", "supervision_reply")), begun_by=random_.choice((None, None, 1, 2, 3, 4)),
         ),
         lambda: ContractSigned(contract_id=contract, **agreed, term_until=until),
         lambda: ContractEffective(contract_id=random_.choice(ids), **agreed, until=until),

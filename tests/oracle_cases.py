@@ -130,11 +130,11 @@ def _letters(subject: _Subject, facts: list[tuple[date, int, str, dict[str, Any]
         waiting = [rank for sent, rank, _ in letters if rank not in answers and sent <= on]
         for rank in (named or waiting)[:1]:
             answers.setdefault(rank, on)
-    for number, (_, rank, data) in enumerate(letters, 1):
+    for _, rank, data in letters:
         said = [
             fact["due_on"]
             for _, _, kind, fact in facts
-            if kind == "clock-overdue" and fact["clock"] == "supervision_reply" and fact.get("number", 1) == number
+            if kind == "clock-overdue" and fact["clock"] == "supervision_reply" and (fact.get("begun_by") or letters[0][1]) == rank
         ]
         due, answer = date.fromisoformat(said[-1]) if said else None, answers.get(rank)
         if answer and (due is None or answer <= due):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.cases.agreements import facts as agreements
+from services.cases.assessments import facts as assessments
 from services.cases.entries import loading, needs
 from services.cases.entries.needs import Needs
 from services.cases.entries.world import World
@@ -14,8 +16,8 @@ from shared.writing.table import Corrections, Table
 TABLE: Table[World, Needs] = Table(
     service="cases",
     source=cases.SOURCE,
-    facts=(*rights.FACTS, *rulebook.FACTS),
-    commands=(*rights.COMMANDS, *rulebook.COMMANDS),
+    facts=(*rights.FACTS, *agreements.FACTS, *assessments.FACTS, *rulebook.FACTS),
+    commands=(*rights.COMMANDS, *agreements.COMMANDS, *assessments.COMMANDS, *rulebook.COMMANDS),
     corrections=Corrections(permit=needs.permit_correction, stream=needs.stream),
     world=World,
     needs=lambda _: Needs(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from services.cases.agreements.routes import ROUTERS as AGREEMENTS
+from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
 from services.cases.facts import TABLE
 from services.cases.reads import routes as reads
 from services.cases.reads.streams import EVENTS
@@ -15,4 +17,4 @@ from shared.writing.routes import writing_router
 
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), rights, reads.router, rulebook, parked_router("cases")]
+    return [writing_router(TABLE, EVENTS), rights, *AGREEMENTS, *ASSESSMENTS, reads.router, rulebook, parked_router("cases")]

@@ -42,7 +42,7 @@ class Overdue(Content, frozen=True):
     id: str
     clock: str
     due_on: str
-    number: int = 1
+    begun_by: int | None = None
 
 
 class ContractInEffect(Content, frozen=True):

@@ -242,6 +242,10 @@ CASES: Mapping[str, Entry] = {
     "UNKNOWN_PACT": Entry(404, "未知约定", "Unknown pact", "没有共同约定 {id}。", "There is no pact {id}."),
     "UNKNOWN_NEGOTIATION": Entry(404, "未知协商", "Unknown negotiation", "没有协商 {id}。", "There is no negotiation {id}."),
     "UNKNOWN_CONTRACT": Entry(404, "未知集体合同", "Unknown contract", "没有集体合同 {id}。", "There is no contract {id}."),
+    "UNKNOWN_MEETING": Entry(404, "未知三方会议", "Unknown tripartite meeting", "没有三方会议 {id}。", "There is no tripartite meeting {id}."),
+    "UNKNOWN_CONGRESS": Entry(404, "未知职代会", "Unknown workers' congress", "没有职代会 {id}。", "There is no workers' congress {id}."),
+    "UNKNOWN_ASSESSMENT": Entry(404, "未知评价", "Unknown assessment", "没有评价 {id}。", "There is no assessment {id}."),
+    "UNKNOWN_AWARD": Entry(404, "未知荣誉", "Unknown award", "没有荣誉 {id}。", "There is no award {id}."),
     "UNKNOWN_PERSON": Entry(404, "未知人员", "Unknown person", "没有人员 {id}。", "There is no person {id}."),
     "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
     "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
@@ -250,6 +254,9 @@ CASES: Mapping[str, Entry] = {
     "NOT_FOR_KIND": Entry(422, "与类别不符", "Not for this kind", "类别 {kind} 没有此字段。", "The kind {kind} has no such field."),
     "NOT_FOR_STEP": Entry(422, "与步骤不符", "Not for this step", "步骤 {step} 没有此字段。", "The step {step} has no such field."),
     "UNKNOWN_LETTER": Entry(422, "未知文书", "Unknown letter", "没有待答复的、序号为 {sequence} 的监督文书。", "No letter with the sequence {sequence} waits for a reply."),
+    "ENTERPRISE_TWICE": Entry(422, "企业重复", "Enterprise named twice", "企业 {enterprise} 列出了两次。", "The enterprise {enterprise} is named twice."),
+    "ENTERPRISE_OR_AREA": Entry(422, "企业与区域二选一", "Enterprise or area", "企业与区域只能填写一个。", "Name an enterprise or an area, not both."),
+    "UNUSUAL_TERM": Entry(201, "期限少见", "Unusual term", "集体合同期限一般为一至三年;已登记,请核对。", "The term of a collective contract is one to three years; entered all the same, please check."),
     "SEVERAL_ENTERPRISES": Entry(409, "涉及多家企业", "It concerns several enterprises", "此事实同时记在多家企业名下,不能逐家更正;请撤销后重新登记。", "The fact stands on the streams of several enterprises and cannot be corrected on one alone; withdraw it and enter it anew."),
 }
 # fmt: on

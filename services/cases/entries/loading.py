@@ -43,6 +43,8 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     needs.paths = True
     await enterprises.load(conn, context, needs, world)
     world.entries = await store.entries(conn, needs.rows)
+    if needs.copies:
+        world.copies = dict(await store.copies(conn, [entry.id for entry in world.entries.values() if len(entry.enterprises) > 1]))
     areas = needs.areas | {entry.area for entry in world.entries.values() if entry.area is not None}
     areas |= {subject.partition("/")[2] for subject in needs.streams if subject.startswith("area/")}
     world.areas |= await paths(conn, areas - world.areas.keys())
@@ -59,6 +61,7 @@ async def write(conn: Connection, world: World, recorded: Recorded) -> None:
     changed = [world.entries[entry_id] for entry_id in sorted(world.changed)]
     if changed:
         await write_entries(conn, world, changed)
+    await store.put_copies(conn, world.new_copies, world.gone_copies)
 
 
 async def write_entries(conn: Connection, world: World, changed: Collection[Entry]) -> None:

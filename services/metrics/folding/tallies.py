@@ -345,19 +345,19 @@ def _life(facts: Iterable[MatterFact], reported: int) -> Iterator[tuple[int, int
 
 def _add_letters(found: _Steps, facts: Sequence[MatterFact]) -> None:
     """The supervision letters of a case. Late is what its clock says was late; one that was answered without that was answered in time, and
-    one without an answer is counted when its clock says so. `number` of the clock: the letter's place among those of the case."""
+    one without an answer is counted when its clock says so. The clock names the letter by its rank (`begun_by`), else it is the first."""
     letters = [fact for fact in facts if isinstance(fact.content, CaseStep) and fact.content.step == "supervision_letter_sent"]
     if not letters:
         return
     late = {
-        fact.content.number: _ordinal(fact.content.due_on)
+        fact.content.begun_by or letters[0].rank: _ordinal(fact.content.due_on)
         for fact in facts
         if isinstance(fact.content, Overdue) and fact.content.clock == "supervision_reply"
     }
     answered = _answers(facts, letters)
-    for number, letter in enumerate(letters, 1):
+    for letter in letters:
         assert isinstance(letter.content, CaseStep)
-        due, answer, document = late.get(number), answered.get(letter.rank), letter.content.document or ""
+        due, answer, document = late.get(letter.rank), answered.get(letter.rank), letter.content.document or ""
         if answer is not None and (due is None or answer <= due):
             found.event(answer, Name.LETTER_IN_TIME, document)
         elif due is not None:

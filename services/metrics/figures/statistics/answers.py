@@ -82,11 +82,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rows` by code, none without `by`; `cells` = {(name, code): count} of the scope."""
+    """`rows` by code, none without `by`."""
 
     rows: Sequence[Group]
     total: Group
-    cells: Mapping[tuple[str, str], int]
 
 
 def window(as_of: date) -> date:
@@ -127,7 +126,7 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
         name = _kind_name(statistic, code, language) if by == "kind" else name_of(by, code, tree, language)
         rows.append(collected.group(code, name, whole if by == "kind" else of_groups[code]))
     total = collected.group(ALL, tree.display_name(question.area) if question.area else label(ALL, ALL, language), whole)
-    return Answer(rows if by else [], total, collected.cells)
+    return Answer(rows if by else [], total)
 
 
 def _parts(statistic: Statistic, since: date) -> list[tuple[list[Name], date]]:
@@ -151,11 +150,9 @@ class _Collected:
         self._by, self._today = by, as_of.toordinal()
         self._tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._waits: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-        self.cells: Counter[tuple[str, str]] = Counter()
 
     def add(self, group: str, name: str, code: str, value: int, count: int) -> None:
         """Add a row; `group`: its place."""
-        self.cells[name, code] += count
         groups = [] if self._by is None else [code or UNKNOWN] if self._by == "kind" else [group]
         if name in BY_UNIT:
             groups = groups if (code != "") == (self._by == "kind") else []

@@ -27,6 +27,7 @@ def statistic_body(snapshot: Snapshot, question: Question, answer: Answer, langu
         "completeness": rate_body(answer.total.completeness),
         **figures_of(rows[-1]),
         "rows": rows,
+        "left_out": 0,
     }
 
 
@@ -171,6 +172,7 @@ def aid_body(snapshot: Snapshot, question: Question, cells: list[Cell], language
         "count": None,
         "explain": None,
         "rows": rows,
+        "left_out": 0,
     }
 
 

@@ -52,10 +52,9 @@ async def statistic(
     language = language_of(request)
     async with granted_snapshot(request, caller, area) as snapshot:
         question = _question(snapshot, name, area, by, as_of, known_at, since)
-        found = await answers.answer(snapshot, question, language)
         if name is StatisticName.AID_BY_KIND:
-            return page(snapshot, aid_body(snapshot, question, aid.published(found.cells), language))
-        return page(snapshot, statistic_body(snapshot, question, found, language))
+            return page(snapshot, aid_body(snapshot, question, await aid.published(snapshot, question), language))
+        return page(snapshot, statistic_body(snapshot, question, await answers.answer(snapshot, question, language), language))
 
 
 @router.get("/{name}/explain", response_model=StatisticExplainAnswer, openapi_extra=adding("REBUILD_NEEDED", NOT_FOUND=404))
@@ -100,7 +99,8 @@ def _question(
     allowed = STATISTICS[name].by
     if by is not None and by not in allowed:
         raise Unprocessable("NOT_ONE_OF", field="by", params={"expected": ", ".join(allowed)})
-    first = since or answers.window(day)
+    # Windows of one's own would tell the aid of a single day.
+    first = answers.window(day) if since is None or name is StatisticName.AID_BY_KIND else since
     if first > day:
         raise Unprocessable("DATE_OUT_OF_RANGE", field="since", params={"earliest": EARLIEST, "latest": f"as_of ({day})"})
     return Question(name, area, by, day, known, first)

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.metrics.figures.statistics.catalogue import RULE_VERSION as STATISTICS_VERSION
 from services.metrics.figures.statistics.catalogue import By, StatisticName
+from services.metrics.http.explaining.schemas import BehindAnswer
 from services.metrics.http.schemas import AN_AREA, Basis, RateAnswer
 from shared.http.forms import Day
 
@@ -32,8 +33,16 @@ Since = Annotated[
 GroupOf = Annotated[str | None, Query(max_length=64, description="With `by`: the row's `code`.", examples=["330200-P001"])]
 
 
+def _d_by_pattern(schema: dict[str, Any]) -> None:
+    """Describe `d` as a pattern: generated clients read an answer from a variable of that name, which a property would overwrite."""
+    schema["patternProperties"] = {"^d$": schema["properties"].pop("d")}
+    schema["required"].remove("d")
+
+
 class Part(BaseModel):
     """A rate: never without what it is made of."""
+
+    model_config = ConfigDict(json_schema_extra=_d_by_pattern)
 
     n: int | None = Field(description="What is counted; null: suppressed.", examples=[12])
     d: int | None = Field(description="What it is divided by; null: it is a number alone.", examples=[1200])
@@ -101,6 +110,7 @@ class StatisticAnswer(AboutStatistic, Figures):
         description="Units with a known headcount over all units of the area; null where it says nothing."
     )
     rows: list[StatisticRow] = Field(description="The groups by code, and the total.")
+    left_out: Literal[0] = Field(description="Rows that are not in the answer.", examples=[0])
 
 
 class MatterAnswer(BaseModel):
@@ -114,7 +124,7 @@ class MatterAnswer(BaseModel):
     )
     enterprise_name: str | None = Field(description="Its name.", examples=["示例机械有限公司"])
     counts: dict[str, int] = Field(description="What it adds, by tally.", examples=[{"case_open": 1}])
-    events: list[dict[str, Any]] = Field(description="Its events, as in explanations of coverage.")
+    events: list[BehindAnswer] = Field(description="Its events in the order of recording.")
 
 
 class StatisticExplainAnswer(AboutStatistic):

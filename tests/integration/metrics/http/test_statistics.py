@@ -14,6 +14,7 @@ from services.metrics.figures.statistics.answers import window
 from services.metrics.figures.statistics.catalogue import STATISTICS, StatisticName
 from shared.contracts import Envelope
 from shared.contracts.cases.agreements import CongressHeld, ContractEffective, ContractTerminated, NegotiationProgressed, NegotiationStep
+from shared.contracts.cases.aid import AidPaid, EmploymentHelped, HardshipClassified
 from shared.contracts.cases.assessments import Assessed, AssessmentMade
 from shared.contracts.cases.rights import CaseClosed, CaseOpened, CaseProgressed, CaseReopened, Letter, Step
 from shared.contracts.cases.rules import ClockOverdue
@@ -86,9 +87,9 @@ def open_case(metrics: Metrics, who: tuple[UUID, str], on: str, kind: str = "wag
     return case, metrics.append(who[1], opened, on)
 
 
-def overdue(metrics: Metrics, who: tuple[UUID, str], case: UUID, due_on: str, clock: str = "mediation", number: int = 1) -> None:
+def overdue(metrics: Metrics, who: tuple[UUID, str], case: UUID, due_on: str, clock: str = "mediation") -> None:
     due = date.fromisoformat(due_on)
-    fact = ClockOverdue(noun="case", id=case, enterprise_id=who[0], clock=clock, due_on=due, number=number)
+    fact = ClockOverdue(noun="case", id=case, enterprise_id=who[0], clock=clock, due_on=due)
     metrics.append(who[1], fact, date.fromordinal(due.toordinal() + 1).isoformat())
 
 
@@ -340,3 +341,47 @@ async def test_the_answers_are_those_of_the_oracle(server: MetricsServer, seed: 
                     k,
                 )
                 assert body["n"] == sum(expected.values())
+
+
+def in_hardship(metrics: Metrics, area: str, number: int, classification: str = "deep", fen: int = 0) -> None:
+    for _ in range(number):
+        file = uuid7()
+        subject = f"hardship/{file}"
+        metrics.append(subject, HardshipClassified(hardship_id=file, area=area, classification=classification), "2024-02-01")
+        if fen:
+            metrics.append(subject, AidPaid(hardship_id=file, area=area, amount_fen=fen, fund="own"), "2024-03-01")
+
+
+def counts_of(body: Any, section: str = "hardship") -> dict[str, int | None]:
+    return {row["code"]: row["count"] for row in body["rows"] if row["section"] == section}
+
+
+async def test_aid_is_counted_and_small_numbers_are_withheld(server: MetricsServer) -> None:
+    metrics = server.metrics
+    city(metrics)
+    in_hardship(metrics, "D1-P001", 12, fen=50_000)
+    in_hardship(metrics, "D1-P002", 2)
+    in_hardship(metrics, "D2-P001", 20, "relative")
+    for _ in range(6):
+        help_ = uuid7()
+        metrics.append(f"help/{help_}", EmploymentHelped(help_id=help_, kind="training", area="D1-P001"), "2024-04-01")
+    await metrics.fold()
+    whole = await ask(server, "aid_by_kind", as_of=AS_OF)
+    assert (whole["n"], whole["explain"], whole["completeness"]) == (None, None, None)
+    assert counts_of(whole) == {"deep": 14, "relative": 20, "accidental": 0, "all": 34}
+    assert [(row["count"], row["amount_fen"]) for row in whole["rows"] if (row["section"], row["code"]) == ("payments", "own")] == [
+        (12, 600_000)
+    ]
+    assert counts_of(whole, "help")["training"] == 6
+    assert counts_of(await ask(server, "aid_by_kind", area="D1-P002", as_of=AS_OF))["deep"] is None
+    assert counts_of(await ask(server, "aid_by_kind", area="D1-P001", as_of=AS_OF))["deep"] is None, (
+        "else the difference would tell of the other park"
+    )
+    assert counts_of(await ask(server, "aid_by_kind", area="D1", as_of=AS_OF))["deep"] == 14
+    assert counts_of(await ask(server, "aid_by_kind", area="C", as_of="2024-01-31")) == {
+        "deep": 0,
+        "relative": 0,
+        "accidental": 0,
+        "all": 0,
+    }
+    assert (await ask(server, "aid_by_kind", as_of=AS_OF, since="2024-05-01"))["since"] == "2023-06-02"
