@@ -92,13 +92,17 @@ FACTS: tuple[FactKind[World], ...] = (
 def _new(
     op: str, name: str, path: str, tag: str, kind: type[Any], decide: Any, date: str, asks: Any = needs.place
 ) -> CommandKind[Any, World]:
-    return CommandKind(op=op, name=name, path=path, tags=[tag], kind=kind, needs=asks, permit=needs.permit_place, decide=decide, date=date)
+    rows = tag.replace("-", "_")
+    return CommandKind(
+        op=op, rows=rows, name=name, path=path, tags=[tag], kind=kind, needs=asks, permit=needs.permit_place, decide=decide, date=date
+    )
 
 
 def _on(noun: Noun, segment: str, name: str, kind: type[Any], decide: Any) -> CommandKind[Any, World]:
     """A step of an entry."""
     return CommandKind(
         op=f"{noun.name}_{segment.removesuffix('s')}",
+        rows="negotiation_replies" if segment == "reply" else "",
         name=name,
         path=f"/{noun.plural}/{{{noun.key}}}/{segment}",
         tags=[noun.plural],
