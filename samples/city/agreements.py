@@ -94,7 +94,8 @@ class Agreements:
             said = {"contract_id": contract, "on": on.isoformat()}
             said |= {"reason": self._rng.choice(ENDINGS)} if step == "termination" else {}
             self._log.enter("cases", f"contract_{step}", f"{key}/{place}", said, self._log.entry_day(on, 2.0), [f"{key}/course"])
-        if not steps:
+        # What stands on the streams of several enterprises is not corrected, but entered anew.
+        if not steps and len(firms) == 1:
             correct(self._log, self._rng, "cases", key, contract, "workers", {"workers": body["workers"] + 1}, (2, 40))
 
     def _negotiation(self, number: int, firm: Firm) -> None:
