@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.cases.aid import facts as aid
 from services.cases.entries import loading, needs
 from services.cases.entries.needs import Needs
 from services.cases.entries.world import World
@@ -14,8 +15,8 @@ from shared.writing.table import Corrections, Table
 TABLE: Table[World, Needs] = Table(
     service="cases",
     source=cases.SOURCE,
-    facts=(*rights.FACTS, *rulebook.FACTS),
-    commands=(*rights.COMMANDS, *rulebook.COMMANDS),
+    facts=(*rights.FACTS, *aid.FACTS, *rulebook.FACTS),
+    commands=(*rights.COMMANDS, *aid.COMMANDS, *rulebook.COMMANDS),
     corrections=Corrections(permit=needs.permit_correction, stream=needs.stream),
     world=World,
     needs=lambda _: Needs(),
@@ -24,5 +25,6 @@ TABLE: Table[World, Needs] = Table(
     places=needs.places,
     paths=paths,
     load=loading.load,
+    prepare=loading.prepare,
     write=loading.write,
 )

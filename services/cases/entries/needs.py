@@ -12,9 +12,10 @@ from services.cases.entries.noun import Noun
 from services.cases.entries.tables import Shelf
 from services.cases.entries.world import World
 from services.cases.nouns import noun_of
+from services.cases.settings import Settings
 from shared.contracts.cases.rules import CalendarSet, RuleSet
 from shared.contracts.services import SERVICES
-from shared.process.settings import ServiceSettings
+from shared.persons.sealing import Person, PersonKeys
 from shared.service import enterprises
 from shared.writing.facts import Correct, Standing
 from shared.writing.standing import CheckedStreams
@@ -25,21 +26,24 @@ from shared.writing.table import Access, Places
 class Context(enterprises.Context):
     """What commands need besides a connection. `shelf`: what this process has read of the rules and calendars."""
 
+    person_keys: PersonKeys
     shelf: Shelf = field(default_factory=Shelf)
     checked: CheckedStreams = field(default_factory=CheckedStreams)
 
     @classmethod
-    def of(cls, settings: ServiceSettings) -> Context:
+    def of(cls, settings: Settings) -> Context:  # type: ignore[override]
         """By the settings of the process."""
         topic = SERVICES["registry"].topic(settings.topic_prefix)
-        return cls(settings.clock, settings.fingerprint_key, topic, settings.partitions)
+        keys = PersonKeys(settings.encryption_keys, settings.hash_keys)
+        return cls(settings.clock, settings.fingerprint_key, topic, settings.partitions, keys)
 
 
 @dataclass
 class Needs(enterprises.Needs):
-    """`rows`: entries. `streams`: besides those of enterprises. `areas` are loaded with their paths."""
+    """`rows`: entries. `streams`: besides those of enterprises. `areas` are loaded with their paths. `numbers`: of the documents of persons."""
 
     areas: set[str] = field(default_factory=set)
+    numbers: set[str] = field(default_factory=set, repr=False)
 
 
 def entry_of(noun: Noun) -> Callable[[Needs, Any], None]:
@@ -63,6 +67,12 @@ def place(needs: Needs, command: Any) -> None:
     needs.enterprises |= set(getattr(command, "enterprises", None) or ())
     if (area := getattr(command, "area", None)) is not None:
         needs.areas.add(area)
+
+
+def person(needs: Needs, named: Person | None) -> None:
+    """The person whom a command names, if there is a document to find the person by."""
+    if named is not None and named.document_number is not None:
+        needs.numbers.add(named.document_number)
 
 
 def stream(needs: Needs, subject: str) -> None:
