@@ -41,6 +41,34 @@ class Enterprise(NamedTuple):
     union: Founding | None
 
 
+class Case(NamedTuple):
+    """A rights case of an employer: it happened and was reported on `opened_on`, and ended on `closed_on` with `outcome`; None: it is open.
+
+    `key`: its name in the file and the end of its idempotency keys. `workers`: those concerned, None: not known. The others are codes.
+    """
+
+    key: str
+    row: int
+    kind: str
+    subkind: str
+    channel: str
+    opened_on: str
+    workers: int | None
+    closed_on: str | None
+    outcome: str | None
+
+
+class Employer(NamedTuple):
+    """An enterprise that a file knows by its cases. `key`: what tells it from others of the source."""
+
+    key: str
+    row: int
+    name: str
+    park: str
+    settled_on: str
+    cases: tuple[Case, ...]
+
+
 class Finding(NamedTuple):
     """An oddity that was kept: the case, the code, the line of the file, and the detail."""
 

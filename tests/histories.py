@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def _uuid(random_: random.Random) -> UUID:
 
 
 @dataclass
-class _Stream:
+class Stream:
     """One (source, subject) as its journal would hold it."""
 
     source: str
@@ -108,8 +109,8 @@ class _Stream:
         self.mistakes = [rank for rank in self.mistakes if not first <= rank <= last]
         self.append(EventWithdrawn(first=first, last=last, reason="never_was"), day)
 
-    def correct(self, day: date) -> None:
-        """Correct one fact in force: another date, other values, or nothing in its place."""
+    def correct(self, day: date, change: Callable[[dict[str, Any]], None] = lambda _data: None) -> None:
+        """Correct one fact in force: another date, other values (`change`), or nothing in its place."""
         rank = self.random.choice(sorted(self.in_force))
         fact, withdrawn, event_id = self.in_force[rank]
         replacement = None
@@ -119,6 +120,7 @@ class _Stream:
                 data["workers"] = self.random.choice((0, 3, 24, 25, 400))
             if "park" in data:
                 data["park"] = self.random.choice(PARKS)
+            change(data)
             replacement = Placed(occurred_on=day if self.random.random() < 0.6 else withdrawn.occurred_on, data=data)
         self.append(
             FactCorrected(corrects=event_id, fact=fact, rank=rank, reason="typo", withdrawn=withdrawn, replacement=replacement), day
@@ -168,8 +170,8 @@ def history(
     def day() -> date:
         return FIRST_BUSINESS_DAY + timedelta(days=random_.randint(0, 700))
 
-    def stream(source: str, subject: str) -> _Stream:
-        made = _Stream(source, subject, random_, FIRST_KNOWN + timedelta(days=random_.randint(0, 30)))
+    def stream(source: str, subject: str) -> Stream:
+        made = Stream(source, subject, random_, FIRST_KNOWN + timedelta(days=random_.randint(0, 30)))
         streams[source].append(made.events)
         return made
 
@@ -190,14 +192,14 @@ def history(
         place.append(settled, day())
         for _ in range(random_.randint(0, length)):
             if mistakes:
-                _err(place, day)
+                err(place, day)
             if random_.random() < 0.2 and place.in_force:
                 place.correct(day())
             else:
                 place.append(_registry_fact(random_, enterprise), day())
         for _ in range(random_.randint(0, length)):
             if mistakes:
-                _err(people, day)
+                err(people, day)
             if random_.random() < 0.2 and people.in_force:
                 people.correct(day())
             elif visits and random_.random() < 0.5:
@@ -212,7 +214,7 @@ def history(
     return streams
 
 
-def _err(stream: _Stream, day: Callable[[], date]) -> None:
+def err(stream: Stream, day: Callable[[], date]) -> None:
     """Perhaps a mistake, perhaps a withdrawal. Few mistakes: a reader stops that parks more than 20 streams within a minute."""
     if sum(map(refused, stream.events)) < MOST_MISTAKES and stream.random.random() < 0.2:
         stream.mistake(day())

@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from samples.american import LONGEST_NAME, ROOT, UNKNOWN, InvalidRowError
 from samples.files import Table, UnusableFileError
-from samples.nlrb.rows import ALIASES, CASE, COLUMNS, LONGEST_NAME, UNKNOWN, InvalidRowError, Row, RowReader
+from samples.nlrb.rows import ALIASES, CASE, COLUMNS, Row, RowReader
 from samples.notices import Notice, Notices
 from samples.records import Area, Enterprise, Finding, Founding, Headcount
 from shared.problems.errors import FieldError
 
-ROOT = "US"
 BATCH = 5000
 SCHEMA = ", ".join(f'"{name}"' for name in Row._fields)
 

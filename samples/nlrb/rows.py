@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
-from functools import lru_cache
 from typing import NamedTuple
 
+from samples.american import (
+    CASE_FORM,
+    EARLIEST,
+    LONGEST_NAME,
+    MOST_PERSONS,
+    UNKNOWN,
+    InvalidRowError,
+    count_of,
+    day_of,
+    park_code,
+    wrong_name,
+)
 from samples.files import Table, heading_key
 from shared.problems.errors import FieldError
 from shared.problems.texts import code_form
@@ -33,15 +43,6 @@ ALIASES: Mapping[str, str] = {
 }
 """{key of a heading of the agency's own exports: the column}: `Date Filed`, `Labor Union1`, `No of Eligible Voters`, …"""
 CERTIFIED = frozenset({"certificofrepresentative", "certificationofrepresentative"})
-UNKNOWN = "UNKNOWN"
-EARLIEST = date(1900, 1, 1)
-CASE_FORM = re.compile(r"[!#-.0-\[\]-~]{1,40}", re.ASCII)
-"""Part of keys and document numbers, so without blank, quote, slash and backslash."""
-NUMBER = re.compile(r"(-?(?:\d{1,9}|\d{1,3}(?:,\d{3}){1,2}))(?:\.0+)?", re.ASCII)
-AMERICAN_DAY = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
-MIDNIGHT = re.compile(r"[ T]+(?:00?:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)", re.ASCII)
-LONGEST_CODE, LONGEST_NAME = 64, 200
-MOST_PERSONS = 10_000_000
 
 
 class Row(NamedTuple):
@@ -67,13 +68,6 @@ class Row(NamedTuple):
         return self.name, self.park, self.filed, self.closed, self.certified
 
 
-class InvalidRowError(Exception):
-    """A row that cannot be used, with all its errors."""
-
-    def __init__(self, errors: list[FieldError]) -> None:
-        self.errors = errors
-
-
 class RowReader:
     """Reads the fields of one line of `table` into a Row. Raises InvalidRowError."""
 
@@ -92,26 +86,22 @@ class RowReader:
 
         def day(name: str, needed: bool = False) -> str:
             text = value(name)
-            found, code = _day(text) if text else ("", "FIELD_REQUIRED" if needed else None)
+            found, code = day_of(text) if text else ("", "FIELD_REQUIRED" if needed else None)
             if code:
                 refuse(code, name, earliest=EARLIEST, latest="9999-12-31")
             return found
 
         def count(name: str) -> int | None:
-            text = value(name)
-            found = NUMBER.fullmatch(text)
-            if text and (found is None or found[1].startswith("-")):
-                refuse("BELOW_ZERO" if found else "NOT_A_WHOLE_NUMBER", name)
-            number = int(found[1].replace(",", "")) if found else None
-            if number is not None and number > MOST_PERSONS:
-                refuse("OUT_OF_RANGE", name, limit=f"0–{MOST_PERSONS}")
+            number, code = count_of(value(name))
+            if code:
+                refuse(code, name, limit=f"0–{MOST_PERSONS}")
             return number
 
         name, city = (" ".join(fields[self._at[column]].split()) for column in (NAME, CITY))
         case, state = value(CASE), value(STATE).upper()
         if not CASE_FORM.fullmatch(case):
             refuse("BAD_FORM" if case else "FIELD_REQUIRED", CASE)
-        if code := _wrong_name(name):
+        if code := wrong_name(name):
             refuse(code, NAME, limit=LONGEST_NAME)
         if state and not re.fullmatch(r"[A-Z]{2}", state):
             refuse("BAD_FORM", STATE)
@@ -122,31 +112,3 @@ class RowReader:
         park = park_code(state or UNKNOWN, city or UNKNOWN)
         certified, cast = heading_key(value(REASON)) in CERTIFIED, sum(votes) + against
         return Row(case, line, name, state, city, park, filed, closed, certified, value(UNIT), tallied, voters, max(votes), cast)
-
-
-@lru_cache(65536)
-def park_code(state: str, city: str) -> str:
-    """`<STATE>-<CITY in upper case, runs of other characters as one hyphen>`, cut at the longest code."""
-    return f"{state}-{re.sub('[^A-Z0-9]+', '-', city.upper())}"[:LONGEST_CODE]
-
-
-@lru_cache(65536)
-def _day(text: str) -> tuple[str, str | None]:
-    """(the ISO date of `YYYY-MM-DD` or of the agency's `MM/DD/YYYY`, both perhaps at midnight; the problem code of what is none)"""
-    written = MIDNIGHT.sub("", text)
-    if found := AMERICAN_DAY.fullmatch(written):
-        written = f"{found[3]}-{found[1]:0>2}-{found[2]:0>2}"
-    try:
-        if len(written) != 10:
-            return text, "INVALID_DATE"
-        return written, None if date.fromisoformat(written) >= EARLIEST else "DATE_OUT_OF_RANGE"
-    except ValueError:
-        return text, "INVALID_DATE"
-
-
-def _wrong_name(name: str) -> str | None:
-    if not name:
-        return "FIELD_REQUIRED"
-    if len(name) > LONGEST_NAME:
-        return "TOO_LONG"
-    return None if name.isprintable() else "CONTROL_CHARACTERS"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from services.cases.agreements.routes import ROUTERS as AGREEMENTS
 from services.cases.aid.routes import routers as aid
+from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
 from services.cases.facts import TABLE
 from services.cases.persons.erasing import ERASING
 from services.cases.persons.routes import router as readings
@@ -19,6 +21,6 @@ from shared.writing.routes import writing_router
 
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
-    registers = [*rights, *aid]
+    registers = [*rights, *aid, *AGREEMENTS, *ASSESSMENTS]
     persons = [readings, erasing_router(ERASING)]
     return [writing_router(TABLE, EVENTS), *registers, reads.router, rulebook, *persons, parked_router("cases")]

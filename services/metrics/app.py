@@ -38,6 +38,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics.http import duration_routes, finding_routes, stream
     from services.metrics.http.coverage_routes import router
     from services.metrics.http.explaining import enterprises, routes
+    from services.metrics.http.statistics import routes as statistics
     from services.metrics.http.stream_findings import StreamFindings
     from shared.http.pages import Cursors
     from shared.http.parked_routes import parked_router
@@ -75,6 +76,7 @@ def api(settings: Settings) -> FastAPI:
             routes.router,
             enterprises.router,
             duration_routes.router,
+            statistics.router,
             stream.router,
             dashboard.router,
             parked_router("metrics"),

@@ -1,7 +1,7 @@
 """What each type of fact is to the figures: one row for every contract.
 
 The fold, the explanations, the changes, the lists of recent facts and the timelines are driven by `ROWS`. A fact that counts has a row
-`Attribute` or `Members`; `NotCounted` is kept for the timeline of its subject and changes no figure (docs/how-to/add-a-fact.md).
+`Attribute`, `Members` or `Matter`; `NotCounted` is kept for the timeline of its subject and changes no figure (docs/how-to/add-a-fact.md).
 The classes derived from `Content` are the fields that are kept of a fact: their order is that of the stored states, and no field may
 identify a person. A counted field that is new, gone or renamed needs a new fold_version (docs/how-to/change-a-rule.md).
 """
@@ -16,14 +16,11 @@ from typing import Any, TypeAlias, TypeGuard, assert_never
 
 import msgspec
 
+from services.metrics import matters
+from services.metrics.content import Content, Uncounted
+from services.metrics.matters import MatterContent
 from shared.contracts import TYPES, Event, membership, registry, streams
-
-
-class Content(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of one fact, as JSON in `facts.says` and as msgpack in `states`.
-
-    Values are those of the fact as JSON: ids and codes are text. None is unknown and is not written.
-    """
+from shared.contracts.cases import agreements, aid, assessments, rights, rules
 
 
 class InPark(Content, frozen=True):
@@ -74,10 +71,6 @@ class Dissolution(Content, frozen=True):
     pass
 
 
-class Uncounted(Content, frozen=True):
-    """What is kept of a fact that is not counted."""
-
-
 class Visit(Uncounted, frozen=True):
     purpose: str
     outcome: str | None = None
@@ -98,6 +91,9 @@ class Aspect(Enum):
     COVERAGE = auto()
     MEMBERS = auto()
     UNION = auto()
+    CASES = auto()
+    AGREEMENTS = auto()
+    AID = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +111,14 @@ class Members:
 
     each: int
     aspect: Aspect = Aspect.MEMBERS
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Shapes the tallies of its subject (`folding.tallies`), and no figure of coverage."""
+
+    content: type[MatterContent]
+    aspect: Aspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class DayClosing:
     """Is for the reader alone: it closes known days."""
 
 
-Row: TypeAlias = Attribute | Members | NotCounted | Area | Correction | Withdrawal | DayClosing
+Row: TypeAlias = Attribute | Members | Matter | NotCounted | Area | Correction | Withdrawal | DayClosing
 
 ROWS: Mapping[type[Event], Row] = {
     registry.AreaRegistered: Area(),
@@ -160,6 +164,34 @@ ROWS: Mapping[type[Event], Row] = {
     membership.UnionFounded: Attribute(Founding, Aspect.UNION),
     membership.UnionDissolved: Attribute(Dissolution, Aspect.UNION),
     membership.VisitMade: NotCounted(Visit),
+    rights.CaseOpened: Matter(matters.CaseOpening, Aspect.CASES),
+    rights.CaseAssigned: NotCounted(matters.CaseAssigning),
+    rights.CaseProgressed: Matter(matters.CaseStep, Aspect.CASES),
+    rights.CaseClosed: Matter(matters.CaseClosing, Aspect.CASES),
+    rights.CaseReopened: Matter(matters.CaseReopening, Aspect.CASES),
+    rules.ClockOverdue: Matter(matters.Overdue, Aspect.CASES),
+    agreements.NegotiationProgressed: Matter(matters.Negotiating, Aspect.AGREEMENTS),
+    agreements.ContractSigned: NotCounted(matters.ContractStage),
+    agreements.ContractSubmitted: NotCounted(matters.ContractStage),
+    agreements.ContractReceived: NotCounted(matters.ContractStage),
+    agreements.ContractObjected: NotCounted(matters.ContractStage),
+    agreements.ContractPublished: NotCounted(matters.ContractStage),
+    agreements.ContractEffective: Matter(matters.ContractInEffect, Aspect.AGREEMENTS),
+    agreements.ContractTerminated: Matter(matters.ContractOver, Aspect.AGREEMENTS),
+    agreements.ContractExpired: Matter(matters.ContractOver, Aspect.AGREEMENTS),
+    agreements.PactSigned: NotCounted(matters.Pact),
+    agreements.TripartiteHeld: NotCounted(matters.Said),
+    agreements.CongressHeld: Matter(matters.Congress, Aspect.AGREEMENTS),
+    assessments.AssessmentMade: Matter(matters.Assessment, Aspect.AGREEMENTS),
+    assessments.AwardGranted: NotCounted(matters.Award),
+    assessments.AwardExpired: NotCounted(matters.AwardOver),
+    aid.HardshipClassified: Matter(matters.Hardship, Aspect.AID),
+    aid.AidPaid: Matter(matters.Aid, Aspect.AID),
+    aid.HardshipEnded: Matter(matters.HardshipOver, Aspect.AID),
+    aid.EmploymentHelped: Matter(matters.Help, Aspect.AID),
+    aid.EmploymentHelpEnded: NotCounted(matters.Said),
+    rules.RuleSet: NotCounted(matters.Said),
+    rules.CalendarSet: NotCounted(matters.Said),
     streams.FactCorrected: Correction(),
     streams.EventWithdrawn: Withdrawal(),
     streams.DayClosed: DayClosing(),
@@ -177,9 +209,9 @@ BY_KIND: Mapping[str, Row] = {kind_of(name): ROWS[contract] for name, contract i
 FIELDS: Mapping[str, tuple[str, ...]] = {
     kind: () if isinstance(row, Members) else row.content.__struct_fields__
     for kind, row in BY_KIND.items()
-    if isinstance(row, Attribute | Members | NotCounted)
+    if isinstance(row, Attribute | Members | Matter | NotCounted)
 }
-"""{kind of fact about an enterprise or a union: the fields that are kept of it}"""
+"""{kind of fact that is kept with its subject, not as a version of an area: the fields that are kept of it}"""
 
 MEMBERS: Mapping[str, int] = {kind: row.each for kind, row in BY_KIND.items() if isinstance(row, Members)}
 """{kind: what one such fact adds to the members}"""
@@ -187,25 +219,32 @@ MEMBERS: Mapping[str, int] = {kind: row.each for kind, row in BY_KIND.items() if
 
 def kinds_of(*aspects: Aspect) -> tuple[str, ...]:
     """The kinds of counted facts of some aspects."""
-    return tuple(kind for kind, row in BY_KIND.items() if isinstance(row, Attribute | Members) and row.aspect in aspects)
+    return tuple(kind for kind, row in BY_KIND.items() if isinstance(row, Attribute | Members | Matter) and row.aspect in aspects)
 
 
-Kept: TypeAlias = Members | AttributeContent | Uncounted
+Kept: TypeAlias = Members | AttributeContent | MatterContent | Uncounted
 """What is kept of a fact about an enterprise or a union: fields, or, of a member, only what it adds."""
 
 
 _ATTRIBUTES = frozenset(row.content for row in BY_KIND.values() if isinstance(row, Attribute))
+_MATTERS = frozenset(row.content for row in BY_KIND.values() if isinstance(row, Matter))
+_COUNTED = _ATTRIBUTES | _MATTERS
 _IN_PARK = frozenset(content for content in _ATTRIBUTES if issubclass(content, InPark))
 
 
 def counts(kept: Kept) -> bool:
     """Whether a fact changes figures."""
-    return type(kept) is Members or type(kept) in _ATTRIBUTES
+    return type(kept) is Members or type(kept) in _COUNTED
 
 
 def is_attribute(kept: Kept) -> TypeGuard[AttributeContent]:
     """Whether a fact shapes the step function. By its type: `isinstance` costs a microsecond for a struct of another class."""
     return type(kept) in _ATTRIBUTES
+
+
+def is_matter(kept: Kept) -> TypeGuard[MatterContent]:
+    """Whether a fact shapes the tallies."""
+    return type(kept) in _MATTERS
 
 
 def park_of(kept: Kept) -> str | None:
@@ -225,7 +264,7 @@ def kept_of(contract: Event) -> Kept | None:
     match row:
         case Members():
             return row
-        case Attribute(content=content) | NotCounted(content=content):
+        case Attribute(content=content) | Matter(content=content) | NotCounted(content=content):
             return content(*[_plain(getattr(contract, name)) for name in content.__struct_fields__])
         case Area() | Correction() | Withdrawal() | DayClosing():
             return None
@@ -235,7 +274,7 @@ def kept_of(contract: Event) -> Kept | None:
 
 def _plain(value: Any) -> Any:
     """A value of a contract as JSON has it."""
-    return value if type(value) in (str, int, NoneType) else msgspec.to_builtins(value)
+    return value if type(value) in (str, int, bool, NoneType) else msgspec.to_builtins(value)
 
 
 def kept_from(kind: str, says: Mapping[str, Any] | None) -> Kept:
@@ -243,7 +282,7 @@ def kept_from(kind: str, says: Mapping[str, Any] | None) -> Kept:
     row = BY_KIND[kind]
     if isinstance(row, Members):
         return row
-    assert isinstance(row, Attribute | NotCounted), kind
+    assert isinstance(row, Attribute | Matter | NotCounted), kind
     return msgspec.convert(says or {}, row.content)
 
 

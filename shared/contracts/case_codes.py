@@ -244,6 +244,7 @@ LEVELS = CodeList(
         "city": Named("市级", "city"),
         "province": Named("省级", "province"),
         "nation": Named("国家级", "nation"),
+        "other": OTHER,
     },
     source="Opinion on harmonious labour relations, 人社部发〔2023〕2号",
     refusal="NOT_ONE_OF",

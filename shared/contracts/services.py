@@ -111,7 +111,7 @@ _ALL = (
         about="Metrics answers how many enterprises have a union and how many workers are members, in an area, as of a business day, as it was known "
         "at another: with the enterprises and events behind each figure, why it changed, and live. Figures known at a closed day never change again; "
         "`provisional` says of all others why they may.",
-        reads=("registry", "membership"),
+        reads=("registry", "membership", "cases"),
         verbs=("read", "operate"),
         processes=(("api",), ("projector",)),
         divided="projector",

@@ -201,7 +201,7 @@ METRICS: Mapping[str, Entry] = {
     "SIGN_IN_FAILED": Entry(401, "登录未完成", "Sign-in not completed", "登录未完成或已超时,请重新登录。", "The sign-in was not completed, or took too long; please sign in again."),
     "SIGN_IN_UNAVAILABLE": Entry(503, "登录服务暂不可用", "Sign-in not available", "统一身份认证服务暂时没有应答,请稍后再试。", "The identity provider does not answer at present; try again later."),
     "NOT_OUR_PAGE": Entry(403, "请求来自其他网站", "Request from another site", "此操作只能在本平台的页面上进行。", "This can only be done from a page of this service."),
-    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无建会用时;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were durations; run parkunion rebuild."),
+    "REBUILD_NEEDED": Entry(503, "须重建数据", "Rebuild needed", "现有数据由规则版本 {fold_version} 生成,尚无所问的数据;请运行 parkunion rebuild 重建。", "The figures were folded by version {fold_version}, before there were such figures; run parkunion rebuild."),
 }
 
 SUBSCRIPTIONS: Mapping[str, Entry] = {
@@ -242,6 +242,10 @@ CASES: Mapping[str, Entry] = {
     "UNKNOWN_PACT": Entry(404, "未知约定", "Unknown pact", "没有共同约定 {id}。", "There is no pact {id}."),
     "UNKNOWN_NEGOTIATION": Entry(404, "未知协商", "Unknown negotiation", "没有协商 {id}。", "There is no negotiation {id}."),
     "UNKNOWN_CONTRACT": Entry(404, "未知集体合同", "Unknown contract", "没有集体合同 {id}。", "There is no contract {id}."),
+    "UNKNOWN_MEETING": Entry(404, "未知三方会议", "Unknown tripartite meeting", "没有三方会议 {id}。", "There is no tripartite meeting {id}."),
+    "UNKNOWN_CONGRESS": Entry(404, "未知职代会", "Unknown workers' congress", "没有职代会 {id}。", "There is no workers' congress {id}."),
+    "UNKNOWN_ASSESSMENT": Entry(404, "未知评价", "Unknown assessment", "没有评价 {id}。", "There is no assessment {id}."),
+    "UNKNOWN_AWARD": Entry(404, "未知荣誉", "Unknown award", "没有荣誉 {id}。", "There is no award {id}."),
     "UNKNOWN_PERSON": Entry(404, "未知人员", "Unknown person", "没有人员 {id}。", "There is no person {id}."),
     "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
     "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
@@ -252,6 +256,9 @@ CASES: Mapping[str, Entry] = {
     "UNKNOWN_LETTER": Entry(422, "未知文书", "Unknown letter", "没有待答复的、序号为 {sequence} 的监督文书。", "No letter with the sequence {sequence} waits for a reply."),
     "FILE_IS_OPEN": Entry(409, "已有未结档案", "There is an open file", "此人在该区域已有未结的困难档案 {id},情况变化请办理复核。", "The person has an open hardship file in the area, {id}; what has changed is entered as a review of it."),
     "NOT_IN_HARDSHIP": Entry(409, "未认定为困难", "Not in hardship", "档案当日的认定结果为 none,不能发放帮扶资金。", "On that day the file is decided to be none, so no aid is paid from it."),
+    "ENTERPRISE_TWICE": Entry(422, "企业重复", "Enterprise named twice", "企业 {enterprise} 列出了两次。", "The enterprise {enterprise} is named twice."),
+    "ENTERPRISE_OR_AREA": Entry(422, "企业与区域二选一", "Enterprise or area", "企业与区域只能填写一个。", "Name an enterprise or an area, not both."),
+    "UNUSUAL_TERM": Entry(201, "期限少见", "Unusual term", "集体合同期限一般为一至三年;已登记,请核对。", "The term of a collective contract is one to three years; entered all the same, please check."),
     "SEVERAL_ENTERPRISES": Entry(409, "涉及多家企业", "It concerns several enterprises", "此事实同时记在多家企业名下,不能逐家更正;请撤销后重新登记。", "The fact stands on the streams of several enterprises and cannot be corrected on one alone; withdraw it and enter it anew."),
 }
 # fmt: on

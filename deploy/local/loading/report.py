@@ -32,6 +32,13 @@ NAMES: Mapping[str, str] = {
     "leave": "离会",
     "transfer": "接转",
     "visit": "走访",
+    "case": "案件",
+    "case_step": "案件步骤",
+    "case_outcome": "结案",
+    "case_reopening": "重新立案",
+    "case_assignment": "案件交办",
+    "rule": "规则",
+    "calendar": "日历",
     "correction": "更正",
     "row": "行",
 }

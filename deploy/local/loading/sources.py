@@ -10,18 +10,21 @@ from typing import Protocol
 
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import ImportResult, Made, Sender
+from deploy.local.loading.cases import load_employers
 from deploy.local.loading.city import load_city
 from deploy.local.loading.records import ALREADY_THERE, OTHER_SPELLING, load_areas, load_enterprises
 from samples.city import City, Scenario
 from samples.city.findings import MEANINGS
 from samples.files import Table
+from samples.fmcs.adapter import Stoppages
+from samples.fmcs.findings import FINDINGS as STOPPAGE_FINDINGS
 from samples.gbt2260.adapter import Divisions
 from samples.nlrb.adapter import Elections
 from samples.nlrb.findings import FINDINGS
 from samples.notices import ROW, Notices
 from samples.records import Finding
 
-NLRB, CITY, AREAS = "nlrb", "city", "areas"
+NLRB, FMCS, CITY, AREAS = "nlrb", "fmcs", "city", "areas"
 ID_LENGTH = 14
 """Characters of an import's id: too few to be a resident number (shared/problems/personal.py), for which the services look in it."""
 Loader = Callable[[Sender, Apis], Awaitable[None]]
@@ -65,13 +68,15 @@ def all_kinds() -> list[str]:
     """Every KIND."""
     from deploy.local.loading.kinds import kinds
 
-    return [*kinds(), NLRB]
+    return [*kinds(), NLRB, FMCS]
 
 
 def source_of(kind: str, path: Path, origin: str = "") -> ImportSource:
     """Read and validate a file of one of `all_kinds`. `origin` separates the keys of its rows from those of others. Raises UnusableFileError."""
     if kind == NLRB:
         return _elections(path)
+    if kind == FMCS:
+        return _stoppages(path)
     if kind == AREAS and (path.is_dir() or _is_divisions(path)):
         return _divisions(path)
     # The forms of rows are those of the services, whose modules take a second to import: the samples do without.
@@ -105,6 +110,18 @@ def _elections(path: Path) -> ImportSource:
 
     lines = len(areas) + elections.units + elections.headcounts + elections.unions + elections.members
     return ImportSource(digest_of(path), lines, elections.refused, elections.notices, load, elections, FINDINGS)
+
+
+def _stoppages(path: Path) -> ImportSource:
+    stoppages = Stoppages(path)
+    areas = stoppages.areas
+
+    async def load(sender: Sender, apis: Apis) -> None:
+        await load_areas(sender, FMCS, areas, ALREADY_THERE | OTHER_SPELLING)
+        await load_employers(sender, apis, FMCS, stoppages.employers())
+
+    lines = len(areas) + stoppages.units + stoppages.cases + stoppages.ended
+    return ImportSource(digest_of(path), lines, stoppages.refused, stoppages.notices, load, stoppages, STOPPAGE_FINDINGS)
 
 
 def city_of(scenario: Scenario) -> ImportSource:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 import msgspec
+from msgspec import structs
 
 from services.cases.clocks import deciding
 from services.cases.clocks.clock import Clock, state
@@ -65,8 +66,9 @@ def passed(clock: Clock) -> date | None:
     return after if state(clock, after) is State.OVERDUE else None
 
 
-NO_DEADLINES = frozenset({"contract_effect", "inspection_lookback"})
-"""Clocks behind whose day nothing is overdue: a contract takes effect, an inspection no longer looks back."""
+NO_DEADLINES = frozenset({"contract_effect", "inspection_lookback", "defence_copy", "agreement_review", "contract_renewal"})
+"""Clocks behind whose day the service records nothing: a contract takes effect, an inspection no longer looks back, and what the others wait
+for (the copy of the defence, a request for review, a new contract) is not entered as a step of the same entry."""
 
 
 def to_record(entry: Entry, noun: Noun, book: Book, computed: Iterable[Clock]) -> list[Fact]:
@@ -74,13 +76,14 @@ def to_record(entry: Entry, noun: Noun, book: Book, computed: Iterable[Clock]) -
 
     Facts that stand already are not among them, so that each is recorded once.
     """
-    if entry.first(noun.opening) is None:
-        return _taken_back(entry, ())
-    overdue = [fact for clock in computed if (fact := _overdue(entry, noun, clock)) is not None]
-    wanted = [*overdue, *noun.due(entry, book)]
-    standing = {(fact.on, type(fact.data), _key(fact.data)) for fact in entry.facts}
-    new = [fact for fact in wanted if (fact.on, type(fact.data), _key(fact.data)) not in standing]
-    return [*_taken_back(entry, overdue), *new]
+    own = [fact for fact in entry.facts if isinstance(fact.data, (ClockOverdue, *noun.says))]
+    wanted: list[Fact] = []
+    if entry.first(noun.opening) is not None:
+        wanted = [fact for clock in computed if (fact := _overdue(entry, noun, clock)) is not None]
+        wanted += noun.due(entry, book)
+    true, standing = {_key(fact) for fact in wanted}, {_key(fact) for fact in own}
+    untrue = [_correction(fact) for fact in own if _key(fact) not in true]
+    return [*untrue, *(fact for fact in wanted if _key(fact) not in standing)]
 
 
 def wakes_on(entry: Entry, noun: Noun, book: Book, computed: Collection[Clock]) -> date | None:
@@ -107,17 +110,10 @@ def _overdue(entry: Entry, noun: Noun, clock: Clock) -> Fact | None:
     return Fact(subject_of(entry.enterprises[0]), data, after)
 
 
-def _key(data: Any) -> Any:
-    """What tells facts of the service itself of one entry from each other: the same day of a clock is said once, by whatever rule."""
-    if isinstance(data, ClockOverdue):
-        return data.clock, data.party, data.begun_by, data.due_on
-    return getattr(data, "enterprise_id", None)
-
-
-def _taken_back(entry: Entry, overdue: Iterable[Fact]) -> list[Fact]:
-    """Corrections to nothing of what was recorded as passed and is no longer so."""
-    true = {_key(fact.data) for fact in overdue}
-    return [_correction(fact) for fact, data in entry.holding(ClockOverdue) if _key(data) not in true]
+def _key(fact: Fact | Standing) -> Any:
+    """What tells facts of the service itself of one entry from each other: the same is said once, by whatever rule."""
+    said = {**structs.asdict(fact.data), "rule_version": None} if fact.data is not None else {}
+    return fact.on, type(fact.data), frozenset(said.items())
 
 
 def _correction(fact: Standing) -> Fact:

@@ -43,23 +43,24 @@ class Entry:
         """The last fact of one kind; None: there is none."""
         return next(reversed(self.holding(kind)), None)
 
-    def with_fact(self, fact: Standing, private: Mapping[str, Any] | None = None) -> Entry:
-        """The entry with a fact, new or in place of the one of the same rank. A copy on another enterprise's stream adds the enterprise."""
+    def with_fact(self, fact: Standing, private: Mapping[str, Any] | None = None, *, opening: bool = False) -> Entry:
+        """The entry with a fact, new or in place of the one of the same rank. The copy of its opening on another enterprise's stream adds that
+        enterprise; other copies change nothing."""
         enterprise_id = getattr(fact.data, "enterprise_id", None)
         enterprises = self.enterprises
-        if enterprise_id is not None and enterprise_id not in enterprises:
-            enterprises = (*enterprises, enterprise_id)
         if fact.subject != self.subject:
-            return replace(self, enterprises=enterprises)
+            return replace(self, enterprises=(*enterprises, enterprise_id)) if opening and enterprise_id is not None else self
+        if enterprise_id is not None and not enterprises:
+            enterprises = (enterprise_id,)
         facts = sorted((*(one for one in self.facts if one.rank != fact.rank), fact), key=Standing.order)
         return replace(self, enterprises=enterprises, facts=tuple(facts), private={**self.private, **(private or {})})
 
     def without(self, fact: Standing, *, opening: bool) -> Entry:
-        """The entry without a fact. If that fact is the copy of its opening on another enterprise's stream, without that enterprise."""
-        if fact.subject == self.subject:
-            return replace(self, facts=tuple(one for one in self.facts if one.rank != fact.rank))
-        gone = getattr(fact.data, "enterprise_id", None) if opening else None
-        return replace(self, enterprises=tuple(one for one in self.enterprises if one != gone))
+        """The entry without a fact; without its opening it is that of its first enterprise alone. Copies on other streams change nothing."""
+        if fact.subject != self.subject:
+            return self
+        facts = tuple(one for one in self.facts if one.rank != fact.rank)
+        return replace(self, facts=facts, enterprises=self.enterprises[:1] if opening else self.enterprises)
 
     def before(self, day: date) -> Sequence[Standing]:
         """The facts of days up to `day`, included."""

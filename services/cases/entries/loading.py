@@ -45,6 +45,8 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     await enterprises.load(conn, context, needs, world)
     named = await keeping.load(conn, context.person_keys, needs.numbers, world)
     world.entries = await store.entries(conn, needs.rows | named)
+    if needs.copies:
+        world.copies = dict(await store.copies(conn, [entry.id for entry in world.entries.values() if len(entry.enterprises) > 1]))
     areas = needs.areas | {entry.area for entry in world.entries.values() if entry.area is not None}
     areas |= {subject.partition("/")[2] for subject in needs.streams if subject.startswith("area/")}
     world.areas |= await paths(conn, areas - world.areas.keys())
@@ -66,6 +68,7 @@ async def write(conn: Connection, world: World, recorded: Recorded) -> None:
     changed = [world.entries[entry_id] for entry_id in sorted(world.changed)]
     if changed:
         await write_entries(conn, world, changed)
+    await store.put_copies(conn, world.new_copies, world.gone_copies)
 
 
 async def write_entries(conn: Connection, world: World, changed: Collection[Entry]) -> None:

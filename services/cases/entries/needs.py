@@ -16,6 +16,7 @@ from services.cases.settings import Settings
 from shared.contracts.cases.rules import CalendarSet, RuleSet
 from shared.contracts.services import SERVICES
 from shared.persons.sealing import Person, PersonKeys
+from shared.problems.errors import Unprocessable
 from shared.service import enterprises
 from shared.writing.facts import Correct, Standing
 from shared.writing.standing import CheckedStreams
@@ -40,9 +41,11 @@ class Context(enterprises.Context):
 
 @dataclass
 class Needs(enterprises.Needs):
-    """`rows`: entries. `streams`: besides those of enterprises. `areas` are loaded with their paths. `numbers`: of the documents of persons."""
+    """`rows`: entries. `streams`: besides those of enterprises. `areas` are loaded with their paths. `copies`: whether those of facts are
+    needed, which entries of several enterprises have. `numbers`: of the documents of persons."""
 
     areas: set[str] = field(default_factory=set)
+    copies: bool = False
     numbers: set[str] = field(default_factory=set, repr=False)
 
 
@@ -59,6 +62,7 @@ def fact(needs: Needs, fact: Standing) -> None:
     """The entry of a fact that a correction or withdrawal names."""
     if fact.data is not None and not isinstance(fact.data, RuleSet | CalendarSet):
         needs.rows.add(noun_of(fact.data).id_of(fact.data))
+        needs.copies = True
 
 
 def place(needs: Needs, command: Any) -> None:
@@ -73,6 +77,18 @@ def person(needs: Needs, named: Person | None) -> None:
     """The person whom a command names, if there is a document to find the person by."""
     if named is not None and named.document_number is not None:
         needs.numbers.add(named.document_number)
+
+
+def place_or_area(needs: Needs, command: Any) -> None:
+    """The enterprise of a command, or its area with the stream of that. Raises FIELD_REQUIRED, ENTERPRISE_OR_AREA (422)."""
+    enterprise_id, area = getattr(command, "enterprise_id", None), command.area
+    if enterprise_id is not None and area is not None:
+        raise Unprocessable("ENTERPRISE_OR_AREA", field="area")
+    if enterprise_id is None and area is None:
+        raise Unprocessable("FIELD_REQUIRED", field="enterprise_id" if hasattr(command, "enterprise_id") else "area")
+    place(needs, command)
+    if area is not None:
+        needs.streams.add(f"area/{area}")
 
 
 def stream(needs: Needs, subject: str) -> None:
@@ -90,8 +106,8 @@ def permit_place(world: World, command: Any, access: Access) -> None:
     for enterprise_id in named:
         enterprises.permit(world, enterprise_id, access, "enterprise_id", on)
     several = list(getattr(command, "enterprises", None) or ())
-    for enterprise_id in several:
-        enterprises.permit(world, enterprise_id, access, "enterprises", on)
+    for number, enterprise_id in enumerate(several):
+        enterprises.permit(world, enterprise_id, access, f"enterprises.{number}", on)
     area = getattr(command, "area", None)
     if area is not None:
         access.area(world, area, "area")

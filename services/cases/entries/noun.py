@@ -45,7 +45,8 @@ class Noun:
     - `state`: by its facts; `kind`: the code that lists filter by. `assigned_to`: who handles it. `starts`: the day from which it is there.
     - `clocked`: whether it has clocks, which routes show. `until`: the last day on which it holds, if it ends by itself.
     - `happened`: what its clocks are computed from.
-    - `due`: facts that the service itself says, each with the day from which it may be said; the clocks' own are not among them.
+    - `due`: facts that the service itself says, each with the day from which it may be said; the clocks' own are not among them. Of an entry
+      with several enterprises, those of the first one alone. `says`: their kinds; one that is no longer due is taken back.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Noun:
     assigned_to: Callable[[Entry], str | None] = without_kind
     happened: Callable[[Entry], list[Happened]] = no_clocks
     due: Callable[[Entry, Book], list[Fact]] = nothing_due
+    says: Sequence[type[Event]] = ()
 
     def id_of(self, data: Any) -> UUID:
         """The entry that a fact is about."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from services.cases.entries.entry import Entry
+from services.cases.entries.world import Copy
 from shared import contracts
 from shared.contracts import plain
 from shared.process.db import Connection, Record
@@ -41,6 +42,15 @@ DROP_CLOCKS = "DELETE FROM entry_clocks WHERE entry_id = ANY($1::uuid[])"
 PUT_CLOCKS = """
 INSERT INTO entry_clocks (entry_id, number, open, due_on, clock)
 SELECT * FROM unnest($1::uuid[], $2::int[], $3::boolean[], $4::date[], $5::jsonb[])
+"""
+COPIES = "SELECT entry_id, fact_rank, enterprise_id, rank, event_id FROM entry_copies WHERE entry_id = ANY($1::uuid[])"
+PUT_COPIES = """
+INSERT INTO entry_copies (entry_id, enterprise_id, rank, fact_rank, event_id)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::uuid[])
+"""
+DROP_COPIES = """
+DELETE FROM entry_copies AS c USING unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS gone(entry_id, enterprise_id, rank)
+WHERE c.entry_id = gone.entry_id AND c.enterprise_id = gone.enterprise_id AND c.rank = gone.rank
 """
 WAKING = """
 SELECT id FROM entries WHERE wake_on <= $1 AND NOT (id = ANY($3::uuid[])) ORDER BY wake_on, id LIMIT $2
@@ -121,6 +131,25 @@ async def put(
     if clocks:
         columns = zip(*((one.entry_id, one.number, one.open, one.due_on, one.clock) for one in clocks), strict=True)
         await conn.execute(PUT_CLOCKS, *map(list, columns))
+
+
+async def copies(conn: Connection, ids: Collection[UUID]) -> dict[tuple[UUID, int], list[Copy]]:
+    """{(entry, rank of a fact): its copies} of these entries."""
+    found: dict[tuple[UUID, int], list[Copy]] = {}
+    for row in await conn.fetch(COPIES, list(ids)) if ids else ():
+        found.setdefault((row["entry_id"], row["fact_rank"]), []).append(Copy(row["enterprise_id"], row["rank"], row["event_id"]))
+    return found
+
+
+async def put_copies(
+    conn: Connection, new: Mapping[tuple[UUID, UUID, int], tuple[int, UUID]], gone: Collection[tuple[UUID, UUID, int]]
+) -> None:
+    """Write copies: {(entry, enterprise, rank): (rank of the fact, event)}, and take away those that are `gone`."""
+    if new:
+        rows = [(*place, *said) for place, said in new.items()]
+        await conn.execute(PUT_COPIES, *map(list, zip(*rows, strict=True)))
+    if gone:
+        await conn.execute(DROP_COPIES, *map(list, zip(*gone, strict=True)))
 
 
 async def waking(conn: Connection, today: date, limit: int, without: Collection[UUID] = ()) -> list[UUID]:

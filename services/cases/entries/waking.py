@@ -9,13 +9,15 @@ from uuid import UUID
 
 import asyncpg
 
-from services.cases.entries import clocking, loading, store
+from services.cases.entries import clocking, copies, loading, store
 from services.cases.entries.entry import Entry
 from services.cases.entries.needs import Context
 from services.cases.entries.world import World
 from services.cases.facts import TABLE
 from services.cases.nouns import NOUNS
 from services.cases.settings import Settings
+from shared.contracts.cases.rules import ClockOverdue
+from shared.contracts.streams import FactCorrected
 from shared.http.auth import Areas
 from shared.journal import journal
 from shared.journal.journal import Actor
@@ -80,6 +82,7 @@ class Waker:
         """What is due for these entries, under the locks that commands take: whoever comes second finds that it stands already."""
         needs = TABLE.needs(self._context)
         needs.rows |= set(wanted)
+        needs.copies = True
         await loading.widen(conn, needs)
         world = new_world(TABLE)
         world.heads = await lock(conn, TABLE, needs)
@@ -104,4 +107,13 @@ def due(world: World, entry: Entry, today: date) -> list[Fact]:
     """What the service itself records of an entry by a day."""
     book = world.book_of(entry)
     found = clocking.to_record(entry, NOUNS[entry.noun], book, clocking.clocks_of(entry, book))
-    return [fact for fact in found if fact.on <= today]
+    return [one for fact in found if fact.on <= today for one in _everywhere(world, entry, fact)]
+
+
+def _everywhere(world: World, entry: Entry, fact: Fact) -> list[Fact]:
+    """A fact of the entry, with its copies if it has several enterprises. That a clock passed is said on the stream of the first alone."""
+    data = fact.data
+    if isinstance(data, FactCorrected):
+        held = next(one for one in entry.facts if one.rank == data.rank)
+        return [fact, *copies.taken_back(held, copies.standing(world, entry.id, data.rank), data.reason)]
+    return [fact] if isinstance(data, ClockOverdue) else copies.on_every_stream(entry, fact)

@@ -22,6 +22,15 @@ from shared.service import enterprises
 from shared.writing.facts import Standing
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Where the copy of a fact stands, and the event that states it."""
+
+    enterprise_id: UUID
+    rank: int
+    event_id: UUID
+
+
 @dataclass
 class World(enterprises.World):
     """`entries`: those that are loaded, `changed` are to be written. `rules` and `years`: every rule and year of the tables by the rank of
@@ -42,6 +51,12 @@ class World(enterprises.World):
     persons: dict[tuple[UUID, str], Person] = field(default_factory=dict, repr=False)
     known_persons: dict[str, Known] = field(default_factory=dict, repr=False)
     entries_of: dict[str, frozenset[UUID]] = field(default_factory=dict, repr=False)
+    copies: dict[tuple[UUID, int], Sequence[Copy]] = field(default_factory=dict)
+    """{(entry, rank of a fact): its copies on the streams of the entry's other enterprises}, as far as Needs.copies asked for them"""
+    new_copies: dict[tuple[UUID, UUID, int], tuple[int, UUID]] = field(default_factory=dict)
+    """{(entry, enterprise, rank): (rank of the fact, event)} of copies that are to be written"""
+    gone_copies: set[tuple[UUID, UUID, int]] = field(default_factory=set)
+    """(entry, enterprise, rank) of copies that hold no longer"""
     book_version: int = 0
     loaded: tuple[Rulebook, Calendar] | None = None
     """Made of the tables as they were loaded."""
@@ -80,8 +95,20 @@ def put(world: World, fact: Standing, private: Mapping[str, Any] | None) -> None
     noun = noun_of(fact.data)
     entry_id = noun.id_of(fact.data)
     entry = world.entries.get(entry_id) or Entry(entry_id, noun.name, fact.subject, area=getattr(fact.data, "area", None))
-    world.entries[entry_id] = entry.with_fact(fact, private)
+    opening = isinstance(fact.data, noun.opening)
+    after = entry.with_fact(fact, private, opening=opening)
+    world.entries[entry_id] = after
     world.changed.add(entry_id)
+    if fact.subject != after.subject:
+        _copied(world, after, fact)
+
+
+def _copied(world: World, entry: Entry, fact: Standing) -> None:
+    """A copy of the entry's last fact of that kind, which is recorded just before it."""
+    original = max(one.rank for one in entry.facts if one.type == fact.type)
+    enterprise_id: UUID = getattr(fact.data, "enterprise_id")  # noqa: B009
+    assert fact.event_id is not None
+    world.new_copies[entry.id, enterprise_id, fact.rank] = (original, fact.event_id)
 
 
 def drop(world: World, fact: Standing) -> None:
@@ -89,8 +116,11 @@ def drop(world: World, fact: Standing) -> None:
     noun = noun_of(fact.data)
     entry_id = noun.id_of(fact.data)
     if entry_id in world.entries:
-        world.entries[entry_id] = world.entries[entry_id].without(fact, opening=isinstance(fact.data, noun.opening))
+        entry = world.entries[entry_id]
+        world.entries[entry_id] = entry.without(fact, opening=isinstance(fact.data, noun.opening))
         world.changed.add(entry_id)
+        if fact.subject != entry.subject:
+            world.gone_copies.add((entry_id, getattr(fact.data, "enterprise_id"), fact.rank))  # noqa: B009
 
 
 def put_rule(world: World, fact: Standing, _private: object) -> None:

@@ -34,6 +34,17 @@ CREATE TABLE entry_enterprises (
 );
 CREATE INDEX entry_enterprises_enterprise ON entry_enterprises (enterprise_id);
 
+-- The facts of an entry of several enterprises stand on the stream of each. `entries.facts` are those of the first; these are the others:
+-- `fact_rank` is the place of the fact on the first stream, `rank` and `event_id` those of its copy.
+CREATE TABLE entry_copies (
+    entry_id uuid NOT NULL,
+    enterprise_id uuid NOT NULL,
+    rank bigint NOT NULL,
+    fact_rank bigint NOT NULL,
+    event_id uuid NOT NULL,
+    PRIMARY KEY (entry_id, enterprise_id, rank)
+);
+
 -- The clocks of entries as they were computed last. `open`: it has begun or waits to begin, and is neither met nor stopped.
 CREATE TABLE entry_clocks (
     entry_id uuid NOT NULL,
@@ -85,5 +96,5 @@ CREATE POLICY by_place ON entries TO {app} USING (
     )
 );
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON entries, entry_enterprises, entry_clocks, rules, calendar_years TO {app};
+GRANT SELECT, INSERT, UPDATE, DELETE ON entries, entry_enterprises, entry_copies, entry_clocks, rules, calendar_years TO {app};
 GRANT SELECT, UPDATE ON book_version TO {app};

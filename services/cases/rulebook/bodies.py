@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from services.cases.calendars.checking import EARLIEST_YEAR, LATEST_YEAR
 from shared.http.forms import AreaCode, Data, Day, Name
 
 RuleName = Annotated[
@@ -15,7 +14,7 @@ RuleName = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$"),
     Field(description="The name of the rule, as `GET /v1/rules` lists it.", examples=["arbitration_award"]),
 ]
-Year = Annotated[int, Field(ge=EARLIEST_YEAR, le=LATEST_YEAR, description="The year.", examples=[2027])]
+Year = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$"), Field(description="The year.", examples=["2027"])]
 
 
 @dataclass(frozen=True, slots=True)

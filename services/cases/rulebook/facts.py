@@ -49,8 +49,8 @@ def set_rule(_world: World, command: SetRule, today: date) -> Decision:
 
 def set_calendar(_world: World, command: SetCalendar, today: date) -> Decision:
     """The arrangement as a fact. Raises what is wrong with a day (422)."""
-    table = year_table(command.year, command.holidays, command.working_days, command.source)
-    data = CalendarSet(year=command.year, holidays=sorted(table.holidays), working_days=sorted(table.working_days))
+    table = year_table(int(command.year), command.holidays, command.working_days, command.source)
+    data = CalendarSet(year=table.year, holidays=sorted(table.holidays), working_days=sorted(table.working_days))
     return Decision([Fact(f"calendar/{command.year}", data, today, private={"source": command.source})])
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 
 from services.metrics.dashboard.charts import running
 from services.metrics.dashboard.page import SITE
-from services.metrics.dashboard.routes import changes, downloads, explanations, findings, pages
+from services.metrics.dashboard.routes import changes, downloads, explanations, findings, pages, statistics
 from services.metrics.figures.questions import ANSWER_WITHIN, SILENT_ANSWER_WITHIN
 from services.metrics.live.hub import Hub
 from shared.browser import login, sessions
@@ -21,7 +21,7 @@ __all__ = ["SITE", "Provider", "SessionStates", "by_cookie", "router", "running"
 
 router = APIRouter()
 router.include_router(login.codes, tags=["dashboard"])
-for _part in (login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router):
+for _part in (login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router, statistics.router):
     router.include_router(_part)
 
 

@@ -62,6 +62,10 @@ class ViewOptions:
         query = urlencode({name: value for name, value in found.items() if value is not None})
         return f"/findings/{finding}?{query}" if query else f"/findings/{finding}"
 
+    def statistic(self, name: str, area: str | None = None, **more: Any) -> str:
+        """The page of a statistic of cases and agreements, with the matters behind it."""
+        return self._at(f"/statistics/{name}", area=area, **more)
+
     def enterprise(self, enterprise: Any, **more: Any) -> str:
         """The page of an enterprise."""
         return self._at(f"/enterprises/{enterprise}", **more)

@@ -16,6 +16,7 @@ from services.metrics.figures.labels import label
 from services.metrics.figures.questions import Rate
 from shared.browser import words
 from shared.browser.words import LANGUAGES, MINUS, NONE, Language
+from shared.contracts.code_list import CodeList, Named
 
 __all__ = ["LANGUAGES", "NONE", "Language", "Words", "catalogue", "tenths"]
 
@@ -100,6 +101,11 @@ class Words(words.Words):
         if name == section:
             return str(code)
         return name if section == str(code) else f"{name} ({code})"
+
+    def code(self, code: str, *lists: CodeList) -> str:
+        """The name of a code that one of the lists has."""
+        named = next((one.label(code) for one in lists if code in one.codes), Named(code, code))
+        return named.en if self.language == "en" else named.zh
 
     def finding(self, found: Found) -> str:
         """What was found, with its numbers."""

@@ -16,7 +16,19 @@ from typing import assert_never
 
 import numpy as np
 
-from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, Move, NotCounted, Withdrawal, kind_of
+from services.metrics.counted import (
+    BY_KIND,
+    Area,
+    Attribute,
+    Correction,
+    DayClosing,
+    Matter,
+    Members,
+    Move,
+    NotCounted,
+    Withdrawal,
+    kind_of,
+)
 from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import measure_of
@@ -164,7 +176,7 @@ def _classified(kind: str, row: Record, window: Window) -> str:
             return "correction"
         case Attribute(content=content) if content is Move:
             return "move"
-        case Attribute() | Members() | NotCounted() | Area() | DayClosing():
+        case Attribute() | Members() | Matter() | NotCounted() | Area() | DayClosing():
             return "late" if row["occurred_on"] <= window.known_from else "new"
         case other:
             assert_never(other)

@@ -17,6 +17,7 @@ from services.metrics.counted import (
     Attribute,
     Correction,
     DayClosing,
+    Matter,
     Members,
     NotCounted,
     Withdrawal,
@@ -149,7 +150,7 @@ def in_force(row: Row, corrected: Mapping[tuple[str, int], int]) -> bool:
         case Correction():
             rank = row["says"]["withdrawn"]["rank"]
             return corrected[row["source"], rank] == row["sequence"] and row["says"]["replacement"] is not None
-        case Attribute() | Members() | NotCounted() | Area() | DayClosing():
+        case Attribute() | Members() | Matter() | NotCounted() | Area() | DayClosing():
             return (row["source"], row["sequence"]) not in corrected
         case other:
             assert_never(other)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.contracts import TYPES, Event
+from shared.contracts.case_codes import CONTRACT_ENDING, HARDSHIP_ENDING, REOPENING
+from shared.contracts.cases.agreements import ContractTerminated
+from shared.contracts.cases.aid import HardshipClassified, HardshipEnded
+from shared.contracts.cases.rights import CaseReopened
+from shared.contracts.code_list import Named
 from shared.contracts.codes import CLOSING, CORRECTING, COVERAGE_ENDING, DISSOLVING, LEAVING, WITHDRAWING, CodeList
 from shared.contracts.membership import CoverageEnded, MemberJoined, MemberLeft, UnionDissolved
 from shared.contracts.registry import EnterpriseClosed
@@ -71,6 +76,12 @@ LABELS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 # fmt: on
 
 
+UNDECIDED = CodeList(
+    "hardship_undecided",
+    Named("未作认定的原因", "why no class was decided"),
+    {},
+    own={"NO_RULE": Named("该地尚无规则", "no rule for the place and day")},
+)
 REASONS: Mapping[type[Event], CodeList] = {
     MemberJoined: LEAVING,
     MemberLeft: LEAVING,
@@ -79,6 +90,10 @@ REASONS: Mapping[type[Event], CodeList] = {
     EnterpriseClosed: CLOSING,
     FactCorrected: CORRECTING,
     EventWithdrawn: WITHDRAWING,
+    CaseReopened: REOPENING,
+    HardshipClassified: UNDECIDED,
+    ContractTerminated: CONTRACT_ENDING,
+    HardshipEnded: HARDSHIP_ENDING,
 }
 """{event that gives a reason: the list of its codes}; a test finds every event with a field `reason`. A member joins with a reason only by a transfer."""
 

@@ -30,7 +30,7 @@ from services.metrics.counted import (
 from services.metrics.measures import Vector, vector
 from services.metrics.tables.rows import Cell
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 RULE_VERSION = "coverage-2026.1"
 FOREVER = date.max.toordinal() + 1
 
@@ -48,8 +48,8 @@ class Rules:
     stale_months: int = 12
 
 
-RULES = {1: Rules(), 2: Rules()}
-"""{fold_version: its constants}. 2 has the constants of 1, and durations beside the ledger."""
+RULES = {1: Rules(), 2: Rules(), 3: Rules()}
+"""{fold_version: its constants}. 2 has the constants of 1, and durations beside the ledger; 3 has those of 2, and tallies of cases."""
 
 
 class AttributeFact(msgspec.Struct, array_like=True, frozen=True):

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import kind_of, park_of, place_of
+from services.metrics.counted import is_matter, kind_of, park_of, place_of
 from services.metrics.folding.facts import FactChange, Placing, RefusedFact
 from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
@@ -18,7 +18,7 @@ from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared import contracts
-from shared.contracts import Envelope, UnreadableEvent
+from shared.contracts import Envelope, UnreadableEvent, registry
 from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
@@ -42,6 +42,11 @@ class Effect(NamedTuple):
     area: AreaRow | None = None
     ends: tuple[int, ...] = ()
 
+    @property
+    def unseen(self) -> bool:
+        """Whether the event changes no figure of coverage."""
+        return all(fact is None or is_matter(fact.kept) for change in self.changes for fact in (change.removed, change.added))
+
 
 @dataclass(slots=True)
 class BatchEffects:
@@ -64,7 +69,7 @@ class BatchEffects:
     def add(self, effect: Effect) -> None:
         """Add what one event changes; events of a subject in the order of their stream."""
         self.facts.append(effect.fact)
-        self.uncounted |= not effect.changes
+        self.uncounted |= effect.unseen
         subject = effect.fact.subject
         if effect.changes:
             self.changes[subject] += effect.changes
@@ -165,6 +170,8 @@ def effect_of_withdrawal(event: Envelope, shard: int, known: date, named: Iterab
     if found is None:
         return None
     fact = _fact_row(shard, event, known, found.says)
+    if event.subject.startswith(AREA) and event.source != registry.SOURCE:
+        return Effect(fact)
     if event.subject.startswith(AREA) and found.says:
         return Effect(fact, ends=tuple(one["rank"] for one in found.says["withdrawn"]))
     return Effect(fact, found.changes, moved=any(park_of(one.kept) is not None for one in found.facts))
@@ -210,7 +217,9 @@ def _named(data: contracts.Event) -> contracts.Event | None:
 
 
 def _of_area(event: Envelope, shard: int, known: date) -> Effect:
-    """A version of a division or park, kept beside the figures and never folded into them."""
+    """A version of a division or park, kept beside the figures and never folded into them; or a fact about it that changes no figure."""
+    if event.source != registry.SOURCE:
+        return Effect(_fact_row(shard, event, known, recorded(event, known.toordinal()).says))
     fact = _fact_row(shard, event, known, contracts.plain(event.data))
     data, rank, on = event.data, event.sequence, event.occurredon
     ends: tuple[int, ...] = ()

@@ -5,16 +5,17 @@ Members are counts per (known day, occurred day), never persons. Days are ordina
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 from services.metrics import counted
 from services.metrics.counted import Headcount, Kept, Members
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
+from services.metrics.folding.tallies import MatterFact, Tallies, tallies
 from shared import contracts
 from shared.contracts import Envelope, Event, UnreadableEvent
 from shared.contracts.streams import FactCorrected, Placed
@@ -89,6 +90,7 @@ class _StoredState(msgspec.Struct, array_like=True):
     attributes: list[_StoredFact]
     members: dict[int, dict[int, int]]
     since: int = 0
+    matters: list[_StoredFact] = []
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -97,10 +99,20 @@ class _State(msgspec.Struct, array_like=True):
     since: int = 0
 
 
+class _StateWithMatters(msgspec.Struct, array_like=True):
+    attributes: list[AttributeFact]
+    members: dict[int, dict[int, int]]
+    since: int
+    matters: list[MatterFact]
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_StoredState).decode
 _decode_content = {
     kind: msgspec.msgpack.Decoder(row.content).decode for kind, row in counted.BY_KIND.items() if isinstance(row, counted.Attribute)
+}
+_decode_matter = {
+    kind: msgspec.msgpack.Decoder(row.content).decode for kind, row in counted.BY_KIND.items() if isinstance(row, counted.Matter)
 }
 
 
@@ -115,6 +127,7 @@ class FactSet:
     `members` = {known day: {occurred day: net}}, `totals` the same over all known days. `newest` = the greatest known day of the set,
     `newest_attribute` that of the facts other than members. `shape` = the step function of all facts in force. Known days before `since`
     are forgotten: the set is exact for every known day from `since` on. `joined` = at least how many ever joined, of those that are remembered.
+    `matters` = the facts of cases, agreements, assessments and aid, which do not shape C and D; `newest_matter` = their greatest known day.
     """
 
     attributes: list[AttributeFact] = field(default_factory=list)
@@ -125,6 +138,9 @@ class FactSet:
     shape: list[Segment] = field(default_factory=list)
     since: int = 0
     joined: int = 0
+    matters: list[MatterFact] = field(default_factory=list)
+    newest_matter: int = 0
+    _tallied: Tallies | None = None
 
     @classmethod
     def load(cls, stored: bytes) -> FactSet:
@@ -134,12 +150,17 @@ class FactSet:
             AttributeFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _decode_content[fact.kind](fact.content))
             for fact in read.attributes
         ]
-        found = cls(attributes, read.members, since=read.since)
+        matters = [
+            MatterFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _decode_matter[fact.kind](fact.content))
+            for fact in read.matters
+        ]
+        found = cls(attributes, read.members, since=read.since, matters=matters)
         for net in found.members.values():
             _add_counts(found.totals, net)
             found.joined += sum(count for count in net.values() if count > 0)
         found.newest_attribute = max(found.attribute_days(), default=0)
-        found.newest = max(found.newest_attribute, max(found.members, default=0), found.since)
+        found.newest_matter = max(found.matter_days(), default=0)
+        found.newest = max(found.newest_attribute, found.newest_matter, max(found.members, default=0), found.since)
         found.shape = segments(found.in_force())
         return found
 
@@ -158,12 +179,12 @@ class FactSet:
         self.compact(read.since)
         if read.since != self.since or (read.members != self.members and _without_none(read.members) != _without_none(self.members)):
             return False
-        theirs = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, bytes(fact.content)) for fact in read.attributes]
-        own = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _encode(fact.content)) for fact in self.attributes]
-        return theirs == own or sorted(theirs) == sorted(own)
+        return _are_stored_as(self.attributes, read.attributes) and _are_stored_as(self.matters, read.matters)
 
     def dump(self) -> bytes:
-        """The set as msgpack."""
+        """The set as msgpack; without matters as the releases before them wrote it."""
+        if self.matters:
+            return _encode(_StateWithMatters(self.attributes, self.members, self.since, self.matters))
         return _encode(_State(self.attributes, self.members, self.since))
 
     def compact(self, closed: int) -> None:
@@ -171,12 +192,15 @@ class FactSet:
 
         Facts removed by then are dropped. Facts in force become known on the last of those days on which the set changed.
         """
-        past = max((day for day in (*self.attribute_days(), *self.members) if day <= closed), default=0)
+        past = max((day for day in (*self.attribute_days(), *self.matter_days(), *self.members) if day <= closed), default=0)
         if past <= self.since:
             return
         net = self.members_known(closed)
         self.attributes = [
             msgspec.structs.replace(fact, known=past) if fact.known < past else fact for fact in self.attributes if fact.until > closed
+        ]
+        self.matters = [
+            msgspec.structs.replace(fact, known=past) if fact.known < past else fact for fact in self.matters if fact.until > closed
         ]
         self.members = {past: net, **{day: counts for day, counts in self.members.items() if day > closed}}
         self.since = past
@@ -187,6 +211,23 @@ class FactSet:
             yield fact.known
             if fact.until < FOREVER:
                 yield fact.until
+
+    def matter_days(self) -> Iterator[int]:
+        """The known days on which matters came or went."""
+        for fact in self.matters:
+            yield fact.known
+            if fact.until < FOREVER:
+                yield fact.until
+
+    def matters_in_force(self, known: int = FOREVER - 1) -> list[MatterFact]:
+        """The matters that are in the set at a known day."""
+        return [fact for fact in self.matters if fact.known <= known < fact.until]
+
+    def tallies(self) -> Tallies:
+        """What all matters in force add to the tallies."""
+        if self._tallied is None:
+            self._tallied = tallies(self.matters_in_force(), self.shape)
+        return self._tallied
 
     def in_force(self, known: int = FOREVER - 1) -> list[AttributeFact]:
         """The facts other than members that are in the set at a known day."""
@@ -212,7 +253,10 @@ class FactSet:
         """The set as known at the end of a day, without its past."""
         kept = [msgspec.structs.replace(fact, until=FOREVER) for fact in self.in_force(known)]
         members = self.members_known(known)
-        return FactSet(kept, {known: members}, dict(members), known, known, segments(kept), joined=self.joined)
+        matters = [msgspec.structs.replace(fact, until=FOREVER) for fact in self.matters_in_force(known)]
+        return FactSet(
+            kept, {known: members}, dict(members), known, known, segments(kept), joined=self.joined, matters=matters, newest_matter=known
+        )
 
     def add(self, changes: Iterable[FactChange]) -> None:
         """Apply counted changes, those of a stream in its order."""
@@ -235,6 +279,11 @@ class FactSet:
         if type(kept) is Members:
             self.count(known, {added.occurred: kept.each})
             return False
+        self._tallied = None
+        if counted.is_matter(kept):
+            self.newest_matter = max(self.newest_matter, known)
+            self.matters.append(MatterFact(added.kind, added.occurred, added.rank, known, FOREVER, kept))
+            return False
         assert counted.is_attribute(kept), "the caller leaves out what is not counted"
         self.newest_attribute = max(self.newest_attribute, known)
         self.attributes.append(AttributeFact(added.kind, added.occurred, added.rank, known, FOREVER, kept))
@@ -244,15 +293,13 @@ class FactSet:
         if type(removed.kept) is Members:
             self.count(known, {removed.occurred: -removed.kept.each})
             return False
+        self._tallied = None
+        if counted.is_matter(removed.kept):
+            self.newest_matter = max(self.newest_matter, known)
+            _take_out(self.matters, removed, known)
+            return False
         self.newest_attribute = max(self.newest_attribute, known)
-        for index, fact in enumerate(self.attributes):
-            if fact.kind == removed.kind and fact.rank == removed.rank and fact.until == FOREVER:
-                if fact.known >= known:
-                    del self.attributes[index]
-                else:
-                    self.attributes[index] = msgspec.structs.replace(fact, until=known)
-                return True
-        return False
+        return _take_out(self.attributes, removed, known)
 
     def count(self, known: int, added: Mapping[int, int]) -> None:
         """Count more (or fewer) members on a known day; `added` = {occurred day: net}."""
@@ -260,6 +307,27 @@ class FactSet:
         _add_counts(self.members.setdefault(known, {}), added)
         _add_counts(self.totals, added)
         self.joined += sum(net for net in added.values() if net > 0)
+
+
+F = TypeVar("F", AttributeFact, MatterFact)
+
+
+def _take_out(facts: list[F], removed: StatedFact, known: int) -> bool:
+    """Whether the fact was there and goes on a known day."""
+    for index, fact in enumerate(facts):
+        if fact.kind == removed.kind and fact.rank == removed.rank and fact.until == FOREVER:
+            if fact.known >= known:
+                del facts[index]
+            else:
+                facts[index] = msgspec.structs.replace(fact, until=known)
+            return True
+    return False
+
+
+def _are_stored_as(facts: Sequence[AttributeFact] | Sequence[MatterFact], stored: Sequence[_StoredFact]) -> bool:
+    theirs = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, bytes(fact.content)) for fact in stored]
+    own = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _encode(fact.content)) for fact in facts]
+    return theirs == own or sorted(theirs) == sorted(own)
 
 
 def _without_none(members: Mapping[int, Mapping[int, int]]) -> dict[int, Mapping[int, int]]:

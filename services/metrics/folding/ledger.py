@@ -1,9 +1,10 @@
-"""The ledger: for each known day k of a set of facts, the steps in t of C(F_k) − C(F_k−), and of D(F_k) − D(F_k−), at known day k.
+"""The ledger: for each known day k of a set of facts, the steps in t of C(F_k) − C(F_k−), of D(F_k) − D(F_k−), and T(F_k) − T(F_k−), at known day k.
 
 That is the definition (docs/design/ENGINE.md, Folding; invariant I3), computed by `rows_since`. `fold` computes the same rows from the new
 changes alone where that is exact. C is linear in members, so a change of members needs a known day not before those of the *other* facts;
 any other change needs a known day not before those of all facts. For a change that is later than that, the rows of its known day and of
-every known day after it are computed again. (D does not depend on members, so both ways hold for durations.)
+every known day after it are computed again. (D does not depend on members, so both ways hold for durations. T depends on matters and on what
+shapes C, neither C nor D on matters: a change of matters and members alone needs a known day not before those of the other facts and of matters.)
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TypeAlias
 
-from services.metrics.counted import Members
+from services.metrics.counted import Members, is_matter
 from services.metrics.folding.coverage import NOTHING, Segment, segments
 from services.metrics.folding.durations import add_durations
 from services.metrics.folding.facts import FactChange, FactSet
+from services.metrics.folding.tallies import add_tallies, tallies
 from services.metrics.tables.rows import Figures, Rows
 
 Counts: TypeAlias = Mapping[int, Mapping[int, int]]
 """{known day: {occurred day: net}} of members"""
 NONE: Counts = {}
+NO_DAYS: frozenset[int] = frozenset()
 
 
 def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows, members: Counts = NONE) -> None:
@@ -31,7 +34,7 @@ def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows, members: Cou
         groups.setdefault(change.known, []).append(change)
     for known in sorted(groups.keys() | members.keys()):
         group, added = groups.get(known, []), members.get(known, {})
-        if known >= facts.newest or (known >= facts.newest_attribute and all(map(_only_members, group))):
+        if known >= facts.newest or _is_ahead(facts, group, known):
             _fold_ahead(facts, group, added, known, rows)
         else:
             late = [change for day in sorted(groups) if day >= known for change in groups[day]]
@@ -39,8 +42,13 @@ def fold(facts: FactSet, changes: Iterable[FactChange], rows: Rows, members: Cou
             return
 
 
-def _only_members(change: FactChange) -> bool:
-    return all(fact is None or type(fact.kept) is Members for fact in (change.removed, change.added))
+def _is_ahead(facts: FactSet, group: Sequence[FactChange], known: int) -> bool:
+    """Whether no fact on which the rows of these changes depend became known later."""
+    kept = [fact.kept for change in group for fact in (change.removed, change.added) if fact is not None]
+    of_matters = any(map(is_matter, kept))
+    if known < max(facts.newest_attribute, facts.newest_matter if of_matters else 0):
+        return False
+    return all(type(one) is Members or is_matter(one) for one in kept)
 
 
 def _of_members(change: FactChange) -> bool:
@@ -49,6 +57,7 @@ def _of_members(change: FactChange) -> bool:
 
 def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, int], known: int, rows: Rows) -> None:
     before = facts.shape
+    tallied = facts.tallies() if group else None
     if any(map(_of_members, group)):
         counted = dict(facts.members.get(known, {}))
         facts.add(group)
@@ -63,6 +72,8 @@ def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, 
     if facts.shape is not before:
         add_difference(before, facts.shape, facts.totals, known, rows.figures)
         add_durations(before, facts.shape, known, rows.durations)
+    if tallied is not None:
+        add_tallies(tallied, facts.tallies(), known, rows.tallies)
 
 
 def _fold_behind(facts: FactSet, late: Sequence[FactChange], more: Counts, since: int, rows: Rows) -> None:
@@ -78,9 +89,11 @@ def rows_since(facts: FactSet, since: int) -> Rows:
     """The rows of every known day from `since` on, by definition."""
     rows = Rows()
     turned = {day for day in facts.attribute_days() if day >= since}
+    tallied_on = (turned | {day for day in facts.matter_days() if day >= since}) if facts.matters else NO_DAYS
     shape = segments(facts.in_force(since - 1))
+    tallied = tallies(facts.matters_in_force(since - 1), shape)
     members = facts.members_known(since - 1)
-    for known in sorted(turned | {day for day in facts.members if day >= since}):
+    for known in sorted(turned | tallied_on | {day for day in facts.members if day >= since}):
         added = facts.members.get(known, {})
         add_members(shape, added, known, rows.figures)
         for day, net in added.items():
@@ -90,6 +103,10 @@ def rows_since(facts: FactSet, since: int) -> Rows:
             add_difference(shape, following, members, known, rows.figures)
             add_durations(shape, following, known, rows.durations)
             shape = following
+        if known in tallied_on:
+            now = tallies(facts.matters_in_force(known), shape)
+            add_tallies(tallied, now, known, rows.tallies)
+            tallied = now
     return rows
 
 

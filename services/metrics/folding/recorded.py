@@ -22,6 +22,7 @@ from services.metrics.counted import (
     Attribute,
     Correction,
     DayClosing,
+    Matter,
     Members,
     NotCounted,
     Withdrawal,
@@ -87,7 +88,7 @@ def changes_from(kind: str, occurred: int, sequence: int, known: int, says: dict
         case Withdrawal():
             assert says is not None
             return _counted(FactChange(known, _fact_from(one), None) for one in says["withdrawn"])
-        case Attribute() | Members():
+        case Attribute() | Members() | Matter():
             return (FactChange(known, None, StatedFact(kind, occurred, sequence, kept_from(kind, says))),)
         case NotCounted() | Area() | DayClosing() | None:
             return ()

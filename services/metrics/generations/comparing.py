@@ -12,11 +12,11 @@ from services.metrics.generations.served import Contents, ServedLedger
 from services.metrics.measures import MEASURES
 from services.metrics.refolding.ledger import KEYS, by_measure
 from services.metrics.refolding.sums import Table, differing
-from services.metrics.tables.rows import Cell, DurationKey, Key
+from services.metrics.tables.rows import Cell, DurationKey, Key, TallyKey
 
 Difference = dict[str, Any]
 CELL = ("park", "industry", "size", "ownership")
-K = TypeVar("K", Key, DurationKey)
+K = TypeVar("K", Key, DurationKey, TallyKey)
 
 
 def ledger_differences(served: ServedLedger, expected: Table, refolded: Refolded) -> Iterator[Difference]:
@@ -41,6 +41,20 @@ def duration_differences(served: Mapping[DurationKey, int], refolded: Refolded) 
             **_key_columns("durations", refolded.shard, *key[:3]),
             "kind": key[3],
             "value": key[4],
+            "served": {"count": served.get(key, 0)},
+            "refolded": {"count": counts.get(key, 0)},
+            **_named(*enterprises),
+        }
+
+
+def tally_differences(served: Mapping[TallyKey, int], refolded: Refolded) -> Iterator[Difference]:
+    """Differing rows of the tallies, by key."""
+    counts = refolded.ledger.rows.tallies
+    keys = [key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)]
+    for key, enterprises in _ordered(keys, refolded, repr):
+        yield {
+            **_key_columns("tallies", refolded.shard, *key[:3]),
+            **dict(zip(("name", "code", "value"), (str(key[3]), *key[4:]), strict=True)),
             "served": {"count": served.get(key, 0)},
             "refolded": {"count": counts.get(key, 0)},
             **_named(*enterprises),

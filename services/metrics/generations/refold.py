@@ -32,7 +32,7 @@ from services.metrics.refolding.ledger import Ledger
 from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
 from services.metrics.refolding.member_ledger import MemberShape, Numbers, member_rows
 from services.metrics.tables.fact_runs import FactRun
-from services.metrics.tables.rows import DurationKey, Key, Rows
+from services.metrics.tables.rows import DurationKey, Key, Rows, TallyKey
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared.broker.protocol import Broker
 from shared.contracts import Envelope
@@ -44,7 +44,7 @@ from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.replay import Part, Replay
 from shared.sequencing.streams import Head, WithdrawnRange
 
-K = TypeVar("K", Key, DurationKey)
+K = TypeVar("K", Key, DurationKey, TallyKey)
 
 MOST_BEHIND = 100
 """Enterprises that a report names for one differing row."""
@@ -57,7 +57,7 @@ KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun], Sequence[Columns]], 
 class Refolded:
     """A shard according to the log, before the offsets `next`.
 
-    `ledger` = its rows, and those of the durations. `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. As the reader keeps them: `held` =
+    `ledger` = its rows, those of the durations and of the tallies. `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. As the reader keeps them: `held` =
     events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
     withdrawals, `closings` = days closed per topic, `closed` = the shard's closed day.
     """
@@ -81,14 +81,14 @@ class Refolded:
     closed: date | None = None
 
     def behind(self, keys: Collection[K]) -> dict[K, tuple[list[str], int]]:
-        """The subjects whose own steps touch each of these rows of the ledger or of the durations: MOST_BEHIND of them, and how many more.
+        """The subjects whose own steps touch each of these rows of the ledger, of the durations or of the tallies: MOST_BEHIND of them, and how many more.
 
         A row that no subject touches is served by mistake: for it, the subjects with facts of that known day that were ever in its park.
         """
         wanted, found = set(keys), dict[K, list[str]]()
         for subject, facts in self.sets.items():
             rows = rows_since(facts, 0)
-            for key in [key for key in wanted if key in rows.figures or key in rows.durations]:
+            for key in [key for key in wanted if key in rows.figures or key in rows.durations or key in rows.tallies]:
                 found.setdefault(key, []).append(subject)
         near = defaultdict[str | None, list[str]](list)
         for park, subject in self.placements:
@@ -99,7 +99,7 @@ class Refolded:
 
 
 def _has_facts_of(facts: FactSet, known: int) -> bool:
-    return known in facts.members or known in facts.attribute_days()
+    return known in facts.members or known in facts.attribute_days() or known in facts.matter_days()
 
 
 class _Folding:

@@ -10,6 +10,7 @@ import numpy as np
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.tallies import MatterFact
 from services.metrics.generations.refold import Refolded
 from services.metrics.measures import MEASURES, Vector, packed, vector
 from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed
@@ -17,7 +18,7 @@ from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.sums import Table
-from services.metrics.tables.rows import Cell, DurationKey, Key
+from services.metrics.tables.rows import Cell, DurationKey, Key, TallyKey
 from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
 from shared.directory.visibility import stays
 from shared.process.db import Connection, Record
@@ -44,13 +45,24 @@ SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.
     ) r GROUP BY 1, 2, 3, 4, 5
 ) l LEFT JOIN g{g}.cells c ON c.id = l.cell
 """
+TALLIES = """
+SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.name, l.code, l.value, l.count FROM (
+    SELECT cell, effective_day, known_day, name, code, value, sum(count)::bigint AS count FROM (
+        SELECT cell, effective_day, known_day, name, code, value, count FROM g{g}.tallies WHERE shard = $1
+        UNION ALL SELECT cell, effective_day, known_day, name, code, value, count FROM g{g}.tallies_open WHERE shard = $1
+    ) r GROUP BY 1, 2, 3, 4, 5, 6
+) l LEFT JOIN g{g}.cells c ON c.id = l.cell
+"""
 COUNT = """
-SELECT (SELECT count(*) FROM g{g}.ledger) + (SELECT count(*) FROM g{g}.durations)
+SELECT (SELECT count(*) FROM g{g}.ledger) + (SELECT count(*) FROM g{g}.durations) + (SELECT count(*) FROM g{g}.tallies)
     + (SELECT count(*) FROM (
         SELECT FROM g{g}.ledger_open GROUP BY shard, cell, effective_day, known_day HAVING {any_measure}
     ) r)
     + (SELECT count(*) FROM (
         SELECT FROM g{g}.durations_open GROUP BY shard, cell, effective_day, known_day, kind, value HAVING sum(count) <> 0
+    ) r)
+    + (SELECT count(*) FROM (
+        SELECT FROM g{g}.tallies_open GROUP BY shard, cell, effective_day, known_day, name, code, value HAVING sum(count) <> 0
     ) r)
 """
 NEVER_NULL = ", ".join(f"coalesce({name}, 0)::bigint" for name in MEASURES)
@@ -67,7 +79,7 @@ HELD = 'SELECT topic, "offset", kind, source, subject, sequence FROM held WHERE 
 
 
 async def count(conn: Connection, generation: int) -> int:
-    """Number of rows of ledger and durations as an audit counts them: one per key, none where the sum is zero.
+    """Number of rows of ledger, durations and tallies as an audit counts them: one per key, none where the sum is zero.
 
     Only the open tables need summing: they hold no row of a closed day.
     """
@@ -139,6 +151,17 @@ async def durations(conn: Connection, generation: int, shard: int) -> dict[Durat
         for park, industry, size, ownership, effective, known, kind, value, count in rows:
             if count:
                 key = ((park, industry, size, ownership), effective.toordinal(), known.toordinal(), kind, value)
+                found[key] = found.get(key, 0) + count
+    return found
+
+
+async def tallies(conn: Connection, generation: int, shard: int) -> dict[TallyKey, int]:
+    """{(cell, effective day, known day, name, code, value): count over both tables}, without zeros."""
+    found: dict[TallyKey, int] = {}
+    async for rows in _in_parts(conn, TALLIES.format(g=generation), shard):
+        for park, industry, size, ownership, effective, known, name, code, value, count in rows:
+            if count:
+                key = ((park, industry, size, ownership), effective.toordinal(), known.toordinal(), name, code, value)
                 found[key] = found.get(key, 0) + count
     return found
 
@@ -217,9 +240,9 @@ def _plain(row: Any) -> tuple[Any, ...]:
 
 def content_of(facts: FactSet) -> tuple[int, list[tuple[Any, ...]], dict[int, dict[int, int]]]:
     """The content of a set of facts, independent of the order of arrival, and the day since which it holds it."""
-    attributes = sorted((_fact_key(fact) for fact in facts.attributes), key=repr)
+    attributes = sorted((*map(_fact_key, facts.attributes), *map(_fact_key, facts.matters)), key=repr)
     return facts.since, attributes, {known: net for known, net in facts.members.items() if net}
 
 
-def _fact_key(fact: AttributeFact) -> tuple[Any, ...]:
+def _fact_key(fact: AttributeFact | MatterFact) -> tuple[Any, ...]:
     return (fact.kind, fact.occurred, fact.rank, fact.known, fact.until, sorted(says_of(fact.content).items()))

@@ -1,4 +1,5 @@
-"""What all facts but members add to the ledger and to the durations, by definition, one enterprise or union at a time; and the shapes by which members count."""
+"""What all facts but members add to the ledger, to the durations and to the tallies, by definition, one subject at a time; and the shapes by
+which members count."""
 
 from __future__ import annotations
 
@@ -7,12 +8,14 @@ from collections.abc import Sequence
 from services.metrics.folding.coverage import FOREVER, Segment, segments
 from services.metrics.folding.durations import add_durations
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.tallies import NONE, add_tallies, tallies
 from services.metrics.refolding.member_ledger import MemberShape, member_shape
 from services.metrics.tables.rows import Figures, Rows
 
 
 def attribute_rows(facts: FactSet, rows: Rows) -> list[MemberShape]:
-    """Add the steps of C(F_k) less C(F_k−1) without members, and of D, for each known day k of a set that forgot nothing. Returns its shapes for members."""
+    """Add the steps of C(F_k) less C(F_k−1) without members, of D and of T, for each known day k of a set that forgot nothing. Returns its shapes for
+    members."""
     found, shape, attributes = list[MemberShape](), list[Segment](), facts.attributes
     days = {fact.known for fact in attributes}
     lasting = len(days) == 1 and all(fact.until == FOREVER for fact in attributes)
@@ -25,7 +28,17 @@ def attribute_rows(facts: FactSet, rows: Rows) -> list[MemberShape]:
             if not found or found[-1].segments != of_members.segments:
                 found.append(of_members)
         shape = following
+    if facts.matters:
+        _add_matters(facts, rows)
     return found
+
+
+def _add_matters(facts: FactSet, rows: Rows) -> None:
+    before = NONE
+    for known in sorted({*facts.attribute_days(), *facts.matter_days()}):
+        after = tallies(facts.matters_in_force(known), segments(facts.in_force(known)))
+        add_tallies(before, after, known, rows.tallies)
+        before = after
 
 
 def add_steps(before: Sequence[Segment], after: Sequence[Segment], known: int, rows: Figures) -> None:

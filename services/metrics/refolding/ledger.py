@@ -86,7 +86,7 @@ class Ledger:
         keys = zip(*(column[starts[:-1]].tolist() for column in (cell, known, which)), strict=True)
         for (number, day, kind), begin, end in zip(keys, starts, starts[1:], strict=False):
             runs[cells[number], day, each[kind]].update(zip(days[begin:end], nets[begin:end], strict=True))
-        return Rows(self.rows.figures.copy(), runs, self.rows.durations)
+        return Rows(self.rows.figures.copy(), runs, self.rows.durations, self.rows.tallies)
 
 
 def by_measure(vectors: Mapping[Key, Vector], key: Key) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""How rows of the ledger and of the durations are written, and closed days moved (migrations/0014_ledger_runs.sql, docs/adr/0022-ledger-in-runs.md)."""
+"""How rows of the ledger, of the durations and of the tallies are written, and closed days moved (migrations/0014_ledger_runs.sql, docs/adr/0022-ledger-in-runs.md)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shared.process.db import Connection
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)
 RUN_COLUMNS = ("shard", "cell", "known_day", "headcount_unknown", "unionised", "effective", "net")
 DURATION_COLUMNS = ("shard", "cell", "effective_day", "known_day", "kind", "value", "count")
+TALLY_COLUMNS = ("shard", "cell", "effective_day", "known_day", "name", "code", "value", "count")
 SPREAD = 50
 """Days of members in one batch; so many become rows of their own, since runs would be as many."""
 
@@ -64,10 +65,12 @@ UNPACKED_LEDGER = Pair("ledger_open", "ledger", _LEDGER_KEY, MEASURES)
 """Before migration 0014."""
 LEDGER = Pair("ledger_rows", "ledger", _LEDGER_KEY, MEASURES, MOVE_RUNS.replace("{opened}", OPENED))
 DURATIONS = Pair("durations_open", "durations", ("cell", "effective_day", "known_day", "kind", "value"), ("count",))
+TALLIES = Pair("tallies_open", "tallies", ("cell", "effective_day", "known_day", "name", "code", "value"), ("count",))
 
 
 async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int]) -> None:
-    """Append the rows of ledger and durations that are not all zero; a measure of 0 is written as NULL. `rows` may be changed: its sums stay."""
+    """Append the rows of ledger, durations and tallies that are not all zero; a measure of 0 is written as NULL. `rows` may be changed: its sums
+    stay."""
     migrated = await has_table(conn, generation, "ledger_runs")
     rows.spread_members(SPREAD if migrated else None)
     table = "ledger_rows" if migrated else "ledger_open"
@@ -91,6 +94,8 @@ async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, id
             if count
         )
         await insert_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
+    if rows.tallies:
+        await copy_rows(conn, generation, "tallies_open", TALLY_COLUMNS, row_bytes.tally_rows(rows.tallies, shard, ids))
 
 
 async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:
@@ -98,5 +103,5 @@ async def close_days(conn: Connection, generation: int, shard: int, day: date) -
 
     In the reader's transaction that raises the shard's closed day: no row of these days will be added later.
     """
-    for pair in (LEDGER if await has_table(conn, generation, "ledger_runs") else UNPACKED_LEDGER, DURATIONS):
+    for pair in (LEDGER if await has_table(conn, generation, "ledger_runs") else UNPACKED_LEDGER, DURATIONS, TALLIES):
         await conn.execute(pair.statement(generation), shard, day)

@@ -1,4 +1,4 @@
-"""Rows of the ledger and of the durations as PostgreSQL's binary COPY reads them.
+"""Rows of the ledger, of the durations and of the tallies as PostgreSQL's binary COPY reads them.
 
 Source: PostgreSQL documentation, COPY, "Binary Format": a header, per row the number of fields and per field its length and bytes, big-endian;
 length -1 is NULL. A day is an int4: days since 2000-01-01.
@@ -12,7 +12,7 @@ from datetime import date
 from functools import lru_cache
 
 from services.metrics.measures import MEASURES, Vector, unpacked
-from services.metrics.tables.rows import Cell, DurationKey, Key, MemberKey
+from services.metrics.tables.rows import Cell, DurationKey, Key, MemberKey, TallyKey
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
@@ -31,6 +31,7 @@ DATE, INT4 = 1082, 23
 """PostgreSQL's ids of the types of the arrays' elements."""
 _LEDGER_FIELDS = 4 + len(MEASURES)
 _DURATION_FIELDS = 7
+_TALLY_FIELDS = 8
 
 
 @lru_cache(maxsize=16_384)
@@ -88,6 +89,19 @@ def duration_rows(counts: Mapping[DurationKey, int], shard: int, ids: Mapping[Ce
         + _INT(4, value)
         + _INT(4, count)
         for (cell, effective, known, kind, value), count in counts.items()
+        if count
+    ]
+
+
+def tally_rows(counts: Mapping[TallyKey, int], shard: int, ids: Mapping[Cell, int]) -> list[bytes]:
+    """The rows of `tallies_open` (columns as in ledger_store.TALLY_COLUMNS) that are not zero."""
+    return [
+        _DURATION_KEY(_TALLY_FIELDS, 4, shard, 4, ids[cell], 4, effective - DAY_0, 4, known - DAY_0)
+        + text(name)
+        + text(code)
+        + _INT(4, value)
+        + _BIGINT(8, count)
+        for (cell, effective, known, name, code, value), count in counts.items()
         if count
     ]
 

@@ -18,7 +18,7 @@ from services.metrics.generations.shards import EventLog
 from services.metrics.settings import Settings
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Message, partition_of
-from shared.contracts import Envelope, encode, membership
+from shared.contracts import Envelope, encode
 from shared.process import db
 from tests.conftest import Database
 from tests.integration.client import settings_of
@@ -44,7 +44,7 @@ class Log:
 
     def publish_events(self, events: Iterable[Envelope]) -> None:
         for event in events:
-            topic = self.settings.topics[event.source == membership.SOURCE]
+            topic = next(topic for topic in self.settings.topics if event.source.rpartition("/")[2] in topic)
             self.publish(topic, event.partitionkey, encode(event))
 
     def publish(self, topic: str, key: str, value: bytes) -> None:

@@ -14,7 +14,7 @@ import pytest
 from services.metrics.figures.questions import Snapshot, Snapshots
 from services.metrics.folding.projector import Projector
 from services.metrics.measures import MEASURES
-from shared.contracts import Envelope, Event, membership, plain, registry, type_of
+from shared.contracts import Envelope, Event, cases, membership, plain, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import AreaKind, AreaRegistered
 from shared.contracts.streams import FactCorrected, Placed
@@ -27,7 +27,7 @@ from tests import oracle
 from tests.conftest import Database, NewDatabase
 
 CLOCK = Clock(ZoneInfo("Asia/Shanghai"))
-MEMBERSHIP = {*membership.TYPES.values()}
+SOURCES = {contract: contracts.SOURCE for contracts in (registry, membership, cases) for contract in contracts.TYPES.values()}
 CURRENT = "parkunion_now() + interval '1 day'"
 """`current_at` of the shards in a test: figures never become stale because the machine is slow. Tests of staleness set another."""
 
@@ -47,7 +47,7 @@ class Metrics:
         self.closed: dict[int, date] = {}
 
     def append(self, subject: str, data: Event, on: str, corrects: Envelope | None = None) -> Envelope:
-        source = corrects.source if corrects else membership.SOURCE if type(data) in MEMBERSHIP else registry.SOURCE
+        source = corrects.source if corrects else SOURCES.get(type(data), registry.SOURCE)
         self._sequences[source, subject] += 1
         self.known += timedelta(seconds=1)
         event = Envelope(
@@ -160,6 +160,14 @@ class Metrics:
             "(TABLE g1.durations UNION ALL TABLE g1.durations_open) d JOIN g1.cells c ON c.id = d.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
         )
         return {((row["park"], row["industry"], row["size"], row["ownership"]), *row[4:8]): row["count"] for row in rows if row["count"]}
+
+    async def tallies(self) -> dict[tuple[oracle.Cell, date, date, str, str, int], int]:
+        """The rows of tallies."""
+        rows = await self.pool.fetch(
+            "SELECT c.park, c.industry, c.size, c.ownership, effective_day, known_day, name, code, value, sum(count)::bigint AS count FROM "
+            "(TABLE g1.tallies UNION ALL TABLE g1.tallies_open) d JOIN g1.cells c ON c.id = d.cell GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+        )
+        return {((row["park"], row["industry"], row["size"], row["ownership"]), *row[4:9]): row["count"] for row in rows if row["count"]}
 
 
 def subjects(events: Iterable[Envelope]) -> set[str]:

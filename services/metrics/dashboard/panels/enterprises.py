@@ -10,7 +10,7 @@ from heapq import nsmallest
 from typing import Any, NamedTuple, TypeAlias, assert_never
 from uuid import UUID
 
-from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words, catalogue
 from services.metrics.explaining import timeline as facts
 from services.metrics.explaining.explain import Behind
@@ -21,6 +21,8 @@ from services.metrics.figures.labels import reason_text
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
+from shared.contracts.case_codes import CASE_KINDS, CASE_SUBKINDS, CONTRACT_KINDS, HELP_KINDS, LEVELS, NEGOTIATION_RESULTS, OUTCOMES
+from shared.contracts.code_list import CodeList
 
 CHUNK = 500
 SHOWN = 100
@@ -58,6 +60,15 @@ async def _keys(snapshot: Snapshot, park: str, as_of: date, known_at: date) -> S
     return found
 
 
+CODES: Mapping[str, Sequence[CodeList]] = {
+    "kind": (CASE_KINDS, CONTRACT_KINDS, HELP_KINDS),
+    "subkind": (CASE_SUBKINDS,),
+    "result": (NEGOTIATION_RESULTS,),
+    "level": (LEVELS,),
+}
+"""{field: the lists of its codes}"""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a timeline: facts of one kind, day and minute, by one actor, together.
@@ -80,7 +91,7 @@ class Entry:
 
     def texts(self, words: Words, tree: Tree) -> list[str]:
         """The fields of the fact as the page shows them: a union by its name, other ids left out."""
-        found = [_text(words, tree, name, value) for name, value in self.says.items() if not name.endswith("_id")]
+        found = [_text(words, tree, name, value) for name, value in self.says.items() if not name.endswith("_id") and name != "id"]
         if "union_id" in self.says:
             found.append(self.union_name or words.t("union.unnamed"))
         return found
@@ -129,8 +140,12 @@ async def _with_unions(snapshot: Snapshot, entries: Sequence[Entry]) -> list[Ent
 def _text(words: Words, tree: Tree, name: str, value: Any) -> str:
     """A code has a text of its own, `says.<field>.<code>`, or is the value in the field's text, `says.<field>`."""
     match name:
-        case "kind":
-            return words.t(f"kind.{value}")
+        case "kind" if (key := f"kind.{value}") in catalogue(words.language):
+            return words.t(key)
+        case "kind" | "subkind" | "result" | "level":
+            return words.code(value, *CODES[name])
+        case "outcome" if value in OUTCOMES.listed:
+            value = words.code(value, OUTCOMES)
         case "workers":
             value = words.number(value)
         case "park":
@@ -152,7 +167,7 @@ def _entries(behind: Behind) -> Iterator[Entry]:
         case Correction():
             withdrawn, replacement = says["withdrawn"], says["replacement"]
             yield Entry(*when, withdrawn["fact"], 1, replacement["says"] if replacement else {}, True, in_force, *who)
-        case Attribute() | Members() | NotCounted() | Area() | DayClosing():
+        case Attribute() | Members() | Matter() | NotCounted() | Area() | DayClosing():
             yield Entry(*when, kind, 1, says, False, in_force, *who)
         case other:
             assert_never(other)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
-from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Members, NotCounted, Withdrawal, kind_of
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining.contributors import id_of
 from services.metrics.figures import sql
@@ -49,10 +49,10 @@ NEWEST = """
 SELECT subject, type, max(recorded_at) AS at, count(*) AS count, max(sequence) AS sequence,
     (array_agg(says ORDER BY recorded_at DESC, sequence DESC))[1] AS says,
     (array_agg(occurred_on ORDER BY recorded_at DESC, sequence DESC))[1] AS occurred_on
-FROM g{g}.stored_facts WHERE newest >= $1 AND recorded_at >= $1 AND NOT starts_with(subject, 'area/') {of}
+FROM g{g}.stored_facts WHERE newest >= $1 AND recorded_at >= $1 AND (starts_with(subject, 'enterprise/') OR starts_with(subject, 'union/')) {of}
 GROUP BY subject, type, date_trunc('minute', recorded_at) ORDER BY at DESC, subject LIMIT {shown}
 """
-"""Facts about areas are left out."""
+"""Facts about areas, and about persons in hardship, are left out."""
 NUMBER_BEFORE = """
 SELECT says->$4 FROM g{g}.facts WHERE subject = $1 AND type = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT 1
 """
@@ -137,7 +137,7 @@ async def _amount(snapshot: Snapshot, line: Row, words: Words) -> str:
             before = await snapshot.conn.fetchval(statement, line["subject"], line["type"], line["sequence"], field)
             now = words.number(says[field])
             return now if before is None else f"{words.number(before)} → {now}"
-        case Attribute() | NotCounted():
+        case Attribute() | Matter() | NotCounted():
             return words.t(f"amount.{kind}")
         case Correction():
             return words.t(f"happened.{says['withdrawn']['fact']}")

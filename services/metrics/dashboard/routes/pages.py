@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.metrics.dashboard.page import HEADERS, PageRoute, render, words_of
-from services.metrics.dashboard.panels import enterprises, held, recent, trends, waiting
+from services.metrics.dashboard.panels import cases, enterprises, held, recent, trends, waiting
 from services.metrics.dashboard.panels.rates import completeness, lags, rate_figures
 from services.metrics.dashboard.panels.table_rows import page_of, scale, spark, table_rows
 from services.metrics.dashboard.routes.page_context import PageContext, ViewOf, cursors_of, page_context, rows_of
@@ -73,6 +73,7 @@ async def area_page(request: Request, caller: CallerOf, view: ViewOf, area: Area
             trend=trend,
             held=await _held(page, area),
             recent=await recent.just_happened(page.snapshot, page.tree, area, page.words) if page.is_now else None,
+            cases=await cases.panel(page.snapshot, area, page.as_of, page.known_at, total.measures),
             waits=waits,
             trend_drawn=_drawn(trends.chart_spec(trend, view.founding_rate, founding.target, page.words)),
             waits_drawn=_drawn(waiting.chart_spec(waits, page.words)) if waits else "",

@@ -127,3 +127,8 @@ def test_the_calendar_changes_nothing_of_what_does_not_roll() -> None:
     before, after = (clocks(happened, noun="contract", calendar=one) for one in (PACKAGED, WITH_2027))
     changed = {name for name, _ in before if before[name, _] != after[name, _]}
     assert changed == {"contract_publication"}
+
+
+def test_what_the_authority_received_was_submitted() -> None:
+    found = clock(contract("collective", "2026-03-02", ("received", "2026-03-10")), "contract_submission", "employer", noun="contract")
+    assert found.met_on == day("2026-03-10")

@@ -243,3 +243,44 @@ def test_past_the_calendars_end_the_year_is_named_and_the_day_is_there_when_it_a
     assert (found.not_before, found.missing_year) == (day("2027-01-09"), 2027)
     assert state(found, day("2027-06-01")) == State.RUNNING
     assert said(clock(happened, "arbitration_award", calendar=WITH_2027)) == ("2026-11-25", "2027-01-11", None)
+
+
+def test_a_suspension_counts_from_its_first_day_even_if_that_is_the_last_of_the_period() -> None:
+    first, last = ("suspended", "2026-04-16", {"clock": "arbitration_award"}), ("resumed", "2026-04-20", {"clock": "arbitration_award"})
+    assert said(clock(case(*ACCEPTED, first), "arbitration_award")) == ("2026-03-02", None, "SUSPENDED")
+    resumed = clock(case(*ACCEPTED, first, last), "arbitration_award")
+    assert said(resumed) == ("2026-03-02", "2026-04-20", None)
+    assert resumed.suspended == ((day("2026-04-16"), day("2026-04-20")),)
+
+
+@pytest.mark.parametrize(
+    ("suspended_on", "resumed_on", "kept"),
+    [
+        # What is over on the first day of the period, or begins on the day of the award, leaves no day out.
+        ("2026-02-20", "2026-03-03", ()),
+        ("2026-02-20", "2026-03-04", ((day("2026-02-20"), day("2026-03-04")),)),
+        ("2026-04-01", "2026-04-05", ()),
+    ],
+)
+def test_only_suspensions_that_matter_stay_with_the_clock(suspended_on: str, resumed_on: str, kept: tuple[Any, ...]) -> None:
+    of = {"clock": "arbitration_award"}
+    found = clock(
+        case(*ACCEPTED, ("suspended", suspended_on, of), ("resumed", resumed_on, of), ("awarded", "2026-04-01")), "arbitration_award"
+    )
+    assert found.suspended == kept
+
+
+def test_notice_that_follows_notice_is_one_interval() -> None:
+    steps = [("notice_began", "2026-03-10"), ("notice_ended", "2026-03-20"), ("notice_began", "2026-03-20"), ("notice_ended", "2026-03-30")]
+    assert clock(case(*ACCEPTED, *steps), "arbitration_award").suspended == ((day("2026-03-10"), day("2026-03-30")),)
+
+
+def test_what_is_done_on_the_day_of_the_outcome_is_done() -> None:
+    found = clock(case(*ACCEPTED, ("awarded", "2026-04-01"), ("outcome", "2026-04-01")), "arbitration_award")
+    assert (found.met_on, found.stopped_on) == (day("2026-04-01"), None)
+
+
+def test_a_receipt_is_of_the_last_award() -> None:
+    first = [*ACCEPTED, ("awarded", "2026-03-10"), ("award_served", "2026-03-12", {"party": "worker"})]
+    again = [*first, ("awarded", "2026-04-14"), ("award_served", "2026-04-20", {"party": "worker"})]
+    assert said(clock(case(*again), "suit", "worker")) == ("2026-04-20", "2026-05-06", None)

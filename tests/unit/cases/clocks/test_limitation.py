@@ -190,3 +190,22 @@ def test_a_reopened_case_takes_up_its_clocks() -> None:
     assert [state(stopped, day(on)) for on in ("2025-05-31", "2025-06-01", "2026-06-01")] == ["running", "stopped", "stopped"]
     again = clock([*case(*closed, first=KNEW), fact("reopened", "2025-07-01", 9)], NAME)
     assert [state(again, day(on)) for on in ("2025-06-15", "2026-03-10", "2026-03-11")] == ["running", "running", "overdue"]
+
+
+def test_what_comes_behind_the_application_for_arbitration_interrupts_nothing() -> None:
+    steps = [("arbitration_applied", "2026-03-01"), ("interrupted", "2026-03-05")]
+    assert clock(case(*steps, first=KNEW), NAME).starts_on == day("2025-03-10")
+
+
+def test_an_interruption_of_the_first_day_is_no_other_start() -> None:
+    assert clock(case(("interrupted", "2025-03-10"), first=KNEW), NAME).begun_by == 1
+
+
+def test_an_inspector_who_files_without_a_complaint_is_in_time_too() -> None:
+    found = clock(case(("inspection_filed", "2026-10-08"), first=opened("wage_arrears", "2024-10-03")), "inspection_lookback")
+    assert state(found, day("2026-11-01")) == State.MET
+
+
+def test_a_reply_answers_no_later_letter() -> None:
+    steps = [("supervision_letter_sent", "2026-03-02", LETTER), ("replied", "2026-03-01")]
+    assert clock(case(*steps), "supervision_reply", "employer", rules=ZHEJIANG).met_on is None

@@ -24,10 +24,11 @@ README = Path(__file__).parents[4] / "samples" / "README.md"
 def test_every_command_of_every_service_is_a_kind() -> None:
     ops = {(service, op) for service, table in tables().items() for op in models(table)}
     assert {(service, kind.op) for kind in kinds().values() for service in kind.services} == ops
-    assert {*tables()} == {"registry", "membership"}
+    assert {*tables()} == {"registry", "membership", "cases"}
     assert {*all_kinds()} >= {
         *("areas", "enterprises", "headcounts", "moves", "classifications", "closures", "unions", "coverage", "dissolutions"),
         *("members", "leaves", "transfers", "visits", "corrections", "nlrb"),
+        *("cases", "case_steps", "case_outcomes", "case_reopenings", "case_assignments", "rules", "calendars", "fmcs"),
     }
 
 
@@ -107,6 +108,13 @@ def test_cells_are_read_as_people_write_them(tmp_path: Path) -> None:
     assert [row.body["workers"] for row in rows if isinstance(row, ParsedRow)] == [40, 40, 40]
     errors = [(error.row, error.field, error.code) for row in rows if not isinstance(row, ParsedRow) for error in row]
     assert errors == [(6, "workers", "NOT_A_NUMBER"), (7, "workers", "FIELD_REQUIRED"), (8, "workers", "NOT_A_WHOLE_NUMBER")]
+
+
+def test_a_semicolon_alone_is_an_empty_list(tmp_path: Path) -> None:
+    path = written(tmp_path / "c.csv", "year,holidays,working_days,source", "2027,2027-01-01;2027-02-06,;,notice")
+    [row] = read_rows(path, kinds()["calendars"])
+    assert isinstance(row, ParsedRow)
+    assert (row.body["holidays"], row.body["working_days"]) == (["2027-01-01", "2027-02-06"], [])
 
 
 def test_what_a_correction_changes_has_columns_of_its_own(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import BatchLine, LineAnswer, Sender
-from deploy.local.loading.kinds import kinds
+from deploy.local.loading.kinds import kinds, tables
 from deploy.local.loading.row_loading import load_rows
 from shared.problems.errors import Unprocessable
 
@@ -31,7 +31,7 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 class Services:
-    """Both services: batches by key, `/v1/keys` of what was taken, and one enterprise that has a code and a number.
+    """The writing services: batches by key, `/v1/keys` of what was taken, and one enterprise that has a code and a number.
 
     `events` = {id of an event: the service that has it}; `after` = {key of a transfer back: that of the transfer away}.
     """
@@ -72,7 +72,7 @@ class Services:
     async def load(self, path: Path, kind: str, *rows: dict[str, Any], origin: str = "") -> Sender:
         """An import of its own, which remembers nothing of others."""
         write(path, rows)
-        addresses = {"registry": "http://registry", "membership": "http://membership"}
+        addresses = {name: f"http://{name}" for name in tables()}
         apis = Apis(addresses, lambda: "token", httpx.AsyncClient(transport=httpx.MockTransport(self)))
         self.made: list[tuple[str, int | None, str | None, str | None]] = []
 

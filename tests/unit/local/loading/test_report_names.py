@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from deploy.local.loading.kinds import tables
 from deploy.local.loading.report import NAMES
-from services.membership.facts import TABLE as MEMBERSHIP
-from services.registry.facts import TABLE as REGISTRY
 from shared.writing.routes import CORRECTION_OP
 
 
 def test_every_op_has_a_name() -> None:
-    assert {*REGISTRY.ops, *MEMBERSHIP.ops, CORRECTION_OP} <= NAMES.keys()
+    ops = {op for table in tables().values() for op in table.ops}
+    assert {*ops, CORRECTION_OP} <= NAMES.keys()

@@ -82,7 +82,7 @@ CORRECTED = [(service, kind, name) for service, table in TABLES.items() for kind
 
 
 def test_every_service_that_writes_has_its_fields_here() -> None:
-    assert {service for service, *_ in FIELDS} == set(TABLES) == {"registry", "membership"}
+    assert {service for service, *_ in FIELDS} == set(TABLES) == {"registry", "membership", "cases"}
     assert {op for _, op, *_ in FIELDS} >= {CORRECTION_OP, "withdrawal", *(op for table in TABLES.values() for op in table.ops)}
     assert {(service, op, path) for service, op, model in bodies() for path, *_ in leaves(model)} >= PERSONAL
 

@@ -1,0 +1,1 @@
+"""Agreements: pacts, negotiations, collective contracts, tripartite meetings, workers' congresses."""

@@ -1,0 +1,1 @@
+"""Assessments of harmonious labour relations, and awards."""

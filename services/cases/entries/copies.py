@@ -1,0 +1,70 @@
+"""Facts of an entry of several enterprises: each stands on the stream of every one of them. Pure.
+
+The entry keeps those of its first enterprise; the others are copies, with a place and an event of their own. What is no longer so is taken
+back on every stream, so that no reader joins streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec import structs
+
+from services.cases.entries.entry import Entry
+from services.cases.entries.world import Copy, World
+from services.cases.nouns import noun_of
+from shared.contracts import type_of
+from shared.contracts.streams import FactCorrected, Placed
+from shared.problems.errors import Conflict
+from shared.service.enterprises import subject_of
+from shared.writing.facts import Correct, Fact, Revision, Standing
+
+WITHDRAWN = "never_was"
+"""The reason with which the copies of a withdrawn fact are corrected to nothing."""
+
+
+def on_every_stream(entry: Entry, fact: Fact) -> list[Fact]:
+    """A fact of the entry's first enterprise, and its copies for the others."""
+    data: Any = fact.data
+    others = entry.enterprises[1:]
+    return [fact, *(Fact(subject_of(one), structs.replace(data, enterprise_id=one), fact.on) for one in others)]
+
+
+def taken_back(fact: Standing, copies: Iterable[Copy], reason: str) -> list[Fact]:
+    """Corrections to nothing of the copies of a fact, given as it held."""
+    placed = fact.placed()
+    assert fact.data is not None
+    name = type_of(fact.data)
+    facts = []
+    for one in copies:
+        withdrawn = Placed(placed.occurred_on, {**placed.data, "enterprise_id": str(one.enterprise_id)})
+        data = FactCorrected(corrects=one.event_id, fact=name, rank=one.rank, reason=reason, withdrawn=withdrawn, replacement=None)
+        facts.append(Fact(subject_of(one.enterprise_id), data, fact.on))
+    return facts
+
+
+def require_one(world: World, fact: Standing, command: Revision) -> None:
+    """A fact of several enterprises is not corrected, and is withdrawn on the stream of the first, from which it goes on all.
+
+    Raises SEVERAL_ENTERPRISES (409).
+    """
+    entry = world.entries.get(noun_of(fact.data).id_of(fact.data))
+    if entry is None:
+        return
+    copied = fact.subject != entry.subject
+    if copied or (isinstance(command, Correct) and len(entry.enterprises) > 1):
+        raise Conflict("SEVERAL_ENTERPRISES", field="corrects", params={"subject": entry.subject})
+
+
+def follow(world: World, fact: Standing, command: Revision) -> list[Fact]:
+    """What follows from the withdrawal of a fact of several enterprises: its copies never were, either."""
+    if isinstance(command, Correct):
+        return []
+    return taken_back(fact, standing(world, noun_of(fact.data).id_of(fact.data), fact.rank), WITHDRAWN)
+
+
+def standing(world: World, entry_id: UUID, rank: int) -> Sequence[Copy]:
+    """The copies of a fact, as they were loaded."""
+    return world.copies.get((entry_id, rank), ())
