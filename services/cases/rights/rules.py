@@ -20,6 +20,7 @@ from services.cases.rights.progress import OUTCOME, REOPENING, NotAllowed, Progr
 from shared.contracts import Event, type_of
 from shared.contracts.case_codes import RESTARTS
 from shared.contracts.cases.rights import CaseAssigned, CaseClosed, CaseFact, CaseOpened, CaseProgressed, CaseReopened, Step
+from shared.contracts.cases.rules import ClockOverdue
 from shared.contracts.ids import uuid7
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
@@ -221,8 +222,10 @@ def require_whole(world: World, fact: Standing, _command: Revision) -> None:
     assert isinstance(fact.data, CaseFact)
     entry = world.entries[fact.data.case_id]
     opened = entry.first(CaseOpened)
-    if opened is None and entry.facts:
-        raise Conflict("OTHERS_REST_ON_IT", field="corrects", params={"sequence": entry.facts[0].rank})
+    # That a clock passed follows from the steps: the service itself takes it back.
+    entered = [one for one in entry.facts if not isinstance(one.data, ClockOverdue)]
+    if opened is None and entered:
+        raise Conflict("OTHERS_REST_ON_IT", field="corrects", params={"sequence": entered[0].rank})
     try:
         progress_of(entry.facts)
     except NotAllowed as refused:

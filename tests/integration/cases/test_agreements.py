@@ -274,6 +274,32 @@ async def test_an_enterprise_that_the_registry_withdrew_does_not_hold_up_the_oth
         assert (await names(cases, enterprise))[-1] == ("contract-effective", "2026-03-20")
 
 
+async def test_with_a_contract_goes_what_the_service_said_of_it(client: Client, cases: Cases) -> None:
+    first, second, alone = [await cases.enterprise() for _ in range(3)]
+    await cases.turn(date(2027, 3, 2))
+    path = await signed(client, first, second, term_until="2027-03-01")
+    await client.made(f"{path}/receipt", {"on": "2026-03-05"})
+    own = await signed(client, alone, term_until="2027-03-01")
+    assert await cases.wake() == 2
+    overdue = [("clock-overdue", "2026-03-13"), ("clock-overdue", "2027-03-02")]
+    said = [("contract-effective", "2026-03-20"), ("contract-expired", "2027-03-02")]
+    assert [one for one in await names(cases, second) if one in (*said, *overdue)] == said
+    for rank in (2, 1):
+        await client.made("/v1/withdrawals", {"subject": f"enterprise/{first}", "from": rank, "to": rank, "reason": "test_data"})
+    await cases.wake()
+    for enterprise in (first, second):
+        stated = [(name, data) for name, _, data in await cases.said(f"enterprise/{enterprise}")]
+        never = {data["rank"] for name, data in stated if name == "fact-corrected"}
+        never |= {rank for name, data in stated if name == "event-withdrawn" for rank in range(data["from"], data["to"] + 1)}
+        assert [name for rank, (name, _) in enumerate(stated, 1) if rank not in never and not name.startswith(("fact-", "event-"))] == []
+    assert await cases.wake() == 0
+    assert await cases.count("entry_copies") == 0
+    event = (await client.get(own))[1]["event_id"]
+    await client.made("/v1/corrections", {"corrects": event, "reason": "never_was", "data": None})
+    assert await cases.wake() == 1
+    assert (await cases.entry(UUID(own.rpartition("/")[2]))).facts == ()
+
+
 async def test_a_contract_that_never_was_is_gone_from_every_stream(client: Client, cases: Cases) -> None:
     first, second = await cases.enterprise(), await cases.enterprise("P2")
     path = await signed(client, first, second)
