@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from samples.city.agreements import Agreements
-from samples.city.cases import Cases
 from samples.city.command_log import SERVICES, Command, CommandLog, Service
 from samples.city.findings import Findings
 from samples.city.firms import settle, visit
 from samples.city.members import Members
 from samples.city.places import areas
 from samples.city.registry import RegistryHistory
+from samples.city.relations.agreements import Agreements
+from samples.city.relations.cases import Cases
 from samples.city.scenario import Scenario
 from samples.city.unions import Unions
 from samples.records import Finding

@@ -39,7 +39,7 @@ from shared.writing.routes import models
 
 LAST_DAY = date(2025, 6, 30)
 SMALL = Scenario(LAST_DAY, 120, 4, 7)
-NOT_INVENTED = {"rule", "calendar", *(op for op in models(CASES) if op.startswith(("hardship", "help", "employment")))}
+NOT_INVENTED = {"rule", "calendar", *(op for op in models(CASES) if op.startswith(("hardship", "help")))}
 """Rules and calendars are no city's invention; persons in hardship are nobody's."""
 OCCURRED = (
     "on",

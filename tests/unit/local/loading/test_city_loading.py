@@ -13,7 +13,7 @@ from deploy.local.errors import UserError
 from deploy.local.loading import api, batches
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import Sender
-from deploy.local.loading.city import load_city
+from deploy.local.loading.samples.city import load_city
 from samples.city import City, Scenario, references
 from samples.city.command_log import SERVICES, key_of
 from shared.problems.errors import Unprocessable

@@ -67,12 +67,13 @@ class Agreements:
     def _contract(self, key: str, kind: str, firms: Sequence[Firm], number: int) -> None:
         signed = between(self._rng, max(self._first, *(firm.settled_on for firm in firms)), self._last)
         term = YEAR * self._rng.choice((1, 1, 2, 3)) - timedelta(days=1)
+        workers = sum(firm.workers(signed) for firm in firms)
         body = {
             "kind": kind,
             "enterprises": [firm.id for firm in firms],
             "signed_on": signed.isoformat(),
             "term_until": (signed + term).isoformat(),
-            "workers": sum(firm.workers(signed) for firm in firms),
+            "workers": workers,
         }
         contract = self._log.enter("cases", "contract", key, body, self._log.entry_day(signed, 5.0))
         submitted = signed + timedelta(days=self._rng.randint(1, 16))
@@ -96,7 +97,7 @@ class Agreements:
             self._log.enter("cases", f"contract_{step}", f"{key}/{place}", said, self._log.entry_day(on, 2.0), [f"{key}/course"])
         # What stands on the streams of several enterprises is not corrected, but entered anew.
         if not steps and len(firms) == 1:
-            correct(self._log, self._rng, "cases", key, contract, "workers", {"workers": body["workers"] + 1}, (2, 40))
+            correct(self._log, self._rng, "cases", key, contract, "workers", {"workers": workers + 1}, (2, 40))
 
     def _negotiation(self, number: int, firm: Firm) -> None:
         key, on = f"{firm.key}/negotiation", self._day(firm)
