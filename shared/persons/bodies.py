@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from shared.contracts.codes import ERASING
 from shared.http.forms import Command as Form
-from shared.http.forms import Listed, Name, Text, normal
+from shared.http.forms import Listed, Name, Text, impersonal, normal
 from shared.persons.documents import document_of
 from shared.persons.sealing import Person
 
-Phone: TypeAlias = Annotated[str, BeforeValidator(normal), StringConstraints(pattern=r"^[0-9+][0-9+() /,;#*-]{2,63}$")]
-"""One telephone number or several: 3 to 64 digits, plus signs, brackets, blanks and what parts numbers."""
+Phone: TypeAlias = Annotated[
+    str, BeforeValidator(normal), StringConstraints(pattern=r"^[0-9+][0-9+() /,;#*-]{2,63}$"), AfterValidator(impersonal)
+]
+"""One telephone number or several: 3 to 64 digits, plus signs, brackets, blanks and what parts numbers; no resident number."""
 
 
 class DocumentBody(Form):

@@ -198,6 +198,20 @@ async def test_an_erased_person_is_in_no_table_and_what_is_counted_stays(
     assert (await client.post("/v1/hardships", hardship()))[0] == 201, "who comes again is a new person"
 
 
+async def test_who_is_named_by_nothing_that_holds_is_not_kept(client: Client, cases: Cases) -> None:
+    enterprise = await cases.enterprise()
+    opened = await client.made("/v1/cases", case(enterprise))
+    file = await client.made("/v1/hardships", hardship(enterprise_id=str(enterprise)))
+    await client.made("/v1/withdrawals", {"subject": file["subject"], "from": 1, "to": 1, "reason": "test_data"})
+    assert len((await read(client, f"/v1/cases/{opened['id']}"))[1]["items"]) == 1, "the case still names the reporter"
+    assert (await cases.entry(UUID(file["id"]))).private == {}
+    correction = {"corrects": opened["event_ids"][0], "reason": "typo", "data": None}
+    assert (await client.post("/v1/corrections", correction))[0] == 201
+    for table in ("persons", "entry_persons"):
+        assert await cases.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
+    await client.made("/v1/hardships", hardship())
+
+
 async def test_erasing_needs_the_scope_every_area_and_a_reason(client: Client, cases: Cases) -> None:
     opened = await client.made("/v1/cases", case(await cases.enterprise("P1")))
     await client.made("/v1/hardships", hardship("P2"))
