@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -12,10 +13,11 @@ import pytest
 from services.cases.persons.erasing import ERASING
 from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
+from shared.persons.sealing import Person, PersonKeys, Sealed, open_person
 from shared.process import db
 from shared.service.erasing import Erased
 from tests.integration.cases.service import EVERY, KEYS, Cases, cases_of_a_test, client_of_a_test
-from tests.integration.client import Client
+from tests.integration.client import REQUIRED, Client
 from tests.patience import PATIENCE
 
 __all__ = ["cases_of_a_test", "client_of_a_test"]
@@ -93,6 +95,20 @@ async def test_the_same_reporter_is_one_person_and_is_in_no_event_and_no_answer(
     held = await rows(cases, "persons")
     for text in (str(entry), str(events), str(held)):
         assert [one for one in (NUMBER, NAME, PHONE, "12351") if one in text] == []
+
+
+async def test_a_person_is_found_and_written_under_the_newest_key(cases: Cases) -> None:
+    enterprise = await cases.enterprise()
+    first = await cases.do("case", **case(enterprise))
+    newer = {1: REQUIRED["encryption_keys"][1], 2: bytes(range(1, 33))}, {1: REQUIRED["hash_keys"][1], 2: bytes(range(2, 34))}
+    cases.context = dataclasses.replace(cases.context, person_keys=PersonKeys(*newer))  # type: ignore[type-var]
+    second = await cases.do("case", **case(enterprise, reporter={"document": NUMBER, "phone": "12351"}))
+    (row,) = await cases.pool.fetch("SELECT id, sealed, key_version, hash_version FROM persons")
+    assert (row["key_version"], row["hash_version"]) == (2, 2)
+    found = open_person(PersonKeys(*newer), row["id"], Sealed(row["sealed"], 2))
+    assert found == Person("resident_id", NUMBER, NAME, "12351")
+    named = await cases.pool.fetch("SELECT entry_id FROM entry_persons WHERE person_id = $1", row["id"])
+    assert {str(one["entry_id"]) for one in named} == {first.id, second.id}
 
 
 async def test_a_reporter_may_be_known_by_a_name_alone_or_not_at_all(client: Client, cases: Cases) -> None:
