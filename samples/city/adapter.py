@@ -1,4 +1,4 @@
-"""Generates the whole city: areas, firms, unions and members, as commands in the order of entry."""
+"""Generates the whole city: areas, firms, unions, members, cases and agreements, as commands in the order of entry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from samples.city.agreements import Agreements
+from samples.city.cases import Cases
 from samples.city.command_log import SERVICES, Command, CommandLog, Service
 from samples.city.findings import Findings
 from samples.city.firms import settle, visit
@@ -39,6 +41,8 @@ class City:
         unions.generate()
         Members(log, unions.coverages, self._findings).generate()
         visit(log, firms)
+        Cases(log, firms).generate()
+        Agreements(log, firms, places).generate()
         self.commands: list[Command] = log.commands()
         """In the order of entry."""
 

@@ -17,6 +17,8 @@ COMPLETE = {
     "registry /v1/enterprises/{enterprise_id}": "one resource with its whole history: its statements have no LIMIT",
     "membership /v1/unions/{union_id}": "one resource with every period of coverage: its statement has no LIMIT",
     "cases /v1/cases/{case_id}": "one case with every step: its statement has no LIMIT",
+    "cases /v1/negotiations/{negotiation_id}": "one negotiation with every step: its statement has no LIMIT",
+    "cases /v1/contracts/{contract_id}": "one contract with every fact of it: its statement has no LIMIT",
     "cases /v1/cases/{case_id}/persons": "whom one entry names, a person per role: its statement has no LIMIT",
     "cases /v1/hardships/{hardship_id}": "one file with every decision and payment: its statement has no LIMIT",
     "cases /v1/hardships/{hardship_id}/persons": "whom one entry names, with the figures of every decision: its statement has no LIMIT",

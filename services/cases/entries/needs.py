@@ -128,8 +128,11 @@ def permit_entry(noun: Noun) -> Callable[[World, Any, Access], None]:
 
 
 def require_granted(world: World, entry: Entry, access: Access, field: str, on: date = date.max) -> None:
-    """Raises AREA_NOT_GRANTED (403) unless every enterprise of the entry, or its area, is granted."""
-    for enterprise_id in entry.enterprises:
+    """Raises AREA_NOT_GRANTED (403) unless every enterprise of the entry, or its area, is granted.
+
+    Of several enterprises those that the registry has withdrawn are nowhere, and need no grant.
+    """
+    for enterprise_id in [one for one in entry.enterprises if one in world.enterprises] or entry.enterprises[:1]:
         enterprises.permit(world, enterprise_id, access, field, on)
     if not entry.enterprises:
         if entry.area is None:

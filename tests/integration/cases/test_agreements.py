@@ -37,6 +37,7 @@ async def test_a_negotiation_goes_from_invitation_to_result(client: Client, case
     _, clocks = await client.get(f"{path}/clocks", as_of="2026-03-10")
     (clock,) = clocks["items"]
     assert (clock["clock"], clock["due_on"], clock["party"], clock["state"]) == ("negotiation_reply", "2026-03-23", "employer", "running")
+    assert [one["subject"]["noun"] for one in (await client.get("/v1/clocks", area="D1"))[1]["items"]] == ["negotiation"]
     status, refused = await client.post(f"{path}/suspension", {"on": "2026-03-04"})
     assert (status, refused["code"], refused["allowed"]) == (409, "STEP_NOT_ALLOWED", ["reply", "sessions", "result"])
     for segment, step in {
@@ -260,6 +261,17 @@ async def test_a_fact_of_several_enterprises_is_withdrawn_and_not_corrected(clie
     await client.made(f"{path}/receipt", {"on": "2026-03-06"})
     status, refused = await client.post("/v1/withdrawals", {"subject": f"enterprise/{first}", "from": 1, "to": 1, "reason": "test_data"})
     assert (status, refused["code"]) == (409, "OTHERS_REST_ON_IT")
+
+
+async def test_an_enterprise_that_the_registry_withdrew_does_not_hold_up_the_others(client: Client, cases: Cases) -> None:
+    first, second, third = [await cases.enterprise() for _ in range(3)]
+    await cases.turn(date(2026, 3, 20))
+    path = await signed(client, first, second, third)
+    await cases.withdraw(second)
+    await client.made(f"{path}/receipt", {"on": "2026-03-05"})
+    assert await cases.wake() == 1
+    for enterprise in (first, second, third):
+        assert (await names(cases, enterprise))[-1] == ("contract-effective", "2026-03-20")
 
 
 async def test_a_contract_that_never_was_is_gone_from_every_stream(client: Client, cases: Cases) -> None:
