@@ -63,7 +63,7 @@ FACTS: tuple[FactKind[World], ...] = (
     _fact(HardshipClassified, {}, put=rules.putting(HARDSHIP.key), drop=rules.drop, complete=rules.complete_classified),
     _fact(AidPaid, {"amount_fen": Field("amount_fen", bounded(1, MOST_FEN)), "fund": Field("fund", code(FUNDS))}),
     _fact(HardshipEnded, {"reason": Field("reason", code(HARDSHIP_ENDING))}),
-    _fact(EmploymentHelped, {"kind": Field("kind", code(HELP_KINDS))}, put=rules.putting(HELP.key)),
+    _fact(EmploymentHelped, {"kind": Field("kind", code(HELP_KINDS))}, put=rules.putting(HELP.key), drop=rules.drop),
     _fact(EmploymentHelpEnded, {"result": Field("result", code(HELP_RESULTS))}),
 )
 COMMANDS: tuple[CommandKind[Any, World], ...] = (

@@ -182,13 +182,17 @@ def putting(noun_key: str) -> Callable[[World, Standing, Mapping[str, Any] | Non
 
 
 def drop(world: World, fact: Standing) -> None:
-    """The fact holds no longer, and its figures go with it."""
+    """The fact holds no longer, and its figures go with it; with the opening, what else is kept of the person."""
     worlds.drop(world, fact)
-    entry_id = getattr(fact.data, HARDSHIP.key)
-    entry = world.entries.get(entry_id)
-    if entry is not None:
-        left = {name: value for name, value in entry.private.items() if name != f"{FIGURES} {fact.rank}"}
-        world.entries[entry_id] = replace(entry, private=left)
+    noun = HARDSHIP if hasattr(fact.data, HARDSHIP.key) else HELP
+    entry = world.entries.get(noun.id_of(fact.data))
+    if entry is None:
+        return
+    left = {name: value for name, value in entry.private.items() if name != f"{FIGURES} {fact.rank}"}
+    if entry.first(noun.opening) is None:
+        left = {}
+        naming.forget(world, entry.id)
+    world.entries[entry.id] = replace(entry, private=left)
 
 
 def require_whole(world: World, fact: Standing, _command: Revision) -> None:

@@ -51,6 +51,8 @@ class World(enterprises.World):
     persons: dict[tuple[UUID, str], Person] = field(default_factory=dict, repr=False)
     known_persons: dict[str, Known] = field(default_factory=dict, repr=False)
     entries_of: dict[str, frozenset[UUID]] = field(default_factory=dict, repr=False)
+    unnamed: set[UUID] = field(default_factory=set)
+    """Entries whose opening was withdrawn: they name nobody"""
     copies: dict[tuple[UUID, int], Sequence[Copy]] = field(default_factory=dict)
     """{(entry, rank of a fact): its copies on the streams of the entry's other enterprises}, as far as Needs.copies asked for them"""
     new_copies: dict[tuple[UUID, UUID, int], tuple[int, UUID]] = field(default_factory=dict)

@@ -33,7 +33,7 @@ async def load(conn: Connection, keys: PersonKeys, numbers: Collection[str], wor
 
 
 async def write(conn: Connection, keys: PersonKeys, world: World) -> None:
-    """Write the persons whom new facts name. Raises ConcurrentChange if another command wrote one of them meanwhile."""
+    """Write the persons whom new facts name, and forget those whose entries were withdrawn. Raises ConcurrentChange if another command wrote one of them meanwhile."""
     new, changed, links = [], {}, []
     by_number = dict(world.known_persons)
     for (entry_id, role), person in world.persons.items():
@@ -52,6 +52,7 @@ async def write(conn: Connection, keys: PersonKeys, world: World) -> None:
         raise ConcurrentChange("a person was written by another command")
     await store.change(conn, list(changed.values()))
     await store.link(conn, links)
+    await store.unlink(conn, world.unnamed)
 
 
 def _row(keys: PersonKeys, person_id: UUID, person: Person) -> Row:

@@ -35,6 +35,7 @@ class Named(Protocol):
     """A world that holds persons."""
 
     persons: dict[tuple[UUID, str], Person]
+    unnamed: set[UUID]
     entries_of: dict[str, frozenset[UUID]]
 
 
@@ -60,6 +61,13 @@ def hold(world: Named, entry_id: UUID, role: str, person: Person) -> None:
     world.persons[entry_id, role] = person
     if person.document_number is not None:
         world.entries_of[person.document_number] = world.entries_of.get(person.document_number, frozenset()) | {entry_id}
+
+
+def forget(world: Named, entry_id: UUID) -> None:
+    """The entry never was: it names nobody."""
+    world.unnamed.add(entry_id)
+    for key in [key for key in world.persons if key[0] == entry_id]:
+        del world.persons[key]
 
 
 def merged(before: Person, now: Person) -> Person:

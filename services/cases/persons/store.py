@@ -26,6 +26,12 @@ LINK = """
 INSERT INTO entry_persons (entry_id, role, person_id) SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[])
 ON CONFLICT (entry_id, role) DO UPDATE SET person_id = excluded.person_id
 """
+OF_ENTRIES = "SELECT DISTINCT person_id FROM entry_persons WHERE entry_id = ANY($1::uuid[])"
+LOCK_ROWS = "SELECT id FROM persons WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
+UNLINK = "DELETE FROM entry_persons WHERE entry_id = ANY($1::uuid[])"
+DROP_UNNAMED = """
+DELETE FROM persons AS p WHERE p.id = ANY($1::uuid[]) AND NOT EXISTS (SELECT FROM entry_persons AS x WHERE x.person_id = p.id)
+"""
 ENTRIES_OF = "SELECT person_id, entry_id FROM entry_persons WHERE person_id = ANY($1::uuid[]) ORDER BY entry_id"
 OF_ENTRY = """
 SELECT x.role, p.id, p.sealed, p.key_version FROM entry_persons AS x JOIN persons AS p ON p.id = x.person_id
@@ -84,6 +90,17 @@ async def link(conn: Connection, links: Sequence[Link]) -> None:
     """These entries name these persons."""
     if links:
         await conn.execute(LINK, [one.entry_id for one in links], [one.role for one in links], [one.person_id for one in links])
+
+
+async def unlink(conn: Connection, entries: Collection[UUID]) -> None:
+    """These entries name nobody; whom no other entry names is not kept."""
+    if not entries:
+        return
+    persons = [row["person_id"] for row in await conn.fetch(OF_ENTRIES, list(entries))]
+    # Locked before it is asked who still names them: whoever held a row may have linked it.
+    await conn.execute(LOCK_ROWS, persons)
+    await conn.execute(UNLINK, list(entries))
+    await conn.execute(DROP_UNNAMED, persons)
 
 
 async def entries_of(conn: Connection, persons: Collection[UUID]) -> dict[UUID, list[UUID]]:

@@ -25,12 +25,12 @@ def _needs_opening(wanted: Needs, command: Open) -> None:
 
 
 def _fact(
-    contract: type[Any], fields: dict[str, Field], *, date: str = "on", complete: Any = None, put: Any = world.put
+    contract: type[Any], fields: dict[str, Field], *, date: str = "on", complete: Any = None, put: Any = world.put, drop: Any = world.drop
 ) -> FactKind[World]:
     return FactKind(
         contract=contract,
         put=put,
-        drop=world.drop,
+        drop=drop,
         date=date,
         fields=fields,
         needs=needs.fact,
@@ -74,6 +74,7 @@ FACTS = (
         date="occurred_on",
         complete=rules.complete_opened,
         put=rules.put_opened,
+        drop=rules.drop_opened,
     ),
     _fact(CaseAssigned, {}),
     _fact(

@@ -94,6 +94,13 @@ def put_opened(world: World, fact: Standing, private: Mapping[str, Any] | None) 
         naming.hold(world, fact.data.case_id, naming.REPORTER, reporter)
 
 
+def drop_opened(world: World, fact: Standing) -> None:
+    """The case never was, and nobody reported it."""
+    worlds.drop(world, fact)
+    assert isinstance(fact.data, CaseOpened)
+    naming.forget(world, fact.data.case_id)
+
+
 def complete_opened(world: World, fact: Standing, _changes: Mapping[str, Any]) -> Event:
     """What a corrected opening says, decided anew."""
     assert isinstance(fact.data, CaseOpened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -12,10 +13,11 @@ import pytest
 from services.cases.persons.erasing import ERASING
 from shared.contracts.ids import uuid7
 from shared.http.auth import Areas
+from shared.persons.sealing import Person, PersonKeys, Sealed, open_person
 from shared.process import db
 from shared.service.erasing import Erased
 from tests.integration.cases.service import EVERY, KEYS, Cases, cases_of_a_test, client_of_a_test
-from tests.integration.client import Client
+from tests.integration.client import REQUIRED, Client
 from tests.patience import PATIENCE
 
 __all__ = ["cases_of_a_test", "client_of_a_test"]
@@ -93,6 +95,20 @@ async def test_the_same_reporter_is_one_person_and_is_in_no_event_and_no_answer(
     held = await rows(cases, "persons")
     for text in (str(entry), str(events), str(held)):
         assert [one for one in (NUMBER, NAME, PHONE, "12351") if one in text] == []
+
+
+async def test_a_person_is_found_and_written_under_the_newest_key(cases: Cases) -> None:
+    enterprise = await cases.enterprise()
+    first = await cases.do("case", **case(enterprise))
+    newer = {1: REQUIRED["encryption_keys"][1], 2: bytes(range(1, 33))}, {1: REQUIRED["hash_keys"][1], 2: bytes(range(2, 34))}
+    cases.context = dataclasses.replace(cases.context, person_keys=PersonKeys(*newer))  # type: ignore[type-var]
+    second = await cases.do("case", **case(enterprise, reporter={"document": NUMBER, "phone": "12351"}))
+    (row,) = await cases.pool.fetch("SELECT id, sealed, key_version, hash_version FROM persons")
+    assert (row["key_version"], row["hash_version"]) == (2, 2)
+    found = open_person(PersonKeys(*newer), row["id"], Sealed(row["sealed"], 2))
+    assert found == Person("resident_id", NUMBER, NAME, "12351")
+    named = await cases.pool.fetch("SELECT entry_id FROM entry_persons WHERE person_id = $1", row["id"])
+    assert {str(one["entry_id"]) for one in named} == {first.id, second.id}
 
 
 async def test_a_reporter_may_be_known_by_a_name_alone_or_not_at_all(client: Client, cases: Cases) -> None:
@@ -196,6 +212,20 @@ async def test_an_erased_person_is_in_no_table_and_what_is_counted_stays(
     status, again = await client.post("/v1/cases", case(enterprise), Idempotency_Key="one")
     assert (status, again["errors"][0]["code"]) == (422, "IDEMPOTENCY_KEY_REUSED"), "a repeat does not bring the person back"
     assert (await client.post("/v1/hardships", hardship()))[0] == 201, "who comes again is a new person"
+
+
+async def test_who_is_named_by_nothing_that_holds_is_not_kept(client: Client, cases: Cases) -> None:
+    enterprise = await cases.enterprise()
+    opened = await client.made("/v1/cases", case(enterprise))
+    file = await client.made("/v1/hardships", hardship(enterprise_id=str(enterprise)))
+    await client.made("/v1/withdrawals", {"subject": file["subject"], "from": 1, "to": 1, "reason": "test_data"})
+    assert len((await read(client, f"/v1/cases/{opened['id']}"))[1]["items"]) == 1, "the case still names the reporter"
+    assert (await cases.entry(UUID(file["id"]))).private == {}
+    correction = {"corrects": opened["event_ids"][0], "reason": "typo", "data": None}
+    assert (await client.post("/v1/corrections", correction))[0] == 201
+    for table in ("persons", "entry_persons"):
+        assert await cases.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
+    await client.made("/v1/hardships", hardship())
 
 
 async def test_erasing_needs_the_scope_every_area_and_a_reason(client: Client, cases: Cases) -> None:
