@@ -36,10 +36,17 @@ WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
 ORDER BY e.id LIMIT $10
 """
 ONE = f"SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id WHERE e.id = $1 AND e.noun = $2"
-CLOCKS = f"""
-SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(p.park, e.area) AS park
-FROM entry_clocks AS c JOIN entries AS e ON e.id = c.entry_id LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
-WHERE c.open AND e.opened_on IS NOT NULL AND {PLACED}
+CLOCKS = """
+SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(e.park, e.area) AS park
+FROM entry_clocks AS c
+CROSS JOIN LATERAL (
+    SELECT n.noun, n.kind, n.enterprise_id, n.assigned_to, n.area, p.park FROM entries AS n LEFT JOIN enterprises AS p ON p.id = n.enterprise_id
+    WHERE n.id = c.entry_id AND n.opened_on IS NOT NULL OFFSET 0
+) AS e
+WHERE c.open
+    AND ($1::text[] IS NULL OR e.park = ANY($1) OR e.area = ANY($1) OR EXISTS (
+        SELECT FROM entry_enterprises AS x JOIN enterprises AS q ON q.id = x.enterprise_id WHERE x.entry_id = c.entry_id AND q.park = ANY($1)
+    ))
     AND ($2::date IS NULL OR c.due_on <= $2)
     AND ($3::text IS NULL OR e.assigned_to = $3)
     AND (
@@ -48,6 +55,7 @@ WHERE c.open AND e.opened_on IS NOT NULL AND {PLACED}
     )
 ORDER BY coalesce(c.due_on, 'infinity'::date), c.entry_id, c.number LIMIT $7
 """
+"""The row of a clock's entry is looked up by its key (OFFSET 0): joined otherwise, every entry is read for a page of clocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
