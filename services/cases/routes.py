@@ -1,4 +1,4 @@
-"""All routes of cases: those that write, made from the table, and the reads of registers, clocks, rules and streams."""
+"""All routes of cases: those that write, made from the table, the reads of registers, clocks, rules and streams, and the pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services.cases.agreements.routes import ROUTERS as AGREEMENTS
 from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
 from services.cases.facts import TABLE
+from services.cases.pages import router as pages
 from services.cases.reads import routes as reads
 from services.cases.reads.streams import EVENTS
 from services.cases.rights.routes import router as rights
@@ -17,4 +18,4 @@ from shared.writing.routes import writing_router
 
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), rights, *AGREEMENTS, *ASSESSMENTS, reads.router, rulebook, parked_router("cases")]
+    return [writing_router(TABLE, EVENTS), rights, *AGREEMENTS, *ASSESSMENTS, reads.router, rulebook, pages, parked_router("cases")]
