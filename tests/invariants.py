@@ -21,7 +21,6 @@ STILL_TO_COME: Mapping[str, Sequence[tuple[str, str]]] = {
         ("chunks of an import that is resumed", "imports by staging"),
     ),
     "I3": (("rollups of closed days equal their base rows", "rollups"), ("stages and deadlines of cases in the ledger", "founding cases")),
-    "I5": (("rights cases and their notes", "the cases service"),),
     "I6": (("who signs which report", "the office's events"),),
     "I7": (("spreadsheets, row by row, all or only the good ones", "imports by staging"),),
 }

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "parked": ("parked",),
     "relay": ("reconcile", "relay"),
     "persons.erasures": ("erasures",),
+    "persons.readings": ("readings",),
     "faults": ("faults",),
 }
 """{module of `deploy.local.commands`: its commands}, in the order of the help."""

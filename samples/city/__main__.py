@@ -1,6 +1,6 @@
 """Writes a city's commands as files: `python -m samples.city FOLDER --last-day 2025-12-31 [--enterprises N] [--years Y] [--seed S]`.
 
-FOLDER/registry.ndjson and FOLDER/membership.ndjson, in the order of entry, with references in the place of ids (README.md).
+FOLDER/registry.ndjson, FOLDER/membership.ndjson and FOLDER/cases.ndjson, in the order of entry, with references in the place of ids (README.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from samples.city.scenario import DEFAULT_ENTERPRISES, DEFAULT_SEED, DEFAULT_YEA
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     options = argparse.ArgumentParser(prog="python -m samples.city")
     options.add_argument("folder", type=Path)
     options.add_argument("--last-day", type=date.fromisoformat, required=True)

@@ -1,4 +1,4 @@
-"""Generates the whole city: areas, firms, unions and members, as commands in the order of entry."""
+"""Generates the whole city: areas, firms, unions, members, cases and agreements, as commands in the order of entry."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from samples.city.firms import settle, visit
 from samples.city.members import Members
 from samples.city.places import areas
 from samples.city.registry import RegistryHistory
+from samples.city.relations.agreements import Agreements
+from samples.city.relations.cases import Cases
 from samples.city.scenario import Scenario
 from samples.city.unions import Unions
 from samples.records import Finding
@@ -39,6 +41,8 @@ class City:
         unions.generate()
         Members(log, unions.coverages, self._findings).generate()
         visit(log, firms)
+        Cases(log, firms).generate()
+        Agreements(log, firms, places).generate()
         self.commands: list[Command] = log.commands()
         """In the order of entry."""
 

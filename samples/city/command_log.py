@@ -1,4 +1,4 @@
-"""Commands for both services in the order of their entry, which differs from the order of their business dates.
+"""Commands for the services in the order of their entry, which differs from the order of their business dates.
 
 Ids are known only from the services' answers, so a body holds references: `@KEY` is the id that the command with that key
 returned, `@KEY#N` the id of its N-th event (from 0). `with_ids` replaces them.
@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from samples.city.scenario import Scenario
 
-Service = Literal["registry", "membership"]
-SERVICES: tuple[Service, ...] = ("registry", "membership")
+Service = Literal["registry", "membership", "cases"]
+SERVICES: tuple[Service, ...] = ("registry", "membership", "cases")
 MARK = "@"
 FIRST_WEEKS = 30
 """Days from the first day on within which earlier facts are entered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.cases.agreements import facts as agreements
+from services.cases.aid import facts as aid
 from services.cases.assessments import facts as assessments
 from services.cases.entries import loading, needs
 from services.cases.entries.needs import Needs
@@ -16,8 +17,8 @@ from shared.writing.table import Corrections, Table
 TABLE: Table[World, Needs] = Table(
     service="cases",
     source=cases.SOURCE,
-    facts=(*rights.FACTS, *agreements.FACTS, *assessments.FACTS, *rulebook.FACTS),
-    commands=(*rights.COMMANDS, *agreements.COMMANDS, *assessments.COMMANDS, *rulebook.COMMANDS),
+    facts=(*rights.FACTS, *aid.FACTS, *agreements.FACTS, *assessments.FACTS, *rulebook.FACTS),
+    commands=(*rights.COMMANDS, *aid.COMMANDS, *agreements.COMMANDS, *assessments.COMMANDS, *rulebook.COMMANDS),
     corrections=Corrections(permit=needs.permit_correction, stream=needs.stream),
     world=World,
     needs=lambda _: Needs(),
@@ -26,5 +27,6 @@ TABLE: Table[World, Needs] = Table(
     places=needs.places,
     paths=paths,
     load=loading.load,
+    prepare=loading.prepare,
     write=loading.write,
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.cases.agreements import registers as agreements
+from services.cases.aid.registers import HARDSHIP, HELP
 from services.cases.assessments import registers as assessments
 from services.cases.entries.noun import Noun
 from services.cases.rights.case import CASE
 from shared.contracts import Event
 from shared.contracts.cases.rules import ClockOverdue
 
-NOUNS: Mapping[str, Noun] = {noun.name: noun for noun in (CASE, *agreements.NOUNS, *assessments.NOUNS)}
+NOUNS: Mapping[str, Noun] = {noun.name: noun for noun in (CASE, HARDSHIP, HELP, *agreements.NOUNS, *assessments.NOUNS)}
 """{noun: its register}"""
 _OF_CONTRACT = {contract: noun for noun in NOUNS.values() for contract in noun.contracts}
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.cases.agreements.routes import ROUTERS as AGREEMENTS
+from services.cases.aid.routes import routers as aid
 from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
 from services.cases.facts import TABLE
 from services.cases.pages import router as pages
+from services.cases.persons.erasing import ERASING
+from services.cases.persons.routes import router as readings
 from services.cases.reads import routes as reads
 from services.cases.reads.streams import EVENTS
-from services.cases.rights.routes import router as rights
+from services.cases.rights.routes import routers as rights
 from services.cases.rulebook.routes import router as rulebook
 from shared.http.parked_routes import parked_router
+from shared.service.erasing import erasing_router
 from shared.writing.routes import writing_router
 
 
 def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), rights, *AGREEMENTS, *ASSESSMENTS, reads.router, rulebook, pages, parked_router("cases")]
+    registers = [*rights, *aid, *AGREEMENTS, *ASSESSMENTS]
+    persons = [readings, erasing_router(ERASING)]
+    return [writing_router(TABLE, EVENTS), *registers, reads.router, rulebook, *persons, pages, parked_router("cases")]

@@ -115,7 +115,15 @@ _ALL = (
         verbs=("read", "operate"),
         processes=(("api",), ("projector",)),
         divided="projector",
-        modules=("dashboard", "figures.questions", "http.coverage_routes", "http.duration_routes", "http.finding_routes", "http.stream"),
+        modules=(
+            "dashboard",
+            "figures.questions",
+            "http.coverage_routes",
+            "http.duration_routes",
+            "http.finding_routes",
+            "http.statistics.routes",
+            "http.stream",
+        ),
         fault_lines=(
             *("folding/ledger.py", "folding/projector.py"),
             *("tables/fact_runs.py", "tables/feed.py", "tables/ledger_store.py", "tables/store.py"),

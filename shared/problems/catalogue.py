@@ -125,6 +125,7 @@ SHARED_FACTS: Mapping[str, Entry] = {
     "STREAM_UNREADABLE": Entry(409, "事件流无法读取", "Stream cannot be read", "事件流中序号 {sequence} 的事件本版本无法读取;请升级服务或撤销该事件。", "This release cannot read the event {sequence} of the stream; update the service, or withdraw the event."),
     "BEFORE_SETTLED": Entry(201, "早于入驻", "Before settling", "日期早于企业入驻;已保留,自入驻起计算。", "The date is before the enterprise settled; it is kept and counts from then on."),
     "AFTER_CLOSURE": Entry(201, "晚于终止", "After closure", "日期在企业终止之日或以后;已保留,不计算。", "The date is on or after the day of the enterprise's closure; it is kept and does not count."),
+    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
 }
 
 REGISTRY: Mapping[str, Entry] = {
@@ -154,7 +155,6 @@ REGISTRY: Mapping[str, Entry] = {
 }
 
 MEMBERSHIP: Mapping[str, Entry] = {
-    "INVALID_DOCUMENT": Entry(422, "证件无效", "Invalid document", "证件号码不符合{document}的规则:{rule}。", "The number is not one of the kind {document}: {rule}."),
     "UNKNOWN_UNION": Entry(422, "未知工会", "Unknown union", "没有工会 {union}。", "There is no union {union}."),
     "UNKNOWN_MEMBER": Entry(404, "未知会员", "Unknown member", "没有会籍 {member}。", "There is no membership {member}."),
     "STARTED_OR_ENDED": Entry(422, "开始或结束", "Started or ended", "请在 started 与 ended 中给出且仅给出一个。", "Say either started or ended."),
@@ -254,6 +254,8 @@ CASES: Mapping[str, Entry] = {
     "NOT_FOR_KIND": Entry(422, "与类别不符", "Not for this kind", "类别 {kind} 没有此字段。", "The kind {kind} has no such field."),
     "NOT_FOR_STEP": Entry(422, "与步骤不符", "Not for this step", "步骤 {step} 没有此字段。", "The step {step} has no such field."),
     "UNKNOWN_LETTER": Entry(422, "未知文书", "Unknown letter", "没有待答复的、序号为 {sequence} 的监督文书。", "No letter with the sequence {sequence} waits for a reply."),
+    "FILE_IS_OPEN": Entry(409, "已有未结档案", "There is an open file", "此人在该区域已有未结的困难档案 {id},情况变化请办理复核。", "The person has an open hardship file in the area, {id}; what has changed is entered as a review of it."),
+    "NOT_IN_HARDSHIP": Entry(409, "未认定为困难", "Not in hardship", "档案当日的认定结果为 none,不能发放帮扶资金。", "On that day the file is decided to be none, so no aid is paid from it."),
     "ENTERPRISE_TWICE": Entry(422, "企业重复", "Enterprise named twice", "企业 {enterprise} 列出了两次。", "The enterprise {enterprise} is named twice."),
     "ENTERPRISE_OR_AREA": Entry(422, "企业与区域二选一", "Enterprise or area", "企业与区域只能填写一个。", "Name an enterprise or an area, not both."),
     "UNUSUAL_TERM": Entry(201, "期限少见", "Unusual term", "集体合同期限一般为一至三年;已登记,请核对。", "The term of a collective contract is one to three years; entered all the same, please check."),

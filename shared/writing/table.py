@@ -159,6 +159,9 @@ class FactKind(Generic[W]):
     """Areas of other resources that the fact is about, besides that of its stream: a correction needs their grant, too. None: every area."""
 
 
+_NOTE = pydantic.Field(description="A text about it, which stays with the service and enters no event.", examples=[None])
+
+
 def _body_of(kind: type[Any], path_id: str | None) -> type[BaseModel]:
     """The model of the body of a command that is declared once, as a dataclass."""
     types = get_type_hints(kind, include_extras=True)
@@ -169,7 +172,7 @@ def _body_of(kind: type[Any], path_id: str | None) -> type[BaseModel]:
         form, default = types[item.name], ... if item.default is MISSING else item.default
         if getattr(form, "__origin__", form) is Reason:
             form = Annotated[Text, *form.__metadata__]
-            given["note"] = (Note | None, None)
+            given["note"] = (Annotated[Note | None, _NOTE], None)
         given[item.name] = (form, default)
     return create_model(f"{kind.__name__}Body", __base__=Body, __doc__=kind.__doc__, **given)
 

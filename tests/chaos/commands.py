@@ -12,6 +12,7 @@ from typing import Any
 from samples.city import Answer, City, Command, Scenario, UnresolvedReferenceError, references, with_ids
 from samples.city.adapter import AREA_KEYS
 from samples.city.command_log import SERVICES, Service, key_of
+from services.cases.facts import TABLE as CASES
 from services.membership.facts import TABLE as MEMBERSHIP
 from services.registry.facts import TABLE as REGISTRY
 
@@ -20,7 +21,11 @@ FIRMS, YEARS = 40, 2
 FEWEST_READY = 200
 """With fewer commands ready the next city starts."""
 PATHS: Mapping[str, tuple[str, str | None]] = {
-    **{op: (re.sub(r"{.*}", "{}", f"/v1{row.path}"), row.path_id) for table in (REGISTRY, MEMBERSHIP) for op, row in table.ops.items()},
+    **{
+        op: (re.sub(r"{.*}", "{}", f"/v1{row.path}"), row.path_id)
+        for table in (REGISTRY, MEMBERSHIP, CASES)
+        for op, row in table.ops.items()
+    },
     "correction": ("/v1/corrections", None),
     "withdrawal": ("/v1/withdrawals", None),
 }
@@ -80,7 +85,7 @@ class CommandQueue:
                 continue  # areas are the same in all cities
             needs = {key_of(reference) for reference in references(command.body)}
             needs |= {self._last[name] for name in command.order_keys if name in self._last}
-            needs |= {f"{AREA_KEYS}/{command.body[field]}" for field in ("park", "seat_area") if field in command.body}
+            needs |= {f"{AREA_KEYS}/{command.body[field]}" for field in ("park", "seat_area", "area") if field in command.body}
             for name in (command.key, *command.order_keys):
                 self._last[name] = command.key
             waits = [key for key in needs if key not in self._settled]

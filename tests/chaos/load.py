@@ -30,12 +30,13 @@ LARGEST_BATCH = 40
 PATIENCE = 150.0
 """Seconds after which a command without an answer fails the test."""
 ANSWER_TIMEOUT = 12.0
-MISTAKES = (
+MISTAKES: tuple[tuple[Service, str, dict[str, Any]], ...] = (
     ("registry", "enterprise", {"name": "示例", "park": "no-such-park", "settled_on": "2024-01-02"}),
     ("registry", "enterprise", {"name": "示例", "park": "330203-P001", "settled_on": "2024-02-30"}),
     ("registry", "headcount", {"enterprise_id": "019080a0-0000-7000-8000-000000000000", "on": "2024-01-02", "workers": 3}),
     ("membership", "union", {"kind": "no_union", "seat_area": "330203-P001", "approved_on": "2024-01-02", "enterprises": []}),
     ("membership", "leave", {"member_id": "019080a0-0000-7000-8000-000000000000", "on": "2024-01-02", "reason": "retired"}),
+    ("cases", "case_outcome", {"case_id": "019080a0-0000-7000-8000-000000000000", "on": "2024-01-02", "outcome": "ended"}),
 )
 """Commands that are refused."""
 WITHDRAWN = {"headcount", "member"}
@@ -175,8 +176,7 @@ class Load:
             (outcome,) = await self._until_answered([other])
             assert outcome.code == "IDEMPOTENCY_KEY_REUSED", (request, outcome)
             return
-        assert service in ("registry", "membership")
-        self.requests[key] = Request("registry" if service == "registry" else "membership", op, key, body, alone)
+        self.requests[key] = Request(service, op, key, body, alone)
         await self._send([self.requests[key]])
 
     async def _withdraw(self) -> None:

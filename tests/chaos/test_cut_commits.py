@@ -98,7 +98,7 @@ async def test_whatever_commit_is_cut_off_every_command_counts_once(
     database: NewDatabase, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics, topic_prefix: str
 ) -> None:
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed}")
-    topic, _ = await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    topic, *_ = await new_topics("registry.v1", "membership.v1", "cases.v1", partitions=PARTITIONS)
     registers, metrics_database = await database("registry"), await database("metrics")
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     look = await db.create_pool(metrics_database.app_dsn, application_name="chaos.judge", max_size=2)

@@ -119,7 +119,7 @@ async def test_five_projectors_joining_and_leaving_make_the_ledger_of_the_defini
 ) -> None:
     print(f"PARKUNION_TEST_SEED={SETTINGS.seed} [{number}]")
     chance = random.Random(f"{SETTINGS.seed}/{number}")
-    await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    await new_topics("registry.v1", "membership.v1", "cases.v1", partitions=PARTITIONS)
     settings = settings_of(
         Settings, metrics_database, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=7
     )

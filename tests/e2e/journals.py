@@ -7,11 +7,11 @@ import json
 import asyncpg
 
 from shared import contracts
-from shared.contracts import Envelope, membership, registry
+from shared.contracts import Envelope, cases, membership, registry
 from shared.journal.journal import COLUMNS, JournalRow, cloud_event
 from tests.e2e.platform import Platform
 
-SOURCES = {"registry": registry.SOURCE, "membership": membership.SOURCE}
+SOURCES = {"registry": registry.SOURCE, "membership": membership.SOURCE, "cases": cases.SOURCE}
 
 
 async def journals(platform: Platform) -> list[Envelope]:

@@ -104,10 +104,10 @@ class Platform:
         headers = {"Authorization": f"Bearer {token or self.token}"}
         return httpx.get(self.url(service) + path, params=params, headers=headers, timeout=30, trust_env=False)
 
-    def post(self, service: str, path: str, body: Any, token: str | None = None, **headers: str) -> httpx.Response:
-        """POST."""
+    def post(self, service: str, path: str, body: Any, token: str | None = None, method: str = "POST", **headers: str) -> httpx.Response:
+        """POST, or another method with a body."""
         headers["Authorization"] = f"Bearer {token or self.token}"
-        return httpx.post(self.url(service) + path, json=body, headers=headers, timeout=30, trust_env=False)
+        return httpx.request(method, self.url(service) + path, json=body, headers=headers, timeout=30, trust_env=False)
 
     def batch(self, service: str, lines: str) -> bytes:
         """The answer to an NDJSON batch."""

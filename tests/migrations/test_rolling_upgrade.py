@@ -157,9 +157,11 @@ class Upgrade:
 def _from_0_2(upgrade: Upgrade) -> None:
     """Schema, readers, writers. Each release knows the other's events: days close all the time, and there is a way back from every step."""
     deployment = upgrade.deployment
-    assert _serving(deployment)["fold_version"] == FOLD_VERSION, "else the figures are folded anew, as from 0.1"
+    assert _serving(deployment)["fold_version"] < FOLD_VERSION, "the figures are folded anew, as from 0.1"
     upgrade.schema()
-    upgrade.replace("metrics", "projector", number=signal.SIGKILL)
+    projector = _rebuild_and_switch(deployment)
+    deployment.stop(upgrade.running["metrics", "projector"], signal.SIGKILL)
+    upgrade.running["metrics", "projector"] = projector
     upgrade.replace("metrics", "api")
     upgrade.replace("membership", "consumer", number=signal.SIGKILL)
     upgrade.replace("registry", "relay", number=signal.SIGKILL)
@@ -250,7 +252,7 @@ def _rebuild_and_switch(deployment: Deployment) -> Process:
     rebuilt = deployment.operate(NEW, "rebuild", "--json")
     report = json.loads(rebuilt.stdout)
     assert rebuilt.returncode in (0, 1), rebuilt.stderr
-    assert {row["table"] for row in report["different"]} <= {"durations"}, "only what the rules of this release add"
+    assert {row["table"] for row in report["different"]} <= {"durations", "tallies"}, "only what the rules of this release add"
     projector = deployment.start(NEW, "metrics", "projector")
     until(lambda: _switched(deployment, report), "the new generation serves", 120)
     return projector

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import ImportResult, Made, Sender
-from deploy.local.loading.cases import load_employers
-from deploy.local.loading.city import load_city
 from deploy.local.loading.records import ALREADY_THERE, OTHER_SPELLING, load_areas, load_enterprises
+from deploy.local.loading.samples.cases import load_employers
+from deploy.local.loading.samples.city import load_city
 from samples.city import City, Scenario
 from samples.city.findings import MEANINGS
 from samples.files import Table

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.cases.agreements.commands import Object, Publish, Receive, SignContract, Submit, Terminate
+from services.cases.agreements.bodies import Object, Publish, Receive, SignContract, Submit, Terminate
 from services.cases.agreements.contract_progress import STEPS, Progress, by_rule, walk
 from services.cases.agreements.registers import CONTRACT
 from services.cases.agreements.stepping import decided, require_whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.cases.agreements import commands as c
+from services.cases.agreements import bodies as c
 from services.cases.agreements import contract_rules as contracts
 from services.cases.agreements import negotiation_rules as negotiations
 from services.cases.agreements import rules
@@ -90,15 +90,18 @@ FACTS: tuple[FactKind[World], ...] = (
 
 
 def _new(
-    op: str, name: str, path: str, tag: str, kind: type[Any], decide: Any, date: str, asks: Any = needs.place
+    op: str, name: str, path: str, tag: str, kind: type[Any], decide: Any, date: str, asks: Any = needs.place, rows: str = ""
 ) -> CommandKind[Any, World]:
-    return CommandKind(op=op, name=name, path=path, tags=[tag], kind=kind, needs=asks, permit=needs.permit_place, decide=decide, date=date)
+    return CommandKind(
+        op=op, rows=rows, name=name, path=path, tags=[tag], kind=kind, needs=asks, permit=needs.permit_place, decide=decide, date=date
+    )
 
 
-def _on(noun: Noun, segment: str, name: str, kind: type[Any], decide: Any) -> CommandKind[Any, World]:
+def _on(noun: Noun, segment: str, name: str, kind: type[Any], decide: Any, *, rows: str = "") -> CommandKind[Any, World]:
     """A step of an entry."""
     return CommandKind(
         op=f"{noun.name}_{segment.removesuffix('s')}",
+        rows=rows,
         name=name,
         path=f"/{noun.plural}/{{{noun.key}}}/{segment}",
         tags=[noun.plural],
@@ -112,7 +115,7 @@ def _on(noun: Noun, segment: str, name: str, kind: type[Any], decide: Any) -> Co
 
 COMMANDS: tuple[CommandKind[Any, World], ...] = (
     _new("negotiation", "invite_to_negotiate", "/negotiations", "negotiations", c.Invite, negotiations.invite, "invited_on"),
-    _on(NEGOTIATION, "reply", "reply_to_invitation", c.Reply, negotiations.reply),
+    _on(NEGOTIATION, "reply", "reply_to_invitation", c.Reply, negotiations.reply, rows="negotiation_replies"),
     _on(NEGOTIATION, "sessions", "hold_session", c.Meet, negotiations.meet),
     _on(NEGOTIATION, "suspension", "suspend_negotiation", c.Suspend, negotiations.suspend),
     _on(NEGOTIATION, "resumption", "resume_negotiation", c.Resume, negotiations.resume),
@@ -131,5 +134,6 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
     _new(
         *("workers_congress", "hold_workers_congress", "/workers-congresses", "workers-congresses"),
         *(c.HoldCongress, rules.hold_congress, "held_on"),
+        rows="workers_congresses",
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from services.cases.agreements.commands import Conclude, Invite, Meet, Reply, Resume, Suspend
+from services.cases.agreements.bodies import Conclude, Invite, Meet, Reply, Resume, Suspend
 from services.cases.agreements.negotiation_progress import STEPS, walk
 from services.cases.agreements.registers import NEGOTIATION, invitation
 from services.cases.agreements.stepping import decided, require_whole

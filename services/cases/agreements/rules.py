@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from services.cases.agreements.commands import HoldCongress, HoldMeeting, SignPact
+from services.cases.agreements.bodies import HoldCongress, HoldMeeting, SignPact
 from services.cases.entries.world import World
 from shared.contracts import Event
 from shared.contracts.cases.agreements import CongressHeld, PactSigned, TripartiteHeld

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.cases.assessments import rules
-from services.cases.assessments.commands import Assess, Grant
+from services.cases.assessments.bodies import Assess, Grant
 from services.cases.assessments.said import read_grade, read_level
 from services.cases.entries import needs, world
 from services.cases.entries.reading_fields import day_or_none

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from services.cases.assessments import said
-from services.cases.assessments.commands import Assess, Grant
+from services.cases.assessments.bodies import Assess, Grant
 from services.cases.entries.needs import Needs, place_or_area
 from services.cases.entries.world import World
 from shared.contracts import Event

@@ -82,7 +82,7 @@ def to_record(entry: Entry, noun: Noun, book: Book, computed: Iterable[Clock]) -
         wanted = [fact for clock in computed if (fact := _overdue(entry, noun, clock)) is not None]
         wanted += noun.due(entry, book)
     true, standing = {_key(fact) for fact in wanted}, {_key(fact) for fact in own}
-    untrue = [_correction(fact) for fact in own if _key(fact) not in true]
+    untrue = [correction(fact) for fact in own if _key(fact) not in true]
     return [*untrue, *(fact for fact in wanted if _key(fact) not in standing)]
 
 
@@ -116,7 +116,8 @@ def _key(fact: Fact | Standing) -> Any:
     return fact.on, type(fact.data), frozenset(said.items())
 
 
-def _correction(fact: Standing) -> Fact:
+def correction(fact: Standing) -> Fact:
+    """The correction to nothing of what the service itself recorded and is no longer so."""
     assert fact.data is not None
     assert fact.event_id is not None
     withdrawn = fact.placed()

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from msgspec import structs
 
+from services.cases.entries import clocking
 from services.cases.entries.entry import Entry
 from services.cases.entries.world import Copy, World
 from services.cases.nouns import noun_of
@@ -59,10 +60,19 @@ def require_one(world: World, fact: Standing, command: Revision) -> None:
 
 
 def follow(world: World, fact: Standing, command: Revision) -> list[Fact]:
-    """What follows from the withdrawal of a fact of several enterprises: its copies never were, either."""
-    if isinstance(command, Correct):
+    """What follows from the withdrawal of a fact of several enterprises: its copies never were, either; nor, with the opening, what the
+    service itself said, while the streams of all of them are locked."""
+    noun = noun_of(fact.data)
+    entry = world.entries.get(noun.id_of(fact.data))
+    if isinstance(command, Correct) or entry is None:
         return []
-    return taken_back(fact, standing(world, noun_of(fact.data).id_of(fact.data), fact.rank), WITHDRAWN)
+    facts = taken_back(fact, standing(world, entry.id, fact.rank), WITHDRAWN)
+    if isinstance(fact.data, noun.opening):
+        for one in entry.facts:
+            if isinstance(one.data, tuple(noun.says)):
+                copied = standing(world, entry.id, one.rank)
+                facts += [clocking.correction(one), *taken_back(one, copied, clocking.RECOMPUTED)]
+    return facts
 
 
 def standing(world: World, entry_id: UUID, rank: int) -> Sequence[Copy]:

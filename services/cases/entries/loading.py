@@ -14,6 +14,7 @@ from services.cases.entries.needs import Context, Needs
 from services.cases.entries.store import ClockRow
 from services.cases.entries.world import World
 from services.cases.nouns import NOUNS
+from services.cases.persons import keeping
 from shared.directory.store import paths
 from shared.process.db import Connection
 from shared.service import enterprises
@@ -42,9 +43,10 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     # Rules go by place, whoever asks.
     needs.paths = True
     await enterprises.load(conn, context, needs, world)
-    world.entries = await store.entries(conn, needs.rows)
+    named = await keeping.load(conn, context.person_keys, needs.numbers, world)
+    world.entries = await store.entries(conn, needs.rows | named)
     if needs.copies:
-        world.copies = dict(await store.copies(conn, [entry.id for entry in world.entries.values() if len(entry.enterprises) > 1]))
+        world.copies = dict(await store.copies(conn, world.entries.keys()))
     areas = needs.areas | {entry.area for entry in world.entries.values() if entry.area is not None}
     areas |= {subject.partition("/")[2] for subject in needs.streams if subject.startswith("area/")}
     world.areas |= await paths(conn, areas - world.areas.keys())
@@ -53,6 +55,11 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
     world.book_version, world.loaded = current.version, current.made
     await standing.check_readable(conn, context.checked, world)
     world.today = await context.clock.today(conn)
+
+
+async def prepare(conn: Connection, context: Context, world: World) -> None:
+    """Write the persons whom new facts name, encrypted. Raises ConcurrentChange."""
+    await keeping.write(conn, context.person_keys, world)
 
 
 async def write(conn: Connection, world: World, recorded: Recorded) -> None:
@@ -81,7 +88,8 @@ def _row(world: World, entry: Entry, computed: Collection[Clock]) -> dict[str, A
     noun, book = NOUNS[entry.noun], world.book_of(entry)
     there = entry.first(noun.opening) is not None
     dues = [one.due_on for one in computed if clocking.is_open(one) and one.due_on is not None]
-    wake = clocking.wakes_on(entry, noun, book, computed) if there else None
+    # Of an entry whose opening was withdrawn what the service itself said is taken back.
+    wake = clocking.wakes_on(entry, noun, book, computed)
     return {
         "id": str(entry.id),
         "noun": entry.noun,

@@ -12,10 +12,11 @@ from services.cases.entries.noun import Noun
 from services.cases.entries.tables import Shelf
 from services.cases.entries.world import World
 from services.cases.nouns import noun_of
+from services.cases.settings import Settings
 from shared.contracts.cases.rules import CalendarSet, RuleSet
 from shared.contracts.services import SERVICES
+from shared.persons.sealing import Person, PersonKeys
 from shared.problems.errors import Unprocessable
-from shared.process.settings import ServiceSettings
 from shared.service import enterprises
 from shared.writing.facts import Correct, Standing
 from shared.writing.standing import CheckedStreams
@@ -26,23 +27,26 @@ from shared.writing.table import Access, Places
 class Context(enterprises.Context):
     """What commands need besides a connection. `shelf`: what this process has read of the rules and calendars."""
 
+    person_keys: PersonKeys
     shelf: Shelf = field(default_factory=Shelf)
     checked: CheckedStreams = field(default_factory=CheckedStreams)
 
     @classmethod
-    def of(cls, settings: ServiceSettings) -> Context:
+    def of(cls, settings: Settings) -> Context:  # type: ignore[override]
         """By the settings of the process."""
         topic = SERVICES["registry"].topic(settings.topic_prefix)
-        return cls(settings.clock, settings.fingerprint_key, topic, settings.partitions)
+        keys = PersonKeys(settings.encryption_keys, settings.hash_keys)
+        return cls(settings.clock, settings.fingerprint_key, topic, settings.partitions, keys)
 
 
 @dataclass
 class Needs(enterprises.Needs):
     """`rows`: entries. `streams`: besides those of enterprises. `areas` are loaded with their paths. `copies`: whether those of facts are
-    needed, which entries of several enterprises have."""
+    needed, which entries of several enterprises have. `numbers`: of the documents of persons."""
 
     areas: set[str] = field(default_factory=set)
     copies: bool = False
+    numbers: set[str] = field(default_factory=set, repr=False)
 
 
 def entry_of(noun: Noun) -> Callable[[Needs, Any], None]:
@@ -67,6 +71,12 @@ def place(needs: Needs, command: Any) -> None:
     needs.enterprises |= set(getattr(command, "enterprises", None) or ())
     if (area := getattr(command, "area", None)) is not None:
         needs.areas.add(area)
+
+
+def person(needs: Needs, named: Person | None) -> None:
+    """The person whom a command names, if there is a document to find the person by."""
+    if named is not None and named.document_number is not None:
+        needs.numbers.add(named.document_number)
 
 
 def place_or_area(needs: Needs, command: Any) -> None:
@@ -118,8 +128,11 @@ def permit_entry(noun: Noun) -> Callable[[World, Any, Access], None]:
 
 
 def require_granted(world: World, entry: Entry, access: Access, field: str, on: date = date.max) -> None:
-    """Raises AREA_NOT_GRANTED (403) unless every enterprise of the entry, or its area, is granted."""
-    for enterprise_id in entry.enterprises:
+    """Raises AREA_NOT_GRANTED (403) unless every enterprise of the entry, or its area, is granted.
+
+    Of several enterprises those that the registry has withdrawn are nowhere, and need no grant.
+    """
+    for enterprise_id in [one for one in entry.enterprises if one in world.enterprises] or entry.enterprises[:1]:
         enterprises.permit(world, enterprise_id, access, field, on)
     if not entry.enterprises:
         if entry.area is None:

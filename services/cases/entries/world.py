@@ -12,9 +12,11 @@ from services.cases.calendars.calendar import Calendar, YearTable
 from services.cases.entries.entry import Entry
 from services.cases.entries.noun import Noun
 from services.cases.nouns import noun_of
+from services.cases.persons.naming import Known
 from services.cases.rulebook.book import EVERYWHERE, Book
 from services.cases.rulebook.rulebook import Rulebook, RuleValue
 from shared.contracts.cases.rules import CalendarSet, RuleSet
+from shared.persons.sealing import Person
 from shared.problems.errors import NotFound
 from shared.service import enterprises
 from shared.writing.facts import Standing
@@ -33,6 +35,9 @@ class Copy:
 class World(enterprises.World):
     """`entries`: those that are loaded, `changed` are to be written. `rules` and `years`: every rule and year of the tables by the rank of
     its fact; `changed_rules`, `changed_years` are to be written. `book_version`: of the tables as they were loaded.
+
+    `persons`: {(entry, role): who is named}, to be written. `known_persons`, `entries_of`: {number of a document: the person with a row; the
+    entries that name the person}, of the documents that commands name.
     """
 
     entries: dict[UUID, Entry] = field(default_factory=dict)
@@ -43,6 +48,11 @@ class World(enterprises.World):
     changed_years: set[tuple[int, int]] = field(default_factory=set)
     set_by: dict[tuple[str, int], Standing] = field(default_factory=dict)
     """{(stream, rank): the fact} of rules and years that change."""
+    persons: dict[tuple[UUID, str], Person] = field(default_factory=dict, repr=False)
+    known_persons: dict[str, Known] = field(default_factory=dict, repr=False)
+    entries_of: dict[str, frozenset[UUID]] = field(default_factory=dict, repr=False)
+    unnamed: set[UUID] = field(default_factory=set)
+    """Entries whose opening was withdrawn: they name nobody"""
     copies: dict[tuple[UUID, int], Sequence[Copy]] = field(default_factory=dict)
     """{(entry, rank of a fact): its copies on the streams of the entry's other enterprises}, as far as Needs.copies asked for them"""
     new_copies: dict[tuple[UUID, UUID, int], tuple[int, UUID]] = field(default_factory=dict)

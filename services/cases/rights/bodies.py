@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from shared.contracts.case_codes import CASE_KINDS, CASE_SUBKINDS, CHANNELS, GROUNDS, OUTCOMES, REOPENING
 from shared.contracts.cases.rights import Addressee, Letter, Party, Step, SuspendableClock
 from shared.http.forms import Code, Count, Day, Id, Listed, Sequence, impersonal, normal
+from shared.persons.bodies import PersonBody
 
 Fen: TypeAlias = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
 """A sum of money in fen."""
@@ -32,6 +33,7 @@ class Open:
     `workers_concerned`: persons; `common_claim`: whether they have one claim in common, null: not known. Ten workers or more with a common
     claim make a collective case, as does any dispute on performing a collective contract. `amount_fen`: the sum claimed, in fen.
     `remuneration`: the claim is for pay, so that limitation does not run while employed; wage arrears and pay cuts always are.
+    `reporter`: who reported it, as far as is known; encrypted, in no event.
     """
 
     kind: Annotated[Annotated[Code, Listed(CASE_KINDS)], Field(description="A code of the list case_kinds.", examples=["wage_arrears"])]
@@ -57,6 +59,9 @@ class Open:
     amount_fen: Annotated[Fen | None, Field(description="The sum claimed, in fen.", examples=[1500000])] = None
     remuneration: Annotated[
         bool | None, Field(description="Whether the claim is for pay; wage arrears and pay cuts always are.", examples=[None])
+    ] = None
+    reporter: Annotated[
+        PersonBody | None, Field(description="Who reported it, as far as is known. Encrypted; in no event, list or error.", examples=[None])
     ] = None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from services.cases.entries import needs, world
+from services.cases.entries.needs import Needs
 from services.cases.entries.reading_fields import bounded, day_or_none, yes_or_no
 from services.cases.entries.world import World
+from services.cases.persons import naming
 from services.cases.rights import rules
 from services.cases.rights.bodies import Assign, Close, Open, Reopen, TakeStep
 from services.cases.rights.case import CASE
@@ -17,11 +19,18 @@ from shared.writing.fields import code, day, optional, whole_number
 from shared.writing.table import CommandKind, FactKind, Field
 
 
-def _fact(contract: type[Any], fields: dict[str, Field], *, date: str = "on", complete: Any = None) -> FactKind[World]:
+def _needs_opening(wanted: Needs, command: Open) -> None:
+    needs.place(wanted, command)
+    needs.person(wanted, naming.named(command.reporter, naming.REPORTER, command.occurred_on))
+
+
+def _fact(
+    contract: type[Any], fields: dict[str, Field], *, date: str = "on", complete: Any = None, put: Any = world.put, drop: Any = world.drop
+) -> FactKind[World]:
     return FactKind(
         contract=contract,
-        put=world.put,
-        drop=world.drop,
+        put=put,
+        drop=drop,
         date=date,
         fields=fields,
         needs=needs.fact,
@@ -64,6 +73,8 @@ FACTS = (
         },
         date="occurred_on",
         complete=rules.complete_opened,
+        put=rules.put_opened,
+        drop=rules.drop_opened,
     ),
     _fact(CaseAssigned, {}),
     _fact(
@@ -86,7 +97,7 @@ COMMANDS: tuple[CommandKind[Any, World], ...] = (
         path="/cases",
         tags=["cases"],
         kind=Open,
-        needs=needs.place,
+        needs=_needs_opening,
         permit=needs.permit_place,
         decide=rules.open_case,
         date="occurred_on",

@@ -10,14 +10,17 @@ from typing import Any
 from msgspec import structs
 
 from services.cases.entries import clocking
+from services.cases.entries import world as worlds
 from services.cases.entries.entry import Entry
 from services.cases.entries.world import World
+from services.cases.persons import naming
 from services.cases.rights.bodies import MOST_DAYS, OPTIONAL, REQUIRED, Assign, Close, Open, Reopen, TakeStep
 from services.cases.rights.case import CASE
 from services.cases.rights.progress import OUTCOME, REOPENING, NotAllowed, Progress, progress_of
 from shared.contracts import Event, type_of
 from shared.contracts.case_codes import RESTARTS
 from shared.contracts.cases.rights import CaseAssigned, CaseClosed, CaseFact, CaseOpened, CaseProgressed, CaseReopened, Step
+from shared.contracts.cases.rules import ClockOverdue
 from shared.contracts.ids import uuid7
 from shared.problems.days import require_day
 from shared.problems.errors import Conflict, Unprocessable
@@ -31,7 +34,7 @@ STEP_FIELDS = frozenset(field.name for field in fields(TakeStep)) - {"case_id", 
 
 
 def open_case(world: World, command: Open, today: date) -> Decision:
-    """A new case. Raises NOT_FOR_KIND, DATE_OUT_OF_RANGE (422)."""
+    """A new case. Raises NOT_FOR_KIND, DATE_OUT_OF_RANGE, INVALID_DOCUMENT (422)."""
     require_day(command.reported_on, today, "reported_on")
     if command.knew_on is not None:
         require_day(command.knew_on, today, "knew_on")
@@ -50,7 +53,9 @@ def open_case(world: World, command: Open, today: date) -> Decision:
     )
     require_dates(data, command.occurred_on)
     subject = subject_of(command.enterprise_id)
-    facts = [Fact(subject, classified(world, data, command.occurred_on), command.occurred_on)]
+    reporter = naming.named(command.reporter, naming.REPORTER, command.occurred_on)
+    private = None if reporter is None else {naming.REPORTER: reporter}
+    facts = [Fact(subject, classified(world, data, command.occurred_on), command.occurred_on, private=private)]
     if command.assigned_to is not None:
         assigned = CaseAssigned(case_id=data.case_id, enterprise_id=data.enterprise_id, assigned_to=command.assigned_to)
         facts.append(Fact(subject, assigned, command.reported_on))
@@ -79,6 +84,21 @@ def classified(world: World, data: CaseOpened, on: date) -> CaseOpened:
         collective_proxy=not by_contract and many and data.common_claim is None,
         rule_version=ruling.version if ruling else None,
     )
+
+
+def put_opened(world: World, fact: Standing, private: Mapping[str, Any] | None) -> None:
+    """The case is there; who reported it stays out of its row."""
+    worlds.put(world, fact, None)
+    assert isinstance(fact.data, CaseOpened)
+    if (reporter := naming.taken(private, naming.REPORTER)) is not None:
+        naming.hold(world, fact.data.case_id, naming.REPORTER, reporter)
+
+
+def drop_opened(world: World, fact: Standing) -> None:
+    """The case never was, and nobody reported it."""
+    worlds.drop(world, fact)
+    assert isinstance(fact.data, CaseOpened)
+    naming.forget(world, fact.data.case_id)
 
 
 def complete_opened(world: World, fact: Standing, _changes: Mapping[str, Any]) -> Event:
@@ -209,8 +229,10 @@ def require_whole(world: World, fact: Standing, _command: Revision) -> None:
     assert isinstance(fact.data, CaseFact)
     entry = world.entries[fact.data.case_id]
     opened = entry.first(CaseOpened)
-    if opened is None and entry.facts:
-        raise Conflict("OTHERS_REST_ON_IT", field="corrects", params={"sequence": entry.facts[0].rank})
+    # That a clock passed follows from the steps: the service itself takes it back.
+    entered = [one for one in entry.facts if not isinstance(one.data, ClockOverdue)]
+    if opened is None and entered:
+        raise Conflict("OTHERS_REST_ON_IT", field="corrects", params={"sequence": entered[0].rank})
     try:
         progress_of(entry.facts)
     except NotAllowed as refused:

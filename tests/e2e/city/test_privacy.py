@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from deploy.local.supervising.processes import PARTITIONS, TOPICS
 from shared.contracts.services import SERVICES
+from shared.writing.table import EXAMPLE_ID, CommandKind
 from tests.e2e.city.conftest import RESIDENT_ID, City
 from tests.unit.shared.writing.test_no_resident_number import CORRECTED, FIELDS, TABLES, bodies
 
@@ -87,7 +91,27 @@ def commands(city: City) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
         ),
         ("membership", "correction"): ("/v1/corrections", {**correction, "data": None}),
         ("membership", "withdrawal"): ("/v1/withdrawals", {"subject": f"union/{union}", **withdrawn}),
+        **{("cases", op): (re.sub(r"{.*}", _named(row), f"/v1{row.path}"), example(row.body)) for op, row in TABLES["cases"].ops.items()},
+        ("cases", "correction"): ("/v1/corrections", correction),
+        ("cases", "withdrawal"): ("/v1/withdrawals", {"subject": f"enterprise/{one}", **withdrawn}),
     }
+
+
+def _named(row: CommandKind[Any, Any]) -> str:
+    """What the path of a command names, by its example."""
+    return {"name": "arbitration_award", "year": "2027"}.get(row.path_id or "", EXAMPLE_ID)
+
+
+def example(model: type[BaseModel]) -> dict[str, Any]:
+    """A body of the examples of its fields."""
+    return {name: _example(field) for name, field in model.model_fields.items()}
+
+
+def _example(field: FieldInfo) -> Any:
+    inner = next(
+        (part for part in (field.annotation, *get_args(field.annotation)) if isinstance(part, type) and issubclass(part, BaseModel)), None
+    )
+    return example(inner) if inner is not None else (field.examples or [None])[0]
 
 
 def filled(body: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -103,15 +127,18 @@ def test_no_command_takes_a_document_number_in_any_other_field(city: City) -> No
     for service, op, _model, path, many, _codes in FIELDS:
         way, body = right[service, op]
         command = TABLES[service].ops.get(op)
+        method = "POST" if command is None else command.method
         if command is not None and path == (command.path_id,):
             # The id of the path, which only a batch has in the body.
             place = "/".join(RESIDENT_ID if n == 3 else part for n, part in enumerate(way.split("/")))
-            answers[service, op, path, "path"] = platform.post(service, place, body).status_code
+            answers[service, op, path, "path"] = platform.post(service, place, body, method=command.method).status_code
             line = json.dumps({"op": op, "key": f"privacy-{op}", "body": {**body, path[0]: RESIDENT_ID}})
             answers[service, op, path, "batch"] = json.loads(platform.batch(service, line))["status"]
             continue
         for number in (RESIDENT_ID, f"张{RESIDENT_ID[:6]} {RESIDENT_ID[6:14]}-{RESIDENT_ID[14:]}"):
-            answers[service, op, path, number] = platform.post(service, way, filled(body, path, [number] if many else number)).status_code
+            answers[service, op, path, number] = platform.post(
+                service, way, filled(body, path, [number] if many else number), method=method
+            ).status_code
     for service, kind, name in CORRECTED:
         wrong = {"corrects": city.event, "reason": "typo", "data": {name: RESIDENT_ID}}
         answers[service, kind.contract.__name__, (name,), ""] = platform.post(service, "/v1/corrections", wrong).status_code

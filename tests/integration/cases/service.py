@@ -19,22 +19,24 @@ from services.cases.facts import TABLE
 from services.cases.settings import Settings
 from shared.directory.events import directory_reader
 from shared.http.auth import Areas
+from shared.persons.sealing import PersonKeys
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
 from tests.conftest import NewDatabase
-from tests.integration.client import Client, settings_of
+from tests.integration.client import REQUIRED, Client, settings_of
 from tests.integration.directory import Writer
 
 EVERY = ("cases:read", "cases:write", "cases:persons", "cases:operate")
 TOPIC = "parkunion.registry.v1"
+KEYS = PersonKeys(REQUIRED["encryption_keys"], REQUIRED["hash_keys"])
 
 
 class Cases(Writer):
     """`do(op, **body)` is one command of a caller with all areas; it returns the result or raises the problem."""
 
     def __init__(self, pool: Pool, owner_dsn: str) -> None:
-        super().__init__(pool, directory_reader(), TABLE, Context(Clock(ZoneInfo("Asia/Shanghai")), b"fingerprints", TOPIC, 12))
+        super().__init__(pool, directory_reader(), TABLE, Context(Clock(ZoneInfo("Asia/Shanghai")), b"fingerprints", TOPIC, 12, KEYS))
         self.owner_dsn = owner_dsn
 
     async def open(self, enterprise: UUID, kind: str = "wage_arrears", occurred_on: str = "2026-03-02", **more: Any) -> UUID:

@@ -37,6 +37,7 @@ async def test_a_negotiation_goes_from_invitation_to_result(client: Client, case
     _, clocks = await client.get(f"{path}/clocks", as_of="2026-03-10")
     (clock,) = clocks["items"]
     assert (clock["clock"], clock["due_on"], clock["party"], clock["state"]) == ("negotiation_reply", "2026-03-23", "employer", "running")
+    assert [one["subject"]["noun"] for one in (await client.get("/v1/clocks", area="D1"))[1]["items"]] == ["negotiation"]
     status, refused = await client.post(f"{path}/suspension", {"on": "2026-03-04"})
     assert (status, refused["code"], refused["allowed"]) == (409, "STEP_NOT_ALLOWED", ["reply", "sessions", "result"])
     for segment, step in {
@@ -260,6 +261,43 @@ async def test_a_fact_of_several_enterprises_is_withdrawn_and_not_corrected(clie
     await client.made(f"{path}/receipt", {"on": "2026-03-06"})
     status, refused = await client.post("/v1/withdrawals", {"subject": f"enterprise/{first}", "from": 1, "to": 1, "reason": "test_data"})
     assert (status, refused["code"]) == (409, "OTHERS_REST_ON_IT")
+
+
+async def test_an_enterprise_that_the_registry_withdrew_does_not_hold_up_the_others(client: Client, cases: Cases) -> None:
+    first, second, third = [await cases.enterprise() for _ in range(3)]
+    await cases.turn(date(2026, 3, 20))
+    path = await signed(client, first, second, third)
+    await cases.withdraw(second)
+    await client.made(f"{path}/receipt", {"on": "2026-03-05"})
+    assert await cases.wake() == 1
+    for enterprise in (first, second, third):
+        assert (await names(cases, enterprise))[-1] == ("contract-effective", "2026-03-20")
+
+
+async def test_with_a_contract_goes_what_the_service_said_of_it(client: Client, cases: Cases) -> None:
+    first, second, alone = [await cases.enterprise() for _ in range(3)]
+    await cases.turn(date(2027, 3, 2))
+    path = await signed(client, first, second, term_until="2027-03-01")
+    await client.made(f"{path}/receipt", {"on": "2026-03-05"})
+    own = await signed(client, alone, term_until="2027-03-01")
+    assert await cases.wake() == 2
+    overdue = [("clock-overdue", "2026-03-13"), ("clock-overdue", "2027-03-02")]
+    said = [("contract-effective", "2026-03-20"), ("contract-expired", "2027-03-02")]
+    assert [one for one in await names(cases, second) if one in (*said, *overdue)] == said
+    for rank in (2, 1):
+        await client.made("/v1/withdrawals", {"subject": f"enterprise/{first}", "from": rank, "to": rank, "reason": "test_data"})
+    await cases.wake()
+    for enterprise in (first, second):
+        stated = [(name, data) for name, _, data in await cases.said(f"enterprise/{enterprise}")]
+        never = {data["rank"] for name, data in stated if name == "fact-corrected"}
+        never |= {rank for name, data in stated if name == "event-withdrawn" for rank in range(data["from"], data["to"] + 1)}
+        assert [name for rank, (name, _) in enumerate(stated, 1) if rank not in never and not name.startswith(("fact-", "event-"))] == []
+    assert await cases.wake() == 0
+    assert await cases.count("entry_copies") == 0
+    event = (await client.get(own))[1]["event_id"]
+    await client.made("/v1/corrections", {"corrects": event, "reason": "never_was", "data": None})
+    assert await cases.wake() == 1
+    assert (await cases.entry(UUID(own.rpartition("/")[2]))).facts == ()
 
 
 async def test_a_contract_that_never_was_is_gone_from_every_stream(client: Client, cases: Cases) -> None:

@@ -82,6 +82,24 @@ async def test_a_day_that_passes_is_recorded_once_and_taken_back_if_it_did_not(c
     assert await cases.wake() == 0
 
 
+async def test_a_case_that_never_was_has_no_clocks_that_passed(client: Client, cases: Cases) -> None:
+    enterprise = await cases.enterprise()
+    await cases.turn(date(2026, 3, 20))
+    case = await cases.open(enterprise, "labour_dispute", "2026-03-02")
+    applied = await cases.step(case, "arbitration_applied", "2026-03-09")
+    assert await cases.wake() == 1
+    opened = (await client.get(f"/v1/cases/{case}"))[1]["event_id"]
+    assert (await client.post("/v1/corrections", {"corrects": opened, "reason": "never_was", "data": None}))[0] == 409
+    for event in (str(applied), opened):
+        await client.made("/v1/corrections", {"corrects": event, "reason": "never_was", "data": None})
+    assert await cases.wake() == 1
+    assert [data["fact"] for name, _, data in await cases.said(f"enterprise/{enterprise}") if name == "fact-corrected"] == [
+        "parkunion.case-progressed.v1",
+        "parkunion.case-opened.v1",
+        "parkunion.clock-overdue.v1",
+    ]
+
+
 async def test_a_calendar_gives_the_clocks_that_waited_their_days(client: Client, cases: Cases) -> None:
     enterprise = await cases.enterprise()
     case = await cases.open(enterprise, "labour_dispute", "2026-11-02")

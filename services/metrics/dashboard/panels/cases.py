@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from services.metrics.figures import sql as figures_sql
+from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
-from services.metrics.figures.statistics import sql
-from services.metrics.figures.statistics.answers import BEGINNING, FIRST_FOLD_VERSION, window
+from services.metrics.figures.statistics.answers import BEGINNING, FIRST_FOLD_VERSION, sums, window
 from services.metrics.folding.tallies import Name
 
 STATES = (Name.CASE_OPEN, Name.CASE_OVERDUE, Name.CONTRACT)
@@ -30,9 +29,9 @@ async def panel(snapshot: Snapshot, area: str, as_of: date, known_at: date, coun
     """The panel of an area with these figures of coverage; None where nothing is known of cases and contracts."""
     if snapshot.fold_version < FIRST_FOLD_VERSION:
         return None
-    parks, found = snapshot.areas.at(as_of, known_at).under(area), Counter[str]()
+    found = Counter[str]()
     for names, since in ((STATES, BEGINNING), ((Name.CASE_OPENED, Name.CASE_OPENED_COLLECTIVE), window(as_of))):
-        for row in await sql.tallies(snapshot.conn, snapshot.generation, figures_sql.NO_KEY, names, (since, as_of), known_at, parks):
+        for row in await sums(snapshot, sql.NO_KEY, names, (since, as_of), known_at, area):
             if row["name"] != Name.CONTRACT or not row["code"]:
                 found[row["name"]] += row["count"]
     if not any(found.values()):

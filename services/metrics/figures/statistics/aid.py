@@ -91,7 +91,9 @@ def cells(tree: Tree, area: str | None, counts: Mapping[Name, Counts]) -> list[C
     for section in SECTIONS:
         own = counts[section.tally]
         codes = list(dict.fromkeys((*section.codes.codes, *(code for _, code in own))))
-        shown = decide({**dict.fromkeys(one for one, _ in own), **parents}, codes, own)
+        # An area that is not known on these days has none around it.
+        areas = dict.fromkeys((*(one for one, _ in own), *filter(None, (area,))))
+        shown = decide({**areas, **parents}, codes, own)
         found += [_cell(section, code, shown, area, _fen(section, code, counts, within)) for code in (*codes, None)]
     return found
 

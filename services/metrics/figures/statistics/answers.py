@@ -19,6 +19,7 @@ from services.metrics.folding.durations import EPOCH
 from services.metrics.folding.tallies import EVENTS, Name
 from services.metrics.measures import Vector, measure
 from shared.problems.errors import Unavailable
+from shared.process.db import Record
 
 FIRST_FOLD_VERSION = 3
 """A generation folded by less has no tallies."""
@@ -108,8 +109,7 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
     collected = _Collected(by, question.as_of)
     for names, since in _parts(statistic, question.since):
         valued = question.name is StatisticName.DAYS_TO_CLOSE
-        days = (since, question.as_of)
-        for row in await sql.tallies(snapshot.conn, snapshot.generation, place, names, days, question.known_at, parks, valued=valued):
+        for row in await sums(snapshot, place, names, (since, question.as_of), question.known_at, question.area, valued=valued):
             group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
             collected.add(group, row["name"], row["code"], row["value"], row["count"])
     figures = await rollups.by_key(
@@ -127,6 +127,19 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
         rows.append(collected.group(code, name, whole if by == "kind" else of_groups[code]))
     total = collected.group(ALL, tree.display_name(question.area) if question.area else label(ALL, ALL, language), whole)
     return Answer(rows if by else [], total)
+
+
+async def sums(
+    snapshot: Snapshot, place: str, names: Sequence[str], days: tuple[date, date], known_at: date, area: str | None, *, valued: bool = False
+) -> Sequence[Record]:
+    """As `sql.tallies`, of an area (None: of everything). Until something becomes known they are kept for the next question."""
+    key = ("tallies", snapshot.version, place, tuple(names), days, known_at, area, valued)
+    found: Sequence[Record] | None = snapshot.lists.get(key)
+    if found is None:
+        parks = None if area is None else snapshot.areas.at(days[1], known_at).under(area)
+        found = await sql.tallies(snapshot.conn, snapshot.generation, place, names, days, known_at, parks, valued=valued)
+        snapshot.lists.keep(key, found)
+    return found
 
 
 def _parts(statistic: Statistic, since: date) -> list[tuple[list[Name], date]]:

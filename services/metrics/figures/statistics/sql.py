@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from functools import cache
 
-from services.metrics.figures.sql import FACT_COLUMNS, IN_SCOPE, KEYS
+from services.metrics.figures.sql import FACT_COLUMNS, IN_SCOPE, KEYS, NO_KEY
 from shared.contracts.cases import SOURCE
 from shared.process.db import Connection, Record
 
@@ -18,6 +18,9 @@ TALLIES = """
 SELECT {key} AS key, name, code, {value} AS value, sum(count)::bigint AS count FROM (
     SELECT cell, name, code, {value} AS value, sum(count) AS count FROM ({rows}) r GROUP BY 1, 2, 3, 4
 ) f JOIN g{g}.cells c ON c.id = f.cell GROUP BY 1, 2, 3, 4 HAVING sum(count) <> 0
+"""
+WITHOUT_KEY = """
+SELECT NULL AS key, name, code, {value} AS value, sum(count)::bigint AS count FROM ({rows}) r GROUP BY 2, 3, 4 HAVING sum(count) <> 0
 """
 SUBJECTS = """
 SELECT s.subject FROM seen s WHERE s.generation = $1 AND s.shard = ANY ($2::int[]) AND s.source = $3 AND s.subject > $4 AND s.subject < 'enterprise0'
@@ -34,7 +37,8 @@ ORDER BY subject, recorded_at, sequence
 def _tallies(generation: int, key: str, valued: bool, scoped: bool) -> str:
     scope = IN_SCOPE.format(g=generation) if scoped else "AND $3::text[] IS NULL"
     rows = " UNION ALL ".join(ROWS.format(g=generation, table=table, scope=scope) for table in ("tallies", "tallies_open"))
-    return TALLIES.format(g=generation, key=key, rows=rows, value="value" if valued else "0")
+    statement = WITHOUT_KEY if key == KEYS[NO_KEY] else TALLIES
+    return statement.format(g=generation, key=key, rows=rows, value="value" if valued else "0")
 
 
 async def tallies(

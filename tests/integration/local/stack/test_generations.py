@@ -21,7 +21,7 @@ def generations(platform: Platform) -> list[dict[str, Any]]:
 def test_audit_rebuild_switch_and_rollback(platform: Platform) -> None:
     audited = parkunion("audit", "--json", "--data", platform.data)
     report = json.loads(audited.stdout)
-    said = 8 + 2 * PARTITIONS  # both sources have closed yesterday
+    said = 8 + 3 * PARTITIONS  # all three sources have closed yesterday
     assert (report["differences"], report["different"], report["parked"], report["events"]) == (0, [], [], said)
     assert "equal to the log" in parkunion("audit", "--data", platform.data).stdout
 

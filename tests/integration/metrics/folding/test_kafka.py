@@ -38,7 +38,7 @@ async def publish(kafka: KafkaBroker, prefix: str, events: Iterable[Envelope]) -
 async def test_a_projector_that_is_stopped_is_followed_by_one_that_goes_on(
     kafka: KafkaBroker, kafka_server: KafkaServer, metrics_database: Database, metrics: Metrics, new_topics: NewTopics, topic_prefix: str
 ) -> None:
-    await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    await new_topics("registry.v1", "membership.v1", "cases.v1", partitions=PARTITIONS)
     settings = settings_of(
         Settings, metrics_database, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fold_batch=17
     )

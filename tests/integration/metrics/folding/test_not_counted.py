@@ -16,7 +16,7 @@ from services.metrics.explaining.contributors import Question
 from services.metrics.figures.tree import Tree
 from services.metrics.measures import MEASURES
 from shared.broker.protocol import Message
-from shared.contracts import Envelope, Event, encode, membership, registry, type_of
+from shared.contracts import Envelope, Event, cases, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, VisitMade, VisitPurpose
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
@@ -81,7 +81,7 @@ async def test_nothing_is_held_the_ledger_is_the_same_days_close_and_audit_and_r
     log.publish_events(events[len(events) // 2 :])
     day = max(oracle.known_day(event) for event in events)
     later = max(event.time for event in events) + timedelta(days=2)
-    for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE), strict=True):
+    for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE, cases.SOURCE), strict=True):
         for number in range(PARTITIONS):
             closing = stated(source, day_subject(number), DayClosed(day=day), later, day)
             log.broker.write(topic, [Message(number, str(number).encode(), encode(closing))])

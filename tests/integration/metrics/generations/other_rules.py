@@ -1,4 +1,4 @@
-"""A release whose rules give 30 days of grace (fold_version 3).
+"""A release whose rules give 30 days of grace (fold_version 4).
 
 `python -m tests.integration.metrics.generations.other_rules <command of services.metrics.operate>`.
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from services.metrics.folding import coverage
 
-coverage.RULES[3] = coverage.Rules(grace_days=30)
-coverage.FOLD_VERSION = 3
-coverage.segments.__defaults__ = (coverage.RULES[3],)
+coverage.RULES[4] = coverage.Rules(grace_days=30)
+coverage.FOLD_VERSION = 4
+coverage.segments.__defaults__ = (coverage.RULES[4],)
 
 if __name__ == "__main__":
     from services.metrics import operate

@@ -72,7 +72,7 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
     kafka: KafkaBroker, kafka_server: KafkaServer, database: NewDatabase, new_topics: NewTopics, topic_prefix: str
 ) -> None:
     metrics_database = await database("metrics")
-    await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    await new_topics("registry.v1", "membership.v1", "cases.v1", partitions=PARTITIONS)
     pool = await create_pool(metrics_database.app_dsn, application_name="metrics.tests")
     owner = await db.connect(metrics_database.owner_dsn, application_name="metrics.tests")
     subject, events = said(Metrics(pool))
@@ -103,7 +103,7 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
 
         refused = await asyncio.to_thread(other, "audit")
         assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (4, "", 1)
-        assert "this release folds 3" in refused.stderr
+        assert "this release folds 4" in refused.stderr
 
         built = await asyncio.to_thread(other, "rebuild", "--json")
         assert built.returncode == 1, built.stderr
@@ -130,6 +130,6 @@ async def test_a_rule_is_changed_by_a_rebuild_whose_differences_are_read_and_acc
         assert await lifecycle.rollback(owner) == (made, 1)
         with pytest.raises(GenerationRefused, match="fed no longer"):
             await lifecycle.switch(owner, made, None)
-    assert coverage.FOLD_VERSION != 3
+    assert coverage.FOLD_VERSION != 4
     await owner.close()
     pool.terminate()

@@ -10,7 +10,7 @@ import pytest
 from services.metrics.generations import lifecycle
 from services.metrics.generations.lifecycle import GenerationRefused
 from shared.broker.protocol import Message
-from shared.contracts import Envelope, Event, encode, membership, registry, type_of
+from shared.contracts import Envelope, Event, cases, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import EnterpriseRegistered
 from shared.contracts.streams import DayClosed, day_subject
@@ -50,7 +50,7 @@ def closings(log: Log) -> list[tuple[str, Message]]:
     """Both sources say to every partition that the day is over."""
     return [
         (topic, Message(number, str(number).encode(), encode(said(day_subject(number), DayClosed(day=DAY), source, 86400))))
-        for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE), strict=True)
+        for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE, cases.SOURCE), strict=True)
         for number in range(PARTITIONS)
     ]
 

@@ -10,7 +10,7 @@ import pytest
 
 from services.metrics.generations import lifecycle, reporting, rolling
 from shared.broker.protocol import Message
-from shared.contracts import Envelope, encode, membership, registry, type_of
+from shared.contracts import Envelope, cases, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.streams import DayClosed, day_subject
 from tests.conftest import NewDatabase
@@ -42,7 +42,7 @@ def closing(day: date, number: int, source: str) -> bytes:
 
 
 def close(log: Log, day: date) -> None:
-    for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE), strict=True):
+    for topic, source in zip(log.settings.topics, (registry.SOURCE, membership.SOURCE, cases.SOURCE), strict=True):
         for number in range(PARTITIONS):
             log.broker.write(topic, [Message(number, str(number).encode(), closing(day, number, source))])
 

@@ -11,7 +11,7 @@ import pytest
 from services.metrics.generations import lifecycle
 from services.metrics.measures import MEASURES
 from shared.broker.protocol import Message
-from shared.contracts import Envelope, Event, encode, membership, registry, type_of
+from shared.contracts import Envelope, Event, cases, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined
 from shared.contracts.registry import AreaKind, AreaRegistered, EnterpriseRegistered, HeadcountReported
@@ -90,7 +90,7 @@ class Said:
         """Both sources say to every partition that the day is over; the next one begins."""
         day = self.time.date()
         self.time += timedelta(days=1)
-        for topic, source in zip(self.log.settings.topics, (registry.SOURCE, membership.SOURCE), strict=True):
+        for topic, source in zip(self.log.settings.topics, (registry.SOURCE, membership.SOURCE, cases.SOURCE), strict=True):
             for number in range(PARTITIONS):
                 event = self.say(DayClosed(day=day), day_subject(number), source, on=day)
                 self.log.broker.write(topic, [Message(number, str(number).encode(), encode(event))])

@@ -11,7 +11,11 @@ from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Message
 from tests.integration.subscriptions.house import CLOCK, House
 
-TOPICS = {"/services/registry": "parkunion.registry.v1", "/services/membership": "parkunion.membership.v1"}
+TOPICS = {
+    "/services/registry": "parkunion.registry.v1",
+    "/services/membership": "parkunion.membership.v1",
+    "/services/cases": "parkunion.cases.v1",
+}
 
 
 def log_of(house: House) -> MemoryBroker:

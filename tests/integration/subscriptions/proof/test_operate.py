@@ -74,7 +74,7 @@ async def test_a_city_that_was_fanned_out_from_kafka_is_audited(
     database: NewDatabase, kafka: KafkaBroker, kafka_server: KafkaServer, new_topics: NewTopics, topic_prefix: str
 ) -> None:
     own = await database("subscriptions")
-    await new_topics("registry.v1", "membership.v1", partitions=PARTITIONS)
+    await new_topics("registry.v1", "membership.v1", "cases.v1", partitions=PARTITIONS)
     settings = settings_of(Settings, own, kafka=kafka_server.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix, fanout_batch=23)
     async with house_of(own) as house:
         await house.pool.execute("DELETE FROM shards")

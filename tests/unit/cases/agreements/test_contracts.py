@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.cases.agreements import commands as c
+from services.cases.agreements import bodies as c
 from services.cases.agreements.contract_progress import recorded
 from services.cases.agreements.contract_rules import warnings
 from services.cases.entries.entry import Entry

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.cases.agreements import commands as c
+from services.cases.agreements import bodies as c
 from services.cases.agreements.registers import NEGOTIATION
 from services.cases.entries.entry import Entry
 from shared.contracts.cases.agreements import NegotiationProgressed, NegotiationStep

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cases.assessments import commands as c
+from services.cases.assessments import bodies as c
 from services.cases.assessments import said
 from shared.contracts.case_codes import LEVELS
 from shared.contracts.cases.assessments import Assessed, AssessmentMade, AwardExpired

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.loading import cases as loading
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import Sender
-from deploy.local.loading.cases import load_employers
 from deploy.local.loading.kinds import tables
+from deploy.local.loading.samples import cases as loading
+from deploy.local.loading.samples.cases import load_employers
 from samples.records import Case, Employer
 from shared.problems.errors import Problem, Unprocessable
 from shared.writing.routes import models

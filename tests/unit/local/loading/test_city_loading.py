@@ -13,9 +13,9 @@ from deploy.local.errors import UserError
 from deploy.local.loading import api, batches
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import Sender
-from deploy.local.loading.city import load_city
+from deploy.local.loading.samples.city import load_city
 from samples.city import City, Scenario, references
-from samples.city.command_log import key_of
+from samples.city.command_log import SERVICES, key_of
 from shared.problems.errors import Unprocessable
 
 ALL = 10_000_000
@@ -34,7 +34,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Services:
-    """Both batch routes, kept by key in order; `refused` keys are refused, `late` ones once not yet known, and after `most` batches none."""
+    """The batch routes, kept by key in order; `refused` keys are refused, `late` ones once not yet known, and after `most` batches none."""
 
     def __init__(self) -> None:
         self.taken: dict[str, dict[str, Any]] = {}
@@ -60,7 +60,7 @@ class Services:
         return {"line": n, "status": 201, "id": f"id of {key}", "event_ids": [f"event {event} of {key}" for event in range(2)]}
 
     async def load(self, city: City) -> Sender:
-        addresses = {"registry": "http://registry", "membership": "http://membership"}
+        addresses = {str(name): f"http://{name}" for name in SERVICES}
         sender = Sender(Apis(addresses, lambda: "token", httpx.AsyncClient(transport=httpx.MockTransport(self))), "city")
         await load_city(sender, city)
         return sender

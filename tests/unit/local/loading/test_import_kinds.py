@@ -29,6 +29,16 @@ def test_every_command_of_every_service_is_a_kind() -> None:
         *("areas", "enterprises", "headcounts", "moves", "classifications", "closures", "unions", "coverage", "dissolutions"),
         *("members", "leaves", "transfers", "visits", "corrections", "nlrb"),
         *("cases", "case_steps", "case_outcomes", "case_reopenings", "case_assignments", "rules", "calendars", "fmcs"),
+        *(
+            "negotiations",
+            "negotiation_replies",
+            "contracts",
+            "contract_receipts",
+            "pacts",
+            "tripartite_meetings",
+            "workers_congresses",
+            "awards",
+        ),
     }
 
 

@@ -79,6 +79,8 @@ def test_a_body_becomes_a_person_in_normal_forms() -> None:
     )
     assert body.person("reporter") == SOMEBODY
     assert PersonBody.model_validate({}).person("reporter") == Person()
+    alone = PersonBody.model_validate({"document": RESIDENT})
+    assert (alone.person("reporter"), RESIDENT in repr(alone)) == (Person("resident_id", RESIDENT), False)
 
 
 def test_a_refusal_names_the_field_and_not_the_number() -> None:

@@ -1,4 +1,4 @@
-"""Loads a synthetic city (samples/city) quarter by quarter, both services concurrently."""
+"""Loads a synthetic city (samples/city) quarter by quarter, the services concurrently."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Sequence
 
 from deploy.local.loading.batches import Sender, batch_line
-from deploy.local.loading.records import ALREADY_THERE
+from deploy.local.loading.records import ALREADY_THERE, run_concurrently
 from samples.city import Answer, City, Command, UnresolvedReferenceError, dependency_batches, quarters, with_ids
+from samples.city.command_log import SERVICES
 from shared.problems.errors import FieldError
 
 QUARTERS_AHEAD = 2
-"""Quarters that the registry may be ahead of membership, so that figures grow with the years."""
+"""Quarters that the registry may be ahead of the others, so that figures grow with the years."""
+OTHERS = tuple(service for service in SERVICES if service != "registry")
 
 
 async def load_city(sender: Sender, city: City) -> None:
@@ -19,7 +21,7 @@ async def load_city(sender: Sender, city: City) -> None:
     loading = _Loading(sender, city)
     registry = asyncio.create_task(loading.registry())
     try:
-        await loading.membership()
+        await loading.others()
         await registry
     finally:
         registry.cancel()
@@ -38,7 +40,7 @@ class _Loading:
         self._registered: asyncio.Queue[Exception | None] = asyncio.Queue()
 
     async def registry(self) -> None:
-        """Load the registry's commands; `membership` gets a None per finished quarter, or the error."""
+        """Load the registry's commands; `others` gets a None per finished quarter, or the error."""
         try:
             for commands in self._quarters:
                 await self._ahead.acquire()
@@ -47,12 +49,13 @@ class _Loading:
         except Exception as error:
             self._registered.put_nowait(error)
 
-    async def membership(self) -> None:
-        """Load membership's commands, each quarter after the registry's."""
+    async def others(self) -> None:
+        """Load the commands of membership and cases, each quarter after the registry's."""
         for commands in self._quarters:
             if (error := await self._registered.get()) is not None:
                 raise error
-            await self._send([command for command in commands if command.service == "membership"])
+            sending = (self._send([command for command in commands if command.service == service]) for service in OTHERS)
+            await run_concurrently(sending, len(OTHERS))
             self._ahead.release()
 
     async def _send(self, commands: Sequence[Command]) -> None:
@@ -77,4 +80,4 @@ class _Loading:
 
 
 def _by_service(commands: Sequence[Command]) -> list[list[Command]]:
-    return [[command for command in commands if command.service == service] for service in ("registry", "membership")]
+    return [[command for command in commands if command.service == service] for service in SERVICES]

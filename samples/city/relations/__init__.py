@@ -1,0 +1,1 @@
+"""What the firms of a city have to do with their workers: rights cases, agreements, assessments."""
