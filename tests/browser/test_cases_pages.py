@@ -91,8 +91,8 @@ async def _told(server: PagesServer) -> dict[str, UUID]:
     await cases.do("contract", kind="women", enterprises=[one], signed_on="2025-12-20", term_until="2026-12-19", workers=80)
     negotiation = await cases.do("negotiation", enterprise_id=two, kind="wage", invited_on="2026-11-09")
     await cases.do("pact", area="P1", signed_on="2026-03-01", until="2027-01-15", workers=900)
-    await cases.do("meeting", area="P1", held_on="2026-10-10")
-    await cases.do("congress", enterprise_id=one, held_on="2026-06-10", delegates=35)
+    await cases.do("tripartite_meeting", area="P1", held_on="2026-10-10")
+    await cases.do("workers_congress", enterprise_id=one, held_on="2026-06-10", delegates=35)
     await cases.do(
         "assessment", subject="enterprise", enterprise_id=one, on="2026-05-01", level="city", grade="AAA", valid_until="2029-04-30"
     )

@@ -7,7 +7,7 @@ import asyncio
 from fastapi import APIRouter, Request
 
 from services.cases.pages.page import SITE
-from services.cases.pages.routes import calendars, cases, commands, due, registers, rules
+from services.cases.pages.routes import calendars, cases, commands, due, persons, registers, rules
 from shared.browser import login, sessions
 from shared.browser.provider import Provider
 from shared.browser.sessions import SessionStates
@@ -21,7 +21,7 @@ ANSWER_WITHIN = 5.0
 
 router = APIRouter()
 router.include_router(login.codes, tags=["pages"])
-for _part in (login.router, due.router, commands.router, cases.router, registers.router, rules.router, calendars.router):
+for _part in (login.router, due.router, commands.router, cases.router, persons.router, registers.router, rules.router, calendars.router):
     router.include_router(_part)
 
 

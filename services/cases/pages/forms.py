@@ -34,11 +34,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What was typed, and why it was refused: {field: errors}, those of no field under "". `status` is the problem's."""
+    """What was typed, and why it was refused. `status` is the problem's."""
 
     form: str
-    typed: Mapping[str, str]
-    errors: Mapping[str, Sequence[FieldError]]
+    typed: Mapping[str, str] = field(repr=False)
+    errors: Sequence[FieldError]
     status: int
     key: str = ""
 
@@ -60,12 +60,12 @@ class Form:
 
     def errors(self, name: str) -> Sequence[FieldError]:
         """What is wrong with a field."""
-        return self.refused.errors.get(name, ()) if self.refused else ()
+        return [error for error in self.refused.errors if self.place(error) == name] if self.refused else ()
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of its fields."""
-        return frozenset(one.name for one in self.fields)
+    def place(self, error: FieldError) -> str:
+        """The field that shows an error: the one that it names, or around it, as `holidays` for `holidays.3`; empty: none."""
+        found = [one.name for one in self.fields if f"{error.field}.".startswith(f"{one.name}.")]
+        return max(found, key=len, default="")
 
 
 def typed_of(content: bytes) -> dict[str, str]:
@@ -84,35 +84,43 @@ def key_of(typed: Mapping[str, str]) -> str | None:
 
 
 def values_of(fields: Iterable[Field], typed: Mapping[str, str]) -> dict[str, Any]:
-    """The values of a command's body; empty fields are left out. Raises NOT_A_NUMBER (422); what else is wrong, the body's own rules tell."""
+    """The values of a command's body; empty fields are left out, and `reporter.name` is the name in `reporter`.
+
+    Raises NOT_A_NUMBER (422) for a sum; what else is wrong, the body's own rules tell.
+    """
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for one in fields:
         text = typed.get(one.name, "")
         if not text:
             continue
-        if one.kind == "money":
-            found = YUAN.fullmatch(text.replace(",", "").replace("，", ""))
-            if found is None:
-                errors.append(FieldError("NOT_A_NUMBER", one.name))
-                continue
-            values[one.name] = int(Decimal(found["sum"]) * FEN)
-        elif one.kind in ("whole", "position"):
-            values[one.name] = int(text) if WHOLE.fullmatch(text) else text
-        elif one.kind == "flag":
-            values[one.name] = FLAGS.get(text, text)
-        else:
-            values[one.name] = text
+        value = _value(one.kind, text)
+        if value is None:
+            errors.append(FieldError("NOT_A_NUMBER", one.name))
+            continue
+        around, _, name = one.name.rpartition(".")
+        (values.setdefault(around, {}) if around else values)[name] = value
     if errors:
         raise Unprocessable(errors=errors)
     return values
 
 
+def _value(kind: Kind, text: str) -> Any:
+    """What was typed as a value of JSON; a text where it is none of its kind. None: it is no sum."""
+    if kind == "money":
+        found = YUAN.fullmatch(text.replace(",", "").replace("，", ""))
+        return None if found is None else int(Decimal(found["sum"]) * FEN)
+    if kind in ("whole", "position"):
+        return int(text) if WHOLE.fullmatch(text) else text
+    return FLAGS.get(text, text) if kind == "flag" else text
+
+
 def refused(form: str, typed: Mapping[str, str], problem: Problem) -> Refused:
-    """Why a form was refused, by field; of several errors of one field and code the first."""
-    found: dict[str, list[FieldError]] = {}
-    for error in problem.errors:
-        name = (error.field or "").partition(".")[0]
-        if not any(error == one for one in found.setdefault(name, [])):
-            found[name].append(error)
-    return Refused(form, typed, found, problem.status, typed.get(KEY, ""))
+    """Why a form was refused, each error once."""
+    return Refused(
+        form,
+        typed,
+        list({(error.field, error.code): error for error in reversed(problem.errors)}.values())[::-1],
+        problem.status,
+        typed.get(KEY, ""),
+    )

@@ -139,6 +139,9 @@ def opening_fields(words: Words) -> list[Field]:
         Field("amount_fen", "money"),
         Field("remuneration", "flag"),
         Field("assigned_to", "text"),
+        Field("reporter.name", "text"),
+        Field("reporter.phone", "text"),
+        Field("reporter.document", "text"),
     ]
 
 

@@ -32,7 +32,8 @@ from shared.process.db import Connection
 __all__ = ["HEADERS", "PERSONS", "READ", "SITE", "WRITE", "Page", "PageRoute", "case_page", "words_of"]
 
 READ, WRITE, PERSONS = "cases:read", "cases:write", "cases:persons"
-SECTIONS = ("due", "cases", "contracts", "negotiations", "pacts", "meetings", "congresses", "assessments", "awards", "rules")
+SECTIONS = ("due", "cases", "contracts", "negotiations", "pacts", "meetings", "congresses", "assessments", "awards")
+AID, LAST = "hardships", "rules"
 MOST_NAMED = 3
 """Areas that the head of a page names."""
 NOVEMBER = 11
@@ -116,12 +117,20 @@ def _values(request: Request, _words: Words) -> Mapping[str, Any]:
     return {
         "may_read": caller is not None and READ in caller.scopes,
         "may_write": caller is not None and WRITE in caller.scopes,
+        "may_persons": caller is not None and PERSONS in caller.scopes,
         "client": caller.client if caller is not None else "",
         "section": request.url.path.split("/")[1],
-        "sections": SECTIONS,
+        "sections": _sections(caller),
         "new_key": lambda: secrets.token_urlsafe(24),
         "enterprise_address": enterprise_address,
     }
+
+
+def _sections(caller: Caller | None) -> list[str]:
+    """The sections that are open to the caller."""
+    scopes = caller.scopes if caller is not None else frozenset()
+    found = SECTIONS if READ in scopes else ()
+    return [*found, *((AID,) if PERSONS in scopes else ()), *((LAST,) if READ in scopes else ())]
 
 
 def _standing(_request: Request, caller: Caller, words: Words) -> str:

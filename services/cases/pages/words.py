@@ -16,6 +16,7 @@ from shared.browser import words
 from shared.browser.words import NONE
 from shared.contracts import case_codes
 from shared.contracts.code_list import CodeList, Named
+from shared.contracts.codes import DOCUMENTS
 from shared.problems.errors import FieldError, messages
 
 OWN = Path(__file__).parent / "locale"
@@ -51,6 +52,10 @@ class Words(words.Words):
     def code(self, codes: str, code: str | None) -> str:
         """A code of a list of `shared.contracts.case_codes`; what a list does not have stands for itself."""
         return NONE if code is None else self.named(LISTS[codes].label(code))
+
+    def document(self, kind: str) -> str:
+        """A kind of identity document."""
+        return self.named(DOCUMENTS.label(kind))
 
     def choices(self, codes: str) -> list[tuple[str, str]]:
         """(code, name) of every code of a list that a command may say."""

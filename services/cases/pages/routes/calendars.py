@@ -74,10 +74,10 @@ def _lines(text: str) -> list[tuple[int, str]]:
 
 def _by_line(refusal: Refused, lines: Mapping[str, list[tuple[int, str]]]) -> Refused:
     """The errors of single days with the number of their line."""
-    errors = {name: [_placed(error, lines[name]) if name in lines else error for error in found] for name, found in refusal.errors.items()}
-    return replace(refusal, errors=errors)
+    return replace(refusal, errors=[_placed(error, lines) for error in refusal.errors])
 
 
-def _placed(error: FieldError, lines: list[tuple[int, str]]) -> FieldError:
-    position = (error.field or "").partition(".")[2]
-    return replace(error, row=lines[int(position)][0]) if position.isdigit() and int(position) < len(lines) else error
+def _placed(error: FieldError, lines: Mapping[str, list[tuple[int, str]]]) -> FieldError:
+    name, _, position = (error.field or "").partition(".")
+    own = lines.get(name, [])
+    return replace(error, row=own[int(position)][0]) if position.isdigit() and int(position) < len(own) else error

@@ -69,7 +69,10 @@ async def open_case(request: Request, caller: CallerOf) -> Response:
         if problem.status not in REFUSALS:
             raise
         async with case_page(request, caller, WRITE) as page:
-            return show_new(page, typed, refused(OPENING, typed, problem))
+            response = show_new(page, typed, refused(OPENING, typed, problem))
+        # It holds what was typed of the reporter.
+        response.headers["Cache-Control"] = "no-store"
+        return response
     return back(f"/cases/{made}", "opened")
 
 

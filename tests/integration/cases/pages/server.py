@@ -32,7 +32,7 @@ from tests.patience import PATIENCE
 KEY = ECKey.generate_key("P-256", auto_kid=True)
 READ, WRITE, PERSONS = "cases:read", "cases:write", "cases:persons"
 FORM = re.compile(r'<form class="fields" method="post" action="([^"]+)".*?</form>', re.DOTALL)
-FIELD = re.compile(r'name="([a-z_]+)"')
+FIELD = re.compile(r'name="([a-z_.]+)"')
 HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 
 

@@ -27,7 +27,7 @@ def wrong(page: str) -> dict[str, str]:
     """{field: its error} of a page whose form was refused."""
     found = {}
     for field in WRONG.findall(page):
-        name = re.search(r'name="([a-z_]+)"', field)
+        name = re.search(r'name="([a-z_.]+)"', field)
         assert name is not None
         errors = re.findall(r'class="error"[^>]*>(.*?)</span>', field)
         found[name[1]] = " ".join(html.unescape(one) for one in errors)

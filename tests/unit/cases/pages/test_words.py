@@ -11,17 +11,20 @@ import pytest
 
 from services.cases.agreements import contract_progress, negotiation_progress
 from services.cases.agreements.answers import CONTRACT_STEPS
+from services.cases.aid.registers import HARDSHIP
 from services.cases.clocks.names import CLOCKS, REASONS, STATES
-from services.cases.pages.offers import GROUPS, KINDS
-from services.cases.pages.page import SECTIONS
+from services.cases.pages.offers import GROUPS, KINDS, opening_fields
+from services.cases.pages.page import AID, LAST, SECTIONS
 from services.cases.pages.registers import REGISTERS
 from services.cases.pages.words import OWN, UNITS, Words
+from services.cases.persons.naming import PERSON, REPORTER
 from services.cases.rights.answers import NAMES
 from services.cases.rights.bodies import OPTIONAL, REQUIRED
-from services.cases.rights.case import CLOSED, OPEN
+from services.cases.rights.case import CASE, CLOSED, OPEN
 from services.cases.rulebook.defaults import DEFAULTS
 from services.cases.rulebook.rulebook import default_of
 from shared.browser.words import FRAME, LANGUAGES, Language, catalogue
+from shared.contracts.case_codes import HARDSHIP_CLASSES
 from shared.contracts.cases.agreements import NegotiationStep
 from shared.contracts.cases.assessments import Assessed
 from shared.contracts.cases.rights import Addressee, Letter, Party, Step
@@ -54,9 +57,11 @@ def test_everything_that_has_a_code_has_words(language: Language) -> None:
     wanted |= {f"state.{state}" for state in (*states, OPEN, CLOSED, "granted")}
     wanted |= {f"party.{one}" for one in Party} | {f"document.{one}" for one in Letter} | {f"addressee.{one}" for one in Addressee}
     wanted |= {f"assessed.{one}" for one in Assessed} | {f"period.{unit}" for unit in UNITS} | {f"group.{name}" for name in GROUPS}
-    wanted |= {f"section.{name}" for name in (*SECTIONS, *REGISTERS)} | {f"field.{name}" for name in KINDS}
+    wanted |= {f"section.{name}" for name in (*SECTIONS, *REGISTERS, AID, LAST)} | {f"field.{name}" for name in KINDS}
     wanted |= {f"field.{column.name}" for register in REGISTERS.values() for column in register.columns}
     wanted |= {f"mark.{rule.mark}" for rule in DEFAULTS.values()}
+    wanted |= {f"field.{field.name}" for field in opening_fields(said)} | {f"class.{name}" for name in HARDSHIP_CLASSES}
+    wanted |= {f"role.{role}" for role in (REPORTER, PERSON)} | {f"purpose.of.{noun.name}" for noun in (CASE, HARDSHIP)}
     for template in (ROOM / "templates").glob("*.html"):
         wanted |= {*A_KEY.findall(template.read_text("utf-8"))}
     assert not wanted - keys
