@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "coverage": ("coverage",),
     "enterprise": ("enterprise",),
     "generations": ("audit", "rebuild", "generations", "switch", "rollback"),
-    "tokens": ("token", "dashboard", "portal"),
+    "tokens": ("token", "dashboard", "portal", "cases"),
     "subscribing.clients": ("client",),
     "subscribing.subscriptions": ("subscriptions",),
     "subscribing.manifests": ("manifest",),

@@ -25,6 +25,8 @@ SESSION_TTL = 8 * 3600
 GRANTING = "subscriptions:grant"
 PORTAL = (GRANTING, "subscriptions:use")
 """The scopes with one of which somebody may open the portal."""
+HANDLING = ("cases:read", "cases:write", "cases:persons")
+"""The scopes with which somebody works on the pages of cases; the first one opens them."""
 # All addresses are on this machine, so a proxy of the environment is not used.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -134,6 +136,13 @@ class Stack:
             wanted = " / ".join(PORTAL)
             raise UserError(f"客户端 {client} 没有权限 {wanted}", f"the client {client} has no scope {wanted}", 2)
         return self._login("subscriptions", self.token(scopes, ttl=SESSION_TTL, client=client))
+
+    def cases_login(self, client: str | None) -> str:
+        """The address of the pages of cases likewise, for a client with its scopes and areas or (None) with all of them. Raises UserError."""
+        scopes = [scope for scope in HANDLING if client is None or scope in Clients(self.folder).get(client).scopes]
+        if HANDLING[0] not in scopes:
+            raise UserError(f"客户端 {client} 没有权限 {HANDLING[0]}", f"the client {client} has no scope {HANDLING[0]}", 2)
+        return self._login("cases", self.token(scopes, ttl=SESSION_TTL, client=client))
 
     def _login(self, service: str, token: str) -> str:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

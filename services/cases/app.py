@@ -1,4 +1,4 @@
-"""The one place where cases is put together: its API and its background roles."""
+"""The one place where cases is put together: its API, its pages and its background roles."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
+    from services.cases import pages
     from services.cases.routes import routers
     from shared.service.api import writing_api
 
-    return writing_api(settings, routers(), Context.of(settings))
+    def connected(app: FastAPI) -> None:
+        app.state.session_states = pages.SessionStates(app.state.pool)
+
+    app = writing_api(settings, routers(), Context.of(settings), authenticators=[pages.by_cookie], connected=connected)
+    app.state.site = pages.SITE
+    app.state.provider = pages.Provider(settings) if settings.sign_in_issuer else None
+    return app
 
 
 def roles(settings: Settings) -> dict[str, Role]:

@@ -1,4 +1,4 @@
-"""All routes of cases: those that write, made from the table, and the reads of registers, clocks, rules and streams."""
+"""All routes of cases: those that write, made from the table, the reads of registers, clocks, rules and streams, and the pages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from services.cases.agreements.routes import ROUTERS as AGREEMENTS
 from services.cases.aid.routes import routers as aid
 from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
 from services.cases.facts import TABLE
+from services.cases.pages import router as pages
 from services.cases.persons.erasing import ERASING
 from services.cases.persons.routes import router as readings
 from services.cases.reads import routes as reads
@@ -23,4 +24,4 @@ def routers() -> list[APIRouter]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
     registers = [*rights, *aid, *AGREEMENTS, *ASSESSMENTS]
     persons = [readings, erasing_router(ERASING)]
-    return [writing_router(TABLE, EVENTS), *registers, reads.router, rulebook, *persons, parked_router("cases")]
+    return [writing_router(TABLE, EVENTS), *registers, reads.router, rulebook, *persons, pages, parked_router("cases")]

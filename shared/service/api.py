@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 from shared.broker.kafka import KafkaBroker
 from shared.http.operations import Readiness
 from shared.http.pages import Cursors
+from shared.http.tokens import Authenticator
 from shared.http.web import create_app
 from shared.journal.key_form import KeyForm, api_name
 from shared.process import db
@@ -23,14 +24,29 @@ from shared.writing.table import Context
 GENERATION = 1
 
 
-def writing_api(settings: ServiceSettings, routers: Sequence[APIRouter], context: Context) -> FastAPI:
-    """The application with these routes. They find `pool`, `context` and `cursors` in `app.state`."""
+def _nothing(_app: FastAPI) -> None:
+    """A service that keeps nothing beside the pool."""
+
+
+def writing_api(
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    context: Context,
+    *,
+    authenticators: Sequence[Authenticator] = (),
+    connected: Callable[[FastAPI], None] = _nothing,
+) -> FastAPI:
+    """The application with these routes. They find `pool`, `context` and `cursors` in `app.state`.
+
+    `authenticators`: identify callers without a token. `connected`: called once `app.state.pool` is there, before the first request.
+    """
     name = settings.declared.name
     broker = KafkaBroker(settings.kafka) if settings.declared.reads else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.pool = await db.create_pool(settings.dsn, application_name=api_name(name), by_key=True, max_size=settings.pool_size)
+        connected(app)
         try:
             yield
         finally:
@@ -42,7 +58,13 @@ def writing_api(settings: ServiceSettings, routers: Sequence[APIRouter], context
         return await _readiness(app.state.pool, broker, settings.topics)
 
     app = create_app(
-        settings, title=f"parkunion {name}", about=settings.declared.about, routers=routers, lifespan=lifespan, readiness=readiness
+        settings,
+        title=f"parkunion {name}",
+        about=settings.declared.about,
+        routers=routers,
+        lifespan=lifespan,
+        readiness=readiness,
+        authenticators=authenticators,
     )
     app.state.context = context
     app.state.key_form = KeyForm(context.fingerprint_key, name)

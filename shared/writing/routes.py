@@ -118,9 +118,10 @@ def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> API
     return router
 
 
-async def _one(
-    table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None
+async def one(
+    table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None = None
 ) -> Response:
+    """Carry out one command for a caller, whose scope was asked: the answer to a route of the API or to a form of a page."""
     context: Context = request.app.state.context
     print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, body.plain())
     line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None)
@@ -168,7 +169,7 @@ def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any
     ) -> Response:
         caller.require(scope)
         todo = command.of(body, ids[path_id] if path_id else None)
-        return await _one(table, request, caller, key, body, todo, if_match)
+        return await one(table, request, caller, key, body, todo, if_match)
 
     parameters = [_parameter("request", Request), _parameter("caller", CallerOf)]
     parameters += [_parameter(path_id, _path(path_id, command.path_form))] if path_id else []
@@ -214,7 +215,7 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
     ) -> Response:
         """An earlier fact was wrong; the answer's `id` is the correction's event."""
         caller.require(f"{table.service}:write")
-        return await _one(table, request, caller, key, body, body.command(), if_match)
+        return await one(table, request, caller, key, body, body.command(), if_match)
 
     @router.post(
         "/withdrawals",
@@ -228,7 +229,7 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
         """Events were never facts: what no figure has counted is gone, what has counted is taken back from today on."""
         caller.require(f"{table.service}:operate")
         command = Withdraw(body.subject, body.first, body.last, body.why())
-        return await _one(table, request, caller, key, body, command, None)
+        return await one(table, request, caller, key, body, command, None)
 
 
 def _add_batch(router: APIRouter, table: Table[W, N]) -> None:

@@ -1,4 +1,4 @@
-"""`token`, `dashboard` and `portal`: access for scripts and persons."""
+"""`token`, `dashboard`, `portal` and `cases`: access for scripts and persons."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command(help="打印访问令牌 / print an access token")(token)
     app.command(help="打印带一次性登录码的看板地址 / print the dashboard's address with a one-time code")(dashboard)
     app.command(help="打印带一次性登录码的订阅门户地址 / print the address of the portal of subscriptions with a one-time code")(portal)
+    app.command(help="打印带一次性登录码的维权办案页面地址 / print the address of the pages of cases with a one-time code")(cases)
 
 
 def token(
@@ -88,3 +89,17 @@ def portal(
     ] = None,
 ) -> None:
     print(stacks.load(context.obj).portal_login(client))
+
+
+def cases(
+    context: typer.Context,
+    client: Annotated[
+        str | None,
+        typer.Argument(
+            help="以 client add 添加的客户端的名义;缺省为全部权限与区域 / as a client that `client add` added; default: all scopes and areas",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    print(stacks.load(context.obj).cases_login(client))

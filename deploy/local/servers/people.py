@@ -17,7 +17,7 @@ from html import escape
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-CLIENTS = ("parkunion-dashboard", "parkunion-portal")
+CLIENTS = ("parkunion-dashboard", "parkunion-portal", "parkunion-cases")
 """The services with pages, by their names here."""
 CODE_SECONDS = 60
 MOST_CODES = 1000

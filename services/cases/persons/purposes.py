@@ -30,15 +30,20 @@ Purpose: TypeAlias = Annotated[
 
 def purpose_of(header: str) -> str:
     """The purpose as it is kept. Raises EMPTY, TOO_LONG, CONTROL_CHARACTERS, HOLDS_RESIDENT_NUMBER (422) of the header."""
-    text = _decoded(header).strip()
+    return checked(_decoded(header), HEADER)
+
+
+def checked(purpose: str, field: str) -> str:
+    """The purpose as it is kept. Raises EMPTY, TOO_LONG, CONTROL_CHARACTERS, HOLDS_RESIDENT_NUMBER (422) of the field."""
+    text = purpose.strip()
     if not text or shows_nothing(text):
-        raise Unprocessable("EMPTY", field=HEADER)
+        raise Unprocessable("EMPTY", field=field)
     if len(text) > LONGEST:
-        raise Unprocessable("TOO_LONG", field=HEADER, params={"limit": LONGEST})
+        raise Unprocessable("TOO_LONG", field=field, params={"limit": LONGEST})
     if CONTROL.search(text):
-        raise Unprocessable("CONTROL_CHARACTERS", field=HEADER)
+        raise Unprocessable("CONTROL_CHARACTERS", field=field)
     if holds_resident_number(text):
-        raise Unprocessable("HOLDS_RESIDENT_NUMBER", field=HEADER)
+        raise Unprocessable("HOLDS_RESIDENT_NUMBER", field=field)
     return text
 
 

@@ -19,13 +19,13 @@ from services.cases.reads.listing import Row
 from services.cases.reads.routes import AreaOf, require_entry
 from shared.directory.store import area_path
 from shared.http.answers import json_response
-from shared.http.auth import Areas
+from shared.http.auth import Areas, Caller
 from shared.http.forms import Day, Id
 from shared.http.openapi import adding
 from shared.http.pages import Cursors
 from shared.http.requests import JsonRoute
 from shared.http.web import CallerOf
-from shared.persons.sealing import open_person
+from shared.persons.sealing import Person, open_person
 from shared.problems.errors import Unprocessable
 from shared.process import db
 from shared.service.reads import require_granted
@@ -55,16 +55,7 @@ def persons_router(noun: Noun, *, tag: str, answer: type[PersonsAnswer] = Person
     async def get_persons(request: Request, caller: CallerOf, purpose: Purpose, entry_id: UUID) -> Response:
         caller.require(PERSONS)
         why = purpose_of(purpose)
-        row = await require_entry(request, caller, noun, entry_id)
-        context: Context = request.app.state.context
-        async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-            found = [
-                (role, person_id, open_person(context.person_keys, person_id, sealed))
-                for role, person_id, sealed in await store.of_entry(conn, entry_id)
-            ]
-            named = [(person_id, person) for _, person_id, person in found]
-            await readings.record(conn, caller.client, why, noun.name, entry_id, named, row.area)
-        # Behind the commit: what is not in the log was not shown.
+        row, found = await read_persons(request, caller, noun, entry_id, why)
         return json_response({"items": [shown(*one) for one in found], **more(row)})
 
     get_persons.__doc__ = f"Whom the {noun.name} names, in the clear. The reading is kept in a log with its purpose before it is answered."
@@ -74,6 +65,27 @@ def persons_router(noun: Noun, *, tag: str, answer: type[PersonsAnswer] = Person
         name=f"get_persons_of_{noun.name}", openapi_extra=adding(f"UNKNOWN_{noun.name.upper()}", *REFUSALS),
     )  # fmt: skip
     return made
+
+
+async def read_persons(
+    request: Request, caller: Caller, noun: Noun, entry_id: UUID, purpose: str
+) -> tuple[Row, list[tuple[str, UUID, Person]]]:
+    """An entry with the persons whom it names, each with the role: what is returned stands in the log of readings, committed.
+
+    Raises SCOPE_MISSING, AREA_NOT_GRANTED (403), UNKNOWN_<NOUN> (404).
+    """
+    caller.require(PERSONS)
+    row = await require_entry(request, caller, noun, entry_id)
+    context: Context = request.app.state.context
+    async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
+        found = [
+            (role, person_id, open_person(context.person_keys, person_id, sealed))
+            for role, person_id, sealed in await store.of_entry(conn, entry_id)
+        ]
+        named = [(person_id, person) for _, person_id, person in found]
+        await readings.record(conn, caller.client, purpose, noun.name, entry_id, named, row.area)
+    # Behind the commit: what is not in the log is not shown.
+    return row, found
 
 
 @router.get("/readings", response_model=ReadingsAnswer, openapi_extra=adding("UNKNOWN_AREA"))

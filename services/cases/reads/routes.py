@@ -69,7 +69,7 @@ def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel]
         caller.require(scope)
         cursors: Cursors = request.app.state.cursors
         last = UUID(cursors.decode(after, tuple[str])[0]) if after else None
-        await _require_area(request, caller, area, enterprise)
+        await require_area(request, caller, area, enterprise)
         asked = Filter(area=area, kind=kind, state=state, due_until=due_until, assigned_to=assigned_to, until=until, enterprise=enterprise)
         async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
             rows = await listing.entries(conn, noun.name, asked, last, limit + 1)
@@ -87,7 +87,7 @@ def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel]
         row = await require_entry(request, caller, noun, entry_id)
         context: Context = request.app.state.context
         async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
-            book = await _book(conn, context, row.area)
+            book = await book_at(conn, context, row.area)
             day = as_of or await context.clock.today(conn)
         clocks = sorted(clocking.clocks_of(row.entry, book), key=lambda clock: (clock.due_on or date.max, clock.clock))
         return json_response({"items": [clocking.shown(listing.subject_of(row), clock, day) for clock in clocks], "next": None})
@@ -128,7 +128,7 @@ async def list_clocks(
     caller.require(READ)
     cursors: Cursors = request.app.state.cursors
     place = _place(cursors, after) if after else None
-    await _require_area(request, caller, area, None)
+    await require_area(request, caller, area, None)
     context: Context = request.app.state.context
     async with db.transaction(request.app.state.pool, areas=caller.areas) as conn:
         today = await context.clock.today(conn)
@@ -161,7 +161,7 @@ async def _require_seen(conn: Connection, caller: Caller, row: Row) -> None:
     await require_granted(conn, caller, min(parks) if parks else None)
 
 
-async def _require_area(request: Request, caller: Caller, area: str | None, enterprise: UUID | None) -> None:
+async def require_area(request: Request, caller: Caller, area: str | None, enterprise: UUID | None) -> None:
     """A list needs the grant of its area, or of its enterprise's park; of everything, every area."""
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         if area is None and enterprise is not None:
@@ -173,7 +173,7 @@ async def _require_area(request: Request, caller: Caller, area: str | None, ente
             raise Unprocessable("UNKNOWN_AREA", field="area", params={"area": area})
 
 
-async def _book(conn: Connection, context: Context, area: str | None) -> Book:
+async def book_at(conn: Connection, context: Context, area: str | None) -> Book:
     """The rules and the calendar of a place."""
     current = await context.shelf.current(conn)
     path = await area_path(conn, area) if area else None

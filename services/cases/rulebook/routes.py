@@ -107,7 +107,7 @@ async def list_rules(request: Request, caller: CallerOf) -> Response:
     caller.require(READ)
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         values = await store.values(conn)
-    return json_response({"items": [_rule(name, values) for name in DEFAULTS], "next": None})
+    return json_response({"items": [shown_rule(name, values) for name in DEFAULTS], "next": None})
 
 
 @router.get("/calendars", response_model=CalendarsAnswer, tags=["calendars"])
@@ -126,7 +126,8 @@ async def list_calendars(request: Request, caller: CallerOf) -> Response:
     return json_response({"items": [_year(year, tables.get(year), calendar) for year in wanted], "next": None, "missing": missing})
 
 
-def _rule(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
+def shown_rule(name: str, values: list[dict[str, Any]]) -> dict[str, Any]:
+    """The fields of RuleAnswer. `values`: every value that was set."""
     rule, default = DEFAULTS[name], default_of(name)
     return {
         "name": name,
