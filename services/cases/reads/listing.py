@@ -36,9 +36,8 @@ WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
 ORDER BY e.id LIMIT $10
 """
 ONE = f"SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id WHERE e.id = $1 AND e.noun = $2"
-CLOCKS = """
-SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(e.park, e.area) AS park
-FROM entry_clocks AS c
+OPEN_CLOCKS = """
+entry_clocks AS c
 CROSS JOIN LATERAL (
     SELECT n.noun, n.kind, n.enterprise_id, n.assigned_to, n.area, p.park FROM entries AS n LEFT JOIN enterprises AS p ON p.id = n.enterprise_id
     WHERE n.id = c.entry_id AND n.opened_on IS NOT NULL OFFSET 0
@@ -47,6 +46,12 @@ WHERE c.open
     AND ($1::text[] IS NULL OR e.park = ANY($1) OR e.area = ANY($1) OR EXISTS (
         SELECT FROM entry_enterprises AS x JOIN enterprises AS q ON q.id = x.enterprise_id WHERE x.entry_id = c.entry_id AND q.park = ANY($1)
     ))
+"""
+"""Open clocks of these areas with what is asked of their entries. An entry is looked up by its key (OFFSET 0): joined otherwise, every entry is
+read for a page of clocks."""
+CLOCKS = f"""
+SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(e.park, e.area) AS park
+FROM {OPEN_CLOCKS}
     AND ($2::date IS NULL OR c.due_on <= $2)
     AND ($3::text IS NULL OR e.assigned_to = $3)
     AND (
@@ -55,7 +60,6 @@ WHERE c.open
     )
 ORDER BY coalesce(c.due_on, 'infinity'::date), c.entry_id, c.number LIMIT $7
 """
-"""The row of a clock's entry is looked up by its key (OFFSET 0): joined otherwise, every entry is read for a page of clocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ class ClockPlace:
 
 async def entries(conn: Connection, noun: str, asked: Filter, after: UUID | None, limit: int) -> list[Row]:
     """Entries of a register by age, as far as row-level security shows them."""
-    codes = await _inside(conn, asked.area)
+    codes = await codes_inside(conn, asked.area)
     own = (asked.kind, asked.state, asked.due_until, asked.assigned_to, asked.until, asked.enterprise)
     return [_row(row) for row in await conn.fetch(LIST, codes, noun, *own, after, limit)]
 
@@ -128,11 +132,11 @@ async def clocks(
 ) -> list[tuple[ClockPlace, dict[str, Any]]]:
     """Open clocks, those due first at the top and those without a day last, each with its place."""
     last = (after.entry_id, after.due_on, after.number) if after else (None, None, None)
-    rows = await conn.fetch(CLOCKS, await _inside(conn, area), until, assigned_to, *last, limit)
+    rows = await conn.fetch(CLOCKS, await codes_inside(conn, area), until, assigned_to, *last, limit)
     return [(ClockPlace(row["due_on"], row["entry_id"], row["number"]), _shown(row, today)) for row in rows]
 
 
-async def _inside(conn: Connection, area: str | None) -> list[str] | None:
+async def codes_inside(conn: Connection, area: str | None) -> list[str] | None:
     """The codes of an area and of all within it; None: anywhere."""
     return None if area is None else sorted(await inside(conn, [area]))
 
