@@ -84,7 +84,7 @@ async def test_a_case_shows_its_clocks_on_a_line_with_a_table_that_says_the_same
     async with pages.browser() as http:
         page = (await http.get(f"/cases/{case}")).text
         assert page.count("<svg") == 2, "for a desk and for a phone"
-        assert re.search(r'<rect class="suspended" fill="url\(#hatch-wide\)" x="[\d.]+" y="\d+" width="[\d.]+"', page)
+        assert re.search(r'<rect class="suspended" fill="url\(#hatch-desk\)" x="[\d.]+" y="\d+" width="[\d.]+"', page)
         assert page.count('class="today"') == 2
         text = visible(page)
         assert "12,345.67 yuan" in text
