@@ -1,6 +1,7 @@
 """Clocks on a line of days: where each bar, hatching and label stands, in the units of a drawing. Pure.
 
 A row a clock: its name, a bar from its start to its last day, days that are left out, and what became of it. Today is a line through all.
+To the left it reaches as far as the facts, to the right a few months behind today.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ STEPS = (1, 2, 3, 6, 12, 24, 60)
 """Months between two labels."""
 MOST_MARKS = 200
 LEAST_DAYS = 30
+AHEAD = timedelta(days=120)
+"""How far behind today the drawing reaches at most: a period of years would press all others together. What is due later runs to the edge."""
 MONTHS = 12
 
 
@@ -36,13 +39,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The row of a clock; `clock` as answers show it. `due`: where its last day stands; `end`: whether the label ends there."""
+    """The row of a clock; `clock` as answers show it. `due`: where its last day stands; None: it is not known, or beyond the drawing."""
 
     clock: dict[str, Any]
     y: int
     pieces: list[Piece]
     due: float | None
-    end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,6 @@ class Line:
     width: int
     height: int
     today: float
-    today_end: bool
     marks: list[tuple[float, date]]
     happened: list[float]
     lanes: list[Lane] = field(default_factory=list)
@@ -65,16 +66,16 @@ def line_of(name: str, clocks: Sequence[dict[str, Any]], happened: Iterable[date
     if not begun:
         return None
     days = [today, *(day for day in happened), *(day for clock in begun for day in _days(clock))]
-    first, last = min(days), max(days)
-    last = max(last, first + timedelta(days=LEAST_DAYS))
+    first = min(days)
+    last = max(min(max(days), today + AHEAD), first + timedelta(days=LEAST_DAYS))
     scale = (width - 2 * MARGIN) / (last - first).days
 
     def at(day: date) -> float:
         return round(MARGIN + (min(max(day, first), last) - first).days * scale, 1)
 
-    lanes = [_lane(clock, TOP + ROW * number, at, today, width) for number, clock in enumerate(begun)]
+    lanes = [_lane(clock, TOP + ROW * number, at, today, last) for number, clock in enumerate(begun)]
     steps = sorted({at(day) for day in happened})
-    return Line(name, width, TOP + ROW * len(begun) + 4, at(today), at(today) > width - 2 * APART, _marks(first, last, at), steps, lanes)
+    return Line(name, width, TOP + ROW * len(begun) + 4, at(today), _marks(first, last, at), steps, lanes)
 
 
 def _days(clock: dict[str, Any]) -> Iterable[date]:
@@ -82,22 +83,23 @@ def _days(clock: dict[str, Any]) -> Iterable[date]:
     return [day for day in (clock["starts_on"], last, clock["met_on"], clock["stopped_on"]) if day is not None]
 
 
-def _lane(clock: dict[str, Any], y: int, at: Any, today: date, width: int) -> Lane:
-    """Solid as far as the period has run, pale from there to its last day, amber behind it; hatched where days are left out."""
+def _lane(clock: dict[str, Any], y: int, at: Any, today: date, end: date) -> Lane:
+    """Solid as far as the period has run or until it was done, pale from there to its last day, amber behind that; hatched where days are
+    left out."""
     start, due = clock["starts_on"], clock["due_on"]
     ended = clock["met_on"] or clock["stopped_on"]
     until = ended if ended is not None and ended <= today else today
     last = due or clock["not_before"]
     run = max(start, min(until, last) if last is not None else until)
     pieces = [Piece(f"run {clock['state']}", at(start), at(run) - at(start))]
-    if last is not None and last > run:
+    if last is not None and last > run and ended is None:
         pieces.append(Piece("ahead" if due is not None else "ahead open", at(run), at(last) - at(run)))
     if due is not None and until > due and clock["state"] in ("overdue", "met_late"):
         pieces.append(Piece("late", at(due), at(until) - at(due)))
-    for begin, end in clock["suspended"]:
-        pieces.append(Piece("suspended", at(begin), at(end or until) - at(begin)))
-    place = at(due) if due is not None else None
-    return Lane(clock, y, [piece for piece in pieces if piece.width > 0], place, place is not None and place > width - APART)
+    for begin, resumed in clock["suspended"]:
+        pieces.append(Piece("suspended", at(begin), at(resumed or until) - at(begin)))
+    place = at(due) if due is not None and due <= end else None
+    return Lane(clock, y, [piece for piece in pieces if piece.width > 0], place)
 
 
 def _marks(first: date, last: date, at: Any) -> list[tuple[float, date]]:

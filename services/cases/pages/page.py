@@ -82,11 +82,12 @@ class Page:
         return Book(*current.made, tuple(path or ()), current.version)
 
     async def missing_years(self) -> list[MissingYear]:
-        """Years that periods need now: this one and, from November on, the next; and those for which clocks wait already."""
+        """Years to ask for: this one and, from November on, the next. Of later ones nothing is published yet, whatever waits for them."""
         calendar = (await self.context.shelf.current(self.conn)).made[1]
-        waiting = await store.waiting_for_years(self.conn)
-        wanted = {self.today.year, *waiting} | ({self.today.year + 1} if self.today.month >= NOVEMBER else set())
-        return [MissingYear(year, waiting.get(year, 0)) for year in sorted(wanted) if not calendar.knows(year)]
+        wanted = [self.today.year, *([self.today.year + 1] if self.today.month >= NOVEMBER else [])]
+        missing = [year for year in wanted if not calendar.knows(year)]
+        waiting = await store.waiting_for_years(self.conn) if missing else {}
+        return [MissingYear(year, waiting.get(year, 0)) for year in missing]
 
     async def names(self, codes: Collection[str | None]) -> dict[str, str]:
         """{code: name} of these areas, as far as they are known."""

@@ -123,5 +123,5 @@ async def clocks_of(page: Page, row: Row) -> list[dict[str, Any]]:
 
 def lines_of(clocks: list[dict[str, Any]], happened: list[date], today: date) -> list[Any]:
     """The drawing of clocks, for a desk and for a phone."""
-    found = [line_of("wide", clocks, happened, today), line_of("narrow", clocks, happened, today, NARROW)]
+    found = [line_of("desk", clocks, happened, today), line_of("phone", clocks, happened, today, NARROW)]
     return [line for line in found if line is not None]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.cases.pages.server import PagesServer, entries_of, forms_of
+from tests.patience import PATIENCE
 
 RAW = re.compile(r"\b[A-Z]{2,}\d*(?:_[A-Z0-9]+)+\b|\b[a-z]+_[a-z_]+\b")
 EVIL = "<script>alert(1)</script>"
@@ -83,7 +84,7 @@ async def test_a_case_shows_its_clocks_on_a_line_with_a_table_that_says_the_same
     async with pages.browser() as http:
         page = (await http.get(f"/cases/{case}")).text
         assert page.count("<svg") == 2, "for a desk and for a phone"
-        assert re.search(r'<rect class="suspended" fill="url\(#hatch-wide\)" x="[\d.]+" y="\d+" width="[\d.]+"', page)
+        assert re.search(r'<rect class="suspended" fill="url\(#hatch-desk\)" x="[\d.]+" y="\d+" width="[\d.]+"', page)
         assert page.count('class="today"') == 2
         text = visible(page)
         assert "12,345.67 yuan" in text
@@ -201,7 +202,7 @@ async def test_the_first_page_and_ways_out(pages: PagesServer) -> None:
     async with pages.browser() as http:
         assert (await http.get("/")).headers["location"] == "/due"
         assert "handler-7" in (await http.get("/due")).text
-    async with httpx.AsyncClient(base_url=pages.url) as nobody:
+    async with httpx.AsyncClient(base_url=pages.url, timeout=PATIENCE) as nobody:
         refused = await nobody.get("/due")
         assert refused.status_code == 401
         assert "./parkunion cases" in refused.text

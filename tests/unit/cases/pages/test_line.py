@@ -53,13 +53,27 @@ def test_days_left_out_are_hatched_an_open_suspension_up_to_today() -> None:
     assert abs(first.width / second.width - 10 / 19) < 0.02
     assert abs(second.x + second.width - line.today) < 0.2
     assert line.lanes[0].due is None
+    assert drawn(clock(suspended=[over])).lanes[0].due is not None
     assert [piece.kind for piece in line.lanes[0].pieces][1] == "ahead open"
 
 
 def test_what_was_done_ends_its_bar_on_that_day() -> None:
-    [done, ahead] = drawn(clock(state="met", met_on=date(2026, 3, 18))).lanes[0].pieces
-    assert (done.kind, ahead.kind) == ("run met", "ahead")
-    assert abs(done.width / ahead.width - 15 / 30) < 0.02
+    line = drawn(clock(state="met", met_on=date(2026, 3, 18)))
+    [done] = line.lanes[0].pieces
+    assert done.kind == "run met"
+    assert line.lanes[0].due is not None
+    assert abs(done.width / (line.lanes[0].due - done.x) - 15 / 45) < 0.02
+
+
+def test_a_period_of_years_does_not_press_the_others_together() -> None:
+    line = drawn(clock(), clock(due_on=date(2028, 3, 3)), today=date(2026, 3, 20))
+    short, long = line.lanes
+    assert short.due is not None
+    assert short.due > WIDE / 4
+    assert long.due is None, "beyond the drawing"
+    ahead = long.pieces[-1]
+    assert ahead.kind == "ahead"
+    assert abs(ahead.x + ahead.width - (WIDE - MARGIN)) < 0.2
 
 
 @given(starts=DAYS, length=st.integers(0, 800), today=DAYS, happened=st.lists(DAYS, max_size=5), left=st.integers(0, 90))
