@@ -119,13 +119,30 @@ def goes_on(platform: Platform) -> None:
     data = platform.data
     assert platform.get("metrics", "/v1/durations").status_code == 200
     firm = {"name": "升级后的厂", "park": "K1-P001", "settled_on": "2024-05-05"}
-    platform.post("registry", "/v1/enterprises", firm).raise_for_status()
+    made = platform.post("registry", "/v1/enterprises", firm).raise_for_status().json()["id"]
+    open_a_case(platform, made)
     until(platform.settled, "what is said afterwards is projected")
     until(lambda: closed_day(platform) is not None, "days are closed", 400)
     turn(platform, lambda: parkunion("clock", "advance", "1d", "--data", data).stdout)
+    assert cases_open(platform) == 1
     assert parkunion("audit", "--data", data).returncode == 0
     assert parkunion("reconcile", "--data", data).returncode == 0
     assert all(service["held"] == 0 for service in platform.status()["services"].values())
+
+
+def open_a_case(platform: Platform, enterprise: str) -> None:
+    """At the service that the old release did not have, with a token of this one: earlier ones have no scope for it."""
+    token = parkunion("token", "--data", platform.data).stdout.strip()
+    case = {"enterprise_id": enterprise, "kind": "wage_arrears", "occurred_on": "2024-05-06", "reported_on": "2024-05-06"}
+    assert platform.post("cases", "/v1/cases", case).status_code == 403
+    # It has read of the enterprise a little later.
+    until(lambda: platform.post("cases", "/v1/cases", case, token).status_code == 201, "a case is opened")
+
+
+def cases_open(platform: Platform) -> int:
+    """By metrics' statistics."""
+    answer = platform.get("metrics", "/v1/statistics/cases_open", as_of="2024-06-01").raise_for_status().json()
+    return int(answer["n"])
 
 
 def figures(platform: Platform, **known: str) -> list[Any]:
