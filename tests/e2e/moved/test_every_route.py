@@ -171,6 +171,7 @@ def _values(moved: Moved, asking: District) -> Values:
         "enterprise_id": [moved.enterprise],
         "union_id": [one.union for one in both],
         **{key: [one.entries[key] for one in both] for key in asking.entries},
+        "entry_id": [entry for one in both for entry in one.entries.values()],
         "person_id": [moved.enterprise],
         "year": ["2027"],
         "member_id": [one.member for one in both],
