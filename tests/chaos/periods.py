@@ -55,7 +55,12 @@ async def _opened(cases: Cases) -> list[str]:
     first, second = await cases.enterprise(), await cases.enterprise()
     case = await cases.open(first, "labour_dispute", "2026-03-02")
     await cases.step(case, "arbitration_applied", "2026-03-09")
-    signed: dict[str, Any] = {"kind": "collective", "enterprises": [str(first), str(second)], "signed_on": "2026-03-02", "term_until": "2028-03-01"}
+    signed: dict[str, Any] = {
+        "kind": "collective",
+        "enterprises": [str(first), str(second)],
+        "signed_on": "2026-03-02",
+        "term_until": "2028-03-01",
+    }
     contract = (await cases.do("contract", **signed)).id
     await cases.do("contract_receipt", contract_id=contract, on="2026-03-05")
     return [f"enterprise/{first}", f"enterprise/{second}"]
