@@ -139,9 +139,12 @@ async def placed(conn: Connection, ids: Collection[UUID]) -> dict[UUID, list[tup
 
 async def granted(conn: Connection, areas: Areas) -> Container[str]:
     """The codes of the granted areas and of all within them."""
-    if areas.everything:
-        return EveryArea()
-    return frozenset(row["code"] for row in await conn.fetch(GRANTED, list(areas.codes)))
+    return EveryArea() if areas.everything else await inside(conn, areas.codes)
+
+
+async def inside(conn: Connection, codes: Collection[str]) -> frozenset[str]:
+    """The codes of these areas and of all within them."""
+    return frozenset(row["code"] for row in await conn.fetch(GRANTED, list(codes)))
 
 
 async def sights(conn: Connection, areas: Areas, ids: Collection[UUID]) -> dict[UUID, Sight]:

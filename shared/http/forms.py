@@ -125,6 +125,8 @@ Id: TypeAlias = Annotated[UUID, BeforeValidator(_in_full)]
 """A UUID in its form of 36 characters."""
 Count: TypeAlias = Annotated[int, BeforeValidator(_whole), Field(strict=True, ge=0, le=MOST_WORKERS)]
 """A number of people: a JSON integer, which 40.0 and 4e1 are, and "40" is not."""
+YesOrNo: TypeAlias = Annotated[bool, Field(strict=True)]
+"""A JSON true or false: "yes", "true" and 1 are none."""
 Number: TypeAlias = Annotated[float, Field(strict=True)]
 """A finite JSON number."""
 Name: TypeAlias = Annotated[

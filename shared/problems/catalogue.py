@@ -253,7 +253,7 @@ CASES: Mapping[str, Entry] = {
     "STEP_NOT_ALLOWED": Entry(409, "当前状态不允许此步骤", "The state does not allow the step", "当前状态不允许 {step};可办理:{allowed}。", "The state does not allow {step}; it allows: {allowed}."),
     "NOT_FOR_KIND": Entry(422, "与类别不符", "Not for this kind", "类别 {kind} 没有此字段。", "The kind {kind} has no such field."),
     "NOT_FOR_STEP": Entry(422, "与步骤不符", "Not for this step", "步骤 {step} 没有此字段。", "The step {step} has no such field."),
-    "UNKNOWN_LETTER": Entry(422, "未知文书", "Unknown letter", "没有待答复的、序号为 {sequence} 的监督文书。", "No letter with the sequence {sequence} waits for a reply."),
+    "UNKNOWN_LETTER": Entry(422, "未知文书", "Unknown letter", "没有待答复的监督文书与所填相符。", "No letter like the one that is named waits for a reply."),
     "FILE_IS_OPEN": Entry(409, "已有未结档案", "There is an open file", "此人在该区域已有未结的困难档案 {id},情况变化请办理复核。", "The person has an open hardship file in the area, {id}; what has changed is entered as a review of it."),
     "NOT_IN_HARDSHIP": Entry(409, "未认定为困难", "Not in hardship", "档案当日的认定结果为 none,不能发放帮扶资金。", "On that day the file is decided to be none, so no aid is paid from it."),
     "ENTERPRISE_TWICE": Entry(422, "企业重复", "Enterprise named twice", "企业 {enterprise} 列出了两次。", "The enterprise {enterprise} is named twice."),

@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from services.cases.entries import store, waking
+from services.cases.entries.needs import Context
+from services.cases.settings import Settings
 from services.membership import events_in
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
@@ -20,6 +24,7 @@ from services.subscriptions.delivering.running import deliver
 from services.subscriptions.fanout.applying import FanOut
 from shared.contracts import membership, registry
 from shared.contracts.registry import HeadcountReported
+from shared.http.auth import Areas
 from shared.journal import idempotency, journal
 from shared.journal.day_closing import DayCloser, due
 from shared.journal.idempotency import Keys, Result
@@ -34,6 +39,7 @@ from shared.relaying.relay import Relay
 from shared.relaying.republish import republish
 from tests.chaos.file_broker import FileBroker
 from tests.dummy_service.reading import SOURCE, write_effects
+from tests.integration.client import settings_of
 from tests.integration.subscriptions.delivering.sending import Got, delivery_settings, endpoint, fine
 from tests.patience import PATIENCE
 
@@ -146,6 +152,26 @@ async def fan_out(dsn: str, log: Path, _subjects: list[str]) -> None:
     pool.terminate()
 
 
+async def record_due(dsn: str, _log: Path, _subjects: list[str]) -> None:
+    """Run the role `clocks` of cases until nothing is due any more."""
+    pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
+    context = Context.of(settings_of(Settings))
+
+    async def done() -> bool:
+        return not await due_entries(pool, context)
+
+    await _until(partial(waking.run, settings_of(Settings, dsn=dsn), context), done)
+    pool.terminate()
+
+
+async def due_entries(pool: Pool, context: Context) -> list[UUID]:
+    """Entries of which the role `clocks` still has something to record or to compute."""
+    async with db.transaction(pool, areas=Areas.all()) as conn:
+        version = (await context.shelf.current(conn)).version
+        today = await context.clock.today(conn)
+        return [*await store.waking(conn, today, 1), *await store.outdated(conn, version, 1)]
+
+
 async def close_day(dsn: str, log: Path, _subjects: list[str]) -> None:
     """Close the day before, then empty the outbox."""
     pool = await db.create_pool(dsn, application_name="chaos.look", max_size=1)
@@ -214,6 +240,7 @@ JOBS: dict[str, Job] = {
     "fan_out": fan_out,
     "project": project,
     "project_columns": project_columns,
+    "record_due": record_due,
     "close_day": close_day,
     "republish": republish_topic,
     "deliver": deliver_queued,

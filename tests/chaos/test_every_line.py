@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.periods import RECORD_DUE
 from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
@@ -108,6 +109,12 @@ async def test_a_reader_killed_at_any_line_applies_everything_in_sequence_and_on
 @pytest.mark.invariant("I1")
 async def test_membership_killed_at_any_line_has_learned_everything(database: NewDatabase, tmp_path: Path) -> None:
     await at_every_line(CONSUME, database, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.invariant("I1")
+async def test_the_clocks_of_cases_killed_at_any_line_say_once_what_passed(database: NewDatabase, tmp_path: Path) -> None:
+    await at_every_line(RECORD_DUE, database, tmp_path)
 
 
 @pytest.mark.slow

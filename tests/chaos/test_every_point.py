@@ -18,6 +18,7 @@ import pytest
 
 from shared.process import faults
 from shared.process.faults import POINTS, Action
+from tests.chaos.periods import RECORD_DUE
 from tests.chaos.scenarios import (
     CLOSE_DAY,
     CONSUME,
@@ -40,8 +41,8 @@ from tests.conftest import NewDatabase
 
 READERS = (READ_TOPIC, CONSUME, PROJECT, FAN_OUT)
 SCENARIOS: dict[str, tuple[Scenario, ...]] = {
-    "command.locked": (RUN_COMMANDS,),
-    "journal.appended": (RUN_COMMANDS,),
+    "command.locked": (RUN_COMMANDS, RECORD_DUE),
+    "journal.appended": (RUN_COMMANDS, RECORD_DUE),
     "command.committed": (RUN_COMMANDS,),
     "relay.read": (SEND_OUTBOX,),
     "relay.acked": (SEND_OUTBOX,),

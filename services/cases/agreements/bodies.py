@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from shared.contracts.case_codes import CONTRACT_ENDING, CONTRACT_KINDS, NEGOTIATION_RESULTS
-from shared.http.forms import AreaCode, Code, Count, Day, Id, Listed
+from shared.http.forms import AreaCode, Code, Count, Day, Id, Listed, YesOrNo
 
 MOST_ENTERPRISES = 10_000
 """Enterprises of one contract: a regional one binds the units of a county or smaller area (Labour Contract Law, art. 53)."""
@@ -64,7 +64,7 @@ class Reply:
 
     negotiation_id: Id
     on: On
-    agreed: Annotated[bool, Field(description="Whether it consents to negotiate.", examples=[True])]
+    agreed: Annotated[YesOrNo, Field(description="Whether it consents to negotiate.", examples=[True])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,10 @@ INSERT INTO book_version DEFAULT VALUES;
 ALTER TABLE entries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY by_place ON entries TO {app} USING (
     current_setting('parkunion.areas', true) = '*'
-    OR area IN (SELECT code FROM granted_areas)
+    OR area = ANY (ARRAY(SELECT code FROM granted_areas))
     OR EXISTS (
         SELECT FROM entry_enterprises AS x JOIN enterprises AS e ON e.id = x.enterprise_id
-        WHERE x.entry_id = entries.id AND e.park IN (SELECT code FROM granted_areas)
+        WHERE x.entry_id = entries.id AND e.park = ANY (ARRAY(SELECT code FROM granted_areas))
     )
 );
 

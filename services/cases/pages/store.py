@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from services.cases.entries import store as entries
-from services.cases.reads.listing import COLUMNS, INSIDE, PLACED, Filter, Row
+from services.cases.reads.listing import COLUMNS, OPEN_CLOCKS, PLACED, Filter, Row, codes_inside
 from shared.http.auth import Areas
 from shared.process.db import Connection
 
@@ -22,23 +22,20 @@ WITH RECURSIVE inside AS (
 SELECT DISTINCT ON (path) code, name, cardinality(path) - 1 AS depth FROM inside ORDER BY path LIMIT $3
 """
 COUNTS = f"""
-{INSIDE}
-SELECT CASE WHEN grouping(coalesce(p.park, e.area)) = 0 THEN 'area' WHEN grouping(e.assigned_to) = 0 THEN 'person' ELSE 'all' END AS by,
-    CASE WHEN grouping(coalesce(p.park, e.area)) = 0 THEN coalesce(p.park, e.area) WHEN grouping(e.assigned_to) = 0 THEN e.assigned_to END AS key,
+SELECT CASE WHEN grouping(coalesce(e.park, e.area)) = 0 THEN 'area' WHEN grouping(e.assigned_to) = 0 THEN 'person' ELSE 'all' END AS by,
+    CASE WHEN grouping(coalesce(e.park, e.area)) = 0 THEN coalesce(e.park, e.area) WHEN grouping(e.assigned_to) = 0 THEN e.assigned_to END AS key,
     count(*) FILTER (WHERE c.due_on < $4) AS overdue, count(*) FILTER (WHERE c.due_on BETWEEN $4 AND $5) AS soon,
     count(*) FILTER (WHERE c.due_on > $5) AS later, count(*) FILTER (WHERE c.due_on IS NULL) AS undated
-FROM entry_clocks AS c JOIN entries AS e ON e.id = c.entry_id LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
-WHERE c.open AND e.opened_on IS NOT NULL AND {PLACED}
+FROM {OPEN_CLOCKS}
     AND ($2::date IS NULL OR c.due_on <= $2) AND ($3::text IS NULL OR e.assigned_to = $3)
-GROUP BY GROUPING SETS ((coalesce(p.park, e.area)), (e.assigned_to), ())
+GROUP BY GROUPING SETS ((coalesce(e.park, e.area)), (e.assigned_to), ())
 ORDER BY 1, 3 DESC, 4 DESC, 2
 """
 WAITING = """
-SELECT (c.clock->>'missing_year')::int AS year, count(*) AS waiting FROM entry_clocks AS c JOIN entries AS e ON e.id = c.entry_id
-WHERE c.open AND c.due_on IS NULL AND c.clock ? 'missing_year' AND c.clock->>'missing_year' IS NOT NULL GROUP BY 1
+SELECT (c.clock->>'missing_year')::int AS year, count(*) AS waiting FROM entry_clocks AS c
+WHERE EXISTS (SELECT FROM entries AS e WHERE e.id = c.entry_id OFFSET 0) AND c.open AND c.due_on IS NULL AND c.clock ? 'missing_year' AND c.clock->>'missing_year' IS NOT NULL GROUP BY 1
 """
 ENDING = f"""
-{INSIDE}
 SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
 WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED} AND e.until BETWEEN $3 AND $4
     AND ($5::text IS NULL OR e.kind = $5) AND ($6::text IS NULL OR e.state = $6)
@@ -85,7 +82,7 @@ async def areas(conn: Connection, granted: Areas, most: int) -> list[Place]:
 
 async def counts(conn: Connection, area: str | None, until: date | None, assigned_to: str | None, today: date) -> list[Count]:
     """Open clocks by area, by person and in all, those with most overdue first."""
-    return [Count(*row) for row in await conn.fetch(COUNTS, area, until, assigned_to, today, today + SOON)]
+    return [Count(*row) for row in await conn.fetch(COUNTS, await codes_inside(conn, area), until, assigned_to, today, today + SOON)]
 
 
 async def waiting_for_years(conn: Connection) -> dict[int, int]:
@@ -95,5 +92,5 @@ async def waiting_for_years(conn: Connection) -> dict[int, int]:
 
 async def ending(conn: Connection, noun: str, asked: Filter, today: date, until: date, most: int) -> Sequence[Row]:
     """Entries of a register that hold today and no longer than `until`, those that end first at the top."""
-    rows = await conn.fetch(ENDING, asked.area, noun, today, until, asked.kind, asked.state, most)
+    rows = await conn.fetch(ENDING, await codes_inside(conn, asked.area), noun, today, until, asked.kind, asked.state, most)
     return [Row(entries.entry_of(row), row["park"], row["next_due"]) for row in rows]

@@ -10,27 +10,20 @@ from uuid import UUID
 from services.cases.entries import clocking, store
 from services.cases.entries.entry import Entry
 from services.cases.nouns import NOUNS
+from shared.directory.store import inside
 from shared.process.db import Connection, Record
 
-INSIDE = """
-WITH RECURSIVE inside AS (
-    SELECT code FROM areas WHERE code = $1
-    UNION
-    SELECT a.code FROM areas AS a JOIN inside AS i ON a.parent = i.code
-)
-"""
 PLACED = """
-($1::text IS NULL OR e.area IN (SELECT code FROM inside) OR EXISTS (
-    SELECT FROM entry_enterprises AS x JOIN enterprises AS p ON p.id = x.enterprise_id
-    WHERE x.entry_id = e.id AND p.park IN (SELECT code FROM inside)
+($1::text[] IS NULL OR p.park = ANY($1) OR e.area = ANY($1) OR EXISTS (
+    SELECT FROM entry_enterprises AS x JOIN enterprises AS q ON q.id = x.enterprise_id WHERE x.entry_id = e.id AND q.park = ANY($1)
 ))
 """
+"""Whether an entry lies in these areas; the rows of most are told by their first enterprise."""
 COLUMNS = """
 e.id, e.noun, e.subject, e.enterprise_id, e.area, e.facts, e.private, e.next_due, p.park,
 ARRAY(SELECT enterprise_id FROM entry_enterprises AS x WHERE x.entry_id = e.id ORDER BY enterprise_id) AS enterprises
 """
 LIST = f"""
-{INSIDE}
 SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
 WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
     AND ($3::text IS NULL OR e.kind = $3)
@@ -43,11 +36,22 @@ WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
 ORDER BY e.id LIMIT $10
 """
 ONE = f"SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id WHERE e.id = $1 AND e.noun = $2"
+OPEN_CLOCKS = """
+entry_clocks AS c
+CROSS JOIN LATERAL (
+    SELECT n.noun, n.kind, n.enterprise_id, n.assigned_to, n.area, p.park FROM entries AS n LEFT JOIN enterprises AS p ON p.id = n.enterprise_id
+    WHERE n.id = c.entry_id AND n.opened_on IS NOT NULL OFFSET 0
+) AS e
+WHERE c.open
+    AND ($1::text[] IS NULL OR e.park = ANY($1) OR e.area = ANY($1) OR EXISTS (
+        SELECT FROM entry_enterprises AS x JOIN enterprises AS q ON q.id = x.enterprise_id WHERE x.entry_id = c.entry_id AND q.park = ANY($1)
+    ))
+"""
+"""Open clocks of these areas with what is asked of their entries. An entry is looked up by its key (OFFSET 0): joined otherwise, every entry is
+read for a page of clocks."""
 CLOCKS = f"""
-{INSIDE}
-SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(p.park, e.area) AS park
-FROM entry_clocks AS c JOIN entries AS e ON e.id = c.entry_id LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
-WHERE c.open AND e.opened_on IS NOT NULL AND {PLACED}
+SELECT c.entry_id, c.number, c.due_on, c.clock, e.noun, e.kind, e.enterprise_id, e.assigned_to, coalesce(e.park, e.area) AS park
+FROM {OPEN_CLOCKS}
     AND ($2::date IS NULL OR c.due_on <= $2)
     AND ($3::text IS NULL OR e.assigned_to = $3)
     AND (
@@ -111,8 +115,9 @@ class ClockPlace:
 
 async def entries(conn: Connection, noun: str, asked: Filter, after: UUID | None, limit: int) -> list[Row]:
     """Entries of a register by age, as far as row-level security shows them."""
+    codes = await codes_inside(conn, asked.area)
     own = (asked.kind, asked.state, asked.due_until, asked.assigned_to, asked.until, asked.enterprise)
-    return [_row(row) for row in await conn.fetch(LIST, asked.area, noun, *own, after, limit)]
+    return [_row(row) for row in await conn.fetch(LIST, codes, noun, *own, after, limit)]
 
 
 async def one(conn: Connection, noun: str, entry_id: UUID) -> Row | None:
@@ -127,8 +132,13 @@ async def clocks(
 ) -> list[tuple[ClockPlace, dict[str, Any]]]:
     """Open clocks, those due first at the top and those without a day last, each with its place."""
     last = (after.entry_id, after.due_on, after.number) if after else (None, None, None)
-    rows = await conn.fetch(CLOCKS, area, until, assigned_to, *last, limit)
+    rows = await conn.fetch(CLOCKS, await codes_inside(conn, area), until, assigned_to, *last, limit)
     return [(ClockPlace(row["due_on"], row["entry_id"], row["number"]), _shown(row, today)) for row in rows]
+
+
+async def codes_inside(conn: Connection, area: str | None) -> list[str] | None:
+    """The codes of an area and of all within it; None: anywhere."""
+    return None if area is None else sorted(await inside(conn, [area]))
 
 
 def _shown(row: Record, today: date) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from shared.contracts.case_codes import CASE_KINDS, CASE_SUBKINDS, CHANNELS, GROUNDS, OUTCOMES, REOPENING
 from shared.contracts.cases.rights import Addressee, Letter, Party, Step, SuspendableClock
-from shared.http.forms import Code, Count, Day, Id, Listed, Sequence, impersonal, normal
+from shared.http.forms import Code, Count, Day, Id, Listed, Sequence, YesOrNo, impersonal, normal
 from shared.persons.bodies import PersonBody
 
 Fen: TypeAlias = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
@@ -46,9 +46,9 @@ class Open:
         Annotated[Code, Listed(CASE_SUBKINDS)] | None, Field(description="Of a dispute, a code of the list case_subkinds.", examples=[None])
     ] = None
     workers_concerned: Annotated[Count | None, Field(description="How many workers it concerns; null: not known.", examples=[12])] = None
-    common_claim: Annotated[bool | None, Field(description="Whether they have one claim in common; null: not known.", examples=[True])] = (
-        None
-    )
+    common_claim: Annotated[
+        YesOrNo | None, Field(description="Whether they have one claim in common; null: not known.", examples=[True])
+    ] = None
     knew_on: Annotated[
         Day | None, Field(description="When the workers knew or should have known; null: when it happened.", examples=[None])
     ] = None
@@ -58,7 +58,7 @@ class Open:
     assigned_to: Annotated[Handler | None, Field(description="Who handles it, an opaque id.", examples=["handler-7"])] = None
     amount_fen: Annotated[Fen | None, Field(description="The sum claimed, in fen.", examples=[1500000])] = None
     remuneration: Annotated[
-        bool | None, Field(description="Whether the claim is for pay; wage arrears and pay cuts always are.", examples=[None])
+        YesOrNo | None, Field(description="Whether the claim is for pay; wage arrears and pay cuts always are.", examples=[None])
     ] = None
     reporter: Annotated[
         PersonBody | None, Field(description="Who reported it, as far as is known. Encrypted; in no event, list or error.", examples=[None])
@@ -71,7 +71,7 @@ class TakeStep:
 
     `days`: of an extension. `ground`: why a period is interrupted, suspended, resumed or begins anew. `clock`: which one is suspended or
     resumed. `party`: who received the award, or sued. `final`: the award is final for the employer. `document`, `addressee`, `received_on`,
-    `reply_by`: of a supervision letter; `letter`: of a reply, the sequence of the letter, by default the oldest without one.
+    `reply_by`: of a supervision letter; `letter`: of a reply, the sequence of the letter, by default the oldest without one; with `document` the oldest of that kind.
     """
 
     case_id: Annotated[Id, Field(description="The id of the case.", examples=["01938c5e-7f00-7000-8000-0000000000a1"])]
@@ -88,7 +88,7 @@ class TakeStep:
     ] = None
     clock: Annotated[SuspendableClock | None, Field(description="Which clock is suspended or resumed.", examples=[None])] = None
     party: Annotated[Party | None, Field(description="Who received the award, or sued.", examples=[None])] = None
-    final: Annotated[bool | None, Field(description="Whether the award is final for the employer.", examples=[None])] = None
+    final: Annotated[YesOrNo | None, Field(description="Whether the award is final for the employer.", examples=[None])] = None
     document: Annotated[Letter | None, Field(description="The kind of a supervision letter.", examples=[None])] = None
     addressee: Annotated[Addressee | None, Field(description="To whom the letter goes.", examples=[None])] = None
     received_on: Annotated[Day | None, Field(description="When the letter was received.", examples=[None])] = None

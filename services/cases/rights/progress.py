@@ -157,7 +157,8 @@ class Progress:
                 raise NotAllowed(REOPENING, self.allowed(), fact)
             self.open = True
         elif isinstance(data, CaseProgressed):
-            if not self.allows(data.step, data.clock, data.party):
+            unanswered = data.step is Step.REPLIED and self.answered_by(data) is None
+            if unanswered or not self.allows(data.step, data.clock, data.party):
                 raise NotAllowed(data.step.value, self.allowed(), fact)
             self._step(fact, data)
         if isinstance(data, CaseClosed | CaseReopened) or (isinstance(data, CaseProgressed) and data.step not in AFTER_CLOSING):
@@ -217,12 +218,16 @@ class Progress:
             case _:
                 pass
 
+    def answered_by(self, data: CaseProgressed) -> SentLetter | None:
+        """The oldest letter without a reply that a reply may be about: it names the letter, its kind, or nothing."""
+        for letter in self.letters:
+            if not letter.replied and data.letter in (None, letter.rank) and data.document in (None, letter.document):
+                return letter
+        return None
+
     def _reply(self, data: CaseProgressed) -> None:
-        waiting = [letter for letter in self.letters if not letter.replied]
-        for letter in waiting:
-            if data.letter in (None, letter.rank):
-                letter.replied = True
-                return
+        if (answered := self.answered_by(data)) is not None:
+            answered.replied = True
 
 
 def progress_of(facts: Iterable[Standing]) -> Progress:

@@ -115,8 +115,8 @@ def take_step(world: World, command: TakeStep, today: date) -> Decision:
     said = {name: getattr(command, name) for name in STEP_FIELDS}
     data = CaseProgressed(case_id=entry.id, enterprise_id=entry.enterprises[0], step=command.step, **said)
     _require_step_dates(entry, data, command.on, today)
+    _require_letter(entry, data, command.on)
     decision = _decided(world, entry, data, command.on, lambda progress: progress.allows(data.step, data.clock, data.party), data.step)
-    _require_letter(entry, data)
     _require_in_time(world, entry, data, command.on)
     return decision
 
@@ -149,13 +149,11 @@ def _require_step_dates(entry: Entry, data: CaseProgressed, on: date, today: dat
             raise Unprocessable("DATE_OUT_OF_RANGE", field=name, params={"earliest": on, "latest": "9999-12-31"})
 
 
-def _require_letter(entry: Entry, data: CaseProgressed) -> None:
-    """A reply names a letter that was sent and not answered. Raises UNKNOWN_LETTER (422)."""
-    if data.letter is None:
-        return
-    waiting = [letter.rank for letter in progress_of(entry.facts).letters if not letter.replied]
-    if data.letter not in waiting:
-        raise Unprocessable("UNKNOWN_LETTER", field="letter", params={"sequence": data.letter})
+def _require_letter(entry: Entry, data: CaseProgressed, on: date) -> None:
+    """A reply is about a letter that was sent by then and waits for one. Raises UNKNOWN_LETTER (422)."""
+    progress = progress_of(entry.before(on))
+    if data.step is Step.REPLIED and progress.allows(data.step) and progress.answered_by(data) is None:
+        raise Unprocessable("UNKNOWN_LETTER", field="document" if data.letter is None else "letter")
 
 
 def _require_in_time(world: World, entry: Entry, data: CaseProgressed, on: date) -> None:

@@ -5,7 +5,7 @@ Members are counts per (known day, occurred day), never persons. Days are ordina
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -15,7 +15,7 @@ import msgspec
 from services.metrics import counted
 from services.metrics.counted import Headcount, Kept, Members
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
-from services.metrics.folding.tallies import MatterFact, Tallies, tallies
+from services.metrics.folding.tallies import MatterFact, Tallies, case_of, tallies
 from shared import contracts
 from shared.contracts import Envelope, Event, UnreadableEvent
 from shared.contracts.streams import FactCorrected, Placed
@@ -228,6 +228,10 @@ class FactSet:
         if self._tallied is None:
             self._tallied = tallies(self.matters_in_force(), self.shape)
         return self._tallied
+
+    def tallies_of(self, cases: Collection[str]) -> Tallies:
+        """What the matters in force of some cases add."""
+        return tallies([fact for fact in self.matters if fact.until == FOREVER and case_of(fact.content) in cases], self.shape)
 
     def in_force(self, known: int = FOREVER - 1) -> list[AttributeFact]:
         """The facts other than members that are in the set at a known day."""

@@ -18,7 +18,7 @@ from services.metrics.counted import Members, is_matter
 from services.metrics.folding.coverage import NOTHING, Segment, segments
 from services.metrics.folding.durations import add_durations
 from services.metrics.folding.facts import FactChange, FactSet
-from services.metrics.folding.tallies import add_tallies, tallies
+from services.metrics.folding.tallies import add_tallies, case_of, tallies
 from services.metrics.tables.rows import Figures, Rows
 
 Counts: TypeAlias = Mapping[int, Mapping[int, int]]
@@ -57,7 +57,8 @@ def _of_members(change: FactChange) -> bool:
 
 def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, int], known: int, rows: Rows) -> None:
     before = facts.shape
-    tallied = facts.tallies() if group else None
+    cases = _cases(group)
+    tallied = facts.tallies_of(cases) if cases else facts.tallies() if group else None
     if any(map(_of_members, group)):
         counted = dict(facts.members.get(known, {}))
         facts.add(group)
@@ -73,7 +74,13 @@ def _fold_ahead(facts: FactSet, group: Sequence[FactChange], more: Mapping[int, 
         add_difference(before, facts.shape, facts.totals, known, rows.figures)
         add_durations(before, facts.shape, known, rows.durations)
     if tallied is not None:
-        add_tallies(tallied, facts.tallies(), known, rows.tallies)
+        add_tallies(tallied, facts.tallies_of(cases) if cases else facts.tallies(), known, rows.tallies)
+
+
+def _cases(group: Iterable[FactChange]) -> set[str] | None:
+    """The cases that these changes are about; None if they are about anything else."""
+    found = {case_of(fact.kept) for change in group for fact in (change.removed, change.added) if fact is not None}
+    return None if None in found else {case for case in found if case is not None}
 
 
 def _fold_behind(facts: FactSet, late: Sequence[FactChange], more: Counts, since: int, rows: Rows) -> None:

@@ -183,6 +183,17 @@ def tallies(facts: Sequence[MatterFact], shape: Sequence[Segment]) -> Tallies:
     return {entry: step for entry, step in found.steps.items() if step}
 
 
+def case_of(content: object) -> str | None:
+    """The case that a fact is about; None: it is about no case. Each case adds to the tallies by itself."""
+    match content:
+        case CaseOpening() | CaseStep() | CaseClosing() | CaseReopening():
+            return content.case_id
+        case Overdue(noun="case"):
+            return content.id
+        case _:
+            return None
+
+
 def add_tallies(before: Tallies, after: Tallies, known: int, rows: MutableMapping[TallyKey, int]) -> None:
     """Add the steps of `after` less those of `before`, at a known day."""
     if before == after:

@@ -145,3 +145,38 @@ async def test_a_caller_sees_the_cases_of_its_areas(client: Client, cases: Cases
     assert (await client.get("/v1/clocks", area="P2"))[0] == 403
     assert (await client.post(f"/v1/cases/{other}/steps", {"step": "interrupted", "on": "2026-03-03"}))[0] == 403
     assert (await client.get("/v1/events", subject=f"enterprise/{there}"))[0] == 403
+
+
+async def test_yes_or_no_is_true_or_false_and_nothing_like_it(client: Client, cases: Cases) -> None:
+    enterprise = await cases.enterprise()
+    for name, value in (("common_claim", "true"), ("common_claim", 1), ("remuneration", "yes"), ("remuneration", 0)):
+        status, refused = await client.post("/v1/cases", body(enterprise, **{name: value}))
+        assert (status, refused["code"], refused["errors"][0]["field"]) == (422, "NOT_YES_OR_NO", name), value
+    invited = {"enterprise_id": str(enterprise), "kind": "wage", "invited_on": "2026-03-02"}
+    negotiation = (await client.post("/v1/negotiations", invited))[1]["id"]
+    status, refused = await client.post(f"/v1/negotiations/{negotiation}/reply", {"on": "2026-03-03", "agreed": "false"})
+    assert (status, refused["code"]) == (422, "NOT_YES_OR_NO")
+
+
+async def test_a_reply_answers_the_letter_that_it_is_about(client: Client, cases: Cases) -> None:
+    """By its kind or its sequence; the clocks and what may come next tell the same."""
+    enterprise = await cases.enterprise()
+    case = await cases.open(enterprise, "labour_dispute", "2026-03-02")
+    path = f"/v1/cases/{case}"
+    for document in ("reminder", "opinion"):
+        await cases.step(case, "supervision_letter_sent", "2026-03-03", document=document, addressee="employer", reply_by="2026-03-20")
+    sent = {one["document"]: one["sequence"] for one in (await client.get(path))[1]["steps"] if "addressee" in one}
+
+    async def reply(status: int, **about: Any) -> str | None:
+        code, answer = await client.post(f"{path}/steps", {"step": "replied", "on": "2026-03-10", **about})
+        assert code == status, answer
+        return answer["errors"][0]["field"] if status == 422 else None
+
+    assert await reply(422, document="suggestion") == "document"
+    await reply(201, document="opinion")
+    assert await reply(422, document="opinion") == "document"
+    assert await reply(422, letter=sent["opinion"]) == "letter"
+    await reply(201, letter=sent["reminder"])
+    await reply(409)
+    _, clocks = await client.get(f"{path}/clocks", as_of="2026-03-11")
+    assert [one["state"] for one in clocks["items"] if one["clock"] == "supervision_reply"] == ["met", "met"]

@@ -12,6 +12,7 @@ import pytest
 
 from shared.process import db
 from tests.integration.cases.pages.server import READ, WRITE, PagesServer, fill, forms_of, send
+from tests.patience import PATIENCE
 
 EVENTS = "SELECT count(*) FROM journal WHERE type = $1"
 WRONG = re.compile(r'<p class="field wrong">.*?</p>', re.DOTALL)
@@ -201,6 +202,6 @@ async def test_who_may_only_read_has_no_forms_and_no_posts(pages: PagesServer) -
             assert sent.status_code == 403, path
     async with pages.browser("writer", scope=WRITE) as http:
         assert (await http.get("/due")).status_code == 403
-    async with httpx.AsyncClient(base_url=pages.url) as nobody:
+    async with httpx.AsyncClient(base_url=pages.url, timeout=PATIENCE) as nobody:
         assert (await nobody.post(f"/cases/{case}/outcome", data={"on": "2026-04-01", "outcome": "paid"})).status_code == 401
     assert len((await pages.cases.entry(case)).facts) == 1

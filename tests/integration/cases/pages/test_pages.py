@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.cases.pages.server import PagesServer, entries_of, forms_of
+from tests.patience import PATIENCE
 
 RAW = re.compile(r"\b[A-Z]{2,}\d*(?:_[A-Z0-9]+)+\b|\b[a-z]+_[a-z_]+\b")
 EVIL = "<script>alert(1)</script>"
@@ -201,7 +202,7 @@ async def test_the_first_page_and_ways_out(pages: PagesServer) -> None:
     async with pages.browser() as http:
         assert (await http.get("/")).headers["location"] == "/due"
         assert "handler-7" in (await http.get("/due")).text
-    async with httpx.AsyncClient(base_url=pages.url) as nobody:
+    async with httpx.AsyncClient(base_url=pages.url, timeout=PATIENCE) as nobody:
         refused = await nobody.get("/due")
         assert refused.status_code == 401
         assert "./parkunion cases" in refused.text
