@@ -77,7 +77,8 @@ async def write_entries(conn: Connection, world: World, changed: Collection[Entr
     for entry in changed:
         computed = clocking.clocks_of(entry, world.book_of(entry))
         rows.append(_row(world, entry, computed))
-        pairs += [(entry.id, enterprise_id) for enterprise_id in entry.enterprises]
+        last_day = NOUNS[entry.noun].last_day(entry)
+        pairs += [(entry.id, enterprise_id, last_day) for enterprise_id in entry.enterprises]
         clocks += [
             ClockRow(entry.id, number, clocking.is_open(one), one.due_on, clocking.plain(one)) for number, one in enumerate(computed, 1)
         ]

@@ -122,6 +122,8 @@ def permit_entry(noun: Noun) -> Callable[[World, Any, Access], None]:
     def permit(world: World, command: Any, access: Access) -> None:
         entry = world.entry(getattr(command, noun.key), noun)
         require_granted(world, entry, access, noun.key, _date_of(command))
+        # Who may go on with an entry sees it.
+        require_granted(world, entry, access, noun.key, noun.last_day(entry) or date.max)
         access.resource(world, entry.subject, entry.etag)
 
     return permit

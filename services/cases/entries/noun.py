@@ -15,6 +15,9 @@ from shared.contracts import Event
 from shared.contracts.cases.rules import ClockOverdue
 from shared.writing.facts import Fact
 
+FINISHED = frozenset(("closed", "ended", "held"))
+"""States in which an entry's last fact is its end; others hold to their `until`."""
+
 
 def no_clocks(_: Entry) -> list[Happened]:
     """An entry without clocks."""
@@ -63,6 +66,12 @@ class Noun:
     happened: Callable[[Entry], list[Happened]] = no_clocks
     due: Callable[[Entry, Book], list[Fact]] = nothing_due
     says: Sequence[type[Event]] = ()
+
+    def last_day(self, entry: Entry) -> date | None:
+        """The last day of an entry, by which those see it in whose areas its enterprise was then; None: it goes on."""
+        if self.state(entry) not in FINISHED:
+            return self.until(entry)
+        return max((fact.on for fact in entry.facts if not isinstance(fact.data, (ClockOverdue, *self.says))), default=None)
 
     def id_of(self, data: Any) -> UUID:
         """The entry that a fact is about."""

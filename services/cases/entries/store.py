@@ -32,7 +32,8 @@ ON CONFLICT (id) DO UPDATE SET opened_on = excluded.opened_on, kind = excluded.k
     area = excluded.area
 """
 PUT_ENTERPRISES = """
-INSERT INTO entry_enterprises (entry_id, enterprise_id) SELECT * FROM unnest($1::uuid[], $2::uuid[]) ON CONFLICT DO NOTHING
+INSERT INTO entry_enterprises (entry_id, enterprise_id, last_day) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[])
+ON CONFLICT (entry_id, enterprise_id) DO UPDATE SET last_day = excluded.last_day WHERE entry_enterprises.last_day IS DISTINCT FROM excluded.last_day
 """
 DROP_ENTERPRISES = """
 DELETE FROM entry_enterprises AS x USING unnest($1::uuid[]) AS changed(id)
@@ -118,14 +119,14 @@ def kept(fact: Standing) -> dict[str, Any]:
 
 
 async def put(
-    conn: Connection, rows: Sequence[dict[str, Any]], enterprises: Sequence[tuple[UUID, UUID]], clocks: Sequence[ClockRow]
+    conn: Connection, rows: Sequence[dict[str, Any]], enterprises: Sequence[tuple[UUID, UUID, date | None]], clocks: Sequence[ClockRow]
 ) -> None:
-    """Write entries with their enterprises (entry, enterprise) and their clocks, each in full."""
+    """Write entries with their enterprises (entry, enterprise, last day of the entry) and their clocks, each in full."""
     ids = [UUID(row["id"]) for row in rows]
     await conn.execute(PUT, list(rows))
     pairs = [pair[0] for pair in enterprises], [pair[1] for pair in enterprises]
     if enterprises:
-        await conn.execute(PUT_ENTERPRISES, *pairs)
+        await conn.execute(PUT_ENTERPRISES, *pairs, [pair[2] for pair in enterprises])
     await conn.execute(DROP_ENTERPRISES, ids, *pairs)
     await conn.execute(DROP_CLOCKS, ids)
     if clocks:

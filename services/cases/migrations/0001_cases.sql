@@ -26,13 +26,36 @@ CREATE INDEX entries_assigned ON entries (assigned_to) WHERE assigned_to IS NOT 
 CREATE INDEX entries_wake ON entries (wake_on) WHERE wake_on IS NOT NULL;
 CREATE INDEX entries_book ON entries (book_version);
 
--- The enterprises of an entry; most have one, contracts may have thousands.
+-- The enterprises of an entry; most have one, contracts may have thousands. `last_day`: of the entry; null: it goes on.
 CREATE TABLE entry_enterprises (
     entry_id uuid NOT NULL,
     enterprise_id uuid NOT NULL,
+    last_day date,
     PRIMARY KEY (entry_id, enterprise_id)
 );
 CREATE INDEX entry_enterprises_enterprise ON entry_enterprises (enterprise_id);
+
+-- Where an enterprise was, day by day, by its facts as they stand: shared/directory/visibility.py says the rule. The first stay has no
+-- beginning and the last no end.
+CREATE VIEW stays AS
+SELECT enterprise_id, since, until, park FROM (
+    SELECT enterprise_id, park, CASE WHEN row_number() OVER w = 1 THEN '-infinity' ELSE occurred_on END AS since,
+        coalesce(lead(occurred_on) OVER w, 'infinity') AS until
+    FROM enterprise_facts WHERE park IS NOT NULL WINDOW w AS (PARTITION BY enterprise_id ORDER BY occurred_on, rank)
+) AS p WHERE since < until;
+
+-- Where an entry is: in the park in which its enterprise was on the entry's last day, and what goes on where the enterprise is now. Few
+-- enterprises have moved, so that for most the park of now is both.
+CREATE INDEX enterprise_facts_moved ON enterprise_facts (enterprise_id) WHERE fact = 'moved';
+CREATE VIEW entry_places AS
+SELECT x.entry_id, x.enterprise_id,
+    CASE
+        WHEN x.last_day IS NULL OR x.enterprise_id NOT IN (SELECT enterprise_id FROM enterprise_facts WHERE fact = 'moved') THEN p.park
+        ELSE (
+            SELECT s.park FROM stays AS s WHERE s.enterprise_id = x.enterprise_id AND x.last_day >= s.since AND x.last_day < s.until
+        )
+    END AS park
+FROM entry_enterprises AS x JOIN enterprises AS p ON p.id = x.enterprise_id;
 
 -- The facts of an entry of several enterprises stand on the stream of each. `entries.facts` are those of the first; these are the others:
 -- `fact_rank` is the place of the fact on the first stream, `rank` and `event_id` those of its copy.
@@ -91,10 +114,10 @@ CREATE POLICY by_place ON entries TO {app} USING (
     current_setting('parkunion.areas', true) = '*'
     OR area = ANY (ARRAY(SELECT code FROM granted_areas))
     OR EXISTS (
-        SELECT FROM entry_enterprises AS x JOIN enterprises AS e ON e.id = x.enterprise_id
-        WHERE x.entry_id = entries.id AND e.park = ANY (ARRAY(SELECT code FROM granted_areas))
+        SELECT FROM entry_places AS x WHERE x.entry_id = entries.id AND x.park = ANY (ARRAY(SELECT code FROM granted_areas))
     )
 );
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON entries, entry_enterprises, entry_copies, entry_clocks, rules, calendar_years TO {app};
 GRANT SELECT, UPDATE ON book_version TO {app};
+GRANT SELECT ON stays, entry_places TO {app};

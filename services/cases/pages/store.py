@@ -36,7 +36,7 @@ SELECT (c.clock->>'missing_year')::int AS year, count(*) AS waiting FROM entry_c
 WHERE EXISTS (SELECT FROM entries AS e WHERE e.id = c.entry_id OFFSET 0) AND c.open AND c.due_on IS NULL AND c.clock ? 'missing_year' AND c.clock->>'missing_year' IS NOT NULL GROUP BY 1
 """
 ENDING = f"""
-SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
+SELECT {COLUMNS} FROM entries AS e LEFT JOIN entry_places AS p ON p.entry_id = e.id AND p.enterprise_id = e.enterprise_id
 WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED} AND e.until BETWEEN $3 AND $4
     AND ($5::text IS NULL OR e.kind = $5) AND ($6::text IS NULL OR e.state = $6)
 ORDER BY e.until, e.id LIMIT $7

@@ -22,7 +22,9 @@ class EntryAnswer(BaseModel):
         None, description="The enterprise that it is about; of several, the first.", examples=[ENTERPRISE_ID]
     )
     area: str | None = Field(
-        None, description="Where it is now: the park of the enterprise, or the area that it is about.", examples=["330201"]
+        None,
+        description="Where it is: the park in which the enterprise was on its last day, or is if it goes on; or the area that it is about.",
+        examples=["330201"],
     )
     state: str = Field(description="The state that its facts lead to.", examples=["open"])
     event_id: UUID = Field(description="The event that states its opening now: the one that a correction names.", examples=[CASE_ID])

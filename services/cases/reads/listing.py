@@ -15,7 +15,7 @@ from shared.process.db import Connection, Record
 
 PLACED = """
 ($1::text[] IS NULL OR p.park = ANY($1) OR e.area = ANY($1) OR EXISTS (
-    SELECT FROM entry_enterprises AS x JOIN enterprises AS q ON q.id = x.enterprise_id WHERE x.entry_id = e.id AND q.park = ANY($1)
+    SELECT FROM entry_places AS x WHERE x.entry_id = e.id AND x.park = ANY($1)
 ))
 """
 """Whether an entry lies in these areas; the rows of most are told by their first enterprise."""
@@ -24,7 +24,7 @@ e.id, e.noun, e.subject, e.enterprise_id, e.area, e.facts, e.private, e.next_due
 ARRAY(SELECT enterprise_id FROM entry_enterprises AS x WHERE x.entry_id = e.id ORDER BY enterprise_id) AS enterprises
 """
 LIST = f"""
-SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id
+SELECT {COLUMNS} FROM entries AS e LEFT JOIN entry_places AS p ON p.entry_id = e.id AND p.enterprise_id = e.enterprise_id
 WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
     AND ($3::text IS NULL OR e.kind = $3)
     AND ($4::text IS NULL OR e.state = $4)
@@ -35,16 +35,17 @@ WHERE e.noun = $2 AND e.opened_on IS NOT NULL AND {PLACED}
     AND ($9::uuid IS NULL OR e.id > $9)
 ORDER BY e.id LIMIT $10
 """
-ONE = f"SELECT {COLUMNS} FROM entries AS e LEFT JOIN enterprises AS p ON p.id = e.enterprise_id WHERE e.id = $1 AND e.noun = $2"
+ONE = f"SELECT {COLUMNS} FROM entries AS e LEFT JOIN entry_places AS p ON p.entry_id = e.id AND p.enterprise_id = e.enterprise_id WHERE e.id = $1 AND e.noun = $2"
 OPEN_CLOCKS = """
 entry_clocks AS c
 CROSS JOIN LATERAL (
-    SELECT n.noun, n.kind, n.enterprise_id, n.assigned_to, n.area, p.park FROM entries AS n LEFT JOIN enterprises AS p ON p.id = n.enterprise_id
+    SELECT n.noun, n.kind, n.enterprise_id, n.assigned_to, n.area, p.park
+    FROM entries AS n LEFT JOIN entry_places AS p ON p.entry_id = n.id AND p.enterprise_id = n.enterprise_id
     WHERE n.id = c.entry_id AND n.opened_on IS NOT NULL OFFSET 0
 ) AS e
 WHERE c.open
     AND ($1::text[] IS NULL OR e.park = ANY($1) OR e.area = ANY($1) OR EXISTS (
-        SELECT FROM entry_enterprises AS x JOIN enterprises AS q ON q.id = x.enterprise_id WHERE x.entry_id = c.entry_id AND q.park = ANY($1)
+        SELECT FROM entry_places AS x WHERE x.entry_id = c.entry_id AND x.park = ANY($1)
     ))
 """
 """Open clocks of these areas with what is asked of their entries. An entry is looked up by its key (OFFSET 0): joined otherwise, every entry is
@@ -77,7 +78,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry with where it is now and the first day on which a clock of it is due."""
+    """An entry with where it is, which is where its enterprise was on its last day, and the first day on which a clock of it is due."""
 
     entry: Entry
     park: str | None
@@ -85,7 +86,7 @@ class Row:
 
     @property
     def area(self) -> str | None:
-        """Where it is now."""
+        """The park, or the area of an entry without enterprises."""
         return self.park or self.entry.area
 
     def common(self) -> dict[str, Any]:
@@ -102,6 +103,11 @@ class Row:
             "sequence": opening[0].rank,
             "next_due": self.next_due,
         }
+
+
+async def places(conn: Connection, entry_id: UUID) -> set[str]:
+    """The parks in which an entry is."""
+    return {row["park"] for row in await conn.fetch("SELECT park FROM entry_places WHERE entry_id = $1", entry_id)}
 
 
 @dataclass(frozen=True, slots=True)

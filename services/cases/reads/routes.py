@@ -18,7 +18,7 @@ from services.cases.reads import listing
 from services.cases.reads.answers import ClocksAnswer
 from services.cases.reads.listing import ClockPlace, Filter, Row
 from services.cases.rulebook.book import Book
-from shared.directory.store import area_path, enterprises
+from shared.directory.store import area_path
 from shared.http.answers import json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Code, Day, Id
@@ -29,7 +29,7 @@ from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 from shared.process import db
 from shared.process.db import Connection
-from shared.service.reads import require_granted, with_etag
+from shared.service.reads import require_granted, require_seen, sight_of_enterprise, with_etag
 from shared.writing.routes import After, Limit
 from shared.writing.table import EXAMPLE_ID
 
@@ -150,23 +150,23 @@ async def require_entry(request: Request, caller: Caller, noun: Noun, entry_id: 
 
 
 async def _require_seen(conn: Connection, caller: Caller, row: Row) -> None:
-    """One of the enterprises of the entry, or its area, must be granted."""
+    """One of the places of the entry, or its area, must be granted."""
     if caller.areas.everything:
         return
-    found = await enterprises(conn, row.entry.enterprises)
-    parks = {one.park for one in found.values()} or ({row.entry.area} if row.entry.area else set())
+    parks = await listing.places(conn, row.entry.id) or ({row.entry.area} if row.entry.area else set())
     for park in sorted(parks):
         if caller.areas.inside(await area_path(conn, park) or [park]):
             return
+    if row.entry.enterprises:
+        require_seen(caller, seen=False)
     await require_granted(conn, caller, min(parks) if parks else None)
 
 
 async def require_area(request: Request, caller: Caller, area: str | None, enterprise: UUID | None) -> None:
-    """A list needs the grant of its area, or of its enterprise's park; of everything, every area."""
+    """A list needs the grant of its area, or that its enterprise was in the caller's areas once; of everything, every area."""
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         if area is None and enterprise is not None:
-            found = (await enterprises(conn, [enterprise])).get(enterprise)
-            await require_granted(conn, caller, found.park if found else None, "enterprise")
+            await sight_of_enterprise(conn, caller, enterprise, "enterprise")
             return
         await require_granted(conn, caller, area, "area")
         if area is not None and await area_path(conn, area) is None:

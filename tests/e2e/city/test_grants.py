@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +21,76 @@ pytestmark = pytest.mark.invariant("I6")
 def stranger(city: City) -> str:
     """A token with every scope for the second district alone."""
     return parkunion("token", "--area", "C2", "--data", city.platform.data).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def entries(city: City) -> dict[str, str]:
+    """{plural: id} of a case, an aid file and agreements of the first district."""
+    said, person = {"enterprise_id": city.enterprise}, {"document": {"kind": "passport", "number": "E00000003"}}
+    bodies: dict[str, dict[str, Any]] = {
+        "cases": {**said, "kind": "wage_arrears", "occurred_on": "2024-03-04", "reported_on": "2024-03-04"},
+        "negotiations": {**said, "kind": "wage", "invited_on": "2024-03-04"},
+        "contracts": {"kind": "collective", "enterprises": [city.enterprise], "signed_on": "2024-03-04", "term_until": "2026-03-03"},
+        "pacts": {**said, "signed_on": "2024-03-04"},
+        "workers-congresses": {**said, "held_on": "2024-03-04"},
+        "tripartite-meetings": {"area": "C1-P001", "held_on": "2024-03-04"},
+        "assessments": {**said, "subject": "enterprise", "on": "2024-03-04", "level": "district", "grade": "a"},
+        "awards": {**said, "title": "示例奖", "level": "district", "on": "2024-03-04"},
+        "hardships": {
+            "person": person,
+            "area": "C1-P001",
+            "on": "2024-03-04",
+            "persons": 1,
+            "annual_income_fen": 0,
+            "rigid_expenditure_fen": 0,
+        },
+        "employment-help": {"kind": "training", "person": person, "area": "C1-P001", "on": "2024-03-04"},
+    }
+    return {plural: city.platform.accepted("cases", f"/v1/{plural}", body)["id"] for plural, body in bodies.items()}
+
+
+def test_every_route_of_cases_refuses_another_area(city: City, stranger: str, entries: dict[str, str]) -> None:
+    day, one = {"on": "2024-06-01"}, city.enterprise
+    reads: list[tuple[str, dict[str, str]]] = [
+        *((f"/v1/{plural}", {"area": area}) for plural in entries for area in ("C", "C1", "C1-P001")),
+        *((f"/v1/{plural}", {}) for plural in entries),
+        *((f"/v1/{plural}", {"enterprise": one}) for plural in entries),
+        *((f"/v1/{plural}/{entry}", {}) for plural, entry in entries.items()),
+        *((f"/v1/{plural}/{entries[plural]}/clocks", {}) for plural in ("cases", "negotiations", "contracts")),
+        *((f"/v1/{plural}/{entries[plural]}/persons", {}) for plural in ("cases", "hardships", "employment-help")),
+        ("/v1/clocks", {}),
+        ("/v1/clocks", {"area": "C1"}),
+        ("/v1/readings", {}),
+        ("/v1/readings", {"area": "C1"}),
+        ("/v1/erasures", {}),
+        ("/v1/events", {"subject": f"enterprise/{one}"}),
+        ("/v1/events", {"subject": "area/C1-P001"}),
+        ("/v1/events", {"subject": f"hardship/{entries['hardships']}"}),
+    ]
+    headers = {"Authorization": f"Bearer {stranger}", "Purpose": "audit"}
+    with httpx.Client(base_url=city.platform.url("cases"), headers=headers, timeout=PATIENCE, trust_env=False) as http:
+        answers = {f"{path} {params}": http.get(path, params=params).status_code for path, params in reads}
+    assert {route: status for route, status in answers.items() if status != 403} == {}
+    commands: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/cases", {"enterprise_id": one, "kind": "other", "occurred_on": "2024-06-01", "reported_on": "2024-06-01"}),
+        (f"/v1/cases/{entries['cases']}/steps", {**day, "step": "mediation_applied"}),
+        (f"/v1/cases/{entries['cases']}/outcome", {**day, "outcome": "paid"}),
+        (f"/v1/cases/{entries['cases']}/assignment", {**day, "assigned_to": "handler-7"}),
+        (f"/v1/negotiations/{entries['negotiations']}/reply", {**day, "agreed": True}),
+        (
+            "/v1/contracts",
+            {"kind": "wage", "enterprises": [city.other_enterprise, one], "signed_on": "2024-06-01", "term_until": "2025-05-31"},
+        ),
+        (f"/v1/contracts/{entries['contracts']}/submission", day),
+        (f"/v1/hardships/{entries['hardships']}/end", {**day, "reason": "relieved"}),
+        (f"/v1/employment-help/{entries['employment-help']}/result", {**day, "result": "employed"}),
+        ("/v1/awards", {**day, "enterprise_id": one, "title": "x", "level": "city"}),
+        ("/v1/withdrawals", {"subject": f"enterprise/{one}", "from": 1, "to": 1, "reason": "other"}),
+        ("/v1/rules/arbitration_award", {"area": "C1", "valid_from": "2024-01-01", "value": {"days": 30, "day_kind": "calendar"}}),
+        ("/v1/rules/arbitration_award", {"valid_from": "2024-01-01", "value": {"days": 30, "day_kind": "calendar"}}),
+    ]
+    answers = {f"{path} {body}": city.platform.post("cases", path, body, stranger).status_code for path, body in commands}
+    assert {command: status for command, status in answers.items() if status != 403} == {}
 
 
 def test_every_reading_route_refuses_another_area(city: City, stranger: str) -> None:

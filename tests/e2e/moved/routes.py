@@ -11,8 +11,11 @@ from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from services.cases import pages
 from services.metrics import dashboard
 
+PAGES: Mapping[str, APIRouter] = {"metrics": dashboard.router, "cases": pages.router}
+"""{service: its pages}"""
 Values = Mapping[str, Sequence[str | None]]
 """{name of a parameter: its values; None: left out}"""
 
@@ -76,14 +79,19 @@ def _parameter(described: dict[str, Any], openapi: dict[str, Any]) -> Parameter:
     return Parameter(described["name"], described["in"], described.get("required", False), values)
 
 
-def of_the_dashboard(router: APIRouter = dashboard.router) -> Iterator[Route]:
-    """The routes of the pages."""
+def of_the_pages() -> Iterator[Route]:
+    """The routes of the pages of every service that has some."""
+    for service, router in PAGES.items():
+        yield from _of_router(service, router)
+
+
+def _of_router(service: str, router: APIRouter) -> Iterator[Route]:
     for route in router.routes:
         if isinstance(route, APIRoute):
             for method in route.methods or ():
-                yield Route("metrics", method, route.path, tuple(dict.fromkeys(_of_dependant(route.dependant))))
+                yield Route(service, method, route.path, tuple(dict.fromkeys(_of_dependant(route.dependant))))
         elif (included := getattr(route, "original_router", None)) is not None:
-            yield from of_the_dashboard(included)
+            yield from _of_router(service, included)
         else:
             raise LookupError(f"a route of a kind that this test does not know: {route}")
 

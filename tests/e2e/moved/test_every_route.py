@@ -31,12 +31,13 @@ CARRIED = ("changes", "trend")
 
 @dataclass(frozen=True)
 class District:
-    """One of the two districts. `own`: texts that its own officers find somewhere; `traces`: those of its time, which the other must not find."""
+    """One of the two districts. `entries`: {key in paths: id} of cases and agreements of its time. `own`: texts that its own officers find somewhere; `traces`: those of its time, which the other must not find."""
 
     code: str
     token: str
     union: str
     member: str
+    entries: dict[str, str]
     own: tuple[str, ...]
     traces: tuple[str, ...]
 
@@ -77,13 +78,17 @@ def _build(platform: Platform) -> Moved:
     grants, subscriptions = zip(*(_subscribed(platform, code) for code in ("MA", "MB")), strict=True)
     registered = {"name": "示例迁移厂", "park": "MA-P7", "settled_on": "2023-01-17"}
     firm = platform.accepted("registry", "/v1/enterprises", registered)["id"]
-    first = _year(platform, firm, "MA", "甲区示例工会", 70707, ("2023-03-13", "2023-04-14", "2023-05-15", "2023-06-16"), "E00000071")
+    first = _year(
+        platform, firm, "MA", "甲区示例工会", 70707, ("2023-03-13", "2023-04-14", "2023-05-15", "2023-06-16", "2023-07-18"), "E00000071"
+    )
     platform.accepted("membership", f"/v1/members/{first.member}/leave", {"on": "2023-09-19", "reason": "resigned"})
     ended = {"enterprise_id": firm, "on": "2023-10-20", "ended": True}
     platform.accepted("membership", f"/v1/unions/{first.union}/coverage", ended)
     platform.accepted("registry", f"/v1/enterprises/{firm}/moves", {"on": "2024-06-01", "park": "MB-P7"})
     until(platform.settled, "the move is known everywhere")
-    second = _year(platform, firm, "MB", "乙区示例工会", 80808, ("2024-08-18", "2024-07-17", "2024-07-21", "2024-08-23"), "E00000072")
+    second = _year(
+        platform, firm, "MB", "乙区示例工会", 80808, ("2024-08-18", "2024-07-17", "2024-07-21", "2024-08-23", "2024-08-27"), "E00000072"
+    )
     until(platform.settled, "everything projected")
     return Moved(platform, firm, first, second, grants, subscriptions)
 
@@ -102,8 +107,8 @@ def _subscribed(platform: Platform, code: str) -> tuple[str, str]:
 
 
 def _year(platform: Platform, firm: str, code: str, name: str, workers: int, days: tuple[str, ...], passport: str) -> District:
-    """What happens in a district: a headcount that is corrected, a union, a member, a visit; on these days."""
-    counted, founded, joined, visited = days
+    """What happens in a district: a headcount that is corrected, a union, a member, a visit, cases and agreements; on these days."""
+    counted, founded, joined, visited, reported = days
     wrong = platform.accepted("registry", f"/v1/enterprises/{firm}/headcounts", {"on": counted, "workers": workers + 1})
     correction = {"corrects": wrong["event_ids"][0], "reason": "typo", "data": {"workers": workers}}
     platform.accepted("registry", "/v1/corrections", correction)
@@ -119,10 +124,41 @@ def _year(platform: Platform, firm: str, code: str, name: str, workers: int, day
     member_id = platform.accepted("membership", "/v1/members", member)["id"]
     platform.accepted("membership", "/v1/visits", {"enterprise_id": firm, "visited_on": visited, "purpose": "founding"})
     token = parkunion("token", "--area", code, "--data", platform.data).stdout.strip()
-    own = (*_number(workers), name, member_id)
-    return District(
-        code, token, union, member_id, own, (*own, *_number(workers + 1), f"{code}-P7", union, counted, founded, joined, visited)
-    )
+    entries = _entries(platform, firm, code, reported)
+    own = (*_number(workers), name, member_id, *entries.values())
+    traces = (*own, *_number(workers + 1), f"{code}-P7", union, *days, f"{code}示例投诉人", f"handler-{code}")
+    return District(code, token, union, member_id, entries, own, traces)
+
+
+def _entries(platform: Platform, firm: str, code: str, on: str) -> dict[str, str]:
+    """Cases, an aid file, agreements, an assessment and an award that begin and end on a day."""
+    said, year = {"enterprise_id": firm}, on[:4]
+    at_end, person = f"{year}-12-30", {"name": f"{code}示例投诉人", "document": {"kind": "passport", "number": f"E000000{ord(code[1])}"}}
+    bodies: dict[str, tuple[str, dict[str, Any]]] = {
+        "case_id": (
+            "cases",
+            {**said, "kind": "wage_arrears", "occurred_on": on, "reported_on": on, "reporter": person, "assigned_to": f"handler-{code}"},
+        ),
+        "negotiation_id": ("negotiations", {**said, "kind": "wage", "invited_on": on, "received_on": on, "invited_by": "workers"}),
+        "contract_id": ("contracts", {"kind": "collective", "enterprises": [firm], "signed_on": on, "term_until": at_end}),
+        "pact_id": ("pacts", {**said, "signed_on": on, "until": at_end}),
+        "congress_id": ("workers-congresses", {**said, "held_on": on}),
+        "assessment_id": (
+            "assessments",
+            {**said, "subject": "enterprise", "on": on, "level": "district", "grade": "a", "valid_until": at_end},
+        ),
+        "award_id": ("awards", {**said, "title": f"{code}示例奖", "level": "district", "on": on, "until": at_end}),
+        "hardship_id": (
+            "hardships",
+            {**said, "person": person, "area": f"{code}-P7", "on": on, "persons": 3, "annual_income_fen": 1, "rigid_expenditure_fen": 0},
+        ),
+        "help_id": ("employment-help", {"kind": "training", "person": person, "area": f"{code}-P7", "on": on}),
+        "meeting_id": ("tripartite-meetings", {"area": f"{code}-P7", "held_on": on}),
+    }
+    made = {key: platform.accepted("cases", f"/v1/{plural}", body)["id"] for key, (plural, body) in bodies.items()}
+    platform.accepted("cases", f"/v1/cases/{made['case_id']}/outcome", {"on": on, "outcome": "paid", "recovered_fen": 100})
+    platform.accepted("cases", f"/v1/negotiations/{made['negotiation_id']}/result", {"on": on, "result": "agreed"})
+    return made
 
 
 def _values(moved: Moved, asking: District) -> Values:
@@ -134,6 +170,9 @@ def _values(moved: Moved, asking: District) -> Values:
         "enterprise": [moved.enterprise, None],
         "enterprise_id": [moved.enterprise],
         "union_id": [one.union for one in both],
+        **{key: [one.entries[key] for one in both] for key in asking.entries},
+        "person_id": [moved.enterprise],
+        "year": ["2027"],
         "member_id": [one.member for one in both],
         "area": [asking.code, f"{asking.code}-P7", *others, None],
         "code": [*parks, *(one.code for one in both), "M", "AREA_NOT_GRANTED"],
@@ -142,7 +181,12 @@ def _values(moved: Moved, asking: District) -> Values:
         "finding": [finding.value for finding in Finding],
         "as_of": [None, "2023-07-01", "2024-09-01"],
         "known_from": ["2020-01-01"],
-        "subject": [f"enterprise/{moved.enterprise}", *(f"union/{one.union}" for one in both), *(f"area/{one.code}" for one in both)],
+        "subject": [
+            f"enterprise/{moved.enterprise}",
+            *(f"union/{one.union}" for one in both),
+            *(f"area/{one.code}" for one in both),
+            *(f"hardship/{one.entries['hardship_id']}" for one in both),
+        ],
         "source": ["/services/registry"],
         "format": [None, "csv"],
         "id": [moved.enterprise, *moved.subscriptions],
@@ -161,7 +205,7 @@ def _routes(platform: Platform) -> list[Route]:
             service, httpx.get(platform.url(service) + "/openapi.json", timeout=PATIENCE, trust_env=False).json()
         )
     }
-    found |= {str(route): route for route in routes.of_the_dashboard()}
+    found |= {str(route): route for route in routes.of_the_pages()}
     assert len(found) > 40
     return list(found.values())
 
@@ -185,7 +229,7 @@ def test_no_route_tells_a_district_of_the_others_time(moved: Moved, side: str) -
     for route in _routes(moved.platform):
         if route.path.startswith(QUIET):
             continue
-        headers = {"Authorization": f"Bearer {asking.token}", "Accept-Language": "en"}
+        headers = {"Authorization": f"Bearer {asking.token}", "Accept-Language": "en", "Purpose": "audit"}
         with httpx.Client(base_url=moved.platform.url(route.service), headers=headers, timeout=30, trust_env=False) as http:
             for path, query in route.requests(values):
                 status, text = _answer(http, route, path, query)
