@@ -115,7 +115,7 @@ def take_step(world: World, command: TakeStep, today: date) -> Decision:
     said = {name: getattr(command, name) for name in STEP_FIELDS}
     data = CaseProgressed(case_id=entry.id, enterprise_id=entry.enterprises[0], step=command.step, **said)
     _require_step_dates(entry, data, command.on, today)
-    _require_letter(entry, data, command.on)
+    data = _about_letter(entry, data, command.on)
     decision = _decided(world, entry, data, command.on, lambda progress: progress.allows(data.step, data.clock, data.party), data.step)
     _require_in_time(world, entry, data, command.on)
     return decision
@@ -149,11 +149,16 @@ def _require_step_dates(entry: Entry, data: CaseProgressed, on: date, today: dat
             raise Unprocessable("DATE_OUT_OF_RANGE", field=name, params={"earliest": on, "latest": "9999-12-31"})
 
 
-def _require_letter(entry: Entry, data: CaseProgressed, on: date) -> None:
-    """A reply is about a letter that was sent by then and waits for one. Raises UNKNOWN_LETTER (422)."""
+def _about_letter(entry: Entry, data: CaseProgressed, on: date) -> CaseProgressed:
+    """A reply is about a letter that was sent by then and waits for one; one that names its kind is entered as the reply to that letter,
+    so that whoever reads the fact finds the same one. Raises UNKNOWN_LETTER (422)."""
     progress = progress_of(entry.before(on))
-    if data.step is Step.REPLIED and progress.allows(data.step) and progress.answered_by(data) is None:
+    if data.step is not Step.REPLIED or not progress.allows(data.step):
+        return data
+    letter = progress.answered_by(data)
+    if letter is None:
         raise Unprocessable("UNKNOWN_LETTER", field="document" if data.letter is None else "letter")
+    return data if data.document is None else structs.replace(data, letter=letter.rank)
 
 
 def _require_in_time(world: World, entry: Entry, data: CaseProgressed, on: date) -> None:

@@ -174,6 +174,7 @@ async def test_a_reply_answers_the_letter_that_it_is_about(client: Client, cases
 
     assert await reply(422, document="suggestion") == "document"
     await reply(201, document="opinion")
+    assert (await cases.said(f"enterprise/{enterprise}"))[-1][2]["letter"] == sent["opinion"], "who reads the event finds the same letter"
     assert await reply(422, document="opinion") == "document"
     assert await reply(422, letter=sent["opinion"]) == "letter"
     await reply(201, letter=sent["reminder"])

@@ -15,6 +15,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from schemathesis.core.result import Ok
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
@@ -123,6 +124,7 @@ async def test_every_answer_is_one_that_the_document_tells_of(client: Client, ca
 
     def all_of_them() -> None:
         for result in schema.get_all_operations():
+            assert isinstance(result, Ok), result
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 attempts(result.ok(), mode, send, known)
 
