@@ -108,7 +108,8 @@ def _question(
 
 async def _matter_body(snapshot: Snapshot, one: Matter, language: str) -> dict[str, Any]:
     return {
-        "id": None if one.hidden else one.id,
+        # Counts go with an enterprise that moves; the matter itself stays with those who may see an event of it.
+        "id": one.id if one.events and not one.hidden else None,
         "enterprise_id": None if one.hidden else one.subject.partition("/")[2],
         "enterprise_name": one.name,
         "counts": one.counts,

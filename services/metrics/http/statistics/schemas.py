@@ -117,7 +117,8 @@ class MatterAnswer(BaseModel):
     """One case, contract, negotiation, congress or assessment behind a figure, with its events."""
 
     id: str | None = Field(
-        description="Its id; null: the caller may not know the enterprise.", examples=["01938c5e-7f00-7000-8000-0000000000c1"]
+        description="Its id; null: the caller may not know the enterprise, or may see no event of it.",
+        examples=["01938c5e-7f00-7000-8000-0000000000c1"],
     )
     enterprise_id: UUID | None = Field(
         description="The enterprise; null: the caller may not know it.", examples=["01938c5e-7f00-7000-8000-0000000000e1"]
