@@ -13,7 +13,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,10 +22,13 @@ import asyncpg
 import httpx
 
 from deploy.local.child import end, free_port, spawn
+from deploy.local.servers.kafka import KafkaServer
+from deploy.local.servers.postgres import PostgresServer
 from shared.contracts.ids import uuid7
+from shared.contracts.services import SERVICES
 from tests.conftest import Database
 from tests.e2e.platform import until
-from tests.migrations.kept import PARTITIONS, SECRET, Issuer, environment_of, key_ring, program_of
+from tests.migrations.kept import NEW, PARTITIONS, SECRET, Issuer, environment_of, key_ring, program_of
 
 GRACE = 8.0
 PATIENCE = 90.0
@@ -54,10 +56,11 @@ class Deployment:
 
     kept: Path
     folder: Path
-    databases: Mapping[str, Database]
+    databases: dict[str, Database]
     kafka: str
     prefix: str
     issuer: Issuer
+    servers: tuple[PostgresServer, KafkaServer]
     addresses: dict[str, list[str]] = field(default_factory=dict)
     running: list[Process] = field(default_factory=list)
 
@@ -74,7 +77,7 @@ class Deployment:
             "CURSOR_KEY": SECRET,
             **settings,
         }
-        if service == "membership":
+        if SERVICES[service].key_rings == ("encryption", "hash"):
             told |= {"ENCRYPTION_KEYS": key_ring(self.kept, "encryption"), "HASH_KEYS": key_ring(self.kept, "hash")}
         log = self.folder / f"{len(self.running):02}-{code.name}-{service}.{role}.log"
         child = spawn(program_of(code, f"services.{service}", "--role", role), log, env=environment_of(code, **told), cwd=code)
@@ -92,6 +95,19 @@ class Deployment:
         if process.url:
             self.addresses[process.service] = [url for url in self.addresses[process.service] if url != process.url]
         end(process.child, number, GRACE)
+
+    def add(self, service: str, role: str) -> Process:
+        """Begin a service of this release that the old one did not have: its database, its topic, and a process of it."""
+        postgres, kafka = self.servers
+        name, owner, app = f"kept_{service}_{uuid7().hex[-8:]}", f"{service}_owner", f"{service}_app"
+        postgres.create_role(owner)
+        postgres.create_role(app)
+        postgres.create_database(name, owner)
+        self.databases[service] = Database(name, service, postgres.dsn(name, app), postgres.dsn(name, owner))
+        self.migrate(NEW, service)
+        asyncio.run(self._turn(timedelta(0)))
+        kafka.create_topics([f"{self.prefix}{service}.v1"], PARTITIONS)
+        return self.start(NEW, service, role)
 
     def migrate(self, code: Path, service: str) -> None:
         """The role `migrate`, as the owner."""

@@ -61,7 +61,7 @@ def deployment(
     databases = restore(kept, postgres_server)
     kafka_server.create_topics([prefix + name for name in TOPICS], PARTITIONS)
     point_to(kept, databases, postgres_server, prefix, restore_topics(kept, kafka_server.bootstrap, prefix))
-    found = Deployment(kept, tmp_path, databases, kafka_server.bootstrap, prefix, issuer)
+    found = Deployment(kept, tmp_path, databases, kafka_server.bootstrap, prefix, issuer, (postgres_server, kafka_server))
     yield found
     found.stop_all()
     for database in databases.values():
@@ -157,8 +157,9 @@ class Upgrade:
 def _from_0_2(upgrade: Upgrade) -> None:
     """Schema, readers, writers. Each release knows the other's events: days close all the time, and there is a way back from every step."""
     deployment = upgrade.deployment
-    assert _serving(deployment)["fold_version"] < FOLD_VERSION, "the figures are folded anew, as from 0.1"
     upgrade.schema()
+    deployment.add("cases", "relay")
+    assert _serving(deployment)["fold_version"] < FOLD_VERSION, "the figures are folded anew, as from 0.1"
     projector = _rebuild_and_switch(deployment)
     deployment.stop(upgrade.running["metrics", "projector"], signal.SIGKILL)
     upgrade.running["metrics", "projector"] = projector
@@ -211,6 +212,7 @@ def _from_0_1(upgrade: Upgrade) -> None:
     """docs/how-to/upgrade.md, step by step; before days are closed some of it back, and forth again, where rounds are asked for."""
     deployment, load, replace = upgrade.deployment, upgrade.load, upgrade.replace
     upgrade.schema()
+    deployment.add("cases", "relay")
     projector = _rebuild_and_switch(deployment)
     replace("metrics", "api")
     replace("membership", "consumer")
