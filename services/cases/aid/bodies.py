@@ -77,7 +77,7 @@ class Review:
     """The file is decided anew on `on`, with the figures and the rule of that day."""
 
     hardship_id: FileId
-    on: Annotated[Day, Field(description="The day of the decision.", examples=["2027-03-02"])]
+    on: Annotated[Day, Field(description="The day of the decision.", examples=["2026-09-01"])]
     persons: Persons
     annual_income_fen: Income
     rigid_expenditure_fen: Rigid
@@ -100,7 +100,7 @@ class EndFile:
     """The file ended on `on`; whoever is in hardship again gets a new one."""
 
     hardship_id: FileId
-    on: Annotated[Day, Field(description="The day on which it ended.", examples=["2027-03-02"])]
+    on: Annotated[Day, Field(description="The day on which it ended.", examples=["2026-10-08"])]
     reason: Annotated[Reason, Listed(HARDSHIP_ENDING), Field(examples=["relieved"])]
 
 

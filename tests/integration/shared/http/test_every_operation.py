@@ -86,6 +86,12 @@ class Asking:
         return {one["name"]: _example(one) for one in wanted}
 
     @property
+    def required_headers(self) -> dict[str, bytes]:
+        """The headers that must be there."""
+        wanted = [one for one in self.operation["parameters"] if one["in"] == "header" and one.get("required")]
+        return {one["name"]: str(_example(one)).encode() for one in wanted}
+
+    @property
     def body(self) -> tuple[str, Any] | None:
         """The media type and example of the body."""
         content = self.operation.get("requestBody", {}).get("content", {})
@@ -93,7 +99,8 @@ class Asking:
 
     async def ask(self, expected: str | None, *, bearer: str | None = None, query: Any = None, **more: Any) -> None:
         """One request; compares its status with the expected one, and the answer with the document."""
-        headers = {"Authorization": f"Bearer {token() if bearer is None else bearer}"} if bearer != "" else {}
+        headers: dict[str, Any] = dict(self.required_headers)
+        headers |= {"Authorization": f"Bearer {token() if bearer is None else bearer}"} if bearer != "" else {}
         if self.body is not None and "content" not in more:
             kind, example = self.body
             more = {"json": example, **more} if kind == "application/json" else {"content": example.encode(), **more}
