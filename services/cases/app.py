@@ -9,11 +9,18 @@ from services.cases.entries import waking
 from services.cases.entries.needs import Context
 from services.cases.settings import Settings
 from shared.directory.events import directory_reader
+from shared.process.cleaning import deleting
 from shared.process.serve import Role
 from shared.service.roles import background_roles
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+# Codes and sessions go by the wall clock.
+TRIMS = tuple(
+    deleting(table, key, "expires_at <= clock_timestamp()") for table, key in (("login_codes", "code_hash"), ("sessions", "id_hash"))
+)
+"""What this service removes besides what every service does (docs/operations.md)."""
 
 
 def api(settings: Settings) -> FastAPI:
@@ -33,4 +40,5 @@ def api(settings: Settings) -> FastAPI:
 
 def roles(settings: Settings) -> dict[str, Role]:
     """The background roles by name."""
-    return {**background_roles(settings, directory_reader()), "clocks": partial(waking.run, settings, Context.of(settings))}
+    found = background_roles(settings, directory_reader(), TRIMS)
+    return {**found, "clocks": partial(waking.run, settings, Context.of(settings))}

@@ -246,7 +246,6 @@ CASES: Mapping[str, Entry] = {
     "UNKNOWN_CONGRESS": Entry(404, "未知职代会", "Unknown workers' congress", "没有职代会 {id}。", "There is no workers' congress {id}."),
     "UNKNOWN_ASSESSMENT": Entry(404, "未知评价", "Unknown assessment", "没有评价 {id}。", "There is no assessment {id}."),
     "UNKNOWN_AWARD": Entry(404, "未知荣誉", "Unknown award", "没有荣誉 {id}。", "There is no award {id}."),
-    "UNKNOWN_PERSON": Entry(404, "未知人员", "Unknown person", "没有人员 {id}。", "There is no person {id}."),
     "DAY_NAMED_TWICE": Entry(422, "日期重复", "Day named twice", "{day} 列出了两次;一天或为休息日,或为工作日。", "{day} is listed twice; a day is either a holiday or a working day."),
     "NOT_A_WEEKEND": Entry(422, "不是周末", "Not a weekend", "{day} 不是周六或周日;调休上班日只列周末,其他工作日无须列出。", "{day} is no Saturday or Sunday; only weekends on which people work are listed, other working days need not be."),
     "UNKNOWN_RULE": Entry(422, "未知规则", "Unknown rule", "没有此规则;可设定的规则为:{expected}。", "There is no such rule. What can be set: {expected}.", (404,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -24,15 +25,18 @@ READER_BATCH = 1000
 """Events of a transaction: so many closures, with all that follows from them, still fit well into its 60 s."""
 
 
-def background_roles(settings: ServiceSettings, apply: Apply | None = None) -> dict[str, Role]:
-    """{name: role}: `relay`, and `consumer` with what the service does with the events that it reads. Each runs until its event is set."""
-    roles: dict[str, Role] = {"relay": partial(relay, settings)}
+def background_roles(settings: ServiceSettings, apply: Apply | None = None, trims: Sequence[Trim] = ()) -> dict[str, Role]:
+    """{name: role}: `relay`, and `consumer` with what the service does with the events that it reads. Each runs until its event is set.
+
+    `trims`: what the service removes besides what every service does.
+    """
+    roles: dict[str, Role] = {"relay": partial(relay, settings, trims=trims)}
     if apply is not None:
         roles["consumer"] = partial(consume, settings, apply)
     return roles
 
 
-async def relay(settings: ServiceSettings, stop: asyncio.Event) -> None:
+async def relay(settings: ServiceSettings, stop: asyncio.Event, *, trims: Sequence[Trim] = ()) -> None:
     """Publish the service's events, close its days, and remove what is of no more use."""
     contracts = settings.declared.contracts
     assert contracts is not None, "a service without contracts publishes nothing"
@@ -42,17 +46,17 @@ async def relay(settings: ServiceSettings, stop: asyncio.Event) -> None:
         work = Relay(settings.dsn, broker, contracts.SOURCE, settings.topic, settings.partitions, batch=settings.relay_batch, idle=idle)
         closer = DayCloser(settings.dsn, settings.clock, settings.partitions)
         closing = beside(closer.run(stop)) if settings.close_days else nullcontext()
-        async with closing, beside(cleaner_of(settings).run(stop)):
+        async with closing, beside(cleaner_of(settings, trims).run(stop)):
             await work.run(stop)
     finally:
         await broker.close()
 
 
-def cleaner_of(settings: ServiceSettings) -> Cleaner:
+def cleaner_of(settings: ServiceSettings, trims: Sequence[Trim] = ()) -> Cleaner:
     """Removes what a service that writes needs no more: results of idempotency keys after 30 days. Hashes keys of earlier releases."""
     name = settings.declared.name
     form = KeyForm(settings.fingerprint_key, name)
-    return Cleaner(settings.dsn, name, [Trim("idempotency", idempotency.forget), Trim("idempotency", form.hash_plain)])
+    return Cleaner(settings.dsn, name, [Trim("idempotency", idempotency.forget), Trim("idempotency", form.hash_plain), *trims])
 
 
 async def consume(settings: ServiceSettings, apply: Apply, stop: asyncio.Event) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.cases.app import TRIMS as CASES_TRIMS
+from services.cases.settings import Settings as CasesSettings
 from services.metrics.cleaning import cleaner_of as metrics_cleaner
 from services.metrics.settings import Settings as MetricsSettings
 from services.registry.settings import Settings as RegistrySettings
@@ -87,6 +89,18 @@ async def test_the_service_forgets_idempotency_keys_after_thirty_days(database: 
         await turned(made, "5 days")
         await gone(made, "SELECT EXISTS (SELECT FROM idempotency)")
     pool.terminate()
+
+
+async def test_cases_removes_codes_and_sessions_that_have_expired(database: NewDatabase) -> None:
+    made = await database("cases")
+    owner = await asyncpg.connect(made.owner_dsn)
+    fill = "INSERT INTO {} SELECT int8send(n), 'c', '{{}}', '{{}}', clock_timestamp() + make_interval(hours => n) FROM generate_series(-2, 1) AS n"
+    await owner.execute(fill.format("login_codes"))
+    await owner.execute(fill.format("sessions (id_hash, client, scopes, areas, expires_at)"))
+    async with beside(cleaner_of(settings_of(CasesSettings, made), CASES_TRIMS).run(asyncio.Event())):
+        await gone(made, "SELECT count(*) <> 1 FROM sessions")
+        await gone(made, "SELECT count(*) <> 1 FROM login_codes")
+    await owner.close()
 
 
 async def test_metrics_removes_what_has_expired_and_the_generation_that_served_before(database: NewDatabase) -> None:

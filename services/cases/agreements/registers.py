@@ -116,6 +116,7 @@ def contract_due(entry: Entry, book: Book) -> list[Fact]:
 
 PACT = Noun(
     name="pact",
+    unknown="UNKNOWN_PACT",
     plural="pacts",
     key="pact_id",
     opening=PactSigned,
@@ -126,6 +127,7 @@ PACT = Noun(
 )
 NEGOTIATION = Noun(
     name="negotiation",
+    unknown="UNKNOWN_NEGOTIATION",
     plural="negotiations",
     key="negotiation_id",
     opening=NegotiationProgressed,
@@ -138,6 +140,7 @@ NEGOTIATION = Noun(
 )
 CONTRACT = Noun(
     name="contract",
+    unknown="UNKNOWN_CONTRACT",
     plural="contracts",
     key="contract_id",
     opening=ContractSigned,
@@ -153,6 +156,7 @@ CONTRACT = Noun(
 )
 MEETING = Noun(
     name="meeting",
+    unknown="UNKNOWN_MEETING",
     plural="tripartite-meetings",
     key="meeting_id",
     opening=TripartiteHeld,
@@ -162,6 +166,7 @@ MEETING = Noun(
 )
 CONGRESS = Noun(
     name="congress",
+    unknown="UNKNOWN_CONGRESS",
     plural="workers-congresses",
     key="congress_id",
     opening=CongressHeld,

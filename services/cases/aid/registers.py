@@ -41,6 +41,7 @@ def help_kind(entry: Entry) -> str | None:
 
 HARDSHIP = Noun(
     name="hardship",
+    unknown="UNKNOWN_HARDSHIP",
     plural="hardships",
     key="hardship_id",
     opening=HardshipClassified,
@@ -51,6 +52,7 @@ HARDSHIP = Noun(
 )
 HELP = Noun(
     name="help",
+    unknown="UNKNOWN_HELP",
     plural="employment-help",
     key="help_id",
     opening=EmploymentHelped,

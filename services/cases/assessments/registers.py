@@ -53,6 +53,7 @@ def award_due(entry: Entry, _book: Book) -> list[Fact]:
 
 ASSESSMENT = Noun(
     name="assessment",
+    unknown="UNKNOWN_ASSESSMENT",
     plural="assessments",
     key="assessment_id",
     opening=AssessmentMade,
@@ -64,6 +65,7 @@ ASSESSMENT = Noun(
 )
 AWARD = Noun(
     name="award",
+    unknown="UNKNOWN_AWARD",
     plural="awards",
     key="award_id",
     opening=AwardGranted,

@@ -43,7 +43,8 @@ def without_kind(_: Entry) -> str | None:
 class Noun:
     """A register.
 
-    - `name`, `plural`: in answers and clocks, and in paths. `key`: the field of its facts that holds the id of the entry.
+    - `name`, `plural`: in answers and clocks, and in paths. `key`: the field of its facts that holds the id of the entry. `unknown`: the
+      problem of an id that no entry has.
     - `opening`: the fact that begins an entry; `contracts`: all its facts.
     - `state`: by its facts; `kind`: the code that lists filter by. `assigned_to`: who handles it. `starts`: the day from which it is there.
     - `clocked`: whether it has clocks, which routes show. `until`: the last day on which it holds, if it ends by itself.
@@ -53,6 +54,7 @@ class Noun:
     """
 
     name: str
+    unknown: str
     plural: str
     key: str
     opening: type[Event]

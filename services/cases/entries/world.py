@@ -67,7 +67,7 @@ class World(enterprises.World):
         """Raises UNKNOWN_<NOUN> (404) if there is none, or if its opening was withdrawn."""
         found = self.entries.get(entry_id)
         if found is None or found.noun != noun.name or found.first(noun.opening) is None:
-            raise NotFound(f"UNKNOWN_{noun.name.upper()}", field=noun.key, params={"id": str(entry_id)})
+            raise NotFound(noun.unknown, field=noun.key, params={"id": str(entry_id)})
         return found
 
     def area_of(self, entry: Entry) -> str | None:

@@ -62,7 +62,7 @@ def persons_router(noun: Noun, *, tag: str, answer: type[PersonsAnswer] = Person
     get_persons.__annotations__["entry_id"] = entry_id
     made.add_api_route(
         f"/{noun.plural}/{{{noun.key}}}/persons", get_persons, methods=["GET"], response_model=answer, tags=[tag],
-        name=f"get_persons_of_{noun.name}", openapi_extra=adding(f"UNKNOWN_{noun.name.upper()}", *REFUSALS),
+        name=f"get_persons_of_{noun.name}", openapi_extra=adding(noun.unknown, *REFUSALS),
     )  # fmt: skip
     return made
 

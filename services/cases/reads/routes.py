@@ -101,7 +101,7 @@ def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel]
     made.add_api_route(
         path, list_entries, methods=["GET"], response_model=items, tags=[tag], name=f"list_{named}", openapi_extra=adding("UNKNOWN_AREA")
     )
-    unknown = adding(f"UNKNOWN_{noun.name.upper()}")
+    unknown = adding(noun.unknown)
     made.add_api_route(
         f"{path}/{{{noun.key}}}", get_entry, methods=["GET"], response_model=item, responses=TAGGED, tags=[tag], name=f"get_{noun.name}",
         openapi_extra=unknown,
@@ -144,7 +144,7 @@ async def require_entry(request: Request, caller: Caller, noun: Noun, entry_id: 
     async with db.transaction(request.app.state.pool, areas=Areas.all()) as conn:
         row = await listing.one(conn, noun.name, entry_id)
         if row is None:
-            raise NotFound(f"UNKNOWN_{noun.name.upper()}", params={"id": str(entry_id)})
+            raise NotFound(noun.unknown, params={"id": str(entry_id)})
         await _require_seen(conn, caller, row)
     return row
 

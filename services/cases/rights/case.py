@@ -57,6 +57,7 @@ def _happened(fact: Standing) -> Happened:
 
 CASE = Noun(
     name="case",
+    unknown="UNKNOWN_CASE",
     plural="cases",
     key="case_id",
     opening=CaseOpened,
