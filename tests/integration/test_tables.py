@@ -94,9 +94,14 @@ async def test_the_service_forgets_idempotency_keys_after_thirty_days(database: 
 async def test_cases_removes_codes_and_sessions_that_have_expired(database: NewDatabase) -> None:
     made = await database("cases")
     owner = await asyncpg.connect(made.owner_dsn)
-    fill = "INSERT INTO {} SELECT int8send(n), 'c', '{{}}', '{{}}', clock_timestamp() + make_interval(hours => n) FROM generate_series(-2, 1) AS n"
-    await owner.execute(fill.format("login_codes"))
-    await owner.execute(fill.format("sessions (id_hash, client, scopes, areas, expires_at)"))
+    when = "clock_timestamp() + make_interval(hours => n) FROM generate_series(-2, 1) AS n"
+    codes = "login_codes (code_hash, client, scopes, areas, expires_at, valid_until)"
+    await owner.execute(
+        f"INSERT INTO {codes} SELECT int8send(n), 'c', '{{}}', '{{}}', clock_timestamp() + make_interval(hours => n), {when}"
+    )
+    await owner.execute(
+        f"INSERT INTO sessions (id_hash, client, scopes, areas, expires_at) SELECT int8send(n), 'c', '{{}}', '{{}}', {when}"
+    )
     async with beside(cleaner_of(settings_of(CasesSettings, made), CASES_TRIMS).run(asyncio.Event())):
         await gone(made, "SELECT count(*) <> 1 FROM sessions")
         await gone(made, "SELECT count(*) <> 1 FROM login_codes")
