@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 from services.cases.entries import waking
 from services.cases.entries.needs import Context
 from services.cases.settings import Settings
+from shared.browser import cleaning as browser
 from shared.directory.events import directory_reader
-from shared.process.cleaning import deleting
 from shared.process.serve import Role
 from shared.service.roles import background_roles
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-# Codes and sessions go by the wall clock.
-TRIMS = tuple(
-    deleting(table, key, "expires_at <= clock_timestamp()") for table, key in (("login_codes", "code_hash"), ("sessions", "id_hash"))
-)
-"""What this service removes besides what every service does (docs/operations.md)."""
 
 
 def api(settings: Settings) -> FastAPI:
@@ -40,5 +34,5 @@ def api(settings: Settings) -> FastAPI:
 
 def roles(settings: Settings) -> dict[str, Role]:
     """The background roles by name."""
-    found = background_roles(settings, directory_reader(), TRIMS)
+    found = background_roles(settings, directory_reader(), browser.TRIMS)
     return {**found, "clocks": partial(waking.run, settings, Context.of(settings))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from services.metrics.settings import Settings
+from shared.browser import cleaning as browser
 from shared.process.cleaning import BATCH, Cleaner, Trim, deleting
 from shared.process.db import Connection
 
@@ -15,9 +16,7 @@ async def _drop_generation(conn: Connection, _most: int) -> int:
 
 
 TRIMS = (
-    # Tokens, codes and sessions go by the wall clock.
-    deleting("login_codes", "code_hash", "expires_at <= clock_timestamp()"),
-    deleting("sessions", "id_hash", "expires_at <= clock_timestamp()"),
+    *browser.TRIMS,
     deleting("reports", "id", "kind = 'audit' AND at < parkunion_now() - interval '400 days'"),
     Trim("generations", _drop_generation),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from services.subscriptions.settings import Settings
+from shared.browser import cleaning as browser
 from shared.process.cleaning import Cleaner, Trim, deleting
 from shared.process.db import Connection
 
@@ -44,13 +45,8 @@ def trims(body_days: int) -> tuple[Trim, ...]:
         Trim("contents", bodies),
         Trim("attempts", _running(OLD_ATTEMPTS)),
         Trim("requests", _running(OLD_REQUESTS)),
-        # Tokens, codes and sessions go by the wall clock.
-        deleting("login_codes", "code_hash", "expires_at <= clock_timestamp()"),
-        deleting("sessions", "id_hash", "expires_at <= clock_timestamp()"),
+        *browser.TRIMS,
         deleting("probes", "id", "asked_at < parkunion_now() - interval '30 days'"),
-        # Tokens, codes and sessions go by the wall clock.
-        deleting("login_codes", "code_hash", "expires_at <= clock_timestamp()"),
-        deleting("sessions", "id_hash", "expires_at <= clock_timestamp()"),
     )
 
 

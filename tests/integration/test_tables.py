@@ -9,11 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.cases.app import TRIMS as CASES_TRIMS
 from services.cases.settings import Settings as CasesSettings
 from services.metrics.cleaning import cleaner_of as metrics_cleaner
 from services.metrics.settings import Settings as MetricsSettings
 from services.registry.settings import Settings as RegistrySettings
+from shared.browser import cleaning as browser
 from shared.contracts.services import SERVICES
 from shared.process import db
 from shared.process.pause import beside
@@ -102,7 +102,7 @@ async def test_cases_removes_codes_and_sessions_that_have_expired(database: NewD
     await owner.execute(
         f"INSERT INTO sessions (id_hash, client, scopes, areas, expires_at) SELECT int8send(n), 'c', '{{}}', '{{}}', {when}"
     )
-    async with beside(cleaner_of(settings_of(CasesSettings, made), CASES_TRIMS).run(asyncio.Event())):
+    async with beside(cleaner_of(settings_of(CasesSettings, made), browser.TRIMS).run(asyncio.Event())):
         await gone(made, "SELECT count(*) <> 1 FROM sessions")
         await gone(made, "SELECT count(*) <> 1 FROM login_codes")
     await owner.close()

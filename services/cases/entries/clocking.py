@@ -116,12 +116,10 @@ def _key(fact: Fact | Standing) -> Any:
     return fact.on, type(fact.data), frozenset(said.items())
 
 
-def correction(fact: Standing) -> Fact:
-    """The correction to nothing of what the service itself recorded and is no longer so."""
+def correction(fact: Standing, reason: str = RECOMPUTED) -> Fact:
+    """The correction of a fact to nothing; by default of what the service itself recorded and is no longer so."""
     assert fact.data is not None
     assert fact.event_id is not None
-    withdrawn = fact.placed()
-    data = FactCorrected(
-        corrects=fact.event_id, fact=type_of(fact.data), rank=fact.rank, reason=RECOMPUTED, withdrawn=withdrawn, replacement=None
-    )
+    name = type_of(fact.data)
+    data = FactCorrected(corrects=fact.event_id, fact=name, rank=fact.rank, reason=reason, withdrawn=fact.placed(), replacement=None)
     return Fact(fact.subject, data, fact.on)

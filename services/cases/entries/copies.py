@@ -16,8 +16,6 @@ from services.cases.entries import clocking
 from services.cases.entries.entry import Entry
 from services.cases.entries.world import Copy, World
 from services.cases.nouns import noun_of
-from shared.contracts import type_of
-from shared.contracts.streams import FactCorrected, Placed
 from shared.problems.errors import Conflict
 from shared.service.enterprises import subject_of
 from shared.writing.facts import Correct, Fact, Revision, Standing
@@ -35,15 +33,22 @@ def on_every_stream(entry: Entry, fact: Fact) -> list[Fact]:
 
 def taken_back(fact: Standing, copies: Iterable[Copy], reason: str) -> list[Fact]:
     """Corrections to nothing of the copies of a fact, given as it held."""
-    placed = fact.placed()
     assert fact.data is not None
-    name = type_of(fact.data)
-    facts = []
-    for one in copies:
-        withdrawn = Placed(placed.occurred_on, {**placed.data, "enterprise_id": str(one.enterprise_id)})
-        data = FactCorrected(corrects=one.event_id, fact=name, rank=one.rank, reason=reason, withdrawn=withdrawn, replacement=None)
-        facts.append(Fact(subject_of(one.enterprise_id), data, fact.on))
-    return facts
+    data: Any = fact.data
+    return [
+        clocking.correction(
+            structs.replace(
+                fact,
+                subject=subject_of(one.enterprise_id),
+                rank=one.rank,
+                event_id=one.event_id,
+                data=structs.replace(data, enterprise_id=one.enterprise_id),
+                content=None,
+            ),
+            reason,
+        )
+        for one in copies
+    ]
 
 
 def require_one(world: World, fact: Standing, command: Revision) -> None:

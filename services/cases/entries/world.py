@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -156,9 +155,3 @@ def drop_calendar(world: World, fact: Standing) -> None:
     assert isinstance(fact.data, CalendarSet)
     world.years.pop((fact.data.year, fact.rank), None)
     world.changed_years.add((fact.data.year, fact.rank))
-
-
-def opened_on(entry: Entry, noun: Noun) -> date | None:
-    """The business date of the entry's opening; None: it was withdrawn."""
-    found = entry.first(noun.opening)
-    return found[0].on if found else None
