@@ -18,7 +18,8 @@ from services.metrics.figures.statistics.answers import BEGINNING, BY_UNIT, Ques
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.tallies import EVENTS, MatterFact, tallies
+from services.metrics.folding.tallies import tallies
+from services.metrics.folding.tallying.tally import EVENTS, MatterFact
 
 AT_ONCE = 400
 """Enterprises whose sets are read together."""

@@ -15,7 +15,8 @@ import msgspec
 from services.metrics import counted
 from services.metrics.counted import Headcount, Kept, Members
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
-from services.metrics.folding.tallies import MatterFact, Tallies, case_of, tallies
+from services.metrics.folding.tallies import case_of, tallies
+from services.metrics.folding.tallying.tally import MatterFact, Tallies
 from shared import contracts
 from shared.contracts import Envelope, Event, UnreadableEvent
 from shared.contracts.streams import FactCorrected, Placed

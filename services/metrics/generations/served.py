@@ -10,7 +10,7 @@ import numpy as np
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.tallies import MatterFact
+from services.metrics.folding.tallying.tally import MatterFact
 from services.metrics.generations.refold import Refolded
 from services.metrics.measures import MEASURES, Vector, packed, vector
 from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed

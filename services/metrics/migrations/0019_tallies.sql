@@ -1,5 +1,5 @@
 -- Tallies: what cases, agreements, assessments and aid come to, as the steps of T(F), kept like the durations' rows (docs/ledger.md, Tallies).
--- `name`, `code` and `value` say what is counted (services/metrics/folding/tallies.py); `count` is a number, workers or fen.
+-- `name`, `code` and `value` say what is counted (services/metrics/folding/tallying/tally.py); `count` is a number, workers or fen.
 SELECT in_each_generation($each$
 CREATE TABLE {g}.tallies (
     shard int NOT NULL,

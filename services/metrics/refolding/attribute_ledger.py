@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from services.metrics.folding.coverage import FOREVER, Segment, segments
 from services.metrics.folding.durations import add_durations
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.tallies import NONE, add_tallies, tallies
+from services.metrics.folding.tallies import add_tallies, tallies
+from services.metrics.folding.tallying.tally import NONE
 from services.metrics.refolding.member_ledger import MemberShape, member_shape
 from services.metrics.tables.rows import Figures, Rows
 

@@ -10,7 +10,7 @@ from datetime import date
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot
 from services.metrics.figures.statistics.answers import BEGINNING, FIRST_FOLD_VERSION, sums, window
-from services.metrics.folding.tallies import Name
+from services.metrics.folding.tallying.tally import Name
 
 STATES = (Name.CASE_OPEN, Name.CASE_OVERDUE, Name.CONTRACT)
 

@@ -15,7 +15,7 @@ from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.statistics import sql
 from services.metrics.figures.statistics.answers import BEGINNING, Question
 from services.metrics.figures.tree import Tree
-from services.metrics.folding.tallies import EVENTS, Name
+from services.metrics.folding.tallying.tally import EVENTS, Name
 from shared.contracts.case_codes import FUNDS, HELP_KINDS
 from shared.contracts.code_list import CodeList, Named
 from shared.suppression.deciding import EVERYWHERE, Shown, decide

@@ -16,7 +16,7 @@ from services.metrics.figures.statistics.catalogue import STATISTICS, Statistic,
 from services.metrics.figures.survival import Median, curve, median
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.folding.durations import EPOCH
-from services.metrics.folding.tallies import EVENTS, Name
+from services.metrics.folding.tallying.tally import EVENTS, Name
 from services.metrics.measures import Vector, measure
 from shared.problems.errors import Unavailable
 from shared.process.db import Record

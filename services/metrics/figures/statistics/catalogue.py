@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from services.metrics.counted import Aspect
-from services.metrics.folding.tallies import EVENTS, Name
+from services.metrics.folding.tallying.tally import EVENTS, Name
 from shared.contracts.case_codes import CASE_KINDS, CONTRACT_KINDS
 from shared.contracts.code_list import CodeList, Named
 

@@ -9,7 +9,7 @@ from services.metrics.figures.questions import ALL, Rate, Snapshot
 from services.metrics.figures.statistics.aid import Cell
 from services.metrics.figures.statistics.answers import Answer, Group, Question
 from services.metrics.figures.statistics.catalogue import PER, RULE_VERSION, StatisticName
-from services.metrics.folding.tallies import Name
+from services.metrics.folding.tallying.tally import Name
 from services.metrics.http.bodies import basis, rate_body
 
 _UNITS = {

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from services.metrics.folding.coverage import FOREVER, Segment
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.ledger import fold, rows_since
-from services.metrics.folding.tallies import MatterFact, tallies, year_after
+from services.metrics.folding.tallies import tallies
+from services.metrics.folding.tallying.tally import MatterFact, year_after
 from services.metrics.matters import CaseStep, ContractInEffect, ContractOver, MatterContent, Overdue
 from services.metrics.measures import vector
 from services.metrics.refolding.attribute_ledger import attribute_rows
