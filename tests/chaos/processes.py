@@ -167,7 +167,7 @@ async def record_due(dsn: str, _log: Path, _subjects: list[str]) -> None:
 async def due_entries(pool: Pool, context: Context) -> list[UUID]:
     """Entries of which the role `clocks` still has something to record or to compute."""
     async with db.transaction(pool, areas=Areas.all()) as conn:
-        version = (await context.shelf.current(conn)).version
+        version = (await context.tables.current(conn)).version
         today = await context.clock.today(conn)
         return [*await store.waking(conn, today, 1), *await store.outdated(conn, version, 1)]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.cases.entries.entry import Entry
 from services.cases.entries.noun import Noun
-from services.cases.entries.tables import Shelf
+from services.cases.entries.tables import TableCache
 from services.cases.entries.world import World
 from services.cases.nouns import noun_of
 from services.cases.settings import Settings
@@ -25,10 +25,10 @@ from shared.writing.table import Access, Places
 
 @dataclass(frozen=True, slots=True)
 class Context(enterprises.Context):
-    """What commands need besides a connection. `shelf`: what this process has read of the rules and calendars."""
+    """What commands need besides a connection. `tables`: what this process has read of the rules and calendars."""
 
     person_keys: PersonKeys
-    shelf: Shelf = field(default_factory=Shelf)
+    tables: TableCache = field(default_factory=TableCache)
     checked: CheckedStreams = field(default_factory=CheckedStreams)
 
     @classmethod

@@ -41,7 +41,7 @@ class Tables:
 
 
 @dataclass(slots=True)
-class Shelf:
+class TableCache:
     """What a process has read of the tables last."""
 
     tables: Tables | None = field(default=None)

@@ -70,7 +70,7 @@ class Waker:
             today = await self._context.clock.today(conn)
             wanted = await store.waking(conn, today, BATCH, self._unreadable)
             if not wanted:
-                version = (await self._context.shelf.current(conn)).version
+                version = (await self._context.tables.current(conn)).version
                 wanted = await store.outdated(conn, version, BATCH, self._unreadable)
         if not wanted:
             return 0

@@ -77,13 +77,13 @@ class Page:
 
     async def book(self, area: str | None) -> Book:
         """The rules and the calendar of a place."""
-        current = await self.context.shelf.current(self.conn)
+        current = await self.context.tables.current(self.conn)
         path = await area_path(self.conn, area) if area else None
         return Book(*current.made, tuple(path or ()), current.version)
 
     async def missing_years(self) -> list[MissingYear]:
         """Years to ask for: this one and, from November on, the next. Of later ones nothing is published yet, whatever waits for them."""
-        calendar = (await self.context.shelf.current(self.conn)).made[1]
+        calendar = (await self.context.tables.current(self.conn)).made[1]
         wanted = [self.today.year, *([self.today.year + 1] if self.today.month >= NOVEMBER else [])]
         missing = [year for year in wanted if not calendar.knows(year)]
         waiting = await store.waiting_for_years(self.conn) if missing else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
@@ -40,6 +40,7 @@ AreaOf = Annotated[
 AssignedTo = Annotated[Code | None, Query(description="Only those that this person handles.", examples=["handler-7"])]
 AsOf = Annotated[Day | None, Query(description="The day whose `state` is shown; by default today.", examples=["2026-04-17"])]
 Show: TypeAlias = Callable[[Row], dict[str, Any]]
+Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute)
 
@@ -47,8 +48,30 @@ router = APIRouter(prefix="/v1", route_class=JsonRoute)
 def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel], show: Show, tag: str, scope: str = READ) -> APIRouter:
     """`GET /v1/<plural>` and `GET /v1/<plural>/{id}`; of a noun with clocks also `…/{id}/clocks`. `show`: what answers show of an entry."""
     made = APIRouter(prefix="/v1", route_class=JsonRoute)
-    entry_id: Any = Annotated[Id, Path(alias=noun.key, description=f"The id of the {noun.name}.", examples=[EXAMPLE_ID])]
+    path, one = f"/{noun.plural}", f"/{noun.plural}/{{{noun.key}}}"
+    named, unknown = noun.plural.replace("-", "_"), adding(noun.unknown)
+    made.add_api_route(
+        path, _list_of(noun, show, scope), methods=["GET"], response_model=items, tags=[tag], name=f"list_{named}",
+        openapi_extra=adding("UNKNOWN_AREA"),
+    )  # fmt: skip
+    made.add_api_route(
+        one, _one_of(noun, show, scope), methods=["GET"], response_model=item, responses=TAGGED, tags=[tag], name=f"get_{noun.name}",
+        openapi_extra=unknown,
+    )  # fmt: skip
+    if noun.clocked:
+        made.add_api_route(
+            f"{one}/clocks", _clocks_of(noun, scope), methods=["GET"], response_model=ClocksAnswer, tags=["clocks"],
+            name=f"get_clocks_of_{noun.name}", openapi_extra=unknown,
+        )  # fmt: skip
+    return made
 
+
+def _entry_id(noun: Noun) -> Any:
+    """The type of the id in a path."""
+    return Annotated[Id, Path(alias=noun.key, description=f"The id of the {noun.name}.", examples=[EXAMPLE_ID])]
+
+
+def _list_of(noun: Noun, show: Show, scope: str) -> Endpoint:
     async def list_entries(
         request: Request,
         caller: CallerOf,
@@ -77,11 +100,22 @@ def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel]
         following = cursors.encode([str(shown[-1].entry.id)]) if len(rows) > limit else None
         return json_response({"items": [show(row) for row in shown], "next": following})
 
+    list_entries.__doc__ = f"The register of {noun.plural}, by age."
+    return list_entries
+
+
+def _one_of(noun: Noun, show: Show, scope: str) -> Endpoint:
     async def get_entry(request: Request, caller: CallerOf, entry_id: UUID) -> Response:
         caller.require(scope)
         row = await require_entry(request, caller, noun, entry_id)
         return with_etag(request, show(row), row.entry.etag)
 
+    get_entry.__doc__ = f"One {noun.name}, with its ETag."
+    get_entry.__annotations__["entry_id"] = _entry_id(noun)
+    return get_entry
+
+
+def _clocks_of(noun: Noun, scope: str) -> Endpoint:
     async def get_clocks(request: Request, caller: CallerOf, entry_id: UUID, as_of: AsOf = None) -> Response:
         caller.require(scope)
         row = await require_entry(request, caller, noun, entry_id)
@@ -92,26 +126,9 @@ def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel]
         clocks = sorted(clocking.clocks_of(row.entry, book), key=lambda clock: (clock.due_on or date.max, clock.clock))
         return json_response({"items": [clocking.shown(listing.subject_of(row), clock, day) for clock in clocks], "next": None})
 
-    list_entries.__doc__ = f"The register of {noun.plural}, by age."
-    get_entry.__doc__ = f"One {noun.name}, with its ETag."
     get_clocks.__doc__ = f"Every clock of one {noun.name}: by its facts, and the rules and the calendar of its place."
-    get_entry.__annotations__["entry_id"] = get_clocks.__annotations__["entry_id"] = entry_id
-    path = f"/{noun.plural}"
-    named = noun.plural.replace("-", "_")
-    made.add_api_route(
-        path, list_entries, methods=["GET"], response_model=items, tags=[tag], name=f"list_{named}", openapi_extra=adding("UNKNOWN_AREA")
-    )
-    unknown = adding(noun.unknown)
-    made.add_api_route(
-        f"{path}/{{{noun.key}}}", get_entry, methods=["GET"], response_model=item, responses=TAGGED, tags=[tag], name=f"get_{noun.name}",
-        openapi_extra=unknown,
-    )  # fmt: skip
-    if noun.clocked:
-        made.add_api_route(
-            f"{path}/{{{noun.key}}}/clocks", get_clocks, methods=["GET"], response_model=ClocksAnswer, tags=["clocks"],
-            name=f"get_clocks_of_{noun.name}", openapi_extra=unknown,
-        )  # fmt: skip
-    return made
+    get_clocks.__annotations__["entry_id"] = _entry_id(noun)
+    return get_clocks
 
 
 @router.get("/clocks", response_model=ClocksAnswer, tags=["clocks"], openapi_extra=adding("UNKNOWN_AREA"))
@@ -175,7 +192,7 @@ async def require_area(request: Request, caller: Caller, area: str | None, enter
 
 async def book_at(conn: Connection, context: Context, area: str | None) -> Book:
     """The rules and the calendar of a place."""
-    current = await context.shelf.current(conn)
+    current = await context.tables.current(conn)
     path = await area_path(conn, area) if area else None
     return Book(*current.made, tuple(path or ()), current.version)
 

@@ -53,7 +53,7 @@ async def set_year(request: Request, caller: CallerOf, year: Year) -> Response:
 
 async def _show(page: Page, year: str, refusal: Refused | None = None, *, done: bool = False) -> Response:
     tables = {row["year"]: row for row in await store.years(page.conn)}
-    table, calendar = tables.get(int(year)), (await page.context.shelf.current(page.conn)).made[1]
+    table, calendar = tables.get(int(year)), (await page.context.tables.current(page.conn)).made[1]
     typed = {SOURCE: table["source"], **{name: "\n".join(str(day) for day in table[name]) for name in LISTS}} if table else {}
     return page.render(
         "calendar.html",

@@ -19,7 +19,7 @@ async def rules_page(request: Request, caller: CallerOf) -> Response:
     """Every rule: its national value, where it comes from, and the values that places have set; and which years' working days are known."""
     async with case_page(request, caller) as page:
         values = await store.values(page.conn)
-        calendar = (await page.context.shelf.current(page.conn)).made[1]
+        calendar = (await page.context.tables.current(page.conn)).made[1]
         tables = {row["year"]: row for row in await store.years(page.conn)}
         years = sorted({*tables, *range(page.today.year - YEARS_BEFORE, page.today.year + YEARS_AHEAD + 1)}, reverse=True)
         return page.render(
