@@ -6,8 +6,6 @@ leaves nothing behind. (Ids of cells are made in a transaction of their own; an 
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -20,6 +18,7 @@ from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.folding.member_events import all_of_members, of_members
+from services.metrics.folding.pace import Pace
 from services.metrics.folding.recorded import RecordedFact
 from services.metrics.tables import fact_runs, feed, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
@@ -29,7 +28,6 @@ from shared.process.db import Connection, Pool
 from shared.sequencing.columnar.columns import MOST_TRACES, time_of
 from shared.sequencing.records import Received, Run, ShardBatch, Stream
 
-SLICE = 0.02
 MOST_SETS = 2000
 
 
@@ -52,7 +50,7 @@ class Projector:
         if not (effects.facts or effects.runs or effects.columns):
             return
         sets = await self._load(conn, batch.shard, effects.changes.keys() | effects.members.keys())
-        rows = await self._fold(effects, sets)
+        rows = await self._fold(conn, effects, sets)
         await self._write(conn, batch, effects, sets, rows)
         self._folded[batch.shard] = sets
 
@@ -86,13 +84,15 @@ class Projector:
             if of_stream:
                 stream = run[0].stream
                 members[stream] = [*members[stream], *of_stream] if stream in members else of_stream
-        until = time.perf_counter() + SLICE
+        pace = Pace(conn)
         for columns in batch.columns:
             effects.add_columns(MemberColumns(shard, columns, day_of))
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         for records in members.values():
             effects.add_members(shard, records, day_of)
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         for record in rest:
             event = record.event
             assert event is not None, "only what can be decoded is applied"
@@ -105,7 +105,8 @@ class Projector:
                 effect = effect_of(event, shard, known, may_hold_nul=record.may_hold_nul)
             if effect is not None:
                 effects.add(effect)
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         return effects
 
     async def _load(self, conn: Connection, shard: int, subjects: Iterable[str]) -> dict[str, FactSet]:
@@ -119,12 +120,13 @@ class Projector:
             for subject, facts in found.items()
         }
 
-    async def _fold(self, effects: BatchEffects, sets: dict[str, FactSet]) -> Rows:
-        rows, until = Rows(), time.perf_counter() + SLICE
+    async def _fold(self, conn: Connection, effects: BatchEffects, sets: dict[str, FactSet]) -> Rows:
+        rows, pace = Rows(), Pace(conn)
         changes, members = effects.changes, effects.members
         for subject, facts in sets.items():
             fold(facts, changes.get(subject, ()), rows, members.get(subject, NONE))
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         return rows
 
     async def _write(self, conn: Connection, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet], rows: Rows) -> None:
@@ -192,11 +194,3 @@ def _oldest(batch: ShardBatch) -> datetime:
 def _traces(batch: ShardBatch) -> list[str]:
     """The first MOST_TRACES `traceparent`s of the commands behind the events."""
     return list(islice(dict.fromkeys(batch.traceparents()), MOST_TRACES))
-
-
-async def _take_turns(until: float) -> float:
-    """Let other tasks run if `until` has passed; returns when to do so next. The heartbeats of the group must go on."""
-    if time.perf_counter() <= until:
-        return until
-    await asyncio.sleep(0)
-    return time.perf_counter() + SLICE
