@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
@@ -100,16 +100,20 @@ class BatchEffects:
             self.runs.append(FactRun(shard, subject, source, type_, known, storable(actor), reason, sequences, event_ids, occurred, times))
 
     def add_columns(self, columns: MemberColumns) -> None:
-        """Add events of many streams that change members alone."""
+        """Add events of many streams that change members alone; `count_columns` counts them."""
         self.columns.append(columns)
-        for subject, known, counts in columns.counts():
-            by_known = self.members[subject]
-            if known not in by_known:
-                by_known[known] = counts
-                continue
-            before = by_known[known]
-            for day, net in counts.items():
-                before[day] = before.get(day, 0) + net
+
+    def count_columns(self, but: Container[str] = ()) -> None:
+        """Count the members of `columns`, of all subjects `but` some."""
+        for columns in self.columns:
+            for subject, known, counts in columns.counts(but):
+                by_known = self.members[subject]
+                if known not in by_known:
+                    by_known[known] = counts
+                    continue
+                before = by_known[known]
+                for day, net in counts.items():
+                    before[day] = before.get(day, 0) + net
 
     def clear_facts(self) -> None:
         """Forget the facts and their changes, which the caller has dealt with."""

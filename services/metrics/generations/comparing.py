@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
+from services.metrics.folding.plain.sums import Table, differing
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.served import Contents, ServedLedger
 from services.metrics.measures import MEASURES
 from services.metrics.refolding.ledger import KEYS, by_measure
-from services.metrics.refolding.sums import Table, differing
 from services.metrics.tables.rows import Cell, DurationKey, Key, TallyKey
 
 Difference = dict[str, Any]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from services.metrics.folding.member_columns import POSTGRES_EPOCH
+from services.metrics.folding.plain.sums import Table
 from services.metrics.refolding.digests import MASK, Digests, halves, mixed, texts_of
-from services.metrics.refolding.sums import Table
 from services.metrics.tables.fact_runs import heads_of_arrays
 from services.metrics.tables.row_bytes import DAY_0, HEADER
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from services.metrics.folding.plain.sums import Table, summed
 from services.metrics.measures import INDEX, MEASURES, NUMBER, Vector, to_bytes, unpacked
 from services.metrics.refolding.member_ledger import Numbers
-from services.metrics.refolding.sums import Table, summed
 from services.metrics.tables.rows import Key, MemberKey, Rows
 from shared.sequencing.columnar.layouts import Longs
 
