@@ -12,7 +12,7 @@ from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.counted import kind_of
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
+from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, is_one_fact
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
@@ -105,6 +105,11 @@ class Projector:
             event = record.event
             assert event is not None, "only what can be decoded is applied"
             known, data = day_of(event.time), event.data
+            if is_one_fact(record):
+                effects.add_fact(shard, record, data, known)
+                if pace.over():
+                    await pace.rest()
+                continue
             if type(data) is EventWithdrawn:
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
                 facts = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
