@@ -14,7 +14,7 @@ import numpy as np
 
 from services.metrics.folding.facts import RefusedFact
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, storable
-from services.metrics.tables.fact_runs import SHORTEST_RUN, FactRun, RunWriter
+from services.metrics.tables.fact_runs import FactRun, RunWriter
 from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import says_ids_alone
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, known_days, time_of
@@ -105,12 +105,8 @@ class MemberColumns:
         """Every group as a run of facts."""
         return self._runs(self.groups)
 
-    def single(self) -> Iterator[FactRun]:
-        """The runs of one event, which are no rows of `fact_runs`."""
-        return self._runs([group for group in self.groups if group.end - group.begin < SHORTEST_RUN])
-
     def copied(self) -> list[bytes]:
-        """The parts of the other runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
+        """The parts of the runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
         columns, count = self._columns, len(self._columns)
         longs, ids, days, instants = (np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG))
         recorded = columns.recorded - POSTGRES_EPOCH
@@ -124,8 +120,6 @@ class MemberColumns:
         writer, parts = RunWriter(), list[bytes]()
         for at, (begin, end, subject, type_, actor, known) in enumerate(self.groups):
             number = end - begin
-            if number < SHORTEST_RUN:
-                continue
             shared = (columns.source, type_, date.fromordinal(known), storable(actor), None)
             elements = (
                 all_longs[12 * begin : 12 * end], all_ids[20 * begin : 20 * end], all_days[8 * begin : 8 * end],

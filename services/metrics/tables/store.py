@@ -232,9 +232,7 @@ async def copy_bytes(conn: Connection, generation: int, table: str, columns: Seq
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
     """Append events as rows. `packed` False: before migration 0013, when row-level security may be on them, where COPY is refused."""
-    if packed and len(rows) > FEW:
-        await conn.copy_records_to_table("fact_rows", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
-    elif rows:
+    if rows:
         await conn.execute(KEEP_FACTS.format(g=generation, table="fact_rows" if packed else "facts"), *columns_of(rows))
 
 
