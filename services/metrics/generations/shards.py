@@ -11,6 +11,7 @@ from services.metrics.generations import comparing, served
 from services.metrics.generations.comparing import Difference
 from services.metrics.generations.refold import Gone, Refolded, refold
 from services.metrics.generations.rolling import Expected, Missing
+from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
 from shared.broker.protocol import Broker, Topic
@@ -35,8 +36,10 @@ class EventLog:
 class ShardSink:
     """Receives a shard while it is folded; this one discards it."""
 
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
-        """Take a part of the facts; `columns`: those of members."""
+    async def facts(
+        self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
+    ) -> None:
+        """Take a part of the facts; `columns`: those of members, `groups`: others that came as columns."""
 
     async def done(self, refolded: Refolded) -> None:
         """Take the folded shard, after the last rows of `facts`."""
