@@ -28,14 +28,15 @@ from services.metrics.folding.ledger import rows_since
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.member_events import AREA, of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
-from services.metrics.refolding.attribute_ledger import attribute_rows
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import Ledger
+from services.metrics.refolding.matter_ledger import add_matters
 from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
-from services.metrics.refolding.member_ledger import MemberShape, Numbers, member_rows
+from services.metrics.refolding.member_ledger import Numbers, member_rows
 from services.metrics.refolding.plain_facts import FRAMED, FactGroup, PlainFacts, read_data
+from services.metrics.refolding.shapes import Shapes
 from services.metrics.tables.fact_runs import FactRun
-from services.metrics.tables.rows import DurationKey, Key, Rows, TallyKey
+from services.metrics.tables.rows import DurationKey, Key, TallyKey
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared.broker.protocol import Broker
 from shared.contracts import Envelope
@@ -176,10 +177,13 @@ class _Folding:
         further = {subject: facts for subject, facts in sets.items() if facts.members}
         counts = self._members.counts(further) if further else own
         count_into(sets.__getitem__, own)
-        rows, numbers, shapes = Rows(), Numbers(), dict[str, list[MemberShape]]()
-        for subject, facts in sets.items():
-            shapes[subject] = attribute_rows(facts, rows)
-        found.ledger = Ledger(rows, member_rows(counts, shapes, numbers), numbers)
+        numbers, tallies = Numbers(), dict[TallyKey, int]()
+        shapes = Shapes.of(sets, numbers)
+        members = member_rows(counts, shapes.member_versions(counts.subjects, numbers))
+        for facts in sets.values():
+            if facts.matters:
+                add_matters(facts, tallies)
+        found.ledger = Ledger(shapes.steps(), shapes.durations(), members, tallies, numbers, shapes.classes)
         found.sets, found.facts = dict(sets), self._digests.sums
         self._join_names()
         found.areas, found.placements = effects.areas, effects.placements | self._plain.placements

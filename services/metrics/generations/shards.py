@@ -103,13 +103,12 @@ async def compare_shard(reading: Connection, writing: Connection | None, basis: 
     )
     await sink.done(refolded)
     expected = refolded.ledger.table()
-    rows = refolded.ledger.rows
-    report.rows = expected.shape[1] + sum(1 for counts in (rows.durations, rows.tallies) for count in counts.values() if count)
+    report.rows = expected.shape[1] + refolded.ledger.durations.shape[1] + sum(map(bool, refolded.ledger.tallies.values()))
     report.events = refolded.events
     ledger = await served.ledger(reading, generation, shard, refolded.ledger.numbers)
     report.add(basis.rollups.correcting(comparing.ledger_differences(ledger, expected, refolded), report.missing))
     del ledger, expected
-    report.add(comparing.duration_differences(await served.durations(reading, generation, shard), refolded))
+    report.add(comparing.duration_differences(await served.durations(reading, generation, shard, refolded.ledger.numbers), refolded))
     report.add(comparing.tally_differences(await served.tallies(reading, generation, shard), refolded))
     facts = await served.fact_digests(reading, generation, shard, attributed=basis.attributed)
     report.add(comparing.other_differences({"facts": facts}, {"facts": refolded.facts}, shard))
