@@ -146,9 +146,9 @@ class FrameDecoder:
         for frame in frames:
             if own:
                 own = self._take(rows, frame, own, number, found)
-        while own and len(frames) < MOST_FRAMES and (frame := frame_of(rows.values[own[0]])) is not None:
-            frames.append(frame)
-            own = self._take(rows, frame, own, number, found)
+        while own and len(frames) < MOST_FRAMES and (learnt := frame_of(rows.values[own[0]])) is not None:
+            frames.append(learnt)
+            own = self._take(rows, learnt, own, number, found)
         return found
 
     def _take(self, rows: _Rows, frame: Frame, own: Sequence[int], number: int, found: list[int]) -> list[int]:

@@ -30,6 +30,8 @@ from shared.sequencing.streams import ShardStreams, StreamState, WithdrawnRange
 
 BATCH = 20_000
 """Records of one topic that are sorted together."""
+AT_ONCE = 2_000
+"""Records that are decoded together: so many fit into a processor's caches."""
 
 T = TypeVar("T")
 
@@ -110,7 +112,6 @@ class Replay(Generic[T]):
             topic = records[0].topic
             arrived = pending.setdefault(topic, _Arrived())
             arrived.chunks.append(records)
-            self._decode(arrived, topic, records)
             arrived.count += len(records)
             if arrived.count >= BATCH and (part := self._take(pending.pop(topic))) is not None:
                 yield part
@@ -118,18 +119,21 @@ class Replay(Generic[T]):
             if (part := self._take(arrived)) is not None:
                 yield part
 
-    def _decode(self, arrived: _Arrived, topic: str, records: Sequence[Record]) -> None:
+    def _decode(self, arrived: _Arrived) -> None:
+        topic, records = arrived.chunks[0][0].topic, list(chain.from_iterable(arrived.chunks))
         if not self.types:
-            arrived.items += decode_records(records)
+            arrived.items = list[Item](decode_records(records))
             return
         decoder = self._decoders.get(topic)
         if decoder is None:
             decoder = self._decoders[topic] = FrameDecoder(self.types, self.framed, self.read_data, self.beside)
-        items, data = decoder.decode(records)
-        arrived.items += items
-        arrived.data.update(data)
+        for begin in range(0, len(records), AT_ONCE):
+            items, data = decoder.decode(records[begin : begin + AT_ONCE])
+            arrived.items += items
+            arrived.data.update(data)
 
     def _take(self, arrived: _Arrived) -> Part[T] | None:
+        self._decode(arrived)
         part = self._sort_as_columns(arrived) or self._sort(arrived.objects())
         self.applied += len(part.decoded) + sum(map(len, part.columns))
         return part if part.decoded or part.columns else None

@@ -13,14 +13,15 @@ from services.metrics.folding.facts import FactSet
 from services.metrics.folding.tallying.tally import MatterFact
 from services.metrics.generations.refold import Refolded
 from services.metrics.measures import MEASURES, Vector, packed, vector
-from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed
+from services.metrics.refolding import copied
+from services.metrics.refolding.copied import fixed
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.shapes import VALUE_0
 from services.metrics.refolding.sums import Longs, Table
 from services.metrics.tables.rows import Cell, Key, TallyKey
-from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
+from services.metrics.tables.store import AREA_COLUMNS, has_table
 from shared.directory.visibility import stays
 from shared.process.db import Connection, Record
 
@@ -180,11 +181,10 @@ async def fact_digests(conn: Connection, generation: int, shard: int, *, attribu
     """{subject: the digest of its facts}"""
     digests = Digests(attributed=attributed)
     runs = await has_table(conn, generation, "fact_runs")
-    statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=", ".join(FactRow._fields))
-    async for rows in _in_parts(conn, statement, shard):
-        digests.add_rows(rows)
+    statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=copied.FACTS)
+    copied.add_facts(digests, await _copied(conn, statement, shard), attributed=attributed)
     if runs:
-        add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=", ".join(RUN_COLUMNS)), shard), attributed=attributed)
+        copied.add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=copied.RUNS), shard), attributed=attributed)
     return digests.sums
 
 
@@ -193,7 +193,7 @@ async def states(conn: Connection, generation: int, shard: int, refolded: Refold
     served, equal, sets = dict[str, bytes](), set[str](), refolded.sets
     async for rows in _in_parts(conn, STATES.format(g=generation), shard):
         for subject, state in rows:
-            if (facts := sets.get(subject)) is not None and facts.is_stored_as(state):
+            if (facts := sets.get(subject)) is not None and (facts.dump() == state or facts.is_stored_as(state)):
                 equal.add(subject)
             else:
                 served[subject] = state

@@ -1,4 +1,4 @@
-"""Facts other than members that came as columns (`shared.sequencing.frames`): read, and taken into the sets of facts, many at a time."""
+"""Facts other than members, and members who give a reason, that came as columns (`shared.sequencing.frames`): read, and taken into the sets of facts, many at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from services.metrics.counted import BY_KIND, Attribute, Founding, Headcount, InPark, Matter, NotCounted, kind_of, says_of
+from services.metrics.counted import BY_KIND, Attribute, Founding, InPark, Matter, Members, NotCounted, kind_of, says_of
 from services.metrics.folding.coverage import FOREVER, AttributeFact
 from services.metrics.folding.facts import MOST_WORKERS, FactSet
+from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.member_events import reason_of, storable
 from services.metrics.folding.recorded import RecordedFact, Stream
 from services.metrics.folding.tallying.tally import MatterFact
@@ -32,27 +33,28 @@ from shared.sequencing.columnar.layouts import Longs
 PLAIN = frozenset((str, int, bool, NoneType))
 """The types of values that are kept as they are."""
 NUL = b"\\u0000"
+HEADCOUNT = BY_KIND["headcount-reported"]
 
 
 class _Type(NamedTuple):
     """One type of fact: its kind, what is kept of it, whether it gives a reason."""
 
     kind: str
-    row: Attribute | Matter | NotCounted
+    row: Attribute | Matter | NotCounted | Members
     decode: Callable[[bytes], Event]
     fields: Sequence[Callable[[Any], Any]]
     reasons: bool
 
 
-def _type(name: str, struct: type[Event], row: Attribute | Matter | NotCounted) -> _Type:
-    getters = [attrgetter(one) for one in row.content.__struct_fields__]
+def _type(name: str, struct: type[Event], row: Attribute | Matter | NotCounted | Members) -> _Type:
+    getters = [] if isinstance(row, Members) else [attrgetter(one) for one in row.content.__struct_fields__]
     return _Type(kind_of(name), row, msgspec.json.Decoder(struct).decode, getters, "reason" in struct.__struct_fields__)
 
 
 _TYPES: Mapping[str, _Type] = {
     name: _type(name, struct, row)
     for name, struct in contracts.TYPES.items()
-    if isinstance(row := BY_KIND.get(kind_of(name)), Attribute | Matter | NotCounted)
+    if isinstance(row := BY_KIND.get(kind_of(name)), Attribute | Matter | NotCounted | Members) and name not in TYPES_AS_COLUMNS
 }
 FRAMED = tuple(_TYPES)
 """The types that are read here."""
@@ -63,7 +65,7 @@ def read_data(name: str, data: Sequence[bytes]) -> Sequence[Event | None]:
     found: Sequence[Event | None] = _decoded(_TYPES[name].decode, data)
     if any(NUL in one for one in data):
         found = [None if NUL in text else one for text, one in zip(data, found, strict=True)]
-    if _TYPES[name].row.content is Headcount:
+    if _TYPES[name].row == HEADCOUNT:
         found = [one if one is not None and 0 <= one.workers <= MOST_WORKERS else None for one in found]  # type: ignore[attr-defined]
     return found
 
@@ -83,7 +85,9 @@ def _decoded(decode: Callable[[bytes], Event], data: Sequence[bytes]) -> list[Ev
 
 def _contents(type_: _Type, events: Sequence[Event]) -> list[Any]:
     """What is kept of events of one type, as `counted.kept_of` does."""
-    content = type_.row.content
+    if isinstance(type_.row, Members):
+        return [type_.row] * len(events)
+    content: Callable[..., Any] = type_.row.content
     if not type_.fields:
         return [content()] * len(events)
     return list(map(content, *(_plain(list(map(get, events))) for get in type_.fields)))
@@ -167,8 +171,17 @@ class PlainFacts:
         if not isinstance(type_.row, NotCounted):
             self._count(type_, subjects, (occurred.tolist(), columns.sequence.tolist(), known.tolist()), contents)
         self._place(type_, subjects, columns.sequence.tolist(), contents, events)
-        numbers = columns.subject.astype(np.int32), columns.sequence, occurred.astype(np.int32)
-        self._parts.append(_Part(columns.source, columns.subjects, type_.kind, *numbers, contents))
+        self._parts.append(
+            _Part(
+                source=columns.source,
+                names=columns.subjects,
+                kind=type_.kind,
+                subject=columns.subject.astype(np.int32),
+                sequence=columns.sequence,
+                occurred=occurred.astype(np.int32),
+                contents=contents,
+            )
+        )
         says: Sequence[bytes | None] = list(map(written, contents)) if type_.fields else [None] * len(events)
         says = [None if one == b"{}" else one for one in says]
         reasons = [reason_of(event) for event in events] if type_.reasons else [None] * len(events)
@@ -184,6 +197,9 @@ class PlainFacts:
                 own.attributes.append(fact)
                 own.newest_attribute = max(own.newest_attribute, fact.known)
                 own.newest = max(own.newest, fact.known)
+        elif isinstance(type_.row, Members):
+            for subject, day, _, came in zip(subjects, *numbers, strict=True):
+                sets(subject).count(came, {day: type_.row.each})
         else:
             for subject, matter in zip(subjects, map(MatterFact, kinds, *numbers, until, contents), strict=True):
                 own = sets(subject)
@@ -195,6 +211,8 @@ class PlainFacts:
         self, type_: _Type, subjects: Sequence[str], sequences: Sequence[int], contents: Sequence[Any], events: Sequence[Any]
     ) -> None:
         """Note where facts say that their subjects are, and their names."""
+        if isinstance(type_.row, Members):
+            return
         content = type_.row.content
         if issubclass(content, InPark):
             self.placements.update((one.park, subject) for one, subject in zip(contents, subjects, strict=True) if one.park)
