@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
 from shared.process.migrate import migrate
+from shared.process.serve import COLLECT_AFTER
 from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/stack")
@@ -72,6 +74,20 @@ def pytest_configure(config: pytest.Config) -> None:
             require_engine()
         except StartError as failure:
             raise pytest.UsageError(str(failure)) from None
+
+
+def pytest_sessionstart() -> None:
+    """What a collection makes stays: looking for garbage meanwhile finds none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Nothing of what was imported is looked at again for garbage. The readers look for theirs at the end of each session, and tests have
+    hundreds of sessions in one process, each of which would go through half a million objects of other tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
