@@ -19,6 +19,7 @@ from shared.process.settings import ServiceSettings
 from shared.reading.lag import lag
 from shared.reading.parked import held_summary
 from shared.relaying.relay import relay_check
+from shared.writing.grouping import Groups
 from shared.writing.table import Context
 
 GENERATION = 1
@@ -68,6 +69,7 @@ def writing_api(
     )
     app.state.context = context
     app.state.key_form = KeyForm(context.fingerprint_key, name)
+    app.state.groups = Groups()
     app.state.cursors = Cursors(settings.cursor_key, name)
     return app
 
