@@ -24,6 +24,7 @@ from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
 from shared.http.openapi import adding, of_batches, of_commands, warnings_of
 from shared.http.openapi.problems import EXTRA
+from shared.http.ordinary import OrdinaryForm
 from shared.http.pages import AFTER, LIMIT, Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute, harmless_key
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
@@ -42,6 +43,7 @@ from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line, Outcome
 from shared.writing.facts import Correct, Withdraw, World
 from shared.writing.grouping import Groups
+from shared.writing.ordinary_commands import OrdinaryCommand
 from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
@@ -119,12 +121,33 @@ def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> API
     return router
 
 
+def ordinary_commands(table: Table[Any, Any]) -> list[OrdinaryCommand]:
+    """The table's commands at fixed paths, for OrdinaryCommands."""
+    return [_ordinary(table, command) for command in table.commands if command.path_id is None and command.method == "POST"]
+
+
+def _ordinary(table: Table[Any, Any], command: CommandKind[Any, Any]) -> OrdinaryCommand:
+    scope = command.scope or f"{table.service}:write"
+
+    async def carry_out(request: Request, caller: Caller, key: str | None, plain: Mapping[str, Any], body: Any) -> Response:
+        caller.require(scope)
+        return await _one(table, request, caller, key, plain, command.of(body), None)
+
+    return OrdinaryCommand(f"/v1{command.path}", OrdinaryForm(command.body), carry_out)
+
+
 async def one(
     table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None = None
 ) -> Response:
     """Carry out one command for a caller, whose scope was asked: the answer to a route of the API or to a form of a page."""
+    return await _one(table, request, caller, key, body.plain(), command, if_match)
+
+
+async def _one(
+    table: Table[W, N], request: Request, caller: Caller, key: str | None, plain: Mapping[str, Any], command: Any, if_match: str | None
+) -> Response:
     context: Context = request.app.state.context
-    print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, body.plain())
+    print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, plain)
     actor = actor_of(request, caller)
     line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None, traceparent=actor.traceparent)
     work = carrying_out(table, context, caller.areas, actor)
