@@ -13,19 +13,20 @@ from typing import Any
 
 import fastapi.applications
 import fastapi.dependencies.models
+import fastapi.openapi.utils
 from fastapi.routing import APIRouter
 
 OF_EACH_APPLICATION = ("dependency_overrides_provider", "generate_unique_id_function", "included_router")
 """How a router is included, but for these: the application, a function made with it, and the router, whose routes are compared themselves."""
 
-_make = fastapi.applications.get_openapi
+_make = fastapi.openapi.utils.get_openapi
 _made: dict[Hashable, bytes] = {}
 """Documents by all that FastAPI makes them from."""
 
 
 def remember_documents() -> None:
     """From now on the document of an application is a copy of the one that was made for others with the same routes."""
-    fastapi.applications.get_openapi = _remembered  # type: ignore[assignment]
+    vars(fastapi.applications)["get_openapi"] = _remembered
 
 
 def let_go() -> None:

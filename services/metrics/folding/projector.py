@@ -18,7 +18,6 @@ from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.member_columns import MIXED, MemberColumns
 from services.metrics.folding.member_events import all_of_members, of_members
-from services.metrics.folding.pace import Pace
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import PlainSet, plain_sets
 from services.metrics.folding.recorded import RecordedFact
@@ -27,6 +26,7 @@ from services.metrics.tables.rows import Cell, Rows
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
+from shared.reading.pace import Pace
 from shared.sequencing.columnar.columns import MOST_TRACES, time_of
 from shared.sequencing.records import Received, Run, ShardBatch, Stream
 

@@ -16,7 +16,7 @@ from services.metrics.folding.ledger import fold
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import PlainSet, plain_sets
 from services.metrics.measures import packed_rows, vector
-from services.metrics.tables.rows import Rows
+from services.metrics.tables.rows import DurationKey, Key, Rows
 
 EARLIER, KNOWN = (date(2025, 3, day).toordinal() for day in (1, 2))
 days = st.integers(date(2023, 1, 1).toordinal(), date(2025, 3, 2).toordinal())
@@ -75,7 +75,7 @@ def plain_of(told: Mapping[str, Told]) -> list[PlainSet]:
     return list(plain_sets(told, changes, members, {}, stored, 0))
 
 
-def rows_of(rows: Rows) -> tuple[dict[object, int], ...]:
+def rows_of(rows: Rows) -> tuple[dict[Key, int], dict[DurationKey, int]]:
     figures = {key: value for key, value in rows.all_figures().items() if value}
     return figures, {key: count for key, count in rows.durations.items() if count}
 
@@ -98,11 +98,11 @@ def test_rows_states_and_notes_are_those_of_the_fold_one_by_one(given: list[Told
     for number, on, of_day in members.of_sets():
         sets[number].count(on, of_day)
     assert rows_of(found) == rows_of(expected)
-    for one in sets:
-        assert states[one.subject].is_stored_as(one.dump()), one.subject
-        assert one.noted() == notes[one.subject]
-        if not any(type(fact.content) is Founding for fact in one.before + one.added):
-            assert sorted(one.placing()) == sorted(states[one.subject].placing())
+    for plain in sets:
+        assert states[plain.subject].is_stored_as(plain.dump()), plain.subject
+        assert plain.noted() == notes[plain.subject]
+        if not any(type(fact.content) is Founding for fact in plain.before + plain.added):
+            assert sorted(plain.placing()) == sorted(states[plain.subject].placing())
 
 
 def told_of(*contents: object) -> list[FactChange]:
