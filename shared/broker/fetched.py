@@ -67,6 +67,15 @@ class FetchedRecords(Sequence[FetchedRecord]):
     def __iter__(self) -> Iterator[FetchedRecord]:
         return map(self._made, *(column.tolist() for column in self._columns))
 
+    def take(self, rows: Longs) -> FetchedRecords:
+        """Some of them."""
+        return FetchedRecords(self.topic, self.partition, self.text, *(column[rows] for column in self._columns))
+
+    def values(self) -> list[bytes]:
+        """The value of each; of one that has none, no bytes."""
+        text, begins = self.text, self.begins
+        return [text[begin:end] for begin, end in zip(begins.tolist(), (begins + self.sizes).tolist(), strict=True)]
+
     @property
     def _columns(self) -> tuple[Longs, ...]:
         return self.offsets, self.key_begins, self.key_sizes, self.begins, self.sizes, self.ends
@@ -84,29 +93,35 @@ class FetchedRecords(Sequence[FetchedRecord]):
 
 
 def read_varint(text: bytes, at: int) -> tuple[int, int]:
-    """(a number in Kafka's zigzag form, where it ends). Raises IndexError where the text ends first."""
+    """(a number in Kafka's zigzag form, where it ends). Raises ValueError where the text ends first."""
     found = shift = 0
-    while True:
-        byte = text[at]
+    for place in range(at, len(text)):
+        byte = text[place]
         found |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
+        shift += 7
         if byte < 0x80:
-            return (found >> 1) ^ -(found & 1), at
+            return (found >> 1) ^ -(found & 1), place + 1
+    raise ValueError("a number is cut off")
 
 
 def _headers(text: bytes) -> Headers:
-    """The headers of a record: how many, and of each the length of its name, the name, the length of its value, the value."""
+    """The headers of a record: how many, and of each the length of its name, the name, the length of its value, the value.
+
+    Raises ValueError if this is not what the bytes are.
+    """
     if text == _STRUCTURED:
         return STRUCTURED
     found = list[tuple[str, bytes]]()
     count, at = read_varint(text, 0)
     for _ in range(count):
         size, at = read_varint(text, at)
-        name, at = text[at : at + size].decode(), at + size
+        name, at = text[at : at + size].decode(), at + max(size, 0)
         size, at = read_varint(text, at)
         # Other producers may write a header without a value.
         found.append((name, text[at : at + size] if size >= 0 else None))  # type: ignore[arg-type]
         at += max(size, 0)
+    if at != len(text) or count < 0:
+        raise ValueError("headers of a record are not as long as the record says")
     return tuple(found)
 
 

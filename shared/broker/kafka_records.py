@@ -92,18 +92,16 @@ def _read_fields(
 ) -> FetchedRecords:
     """The records that lie between `starts` and `ends`; `bases` = (base offset, number of records) of each batch."""
     codes = np.frombuffer(text, np.uint8)
+    unusual = codes.take(starts, mode="clip").any()  # attributes, of which there are none
     _times, at = _varints(codes, starts + 1)  # behind the attributes, one byte
     deltas, at = _varints(codes, at)
     key_sizes, key_begins = _varints(codes, at)
     sizes, begins = _varints(codes, key_begins + np.maximum(key_sizes, 0))
     rest = begins + np.maximum(sizes, 0)
-    if (
-        (rest >= ends).any()
-        or (key_begins + np.maximum(key_sizes, 0) > begins).any()
-        or min(sizes.min(initial=-1), key_sizes.min(initial=-1)) < -1
-    ):
-        raise _Unusual
     offsets = np.repeat([base for base, _ in bases], [count for _, count in bases]) + deltas
+    unusual |= (rest >= ends).any() or (key_begins + np.maximum(key_sizes, 0) > begins).any() or (offsets[1:] <= offsets[:-1]).any()
+    if unusual or min(sizes.min(initial=-1), key_sizes.min(initial=-1)) < -1:
+        raise _Unusual
     return FetchedRecords(place.topic, place.partition, text, offsets, key_begins, key_sizes, begins, sizes, ends)
 
 
@@ -189,7 +187,9 @@ class _FetchResult(fetcher.FetchResult):  # type: ignore[misc]
     _topic_partition: Any
 
     def getall(self, max_records: int | None = None) -> Sequence[FetchedRecord]:
-        if max_records is None and self.check_assignment(self._topic_partition) and self.has_more():
+        if not self.has_more() or not self.check_assignment(self._topic_partition):
+            return []
+        if max_records is None:
             records, self._partition_records = self._partition_records, None  # what is corrupt is fetched again
             if (found := records.all_at_once()) is not None:
                 self._assignment.state_value(self._topic_partition).consumed_to(records.next_fetch_offset)

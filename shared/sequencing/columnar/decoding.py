@@ -11,7 +11,7 @@ import numpy.typing as npt
 from shared.broker.fetched import FetchedRecords
 from shared.broker.protocol import Record
 from shared.sequencing.columnar.columns import LAST_SEQUENCE, MOST_TRACES, OTHER, Columns, Item, Names, micros_of
-from shared.sequencing.columnar.layouts import ID_DIGITS, Bytes, LaidOut, Layout, Layouts, Longs
+from shared.sequencing.columnar.layouts import ID_DIGITS, Bytes, Layout, Layouts, Longs, changing, joined
 from shared.sequencing.records import Received, decode_records
 
 MOST_ROWS = 512
@@ -110,70 +110,64 @@ class _Table:
 
     def _fill(self, rows: Longs, layout: Layout) -> Longs:
         """Fill those of some rows whose events have a layout. Returns those that do not have it."""
-        parts = [self._fill_part(rows[at : at + MOST_ROWS], layout) for at in range(0, len(rows), MOST_ROWS)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _fill_part(self, rows: Longs, layout: Layout) -> Longs:
-        laid = layout.read(self._values.rows(rows, layout.size))
+        parts = [layout.read(self._values.rows(rows[at : at + MOST_ROWS], layout.size)) for at in range(0, len(rows), MOST_ROWS)]
+        laid = parts[0] if len(parts) == 1 else joined(parts)
         ids, sequence, recorded, occurred, plain = _numbers(laid.digits)
-        if laid.fits.all() and plain.all():
-            fits, own, left = np.arange(len(rows)), rows, rows[:0]
-        else:
+        own, left = rows, rows[:0]
+        if not (laid.fits.all() and plain.all()):
             self._odd += rows[laid.fits & ~plain].tolist()
-            fits, left = np.flatnonzero(laid.fits & plain), rows[~laid.fits]
-            own = rows[fits]
+            left, fits = rows[~laid.fits], np.flatnonzero(laid.fits & plain)
+            if not len(fits):
+                return left
+            laid, own = laid.take(fits), rows[fits]
             ids, sequence, recorded, occurred = ids[fits], sequence[fits], recorded[fits], occurred[fits]
-        if not len(own):
-            return left
         self.sources.add(layout.source)
         self._ids[own], self._type[own] = ids, self._numbers[layout.type]
         self._sequence[own], self._recorded[own], self._occurred[own] = sequence, recorded, occurred
-        self._subject[own] = self._subjects.numbers(laid.texts("subject", fits))
-        self._actor[own] = self._actors_of(laid, fits)
-        if "traceparent" in layout.places:
-            found = laid.texts("traceparent", laid.changing("traceparent", fits))
-            self._traces.update(dict.fromkeys(map(_ascii, found[:MOST_TRACES])))
+        self._subject[own] = self._subjects.numbers(laid.texts["subject"].tolist())
+        changes, actors = changing(laid.texts["actor"])
+        numbers = np.array(self._actors.numbers(actors), np.int64)
+        self._actor[own] = numbers[0] if len(numbers) == 1 else np.repeat(numbers, np.diff(changes, append=len(own)))
+        if "traceparent" in laid.texts:
+            _, traces = changing(laid.texts["traceparent"])
+            self._traces.update(dict.fromkeys(trace.decode("ascii") for trace in traces[:MOST_TRACES]))
         return left
-
-    def _actors_of(self, laid: LaidOut, rows: Longs) -> Longs:
-        changes = laid.changing("actor", rows)
-        numbers = np.array(self._actors.numbers(laid.texts("actor", changes)), np.int64)
-        return numbers if len(numbers) == 1 else numbers[np.searchsorted(changes, rows, side="right") - 1]
 
     def _keep_objects(self, rows: Sequence[int]) -> None:
         """Keep the events of some rows as objects."""
-        for row, one in zip(rows, decode_records([self._records[row] for row in rows]), strict=True):
+        if not rows:
+            return
+        records, found = self._records, dict[int, Received]()
+        if len(rows) < len(records):
+            records = records.take(np.array(rows)) if isinstance(records, FetchedRecords) else [records[row] for row in rows]
+        for row, one in zip(rows, decode_records(records), strict=True):
             self._others[row] = one
             one.ordinary = one.ordinary and one.sequence < LAST_SEQUENCE
-            if not one.ordinary or one.event_id is None or one.time is None:
-                continue
-            (source, subject), micros = one.stream, micros_of(one.time)
-            self.sources.add(source)
-            self._ids[row] = np.frombuffer(one.event_id.bytes, np.uint8)
-            self._subject[row], self._sequence[row], self._recorded[row] = self._subjects.number(subject), one.sequence, micros
-            if one.traceparent:
-                self._traces[one.traceparent] = None
+            if one.ordinary and one.event_id is not None and one.time is not None:
+                found[row] = one
+        if not found:
+            return
+        own, ordinary = list(found), found.values()
+        self.sources.update({one.stream[0] for one in ordinary})
+        self._ids[own] = np.frombuffer(b"".join([one.event_id.bytes for one in ordinary if one.event_id]), np.uint8).reshape(-1, 16)
+        self._sequence[own] = [one.sequence for one in ordinary]
+        self._subject[own] = self._subjects.numbers([one.stream[1].encode() for one in ordinary])
+        self._recorded[own] = [micros_of(one.time) for one in ordinary if one.time]
+        self._traces.update({one.traceparent: None for one in ordinary if one.traceparent})
 
 
 _HEX_WORDS = ID_DIGITS // 2
-_PLACES = np.array([*range(ID_DIGITS), ID_DIGITS, *range(ID_DIGITS, 79)], np.int64)
-"""The digits in the order in which `_numbers` reads them: of the sequence the first one twice, so that it has twenty."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _FIRST_DAYS = np.arange(f"{_FIRST_YEAR}-01", f"{_LAST_YEAR + 1}-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int64)
 """The first day of each month, as days since 1970, up to the one after the last."""
 
 
-def _ascii(text: bytes) -> str:
-    return text.decode("ascii")
-
-
 def _numbers(characters: Bytes) -> tuple[Bytes, Longs, Longs, Longs, npt.NDArray[np.bool_]]:
-    """(ids, sequences, times, days, whether each row is plain) from rows of the digits of NUMBERS.
+    """(ids, sequences, times, days, whether each row is plain) from rows of `LaidOut.digits`.
 
     Two, and again two, digits are made one number at once, whatever they belong to. What a row that does not fit says is without meaning.
     """
-    found = characters.take(_PLACES, axis=1)
-    words = found.view(np.uint16)
+    words = characters.view(np.uint16)
     digits = (words[:, :_HEX_WORDS] & 0x0F0F) + (words[:, :_HEX_WORDS] >> 6 & 0x0101) * np.uint16(9)
     ids = (digits << 4 | digits >> 8).astype(np.uint8)
     digits = words[:, _HEX_WORDS:] & 0x0F0F

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,6 +22,8 @@ from shared.contracts import UnreadableEvent
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Longs: TypeAlias = npt.NDArray[np.int64]
+Texts: TypeAlias = npt.NDArray[np.void]
+"""Equally long texts, each as its bytes."""
 
 MOST_LAYOUTS = 256
 """Layouts that are kept."""
@@ -32,7 +34,9 @@ ID, SEQUENCE, TIME, DAY = "00000000-0000-0000-0000-000000000000", "0" * 19, "000
 ID_DIGITS = 32
 FORMS = dict(zip(NUMBERS, (ID, SEQUENCE, TIME, DAY), strict=True))
 _FREE = ("subject", "partitionkey", "actor", "origin", "traceparent")
-"""The attributes that may be any text."""
+"""The attributes that may be any text, but not an empty one."""
+KEPT = ("subject", "actor", "traceparent")
+"""Those that are read."""
 
 _NO_CHARACTER = 0xFF
 """A byte that stands in no text of ASCII."""
@@ -57,7 +61,8 @@ class Layout:
 
     def read(self, rows: Bytes) -> LaidOut:
         """Look at events of `size` bytes, one a row."""
-        return LaidOut(self, rows, self.may_be.fits(rows), rows.take(self.digits, axis=1))
+        texts = {name: _texts_of(rows, *self.places[name]) for name in KEPT if name in self.places}
+        return LaidOut(self.may_be.fits(rows), rows.take(self.digits, axis=1), texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,25 +110,38 @@ def _and_all(found: npt.NDArray[np.bool_], each: npt.NDArray[np.bool_]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """Events held against a layout. `fits`: which of them have it; `digits`: the characters of NUMBERS of each."""
+    """Events held against a layout. `fits`: which of them have it; `digits`: the characters of NUMBERS of each, the first one of the sequence twice,
+    so that there are twenty; `texts` = {one of KEPT: that of each, ASCII if it fits}.
+    """
 
-    layout: Layout
-    _rows: Bytes
     fits: npt.NDArray[np.bool_]
     digits: Bytes
+    texts: dict[str, Texts]
 
-    def texts(self, name: str, rows: Any) -> list[bytes]:
-        """An attribute of some of the events that fit: ASCII."""
-        begin, end = self.layout.places[name]
-        chosen = np.ascontiguousarray(self._rows[rows, begin:end])
-        found: list[bytes] = chosen.view(f"V{end - begin}").ravel().tolist() if end > begin else [b""] * len(chosen)
-        return found
+    def take(self, rows: Longs) -> LaidOut:
+        """Some of them."""
+        return LaidOut(self.fits[rows], self.digits[rows], {name: text[rows] for name, text in self.texts.items()})
 
-    def changing(self, name: str, rows: Longs) -> Longs:
-        """Those of some rows in which an attribute is another than in the row before, and the first."""
-        begin, end = self.layout.places[name]
-        own = self._rows[rows, begin:end]
-        return rows[np.concatenate(([True], (own[1:] != own[:-1]).any(axis=1)))]
+
+def joined(parts: Sequence[LaidOut]) -> LaidOut:
+    """Events held against one layout, one after the other."""
+    texts = {name: np.concatenate([part.texts[name] for part in parts]) for name in parts[0].texts}
+    return LaidOut(np.concatenate([part.fits for part in parts]), np.concatenate([part.digits for part in parts]), texts)
+
+
+def changing(texts: Texts) -> tuple[Longs, list[bytes]]:
+    """(where a text is another than the one before, and the first place; the texts there)"""
+    whole, size = texts.tobytes(), texts.dtype.itemsize
+    if whole == whole[:size] * len(texts):
+        return np.zeros(1, np.int64), [whole[:size]]
+    own = texts.view(np.uint8).reshape(len(texts), size)
+    places = np.flatnonzero(np.concatenate(([True], (own[1:] != own[:-1]).any(axis=1))))
+    return places, texts[places].tolist()
+
+
+def _texts_of(rows: Bytes, begin: int, end: int) -> Texts:
+    """Some bytes of each row, as one."""
+    return np.ascontiguousarray(rows[:, begin:end]).view(f"V{end - begin}").ravel()
 
 
 def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
@@ -138,6 +156,8 @@ def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
     places = _places(text)
     for name in (*NUMBERS, *_FREE):
         begin, end = places.get(name, (0, 0))
+        if name in places and begin == end:
+            return None
         form = FORMS.get(name, "")
         if form and (end - begin != len(form) or any(sign not in ("0", chr(raw[begin + at])) for at, sign in enumerate(form))):
             return None
@@ -146,7 +166,9 @@ def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
     digits = [places[name][0] + at for name in NUMBERS for at, sign in enumerate(FORMS[name]) if sign == "0"]
     plain = [at for name in _FREE for at in range(*places.get(name, (0, 0)))]
     may_be = _Classes.of(raw, plain, [*digits[:ID_DIGITS], *(places["data"][0] + at for at in in_data)], digits[ID_DIGITS:])
-    found = Layout(wire.type, wire.source, len(raw), may_be, np.array(digits, np.int64), places)
+    # The sequence's first digit twice: all are then read by pairs, and pairs of pairs.
+    in_pairs = np.array([*digits[: ID_DIGITS + 1], *digits[ID_DIGITS:]], np.int64)
+    found = Layout(wire.type, wire.source, len(raw), may_be, in_pairs, places)
     return found if found.read(np.frombuffer(raw, np.uint8)[None]).fits[0] else None
 
 
