@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
+from services.metrics.folding.plain.sums import Table, differing
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.served import Contents, ServedDurations, ServedLedger
 from services.metrics.measures import MEASURES
 from services.metrics.refolding.ledger import DURATION_KEYS, KEYS, by_measure
 from services.metrics.refolding.shapes import KINDS, VALUE_0
-from services.metrics.refolding.sums import Table, differing
 from services.metrics.tables.rows import Cell, DurationKey, Key, TallyKey
 
 Difference = dict[str, Any]

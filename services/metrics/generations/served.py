@@ -10,6 +10,7 @@ import numpy as np
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.plain.sums import Longs, Table
 from services.metrics.folding.tallying.tally import MatterFact
 from services.metrics.generations.refold import Refolded
 from services.metrics.measures import MEASURES, Vector, packed, vector
@@ -19,7 +20,6 @@ from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.shapes import VALUE_0
-from services.metrics.refolding.sums import Longs, Table
 from services.metrics.tables.rows import Cell, Key, TallyKey
 from services.metrics.tables.store import AREA_COLUMNS, has_table
 from shared.directory.visibility import stays

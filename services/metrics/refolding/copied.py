@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from services.metrics.folding.member_columns import POSTGRES_EPOCH
+from services.metrics.folding.plain.sums import Longs, Table
 from services.metrics.refolding.digests import MASK, Digests, Words, halves, mixed, texts_of
-from services.metrics.refolding.sums import Longs, Table
 from services.metrics.tables.fact_runs import heads_of_arrays
 from services.metrics.tables.row_bytes import DAY_0, HEADER
 

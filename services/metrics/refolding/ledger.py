@@ -15,10 +15,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from services.metrics.folding.plain.sums import Table, grouped, summed
 from services.metrics.measures import INDEX, MEASURES, NUMBER, Vector, packed, unpacked
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.shapes import KINDS, VALUE_0, Class
-from services.metrics.refolding.sums import Table, grouped, summed
 from services.metrics.tables.rows import DurationKey, Key, MemberKey, Rows, TallyKey
 from shared.sequencing.columnar.layouts import Longs
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from services.metrics.folding.coverage import FOREVER
+from services.metrics.folding.plain.sums import Table, summed
 from services.metrics.measures import Vector
 from services.metrics.refolding.member_facts import Counts
-from services.metrics.refolding.sums import Table, summed
 from services.metrics.tables.rows import Cell
 from shared.sequencing.columnar.layouts import Longs
 

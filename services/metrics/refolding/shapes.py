@@ -31,9 +31,9 @@ from services.metrics.counted import (
 from services.metrics.folding.coverage import FEDERATION, FOLD_VERSION, FOREVER, JOINT, OWN, RULES, Rules, Situation, stale_from
 from services.metrics.folding.durations import EPOCH
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.plain.sums import Table
 from services.metrics.measures import INDEX, Vector, unpacked, vector
 from services.metrics.refolding.member_ledger import DAYS, MemberVersions, Numbers, expanded
-from services.metrics.refolding.sums import Table
 from services.metrics.tables.rows import FOUNDED, WAITING
 from shared.sequencing.columnar.layouts import Longs
 

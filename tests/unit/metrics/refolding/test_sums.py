@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from services.metrics.folding.coverage import FOREVER
+from services.metrics.folding.plain.sums import Table, differing, summed
 from services.metrics.measures import INDEX, MEASURES
 from services.metrics.refolding import member_ledger
 from services.metrics.refolding.ledger import member_numbers, numbers_of
 from services.metrics.refolding.member_facts import Counts
 from services.metrics.refolding.member_ledger import MemberVersions, member_rows
-from services.metrics.refolding.sums import Table, differing, summed
 
 
 def table(seed: int, largest: int) -> Table:
