@@ -1,14 +1,14 @@
 """Writes a folded shard into the tables of a new generation, by COPY.
 
 Until the generation is built nobody reads it: nothing is undone if this fails, and what the tables do for single rows (the index entries that nobody
-looks up yet, the stays that a trigger keeps) is left to the end (`prepared`) or done here.
+looks up yet, the stays that a trigger keeps) is left to the end (`set_aside`) or done here.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,25 +61,32 @@ WHERE n.nspname = $1 AND t.tgname = 'stays' AND NOT t.tgisinternal
 """
 
 
-@asynccontextmanager
-async def prepared(conn: Connection, generation: int) -> AsyncIterator[None]:
-    """While a generation is filled its tables have no index but those that make rows unique, and no trigger that keeps the stays."""
-    schema = f"g{generation}"
-    kept = await conn.fetch(STAYS_KEPT, schema)
-    indexes = await conn.fetch(INDEXES, schema, APPENDED)
-    for row in kept:
-        await conn.execute(f"ALTER TABLE {row['name']} DISABLE TRIGGER {row['trigger']}")
-    for row in indexes:
+async def set_aside(conn: Connection, generation: int) -> list[str]:
+    """Leave a new generation only the indexes that make rows unique, and no trigger that keeps the stays. Returns what brings the others back, in any
+    order."""
+    schema, later = f"g{generation}", list[str]()
+    for row in await conn.fetch(INDEXES, schema, APPENDED):
         await conn.execute(f"DROP INDEX {row['name']}")
-    yield
-    for row in indexes:
-        await conn.execute(row["definition"])
-    for row in kept:
-        await conn.execute(f"ALTER TABLE {row['name']} ENABLE TRIGGER {row['trigger']}")
+        later.append(row["definition"])
+    for row in await conn.fetch(STAYS_KEPT, schema):
+        await conn.execute(f"ALTER TABLE {row['name']} DISABLE TRIGGER {row['trigger']}")
+        later.append(f"ALTER TABLE {row['name']} ENABLE TRIGGER {row['trigger']}")
+    return later
+
+
+async def carry_out(conns: Sequence[Connection], statements: Iterable[str]) -> None:
+    """Execute statements, of which none needs another, as many at a time as there are connections."""
+    waiting = iter(statements)
+
+    async def work(conn: Connection) -> None:
+        for statement in waiting:
+            await conn.execute(statement)
+
+    await asyncio.gather(*map(work, conns))
 
 
 class Loader(ShardSink):
-    """Writes one shard of a new generation, `prepared`."""
+    """Writes one shard of a new generation, of which `set_aside` has put aside what slows it down."""
 
     def __init__(self, conn: Connection, generation: int, shard: int, event_log: EventLog) -> None:
         self._conn = conn

@@ -16,7 +16,8 @@ from shared.process.db import Connection
 ANALYZES = """
 SELECT format('ANALYZE %I.%I (%s)', n.nspname, c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) AS statement
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
-WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A' GROUP BY n.nspname, c.relname
+WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A'
+GROUP BY n.nspname, c.relname, c.relpages ORDER BY c.relpages DESC
 """
 """Statistics of all tables, but of no array: nobody looks for an element, and to count them takes longer than all else."""
 
@@ -53,16 +54,16 @@ async def rebuild(
         for disposable in await lifecycle.disposable(writing):
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
-        async with loading.prepared(writing, made):
-            report = await auditing.compare(
-                *(reading, event_log, serving, vector, compare_shards or in_turn),
-                lambda own, shard: Loader(own or writing, made, shard, event_log),
-            )
+        later = await loading.set_aside(writing, made)
+        report = await auditing.compare(
+            *(reading, event_log, serving, vector, compare_shards or in_turn),
+            lambda own, shard: Loader(own or writing, made, shard, event_log),
+        )
+    await loading.carry_out((reading, writing), later)
     roll = rolling.Roller()
     while await roll(writing, made, event_log.partitions) is not None:
         pass
-    for row in await writing.fetch(ANALYZES, f"g{made}"):
-        await writing.execute(row["statement"])
+    await loading.carry_out((reading, writing), [row["statement"] for row in await writing.fetch(ANALYZES, f"g{made}")])
     stored = await lifecycle.store_report(
         writing, made, "rebuild", report.differences, {**report.body(), "compared_with": serving, "generation": made}
     )
