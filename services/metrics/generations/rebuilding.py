@@ -5,37 +5,19 @@ A killed rebuild leaves a generation that is not marked as built; it is never re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
-from services.metrics.folding.facts import FactSet
-from services.metrics.folding.findings import noted
-from services.metrics.folding.member_columns import MemberColumns
-from services.metrics.generations import auditing, lifecycle, rolling
+from services.metrics.generations import auditing, lifecycle, loading, rolling
 from services.metrics.generations.auditing import LogLost, Report
-from services.metrics.generations.refold import Refolded
-from services.metrics.generations.shards import CompareShards, EventLog, ShardSink, in_turn, snapshot
-from services.metrics.refolding.plain_facts import FactGroup
-from services.metrics.tables import fact_runs, ledger_store, store
-from services.metrics.tables.fact_runs import FactRun
-from services.metrics.tables.store import FactRow
+from services.metrics.generations.loading import Loader
+from services.metrics.generations.shards import CompareShards, EventLog, in_turn, snapshot
 from shared.process.db import Connection
-from shared.reading.store import held_row
-from shared.sequencing.columnar.columns import Columns
 
-SHARD = """
-INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings, closed)
-VALUES ($1, $2, $3, $4, $5, $3, 1, $6, $7)
-"""
-KEY = ("generation", "shard")
-SEEN_COLUMNS = (*KEY, "source", "subject", "sequence", "event_id", "time")
-HELD_COLUMNS = (*KEY, "topic", "offset", "source", "subject", "sequence", "event_id", "kind", "error", "event", "known_day")
-WITHDRAWN_COLUMNS = (*KEY, "source", "subject", "sequence", "first", "last", "event_id")
-STATES_AT_ONCE = 1000
 ANALYZES = """
 SELECT format('ANALYZE %I.%I (%s)', n.nspname, c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) AS statement
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
-WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A' GROUP BY n.nspname, c.relname
+WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A'
+GROUP BY n.nspname, c.relname, c.relpages ORDER BY c.relpages DESC
 """
 """Statistics of all tables, but of no array: nobody looks for an element, and to count them takes longer than all else."""
 
@@ -45,66 +27,6 @@ class AlreadyRebuilding(Exception):
 
     def __init__(self) -> None:
         super().__init__("另一个 rebuild 正在进行 / another rebuild is at work")
-
-
-class Loader(ShardSink):
-    """Writes one shard of a new generation. Until the generation is built nobody reads it, so nothing is undone if this fails."""
-
-    def __init__(self, conn: Connection, generation: int, shard: int, event_log: EventLog) -> None:
-        self._conn = conn
-        self._shard = shard
-        self._generation = generation
-        self._topic_ids = {topic: found.id for topic, found in event_log.topics.items()}
-        self._clock = event_log.clock
-
-    async def facts(
-        self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
-    ) -> None:
-        """Write a part of the facts."""
-        members = [MemberColumns(self._shard, one, self._clock.day_of) for one in columns]
-        others = [row for group in groups for row in group.rows(self._shard)]
-        await fact_runs.keep(self._conn, self._generation, [*rows, *others], runs, members)
-
-    async def done(self, refolded: Refolded) -> None:
-        """Write all other tables and the position."""
-        conn, generation, shard = self._conn, self._generation, refolded.shard
-        rows = refolded.ledger.to_write()
-        await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()))
-        for subjects in _parts(refolded.sets):
-            states = {subject: (refolded.sets[subject].dump(), noted(refolded.sets[subject])) for subject in subjects}
-            await store.keep_states(conn, generation, shard, states)
-        await store.keep_areas(conn, generation, refolded.areas)
-        if refolded.names:
-            await store.keep_names(conn, generation, shard, refolded.names)
-        if refolded.unions:
-            await store.keep_unions(conn, generation, shard, refolded.unions)
-        if refolded.placements:
-            await store.keep_placements(conn, generation, shard, refolded.placements)
-        await self._write_position(refolded)
-
-    async def _write_position(self, refolded: Refolded) -> None:
-        conn, generation, shard = self._conn, self._generation, refolded.shard
-        seen = [(generation, shard, *stream, *head) for stream, head in refolded.heads.items()]
-        await _copy(conn, "public", "seen", SEEN_COLUMNS, seen)
-        held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
-        await _copy(conn, "public", "held", HELD_COLUMNS, held)
-        accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
-        await _copy(conn, "public", "withdrawn", WITHDRAWN_COLUMNS, accepted)
-        row = (dict(refolded.next), self._topic_ids, dict(refolded.newest), refolded.closings, refolded.closed)
-        await conn.execute(SHARD, generation, shard, *row)
-        if refolded.closed is not None:
-            await ledger_store.close_days(conn, generation, shard, refolded.closed)
-
-
-def _parts(sets: Mapping[str, FactSet]) -> Iterator[list[str]]:
-    subjects = list(sets)
-    for start in range(0, len(subjects), STATES_AT_ONCE):
-        yield subjects[start : start + STATES_AT_ONCE]
-
-
-async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    if rows:
-        await conn.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
 
 
 async def _vector(conn: Connection, event_log: EventLog, serving: int, *, as_it_is: bool) -> Mapping[int, Mapping[str, int]]:
@@ -132,15 +54,16 @@ async def rebuild(
         for disposable in await lifecycle.disposable(writing):
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
+        later = await loading.set_aside(writing, made)
         report = await auditing.compare(
             *(reading, event_log, serving, vector, compare_shards or in_turn),
             lambda own, shard: Loader(own or writing, made, shard, event_log),
         )
+    await loading.carry_out((reading, writing), later)
     roll = rolling.Roller()
     while await roll(writing, made, event_log.partitions) is not None:
         pass
-    for row in await writing.fetch(ANALYZES, f"g{made}"):
-        await writing.execute(row["statement"])
+    await loading.carry_out((reading, writing), [row["statement"] for row in await writing.fetch(ANALYZES, f"g{made}")])
     stored = await lifecycle.store_report(
         writing, made, "rebuild", report.differences, {**report.body(), "compared_with": serving, "generation": made}
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +22,15 @@ from services.metrics.refolding.shapes import KINDS, VALUE_0, Class
 from services.metrics.tables.rows import DurationKey, Key, MemberKey, Rows, TallyKey
 from shared.sequencing.columnar.layouts import Longs
 
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Measures: TypeAlias = npt.NDArray[np.int64]
+
 KEYS = 3
 """Cell (`Numbers`), effective day, known day."""
 DURATION_KEYS = 5
 """The same, kind (`shapes.KINDS`), value and `shapes.VALUE_0`."""
+AT_ONCE = 50_000
+"""Rows whose measures are summed together; a bound on memory."""
 FACTORS = np.array([secrets.randbits(64) | 1 for _ in MEASURES], np.uint64).view(np.int64)
 
 
@@ -44,15 +50,15 @@ def member_numbers(net: Longs, headcount_unknown: Longs, unionised: Longs) -> Lo
 
 
 class Ledger:
-    """The rows of a shard. As arrays, of which rows of one key are not summed: `figures` and `durations` as `Shapes.steps` and `Shapes.durations`
-    give them, `members` as `member_ledger.member_rows`. `tallies` as rows."""
+    """The rows of a shard, as arrays: `steps` (not summed) and `durations` as `Shapes` gives them, `members` as `member_ledger.member_rows`;
+    `tallies` as rows."""
 
     def __init__(
         self, figures: Table, durations: Table, members: Table, tallies: Mapping[TallyKey, int], numbers: Numbers, classes: Sequence[Class]
     ) -> None:
         self.members, self.tallies, self.numbers = members, tallies, numbers
         self.durations = _without_zeros(*summed(durations, DURATION_KEYS))
-        self._figures, self._classes = figures, classes
+        self.steps, self._classes = figures, classes
 
     @classmethod
     def empty(cls) -> Ledger:
@@ -67,31 +73,41 @@ class Ledger:
             if (self._classes)
             else (np.zeros(1, np.int64),) * 2
         )
-        cell, effective, known, of_class, units, workers = self._figures
+        cell, effective, known, of_class, units, workers = self.steps
         figures = np.stack((cell, effective, known, base[of_class] * units + per_worker[of_class] * workers))
         each = _numbers_of(self.numbers.each)
         cell, effective, known, which, net = self.members
         of_members = np.stack((cell, effective, known, each[which] * net))
         return _without_zeros(*summed(np.concatenate((figures, of_members), axis=1), KEYS))
 
-    def figures(self) -> tuple[Table, npt.NDArray[np.int64]]:
-        """(the keys of all rows without members, their measures: rows × measures). Rows that are all zero may be among them."""
+    def measures(self, figures: Flags, members: Flags) -> Iterator[tuple[Table, Measures]]:
+        """(keys, measures: rows × measures) of some of the rows without members and of members, summed, some at a time."""
         base, per_worker = (
-            np.array([unpacked(value) for value in values], np.int64).reshape(-1, NUMBER)
-            for values in ([one.base for one in self._classes], [one.per_worker for one in self._classes])
+            np.array([*map(unpacked, values)], np.int64).reshape(-1, NUMBER)
+            for values in (
+                (*(one.base for one in self._classes), *self.numbers.each),
+                (*(one.per_worker for one in self._classes), *(0 for _ in self.numbers.each)),
+            )
         )
-        keys, order, starts = grouped(self._figures[:KEYS])
-        of_class, units, workers = self._figures[KEYS:, order]
-        if not len(order):
-            return keys, np.empty((0, NUMBER), np.int64)
-        return keys, np.add.reduceat(base[of_class] * units[:, None] + per_worker[of_class] * workers[:, None], starts)
+        cell, effective, known, which, net = self.members[:, members]
+        of_members = np.stack((cell, effective, known, which + len(self._classes), net, np.zeros(len(net), np.int64)))
+        together = np.concatenate((self.steps[:, figures], of_members), axis=1)
+        keys, order, starts = grouped(together[:KEYS])
+        of_class, units, workers = together[KEYS:, order]
+        begin = 0
+        while begin < len(starts):
+            end = max(begin + 1, int(np.searchsorted(starts, starts[begin] + AT_ONCE)))
+            rows = slice(int(starts[begin]), int(starts[end]) if end < len(starts) else len(order))
+            each = base[of_class[rows]] * units[rows, None] + per_worker[of_class[rows]] * workers[rows, None]
+            yield keys[:, begin:end], np.add.reduceat(each, starts[begin:end] - starts[begin])
+            begin = end
 
     def vectors(self, wanted: Iterable[Key]) -> dict[Key, Vector]:
         """The sums of some keys."""
         cells, each = list(self.numbers.cells), list(self.numbers.each)
         found = dict.fromkeys(wanted, 0)
         days = [key[2] for key in found]
-        for cell, effective, known, of_class, units, workers in self._figures[:, np.isin(self._figures[2], days)].T.tolist():
+        for cell, effective, known, of_class, units, workers in self.steps[:, np.isin(self.steps[2], days)].T.tolist():
             if (key := (cells[cell], effective, known)) in found:
                 found[key] += units * self._classes[of_class].base + workers * self._classes[of_class].per_worker
         for cell, effective, known, which, net in self.members[:, np.isin(self.members[2], days)].T.tolist():
@@ -116,10 +132,10 @@ class Ledger:
     def to_write(self) -> Rows:
         """The same as rows for `ledger_store.add_rows`."""
         cells = list(self.numbers.cells)
-        keys, measures = self.figures()
         figures = defaultdict[Key, Vector](int)
-        for (cell, effective, known), values in zip(keys.T.tolist(), measures.tolist(), strict=True):
-            figures[cells[cell], effective, known] = packed(values)
+        for keys, measures in self.measures(np.ones(self.steps.shape[1], np.bool_), np.zeros(self.members.shape[1], np.bool_)):
+            for (cell, effective, known), values in zip(keys.T.tolist(), measures.tolist(), strict=True):
+                figures[cells[cell], effective, known] = packed(values)
         return Rows(figures, self.member_runs(), self.duration_counts(), dict(self.tallies))
 
     def duration_counts(self) -> dict[DurationKey, int]:

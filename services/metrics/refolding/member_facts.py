@@ -118,4 +118,11 @@ def count_into(sets: Callable[[str], FactSet], counts: Counts) -> None:
     days, net = counts.occurred.tolist(), counts.net.tolist()
     groups: Iterable[tuple[int, int]] = zip(counts.subject[starts[:-1]].tolist(), counts.known[starts[:-1]].tolist(), strict=True)
     for (subject, known), begin, end in zip(groups, starts, starts[1:], strict=False):
-        sets(counts.subjects[subject]).count(known, dict(zip(days[begin:end], net[begin:end], strict=True)))
+        facts, added = sets(counts.subjects[subject]), dict(zip(days[begin:end], net[begin:end], strict=True))
+        if facts.members:
+            facts.count(known, added)
+            continue
+        # As `FactSet.count` does, for a set without members.
+        own = facts.members[known] = added if all(added.values()) else {day: one for day, one in added.items() if one}
+        facts.totals, facts.newest = own.copy(), max(facts.newest, known)
+        facts.joined += sum([one for one in own.values() if one > 0])

@@ -219,12 +219,14 @@ class Shapes:
     def member_versions(self, subjects: Sequence[str], numbers: Numbers) -> MemberVersions:
         """The shapes by which the members of `subjects` count; a version by which they count as before is none."""
         each = np.array([numbers.of_each(one.each) for one in self.classes], np.int64)[self.kind] if len(self.kind) else self.kind
+        # Where a member adds nothing, as in a union, it is in no cell.
+        cell = np.where(np.array([bool(one.each) for one in self.classes], np.bool_)[self.kind], self.cell, -1)
         before = self._before()
-        turns = (before < 0) | (self.cell != self.cell[before]) | (each != each[before])
+        turns = (before < 0) | (cell != cell[before]) | (each != each[before])
         rows = np.flatnonzero(turns)
         version = self.version[rows]
         begin, end = (np.searchsorted(version, np.arange(len(self.known)), side=side) for side in ("left", "right"))
-        columns = np.stack((self.start[rows], self.cell[rows], each[rows]))
+        columns = np.stack((self.start[rows], cell[rows], each[rows]))
         kept = self._new_to_members(begin, end, columns)
         places = {subject: number for number, subject in enumerate(subjects)}
         of_counts = np.array([places.get(subject, -1) for subject in self.subjects], np.int64)[self.subject]
