@@ -2,7 +2,8 @@
 
 Needs a running stack (`./parkunion up --detach`). Two loads: 200 single commands a second, and 2,000 a second in batches of 100.
 Every park has one enterprise, so its stream's order is the order of its count: the k-th member acknowledged is served when the park's
-`members` is at least k. Latency is the instant at which the stream's line arrives less the instant at which the answer arrived.
+`members` is at least k. Latency is the instant at which the stream's line arrives less the instant at which the answer arrived; beside it stands
+how long the answers took from the instant at which their commands were due (`answer_*`).
 The output includes the generator's share of the CPU, since it runs on the same machine, and the CPU milliseconds of each process per
 command (of a batch: per line), which stay comparable on a busy machine.
 """
@@ -14,7 +15,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections import defaultdict
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,8 @@ class Load:
         self.session, self.status, self.run = session, status, uuid4().hex[:8]
         self.urls: dict[str, str] = {name: service["url"] for name, service in status["services"].items()}
         self.parks: dict[str, Park] = {}
+        self.answers: list[float] = []
+        """Milliseconds until each command was answered."""
 
     async def batch(self, service: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Send one batch; every line must be accepted."""
@@ -138,12 +141,13 @@ class Load:
         """Open loop: commands start at fixed times, independent of earlier answers. Each `send` adds `members` members."""
         for park in self.parks.values():
             park.acknowledged.clear()
+        self.answers.clear()
         parks, tasks = list(self.parks.values()), []
         spent = cpu.seconds(self.status)
         started, own = time.perf_counter(), time.process_time()
         for n in range(int(per_second * seconds)):
             await asyncio.sleep(max(0.0, started + n / per_second - time.perf_counter()))
-            tasks.append(asyncio.create_task(send(parks[n % PARKS])))
+            tasks.append(asyncio.create_task(self.timed(send(parks[n % PARKS]), started + n / per_second)))
         await asyncio.gather(*tasks)
         wall, used = time.perf_counter() - started, time.process_time() - own
         deadline = time.perf_counter() + 30
@@ -159,6 +163,11 @@ class Load:
             "cpu_ms_per_member": cpu.milliseconds_each(spent, cpu.seconds(self.status), len(tasks) * members),
         }
 
+    async def timed(self, command: Coroutine[Any, Any, None], due: float) -> None:
+        """Note how long the answer took from the instant at which the command was due."""
+        await command
+        self.answers.append(1000 * (time.perf_counter() - due))
+
     def latencies(self) -> dict[str, Any]:
         """Percentiles in milliseconds over every command acknowledged."""
         found: list[float] = []
@@ -169,11 +178,13 @@ class Load:
                 while count < needed:
                     count, instant = next(served)
                 found.append(max(0.0, (instant - acknowledged) * 1000))
-        found.sort()
-        at = defaultdict(
-            float, {name: found[min(len(found) - 1, int(len(found) * q))] for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}
-        )
-        return {f"{name}_ms": round(value, 1) for name, value in at.items()} | {"max_ms": round(found[-1], 1)}
+        return {**_percentiles("", found), **_percentiles("answer_", self.answers)}
+
+
+def _percentiles(prefix: str, found: list[float]) -> dict[str, float]:
+    ordered = sorted(found)
+    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))}
+    return {f"{prefix}{name}_ms": round(value, 1) for name, value in {**at, "max": ordered[-1]}.items()}
 
 
 async def measure(data: Path | None, seconds: float, rate: float) -> None:

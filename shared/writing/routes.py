@@ -127,27 +127,33 @@ def ordinary_commands(table: Table[Any, Any]) -> list[OrdinaryCommand]:
 
 
 def _ordinary(table: Table[Any, Any], command: CommandKind[Any, Any]) -> OrdinaryCommand:
-    scope = command.scope or f"{table.service}:write"
+    scope, path = command.scope or f"{table.service}:write", f"/v1{command.path}"
 
     async def carry_out(request: Request, caller: Caller, key: str | None, plain: Mapping[str, Any], body: Any) -> Response:
         caller.require(scope)
-        return await _one(table, request, caller, key, plain, command.of(body), None)
+        print_ = _fingerprint(request, "POST", path, plain)
+        return await _one(table, request, caller, key, print_, command.of(body), None)
 
-    return OrdinaryCommand(f"/v1{command.path}", OrdinaryForm(command.body), carry_out)
+    return OrdinaryCommand(path, OrdinaryForm(command.body), carry_out)
 
 
 async def one(
     table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None = None
 ) -> Response:
     """Carry out one command for a caller, whose scope was asked: the answer to a route of the API or to a form of a page."""
-    return await _one(table, request, caller, key, body.plain(), command, if_match)
+    print_ = _fingerprint(request, request.method, request.url.path, body.plain())
+    return await _one(table, request, caller, key, print_, command, if_match)
+
+
+def _fingerprint(request: Request, method: str, path: str, plain: Mapping[str, Any]) -> bytes:
+    context: Context = request.app.state.context
+    return idempotency.fingerprint(context.fingerprint_key, method, path, plain)
 
 
 async def _one(
-    table: Table[W, N], request: Request, caller: Caller, key: str | None, plain: Mapping[str, Any], command: Any, if_match: str | None
+    table: Table[W, N], request: Request, caller: Caller, key: str | None, print_: bytes, command: Any, if_match: str | None
 ) -> Response:
     context: Context = request.app.state.context
-    print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, plain)
     actor = actor_of(request, caller)
     line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None, traceparent=actor.traceparent)
     work = carrying_out(table, context, caller.areas, actor)

@@ -31,6 +31,13 @@ def logged(**event: Any) -> dict[str, Any]:
     return dict(logs.without_personal_fields(None, "", event))
 
 
+@pytest.fixture(params=[True, False], ids=["recorded", "ids alone"])
+def _either_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans that are exported, and those of a process without an endpoint."""
+    monkeypatch.setattr(telemetry, "_recording", request.param)
+
+
+@pytest.mark.usefixtures("_either_kind")
 def test_a_span_continues_the_trace_of_its_traceparent() -> None:
     with telemetry.span_from(TRACEPARENT, "work") as span:
         now = telemetry.traceparent_now()
@@ -41,6 +48,16 @@ def test_a_span_continues_the_trace_of_its_traceparent() -> None:
     assert telemetry.traceparent_now() is None
 
 
+@pytest.mark.usefixtures("_either_kind")
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_a_span_keeps_what_its_parent_says_of_sampling(flags: str) -> None:
+    with telemetry.span_from(f"{TRACEPARENT[:-2]}{flags}", "work"):
+        assert (telemetry.traceparent_now() or "")[-2:] == flags
+    with telemetry.span_from(None, "work"):
+        assert (telemetry.traceparent_now() or "")[-2:] == "03"  # sampled, and its id is random
+
+
+@pytest.mark.usefixtures("_either_kind")
 @pytest.mark.parametrize("traceparent", [None, "", "x", "00-0-0-00", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
 def test_ids_are_valid_without_a_parent_too(traceparent: str | None) -> None:
     with telemetry.span_from(traceparent, "work"):
