@@ -29,7 +29,7 @@ from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
 from shared.process.migrate import migrate
 from shared.process.serve import COLLECT_AFTER
-from tests import applications
+from tests import kept
 from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/stack")
@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tracebacks with the values of all variables take a second each, in the loop of the test.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
-    applications.remember_documents()
+    kept.keep()
     if ServerSettings().containers:
         from tests.containers import require_engine
 
@@ -138,7 +138,7 @@ pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = pytest.ho
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
     """The applications of a test end with it."""
-    applications.let_go()
+    kept.let_go()
 
 
 @pytest.fixture(scope="session")
