@@ -29,13 +29,15 @@ from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
 from shared.process.migrate import migrate
 from shared.process.serve import COLLECT_AFTER
-from tests import applications
+from tests import kept
 from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/stack")
 """Folders whose tests share one stack."""
 APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "tests/unit/metrics/folding/test_histories.py")
 """Files of long tests that need nothing of each other."""
+FIRST = ("tests/unit/test_hanging_tests.py",)
+"""Files that take long and would come last, when the other workers have nothing left to do."""
 TERMINAL = pytest.StashKey[int]()
 """Where the stacks of a process go that is ended by force."""
 UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off", "scram_iterations": "1"}
@@ -70,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tracebacks with the values of all variables take a second each, in the loop of the test.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
-    applications.remember_documents()
+    kept.keep()
     if ServerSettings().containers:
         from tests.containers import require_engine
 
@@ -85,13 +87,22 @@ def pytest_sessionstart() -> None:
     gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with `FIRST`; the rest stays in its order, in which those that take longest are before the unit tests."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in FIRST)
+
+
 def pytest_collection_finish() -> None:
     """Nothing of what was imported is looked at again for garbage. The readers look for theirs at the end of each session, and tests have
     hundreds of sessions in one process, each of which would go through half a million objects of other tests."""
-    gc.collect()
-    gc.freeze()
+    _set_aside()
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
+
+
+def _set_aside() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
@@ -137,8 +148,11 @@ pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = pytest.ho
 
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
-    """The applications of a test end with it."""
-    applications.let_go()
+    """The applications of a test end with it. A comparison of generations by several processes, which divides its memory with them, has given
+    everything back to the collector."""
+    kept.let_go()
+    if "/generations/" in nodeid and not gc.get_freeze_count():
+        _set_aside()
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def test_a_fact_that_counted_is_withdrawn_and_nothing_stands_still(city: City) -
     turning.accepted("registry", "/v1/areas", {"code": "W-P001", "name": "示例园", "kind": "park", "parent": "W"})
     made = turning.accepted("registry", "/v1/enterprises", {"name": "第三厂", "park": "W-P001", "settled_on": "2024-01-02"})
     wrong = turning.accepted("registry", f"/v1/enterprises/{made['id']}/headcounts", {"on": "2024-02-01", "workers": 900})
-    until(lambda: turning.figures(area="W", by="park")["W-P001"]["workers"] == 900, "it counts")
+    until(lambda: turning.figures(area="W", by="park").get("W-P001", {}).get("workers") == 900, "it counts")
     body = {"subject": wrong["subject"], "from": wrong["sequence"], "to": wrong["sequence"], "reason": "never_was"}
     turning.accepted("registry", "/v1/withdrawals", body)
     until(lambda: turning.figures(area="W", by="park")["W-P001"]["workers"] == 0, "it counts no longer")

@@ -1,11 +1,14 @@
-"""What FastAPI keeps of applications, in a process whose tests make hundreds of them, mostly of the same routers with another database.
+"""What libraries make again for every application and client, and keep too long, in a process whose tests make thousands of them.
 
-The OpenAPI document of an application is made at its first request, from its routes alone, which takes a fifth of a second and more: it is
-kept. The applications themselves are kept by FastAPI for the sake of their functions, each with its pool and ten thousand objects: they are let go.
+- The OpenAPI document of an application is made at its first request, from its routes alone, which takes a fifth of a second and more. Tests
+  make their applications of the same routers with another database: the document is kept.
+- The applications themselves are kept by FastAPI for the sake of their functions, each with its pool and ten thousand objects: they are let go.
+- httpx reads all certificates that it trusts for each client, also of addresses without TLS, which takes longer than a request: they are kept.
 """
 
 from __future__ import annotations
 
+import functools
 import pickle
 from collections.abc import Hashable, Iterable
 from dataclasses import fields
@@ -13,20 +16,23 @@ from typing import Any
 
 import fastapi.applications
 import fastapi.dependencies.models
-import fastapi.openapi.utils
+import httpx._transports.default
 from fastapi.routing import APIRouter
 
 OF_EACH_APPLICATION = ("dependency_overrides_provider", "generate_unique_id_function", "included_router")
 """How a router is included, but for these: the application, a function made with it, and the router, whose routes are compared themselves."""
 
-_make = fastapi.openapi.utils.get_openapi
+_applications: Any = fastapi.applications
+_transports: Any = httpx._transports.default
+_make = _applications.get_openapi
 _made: dict[Hashable, bytes] = {}
 """Documents by all that FastAPI makes them from."""
 
 
-def remember_documents() -> None:
-    """From now on the document of an application is a copy of the one that was made for others with the same routes."""
-    vars(fastapi.applications)["get_openapi"] = _remembered
+def keep() -> None:
+    """From now on a document is a copy of the one that was made for the same routes, and clients share what they trust."""
+    _applications.get_openapi = _remembered
+    _transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
 
 
 def let_go() -> None:
