@@ -55,6 +55,10 @@ class OrdinaryForm:
                 return None
         return body
 
+    def plain(self, values: Mapping[str, Any], body: Any) -> dict[str, Any]:
+        """What `Command.plain` of the model's body would be; `body` is what `read` made of the values."""
+        return {**values, **{name: str(of) for name in self._ids if name in values and (of := getattr(body, name)) is not None}}
+
 
 def _struct_of(model: type[BaseModel], more: dict[Any, Any], ids: list[str], days: list[str]) -> type[Any] | None:
     """The struct of a model; None if one of the required fields has a form of its own, or the model has rules beside those of its fields."""

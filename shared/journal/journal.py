@@ -53,6 +53,7 @@ class Draft(msgspec.Struct, frozen=True):
     """An event to append to the stream `subject` (`<kind>/<id>`); its Kafka key is the id.
 
     `partition` is given only for an event that does not go where its key hashes to. `event_id` None: `append` gives one.
+    `traceparent` None: the actor's.
     """
 
     subject: str
@@ -61,6 +62,7 @@ class Draft(msgspec.Struct, frozen=True):
     cause_id: UUID | None = None
     partition: int | None = None
     event_id: UUID | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ ORDER BY place, id FOR UPDATE
 APPEND = """
 WITH draft AS MATERIALIZED (
     SELECT subject, count(*) AS events, array_agg(event_id ORDER BY n) AS event_ids, array_agg(type ORDER BY n) AS types,
-        array_agg(occurred_on ORDER BY n) AS days, array_agg(cause_id ORDER BY n) AS causes, array_agg(data ORDER BY n) AS contents
+        array_agg(occurred_on ORDER BY n) AS days, array_agg(cause_id ORDER BY n) AS causes, array_agg(data ORDER BY n) AS contents{collected}
     FROM unnest(
         $1::text::text[], $2::text::uuid[], $3::text::text[], $4::text::date[], $5::text::uuid[], $6::text::jsonb[]
     ) WITH ORDINALITY AS d(subject, event_id, type, occurred_on, cause_id, data, n)
@@ -132,12 +134,12 @@ WITH draft AS MATERIALIZED (
     FROM draft AS d, moment
     WHERE streams.subject = d.subject
     RETURNING streams.subject, streams.id, streams.sequence - d.events AS before, streams.recorded_at,
-        d.event_ids, d.types, d.days, d.causes, d.contents
+        d.event_ids, d.types, d.days, d.causes, d.contents{carried}
 ), written AS (
     INSERT INTO journal (subject, sequence, event_id, type, recorded_at, occurred_on, actor, origin, cause_id, traceparent, partition_key, data)
-    SELECT r.subject, r.before + d.n AS sequence, d.event_id, d.type, r.recorded_at, d.occurred_on, $7, $8, d.cause_id, $9, r.id, d.data
-    FROM raised AS r CROSS JOIN LATERAL unnest(r.event_ids, r.types, r.days, r.causes, r.contents) WITH ORDINALITY
-        AS d(event_id, type, occurred_on, cause_id, data, n)
+    SELECT r.subject, r.before + d.n AS sequence, d.event_id, d.type, r.recorded_at, d.occurred_on, $7, $8, d.cause_id, {trace}, r.id, d.data
+    FROM raised AS r CROSS JOIN LATERAL unnest(r.event_ids, r.types, r.days, r.causes, r.contents{opened}) WITH ORDINALITY
+        AS d(event_id, type, occurred_on, cause_id, data{named}, n)
     ORDER BY subject, sequence
     RETURNING id, subject, sequence, event_id, recorded_at
 ), queued AS (
@@ -153,8 +155,18 @@ QUEUED_WITH_PARTITION = """
     SELECT w.id, p.partition FROM written AS w JOIN unnest($2::text::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
 """
 """For the few events with a given partition: the join is expensive in an import of thousands."""
-APPEND_HASHED = APPEND.format(queued=QUEUED)
-APPEND_WITH_PARTITION = APPEND.format(queued=QUEUED_WITH_PARTITION)
+ONE_TRACE = {"collected": "", "carried": "", "trace": "$9", "opened": "", "named": ""}
+OWN_TRACES = {
+    "collected": ", array_agg(($9::text::text[])[n] ORDER BY n) AS traces",
+    "carried": ", d.traces",
+    "trace": "d.traceparent",
+    "opened": ", r.traces",
+    "named": ", traceparent",
+}
+"""For single commands that are carried out together: each has its own trace."""
+APPEND_HASHED = APPEND.format(queued=QUEUED, **ONE_TRACE)
+APPEND_WITH_PARTITION = APPEND.format(queued=QUEUED_WITH_PARTITION, **ONE_TRACE)
+APPEND_WITH_TRACES = APPEND.format(queued=QUEUED, **OWN_TRACES)
 
 
 def _in_order(subjects: Iterable[str]) -> list[str]:
@@ -206,8 +218,10 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
             raise EventTooLargeError(f"{draft.subject}: more than {contracts.MAX_EVENT_BYTES} bytes")
     partitions = [draft.partition for draft in drafts]
     placed = any(partition is not None for partition in partitions)
+    traces = [draft.traceparent or actor.traceparent for draft in drafts]
+    several = not placed and any(trace != traces[0] for trace in traces)
     rows = await conn.fetch(
-        APPEND_WITH_PARTITION if placed else APPEND_HASHED,
+        APPEND_WITH_PARTITION if placed else APPEND_WITH_TRACES if several else APPEND_HASHED,
         text_array([draft.subject for draft in drafts]),
         array(ids),
         text_array([contracts.type_of(draft.data) for draft in drafts]),
@@ -216,7 +230,7 @@ async def append(conn: Connection, drafts: Sequence[Draft], actor: Actor) -> lis
         text_array([content.decode() for content in contents]),
         actor.id,
         actor.origin,
-        actor.traceparent,
+        text_array(traces) if several else traces[0],
         *([partitions] if placed else ()),
     )
     if len(rows) != len(drafts):

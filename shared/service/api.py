@@ -19,6 +19,8 @@ from shared.process.settings import ServiceSettings
 from shared.reading.lag import lag
 from shared.reading.parked import held_summary
 from shared.relaying.relay import relay_check
+from shared.writing.grouping import Groups
+from shared.writing.ordinary_commands import OrdinaryCommand, OrdinaryCommands
 from shared.writing.table import Context
 
 GENERATION = 1
@@ -35,10 +37,12 @@ def writing_api(
     *,
     authenticators: Sequence[Authenticator] = (),
     connected: Callable[[FastAPI], None] = _nothing,
+    ordinary: Sequence[OrdinaryCommand] = (),
 ) -> FastAPI:
     """The application with these routes. They find `pool`, `context` and `cursors` in `app.state`.
 
     `authenticators`: identify callers without a token. `connected`: called once `app.state.pool` is there, before the first request.
+    `ordinary`: the commands whose ordinary requests are answered without their routes (shared/writing/ordinary_commands.py).
     """
     name = settings.declared.name
     broker = KafkaBroker(settings.kafka) if settings.declared.reads else None
@@ -66,8 +70,10 @@ def writing_api(
         readiness=readiness,
         authenticators=authenticators,
     )
+    app.router.routes.insert(0, OrdinaryCommands(ordinary, app))
     app.state.context = context
     app.state.key_form = KeyForm(context.fingerprint_key, name)
+    app.state.groups = Groups()
     app.state.cursors = Cursors(settings.cursor_key, name)
     return app
 

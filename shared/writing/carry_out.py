@@ -64,6 +64,7 @@ class CarryingOut(Generic[W, N]):
         world, today, locked = await _load(conn, table, context, needs)
         decided: list[Decided] = []
         facts: list[Fact] = []
+        traces: list[str | None] = []
         reasons: list[Reason] = []
         for number, line in enumerate(lines):
             access = Access(self.areas, line.expected)
@@ -77,11 +78,12 @@ class CarryingOut(Generic[W, N]):
             for fact in decision.facts:
                 evolve(table, world, fact)
             facts += decision.facts
+            traces += [line.traceparent] * len(decision.facts)
             decided.append((decision, sorted(access.asked)))
             reasons += noted_in(line.command)
         if table.prepare is not None:
             await table.prepare(conn, context, world)
-        appended = await record(conn, table, world, locked, facts, self.actor)
+        appended = await record(conn, table, world, locked, facts, self.actor, traces)
         await put_notes(conn, reasons)
         return _answers(decided, appended)
 
@@ -261,11 +263,17 @@ def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[O
 
 
 async def record(
-    conn: Connection, table: Table[W, Any], world: W, locked: frozenset[str], facts: Sequence[Fact], actor: Actor
+    conn: Connection,
+    table: Table[W, Any],
+    world: W,
+    locked: frozenset[str],
+    facts: Sequence[Fact],
+    actor: Actor,
+    traces: Sequence[str | None] = (),
 ) -> list[Appended]:
     """Append facts that `world` contains already, and bring the tables up to it. `locked`: streams that this transaction holds.
 
-    Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAheadError,
+    `traces`: of each fact the trace, None: the actor's. Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAheadError,
     journal.EventTooLargeError.
     """
     if not facts:
@@ -274,7 +282,12 @@ async def record(
     if new and any(head.sequence for head in (await journal.lock(conn, new)).values()):
         raise ConcurrentChange("another command began the same stream")
     appended = await journal.append(
-        conn, [Draft(fact.subject, fact.data, fact.on, fact.cause_id, event_id=fact.event_id) for fact in facts], actor
+        conn,
+        [
+            Draft(fact.subject, fact.data, fact.on, fact.cause_id, event_id=fact.event_id, traceparent=trace)
+            for fact, trace in zip(facts, traces or [None] * len(facts), strict=True)
+        ],
+        actor,
     )
     events: dict[tuple[str, int], UUID] = {}
     for fact, place in zip(facts, appended, strict=True):

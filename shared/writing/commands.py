@@ -30,6 +30,7 @@ class Line(msgspec.Struct, Generic[C], frozen=True):
     """One command; `key` and `fingerprint` make it repeatable. `fresh`: the service made the key, so nobody can have used it.
 
     `expected`: ETags of which that of the changed resource must be one (If-Match); None: any. `number`: of the line in its batch.
+    `traceparent`: the trace of its events; None: that of the request which carries the line out.
     """
 
     command: C
@@ -38,6 +39,7 @@ class Line(msgspec.Struct, Generic[C], frozen=True):
     expected: Expected = None
     fresh: bool = False
     number: int = 1
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

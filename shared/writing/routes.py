@@ -24,11 +24,12 @@ from shared.http.forms import Command as Body
 from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
 from shared.http.openapi import adding, of_batches, of_commands, warnings_of
 from shared.http.openapi.problems import EXTRA
+from shared.http.ordinary import OrdinaryForm
 from shared.http.pages import AFTER, LIMIT, Cursors
 from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute, harmless_key
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
-from shared.journal.idempotency import Keys
+from shared.journal.idempotency import Keys, Result
 from shared.journal.key_form import KeyForm
 from shared.journal.reasons import reason_of
 from shared.problems.errors import NotFound, Unavailable
@@ -39,8 +40,10 @@ from shared.writing import commands
 from shared.writing.batch import Line as BatchLine
 from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
-from shared.writing.commands import BatchKey, Line
+from shared.writing.commands import BatchKey, Line, Outcome
 from shared.writing.facts import Correct, Withdraw, World
+from shared.writing.grouping import Groups
+from shared.writing.ordinary_commands import OrdinaryCommand
 from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
@@ -118,17 +121,60 @@ def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> API
     return router
 
 
+def ordinary_commands(table: Table[Any, Any]) -> list[OrdinaryCommand]:
+    """The table's commands at fixed paths, for OrdinaryCommands."""
+    return [_ordinary(table, command) for command in table.commands if command.path_id is None and command.method == "POST"]
+
+
+def _ordinary(table: Table[Any, Any], command: CommandKind[Any, Any]) -> OrdinaryCommand:
+    scope = command.scope or f"{table.service}:write"
+
+    async def carry_out(request: Request, caller: Caller, key: str | None, plain: Mapping[str, Any], body: Any) -> Response:
+        caller.require(scope)
+        return await _one(table, request, caller, key, plain, command.of(body), None)
+
+    return OrdinaryCommand(f"/v1{command.path}", OrdinaryForm(command.body), carry_out)
+
+
 async def one(
     table: Table[W, N], request: Request, caller: Caller, key: str | None, body: Body, command: Any, if_match: str | None = None
 ) -> Response:
     """Carry out one command for a caller, whose scope was asked: the answer to a route of the API or to a form of a page."""
+    return await _one(table, request, caller, key, body.plain(), command, if_match)
+
+
+async def _one(
+    table: Table[W, N], request: Request, caller: Caller, key: str | None, plain: Mapping[str, Any], command: Any, if_match: str | None
+) -> Response:
     context: Context = request.app.state.context
-    print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, body.plain())
-    line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None)
-    work = carrying_out(table, context, caller.areas, actor_of(request, caller))
+    print_ = idempotency.fingerprint(context.fingerprint_key, request.method, request.url.path, plain)
+    actor = actor_of(request, caller)
+    line = Line(command, key or new_key(), print_, expected_by(if_match), fresh=key is None, traceparent=actor.traceparent)
+    work = carrying_out(table, context, caller.areas, actor)
     keys = await _keys_of(request)
+    pool, client = request.app.state.pool, caller.client
+
+    async def alone(own: Line[Any]) -> Result:
+        return await commands.one(pool, keys, client, own, work)
+
+    async def together(lines: list[Line[Any]]) -> list[Outcome]:
+        return await commands.many(pool, keys, client, lines, work)
+
     with _offering(None if key else line.key):
-        return created(await commands.one(request.app.state.pool, keys, caller.client, line, work))
+        if not _joins_others(table, line):
+            return created(await alone(line))
+        groups: Groups[Line[Any]] = request.app.state.groups
+        return created(await groups.one((client, caller.areas, actor.origin, keys.also_plain), line, alone, together))
+
+
+def _joins_others(table: Table[W, N], line: Line[Any]) -> bool:
+    """Whether the command may share a transaction with others of its caller: what a batch takes, and no corrections, which may be long.
+
+    An ETag is compared with what was there before the transaction, so a command with If-Match must not be behind another one.
+    """
+    if line.expected is not None or isinstance(line.command, Correct | Withdraw):
+        return False
+    return table.command_of(line.command).scope in (None, f"{table.service}:write")
 
 
 def new_key() -> str:

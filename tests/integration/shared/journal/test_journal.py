@@ -46,6 +46,22 @@ async def test_facts_are_appended_in_the_order_of_their_drafts(pool: Pool) -> No
     assert await pool.fetch("SELECT id FROM outbox ORDER BY id") == await pool.fetch("SELECT id FROM journal ORDER BY id")
 
 
+async def test_an_event_may_have_a_trace_of_its_own(pool: Pool) -> None:
+    own = "00-11111111111111111111111111111111-b7ad6b7169203331-01"
+    data = HeadcountReported(workers=1)
+    async with transaction(pool) as conn:
+        await journal.lock(conn, ["enterprise/a", "enterprise/b"])
+        drafts = [
+            draft("enterprise/a"),
+            Draft("enterprise/b", data, DAY, traceparent=own),
+            Draft("enterprise/a", data, DAY, traceparent=own),
+        ]
+        await journal.append(conn, drafts, ACTOR)
+        found = [(row.subject, row.traceparent) for row in await journal.events_of(conn, "enterprise/a")]
+        found += [(row.subject, row.traceparent) for row in await journal.events_of(conn, "enterprise/b")]
+    assert found == [("enterprise/a", ACTOR.traceparent), ("enterprise/a", own), ("enterprise/b", own)]
+
+
 async def test_appending_to_many_streams_compares_no_draft_with_each_of_them(pool: Pool) -> None:
     """Sessions of commands have no hash joins: a join of two lists is a loop over both, of a thousand streams a million comparisons."""
     nothing: list[object] = [*["{}"] * 6, "tester", "api", None]
