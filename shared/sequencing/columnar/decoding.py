@@ -112,7 +112,7 @@ class _Table:
         """Fill those of some rows whose events have a layout. Returns those that do not have it."""
         parts = [layout.read(self._values.rows(rows[at : at + MOST_ROWS], layout.size)) for at in range(0, len(rows), MOST_ROWS)]
         laid = parts[0] if len(parts) == 1 else joined(parts)
-        ids, sequence, recorded, occurred, plain = _numbers(laid.digits)
+        ids, sequence, recorded, occurred, plain = numbers_of(laid.digits)
         own, left = rows, rows[:0]
         if not (laid.fits.all() and plain.all()):
             self._odd += rows[laid.fits & ~plain].tolist()
@@ -162,7 +162,7 @@ _FIRST_DAYS = np.arange(f"{_FIRST_YEAR}-01", f"{_LAST_YEAR + 1}-02", dtype="date
 """The first day of each month, as days since 1970, up to the one after the last."""
 
 
-def _numbers(characters: Bytes) -> tuple[Bytes, Longs, Longs, Longs, npt.NDArray[np.bool_]]:
+def numbers_of(characters: Bytes) -> tuple[Bytes, Longs, Longs, Longs, npt.NDArray[np.bool_]]:
     """(ids, sequences, times, days, whether each row is plain) from rows of `LaidOut.digits`.
 
     Two, and again two, digits are made one number at once, whatever they belong to. What a row that does not fit says is without meaning.

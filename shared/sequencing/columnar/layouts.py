@@ -154,18 +154,26 @@ def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
     if wire.type not in types or in_data is None or not contracts.certain(wire) or text.causeid is not None or _write_text(text) != raw:
         return None
     places = _places(text)
+    return layout_from(wire, raw, places, [places["data"][0] + at for at in in_data])
+
+
+def layout_from(
+    wire: contracts.WireEvent, raw: bytes, places: dict[str, tuple[int, int]], hexadecimal: Sequence[int] = ()
+) -> Layout | None:
+    """The layout of an event that is written as `raw`, with its attributes at `places`; None if one of them is not plain.
+
+    `hexadecimal`: where digits of ids stand in `data`.
+    """
     for name in (*NUMBERS, *_FREE):
         begin, end = places.get(name, (0, 0))
-        if name in places and begin == end:
-            return None
         form = FORMS.get(name, "")
         if form and (end - begin != len(form) or any(sign not in ("0", chr(raw[begin + at])) for at, sign in enumerate(form))):
             return None
-        if any(code < 0x20 or code > 0x7E or code in b'"\\' for code in raw[begin:end]):
+        if (name in places and begin == end) or any(code < 0x20 or code > 0x7E or code in b'"\\' for code in raw[begin:end]):
             return None
     digits = [places[name][0] + at for name in NUMBERS for at, sign in enumerate(FORMS[name]) if sign == "0"]
     plain = [at for name in _FREE for at in range(*places.get(name, (0, 0)))]
-    may_be = _Classes.of(raw, plain, [*digits[:ID_DIGITS], *(places["data"][0] + at for at in in_data)], digits[ID_DIGITS:])
+    may_be = _Classes.of(raw, plain, [*digits[:ID_DIGITS], *hexadecimal], digits[ID_DIGITS:])
     # The sequence's first digit twice: all are then read by pairs, and pairs of pairs.
     in_pairs = np.array([*digits[: ID_DIGITS + 1], *digits[ID_DIGITS:]], np.int64)
     found = Layout(wire.type, wire.source, len(raw), may_be, in_pairs, places)
