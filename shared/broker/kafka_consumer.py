@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 use_light_records()
 
 FETCH_WAIT_MS = 100
+PARTITION_BYTES, FETCH_BYTES = 2**20, 2**23
+"""The most that is fetched of a partition, and of all together: what is paused meanwhile waits in memory."""
 HEARTBEAT_MS = 500
 """A rebalance waits until every member has learnt of it by a heartbeat."""
 IDENTITY_POLL = 2.0
@@ -60,7 +62,8 @@ class KafkaConsumer:
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            max_partition_fetch_bytes=524_288,
+            max_partition_fetch_bytes=PARTITION_BYTES,
+            fetch_max_bytes=FETCH_BYTES,
             session_timeout_ms=6_000,
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=15_000,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from aiokafka import conn
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
@@ -23,6 +24,8 @@ from shared.broker.protocol import STRUCTURED
 SMALL = 32_768
 """Bytes; the records of so few are unpacked one by one, which is then quicker."""
 _STRUCTURED = list(STRUCTURED)
+READER_BYTES = 2**22
+"""Bytes of a response beyond which aiokafka stops to read from the socket until it has taken them."""
 _HEADER = Struct(">qiibIhiqqqhii")
 """Of a record batch of version 2: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, times, producer (3), count."""
 _START = Struct(">qi")
@@ -201,6 +204,8 @@ class _FetchResult(fetcher.FetchResult):  # type: ignore[misc]
 
 def use_light_records() -> None:
     """Let every consumer of this process return `FetchedRecord`."""
+    # A response is read whole; at a limit of 64 KiB the socket is paused and resumed for each part of it.
+    conn.READER_LIMIT = READER_BYTES
     fetcher.MemoryRecords = _Fetched
     fetcher.PartitionRecords = _PartitionRecords
     fetcher.FetchResult = _FetchResult

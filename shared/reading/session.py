@@ -24,8 +24,8 @@ from shared.sequencing.shard import Shard
 
 SLICE = 0.02
 """Seconds after which decoding yields to the event loop."""
-TOGETHER = 1000
-"""Records that are decoded together, some milliseconds."""
+TOGETHER = 2000
+"""Records that are decoded together: some milliseconds as columns; as objects, most of SLICE."""
 REPORT_EVERY = 1.0
 WATCH_EVERY = 5.0
 STALLED_AFTER = 15.0
