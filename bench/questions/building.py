@@ -15,7 +15,7 @@ from bench.generator.city_records import records
 from bench.generator.records import ZONE
 from bench.speed.projecting import project
 from bench.speed.stack import METRICS, BenchStack
-from services.metrics.generations import rolling, stepping
+from services.metrics.generations.closed import rolling, stepping
 from shared.process import db
 
 NOTE = "city.json"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from services.metrics.cleaning import cleaner_of
 from services.metrics.figures.freshness import closed_day, log_incomplete
 from services.metrics.folding import coverage
-from services.metrics.generations import lifecycle, rolling, stepping
+from services.metrics.generations import lifecycle
+from services.metrics.generations.closed import rolling, stepping
 from services.metrics.generations.readers import GenerationReaders
 from services.metrics.settings import Settings
 from shared.broker.kafka import KafkaBroker

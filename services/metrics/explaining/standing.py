@@ -1,6 +1,6 @@
 """The sets of some parks as known at a day, from their steps as columns (folding/steps.py); those that the steps do not tell are named.
 
-Steps of a park are kept as of a closed known day D (generations/stepping.py). They tell of a set what is known at k if nothing was learned about it after
+Steps of a park are kept as of a closed known day D (generations/closed/stepping.py). They tell of a set what is known at k if nothing was learned about it after
 D up to k, and nothing of what they hold was learned after k. Every other set is read by its state, so old or missing steps change no answer.
 """
 

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from services.metrics.generations.rolling import CLOSED_DAY
+from services.metrics.generations.closed.rolling import CLOSED_DAY
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
 

@@ -1,6 +1,6 @@
 """Figures from the rollups of closed known days and, for the rest, from the ledger: the same sums by fewer rows.
 
-What was known by some days R is rolled up (generations/rolling.py): by the last day of which that is so, and by the ends of the months (by class
+What was known by some days R is rolled up (generations/closed/rolling.py): by the last day of which that is so, and by the ends of the months (by class
 and park: of the years) before. With the R nearest to k, the figures as of t, known at k, are
 - the rollups of whole years, whole months and days up to t; where days are not rolled up, those of t's month come from the ledger.
   In the second half of the month they are not added to the months before: those after t are taken from the whole month;
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from services.metrics.figures import sql
 from services.metrics.figures.sql import TREND
-from services.metrics.generations.rolling import ALL, CODES, EVERYWHERE, KEPT, MONTH, NONE, YEAR, numbers
+from services.metrics.generations.closed.rolling import ALL, CODES, EVERYWHERE, KEPT, MONTH, NONE, YEAR, numbers
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from services.metrics.figures.freshness import LOG_INCOMPLETE_SQL, OLDEST_HELD
-from services.metrics.generations.rolling import CLOSED_DAY
-from services.metrics.generations.stepping import PLACED
+from services.metrics.generations.closed.rolling import CLOSED_DAY
+from services.metrics.generations.closed.stepping import PLACED
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from services.metrics.folding import coverage
-from services.metrics.generations import comparing, lifecycle, rolling, stepping
+from services.metrics.generations import comparing, lifecycle
+from services.metrics.generations.closed import rolling, stepping
 from services.metrics.generations.lifecycle import Position
 from services.metrics.generations.shards import (
     MOST_LISTED,

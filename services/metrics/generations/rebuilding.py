@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.metrics.generations import auditing, lifecycle, loading, rolling
+from services.metrics.generations import auditing, lifecycle, loading
 from services.metrics.generations.auditing import LogLost, Report
+from services.metrics.generations.closed import rolling
 from services.metrics.generations.loading import Loader
 from services.metrics.generations.shards import CompareShards, EventLog, in_turn, snapshot
 from shared.process.db import Connection

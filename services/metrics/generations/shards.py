@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from services.metrics.generations import comparing, served
+from services.metrics.generations.closed.rolling import Expected, Missing
 from services.metrics.generations.comparing import Difference
 from services.metrics.generations.refold import Gone, Refolded, refold
-from services.metrics.generations.rolling import Expected, Missing
 from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow

@@ -22,7 +22,7 @@ from services.metrics.figures.questions import BY, KeptSteps, Snapshot
 from services.metrics.figures.scope import Scope
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps
-from services.metrics.generations import stepping
+from services.metrics.generations.closed import stepping
 from shared.contracts.registry import EnterpriseMoved
 from tests import oracle
 from tests.histories import PARKS, history, interleaved, refused

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import month_ends
-from services.metrics.generations import rolling
+from services.metrics.generations.closed import rolling
 from services.metrics.measures import MEASURES
 from services.metrics.tables import ledger_store
 from shared.process import db
@@ -168,7 +168,7 @@ async def test_days_that_took_too_long_to_roll_up_are_tried_by_fewer(monkeypatch
         return FIRST_KNOWN
 
     monkeypatch.setattr(rolling, "roll", roll)
-    monkeypatch.setattr("services.metrics.generations.rolling.time.monotonic", lambda: takes[0])
+    monkeypatch.setattr("services.metrics.generations.closed.rolling.time.monotonic", lambda: takes[0])
     monkeypatch.setattr(rolling, "FIRST_DAYS", 3)
     roller = rolling.Roller()
     for _ in range(5):

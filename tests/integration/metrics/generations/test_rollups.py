@@ -8,7 +8,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.metrics.generations import lifecycle, reporting, rolling
+from services.metrics.generations import lifecycle, reporting
+from services.metrics.generations.closed import rolling
 from shared.broker.protocol import Message
 from shared.contracts import Envelope, cases, encode, membership, registry, type_of
 from shared.contracts.ids import uuid7

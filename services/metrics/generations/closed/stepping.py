@@ -13,8 +13,8 @@ from typing import Any
 
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Columns, Steps
+from services.metrics.generations.closed.rolling import CLOSED_DAY
 from services.metrics.generations.comparing import Difference
-from services.metrics.generations.rolling import CLOSED_DAY
 from services.metrics.tables.store import SEE_ALL
 from shared.process.db import Connection
 
