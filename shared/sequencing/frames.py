@@ -21,7 +21,7 @@ from shared.broker.protocol import Record
 from shared.contracts import UnreadableEvent
 from shared.sequencing.columnar.columns import Columns, Item, Names, joined
 from shared.sequencing.columnar.decoding import decode_columns, numbers_of
-from shared.sequencing.columnar.layouts import FORMS, Layout, Longs, changing, layout_from
+from shared.sequencing.columnar.layouts import FORMS, FREE, ID_DIGITS, NUMBERS, Bytes, Classes, Layout, Longs, changing, in_pairs, is_plain
 from shared.sequencing.records import Received, decode_records
 
 ReadData: TypeAlias = Callable[[str, Sequence[bytes]], Sequence[Any]]
@@ -68,8 +68,24 @@ def frame_of(raw: bytes) -> Frame | None:
         at = start + length + 1
         places[name] = (start + 1, start + length - 1)
     cut = raw[:begin] + raw[len(raw) - (size - begin) :]
-    layout = layout_from(wire, cut, places)
-    return Frame(layout, begin, size - begin) if layout is not None else None
+    texts = [cut[slice(*places[name])] for name in FREE if name in places]
+    if not all(text and is_plain(text) for text in texts):
+        return None
+    digits = list[int]()
+    for name in NUMBERS:
+        (first, end), form = places[name], FORMS[name]
+        if end - first != len(form) or any(sign not in ("0", chr(cut[first + at])) for at, sign in enumerate(form)):
+            return None
+        digits += [first + at for at, sign in enumerate(form) if sign == "0"]
+    free = [at for name in FREE for at in range(*places.get(name, (0, 0)))]
+    may_be = Classes.of(cut, free, digits[:ID_DIGITS], digits[ID_DIGITS:])
+    found = Frame(Layout(wire.type, wire.source, size, may_be, in_pairs(digits), places), begin, size - begin)
+    return found if found.layout.read(_rows_of([cut], size)).fits[0] else None
+
+
+def _rows_of(texts: Sequence[bytes], size: int) -> Bytes:
+    """Texts of one length, one a row."""
+    return np.frombuffer(b"".join(texts), np.uint8).reshape(-1, size)
 
 
 class FrameDecoder:
@@ -135,8 +151,7 @@ class FrameDecoder:
         tall = [row for row in own if len(values[row]) > begin + after]
         if not tall:
             return list(own)
-        cut = b"".join([values[row][:begin] + values[row][-after:] for row in tall])
-        laid = layout.read(np.frombuffer(cut, np.uint8).reshape(len(tall), layout.size))
+        laid = layout.read(_rows_of([values[row][:begin] + values[row][-after:] for row in tall], layout.size))
         ids, sequence, recorded, occurred, plain = numbers_of(laid.digits)
         fits = np.flatnonzero(laid.fits & plain)
         data = self._read_data(layout.type, [values[tall[at]][begin:-after] for at in fits.tolist()])
@@ -146,10 +161,10 @@ class FrameDecoder:
             offset = rows.offset[np.array(tall, np.int64)[at]]
             rows.data.update(zip(offset.tolist(), (one for one in data if one is not None), strict=True))
             found += [tall[one] for one in kept]
-            texts = laid.take(at).texts
-            changes, names = changing(texts["actor"])
+            chosen = laid.take(at)
+            changes, names = changing(chosen.texts["actor"])
             actors = np.repeat(np.array(self._actors.numbers(names), np.int64), np.diff(changes, append=len(at)))
-            subjects = np.array(self._subjects.numbers(texts["subject"].tolist()), np.int64)
+            subjects = np.array(self._subjects.numbers(chosen.texts["subject"].tolist()), np.int64)
             kinds = np.full(len(at), number, np.int64)
             arrays = offset, subjects, sequence[at], ids[at], recorded[at], occurred[at], kinds, actors
             rows.parts.append(Columns(rows.topic, layout.source, self._subjects, self._actors, self._types, *arrays))

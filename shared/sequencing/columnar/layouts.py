@@ -33,7 +33,7 @@ ID, SEQUENCE, TIME, DAY = "00000000-0000-0000-0000-000000000000", "0" * 19, "000
 """How they are written: a zero stands for a digit (of an id: a hexadecimal one)."""
 ID_DIGITS = 32
 FORMS = dict(zip(NUMBERS, (ID, SEQUENCE, TIME, DAY), strict=True))
-_FREE = ("subject", "partitionkey", "actor", "origin", "traceparent")
+FREE = ("subject", "partitionkey", "actor", "origin", "traceparent")
 """The attributes that may be any text, but not an empty one."""
 KEPT = ("subject", "actor", "traceparent")
 """Those that are read."""
@@ -55,7 +55,7 @@ class Layout:
     type: str
     source: str
     size: int
-    may_be: _Classes
+    may_be: Classes
     digits: Longs
     places: dict[str, tuple[int, int]]
 
@@ -66,7 +66,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Classes:
+class Classes:
     """Which characters may stand at each byte of an event: `least` and `span` more after it, but none of the `without` from `gap` on, and not
     `never`. What never changes has one; a hexadecimal digit is one from 0 to f, none of those between 9 and a; a plain character is one from
     space to ~, not quote and backslash, which JSON escapes.
@@ -79,7 +79,7 @@ class _Classes:
     never: Bytes
 
     @classmethod
-    def of(cls, raw: bytes, plain: Sequence[int], hexadecimal: Sequence[int], decimal: Sequence[int]) -> _Classes:
+    def of(cls, raw: bytes, plain: Sequence[int], hexadecimal: Sequence[int], decimal: Sequence[int]) -> Classes:
         """Those of one event, with plain characters and digits at some places."""
         least = np.frombuffer(raw, np.uint8).copy()
         span, gap, without = np.zeros((3, len(raw)), np.uint8)
@@ -144,6 +144,16 @@ def _texts_of(rows: Bytes, begin: int, end: int) -> Texts:
     return np.ascontiguousarray(rows[:, begin:end]).view(f"V{end - begin}").ravel()
 
 
+def is_plain(text: bytes) -> bool:
+    """Whether a text has plain characters alone: none that JSON escapes, and all of ASCII."""
+    return all(0x20 <= code <= 0x7E and code not in b'"\\' for code in text)
+
+
+def in_pairs(digits: Sequence[int]) -> Longs:
+    """The places of digits with the sequence's first one twice: all are then read by pairs, and pairs of pairs."""
+    return np.array([*digits[: ID_DIGITS + 1], *digits[ID_DIGITS:]], np.int64)
+
+
 def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
     """The layout of an event of one of `types`; None if it is not plain: unreadable, caused by another event, or with a text that JSON escapes."""
     try:
@@ -154,29 +164,19 @@ def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
     if wire.type not in types or in_data is None or not contracts.certain(wire) or text.causeid is not None or _write_text(text) != raw:
         return None
     places = _places(text)
-    return layout_from(wire, raw, places, [places["data"][0] + at for at in in_data])
-
-
-def layout_from(
-    wire: contracts.WireEvent, raw: bytes, places: dict[str, tuple[int, int]], hexadecimal: Sequence[int] = ()
-) -> Layout | None:
-    """The layout of an event that is written as `raw`, with its attributes at `places`; None if one of them is not plain.
-
-    `hexadecimal`: where digits of ids stand in `data`.
-    """
-    for name in (*NUMBERS, *_FREE):
+    for name in (*NUMBERS, *FREE):
         begin, end = places.get(name, (0, 0))
+        if name in places and begin == end:
+            return None
         form = FORMS.get(name, "")
         if form and (end - begin != len(form) or any(sign not in ("0", chr(raw[begin + at])) for at, sign in enumerate(form))):
             return None
-        if (name in places and begin == end) or any(code < 0x20 or code > 0x7E or code in b'"\\' for code in raw[begin:end]):
+        if not is_plain(raw[begin:end]):
             return None
     digits = [places[name][0] + at for name in NUMBERS for at, sign in enumerate(FORMS[name]) if sign == "0"]
-    plain = [at for name in _FREE for at in range(*places.get(name, (0, 0)))]
-    may_be = _Classes.of(raw, plain, [*digits[:ID_DIGITS], *hexadecimal], digits[ID_DIGITS:])
-    # The sequence's first digit twice: all are then read by pairs, and pairs of pairs.
-    in_pairs = np.array([*digits[: ID_DIGITS + 1], *digits[ID_DIGITS:]], np.int64)
-    found = Layout(wire.type, wire.source, len(raw), may_be, in_pairs, places)
+    plain = [at for name in FREE for at in range(*places.get(name, (0, 0)))]
+    may_be = Classes.of(raw, plain, [*digits[:ID_DIGITS], *(places["data"][0] + at for at in in_data)], digits[ID_DIGITS:])
+    found = Layout(wire.type, wire.source, len(raw), may_be, in_pairs(digits), places)
     return found if found.read(np.frombuffer(raw, np.uint8)[None]).fits[0] else None
 
 

@@ -16,6 +16,7 @@ from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.sequencing.columnar.columns import Columns, micros_of
 from shared.sequencing.columnar.layouts import MOST_LAYOUTS, Layouts
+from shared.sequencing.frames import frame_of
 from shared.sequencing.records import Received, decode
 from shared.sequencing.shard import Shard, drop_applied, due_columns
 from tests.unit.shared.sequencing.plain_events import EVENTS, MEMBER, as_objects, closed, columns_of, told
@@ -220,3 +221,13 @@ def test_no_more_layouts_are_learnt_than_are_kept() -> None:
     first, last = (len(contracts.encode(msgspec.structs.replace(MEMBER, actor="a" * length))) for length in (1, MOST_LAYOUTS + 2))
     assert not layouts.of_size(first)
     assert layouts.of_size(last)
+
+
+@pytest.mark.parametrize("name", ["subject", "partitionkey", "actor", "origin", "traceparent"])
+def test_an_event_with_an_empty_text_is_an_object(name: str) -> None:
+    """Texts of no bytes cannot be told apart by their places."""
+    raw = contracts.encode(msgspec.structs.replace(MEMBER, **{name: ""}))
+    assert frame_of(raw) is None
+    found = told(columns_of([raw, raw]))
+    assert [one[:-1] for one in found] == as_objects([raw, raw])
+    assert all(one[-1] for one in found)
