@@ -19,8 +19,8 @@ from shared.process.settings import ServiceSettings
 from shared.reading.lag import lag
 from shared.reading.parked import held_summary
 from shared.relaying.relay import relay_check
-from shared.writing.grouping import Groups
-from shared.writing.ordinary_commands import OrdinaryCommand, OrdinaryCommands
+from shared.writing.single.groups import Groups
+from shared.writing.single.ordinary import OrdinaryCommand, OrdinaryCommands
 from shared.writing.table import Context
 
 GENERATION = 1
@@ -42,7 +42,7 @@ def writing_api(
     """The application with these routes. They find `pool`, `context` and `cursors` in `app.state`.
 
     `authenticators`: identify callers without a token. `connected`: called once `app.state.pool` is there, before the first request.
-    `ordinary`: the commands whose ordinary requests are answered without their routes (shared/writing/ordinary_commands.py).
+    `ordinary`: the commands whose ordinary requests are answered without their routes (shared/writing/single/ordinary.py).
     """
     name = settings.declared.name
     broker = KafkaBroker(settings.kafka) if settings.declared.reads else None

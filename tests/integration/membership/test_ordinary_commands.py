@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from services.membership.app import api
 from services.membership.settings import Settings
 from shared.http.tokens import Verifier
-from shared.writing.ordinary_commands import SEEN, OrdinaryCommands
+from shared.writing.single.ordinary import SEEN, OrdinaryCommands
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.membership.service import Membership, membership_of_a_test  # noqa: F401
 from tests.integration.membership.test_api import joining
