@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
 from shared.process.migrate import migrate
+from shared.process.serve import COLLECT_AFTER
+from tests import applications
 from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/stack")
@@ -35,8 +38,10 @@ APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "t
 """Files of long tests that need nothing of each other."""
 TERMINAL = pytest.StashKey[int]()
 """Where the stacks of a process go that is ended by force."""
-UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off"}
-"""Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing."""
+UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off", "scram_iterations": "1"}
+"""Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing. Nobody guesses their passwords."""
+PLAIN = "?sslmode=disable"
+"""The servers of the tests have no TLS. Without this each connection prepares it first, and asks for it in vain."""
 DUMMY_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
 
 
@@ -65,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tracebacks with the values of all variables take a second each, in the loop of the test.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], console])
+    applications.remember_documents()
     if ServerSettings().containers:
         from tests.containers import require_engine
 
@@ -72,6 +78,20 @@ def pytest_configure(config: pytest.Config) -> None:
             require_engine()
         except StartError as failure:
             raise pytest.UsageError(str(failure)) from None
+
+
+def pytest_sessionstart() -> None:
+    """What a collection makes stays: looking for garbage meanwhile finds none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Nothing of what was imported is looked at again for garbage. The readers look for theirs at the end of each session, and tests have
+    hundreds of sessions in one process, each of which would go through half a million objects of other tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
@@ -116,6 +136,11 @@ def _ended_by_force(item: pytest.Item) -> Generator[None, object, object]:
 pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = pytest.hookimpl(wrapper=True, tryfirst=True)(_ended_by_force)
 
 
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """The applications of a test end with it."""
+    applications.let_go()
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     folder, settings = tmp_path_factory.mktemp("postgres"), ServerSettings()
@@ -146,31 +171,39 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def templates() -> set[str]:
+    """The services whose migrated templates this worker's server has."""
+    return set()
+
+
 @pytest.fixture
-async def database(postgres_server: PostgresServer) -> AsyncIterator[NewDatabase]:
+async def database(postgres_server: PostgresServer, templates: set[str]) -> AsyncIterator[NewDatabase]:
     """`await database("registry")` copies a migrated template of that service, which is made once per worker; `dummy` is tests/dummy_service."""
     made: list[str] = []
 
-    async def administer(statement: str) -> None:
-        admin = await asyncpg.connect(postgres_server.dsn())
-        await admin.execute(statement)
+    async def administer(*statements: str) -> None:
+        admin = await asyncpg.connect(postgres_server.dsn() + PLAIN)
+        for statement in statements:
+            await admin.execute(statement)
         await admin.close()
 
     async def new(service: str) -> Database:
         owner, app, template = f"{service}_owner", f"{service}_app", f"template_{service}"
-        if template not in postgres_server.execute("SELECT datname FROM pg_database").split():
+        if service not in templates:
             postgres_server.create_role(owner)
             postgres_server.create_role(app)
             postgres_server.create_database(template, owner)
             await migrate(postgres_server.dsn(template, owner), service, folder=DUMMY_MIGRATIONS if service == "dummy" else None)
+            templates.add(service)
         name = f"{service}_{uuid7().hex[-12:]}"
-        await administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
+        await administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}" STRATEGY FILE_COPY')
         made.append(name)
-        return Database(name, service, postgres_server.dsn(name, app), postgres_server.dsn(name, owner))
+        return Database(name, service, postgres_server.dsn(name, app) + PLAIN, postgres_server.dsn(name, owner) + PLAIN)
 
     yield new
-    for name in made:
-        await administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+    if made:
+        await administer(*(f'DROP DATABASE "{name}" WITH (FORCE)' for name in made))
 
 
 @pytest.fixture

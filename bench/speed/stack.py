@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.generator.publishing import fill
 from bench.generator.records import PARTITIONS, SERVICE_NAMES, TOPICS, Record
 from bench.latency import parkunion
+from bench.speed.idle import Answers, wait_until_idle
 from deploy.local.folder import Folder, read_json
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer, database_of
@@ -117,16 +118,30 @@ class BenchStack:
         """Empty the database of metrics, and have the supervisor start its processes anew: they read the topics from their beginning.
 
         They are stopped meanwhile: a projector that finds no database ends, and after some failures is started again only seconds later.
+        First all other services read the log to its end.
         """
-        stopped = self.pids("metrics")
-        for pid in stopped:
-            send(pid, signal.SIGSTOP)
+        wait_until_idle(self._others)
+        stopped = self._stop_metrics()
         self.postgres.execute(LOCK_OUT)
         self.postgres.provide("metrics")
         asyncio.run(migrate(self.postgres.dsn(METRICS, "metrics_owner"), "metrics"))
         self.postgres.execute(LET_IN)
         for pid in {*stopped, *self.pids("metrics")}:
             send(pid, signal.SIGKILL)
+
+    def _others(self) -> Answers:
+        """{service: its answer to /readyz} of all but metrics, whose processes are stopped, so that the others have the machine for themselves.
+
+        The supervisor ends a stopped process after some seconds and starts another, which is stopped the next time.
+        """
+        self._stop_metrics()
+        return {name: self.stack.readiness(name) for name in self.stack.services if name != "metrics"}
+
+    def _stop_metrics(self) -> list[int]:
+        stopped = self.pids("metrics")
+        for pid in stopped:
+            send(pid, signal.SIGSTOP)
+        return stopped
 
     def token(self) -> str:
         """A token for all questions, made once."""

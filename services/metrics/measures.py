@@ -10,6 +10,9 @@ import struct
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 MEASURES = (
     "units",
     "units_headcount_known",
@@ -64,6 +67,12 @@ def vector(**measures: int) -> Vector:
 def packed(values: Iterable[int]) -> Vector:
     """A vector from all measures in their order."""
     return (int.from_bytes(_LAYOUT.pack(*values), "little") ^ _SIGNS) - _SIGNS
+
+
+def packed_rows(measures: npt.NDArray[np.int64]) -> list[Vector]:
+    """The vector of each row of all measures in their order."""
+    data, size = measures.astype("<i8").tobytes(), _LAYOUT.size
+    return [(int.from_bytes(data[at : at + size], "little") ^ _SIGNS) - _SIGNS for at in range(0, len(data), size)]
 
 
 def unpacked(value: Vector) -> tuple[int, ...]:

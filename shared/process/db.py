@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -97,7 +97,7 @@ async def _json_as_values(conn: asyncpg.Connection[asyncpg.Record]) -> None:
 _encode = msgspec.json.Encoder().encode
 
 
-def array(values: Iterable[UUID | date | int | None]) -> str:
+def array(values: Iterable[UUID | date | datetime | int | None]) -> str:
     """Values as the text of an array, for `$1::text::uuid[]`: asyncpg takes ten times as long to pack a list."""
     return f"{{{_encode(list(values)).decode()[1:-1]}}}"
 

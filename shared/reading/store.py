@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 
+from shared.process import db
 from shared.process.db import Connection, Record
 from shared.sequencing.closed_days import NO_DAY, DayOf
 from shared.sequencing.plan import BatchPlan, ParkedEvent
@@ -23,14 +24,14 @@ WHERE held.generation = $1 AND held.retry_wanted AND s.generation = $1 AND s.sha
 RETURNING held.shard, held.topic, held."offset"
 """
 HEADS = """
-SELECT source, subject, sequence, event_id, time FROM unnest($3::text[], $4::text[]) AS w(source, subject) CROSS JOIN LATERAL (
+SELECT source, subject, sequence, event_id, time FROM unnest($3::text::text[], $4::text::text[]) AS w(source, subject) CROSS JOIN LATERAL (
     SELECT sequence, event_id, time FROM seen
     WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject OFFSET 0
 ) AS s
 """
 SEE = """
 INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
-SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::uuid[], $7::timestamptz[])
+SELECT $1, $2, * FROM unnest($3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::uuid[], $7::text::timestamptz[])
 ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
 """
 WAITING = """
@@ -113,7 +114,7 @@ async def heads(conn: Connection, generation: int, shard: int, wanted: Collectio
     """The head of each of these streams; None: nothing of it was applied yet."""
     found: dict[Stream, Head | None] = dict.fromkeys(wanted)
     if wanted:
-        rows = await conn.fetch(HEADS, generation, shard, *columns_of(wanted))
+        rows = await conn.fetch(HEADS, generation, shard, *map(db.text_array, zip(*wanted, strict=True)))
         found.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
     return found
 
@@ -139,7 +140,9 @@ async def write(
 ) -> None:
     """Write a batch's plan, in at most four statements. `changed` = its streams' new heads; without `day_of` held events have no known day."""
     if changed:
-        await conn.execute(SEE, generation, shard, *columns_of((*stream, *head) for stream, head in changed.items()))
+        sources, subjects = zip(*changed, strict=True)
+        numbers = map(db.array, zip(*changed.values(), strict=True))
+        await conn.execute(SEE, generation, shard, db.text_array(sources), db.text_array(subjects), *numbers)
     if plan.accepted:
         accepted = [(*stream, sequence, *dropped) for (stream, sequence), dropped in plan.accepted.items()]
         await conn.execute(ACCEPT, generation, shard, *columns_of(accepted))

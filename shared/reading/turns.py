@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 from shared.sequencing.shard import Shard
 
-FAR_BEHIND = 10_000
-"""Records; with fewer to go a batch takes a fraction of a second."""
+FAR_BEHIND = 2_000
+"""Records; fewer take a tenth of a second as objects."""
 LEAST_PENDING = 500
 MOST_PENDING = 30_000
 """Records that all shards but the gathering one may have pending together; about 2 KB each."""

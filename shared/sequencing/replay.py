@@ -12,16 +12,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
 
 from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
-from shared.sequencing.columnar.columns import Columns, Item, Names
-from shared.sequencing.columnar.decoding import decode_columns
+from shared.sequencing.columnar.columns import Columns, Item
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
+from shared.sequencing.frames import FrameDecoder, ReadData
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import LATE, BatchPlan, ParkedEvent
 from shared.sequencing.records import NO_STREAM, Received, RecordKey, Stream, decode_records
@@ -30,17 +30,20 @@ from shared.sequencing.streams import ShardStreams, StreamState, WithdrawnRange
 
 BATCH = 20_000
 """Records of one topic that are sorted together."""
+AT_ONCE = 2_000
+"""Records that are decoded together: so many fit into a processor's caches."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Part(Generic[T]):
-    """What applies next: `columns`, by stream, and what `decode` returned for the other events, in fold order. Events of a stream are in one of both,
-    unless they came after what `columns` has of it."""
+    """What applies next: `columns`, by stream, and what `decode` returned for the other events, in fold order. `data` = {offset: what `read_data`
+    returned} of the rows of framed types."""
 
     columns: list[Columns] = field(default_factory=list)
     decoded: list[T] = field(default_factory=list)
+    data: Mapping[int, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class _Arrived:
 
     chunks: list[Sequence[Record]] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
+    data: dict[int, Any] = field(default_factory=dict)
     count: int = 0
 
     def objects(self, offsets: frozenset[int] | None = None) -> list[Received]:
@@ -66,7 +70,8 @@ class Replay(Generic[T]):
 
     `until` = {topic: the offset before which the log is read}. `decode(record)` raises one of `refusals` for an event that a rule refuses, as
     the reader's `apply` does, and `check(columns)` if it refuses any of them. `withdrawn` = ranges that readers have accepted before
-    (`shared.reading.store.withdrawn`): they hold from the first event on. `types`: those whose events may be columns.
+    (`shared.reading.store.withdrawn`): they hold from the first event on. `types`: those whose events may be columns; `framed`: further ones, of
+    whose events `read_data` keeps something (`frames`).
 
     After the last part: `streams` has the heads and closings, `held` the events kept and not applied, `accepted` the withdrawals, `newest` the
     greatest time read per topic, `closed` the shard's closed day, `applied` the number of events, `as_objects` how many records were sorted as objects.
@@ -79,6 +84,9 @@ class Replay(Generic[T]):
     day_of: DayOf
     withdrawn: Mapping[Stream, Mapping[int, WithdrawnRange]] = field(default_factory=dict)
     types: Sequence[str] = ()
+    framed: Sequence[str] = ()
+    read_data: ReadData = lambda _, data: [None] * len(data)
+    beside: Sequence[str] = ()
     check: Callable[[Columns], None] = lambda _: None
     streams: ShardStreams = field(default_factory=ShardStreams)
     held: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
@@ -90,7 +98,7 @@ class Replay(Generic[T]):
     _kept: dict[Stream, dict[int, Received]] = field(default_factory=dict)
     _decoded: dict[RecordKey, T] = field(default_factory=dict)
     _refused: dict[RecordKey, str] = field(default_factory=dict)
-    _names: dict[str, tuple[Names, Names]] = field(default_factory=dict)
+    _decoders: dict[str, FrameDecoder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for stream, known in self.withdrawn.items():
@@ -104,7 +112,6 @@ class Replay(Generic[T]):
             topic = records[0].topic
             arrived = pending.setdefault(topic, _Arrived())
             arrived.chunks.append(records)
-            arrived.items += self._items(topic, records)
             arrived.count += len(records)
             if arrived.count >= BATCH and (part := self._take(pending.pop(topic))) is not None:
                 yield part
@@ -112,12 +119,21 @@ class Replay(Generic[T]):
             if (part := self._take(arrived)) is not None:
                 yield part
 
-    def _items(self, topic: str, records: Sequence[Record]) -> Sequence[Item]:
+    def _decode(self, arrived: _Arrived) -> None:
+        topic, records = arrived.chunks[0][0].topic, list(chain.from_iterable(arrived.chunks))
         if not self.types:
-            return decode_records(records)
-        return decode_columns(records, self.types, *self._names.setdefault(topic, (Names(), Names())))
+            arrived.items = list[Item](decode_records(records))
+            return
+        decoder = self._decoders.get(topic)
+        if decoder is None:
+            decoder = self._decoders[topic] = FrameDecoder(self.types, self.framed, self.read_data, self.beside)
+        for begin in range(0, len(records), AT_ONCE):
+            items, data = decoder.decode(records[begin : begin + AT_ONCE])
+            arrived.items += items
+            arrived.data.update(data)
 
     def _take(self, arrived: _Arrived) -> Part[T] | None:
+        self._decode(arrived)
         part = self._sort_as_columns(arrived) or self._sort(arrived.objects())
         self.applied += len(part.decoded) + sum(map(len, part.columns))
         return part if part.decoded or part.columns else None
@@ -166,7 +182,7 @@ class Replay(Generic[T]):
             self.streams.closings = streams.closings
         self._keep(plan)
         self._close()
-        return Part(plan.columns, decoded)
+        return Part(plan.columns, decoded, arrived.data)
 
     def _sort(self, records: Sequence[Received]) -> Part[T]:
         self.as_objects += len(records)

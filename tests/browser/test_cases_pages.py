@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,11 +11,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 import pytest_asyncio
-from axe_playwright_python.base import AXE_FILE_PATH
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, expect
 
 from deploy.local.servers.postgres import PostgresServer
 from shared.process.migrate import migrate
+from tests.browser.accessibility import violations
 from tests.browser.conftest import WIDTHS
 from tests.conftest import Database
 from tests.integration.cases.pages.server import READ, WRITE, PagesServer, server_of
@@ -112,12 +111,6 @@ async def entered(
     page = await context.new_page()
     await page.goto(await town.server.code("handler-7", *areas, scope=scope))
     return context
-
-
-async def violations(page: Page) -> list[str]:
-    await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
-    found = await page.evaluate("axe.run()")
-    return [json.dumps({one["id"]: [node["html"][:200] for node in one["nodes"][:2]]}, ensure_ascii=False) for one in found["violations"]]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, Page, expect
 
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.contracts.registry import EnterpriseRegistered
+from tests.browser.accessibility import violations
 from tests.browser.city import City, build_city, join
 from tests.browser.conftest import LABELS, Wire, logged_in
 from tests.conftest import Database
@@ -213,17 +213,14 @@ async def test_pages_are_accessible_and_fit_their_width(
     browser: Browser, server: MetricsServer, city: City, language: str, width: str
 ) -> None:
     page = (await logged_in(browser, server, language=language, width=width)).pages[0]
-    script = AXE_FILE_PATH.read_text(encoding="utf-8")
     for address in pages_of(city):
         await page.goto(address)
         assert await page.get_attribute("html", "lang") == ("zh-CN" if language == "zh" else "en")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
-        await page.evaluate(script)
         label = LABELS[language]
         assert label in await page.title(), address
         assert label in await page.inner_text("header .label"), address
-        found = await page.evaluate("axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))")
-        assert found == [], address
+        assert not await violations(page), address
 
 
 async def test_a_figure_is_explained_by_keyboard(browser: Browser, server: MetricsServer, city: City) -> None:

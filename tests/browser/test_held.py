@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import Browser, expect
 
 from shared import contracts
+from tests.browser.accessibility import violations
 from tests.browser.conftest import logged_in
 from tests.browser.test_places import place, settle
 from tests.dummy_service.reading import fact
@@ -50,9 +50,7 @@ async def test_what_is_held_is_found_from_the_area_and_says_what_to_do_next(
         await expect(row).to_contain_text("职工人数须在 0 与 10⁹ 之间" if language == "zh" else "a headcount lies between 0 and 10⁹")
         await expect(row.locator("small[lang=en]")).to_have_text("-1")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        await page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
-        found = await page.evaluate("axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(node => node.html)]))")
-        assert found == []
+        assert not await violations(page)
         await row.locator("a").first.focus()
         await page.keyboard.press("Enter")
         await page.wait_for_url(f"**/enterprises/{key}*")

@@ -6,22 +6,16 @@ import re
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_FILE_PATH
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from deploy.local.servers.issuer import Issuer
+from tests.browser.accessibility import violations
 from tests.browser.city import City
 from tests.conftest import Database
 from tests.integration.metrics.provider import OFFICER, issuer_of_a_test, settings_of_provider  # noqa: F401
 from tests.integration.metrics.server import server_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-
-async def accessible(page: Page) -> bool:
-    await page.evaluate(AXE_FILE_PATH.read_text("utf-8"))
-    found = await page.evaluate("axe.run()")
-    return not found["violations"]
 
 
 async def test_an_officer_signs_in_sees_who_is_in_and_signs_out(
@@ -33,7 +27,7 @@ async def test_an_officer_signs_in_sees_who_is_in_and_signs_out(
         page = await context.new_page()
         await page.goto("/areas/C01A?founding=ge25")
         await expect(page.get_by_role("heading", name="请先登录")).to_be_visible()
-        assert await accessible(page)
+        assert not await violations(page)
         await page.get_by_role("link", name="登录").click()
         assert page.url.startswith(issuer.url)
         await page.get_by_label("用户名").fill(OFFICER.login)
@@ -45,7 +39,7 @@ async def test_an_officer_signs_in_sees_who_is_in_and_signs_out(
         await expect(who).to_contain_text("区域：")
         await expect(who).to_contain_text(re.compile(r"有效至 \d{4}-\d\d-\d\d \d\d:\d\d"))
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than a phone"
-        assert await accessible(page)
+        assert not await violations(page)
         cookie: Any = next(one for one in await context.cookies() if one["name"] == "parkunion_session")
         assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
         await who.get_by_role("button", name="退出登录").click()

@@ -118,17 +118,17 @@ class Situation:
     def segment(self, day: int, rules: Rules) -> Segment:
         """The contribution on `day` if no further fact occurs by then."""
         if self.seat is not None:
-            return Segment(day, None, 0, 0) if self.dissolved else Segment(day, (self.seat, None, None, None), _OF_UNION, 0)
+            return Segment(day, None, 0, 0) if self.dissolved else Segment(day, (self.seat, None, None, None), OF_UNION, 0)
         if self.settled is None or self.closed:
             return Segment(day, None, 0, 0)
         covering, workers = frozenset(self.covering.values()), self.workers
         cell = (self.park, self.industry, self.size, self.ownership)
-        each = _each(bool(covering), workers is None)
+        each = each_member(bool(covering), workers is None)
         if workers is None:
-            return Segment(day, cell, _without_headcount(covering), each)
+            return Segment(day, cell, of_enterprise(covering, None), each)
         in_grace = day < self.settled + rules.grace_days
         stale = day >= stale_from(self.reported, rules.stale_months)
-        base = _with_headcount(covering, workers >= 1, workers >= rules.ge25, in_grace, stale)
+        base = of_enterprise(covering, workers, in_grace=in_grace, stale=stale, rules=rules)
         return Segment(day, cell, base + workers * (_WORKERS_COVERED if covering else _WORKERS), each)
 
 
@@ -185,13 +185,23 @@ _APPLY: Mapping[type[AttributeContent], Callable[[Situation, int, Any], None]] =
 
 _WORKERS = vector(workers=1)
 _WORKERS_COVERED = vector(workers=1, workers_unionised=1)
-_OF_UNION = vector(unions=1)
+OF_UNION = vector(unions=1)
+"""What a union adds."""
 
 
 @cache
-def _each(covered: bool, headcount_unknown: bool) -> Vector:
+def each_member(covered: bool, headcount_unknown: bool) -> Vector:
     """What one member adds."""
     return vector(members=1, members_unionised=covered, members_headcount_unknown=headcount_unknown)
+
+
+def of_enterprise(
+    covering: frozenset[str], workers: int | None, *, in_grace: bool = False, stale: bool = False, rules: Rules = RULES[FOLD_VERSION]
+) -> Vector:
+    """What an operating enterprise adds, but for its workers and members; `covering` = the kinds of the unions that cover it."""
+    if workers is None:
+        return _without_headcount(covering)
+    return _with_headcount(covering, workers >= 1, workers >= rules.ge25, in_grace, stale)
 
 
 @lru_cache(maxsize=1024)

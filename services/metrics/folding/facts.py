@@ -56,7 +56,7 @@ def change_of(event: Envelope, known: int) -> FactChange:
     """Read a fact or a correction about an enterprise or a union. Raises RefusedFact."""
     data = event.data
     if type(data) is not FactCorrected:
-        return FactChange(known, None, _stated(event.type, event.occurredon.toordinal(), event.sequence, data))
+        return FactChange(known, None, stated_fact(event.type, event.occurredon.toordinal(), event.sequence, data))
     added = _corrected(data, data.replacement) if data.replacement else None
     return FactChange(known, _corrected(data, data.withdrawn), added)
 
@@ -66,10 +66,11 @@ def _corrected(correction: FactCorrected, content: Placed) -> StatedFact:
         data = contracts.fact(correction.fact, content.data)
     except UnreadableEvent as error:
         raise RefusedFact("BAD_FACT", str(error)) from error
-    return _stated(correction.fact, content.occurred_on.toordinal(), correction.rank, data)
+    return stated_fact(correction.fact, content.occurred_on.toordinal(), correction.rank, data)
 
 
-def _stated(type_name: str, occurred: int, rank: int, data: Event) -> StatedFact:
+def stated_fact(type_name: str, occurred: int, rank: int, data: Event) -> StatedFact:
+    """What a fact of a type states; `rank` = the sequence of the event that first stated it. Raises RefusedFact."""
     kind, kept = counted.kind_of(type_name), counted.kept_of(data)
     if kept is None:
         raise RefusedFact("NO_FACT", kind)

@@ -50,7 +50,7 @@ def noted(facts: FactSet, since: int = 0) -> Noted:
             if before_settled(in_force):
                 found |= Noted.BEFORE_SETTLED
             shape = segments(in_force) if may_be_over else []
-        if may_be_over and not found & Noted.MEMBERS_OVER_WORKERS and _ever_over(shape, members):
+        if may_be_over and not found & Noted.MEMBERS_OVER_WORKERS and ever_over(shape, members):
             found |= Noted.MEMBERS_OVER_WORKERS
         if found == ALL:
             break
@@ -68,7 +68,7 @@ def _may_be_over(facts: FactSet) -> bool:
     return bool(headcounts) and facts.joined > min(headcounts)
 
 
-def _ever_over(shape: Sequence[Segment], members: Mapping[int, int]) -> bool:
+def ever_over(shape: Sequence[Segment], members: Mapping[int, int]) -> bool:
     """Whether there are more members than workers on some day of a step function."""
     days = sorted(members)
     position, count = 0, 0

@@ -5,7 +5,7 @@ The same as `BatchEffects.add_members` and `fact_runs.copied` do for events that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,13 +14,16 @@ import numpy as np
 
 from services.metrics.folding.facts import RefusedFact
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, storable
-from services.metrics.tables.fact_runs import SHORTEST_RUN, FactRun, RunWriter
+from services.metrics.tables.fact_runs import FactRun, RunWriter
 from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import says_ids_alone
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, known_days, time_of
+from shared.sequencing.columnar.layouts import Longs
 
 TYPES_AS_COLUMNS = tuple(name for name in MEMBER_TYPES if says_ids_alone(name))
 """Types of events that change members alone and give no reason."""
+MIXED = -1
+"""In the place of a known day: several of them."""
 POSTGRES_EPOCH = (DAY_0 - EPOCH_DAY) * 86_400_000_000
 _SIZED_LONG = np.dtype([("size", ">i4"), ("value", ">i8")])
 _SIZED_INT = np.dtype([("size", ">i4"), ("value", ">i4")])
@@ -56,15 +59,32 @@ class MemberColumns:
             raise RefusedFact("NO_FACT")
         self._days = (columns.occurred + EPOCH_DAY).tolist()
 
-    def counts(self) -> Iterator[tuple[str, int, dict[int, int]]]:
-        """(subject, known day, {occurred day: net}) of each group. Days are ordinals."""
+    def counts(self, but: Container[str] = ()) -> Iterator[tuple[str, int, dict[int, int]]]:
+        """(subject, known day, {occurred day: net}) of each group, of all subjects `but` some. Days are ordinals."""
         days = self._days
         for begin, end, subject, type_, _, known in self.groups:
+            if subject in but:
+                continue
             counts: dict[int, int] = {}
             each = MEMBER_TYPES[type_]
             for day in days[begin:end]:
                 counts[day] = counts.get(day, 0) + each
             yield subject, known, counts
+
+    def known_days(self) -> Iterator[tuple[str, int]]:
+        """(subject, known day) of each group."""
+        for group in self.groups:
+            yield group.subject, group.known
+
+    def members_of(self, sets: Mapping[str, int]) -> Longs:
+        """What the events change of some sets, {subject: number}: number, occurred day, net; one column an event."""
+        columns = self._columns
+        used, places = np.unique(columns.subject, return_inverse=True)
+        texts = columns.subjects.texts
+        number = np.array([sets.get(texts[one], -1) for one in used.tolist()], np.int64)[places]
+        each = np.array([MEMBER_TYPES[name] for name in columns.types], np.int64)
+        kept = number >= 0
+        return np.stack((number[kept], columns.occurred[kept] + EPOCH_DAY, each[columns.type[kept]]))
 
     def _runs(self, groups: Sequence[Group]) -> Iterator[FactRun]:
         columns = self._columns
@@ -85,12 +105,8 @@ class MemberColumns:
         """Every group as a run of facts."""
         return self._runs(self.groups)
 
-    def single(self) -> Iterator[FactRun]:
-        """The runs of one event, which are no rows of `fact_runs`."""
-        return self._runs([group for group in self.groups if group.end - group.begin < SHORTEST_RUN])
-
     def copied(self) -> list[bytes]:
-        """The parts of the other runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
+        """The parts of the runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
         columns, count = self._columns, len(self._columns)
         longs, ids, days, instants = (np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG))
         recorded = columns.recorded - POSTGRES_EPOCH
@@ -104,8 +120,6 @@ class MemberColumns:
         writer, parts = RunWriter(), list[bytes]()
         for at, (begin, end, subject, type_, actor, known) in enumerate(self.groups):
             number = end - begin
-            if number < SHORTEST_RUN:
-                continue
             shared = (columns.source, type_, date.fromordinal(known), storable(actor), None)
             elements = (
                 all_longs[12 * begin : 12 * end], all_ids[20 * begin : 20 * end], all_days[8 * begin : 8 * end],

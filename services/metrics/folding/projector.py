@@ -6,31 +6,33 @@ leaves nothing behind. (Ids of cells are made in a transaction of their own; an 
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.counted import kind_of
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
+from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, is_one_fact
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
-from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.folding.member_columns import MIXED, MemberColumns
 from services.metrics.folding.member_events import all_of_members, of_members
+from services.metrics.folding.plain.fold import add_plain, new_members
+from services.metrics.folding.plain.sets import PlainSet, plain_sets
 from services.metrics.folding.recorded import RecordedFact
 from services.metrics.tables import fact_runs, feed, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
+from shared.reading.pace import Pace
 from shared.sequencing.columnar.columns import MOST_TRACES, time_of
 from shared.sequencing.records import Received, Run, ShardBatch, Stream
 
-SLICE = 0.02
 MOST_SETS = 2000
+LEAST_PLAIN, PLAIN_TOGETHER = 100, 1000
+"""Sets of a batch from which plain ones are folded as arrays, and how many at once: some 20 ms."""
 
 
 class Projector:
@@ -51,9 +53,13 @@ class Projector:
         effects = await self._read(conn, batch)
         if not (effects.facts or effects.runs or effects.columns):
             return
-        sets = await self._load(conn, batch.shard, effects.changes.keys() | effects.members.keys())
-        rows = await self._fold(effects, sets)
-        await self._write(conn, batch, effects, sets, rows)
+        plain = await self._plain(conn, batch, effects)
+        effects.count_columns(plain.keys())
+        subjects = [subject for subject in effects.changes.keys() | effects.members.keys() if subject not in plain]
+        sets = await self._load(conn, batch.shard, subjects)
+        rows = await self._fold(conn, effects, sets)
+        await self._fold_plain(conn, effects, list(plain.values()), rows)
+        await self._write(conn, batch, effects, sets, plain, rows)
         self._folded[batch.shard] = sets
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
@@ -86,17 +92,24 @@ class Projector:
             if of_stream:
                 stream = run[0].stream
                 members[stream] = [*members[stream], *of_stream] if stream in members else of_stream
-        until = time.perf_counter() + SLICE
+        pace = Pace(conn)
         for columns in batch.columns:
             effects.add_columns(MemberColumns(shard, columns, day_of))
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         for records in members.values():
             effects.add_members(shard, records, day_of)
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         for record in rest:
             event = record.event
             assert event is not None, "only what can be decoded is applied"
             known, data = day_of(event.time), event.data
+            if is_one_fact(record):
+                effects.add_fact(shard, record, data, known)
+                if pace.over():
+                    await pace.rest()
+                continue
             if type(data) is EventWithdrawn:
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
                 facts = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
@@ -105,8 +118,41 @@ class Projector:
                 effect = effect_of(event, shard, known, may_hold_nul=record.may_hold_nul)
             if effect is not None:
                 effects.add(effect)
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         return effects
+
+    async def _plain(self, conn: Connection, batch: ShardBatch, effects: BatchEffects) -> dict[str, PlainSet]:
+        """The sets that are folded as arrays; none of a small batch, which is sooner done one by one."""
+        in_columns = dict[str, int]()
+        for columns in effects.columns:
+            for subject, known in columns.known_days():
+                in_columns[subject] = known if in_columns.get(subject, known) == known else MIXED
+        subjects = list(effects.changes.keys() | effects.members.keys() | in_columns.keys())
+        if len(subjects) < LEAST_PLAIN:
+            return {}
+        stored = await store.states(conn, self._generation, batch.shard, subjects)
+        closed = batch.closed.toordinal() if batch.closed is not None else 0
+        found, pace = dict[str, PlainSet](), Pace(conn)
+        for one in plain_sets(subjects, effects.changes, effects.members, in_columns, stored, closed):
+            found[one.subject] = one
+            if pace.over():
+                await pace.rest()
+        kept = self._sets[batch.shard]
+        for subject in kept.keys() & found.keys():
+            del kept[subject]
+        return found
+
+    async def _fold_plain(self, conn: Connection, effects: BatchEffects, sets: Sequence[PlainSet], rows: Rows) -> None:
+        pace = Pace(conn)
+        members = new_members(sets, effects.members, effects.columns)
+        for begin in range(0, len(sets), PLAIN_TOGETHER):
+            part = sets[begin : begin + PLAIN_TOGETHER]
+            of_part = members.of_range(begin, begin + len(part))
+            add_plain(part, of_part, rows)
+            for number, days, net in of_part.of_sets():
+                part[number].count(days, net)
+            await pace.rest()
 
     async def _load(self, conn: Connection, shard: int, subjects: Iterable[str]) -> dict[str, FactSet]:
         """The sets of facts, taken out of memory or read. The fold changes them before the commit, so memory must not hold them meanwhile."""
@@ -119,27 +165,41 @@ class Projector:
             for subject, facts in found.items()
         }
 
-    async def _fold(self, effects: BatchEffects, sets: dict[str, FactSet]) -> Rows:
-        rows, until = Rows(), time.perf_counter() + SLICE
+    async def _fold(self, conn: Connection, effects: BatchEffects, sets: dict[str, FactSet]) -> Rows:
+        rows, pace = Rows(), Pace(conn)
         changes, members = effects.changes, effects.members
         for subject, facts in sets.items():
             fold(facts, changes.get(subject, ()), rows, members.get(subject, NONE))
-            until = await _take_turns(until)
+            if pace.over():
+                await pace.rest()
         return rows
 
-    async def _write(self, conn: Connection, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet], rows: Rows) -> None:
+    async def _write(
+        self,
+        conn: Connection,
+        batch: ShardBatch,
+        effects: BatchEffects,
+        sets: dict[str, FactSet],
+        plain: Mapping[str, PlainSet],
+        rows: Rows,
+    ) -> None:
         generation, shard = self._generation, batch.shard
         ids = await self._ids(rows.cells())
         await self._note(conn, shard)
-        if sets:
-            await store.keep_states(conn, generation, shard, dict(self._dumped(batch, effects, sets)))
+        if sets or plain:
+            dumped = dict(self._dumped(batch, effects, sets))
+            dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())
+            await store.keep_states(conn, generation, shard, dumped)
             await ledger_store.add_rows(conn, generation, shard, rows, ids)
         await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns)
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:
             await store.keep_names(
-                conn, generation, shard, effects.name_rows({subject: sets[subject].placing() for subject in effects.moved})
+                conn,
+                generation,
+                shard,
+                effects.name_rows({subject: (plain.get(subject) or sets[subject]).placing() for subject in effects.moved}),
             )
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
@@ -192,11 +252,3 @@ def _oldest(batch: ShardBatch) -> datetime:
 def _traces(batch: ShardBatch) -> list[str]:
     """The first MOST_TRACES `traceparent`s of the commands behind the events."""
     return list(islice(dict.fromkeys(batch.traceparents()), MOST_TRACES))
-
-
-async def _take_turns(until: float) -> float:
-    """Let other tasks run if `until` has passed; returns when to do so next. The heartbeats of the group must go on."""
-    if time.perf_counter() <= until:
-        return until
-    await asyncio.sleep(0)
-    return time.perf_counter() + SLICE

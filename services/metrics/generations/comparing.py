@@ -7,11 +7,12 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
+from services.metrics.folding.plain.sums import Table, differing
 from services.metrics.generations.refold import Refolded
-from services.metrics.generations.served import Contents, ServedLedger
+from services.metrics.generations.served import Contents, ServedDurations, ServedLedger
 from services.metrics.measures import MEASURES
-from services.metrics.refolding.ledger import KEYS, by_measure
-from services.metrics.refolding.sums import Table, differing
+from services.metrics.refolding.ledger import DURATION_KEYS, KEYS, by_measure
+from services.metrics.refolding.shapes import KINDS, VALUE_0
 from services.metrics.tables.rows import Cell, DurationKey, Key, TallyKey
 
 Difference = dict[str, Any]
@@ -31,25 +32,36 @@ def ledger_differences(served: ServedLedger, expected: Table, refolded: Refolded
         yield {**_key_columns("ledger", refolded.shard, *key), "served": left, "refolded": right, **_named(*enterprises)}
 
 
-def duration_differences(served: Mapping[DurationKey, int], refolded: Refolded) -> Iterator[Difference]:
-    """Differing rows of the durations, by key."""
-    counts = refolded.ledger.rows.durations
-    expected = {key: count for key, count in counts.items() if count}
-    keys = [] if served == expected else [key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)]
+def duration_differences(served: ServedDurations, refolded: Refolded) -> Iterator[Difference]:
+    """Differing rows of the durations, by key. `served` has the cells of `refolded.ledger.numbers`."""
+    ledger = refolded.ledger
+    if not (different := differing(served, ledger.durations, DURATION_KEYS)).shape[1]:
+        return
+    cells = list(ledger.numbers.cells)
+    keys: list[DurationKey] = [
+        (cells[cell], effective, known, KINDS[kind], value - VALUE_0) for cell, effective, known, kind, value in different.T.tolist()
+    ]
+    columns = dict(zip(keys, different.T, strict=True))
     for key, enterprises in _ordered(keys, refolded, repr):
+        left, right = (_count(side, columns[key]) for side in (served, ledger.durations))
         yield {
             **_key_columns("durations", refolded.shard, *key[:3]),
             "kind": key[3],
             "value": key[4],
-            "served": {"count": served.get(key, 0)},
-            "refolded": {"count": counts.get(key, 0)},
+            "served": {"count": left},
+            "refolded": {"count": right},
             **_named(*enterprises),
         }
 
 
+def _count(table: Table, key: Table) -> int:
+    """The sum of the rows of a key."""
+    return int(table[DURATION_KEYS, (table[:DURATION_KEYS] == key[:, None]).all(axis=0)].sum())
+
+
 def tally_differences(served: Mapping[TallyKey, int], refolded: Refolded) -> Iterator[Difference]:
     """Differing rows of the tallies, by key."""
-    counts = refolded.ledger.rows.tallies
+    counts = refolded.ledger.tallies
     keys = [key for key in served.keys() | counts.keys() if served.get(key, 0) != counts.get(key, 0)]
     for key, enterprises in _ordered(keys, refolded, repr):
         yield {

@@ -15,6 +15,7 @@ from services.metrics.generations import auditing, lifecycle, rolling
 from services.metrics.generations.auditing import LogLost, Report
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.shards import CompareShards, EventLog, ShardSink, in_turn, snapshot
+from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables import fact_runs, ledger_store, store
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
@@ -56,10 +57,13 @@ class Loader(ShardSink):
         self._topic_ids = {topic: found.id for topic, found in event_log.topics.items()}
         self._clock = event_log.clock
 
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
+    async def facts(
+        self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
+    ) -> None:
         """Write a part of the facts."""
         members = [MemberColumns(self._shard, one, self._clock.day_of) for one in columns]
-        await fact_runs.keep(self._conn, self._generation, rows, runs, members)
+        others = [row for group in groups for row in group.rows(self._shard)]
+        await fact_runs.keep(self._conn, self._generation, [*rows, *others], runs, members)
 
     async def done(self, refolded: Refolded) -> None:
         """Write all other tables and the position."""

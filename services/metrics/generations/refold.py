@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
 from typing import TypeVar
+
+import numpy as np
 
 from services.metrics.folding.effects import (
     BatchEffects,
@@ -24,15 +26,17 @@ from services.metrics.folding.effects import (
 from services.metrics.folding.facts import FactSet, Placing, RefusedFact
 from services.metrics.folding.ledger import rows_since
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
-from services.metrics.folding.member_events import of_members, recorded_member
+from services.metrics.folding.member_events import AREA, of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
-from services.metrics.refolding.attribute_ledger import attribute_rows
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import Ledger
+from services.metrics.refolding.matter_ledger import add_matters
 from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
-from services.metrics.refolding.member_ledger import MemberShape, Numbers, member_rows
+from services.metrics.refolding.member_ledger import Numbers, member_rows
+from services.metrics.refolding.plain_facts import FRAMED, FactGroup, PlainFacts, read_data
+from services.metrics.refolding.shapes import Shapes
 from services.metrics.tables.fact_runs import FactRun
-from services.metrics.tables.rows import DurationKey, Key, Rows, TallyKey
+from services.metrics.tables.rows import DurationKey, Key, TallyKey
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared.broker.protocol import Broker
 from shared.contracts import Envelope
@@ -50,7 +54,7 @@ MOST_BEHIND = 100
 """Enterprises that a report names for one differing row."""
 
 Gone = Mapping[Stream, Mapping[int, WithdrawnRange]]
-KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun], Sequence[Columns]], Awaitable[None]]
+KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun], Sequence[Columns], Sequence[FactGroup]], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -110,6 +114,7 @@ class _Folding:
         self._effects, self._recorded, self._members = BatchEffects(), RecordedFacts(), MemberFacts()
         self._digests = Digests(attributed=attributed)
         self._sets = defaultdict[str, FactSet](FactSet)
+        self._plain = PlainFacts(self._sets.__getitem__)
 
     def understand(self, record: Received) -> Effect | Envelope | Received | None:
         """What is kept of an event until it applies. Raises RefusedFact."""
@@ -122,10 +127,18 @@ class _Folding:
     async def take(self, part: Part[Effect | Envelope | Received | None]) -> None:
         """Take what applies next."""
         effects, day_of = self._effects, self._clock.day_of
-        for columns in part.columns:
-            days = known_days(columns.recorded, day_of)
-            self._members.add(columns, days)
-            self._digests.add_columns(columns, days)
+        of_members, groups = list[Columns](), list[FactGroup]()
+        for both in part.columns:
+            columns, others = _parted(both)
+            if len(columns):
+                days = known_days(columns.recorded, day_of)
+                self._members.add(columns, days)
+                self._digests.add_columns(columns, days)
+                of_members.append(columns)
+            if len(others):
+                groups += self._plain.add(others, known_days(others.recorded, day_of), part.data)
+        for group in groups:
+            self._digests.add_group(group)
         members: dict[Stream, list[Received]] = {}
         for one in part.decoded:
             if isinstance(one, Received):
@@ -136,6 +149,7 @@ class _Folding:
             if effect is not None:
                 effects.add(effect)
                 row = effect.fact
+                self._plain.name(row.subject, row.sequence, effect.registration, effect.founding)
                 self._recorded.keep((row.source, row.subject), row.sequence, recorded_fact(row))
         for records in members.values():
             effects.add_members(self._shard, records, day_of)
@@ -144,7 +158,7 @@ class _Folding:
         for subject, counts in effects.members.items():
             for known, added in counts.items():
                 self._sets[subject].count(known, added)
-        await self._keep_facts(effects.facts, effects.runs, part.columns)
+        await self._keep_facts(effects.facts, effects.runs, of_members, groups)
         self._digests.add_rows([*effects.facts, *chain.from_iterable(run.rows() for run in effects.runs)])
         effects.clear_facts()
 
@@ -152,7 +166,8 @@ class _Folding:
         data = event.data
         assert isinstance(data, EventWithdrawn), "every other event was read as it came"
         stream = (event.source, event.subject)
-        named = [*self._recorded.named(stream, data.first, data.last), *self._members.named(stream, data.first, data.last)]
+        places = self._recorded, self._members, self._plain
+        named = [one for place in places for one in place.named(stream, data.first, data.last)]
         return effect_of_withdrawal(event, self._shard, self._clock.day_of(event.time), sorted(named, key=lambda one: one[0]))
 
     def finish(self, found: Refolded) -> None:
@@ -162,14 +177,32 @@ class _Folding:
         further = {subject: facts for subject, facts in sets.items() if facts.members}
         counts = self._members.counts(further) if further else own
         count_into(sets.__getitem__, own)
-        rows, numbers, shapes = Rows(), Numbers(), dict[str, list[MemberShape]]()
-        for subject, facts in sets.items():
-            shapes[subject] = attribute_rows(facts, rows)
-        found.ledger = Ledger(rows, member_rows(counts, shapes, numbers), numbers)
+        numbers, tallies = Numbers(), dict[TallyKey, int]()
+        shapes = Shapes.of(sets, numbers)
+        members = member_rows(counts, shapes.member_versions(counts.subjects, numbers))
+        for facts in sets.values():
+            if facts.matters:
+                add_matters(facts, tallies)
+        found.ledger = Ledger(shapes.steps(), shapes.durations(), members, tallies, numbers, shapes.classes)
         found.sets, found.facts = dict(sets), self._digests.sums
-        found.areas, found.placements = effects.areas, effects.placements
+        self._join_names()
+        found.areas, found.placements = effects.areas, effects.placements | self._plain.placements
         found.placings = {subject: facts.placing() for subject, facts in sets.items()}
         found.names, found.unions = effects.name_rows(found.placings), effects.union_rows()
+
+    def _join_names(self) -> None:
+        """What is the last to name a subject may have come as an object or as a column."""
+        effects, plain = self._effects, self._plain
+        effects.moved |= plain.moved
+        effects.registrations = {subject: event for subject, (_, event) in plain.registrations.items()}
+        effects.foundings = {subject: event for subject, (_, event) in plain.foundings.items()}
+
+
+def _parted(columns: Columns) -> tuple[Columns, Columns]:
+    """(members' events, other facts) of columns by stream."""
+    of_members = columns.type < len(TYPES_AS_COLUMNS)
+    members = replace(columns.take(np.flatnonzero(of_members)), types=TYPES_AS_COLUMNS)
+    return members, columns.take(np.flatnonzero(~of_members))
 
 
 async def refold(
@@ -182,7 +215,8 @@ async def refold(
     Raises OffsetLostError if the log no longer begins at 0 or ends before `until`, BrokerUnavailableError if it does not answer.
     """
     folding = _Folding(shard, clock, keep_facts, attributed=attributed)
-    replay = Replay(shard, until, folding.understand, (RefusedFact,), clock.day_of, gone, TYPES_AS_COLUMNS, require_storable)
+    replay = Replay(shard, until, folding.understand, (RefusedFact,), clock.day_of, gone, TYPES_AS_COLUMNS)
+    replay.check, replay.framed, replay.read_data, replay.beside = require_storable, FRAMED, read_data, (AREA.rstrip("/"),)
     async for part in replay.parts(broker):
         await folding.take(part)
     found = Refolded(shard, dict(until), replay.applied)

@@ -10,23 +10,29 @@ import numpy as np
 from services.metrics.counted import says_of
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.facts import FactSet
+from services.metrics.folding.plain.sums import Longs, Table
 from services.metrics.folding.tallying.tally import MatterFact
 from services.metrics.generations.refold import Refolded
 from services.metrics.measures import MEASURES, Vector, packed, vector
-from services.metrics.refolding.copied import RUN_COLUMNS, add_runs, fixed
+from services.metrics.refolding import copied
+from services.metrics.refolding.copied import fixed
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
 from services.metrics.refolding.member_ledger import Numbers
-from services.metrics.refolding.sums import Table
-from services.metrics.tables.rows import Cell, DurationKey, Key, TallyKey
-from services.metrics.tables.store import AREA_COLUMNS, FactRow, has_table
+from services.metrics.refolding.shapes import VALUE_0
+from services.metrics.tables.rows import Cell, Key, TallyKey
+from services.metrics.tables.store import AREA_COLUMNS, has_table
 from shared.directory.visibility import stays
 from shared.process.db import Connection, Record
 
 Contents: TypeAlias = dict[Any, Any]
 """{key of a row: the rest of it}"""
 
+ServedDurations: TypeAlias = Table
+"""Columns as `Shapes.durations` gives them."""
+
 AT_ONCE = 5000
+NO_CELL: Cell = (None, None, None, None)
 
 LEDGER = "SELECT cell, effective_day, known_day, {measures} FROM g{g}.{table} WHERE shard = $1"
 MEMBERS = """
@@ -38,13 +44,10 @@ CELLS = "SELECT id, park, industry, size, ownership FROM g{g}.cells WHERE id = A
 LEDGER_TYPES = ("int", "date", "date", *("bigint" for _ in MEASURES))
 MEMBER_TYPES = ("int", "date", "date", "int", "boolean", "boolean")
 DURATIONS = """
-SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.kind, l.value, l.count FROM (
-    SELECT cell, effective_day, known_day, kind, value, sum(count)::bigint AS count FROM (
-        SELECT cell, effective_day, known_day, kind, value, count FROM g{g}.durations WHERE shard = $1
-        UNION ALL SELECT cell, effective_day, known_day, kind, value, count FROM g{g}.durations_open WHERE shard = $1
-    ) r GROUP BY 1, 2, 3, 4, 5
-) l LEFT JOIN g{g}.cells c ON c.id = l.cell
+SELECT cell, effective_day, known_day, (kind = 'founded')::int, value, count FROM g{g}.durations WHERE shard = $1
+UNION ALL SELECT cell, effective_day, known_day, (kind = 'founded')::int, value, count FROM g{g}.durations_open WHERE shard = $1
 """
+DURATION_TYPES = ("int", "date", "date", "int", "int", "int")
 TALLIES = """
 SELECT c.park, c.industry, c.size, c.ownership, l.effective_day, l.known_day, l.name, l.code, l.value, l.count FROM (
     SELECT cell, effective_day, known_day, name, code, value, sum(count)::bigint AS count FROM (
@@ -101,7 +104,7 @@ class ServedLedger:
         self.table[0] = np.array([numbers.cell(self._cell(one)) for one in ids.tolist()], np.int64)[places]
 
     def _cell(self, number: int) -> Cell:
-        return self._cells.get(number, (None, None, None, None))
+        return self._cells.get(number, NO_CELL)
 
     def vectors(self, wanted: Iterable[Key]) -> dict[Key, Vector]:
         """The sums of some keys."""
@@ -127,10 +130,7 @@ async def ledger(conn: Connection, generation: int, shard: int, numbers: Numbers
     ]
     members = fixed(await _copied(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES) if runs else None
     ids = np.unique(np.concatenate([rows[0] for rows in (*wide, *((members,) if members is not None else ()))]))
-    cells = {number: cell for number, *cell in await conn.fetch(CELLS.format(g=generation), ids.tolist())}
-    return ServedLedger(
-        wide, members, {number: (park, industry, size, ownership) for number, (park, industry, size, ownership) in cells.items()}, numbers
-    )
+    return ServedLedger(wide, members, await _cells(conn, generation, ids), numbers)
 
 
 async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
@@ -144,15 +144,19 @@ async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
     return b"".join(parts)
 
 
-async def durations(conn: Connection, generation: int, shard: int) -> dict[DurationKey, int]:
-    """{(cell, effective day, known day, kind, value): count over both tables}, without zeros."""
-    found: dict[DurationKey, int] = {}
-    async for rows in _in_parts(conn, DURATIONS.format(g=generation), shard):
-        for park, industry, size, ownership, effective, known, kind, value, count in rows:
-            if count:
-                key = ((park, industry, size, ownership), effective.toordinal(), known.toordinal(), kind, value)
-                found[key] = found.get(key, 0) + count
+async def durations(conn: Connection, generation: int, shard: int, numbers: Numbers) -> ServedDurations:
+    """The rows of both tables of the durations, as `Shapes.durations` gives them."""
+    found = fixed(await _copied(conn, DURATIONS.format(g=generation), shard), DURATION_TYPES)
+    found[4] += VALUE_0
+    ids, places = np.unique(found[0], return_inverse=True)
+    cells = await _cells(conn, generation, ids)
+    found[0] = np.array([numbers.cell(cells.get(one, NO_CELL)) for one in ids.tolist()], np.int64)[places]
     return found
+
+
+async def _cells(conn: Connection, generation: int, ids: Longs) -> dict[int, Cell]:
+    rows = await conn.fetch(CELLS.format(g=generation), ids.tolist())
+    return {number: (park, industry, size, ownership) for number, park, industry, size, ownership in rows}
 
 
 async def tallies(conn: Connection, generation: int, shard: int) -> dict[TallyKey, int]:
@@ -177,11 +181,10 @@ async def fact_digests(conn: Connection, generation: int, shard: int, *, attribu
     """{subject: the digest of its facts}"""
     digests = Digests(attributed=attributed)
     runs = await has_table(conn, generation, "fact_runs")
-    statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=", ".join(FactRow._fields))
-    async for rows in _in_parts(conn, statement, shard):
-        digests.add_rows(rows)
+    statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=copied.FACTS)
+    copied.add_facts(digests, await _copied(conn, statement, shard), attributed=attributed)
     if runs:
-        add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=", ".join(RUN_COLUMNS)), shard), attributed=attributed)
+        copied.add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=copied.RUNS), shard), attributed=attributed)
     return digests.sums
 
 
@@ -190,7 +193,7 @@ async def states(conn: Connection, generation: int, shard: int, refolded: Refold
     served, equal, sets = dict[str, bytes](), set[str](), refolded.sets
     async for rows in _in_parts(conn, STATES.format(g=generation), shard):
         for subject, state in rows:
-            if (facts := sets.get(subject)) is not None and facts.is_stored_as(state):
+            if (facts := sets.get(subject)) is not None and (facts.dump() == state or facts.is_stored_as(state)):
                 equal.add(subject)
             else:
                 served[subject] = state

@@ -11,6 +11,7 @@ from services.metrics.generations import comparing, served
 from services.metrics.generations.comparing import Difference
 from services.metrics.generations.refold import Gone, Refolded, refold
 from services.metrics.generations.rolling import Expected, Missing
+from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import FactRow
 from shared.broker.protocol import Broker, Topic
@@ -35,8 +36,10 @@ class EventLog:
 class ShardSink:
     """Receives a shard while it is folded; this one discards it."""
 
-    async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
-        """Take a part of the facts; `columns`: those of members."""
+    async def facts(
+        self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
+    ) -> None:
+        """Take a part of the facts; `columns`: those of members, `groups`: others that came as columns."""
 
     async def done(self, refolded: Refolded) -> None:
         """Take the folded shard, after the last rows of `facts`."""
@@ -100,13 +103,12 @@ async def compare_shard(reading: Connection, writing: Connection | None, basis: 
     )
     await sink.done(refolded)
     expected = refolded.ledger.table()
-    rows = refolded.ledger.rows
-    report.rows = expected.shape[1] + sum(1 for counts in (rows.durations, rows.tallies) for count in counts.values() if count)
+    report.rows = expected.shape[1] + refolded.ledger.durations.shape[1] + sum(map(bool, refolded.ledger.tallies.values()))
     report.events = refolded.events
     ledger = await served.ledger(reading, generation, shard, refolded.ledger.numbers)
     report.add(basis.rollups.correcting(comparing.ledger_differences(ledger, expected, refolded), report.missing))
     del ledger, expected
-    report.add(comparing.duration_differences(await served.durations(reading, generation, shard), refolded))
+    report.add(comparing.duration_differences(await served.durations(reading, generation, shard, refolded.ledger.numbers), refolded))
     report.add(comparing.tally_differences(await served.tallies(reading, generation, shard), refolded))
     facts = await served.fact_digests(reading, generation, shard, attributed=basis.attributed)
     report.add(comparing.other_differences({"facts": facts}, {"facts": refolded.facts}, shard))

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from struct import Struct
-from typing import NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from services.metrics.folding.member_columns import POSTGRES_EPOCH
-from services.metrics.refolding.digests import MASK, Digests, halves, mixed, texts_of
-from services.metrics.refolding.sums import Table
+from services.metrics.folding.plain.sums import Longs, Table
+from services.metrics.refolding.digests import MASK, Digests, Words, halves, mixed, texts_of
 from services.metrics.tables.fact_runs import heads_of_arrays
 from services.metrics.tables.row_bytes import DAY_0, HEADER
 
 TYPES = {"int": (">i4", 4), "bigint": (">i8", 8), "date": (">i4", 4), "boolean": ("i1", 1)}
 _SIZE = Struct(">i").unpack_from
 _FIELDS = Struct(">h").unpack_from
-_INT, _LONG = Struct(">i").unpack, Struct(">q").unpack
+_INT = Struct(">i").unpack
 _TRAILER = 2
 LAST_DAY = date.max.toordinal()
-_ARRAY_HEAD = 20
+_ARRAY_HEAD, _HEADS = 20, 24
+"""Bytes before the elements of an array, without and with its length."""
 _SIZED_LONG, _SIZED_INT, _SIZED_ID = (np.dtype([("size", ">i4"), ("value", *kind)]) for kind in ((">i8",), (">i4",), ("u1", 16)))
 
 
@@ -43,83 +45,137 @@ def fixed(data: bytes, types: Sequence[str]) -> Table:
     return found
 
 
-class _Run(NamedTuple):
-    """One row of `fact_runs`, as bytes."""
-
-    subject: bytes
-    source: bytes
-    type: bytes
-    known: bytes
-    actor: bytes | None
-    reason: bytes | None
-    first: bytes
-    newest: bytes
-    sequences: bytes
-    event_ids: bytes
-    occurred: bytes
-    recorded: bytes
-
-
-RUN_COLUMNS = (*_Run._fields[:3], "known_day", *_Run._fields[4:])
-"""The columns of `fact_runs` in the order of what `add_runs` reads."""
+_SHARED = "ROW(source, type, actor, reason)"
+FACTS = f"sequence, event_id, occurred_on, known_day, recorded_at, subject, {_SHARED}, says"
+"""What `add_facts` reads, of `facts` and `fact_rows`."""
+RUNS = f"sequences, event_ids, occurred, recorded, first, newest, known_day, subject, {_SHARED}"
+"""What `add_runs` reads, of `fact_runs`."""
+_HEAD = np.dtype(
+    [("fields", ">i2"), ("s0", ">i4"), ("sequence", ">i8"), ("s1", ">i4"), ("id", "u1", 16), ("s2", ">i4"), ("occurred", ">i4"), ("s3", ">i4"),
+     ("known", ">i4"), ("s4", ">i4"), ("recorded", ">i8")]
+)  # fmt: skip
+_KNOWN_AT = 46
+"""Where in the head of a fact its known day stands."""
+_TAIL = Struct(">iqiqii").unpack_from
+_TAIL_SIZE = 36
+_ELEMENTS = (12, 20, 8, 12)
+"""Bytes of an element of each array of a run, its length included."""
 
 
-def _rows(data: bytes) -> Iterator[list[bytes | None]]:
-    at = len(HEADER)
-    while True:
-        (fields,) = _FIELDS(data, at)
-        if fields < 0:
-            return
-        at += 2
-        row: list[bytes | None] = []
-        for _ in range(fields):
-            (size,) = _SIZE(data, at)
-            at += 4
-            if size < 0:
-                row.append(None)
-            else:
-                row.append(data[at : at + size])
-                at += size
-        yield row
+class _Texts:
+    """What the texts of rows add to their digests; alike rows are read once."""
+
+    def __init__(self, *, attributed: bool) -> None:
+        self._attributed = attributed
+        self._found = dict[tuple[bytes, bytes | int, bytes | None], int]()
+        self._shared = dict[bytes, tuple[str, str, str | None, str | None]]()
+
+    def of(self, shared: bytes, known: bytes | int, says: bytes | None) -> int:
+        """Of a row: source, type, actor and reason as a record, its known day (as four bytes, or a number), what it says as jsonb."""
+        key = (shared, known, says)
+        found = self._found.get(key)
+        if found is None:
+            source, type_, actor, reason = self._read(shared)
+            day = date.fromordinal((known if isinstance(known, int) else _INT(known)[0]) + DAY_0)
+            told = None if says is None else msgspec.json.decode(says[1:])
+            found = self._found[key] = texts_of(source, type_, day, actor, reason, told, attributed=self._attributed)
+        return found
+
+    def _read(self, shared: bytes) -> tuple[str, str, str | None, str | None]:
+        if (known := self._shared.get(shared)) is None:
+            texts, at = list[str | None](), 4
+            for _ in range(4):
+                (size,) = _SIZE(shared, at + 4)
+                texts.append(None if size < 0 else shared[at + 8 : at + 8 + size].decode())
+                at += 8 + max(size, 0)
+            source, type_, actor, reason = texts
+            known = self._shared[shared] = source or "", type_ or "", actor, reason
+        return known
+
+
+def add_facts(digests: Digests, data: bytes, *, attributed: bool) -> None:
+    """Add rows of single facts (FACTS) to digests."""
+    subjects, texts, heads = list[bytes](), list[int](), list[bytes]()
+    of, at, size_of, size = _Texts(attributed=attributed).of, len(HEADER), _SIZE, _HEAD.itemsize
+    end = len(data) - _TRAILER
+    while at < end:
+        head = data[at : at + size]
+        begin = at + size + 4
+        middle = begin + size_of(data, begin - 4)[0]
+        last = middle + 4 + size_of(data, middle)[0]
+        (length,) = size_of(data, last)
+        at = last + 4 + max(length, 0)
+        heads.append(head)
+        subjects.append(data[begin:middle])
+        texts.append(of(data[middle + 4 : last], head[_KNOWN_AT : _KNOWN_AT + 4], None if length < 0 else data[last + 4 : at]))
+    if not subjects:
+        return
+    rows = np.frombuffer(b"".join(heads), _HEAD)
+    numbers = (rows["sequence"].astype(np.int64), *halves(rows["id"]), *(rows[name].astype(np.int64) for name in ("occurred", "recorded")))
+    _add(digests, subjects, np.array(texts, np.uint64), numbers, np.ones(len(subjects), np.int64))
+
+
+def _add(digests: Digests, subjects: Sequence[bytes], texts: Words, numbers: Sequence[Any], counts: Longs) -> None:
+    """Add facts; `subjects`: of each row, `counts`: its facts; all else: of each fact. Days and instants count from 2000."""
+    sequence, first, second, occurred, recorded = numbers
+    known = dict[bytes, int]()
+    subject = np.repeat(np.array([known.setdefault(name, len(known)) for name in subjects], np.int64), counts)
+    found = mixed(texts, sequence, first, second, occurred + DAY_0, recorded + POSTGRES_EPOCH)
+    digests.add([name.decode() for name in known], subject, found)
 
 
 def add_runs(digests: Digests, data: bytes, *, attributed: bool) -> None:
-    """Add rows of `fact_runs` (RUN_COLUMNS) to digests. A row whose arrays do not belong together, or whose bounds are not theirs, equals no facts."""
-    subjects, counts, texts, bounds = list[str](), list[int](), list[int](), list[bytes]()
-    arrays: tuple[list[bytes], ...] = ([], [], [], [])
-    known_texts = dict[tuple[bytes | None, ...], int]()
-    for row in _rows(data):
-        run = _Run(*row)  # type: ignore[arg-type]
-        (count,) = _SIZE(run.sequences, 12) if len(run.sequences) >= _ARRAY_HEAD else (0,)
-        four = run[8:]
-        if not count or any(given[:_ARRAY_HEAD] != head[4:] for given, head in zip(four, heads_of_arrays(count), strict=True)):
-            name = run.subject.decode()
-            digests.sums[name] = (digests.sums.get(name, 0) + hash(run)) & MASK
+    """Add rows of `fact_runs` (RUNS) to digests. A row whose arrays do not belong together, or whose bounds are not theirs, equals no facts."""
+    subjects, counts, texts, bounds = list[bytes](), list[int](), list[int](), list[tuple[int, int]]()
+    sequences, event_ids, occurred, recorded = list[bytes](), list[bytes](), list[bytes](), list[bytes]()
+    of, at, end = _Texts(attributed=attributed).of, len(HEADER), len(data) - _TRAILER
+    while at < end:
+        begin = at + 2
+        count = max(0, (_SIZE(data, begin)[0] - _ARRAY_HEAD) // _ELEMENTS[0])
+        ids = begin + _HEADS + _ELEMENTS[0] * count
+        days = ids + _HEADS + _ELEMENTS[1] * count
+        instants = days + _HEADS + _ELEMENTS[2] * count
+        tail = instants + _HEADS + _ELEMENTS[3] * count
+        one, two, three, four = heads_of_arrays(count)
+        if not count or not (
+            data.startswith(one, begin) and data.startswith(two, ids) and data.startswith(three, days) and data.startswith(four, instants)
+        ):
+            at, name, odd = _odd(data, at)
+            digests.sums[name] = (digests.sums.get(name, 0) + hash(odd)) & MASK
             continue
-        shared = run[1:6]
-        if (found := known_texts.get(shared)) is None:
-            actor, reason = (None if one is None else one.decode() for one in (run.actor, run.reason))
-            known = date.fromordinal(_INT(run.known)[0] + DAY_0)
-            found = texts_of(run.source.decode(), run.type.decode(), known, actor, reason, None, attributed=attributed)
-            known_texts[shared] = found
-        subjects.append(run.subject.decode())
+        _, first, _, newest, _, known = _TAIL(data, tail)
+        name_at = tail + _TAIL_SIZE
+        shared = name_at + _SIZE(data, name_at - 4)[0]
+        at = shared + 4 + _SIZE(data, shared)[0]
+        subjects.append(data[name_at:shared])
         counts.append(count)
-        texts.append(found)
-        bounds.append(run.first + run.newest)
-        for kept, given in zip(arrays, four, strict=True):
-            kept.append(given[_ARRAY_HEAD:])
+        bounds.append((first, newest))
+        texts.append(of(data[shared + 4 : at], known, None))
+        sequences.append(data[begin + _HEADS : ids])
+        event_ids.append(data[ids + _HEADS : days])
+        occurred.append(data[days + _HEADS : instants])
+        recorded.append(data[instants + _HEADS : tail])
     if not subjects:
         return
-    sequence, occurred, recorded = (
-        np.frombuffer(b"".join(arrays[at]), kind)["value"].astype(np.int64)
-        for at, kind in ((0, _SIZED_LONG), (2, _SIZED_INT), (3, _SIZED_LONG))
+    sequence, day, instant = (
+        np.frombuffer(b"".join(parts), kind)["value"].astype(np.int64)
+        for parts, kind in ((sequences, _SIZED_LONG), (occurred, _SIZED_INT), (recorded, _SIZED_LONG))
     )
-    ids = np.frombuffer(b"".join(arrays[1]), _SIZED_ID)["value"]
+    ids_of = np.frombuffer(b"".join(event_ids), _SIZED_ID)["value"]
     starts = np.cumsum([0, *counts[:-1]])
-    first, newest = np.frombuffer(b"".join(bounds), ">i8").reshape(-1, 2).T
-    wrong = (np.minimum.reduceat(sequence, starts) != first) | (np.maximum.reduceat(recorded, starts) != newest)
+    lowest, greatest = np.array(bounds, np.int64).T
+    wrong = (np.minimum.reduceat(sequence, starts) != lowest) | (np.maximum.reduceat(instant, starts) != greatest)
     of_row = np.repeat(np.array(texts, np.uint64) + wrong.astype(np.uint64), counts)
-    numbers = dict[str, int]()
-    subject = np.repeat(np.array([numbers.setdefault(name, len(numbers)) for name in subjects], np.int64), counts)
-    found_digests = mixed(of_row, sequence, *halves(ids), occurred + DAY_0, recorded + POSTGRES_EPOCH)
-    digests.add(list(numbers), subject, found_digests)
+    _add(digests, subjects, of_row, (sequence, *halves(ids_of), day, instant), np.array(counts, np.int64))
+
+
+def _odd(data: bytes, at: int) -> tuple[int, str, tuple[bytes | None, ...]]:
+    """(where the next row begins, its subject, its fields) of a row of `fact_runs` that is in no order."""
+    (fields,) = _FIELDS(data, at)
+    at += 2
+    row = list[bytes | None]()
+    for _ in range(fields):
+        (size,) = _SIZE(data, at)
+        row.append(None if size < 0 else data[at + 4 : at + 4 + size])
+        at += 4 + max(size, 0)
+    return at, (row[-2] or b"").decode(), tuple(row)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -18,6 +18,9 @@ from services.metrics.folding.member_events import storable
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, micros_of
 from shared.sequencing.columnar.layouts import Longs
 
+if TYPE_CHECKING:
+    from services.metrics.refolding.plain_facts import FactGroup
+
 Words: TypeAlias = npt.NDArray[np.uint64]
 
 MASK = 2**64 - 1
@@ -25,12 +28,13 @@ _ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 _LAST = 31
 """The finaliser of splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014)."""
 
-_json = msgspec.json.Encoder(order="deterministic").encode
+written = msgspec.json.Encoder(order="sorted").encode
+"""What is kept of a fact as JSON, the same of a struct as of what the tables have."""
 
 
 def texts_of(source: str, type_: str, known: date, actor: str | None, reason: str | None, says: Any, *, attributed: bool) -> int:
     """What the texts of a row add to its digest. `attributed` False: without actor and reason, which a generation made before 0.3 does not have."""
-    shared = (source, type_, known, None if says is None else _json(says))
+    shared = (source, type_, known, None if says is None else written(says))
     return hash((shared, actor, reason) if attributed else shared) & MASK
 
 
@@ -81,6 +85,20 @@ class Digests:
         of_row[order] = np.array(texts, np.uint64)[np.cumsum(turns) - 1]
         numbers = (columns.sequence, *halves(columns.event_id), columns.occurred + EPOCH_DAY, columns.recorded)
         self.add(columns.subjects.texts, columns.subject, mixed(of_row, *numbers))
+
+    def add_group(self, group: FactGroup) -> None:
+        """Add other facts of one type."""
+        columns, source = group.columns, group.columns.source
+        actors = [storable(text) for text in columns.actors.texts] if self._attributed else []
+        days = {day: date.fromordinal(day) for day in np.unique(group.known).tolist()}
+        shared = [(source, group.type, days[day], says) for day, says in zip(group.known.tolist(), group.says, strict=True)]
+        if self._attributed:
+            given = zip(shared, columns.actor.tolist(), group.reasons, strict=True)
+            texts = [hash((one, actors[actor], reason)) & MASK for one, actor, reason in given]
+        else:
+            texts = [hash(one) & MASK for one in shared]
+        numbers = (columns.sequence, *halves(columns.event_id), columns.occurred + EPOCH_DAY, columns.recorded)
+        self.add(columns.subjects.texts, columns.subject, mixed(np.array(texts, np.uint64), *numbers))
 
     def add_rows(self, rows: Iterable[Iterable[Any]]) -> None:
         """Add rows of `facts`, their columns as in `FactRow`."""

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.measures import INDEX, MEASURES, NUMBER, Vector, to_bytes, unpacked
+from services.metrics.folding.plain.sums import Table, grouped, summed
+from services.metrics.measures import INDEX, MEASURES, NUMBER, Vector, packed, unpacked
 from services.metrics.refolding.member_ledger import Numbers
-from services.metrics.refolding.sums import Table, summed
-from services.metrics.tables.rows import Key, MemberKey, Rows
+from services.metrics.refolding.shapes import KINDS, VALUE_0, Class
+from services.metrics.tables.rows import DurationKey, Key, MemberKey, Rows, TallyKey
 from shared.sequencing.columnar.layouts import Longs
 
 KEYS = 3
 """Cell (`Numbers`), effective day, known day."""
+DURATION_KEYS = 5
+"""The same, kind (`shapes.KINDS`), value and `shapes.VALUE_0`."""
 FACTORS = np.array([secrets.randbits(64) | 1 for _ in MEASURES], np.uint64).view(np.int64)
 
 
@@ -41,41 +44,63 @@ def member_numbers(net: Longs, headcount_unknown: Longs, unionised: Longs) -> Lo
 
 
 class Ledger:
-    """The rows of a shard: `rows` without members, with the durations, and `members` as `member_ledger.member_rows` gives them."""
+    """The rows of a shard. As arrays, of which rows of one key are not summed: `figures` and `durations` as `Shapes.steps` and `Shapes.durations`
+    give them, `members` as `member_ledger.member_rows`. `tallies` as rows."""
 
-    def __init__(self, rows: Rows, members: Table, numbers: Numbers) -> None:
-        self.rows = rows
-        self.members = members
-        self.numbers = numbers
+    def __init__(
+        self, figures: Table, durations: Table, members: Table, tallies: Mapping[TallyKey, int], numbers: Numbers, classes: Sequence[Class]
+    ) -> None:
+        self.members, self.tallies, self.numbers = members, tallies, numbers
+        self.durations = _without_zeros(*summed(durations, DURATION_KEYS))
+        self._figures, self._classes = figures, classes
 
     @classmethod
     def empty(cls) -> Ledger:
         """No rows."""
-        return cls(Rows(), np.empty((5, 0), np.int64), Numbers())
+        figures, durations, members = (np.empty((rows, 0), np.int64) for rows in (6, DURATION_KEYS + 1, 5))
+        return cls(figures, durations, members, {}, Numbers(), ())
 
     def table(self) -> Table:
         """The keys of all rows that are not all zero, and the number of each."""
-        number = self.numbers.cell
-        figures = [(number(cell), effective, known, value) for (cell, effective, known), value in self.rows.figures.items() if value]
-        keys = np.array([row[:KEYS] for row in figures], np.int64).reshape(-1, KEYS).T
-        values = np.frombuffer(b"".join([to_bytes(row[KEYS]) for row in figures]), "<i8").reshape(-1, NUMBER)
-        each = numbers_of(np.array([unpacked(value) for value in self.numbers.each], np.int64).reshape(-1, NUMBER))
+        base, per_worker = (
+            (_numbers_of(value) for value in zip(*((one.base, one.per_worker) for one in self._classes), strict=True))
+            if (self._classes)
+            else (np.zeros(1, np.int64),) * 2
+        )
+        cell, effective, known, of_class, units, workers = self._figures
+        figures = np.stack((cell, effective, known, base[of_class] * units + per_worker[of_class] * workers))
+        each = _numbers_of(self.numbers.each)
         cell, effective, known, which, net = self.members
         of_members = np.stack((cell, effective, known, each[which] * net))
-        found, sums = summed(np.concatenate((np.concatenate((keys, [numbers_of(values)])), of_members), axis=1), KEYS)
-        return np.concatenate((found, sums))[:, sums[0] != 0]
+        return _without_zeros(*summed(np.concatenate((figures, of_members), axis=1), KEYS))
+
+    def figures(self) -> tuple[Table, npt.NDArray[np.int64]]:
+        """(the keys of all rows without members, their measures: rows × measures). Rows that are all zero may be among them."""
+        base, per_worker = (
+            np.array([unpacked(value) for value in values], np.int64).reshape(-1, NUMBER)
+            for values in ([one.base for one in self._classes], [one.per_worker for one in self._classes])
+        )
+        keys, order, starts = grouped(self._figures[:KEYS])
+        of_class, units, workers = self._figures[KEYS:, order]
+        if not len(order):
+            return keys, np.empty((0, NUMBER), np.int64)
+        return keys, np.add.reduceat(base[of_class] * units[:, None] + per_worker[of_class] * workers[:, None], starts)
 
     def vectors(self, wanted: Iterable[Key]) -> dict[Key, Vector]:
         """The sums of some keys."""
         cells, each = list(self.numbers.cells), list(self.numbers.each)
-        found = {key: self.rows.figures.get(key, 0) for key in wanted}
-        for cell, effective, known, which, net in self.members[:, np.isin(self.members[2], [key[2] for key in found])].T.tolist():
+        found = dict.fromkeys(wanted, 0)
+        days = [key[2] for key in found]
+        for cell, effective, known, of_class, units, workers in self._figures[:, np.isin(self._figures[2], days)].T.tolist():
+            if (key := (cells[cell], effective, known)) in found:
+                found[key] += units * self._classes[of_class].base + workers * self._classes[of_class].per_worker
+        for cell, effective, known, which, net in self.members[:, np.isin(self.members[2], days)].T.tolist():
             if (key := (cells[cell], effective, known)) in found:
                 found[key] += net * each[which]
         return found
 
-    def to_write(self) -> Rows:
-        """The same as rows for `ledger_store.add_rows`."""
+    def member_runs(self) -> defaultdict[MemberKey, defaultdict[int, int]]:
+        """The members as `Rows.members`."""
         cells, each = list(self.numbers.cells), list(self.numbers.each)
         runs = defaultdict[MemberKey, defaultdict[int, int]](lambda: defaultdict(int))
         order = np.lexsort((self.members[1], self.members[3], self.members[2], self.members[0]))
@@ -86,7 +111,32 @@ class Ledger:
         keys = zip(*(column[starts[:-1]].tolist() for column in (cell, known, which)), strict=True)
         for (number, day, kind), begin, end in zip(keys, starts, starts[1:], strict=False):
             runs[cells[number], day, each[kind]].update(zip(days[begin:end], nets[begin:end], strict=True))
-        return Rows(self.rows.figures.copy(), runs, self.rows.durations, self.rows.tallies)
+        return runs
+
+    def to_write(self) -> Rows:
+        """The same as rows for `ledger_store.add_rows`."""
+        cells = list(self.numbers.cells)
+        keys, measures = self.figures()
+        figures = defaultdict[Key, Vector](int)
+        for (cell, effective, known), values in zip(keys.T.tolist(), measures.tolist(), strict=True):
+            figures[cells[cell], effective, known] = packed(values)
+        return Rows(figures, self.member_runs(), self.duration_counts(), dict(self.tallies))
+
+    def duration_counts(self) -> dict[DurationKey, int]:
+        """The durations as `Rows.durations`, without zeros."""
+        cells = list(self.numbers.cells)
+        return {
+            (cells[cell], effective, known, KINDS[kind], value - VALUE_0): count
+            for cell, effective, known, kind, value, count in self.durations.T.tolist()
+        }
+
+
+def _without_zeros(keys: Table, sums: Table) -> Table:
+    return np.concatenate((keys, sums))[:, sums[0] != 0]
+
+
+def _numbers_of(values: Iterable[Vector]) -> Longs:
+    return numbers_of(np.array([unpacked(value) for value in values], np.int64).reshape(-1, NUMBER))
 
 
 def by_measure(vectors: Mapping[Key, Vector], key: Key) -> dict[str, int]:

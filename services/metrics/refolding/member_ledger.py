@@ -8,16 +8,16 @@ them adds, changes later. Nothing of the projector's faster ways (`ledger.fold`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from services.metrics.folding.coverage import FOREVER, Segment
+from services.metrics.folding.coverage import FOREVER
+from services.metrics.folding.plain.sums import Table, summed
 from services.metrics.measures import Vector
 from services.metrics.refolding.member_facts import Counts
-from services.metrics.refolding.sums import Table, summed
 from services.metrics.tables.rows import Cell
 from shared.sequencing.columnar.layouts import Longs
 
@@ -30,20 +30,22 @@ ROW = ("cell", "effective", "known", "each", "net")
 KEYS = 4
 
 
-class MemberShape(NamedTuple):
-    """From the known day `known` on, members count by `segments` = (first day, cell, what one member adds), the last without end."""
+class MemberVersions(NamedTuple):
+    """The shapes by which the members of subjects (numbers of `Counts.subjects`) count, each from one known day to before the next.
 
-    known: int
-    segments: tuple[tuple[int, Cell | None, Vector], ...]
+    Of versions: `subject`, `known`, `until`, and `begin` and `end` of their segments. Of segments, in order: `version`, `start` (the first day), `cell`
+    and `each` (`Numbers`); the last of a version is without end.
+    """
 
-
-def member_shape(known: int, shape: Sequence[Segment]) -> MemberShape:
-    """The part of a shape that concerns members."""
-    found = list[tuple[int, Cell | None, Vector]]()
-    for segment in shape:
-        if not found or found[-1][1:] != (segment.cell, segment.each):
-            found.append((segment.start, segment.cell, segment.each))
-    return MemberShape(known, tuple(found))
+    subject: Longs
+    known: Longs
+    until: Longs
+    begin: Longs
+    end: Longs
+    version: Longs
+    start: Longs
+    cell: Longs
+    each: Longs
 
 
 @dataclass(slots=True)
@@ -62,14 +64,13 @@ class Numbers:
         return self.each.setdefault(each, len(self.each))
 
 
-def member_rows(counts: Counts, shapes: Mapping[str, Sequence[MemberShape]], numbers: Numbers) -> Table:
-    """The rows of the ledger that members make: cell, effective day, known day, what one member adds (`numbers`), and the net number of members.
+def member_rows(counts: Counts, versions: MemberVersions) -> Table:
+    """The rows of the ledger that members make: cell, effective day, known day, what one member adds (`Numbers`), and the net number of members.
 
-    `shapes` = {subject: its shapes by ascending known day}; before the first, and of a subject without any, nobody counts. No net number is 0.
+    Before its first version, and without any, nobody of a subject counts. No net number is 0.
     """
-    versions = _Versions(counts, shapes, numbers)
     found = [np.empty((KEYS + 1, 0), np.int64)]
-    for part in versions.parts():
+    for part in _Versions(counts, versions).parts():
         keys, net = summed(part, KEYS)
         found.append(np.concatenate((keys, net)))
     keys, net = summed(np.concatenate(found, axis=1), KEYS)
@@ -78,21 +79,11 @@ def member_rows(counts: Counts, shapes: Mapping[str, Sequence[MemberShape]], num
 
 
 class _Versions:
-    """The shapes of all subjects as arrays: of each version its subject, known days and place in the arrays of segments."""
+    """Versions, with the counts of each that became known before it ends."""
 
-    def __init__(self, counts: Counts, shapes: Mapping[str, Sequence[MemberShape]], numbers: Numbers) -> None:
+    def __init__(self, counts: Counts, versions: MemberVersions) -> None:
         self._counts = counts
-        versions, segments = list[tuple[int, int, int, int]](), list[tuple[int, int, int, int]]()
-        for number, subject in enumerate(counts.subjects):
-            own = shapes.get(subject, ())
-            ends = [*(shape.known for shape in own[1:]), FOREVER]
-            for shape, end in zip(own, ends, strict=False):
-                version = len(versions)
-                segments += [(version, start, numbers.cell(cell), numbers.of_each(each)) for start, cell, each in shape.segments]
-                versions.append((number, shape.known, end, len(segments)))
-        self.subject, self.known, self.until, self.end = np.array(versions, np.int64).reshape(-1, 4).T
-        self._version, self._start, self._cell, self._each = np.array(segments, np.int64).reshape(-1, 4).T
-        self._begin = np.concatenate(([0], self.end[:-1])) if len(self.end) else self.end
+        self.subject, self.known, self.until, self._begin, self.end, self._version, self._start, self._cell, self._each = versions
         place = counts.subject * DAYS + counts.known
         self._first = np.searchsorted(place, self.subject * DAYS)
         self._after = np.searchsorted(place, self.subject * DAYS + self.until)
@@ -109,7 +100,7 @@ class _Versions:
 
     def _rows(self, versions: Longs) -> Iterator[Table]:
         """What is known before a version ends counts by it, from its first day or from the day on which it became known; and no longer from its end on."""
-        version, entry = _expanded(versions, self._first[versions], self._after[versions])
+        version, entry = expanded(versions, self._first[versions], self._after[versions])
         known, net = np.maximum(self._counts.known[entry], self.known[version]), self._counts.net[entry]
         yield from self._steps(version, self._counts.occurred[entry], known, net)
         ends = self.until[version] < FOREVER
@@ -121,7 +112,7 @@ class _Versions:
         at = np.searchsorted(self._version * DAYS + self._start, version * DAYS + occurred, side="right") - 1
         inside = at >= self._begin[version]
         yield self._in_cells(at[inside], occurred[inside], known[inside], net[inside])
-        row, later = _expanded(np.arange(len(at)), at + 1, self.end[version])
+        row, later = expanded(np.arange(len(at)), at + 1, self.end[version])
         day = self._start[later]
         yield self._in_cells(later, day, known[row], net[row])
         follows = later > self._begin[version[row]]
@@ -134,7 +125,7 @@ class _Versions:
         return np.stack((self._cell[segment], day[counts], known[counts], self._each[segment], net[counts]))
 
 
-def _expanded(rows: Longs, begins: Longs, ends: Longs) -> tuple[Longs, Longs]:
+def expanded(rows: Longs, begins: Longs, ends: Longs) -> tuple[Longs, Longs]:
     """(row, number) for each number from `begins` to before `ends` of each row."""
     lengths = np.maximum(ends - begins, 0)
     starts = np.cumsum(lengths) - lengths

@@ -13,13 +13,15 @@ from struct import Struct
 from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
+import msgspec
+
 from services.metrics.tables import store
 from services.metrics.tables.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
 
 SHORTEST_RUN = 2
-"""Events; one alone is a row of `fact_rows`."""
+"""Events; one alone that does not come as columns is a row of `fact_rows`."""
 COLUMNS = (
     "shard", "subject", "source", "type", "known_day", "actor", "reason", "first", "newest", "sequences", "event_ids", "occurred", "recorded",
 )  # fmt: skip
@@ -29,6 +31,9 @@ INT8, UUIDS, DATE, TIMESTAMPTZ = 20, 2950, 1082, 1184
 FIELDS = Struct(">hiii").pack
 SIZED_DAY = Struct(">ii").pack
 SIZED_BOUNDS = Struct(">iqiq").pack
+ROW_IDS, ROW_DAYS, FOUR_BYTES = Struct(">iqi").pack, Struct(">iiiiiq").pack, Struct(">i").pack
+JSONB_VERSION = b"\x01"
+_json = msgspec.json.Encoder().encode
 FOUR, EIGHT, SIXTEEN = 4, 8, Struct(">i").pack(16)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 DAY_OF_FOUR = FOUR << 32
@@ -70,22 +75,18 @@ class RunColumns(Protocol):
         """Every run."""
         ...
 
-    def single(self) -> Iterator[FactRun]:
-        """The runs of one event."""
-        ...
-
     def copied(self) -> list[bytes]:
-        """The others as COPY reads them, without header and trailer."""
+        """The same as COPY reads it, without header and trailer."""
         ...
 
 
 async def keep(
     conn: Connection, generation: int, rows: Sequence[FactRow], runs: Sequence[FactRun] = (), columns: Sequence[RunColumns] = ()
 ) -> None:
-    """Append the facts of a batch; a run of one is a row."""
+    """Append the facts of a batch; a run of one is a row, unless it comes as columns: then it is a row of `fact_runs` like the others."""
     if columns and not await store.has_table(conn, generation, "fact_runs"):
         runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
-    alone = [*(run for run in runs if len(run.sequences) < SHORTEST_RUN), *(run for one in columns for run in one.single())]
+    alone = [run for run in runs if len(run.sequences) < SHORTEST_RUN]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
     if parts := [part for one in columns for part in one.copied()]:
@@ -93,9 +94,12 @@ async def keep(
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
-    """Append facts as rows of their own."""
-    if rows:
-        await store.keep_facts(conn, generation, rows, packed=await store.has_table(conn, generation, "fact_runs"))
+    """Append facts as rows of their own. Their texts hold no U+0000 (`effects` sees to it)."""
+    packed = await store.has_table(conn, generation, "fact_runs")
+    if packed and len(rows) > store.FEW:
+        await store.copy_bytes(conn, generation, "fact_rows", FactRow._fields, copied_rows(rows))
+    elif rows:
+        await store.keep_facts(conn, generation, rows, packed=packed)
 
 
 async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) -> None:
@@ -106,6 +110,31 @@ async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) 
         await store.keep_facts(conn, generation, [row for run in runs for row in run.rows()], packed=False)
         return
     await store.copy_bytes(conn, generation, "fact_runs", COLUMNS, copied(runs))
+
+
+def copied_rows(rows: Iterable[FactRow]) -> bytes:
+    """Rows of `fact_rows` as COPY reads them: for a third of the time that asyncpg takes, which looks at each value."""
+    texts, parts = dict[str | None, bytes]({None: NULL}), [HEADER]
+
+    def shared(value: str | None) -> bytes:
+        """A text that many rows have."""
+        if (found := texts.get(value)) is None:
+            assert value is not None, "None is known"
+            found = texts[value] = text(value)
+        return found
+
+    for shard, subject, source, sequence, event_id, type_, occurred, known, recorded, says, actor, reason in rows:
+        named, said = subject.encode(), NULL
+        if says is not None:
+            written = _json(says)
+            said = FOUR_BYTES(1 + len(written)) + JSONB_VERSION + written
+        parts += (
+            FIELDS(len(FactRow._fields), 4, shard, len(named)), named, shared(source), ROW_IDS(8, sequence, 16), event_id.bytes, shared(type_),
+            ROW_DAYS(4, occurred.toordinal() - DAY_0, 4, known.toordinal() - DAY_0, 8, (recorded - EPOCH) // MICROSECOND), said, shared(actor),
+            shared(reason),
+        )  # fmt: skip
+    parts.append(TRAILER)
+    return b"".join(parts)
 
 
 def copied(runs: Iterable[FactRun]) -> bytes:

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from services.metrics.tables import row_bytes
 from services.metrics.tables.rows import Cell
-from shared.process.db import Connection, Pool, Record
+from shared.process.db import Connection, Pool, Record, array, text_array
 
-STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text[])"
+STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1 AND subject = ANY($2::text::text[])"
 KEEP_STATES = """
 INSERT INTO g{g}.states AS s (shard, subject, state, findings, noted_by)
-SELECT $1, *, pg_current_xact_id()::xid FROM unnest($2::text[], $3::bytea[], $4::smallint[])
+SELECT $1, *, pg_current_xact_id()::xid FROM unnest($2::text::text[], $3::bytea[], $4::text::smallint[])
 ON CONFLICT (shard, subject) DO UPDATE SET state = excluded.state, noted_by = excluded.noted_by,
     findings = CASE WHEN s.noted_by = s.xmin THEN s.findings | excluded.findings END
 """
@@ -60,7 +60,7 @@ END_AREA = "UPDATE g{g}.areas_facts SET known_until = $3 WHERE code = $1 AND ran
 SEE_ALL = "SELECT set_config('parkunion.areas', '*', true)"
 KEEP_NAMES = """
 INSERT INTO g{g}.enterprises AS e (id, shard, name, credit_code, park)
-SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) AS n(id, name, credit_code, park)
+SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::text::uuid[], $3::text::text[], $4::text::text[], $5::text::text[]) AS n(id, name, credit_code, park)
 ON CONFLICT (id) DO UPDATE SET park = excluded.park, name = coalesce(excluded.name, e.name),
     credit_code = CASE WHEN excluded.name IS NULL THEN e.credit_code ELSE excluded.credit_code END
 """
@@ -74,7 +74,7 @@ SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[]
     $10::jsonb[], $11::text[], $12::text[])
 """
 KEEP_PLACEMENTS = """
-INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text[], $3::text[]) ON CONFLICT DO NOTHING
+INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text::text[], $3::text::text[]) ON CONFLICT DO NOTHING
 """
 
 MOST_SOUGHT = 30
@@ -175,13 +175,13 @@ async def has_column(conn: Connection, generation: int, table: str, column: str)
 
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """The stored sets of facts; subjects without one are left out."""
-    return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, subjects)}
+    return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, text_array(subjects))}
 
 
 async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
     """Write sets of facts with what was noted of them, in one statement."""
-    states, notes = [state for state, _ in dumped.values()], [int(found) for _, found in dumped.values()]
-    await conn.execute(KEEP_STATES.format(g=generation), shard, list(dumped), states, notes)
+    states, notes = [state for state, _ in dumped.values()], array(int(found) for _, found in dumped.values())
+    await conn.execute(KEEP_STATES.format(g=generation), shard, text_array(dumped), states, notes)
 
 
 async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, int]]:
@@ -232,9 +232,7 @@ async def copy_bytes(conn: Connection, generation: int, table: str, columns: Seq
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
     """Append events as rows. `packed` False: before migration 0013, when row-level security may be on them, where COPY is refused."""
-    if packed and len(rows) > FEW:
-        await conn.copy_records_to_table("fact_rows", schema_name=f"g{generation}", columns=FactRow._fields, records=rows)
-    elif rows:
+    if rows:
         await conn.execute(KEEP_FACTS.format(g=generation, table="fact_rows" if packed else "facts"), *columns_of(rows))
 
 
@@ -266,7 +264,8 @@ async def keep_areas(conn: Connection, generation: int, rows: Iterable[AreaRow])
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
     """Write rows of `enterprises`."""
     await conn.fetchval(SEE_ALL)
-    await conn.execute(KEEP_NAMES.format(g=generation), shard, *columns_of(rows))
+    ids, *texts = zip(*rows, strict=True)
+    await conn.execute(KEEP_NAMES.format(g=generation), shard, array(ids), *map(text_array, texts))
 
 
 async def keep_unions(conn: Connection, generation: int, shard: int, rows: Sequence[UnionRow]) -> None:
@@ -276,7 +275,7 @@ async def keep_unions(conn: Connection, generation: int, shard: int, rows: Seque
 
 async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
     """Add (park, subject)."""
-    await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *columns_of(sorted(places)))
+    await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *map(text_array, zip(*sorted(places), strict=True)))
 
 
 def columns_of(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +19,11 @@ from services.metrics.folding.tallies import tallies
 from services.metrics.folding.tallying.tally import MatterFact, year_after
 from services.metrics.matters import CaseStep, ContractInEffect, ContractOver, MatterContent, Overdue
 from services.metrics.measures import vector
-from services.metrics.refolding.attribute_ledger import attribute_rows
-from services.metrics.tables.rows import Rows
+from services.metrics.refolding.ledger import Ledger
+from services.metrics.refolding.matter_ledger import add_matters
+from services.metrics.refolding.member_ledger import Numbers
+from services.metrics.refolding.shapes import Shapes
+from services.metrics.tables.rows import Rows, TallyKey
 from shared.contracts import Envelope
 from tests import oracle, oracle_cases
 from tests.histories import history, interleaved, refused, seeds
@@ -49,14 +53,15 @@ def tallied(rows: Rows, t: date, k: date) -> Counter[oracle_cases.Tally]:
 
 def at_once(events: list[Envelope]) -> Rows:
     """By definition, of what took effect."""
-    rows, hearing = Rows(), Hearing()
+    numbers, found, hearing = Numbers(), dict[TallyKey, int](), Hearing()
     sets: defaultdict[str, FactSet] = defaultdict(FactSet)
     for event in events:
         if not event.subject.startswith("area/"):
             sets[event.subject].gather(hearing.changes(event))
     for facts in sets.values():
-        attribute_rows(facts, rows)
-    return rows
+        add_matters(facts, found)
+    shapes = Shapes.of(sets, numbers)
+    return Ledger(shapes.steps(), shapes.durations(), np.empty((5, 0), np.int64), found, numbers, shapes.classes).to_write()
 
 
 def no_areas(events: list[Envelope]) -> list[Envelope]:

@@ -17,6 +17,7 @@ from services.metrics.generations.refold import Refolded, refold
 from services.metrics.generations.served import content_of
 from services.metrics.generations.shards import ShardSink
 from services.metrics.measures import unpacked
+from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import Rows
 from services.metrics.tables.store import FactRow
@@ -83,11 +84,16 @@ async def folded(events: Sequence[Envelope]) -> tuple[Refolded, Counter[FactRow]
         broker.write(TOPICS[event.source], [Message(0, event.partitionkey.encode(), encode(event))])
 
     class Sink(ShardSink):
-        async def facts(self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns]) -> None:
+        async def facts(
+            self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
+        ) -> None:
             from services.metrics.folding.member_columns import MemberColumns
 
             packed = [*runs, *(run for one in columns for run in MemberColumns(0, one, CLOCK.day_of).all_runs())]
-            seen.update(repr(row) for row in (*rows, *(row for run in packed for row in run.rows())))
+            seen.update(
+                repr(row)
+                for row in (*rows, *(row for run in packed for row in run.rows()), *(row for group in groups for row in group.rows(0)))
+            )
 
     until = {topic: extent.end for (topic, _), extent in (await broker.extents(TOPICS.values())).items()}
     return await refold(broker, 0, until, {}, CLOCK, Sink().facts), seen

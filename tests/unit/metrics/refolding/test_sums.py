@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from services.metrics.folding.coverage import FOREVER
-from services.metrics.measures import INDEX, MEASURES, packed
+from services.metrics.folding.plain.sums import Table, differing, summed
+from services.metrics.measures import INDEX, MEASURES
 from services.metrics.refolding import member_ledger
 from services.metrics.refolding.ledger import member_numbers, numbers_of
 from services.metrics.refolding.member_facts import Counts
-from services.metrics.refolding.member_ledger import MemberShape, Numbers, member_rows
-from services.metrics.refolding.sums import Table, differing, summed
+from services.metrics.refolding.member_ledger import MemberVersions, member_rows
 
 
 def table(seed: int, largest: int) -> Table:
@@ -65,22 +65,20 @@ def test_the_number_of_a_sum_is_the_sum_of_the_numbers_and_every_measure_is_in_i
 def test_members_are_added_a_part_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     random_ = random.Random(7)
     subjects = [f"enterprise/{number}" for number in range(20)]
-    each = packed([1] + [0] * (len(MEASURES) - 1))
     rows = sorted({(random_.randrange(20), random_.randint(100, 140), random_.randint(1, 200)) for _ in range(400)})
     subject, known, occurred = np.array(rows, np.int64).T
     counts = Counts(subjects, subject, known, occurred, np.array([random_.choice((-1, 1, 2)) for _ in rows], np.int64))
-    cells = [None, ("P1", None, None, None), ("P2", "C", None, None)]
-    shapes = {
-        name: [
-            MemberShape(
-                day, tuple((start, random_.choice(cells), each) for start in sorted(random_.sample(range(1, 200), random_.randint(1, 4))))
-            )
-            for day in sorted(random_.sample(range(90, 150), random_.randint(1, 5)))
-        ]
-        for name in subjects[:18]
-    }
-    whole = member_rows(counts, shapes, Numbers())
+    versions, segments = list[tuple[int, ...]](), list[tuple[int, ...]]()
+    for number in range(18):
+        days = sorted(random_.sample(range(90, 150), random_.randint(1, 5)))
+        for known, until in zip(days, [*days[1:], FOREVER], strict=True):
+            starts = sorted(random_.sample(range(1, 200), random_.randint(1, 4)))
+            begin = len(segments)
+            segments += [(len(versions), start, random_.choice((-1, 0, 1)), 0) for start in starts]
+            versions.append((number, known, until, begin, len(segments)))
+    shapes = MemberVersions(*np.array(versions, np.int64).T, *np.array(segments, np.int64).T)
+    whole = member_rows(counts, shapes)
     monkeypatch.setattr(member_ledger, "MOST_AT_ONCE", 7)
-    assert (member_rows(counts, shapes, Numbers()) == whole).all()
+    assert (member_rows(counts, shapes) == whole).all()
     assert whole.shape[1] > 500
     assert FOREVER < member_ledger.DAYS

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from shared.process.db import Connection
-from shared.reading.applying import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, BatchApplier
+from shared.reading.applying import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH, BatchApplier
 from shared.reading.config import ReaderConfig
 from shared.sequencing.records import Received, ShardBatch
 from shared.sequencing.shard import Shard
@@ -28,13 +28,15 @@ def after(found: BatchApplier, *batches: tuple[int, float]) -> int:
     return found.most
 
 
-def test_it_begins_small_and_doubles_while_batches_are_quick_and_full() -> None:
+def test_it_begins_small_and_grows_to_half_the_time_that_is_meant_while_batches_are_full() -> None:
+    large = 8 * FIRST_BATCH
     assert applier().most == FIRST_BATCH
     assert applier(batch=40).most == 40
-    assert after(applier(), (FIRST_BATCH, 0.5)) == 2 * FIRST_BATCH
-    assert after(applier(), (10, 0.1)) == FIRST_BATCH
-    assert after(applier(), (FIRST_BATCH, 2.0)) == FIRST_BATCH
-    assert after(applier(), *[(10**6, 0.1)] * 9) == 30_000
+    assert after(applier(batch=large), (FIRST_BATCH, LONGEST_BATCH / 6)) == 3 * FIRST_BATCH
+    assert after(applier(batch=10**9), (FIRST_BATCH, 0.01)) == MOST_GROWTH * FIRST_BATCH
+    assert after(applier(batch=large), (10, 0.1)) == FIRST_BATCH
+    assert after(applier(batch=large), (FIRST_BATCH, LONGEST_BATCH * 0.6)) == FIRST_BATCH
+    assert after(applier(batch=large), *[(10**6, 0.1)] * 9) == large
     assert after(applier(columns=("x",)), *[(10**6, 0.1)] * 9) == COLUMNS_BATCH
 
 
@@ -60,4 +62,4 @@ async def test_a_batch_that_costs_the_session_is_halved() -> None:
         sizes.append(found.most)
         with pytest.raises(ConnectionResetError):
             await found.apply_next(cast("Connection", LostConnection()), shard, set())
-    assert sizes == [5000, 2500, 1250, 625, LEAST_BATCH, LEAST_BATCH]
+    assert sizes == [20_000, 10_000, 5_000, 2_500, 1_250, 625]

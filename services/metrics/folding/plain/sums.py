@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+Longs: TypeAlias = npt.NDArray[np.int64]
 Table: TypeAlias = npt.NDArray[np.int64]
 """Columns × rows. No key is negative."""
 BITS = 63
@@ -16,12 +17,20 @@ def summed(table: Table, keys: int) -> tuple[Table, Table]:
     """(the distinct keys in ascending order, the sums of the other columns); `keys` = how many columns are keys. Sums of 0 are among them."""
     if not table.shape[1]:
         return table[:keys], table[keys:]
-    packed = _packed(table[:keys])
-    order = np.lexsort(table[:keys][::-1]) if packed is None else np.argsort(packed)
-    turns = packed[order] if packed is not None else table[:keys, order]
+    found, order, starts = grouped(table[:keys])
+    return found, np.add.reduceat(table[keys:, order], starts, axis=1)
+
+
+def grouped(keys: Table) -> tuple[Table, Longs, Longs]:
+    """(the distinct keys in ascending order, the rows by key, where in these each key begins)."""
+    if not keys.shape[1]:
+        return keys, np.zeros(0, np.int64), np.zeros(0, np.int64)
+    packed = _packed(keys)
+    order = np.lexsort(keys[::-1]) if packed is None else np.argsort(packed)
+    turns = packed[order] if packed is not None else keys[:, order]
     changes = turns[..., 1:] != turns[..., :-1]
     starts = np.flatnonzero(np.concatenate(([True], changes if packed is not None else changes.any(axis=0))))
-    return table[:keys, order[starts]], np.add.reduceat(table[keys:, order], starts, axis=1)
+    return keys[:, order[starts]], order, starts
 
 
 def _packed(keys: Table) -> npt.NDArray[np.int64] | None:
