@@ -19,7 +19,7 @@ from shared.process.settings import ServiceSettings
 from shared.reading.lag import lag
 from shared.reading.parked import held_summary
 from shared.relaying.relay import relay_check
-from shared.writing.single.grouping import Groups
+from shared.writing.single.groups import Groups
 from shared.writing.single.ordinary import OrdinaryCommand, OrdinaryCommands
 from shared.writing.table import Context
 

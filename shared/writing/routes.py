@@ -42,7 +42,7 @@ from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line, Outcome
 from shared.writing.facts import Correct, Withdraw, World
-from shared.writing.single.grouping import Groups
+from shared.writing.single.groups import Groups
 from shared.writing.single.ordinary import OrdinaryCommand
 from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
 

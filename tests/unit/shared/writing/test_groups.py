@@ -12,7 +12,7 @@ import pytest
 from shared.journal.idempotency import Result
 from shared.problems.errors import Conflict, Problem
 from shared.process.db import OutcomeUnknownError
-from shared.writing.single.grouping import MOST, Groups
+from shared.writing.single.groups import MOST, Groups
 
 
 def result(line: str) -> Result:
