@@ -31,7 +31,7 @@ from shared.sequencing.shard import Shard, count_of, drop_applied, due_columns, 
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.withdrawals import withdrawal_of
 
-COLUMNS_BATCH = 200_000
+COLUMNS_BATCH = 100_000
 """The most records of a transaction if they may be columns, about 72 bytes each. A set of facts costs the same in a batch of 5 of its events as of 50."""
 MOST_PARKED = 20
 WITHIN = 60.0
