@@ -20,12 +20,8 @@ from shared import contracts
 from shared.broker.protocol import Record
 from shared.contracts import UnreadableEvent
 from shared.sequencing.columnar.columns import Columns, Item, Names, joined
-from shared.sequencing.columnar.decoding import _numbers as numbers_of
-from shared.sequencing.columnar.decoding import decode_columns
-from shared.sequencing.columnar.layouts import _NOT_A_DIGIT as NOT_A_DIGIT
-from shared.sequencing.columnar.layouts import _NOT_PLAIN as NOT_PLAIN
-from shared.sequencing.columnar.layouts import FORMS, NUMBERS, Layout, Longs
-from shared.sequencing.columnar.layouts import _codes as codes
+from shared.sequencing.columnar.decoding import decode_columns, numbers_of
+from shared.sequencing.columnar.layouts import FORMS, FREE, ID_DIGITS, NUMBERS, Bytes, Classes, Layout, Longs, changing, in_pairs, is_plain
 from shared.sequencing.records import Received, decode_records
 
 ReadData: TypeAlias = Callable[[str, Sequence[bytes]], Sequence[Any]]
@@ -35,8 +31,6 @@ MOST_FRAMES = 64
 """Frames that are kept of one type."""
 AFTER_ID = len('{"specversion":"1.0","id":"') + len(FORMS["id"])
 SUBJECT = b'","subject":"'
-TEXTS = ("subject", "partitionkey", "actor", "origin", "traceparent")
-"""The attributes that may be any text."""
 
 _read_text = msgspec.json.Decoder(contracts.TextEvent[msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
@@ -74,25 +68,23 @@ def frame_of(raw: bytes) -> Frame | None:
         at = start + length + 1
         places[name] = (start + 1, start + length - 1)
     cut = raw[:begin] + raw[len(raw) - (size - begin) :]
-    padded = -(-size // 8) * 8
-    same, example, forbidden = np.full(padded, 0xFF, np.uint8), np.zeros(padded, np.uint8), np.zeros(padded, np.uint8)
-    example[:size] = np.frombuffer(cut, np.uint8)
-    for name in TEXTS:
-        if name in places:
-            here = slice(*places[name])
-            if any(codes[code] & NOT_PLAIN for code in cut[here]):
-                return None
-            same[here], forbidden[here] = 0, NOT_PLAIN
+    if any(name in places and not is_plain(cut[slice(*places[name])]) for name in FREE):
+        return None
     digits = list[int]()
     for name in NUMBERS:
         (first, end), form = places[name], FORMS[name]
         if end - first != len(form) or any(sign not in ("0", chr(cut[first + at])) for at, sign in enumerate(form)):
             return None
         digits += [first + at for at, sign in enumerate(form) if sign == "0"]
-    same[digits], forbidden[digits] = 0, NOT_A_DIGIT
-    arrays = (same.view(np.uint64), example.view(np.uint64), forbidden.view(np.uint64), np.array(digits, np.int64))
-    found = Frame(Layout(wire.type, wire.source, size, padded, *arrays, places), begin, size - begin)
-    return found if found.layout.read([cut]).fits[0] else None
+    free = [at for name in FREE for at in range(*places.get(name, (0, 0)))]
+    may_be = Classes.of(cut, free, digits[:ID_DIGITS], digits[ID_DIGITS:])
+    found = Frame(Layout(wire.type, wire.source, size, may_be, in_pairs(digits), places), begin, size - begin)
+    return found if found.layout.read(_rows_of([cut], size)).fits[0] else None
+
+
+def _rows_of(texts: Sequence[bytes], size: int) -> Bytes:
+    """Texts of one length, one a row."""
+    return np.frombuffer(b"".join(texts), np.uint8).reshape(-1, size)
 
 
 class FrameDecoder:
@@ -158,7 +150,7 @@ class FrameDecoder:
         tall = [row for row in own if len(values[row]) > begin + after]
         if not tall:
             return list(own)
-        laid = layout.read([values[row][:begin] + values[row][-after:] for row in tall])
+        laid = layout.read(_rows_of([values[row][:begin] + values[row][-after:] for row in tall], layout.size))
         ids, sequence, recorded, occurred, plain = numbers_of(laid.digits)
         fits = np.flatnonzero(laid.fits & plain)
         data = self._read_data(layout.type, [values[tall[at]][begin:-after] for at in fits.tolist()])
@@ -168,9 +160,10 @@ class FrameDecoder:
             offset = rows.offset[np.array(tall, np.int64)[at]]
             rows.data.update(zip(offset.tolist(), (one for one in data if one is not None), strict=True))
             found += [tall[one] for one in kept]
-            changes = laid.changing("actor", at)
-            actors = np.array(self._actors.numbers(laid.texts("actor", changes)), np.int64)[np.searchsorted(changes, at, side="right") - 1]
-            subjects = np.array(self._subjects.numbers(laid.texts("subject", at)), np.int64)
+            chosen = laid.take(at)
+            changes, names = changing(chosen.texts["actor"])
+            actors = np.repeat(np.array(self._actors.numbers(names), np.int64), np.diff(changes, append=len(at)))
+            subjects = np.array(self._subjects.numbers(chosen.texts["subject"].tolist()), np.int64)
             kinds = np.full(len(at), number, np.int64)
             arrays = offset, subjects, sequence[at], ids[at], recorded[at], occurred[at], kinds, actors
             rows.parts.append(Columns(rows.topic, layout.source, self._subjects, self._actors, self._types, *arrays))

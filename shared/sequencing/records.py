@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from shared import contracts
+from shared.broker.fetched import FetchedRecords
 from shared.broker.protocol import Record
 from shared.sequencing.parked_reasons import coded
 
@@ -134,27 +135,30 @@ _decode_start = msgspec.json.Decoder(_EnvelopeStart).decode
 
 def decode_records(records: Sequence[Record]) -> list[Received]:
     """As `decode` for records of one place; costs half as much if all can be decoded, which is usual. Never raises."""
+    if not records:
+        return []
+    if isinstance(records, FetchedRecords):
+        values, offsets, topic, partition = records.values(), records.offsets.tolist(), records.topic, records.partition
+    else:
+        values, offsets = [record.value or b"" for record in records], [record.offset for record in records]
+        topic, partition = records[0].topic, records[0].partition
     try:
-        wires = contracts.read_all([record.value or b"" for record in records])
+        wires = contracts.read_all(values)
     except contracts.UnreadableEvent:
-        return list(map(_decode_one, records))
+        return [decode(topic, partition, offset, value) for offset, value in zip(offsets, values, strict=True)]
     certain, shared = contracts.certain_types(wires), dict[str, str]()
     found = []
-    for record, wire in zip(records, wires, strict=True):
+    for offset, value, wire in zip(offsets, values, wires, strict=True):
         # Thousands of records have the same few sources: keep one text of each.
         stream = shared.setdefault(wire.source, wire.source), wire.subject
-        one = _received(record.topic, record.partition, record.offset, record.value or b"", wire, stream)
+        one = _received(topic, partition, offset, value, wire, stream)
         if wire.type not in certain:
             try:
                 one.opened = None if contracts.certain(wire) else contracts.opened(wire)
             except contracts.UnreadableEvent:
-                one = _decode_one(record)
+                one = decode(topic, partition, offset, value)
         found.append(one)
     return found
-
-
-def _decode_one(record: Record) -> Received:
-    return decode(record.topic, record.partition, record.offset, record.value or b"")
 
 
 def decode(topic: str, partition: int, offset: int, raw: bytes, *, held: str | None = None) -> Received:

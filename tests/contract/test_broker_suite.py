@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from deploy.local.servers.kafka import KafkaServer
+from shared.broker.fetched import FetchedRecord
 from shared.broker.kafka import KafkaBroker
-from shared.broker.kafka_records import FetchedRecord
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import STRUCTURED, Broker, BrokerUnavailableError, Consumer, Extent, Message, OffsetLostError, Place, Record
 from shared.contracts.ids import uuid7

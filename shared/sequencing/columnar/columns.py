@@ -36,14 +36,14 @@ class Names:
 
     def __init__(self) -> None:
         self.texts = list[str]()
-        self._numbers = dict[str, int]()
+        self._numbers = dict[bytes, int]()
 
     def number(self, text: str) -> int:
         """The number of a text."""
-        return self._numbers[text] if text in self._numbers else self.numbers((text,))[0]
+        return self.numbers((text.encode(),))[0]
 
-    def numbers(self, texts: Sequence[str]) -> list[int]:
-        """The number of each text."""
+    def numbers(self, texts: Sequence[bytes]) -> list[int]:
+        """The number of each text, which is UTF-8."""
         known = self._numbers
         try:
             return [known[text] for text in texts]
@@ -51,7 +51,7 @@ class Names:
             for text in texts:
                 if text not in known:
                     known[text] = len(self.texts)
-                    self.texts.append(text)
+                    self.texts.append(text.decode())
             return [known[text] for text in texts]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -22,6 +22,8 @@ from shared.contracts import UnreadableEvent
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Longs: TypeAlias = npt.NDArray[np.int64]
+Texts: TypeAlias = npt.NDArray[np.void]
+"""Equally long texts, each as its bytes."""
 
 MOST_LAYOUTS = 256
 """Layouts that are kept."""
@@ -29,20 +31,15 @@ NUMBERS = ("id", "sequence", "time", "occurredon")
 """The attributes that are read as digits, in this order."""
 ID, SEQUENCE, TIME, DAY = "00000000-0000-0000-0000-000000000000", "0" * 19, "0000-00-00T00:00:00.000000Z", "0000-00-00"
 """How they are written: a zero stands for a digit (of an id: a hexadecimal one)."""
+ID_DIGITS = 32
 FORMS = dict(zip(NUMBERS, (ID, SEQUENCE, TIME, DAY), strict=True))
-_FREE = ("subject", "partitionkey", "actor", "origin", "traceparent")
-"""The attributes that may be any text."""
+FREE = ("subject", "partitionkey", "actor", "origin", "traceparent")
+"""The attributes that may be any text, but not an empty one."""
+KEPT = ("subject", "actor", "traceparent")
+"""Those that are read."""
 
-_PLAIN, _ODD = 0x10, 0x30
-_codes = bytearray([_ODD] * 256)
-"""Of each byte: the value of a hexadecimal digit, `_PLAIN` for another character that JSON writes as itself, `_ODD` for all else."""
-_codes[0x20:0x7F] = bytes([_PLAIN]) * (0x7F - 0x20)
-_codes[ord('"')] = _codes[ord("\\")] = _ODD
-for _value, _digit in enumerate(b"0123456789abcdef"):
-    _codes[_digit] = _value
-_CODES = bytes(_codes)
-_NOT_PLAIN, _NOT_A_DIGIT = _ODD - _PLAIN, _ODD
-"""Bits that must not be set in the code of a plain character, of a hexadecimal digit."""
+_NO_CHARACTER = 0xFF
+"""A byte that stands in no text of ASCII."""
 
 _read_text = msgspec.json.Decoder(contracts.TextEvent[msgspec.Raw]).decode
 _write_text = msgspec.json.Encoder().encode
@@ -51,53 +48,110 @@ _FIELDS = tuple(one.name for one in msgspec.structs.fields(contracts.TextEvent))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """One form. `size`: bytes of an event, `padded`: the same up to a multiple of 8. `same`, `example`: masks and bytes of what never changes,
-    `forbidden`: bits that no code of a character may have there (all 8 bytes as one number). `digits`: places of the digits of NUMBERS,
+    """One form. `size`: bytes of an event, `may_be`: which characters may stand at each of them; `digits`: the places of the digits of NUMBERS,
     `places` = {attribute: (begin, end)}.
     """
 
     type: str
     source: str
     size: int
-    padded: int
-    same: npt.NDArray[np.uint64]
-    example: npt.NDArray[np.uint64]
-    forbidden: npt.NDArray[np.uint64]
+    may_be: Classes
     digits: Longs
     places: dict[str, tuple[int, int]]
 
-    def read(self, values: Sequence[bytes]) -> LaidOut:
-        """Look at events of `size` bytes."""
-        padding = bytes(self.padded - self.size)
-        text = padding.join(values) + padding
-        codes = text.translate(_CODES)
-        shape = (len(values), self.padded // 8)
-        found = (np.frombuffer(text, np.uint64).reshape(shape) ^ self.example) & self.same
-        found |= np.frombuffer(codes, np.uint64).reshape(shape) & self.forbidden
-        digits = np.frombuffer(codes, np.uint8).reshape(len(values), self.padded)[:, self.digits]
-        return LaidOut(self, found.max(axis=1) == 0, digits, np.frombuffer(text, np.uint8).reshape(len(values), self.padded))
+    def read(self, rows: Bytes) -> LaidOut:
+        """Look at events of `size` bytes, one a row."""
+        texts = {name: _texts_of(rows, *self.places[name]) for name in KEPT if name in self.places}
+        return LaidOut(self.may_be.fits(rows), rows.take(self.digits, axis=1), texts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """Which characters may stand at each byte of an event: `least` and `span` more after it, but none of the `without` from `gap` on, and not
+    `never`. What never changes has one; a hexadecimal digit is one from 0 to f, none of those between 9 and a; a plain character is one from
+    space to ~, not quote and backslash, which JSON escapes.
+    """
+
+    least: Bytes
+    span: Bytes
+    gap: Bytes
+    without: Bytes
+    never: Bytes
+
+    @classmethod
+    def of(cls, raw: bytes, plain: Sequence[int], hexadecimal: Sequence[int], decimal: Sequence[int]) -> Classes:
+        """Those of one event, with plain characters and digits at some places."""
+        least = np.frombuffer(raw, np.uint8).copy()
+        span, gap, without = np.zeros((3, len(raw)), np.uint8)
+        never = np.full(len(raw), _NO_CHARACTER, np.uint8)
+        least[plain], span[plain], gap[plain], without[plain], never[plain] = 0x20, 0x7E - 0x20, ord('"'), 1, ord("\\")
+        least[decimal], span[decimal] = ord("0"), 9
+        least[hexadecimal], span[hexadecimal] = ord("0"), ord("f") - ord("0")
+        gap[hexadecimal], without[hexadecimal] = ord("9") + 1, ord("a") - ord("9") - 1
+        return cls(least, span, gap, without, never)
+
+    def fits(self, rows: Bytes) -> npt.NDArray[np.bool_]:
+        """Whether each row has allowed characters alone."""
+        found = np.ones(len(rows), np.bool_)
+        shifted = np.subtract(rows, self.least)
+        allowed = np.less_equal(shifted, self.span)
+        _and_all(found, allowed)
+        np.subtract(rows, self.gap, out=shifted)
+        _and_all(found, np.greater_equal(shifted, self.without, out=allowed))
+        _and_all(found, np.not_equal(rows, self.never, out=allowed))
+        return found
+
+
+def _and_all(found: npt.NDArray[np.bool_], each: npt.NDArray[np.bool_]) -> None:
+    """Take away from `found` the rows of which not each is true; that is seldom so, and then costs more."""
+    if not each.all():
+        found &= each.all(axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """Events held against a layout. `fits`: which of them have it; `digits`: the digits of NUMBERS of each, as values (16 and more: not a digit)."""
+    """Events held against a layout. `fits`: which of them have it; `digits`: the characters of NUMBERS of each, the first one of the sequence twice,
+    so that there are twenty; `texts` = {one of KEPT: that of each, ASCII if it fits}.
+    """
 
-    layout: Layout
     fits: npt.NDArray[np.bool_]
     digits: Bytes
-    _text: Bytes
+    texts: dict[str, Texts]
 
-    def texts(self, name: str, rows: Any) -> list[str]:
-        """An attribute of some of the events that fit."""
-        begin, end = self.layout.places[name]
-        width, text = end - begin, self._text[rows, begin:end].tobytes().decode("ascii")
-        return [text[at : at + width] for at in range(0, len(text), width)] if width else [""] * len(self._text[rows])
+    def take(self, rows: Longs) -> LaidOut:
+        """Some of them."""
+        return LaidOut(self.fits[rows], self.digits[rows], {name: text[rows] for name, text in self.texts.items()})
 
-    def changing(self, name: str, rows: Longs) -> Longs:
-        """Those of some rows in which an attribute is another than in the row before, and the first."""
-        begin, end = self.layout.places[name]
-        own = self._text[rows, begin:end]
-        return rows[np.concatenate(([True], (own[1:] != own[:-1]).any(axis=1)))]
+
+def joined(parts: Sequence[LaidOut]) -> LaidOut:
+    """Events held against one layout, one after the other."""
+    texts = {name: np.concatenate([part.texts[name] for part in parts]) for name in parts[0].texts}
+    return LaidOut(np.concatenate([part.fits for part in parts]), np.concatenate([part.digits for part in parts]), texts)
+
+
+def changing(texts: Texts) -> tuple[Longs, list[bytes]]:
+    """(where a text is another than the one before, and the first place; the texts there)"""
+    whole, size = texts.tobytes(), texts.dtype.itemsize
+    if whole == whole[:size] * len(texts):
+        return np.zeros(1, np.int64), [whole[:size]]
+    own = texts.view(np.uint8).reshape(len(texts), size)
+    places = np.flatnonzero(np.concatenate(([True], (own[1:] != own[:-1]).any(axis=1))))
+    return places, texts[places].tolist()
+
+
+def _texts_of(rows: Bytes, begin: int, end: int) -> Texts:
+    """Some bytes of each row, as one."""
+    return np.ascontiguousarray(rows[:, begin:end]).view(f"V{end - begin}").ravel()
+
+
+def is_plain(text: bytes) -> bool:
+    """Whether a text has plain characters alone: none that JSON escapes, and all of ASCII."""
+    return all(0x20 <= code <= 0x7E and code not in b'"\\' for code in text)
+
+
+def in_pairs(digits: Sequence[int]) -> Longs:
+    """The places of digits with the sequence's first one twice: all are then read by pairs, and pairs of pairs."""
+    return np.array([*digits[: ID_DIGITS + 1], *digits[ID_DIGITS:]], np.int64)
 
 
 def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
@@ -110,26 +164,20 @@ def layout_of(raw: bytes, types: Sequence[str]) -> Layout | None:
     if wire.type not in types or in_data is None or not contracts.certain(wire) or text.causeid is not None or _write_text(text) != raw:
         return None
     places = _places(text)
-    for name in (*NUMBERS, *_FREE):
+    for name in (*NUMBERS, *FREE):
         begin, end = places.get(name, (0, 0))
+        if name in places and begin == end:
+            return None
         form = FORMS.get(name, "")
         if form and (end - begin != len(form) or any(sign not in ("0", chr(raw[begin + at])) for at, sign in enumerate(form))):
             return None
-        if any(_CODES[code] & _NOT_PLAIN for code in raw[begin:end]):
+        if not is_plain(raw[begin:end]):
             return None
-    digits = np.array([places[name][0] + at for name in NUMBERS for at, sign in enumerate(FORMS[name]) if sign == "0"], np.int64)
-    padded = -(-len(raw) // 8) * 8
-    same, example, forbidden = np.full(padded, 0xFF, np.uint8), np.zeros(padded, np.uint8), np.zeros(padded, np.uint8)
-    example[: len(raw)] = np.frombuffer(raw, np.uint8)
-    for name in _FREE:
-        begin, end = places.get(name, (0, 0))
-        same[begin:end], forbidden[begin:end] = 0, _NOT_PLAIN
-    hexadecimal = [*digits.tolist(), *(places["data"][0] + at for at in in_data)]
-    same[hexadecimal], forbidden[hexadecimal] = 0, _NOT_A_DIGIT
-    found = Layout(
-        wire.type, wire.source, len(raw), padded, same.view(np.uint64), example.view(np.uint64), forbidden.view(np.uint64), digits, places
-    )
-    return found if found.read([raw]).fits[0] else None
+    digits = [places[name][0] + at for name in NUMBERS for at, sign in enumerate(FORMS[name]) if sign == "0"]
+    plain = [at for name in FREE for at in range(*places.get(name, (0, 0)))]
+    may_be = Classes.of(raw, plain, [*digits[:ID_DIGITS], *(places["data"][0] + at for at in in_data)], digits[ID_DIGITS:])
+    found = Layout(wire.type, wire.source, len(raw), may_be, in_pairs(digits), places)
+    return found if found.read(np.frombuffer(raw, np.uint8)[None]).fits[0] else None
 
 
 def _places(text: contracts.TextEvent[msgspec.Raw]) -> dict[str, tuple[int, int]]:

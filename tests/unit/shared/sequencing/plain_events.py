@@ -10,7 +10,7 @@ from msgspec import structs
 
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from shared import contracts
-from shared.broker.kafka_records import FetchedRecord
+from shared.broker.fetched import FetchedRecord
 from shared.contracts.ids import uuid7
 from shared.contracts.streams import DayClosed
 from shared.sequencing.columnar.columns import EPOCH_DAY, OTHER, Columns, Names
