@@ -14,7 +14,7 @@ import pytest
 from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.refolding.plain_facts import FRAMED, read_data
 from shared import contracts
-from shared.broker.kafka_records import FetchedRecord
+from shared.broker.fetched import FetchedRecord
 from shared.contracts import Envelope
 from shared.sequencing.columnar.columns import EPOCH_DAY, OTHER, Columns
 from shared.sequencing.frames import FrameDecoder
