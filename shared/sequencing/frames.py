@@ -17,11 +17,12 @@ import msgspec
 import numpy as np
 
 from shared import contracts
+from shared.broker.fetched import FetchedRecords
 from shared.broker.protocol import Record
 from shared.contracts import UnreadableEvent
 from shared.sequencing.columnar.columns import Columns, Item, Names, joined
 from shared.sequencing.columnar.decoding import decode_columns, numbers_of
-from shared.sequencing.columnar.layouts import FORMS, FREE, ID_DIGITS, NUMBERS, Bytes, Classes, Layout, Longs, changing, in_pairs, is_plain
+from shared.sequencing.columnar.layouts import FORMS, FREE, ID_DIGITS, NUMBERS, Bytes, Classes, Layout, changing, in_pairs, is_plain
 from shared.sequencing.records import Received, decode_records
 
 ReadData: TypeAlias = Callable[[str, Sequence[bytes]], Sequence[Any]]
@@ -106,7 +107,7 @@ class FrameDecoder:
         """(rows and events between them, {offset: what `read_data` returned} of the rows of framed types). Never raises."""
         rows = _Rows(records)
         left = rows.without(self._framed(rows))
-        others = [records[row] for row in left]
+        others = rows.some(left)
         items = decode_columns(others, self._plain, self._subjects, self._actors) if others else []
         if not rows.parts:
             return [replace(item, types=self._types) if isinstance(item, Columns) else item for item in items], {}
@@ -173,23 +174,36 @@ class FrameDecoder:
 
 
 class _Rows:
-    """Records on their way to columns. `parts`: those with a frame, `data` = {offset: what was read of theirs}."""
+    """Records on their way to columns. `values` = {row: event} of those that may have a frame. `parts`: those that have one, `data` = {offset: what was
+    read of theirs}."""
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.topic = records[0].topic
-        self.values = [record.value or b"" for record in records]
-        self.offset: Longs = np.array([record.offset for record in records], np.int64)
+        self.topic, self._records = records[0].topic, records
+        if isinstance(records, FetchedRecords):
+            self.offset, self._sizes = records.offsets, records.sizes
+        else:
+            self.offset = np.array([record.offset for record in records], np.int64)
+            self._sizes = np.array([len(record.value or b"") for record in records], np.int64)
+        self.values = dict[int, bytes]()
         self.parts = list[Columns]()
         self.data = dict[int, Any]()
 
     def not_of_size(self, sizes: Iterable[int]) -> list[int]:
-        """The rows whose events have none of some lengths."""
-        lengths = np.array(list(map(len, self.values)), np.int64)
-        return np.flatnonzero(~np.isin(lengths, list(sizes))).tolist()
+        """The rows whose events have none of some lengths; their events are in `values` then."""
+        rows = np.flatnonzero(~np.isin(self._sizes, list(sizes)))
+        chosen, numbers = self.some(rows.tolist()), rows.tolist()
+        values = chosen.values() if isinstance(chosen, FetchedRecords) else [record.value or b"" for record in chosen]
+        self.values.update(zip(numbers, values, strict=True))
+        return numbers
+
+    def some(self, rows: Sequence[int]) -> Sequence[Record]:
+        """The records of some rows."""
+        records = self._records
+        return records.take(np.array(rows, np.int64)) if isinstance(records, FetchedRecords) else [records[row] for row in rows]
 
     def without(self, rows: Sequence[int]) -> list[int]:
         """The other rows."""
-        left = np.ones(len(self.values), np.bool_)
+        left = np.ones(len(self.offset), np.bool_)
         left[rows] = False
         return np.flatnonzero(left).tolist()
 

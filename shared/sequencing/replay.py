@@ -120,17 +120,18 @@ class Replay(Generic[T]):
                 yield part
 
     def _decode(self, arrived: _Arrived) -> None:
-        topic, records = arrived.chunks[0][0].topic, list(chain.from_iterable(arrived.chunks))
+        topic = arrived.chunks[0][0].topic
         if not self.types:
-            arrived.items = list[Item](decode_records(records))
+            arrived.items = [record for chunk in arrived.chunks for record in decode_records(chunk)]
             return
         decoder = self._decoders.get(topic)
         if decoder is None:
             decoder = self._decoders[topic] = FrameDecoder(self.types, self.framed, self.read_data, self.beside)
-        for begin in range(0, len(records), AT_ONCE):
-            items, data = decoder.decode(records[begin : begin + AT_ONCE])
-            arrived.items += items
-            arrived.data.update(data)
+        for records in arrived.chunks:
+            for begin in range(0, len(records), AT_ONCE):
+                items, data = decoder.decode(records[begin : begin + AT_ONCE])
+                arrived.items += items
+                arrived.data.update(data)
 
     def _take(self, arrived: _Arrived) -> Part[T] | None:
         self._decode(arrived)

@@ -1,18 +1,216 @@
 """Builds a generation beside the serving one: folds the log, loads the rows by COPY, and compares both at the same position vector.
 
-A killed rebuild leaves a generation that is not marked as built; it is never read, and the next rebuild drops it.
+Until the generation is built nobody reads it: nothing is undone if a rebuild is killed, the next one drops what it left. What the tables do for single
+rows (index entries that nobody looks up yet, the stays that a trigger keeps) is left to the end (`set_aside`) or done here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from services.metrics.generations import auditing, lifecycle, loading
+import numpy as np
+
+from services.metrics.folding.findings import noted
+from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.generations import auditing, lifecycle
 from services.metrics.generations.auditing import LogLost, Report
 from services.metrics.generations.closed import rolling
-from services.metrics.generations.loading import Loader
-from services.metrics.generations.shards import CompareShards, EventLog, in_turn, snapshot
+from services.metrics.generations.refold import Refolded
+from services.metrics.generations.shards import CompareShards, EventLog, ShardSink, in_turn, snapshot
+from services.metrics.refolding import written
+from services.metrics.refolding.ledger import Ledger
+from services.metrics.refolding.plain_facts import FactGroup
+from services.metrics.tables import fact_runs, ledger_store, row_bytes, store
+from services.metrics.tables.fact_runs import FactRun
+from services.metrics.tables.rows import Cell
+from services.metrics.tables.store import FactRow
+from shared.directory.visibility import stays
 from shared.process.db import Connection
+from shared.reading.store import held_row
+from shared.sequencing.columnar.columns import Columns, joined
+
+SHARD = """
+INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, closings, closed)
+VALUES ($1, $2, $3, $4, $5, $3, 1, $6, $7)
+"""
+KEY = ("generation", "shard")
+SEEN_COLUMNS = (*KEY, "source", "subject", "sequence", "event_id", "time")
+HELD_COLUMNS = (*KEY, "topic", "offset", "source", "subject", "sequence", "event_id", "kind", "error", "event", "known_day")
+WITHDRAWN_COLUMNS = (*KEY, "source", "subject", "sequence", "first", "last", "event_id")
+STATE_COLUMNS = ("shard", "subject", "state", "findings", "noted_by")
+STAY_COLUMNS = ("subject", "since", "until", "park", "shard")
+NAME_COLUMNS = ("id", "name", "credit_code", "park", "shard")
+UNION_COLUMNS = ("id", "name", "seat", "shard")
+PLACEMENT_COLUMNS = ("park", "subject", "shard")
+STATES_AT_ONCE = 5000
+MEMBERS_AT_ONCE = 100_000
+"""Members' events that are kept to be written together: runs are as long as that allows."""
+XID = "SELECT pg_current_xact_id()::xid::text::bigint"
+
+APPENDED = ("fact_rows", "fact_runs", "ledger_rows", "ledger_runs", "durations_open", "tallies_open", "ledger", "durations", "tallies")
+"""Tables that a rebuild appends to, and reads from no index."""
+INDEXES = """
+SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_get_indexdef(i.indexrelid) AS definition
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE n.nspname = $1 AND t.relname = ANY ($2::text[]) AND NOT i.indisunique ORDER BY t.relpages DESC, c.relname
+"""
+STAYS_KEPT = """
+SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(t.tgname) AS trigger
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND t.tgname = 'stays' AND NOT t.tgisinternal
+"""
+
+
+async def set_aside(conn: Connection, generation: int) -> list[str]:
+    """Leave a new generation only the indexes that make rows unique, and no trigger that keeps the stays. Returns what brings the others back, in any
+    order."""
+    schema, later = f"g{generation}", list[str]()
+    for row in await conn.fetch(INDEXES, schema, APPENDED):
+        await conn.execute(f"DROP INDEX {row['name']}")
+        later.append(row["definition"])
+    for row in await conn.fetch(STAYS_KEPT, schema):
+        await conn.execute(f"ALTER TABLE {row['name']} DISABLE TRIGGER {row['trigger']}")
+        later.append(f"ALTER TABLE {row['name']} ENABLE TRIGGER {row['trigger']}")
+    return later
+
+
+async def carry_out(conns: Sequence[Connection], statements: Iterable[str]) -> None:
+    """Execute statements, of which none needs another, as many at a time as there are connections."""
+    waiting = iter(statements)
+
+    async def work(conn: Connection) -> None:
+        for statement in waiting:
+            await conn.execute(statement)
+
+    await asyncio.gather(*map(work, conns))
+
+
+class Loader(ShardSink):
+    """Writes one shard of a new generation, of which `set_aside` has put aside what slows it down."""
+
+    def __init__(self, conn: Connection, generation: int, shard: int, event_log: EventLog) -> None:
+        self._conn = conn
+        self._shard = shard
+        self._generation = generation
+        self._topic_ids = {topic: found.id for topic, found in event_log.topics.items()}
+        self._clock = event_log.clock
+        self._members = defaultdict[tuple[str, str], list[Columns]](list)
+
+    async def facts(
+        self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
+    ) -> None:
+        """Write a part of the facts; those of members when there are enough of them."""
+        await fact_runs.keep(self._conn, self._generation, rows, runs)
+        await self._keep_groups(groups)
+        for one in columns:
+            own = self._members[one.topic, one.source]
+            own.append(one)
+            if sum(map(len, own)) >= MEMBERS_AT_ONCE:
+                await self._keep_members(own)
+
+    async def _keep_groups(self, groups: Sequence[FactGroup]) -> None:
+        if not groups:
+            return
+        if await store.has_table(self._conn, self._generation, "fact_runs"):
+            data = written.fact_rows(groups, self._shard)
+            await store.copy_bytes(self._conn, self._generation, "fact_rows", written.FACT_COLUMNS, data)
+        else:
+            await fact_runs.keep(self._conn, self._generation, [row for group in groups for row in group.rows(self._shard)])
+
+    async def _keep_members(self, parts: list[Columns]) -> None:
+        """Write members' events, those of a stream together."""
+        together = joined(parts)
+        parts.clear()
+        by_stream = together.take(np.argsort(together.subject, kind="stable"))
+        await fact_runs.keep(self._conn, self._generation, (), (), [MemberColumns(self._shard, by_stream, self._clock.day_of)])
+
+    async def done(self, refolded: Refolded) -> None:
+        """Write all other tables and the position."""
+        conn, generation, shard = self._conn, self._generation, refolded.shard
+        for parts in self._members.values():
+            if parts:
+                await self._keep_members(parts)
+        await self._keep_ledger(refolded)
+        await self._keep_states(refolded)
+        await store.keep_areas(conn, generation, refolded.areas)
+        schema = f"g{generation}"
+        await _copy(conn, schema, "enterprises", NAME_COLUMNS, [(*row, shard) for row in refolded.names])
+        await _copy(conn, schema, "unions", UNION_COLUMNS, [(*row, shard) for row in refolded.unions])
+        await _copy(conn, schema, "placements", PLACEMENT_COLUMNS, [(*row, shard) for row in sorted(refolded.placements)])
+        placed = [(subject, *stay, shard) for subject, placing in sorted(refolded.placings.items()) if placing for stay in stays(placing)]
+        await _copy(conn, schema, "stays", STAY_COLUMNS, placed)
+        await self._write_position(refolded)
+
+    async def _keep_ledger(self, refolded: Refolded) -> None:
+        conn, generation, shard, ledger = self._conn, self._generation, refolded.shard, refolded.ledger
+        if not await store.has_table(conn, generation, "ledger_runs"):
+            rows = ledger.to_write()
+            await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()))
+            if refolded.closed is not None:
+                await ledger_store.close_days(conn, generation, shard, refolded.closed)
+            return
+        closed = refolded.closed.toordinal() if refolded.closed is not None else 0
+        ids = await self._cell_ids(ledger)
+        steps, members, durations = (known <= closed for known in (ledger.steps[2], ledger.members[2], ledger.durations[2]))
+        nobody = np.zeros(len(members), np.bool_)
+        for table, blocks in (("ledger", ledger.measures(steps, members)), ("ledger_rows", ledger.measures(~steps, nobody))):
+            for keys, measures in blocks:
+                data = written.ledger_rows(keys, measures, shard, ids)
+                await store.copy_bytes(conn, generation, table, ledger_store.LEDGER_COLUMNS, data)
+        if not members.all():
+            data = written.member_runs(ledger.members[:, ~members], list(ledger.numbers.each), shard, ids)
+            await store.copy_bytes(conn, generation, "ledger_runs", ledger_store.RUN_COLUMNS, data)
+        for table, chosen in (("durations", durations), ("durations_open", ~durations)):
+            if chosen.any():
+                data = written.duration_rows(ledger.durations[:, chosen], shard, ids)
+                await store.copy_bytes(conn, generation, table, ledger_store.DURATION_COLUMNS, data)
+        cells = dict(zip(ledger.numbers.cells, ids.tolist(), strict=True))
+        for table, is_closed in (("tallies", True), ("tallies_open", False)):
+            chosen_tallies = {key: count for key, count in ledger.tallies.items() if (key[2] <= closed) is is_closed}
+            rows_of_tallies = row_bytes.tally_rows(chosen_tallies, shard, cells)
+            await store.copy_rows(conn, generation, table, ledger_store.TALLY_COLUMNS, rows_of_tallies)
+
+    async def _cell_ids(self, ledger: Ledger) -> Any:
+        """The id of each cell by its number."""
+        cells: Collection[Cell] = ledger.numbers.cells.keys() | {cell for cell, *_ in ledger.tallies}
+        for cell in cells:
+            ledger.numbers.cell(cell)
+        found = await store.cell_ids_within(self._conn, self._generation, list(ledger.numbers.cells))
+        return np.array([found[cell] for cell in ledger.numbers.cells], np.int64)
+
+    async def _keep_states(self, refolded: Refolded) -> None:
+        conn, generation, shard = self._conn, self._generation, refolded.shard
+        for subjects in _parts(sorted(refolded.sets)):
+            async with conn.transaction():
+                # A note is valid for the row that its own transaction wrote (store.KEEP_STATES).
+                xid = await conn.fetchval(XID)
+                rows = [(shard, subject, (own := refolded.sets[subject]).dump(), int(noted(own)), xid) for subject in subjects]
+                await _copy(conn, f"g{generation}", "states", STATE_COLUMNS, rows)
+
+    async def _write_position(self, refolded: Refolded) -> None:
+        conn, generation, shard = self._conn, self._generation, refolded.shard
+        seen = [(generation, shard, *stream, *head) for stream, head in sorted(refolded.heads.items())]
+        await _copy(conn, "public", "seen", SEEN_COLUMNS, seen)
+        held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
+        await _copy(conn, "public", "held", HELD_COLUMNS, held)
+        accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
+        await _copy(conn, "public", "withdrawn", WITHDRAWN_COLUMNS, accepted)
+        row = (dict(refolded.next), self._topic_ids, dict(refolded.newest), refolded.closings, refolded.closed)
+        await conn.execute(SHARD, generation, shard, *row)
+
+
+def _parts(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(subjects), STATES_AT_ONCE):
+        yield subjects[start : start + STATES_AT_ONCE]
+
+
+async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        await conn.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
+
 
 ANALYZES = """
 SELECT format('ANALYZE %I.%I (%s)', n.nspname, c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) AS statement
@@ -55,16 +253,16 @@ async def rebuild(
         for disposable in await lifecycle.disposable(writing):
             await lifecycle.drop(writing, disposable)
         made = await lifecycle.create(writing)
-        later = await loading.set_aside(writing, made)
+        later = await set_aside(writing, made)
         report = await auditing.compare(
             *(reading, event_log, serving, vector, compare_shards or in_turn),
             lambda own, shard: Loader(own or writing, made, shard, event_log),
         )
-    await loading.carry_out((reading, writing), later)
+    await carry_out((reading, writing), later)
     roll = rolling.Roller()
     while await roll(writing, made, event_log.partitions) is not None:
         pass
-    await loading.carry_out((reading, writing), [row["statement"] for row in await writing.fetch(ANALYZES, f"g{made}")])
+    await carry_out((reading, writing), [row["statement"] for row in await writing.fetch(ANALYZES, f"g{made}")])
     stored = await lifecycle.store_report(
         writing, made, "rebuild", report.differences, {**report.body(), "compared_with": serving, "generation": made}
     )

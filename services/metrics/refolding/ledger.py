@@ -18,7 +18,8 @@ import numpy.typing as npt
 from services.metrics.folding.plain.sums import Table, grouped, summed
 from services.metrics.measures import INDEX, MEASURES, NUMBER, Vector, packed, unpacked
 from services.metrics.refolding.member_ledger import Numbers
-from services.metrics.refolding.shapes import KINDS, VALUE_0, Class
+from services.metrics.refolding.segments import Class
+from services.metrics.refolding.shapes import KINDS, VALUE_0
 from services.metrics.tables.rows import DurationKey, Key, MemberKey, Rows, TallyKey
 from shared.sequencing.columnar.layouts import Longs
 

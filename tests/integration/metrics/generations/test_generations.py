@@ -12,8 +12,7 @@ import pytest
 from services.metrics.generations import lifecycle
 from services.metrics.generations.auditing import LogNotRead
 from services.metrics.generations.lifecycle import GenerationRefused
-from services.metrics.generations.loading import Loader
-from services.metrics.generations.rebuilding import AlreadyRebuilding
+from services.metrics.generations.rebuilding import AlreadyRebuilding, Loader
 from services.metrics.measures import MEASURES
 from shared.contracts import Envelope, encode, registry, type_of
 from shared.contracts.ids import uuid7
