@@ -14,6 +14,8 @@ from shared.sequencing.columnar.columns import Columns, Item, Names, micros_of
 from shared.sequencing.records import Received, RecordKey
 from shared.sequencing.streams import ShardStreams
 
+OBJECT = 5
+"""An object takes the memory of 20 rows of columns; a batch is to hold some of both."""
 MOST_NAMES = 50_000
 """Subjects and actors of a shard that are kept in memory as numbers."""
 
@@ -59,12 +61,12 @@ class Shard:
         return waiting[-1].offset + 1 if waiting else self.next[topic]
 
     def waiting(self, topic: str) -> int:
-        """How many records of a topic are pending."""
+        """How many records of a topic are pending. Among columns an event that is an object counts OBJECT times, since it takes so much memory."""
         later = self.columns.get(topic)
-        return len(self.pending[topic]) + (sum(map(_rows, later)) if later else 0)
+        return len(self.pending[topic]) + (sum(map(_weight, later)) if later else 0)
 
     def count(self) -> int:
-        """How many records are pending."""
+        """How many records are pending, objects among columns counted OBJECT times."""
         return sum(map(self.waiting, self.pending))
 
     def names(self, topic: str) -> tuple[Names, Names]:
@@ -171,6 +173,10 @@ def drop_applied(shard: Shard) -> None:
 
 def _rows(item: Item) -> int:
     return len(item) if isinstance(item, Columns) else 1
+
+
+def _weight(item: Item) -> int:
+    return len(item) + (OBJECT - 1) * len(item.others) if isinstance(item, Columns) else 1
 
 
 def _begin(item: Item) -> int:

@@ -20,7 +20,7 @@ from services.metrics.figures.rollups import FEW_PARKS
 from services.metrics.figures.scope import Scope
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.steps import OnDay, Steps, among
+from services.metrics.folding.steps import OnDay, Steps, among, as_subjects
 
 Mask = npt.NDArray[np.bool_]
 
@@ -77,7 +77,8 @@ async def standing(snapshot: Snapshot, parks: Collection[str] | None, known_at: 
         later = steps.columns.newest > known_at.toordinal()
         rest.update(one.decode() for one in steps.columns.subjects[later].tolist())
         blocks.append(Block(park, steps, ~later))
-    return Standing([block._replace(told=block.told & ~among(block.steps.columns.subjects, rest)) for block in blocks], sorted(rest))
+    others = as_subjects(rest)
+    return Standing([block._replace(told=block.told & ~among(block.steps.columns.subjects, others)) for block in blocks], sorted(rest))
 
 
 async def read(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> AsyncIterator[tuple[str, FactSet]]:

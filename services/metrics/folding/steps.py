@@ -291,11 +291,15 @@ class Counts(Mapping[str, Ints]):
         return NUMBER
 
 
-def among(subjects: Subjects, wanted: Collection[str]) -> npt.NDArray[np.bool_]:
-    """Which of the subjects, which ascend, are wanted."""
-    found = np.zeros(len(subjects), np.bool_)
-    if len(subjects) and wanted:
-        sought = np.array([one.encode() for one in wanted], "S")
-        at = np.minimum(np.searchsorted(subjects, sought), len(subjects) - 1)
-        found[at[subjects[at] == sought]] = True
+def as_subjects(wanted: Collection[str]) -> Subjects:
+    """Texts as subjects, in ascending order."""
+    return np.sort(np.array([one.encode() for one in wanted], "S"))
+
+
+def among(subjects: Subjects, wanted: Subjects) -> npt.NDArray[np.bool_]:
+    """Which of the subjects are wanted; both ascend. It costs by the subjects, not by those that are wanted: many parks ask for the same ones."""
+    if not (len(subjects) and len(wanted)):
+        return np.zeros(len(subjects), np.bool_)
+    at = np.minimum(np.searchsorted(wanted, subjects), len(wanted) - 1)
+    found: npt.NDArray[np.bool_] = wanted[at] == subjects
     return found

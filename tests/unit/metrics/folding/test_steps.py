@@ -12,7 +12,7 @@ import pytest
 from services.metrics.figures.scope import contribution_on, counts_of, time_to_found_on
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import before_settled
-from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, OnDay, Steps, among, without_union
+from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, OnDay, Steps, among, as_subjects, without_union
 from services.metrics.measures import MEASURES
 from tests import oracle
 from tests.histories import history, interleaved, refused
@@ -73,7 +73,11 @@ def test_replaced_steps_are_those_of_the_sets_as_they_are_then(seed: int) -> Non
 
 def test_no_sets_have_steps_too() -> None:
     empty = Steps.of({})
-    assert (len(empty), OnDay(empty, 1).measure("units").tolist(), among(empty.columns.subjects, ["enterprise/x"]).tolist()) == (0, [], [])
+    assert (
+        len(empty),
+        OnDay(empty, 1).measure("units").tolist(),
+        among(empty.columns.subjects, as_subjects(["enterprise/x"])).tolist(),
+    ) == (0, [], [])
     sets = sets_of(1)
     require_equal(Steps.load(empty.dump()).replaced(Steps.of(sets)), sets)
 
@@ -87,4 +91,4 @@ def test_a_set_without_a_step_counts_nowhere() -> None:
 def test_the_subjects_among_some() -> None:
     sets = sets_of(3)
     steps, wanted = Steps.of(sets), {*random.Random(3).sample(sorted(sets), 4), "enterprise/0", "union/zzz"}
-    assert among(steps.columns.subjects, wanted).tolist() == [subject in wanted for subject in sorted(sets)]
+    assert among(steps.columns.subjects, as_subjects(wanted)).tolist() == [subject in wanted for subject in sorted(sets)]
