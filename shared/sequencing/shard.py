@@ -14,7 +14,7 @@ from shared.sequencing.columnar.columns import Columns, Item, Names, micros_of
 from shared.sequencing.records import Received, RecordKey
 from shared.sequencing.streams import ShardStreams
 
-OBJECT = 10
+OBJECT = 5
 """An object takes the memory of 20 rows of columns; a batch is to hold some of both."""
 MOST_NAMES = 50_000
 """Subjects and actors of a shard that are kept in memory as numbers."""
