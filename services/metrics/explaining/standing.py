@@ -20,7 +20,7 @@ from services.metrics.figures.rollups import FEW_PARKS
 from services.metrics.figures.scope import Scope
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.steps import OnDay, Steps, among, as_subjects
+from services.metrics.folding.steps import OnDay, Steps, Subjects
 
 Mask = npt.NDArray[np.bool_]
 
@@ -87,3 +87,17 @@ async def read(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> A
         states = await sql.states_of(snapshot.conn, snapshot.generation, subjects[start : start + sql.STATES_AT_ONCE])
         for found in (await sets_known(snapshot, states, known_at)).items():
             yield found
+
+
+def as_subjects(wanted: Collection[str]) -> Subjects:
+    """Texts as subjects, in ascending order."""
+    return np.sort(np.array([one.encode() for one in wanted], "S"))
+
+
+def among(subjects: Subjects, wanted: Subjects) -> npt.NDArray[np.bool_]:
+    """Which of the subjects are wanted; both ascend. It costs by the subjects, not by those that are wanted: many parks ask for the same ones."""
+    if not (len(subjects) and len(wanted)):
+        return np.zeros(len(subjects), np.bool_)
+    at = np.minimum(np.searchsorted(wanted, subjects), len(wanted) - 1)
+    found: npt.NDArray[np.bool_] = wanted[at] == subjects
+    return found

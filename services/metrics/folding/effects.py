@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import BY_KIND, Attribute, Matter, NotCounted, counts, is_matter, kind_of, park_of, place_of, says_of
+from services.metrics.counted import counts, is_matter, kind_of, park_of, place_of, says_of
 from services.metrics.folding.facts import FactChange, Placing, RefusedFact, stated_fact
 from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
@@ -23,14 +23,6 @@ from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.sequencing.records import Received, Run
-
-FACTS = frozenset(name for name in contracts.TYPES if isinstance(BY_KIND.get(kind_of(name)), Attribute | Matter | NotCounted))
-"""Types of events that state one fact, other than members, and nothing else."""
-
-
-def is_one_fact(record: Received) -> bool:
-    """Whether `BatchEffects.add_fact` may add a record that can be decoded."""
-    return record.type in FACTS and not record.stream[1].startswith(AREA) and not record.may_hold_nul
 
 
 class Effect(NamedTuple):

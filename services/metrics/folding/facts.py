@@ -79,7 +79,9 @@ def stated_fact(type_name: str, occurred: int, rank: int, data: Event) -> Stated
     return StatedFact(kind, occurred, rank, kept)
 
 
-class _StoredFact(msgspec.Struct, array_like=True):
+class StoredFact(msgspec.Struct, array_like=True):
+    """A fact of a stored set, its content not decoded yet."""
+
     kind: str
     occurred: int
     rank: int
@@ -88,11 +90,13 @@ class _StoredFact(msgspec.Struct, array_like=True):
     content: msgspec.Raw
 
 
-class _StoredState(msgspec.Struct, array_like=True):
-    attributes: list[_StoredFact]
+class StoredState(msgspec.Struct, array_like=True):
+    """A stored set."""
+
+    attributes: list[StoredFact]
     members: dict[int, dict[int, int]]
     since: int = 0
-    matters: list[_StoredFact] = []
+    matters: list[StoredFact] = []
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -109,8 +113,8 @@ class _StateWithMatters(msgspec.Struct, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_StoredState).decode
-_decode_content = {
+decode_state = msgspec.msgpack.Decoder(StoredState).decode
+decode_content = {
     kind: msgspec.msgpack.Decoder(row.content).decode for kind, row in counted.BY_KIND.items() if isinstance(row, counted.Attribute)
 }
 _decode_matter = {
@@ -147,9 +151,9 @@ class FactSet:
     @classmethod
     def load(cls, stored: bytes) -> FactSet:
         """Read what `dump` wrote."""
-        read = _decode(stored)
+        read = decode_state(stored)
         attributes = [
-            AttributeFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _decode_content[fact.kind](fact.content))
+            AttributeFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, decode_content[fact.kind](fact.content))
             for fact in read.attributes
         ]
         matters = [
@@ -158,7 +162,7 @@ class FactSet:
         ]
         found = cls(attributes, read.members, since=read.since, matters=matters)
         for net in found.members.values():
-            _add_counts(found.totals, net)
+            add_counts(found.totals, net)
             found.joined += sum(count for count in net.values() if count > 0)
         found.newest_attribute = max(found.attribute_days(), default=0)
         found.newest_matter = max(found.matter_days(), default=0)
@@ -177,7 +181,7 @@ class FactSet:
     def is_stored_as(self, stored: bytes) -> bool:
         """Whether `stored` holds the same facts, once both forget as many known days; the order of arrival does not matter. It may say no of equal ones
         that are written in another form. Forgets what `stored` has forgotten."""
-        read = _decode(stored)
+        read = decode_state(stored)
         self.compact(read.since)
         if read.since != self.since or (read.members != self.members and _without_none(read.members) != _without_none(self.members)):
             return False
@@ -187,7 +191,7 @@ class FactSet:
         """The set as msgpack; without matters as the releases before them wrote it."""
         if self.matters:
             return _encode(_StateWithMatters(self.attributes, self.members, self.since, self.matters))
-        return _encode(_State(self.attributes, self.members, self.since))
+        return dumped(self.attributes, self.members, self.since)
 
     def compact(self, closed: int) -> None:
         """Forget the past of the closed known days up to `closed`. No later ledger row depends on it.
@@ -252,7 +256,7 @@ class FactSet:
         net: dict[int, int] = {}
         for day, counts in self.members.items():
             if day <= known:
-                _add_counts(net, counts)
+                add_counts(net, counts)
         return net
 
     def as_known(self, known: int) -> FactSet:
@@ -310,8 +314,8 @@ class FactSet:
     def count(self, known: int, added: Mapping[int, int]) -> None:
         """Count more (or fewer) members on a known day; `added` = {occurred day: net}."""
         self.newest = max(self.newest, known)
-        _add_counts(self.members.setdefault(known, {}), added)
-        _add_counts(self.totals, added)
+        add_counts(self.members.setdefault(known, {}), added)
+        add_counts(self.totals, added)
         self.joined += sum(net for net in added.values() if net > 0)
 
 
@@ -330,7 +334,7 @@ def _take_out(facts: list[F], removed: StatedFact, known: int) -> bool:
     return False
 
 
-def _are_stored_as(facts: Sequence[AttributeFact] | Sequence[MatterFact], stored: Sequence[_StoredFact]) -> bool:
+def _are_stored_as(facts: Sequence[AttributeFact] | Sequence[MatterFact], stored: Sequence[StoredFact]) -> bool:
     theirs = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, bytes(fact.content)) for fact in stored]
     own = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _encode(fact.content)) for fact in facts]
     return theirs == own or sorted(theirs) == sorted(own)
@@ -340,7 +344,13 @@ def _without_none(members: Mapping[int, Mapping[int, int]]) -> dict[int, Mapping
     return {known: net for known, net in members.items() if net}
 
 
-def _add_counts(counts: dict[int, int], more: Mapping[int, int]) -> None:
+def dumped(attributes: list[AttributeFact], members: dict[int, dict[int, int]], since: int) -> bytes:
+    """A set without matters as msgpack, as the releases before them wrote it."""
+    return _encode(_State(attributes, members, since))
+
+
+def add_counts(counts: dict[int, int], more: Mapping[int, int]) -> None:
+    """Add net numbers by day to others; a day that comes to 0 is left out."""
     for day, net in more.items():
         value = counts.get(day, 0) + net
         if value:

@@ -11,18 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 
-from services.metrics.counted import kind_of
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal, is_one_fact
+from services.metrics.counted import BY_KIND, Attribute, Matter, NotCounted, kind_of
+from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.member_columns import MIXED, MemberColumns
-from services.metrics.folding.member_events import all_of_members, of_members
+from services.metrics.folding.member_events import AREA, all_of_members, of_members
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import PlainSet, plain_sets
 from services.metrics.folding.recorded import RecordedFact
 from services.metrics.tables import fact_runs, feed, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
+from shared import contracts
 from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -33,6 +34,10 @@ from shared.sequencing.records import Received, Run, ShardBatch, Stream
 MOST_SETS = 2000
 LEAST_PLAIN, PLAIN_TOGETHER = 100, 1000
 """Sets of a batch from which plain ones are folded as arrays, and how many at once: some 20 ms."""
+
+
+FACTS = frozenset(name for name in contracts.TYPES if isinstance(BY_KIND.get(kind_of(name)), Attribute | Matter | NotCounted))
+"""Types of events that state one fact, other than members, and nothing else."""
 
 
 class Projector:
@@ -105,7 +110,7 @@ class Projector:
             event = record.event
             assert event is not None, "only what can be decoded is applied"
             known, data = day_of(event.time), event.data
-            if is_one_fact(record):
+            if _is_one_fact(record):
                 effects.add_fact(shard, record, data, known)
                 if pace.over():
                     await pace.rest()
@@ -239,6 +244,11 @@ class Projector:
         if unknown := cells - self._cells.keys():
             self._cells.update(await store.cell_ids(self._pool, self._generation, unknown))
         return self._cells
+
+
+def _is_one_fact(record: Received) -> bool:
+    """Whether `BatchEffects.add_fact` takes a record that can be decoded."""
+    return record.type in FACTS and not record.stream[1].startswith(AREA) and not record.may_hold_nul
 
 
 def _oldest(batch: ShardBatch) -> datetime:

@@ -7,7 +7,7 @@ Days are ordinals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import accumulate
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -289,17 +289,3 @@ class Counts(Mapping[str, Ints]):
 
     def __len__(self) -> int:
         return NUMBER
-
-
-def as_subjects(wanted: Collection[str]) -> Subjects:
-    """Texts as subjects, in ascending order."""
-    return np.sort(np.array([one.encode() for one in wanted], "S"))
-
-
-def among(subjects: Subjects, wanted: Subjects) -> npt.NDArray[np.bool_]:
-    """Which of the subjects are wanted; both ascend. It costs by the subjects, not by those that are wanted: many parks ask for the same ones."""
-    if not (len(subjects) and len(wanted)):
-        return np.zeros(len(subjects), np.bool_)
-    at = np.minimum(np.searchsorted(wanted, subjects), len(wanted) - 1)
-    found: npt.NDArray[np.bool_] = wanted[at] == subjects
-    return found

@@ -9,48 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
-import msgspec
-
-from services.metrics.counted import AttributeContent, CoverageStart, Founding, Headcount, Registration, is_attribute
+from services.metrics.counted import BY_KIND, Attribute, CoverageStart, Founding, Headcount, Registration, is_attribute
 from services.metrics.folding.coverage import FOLD_VERSION, FOREVER, RULES, AttributeFact, segments
-from services.metrics.folding.facts import FactChange, Placing
+from services.metrics.folding.facts import FactChange, Placing, add_counts, decode_content, decode_state, dumped
 from services.metrics.folding.findings import Noted, before_settled, ever_over
 from services.metrics.folding.member_columns import MIXED
 from services.metrics.folding.plain.shapes import FORMS
 
-KINDS: Mapping[type[AttributeContent], str] = {
-    Registration: "enterprise-registered", Headcount: "headcount-reported", CoverageStart: "coverage-started", Founding: "union-founded",
-}  # fmt: skip
-_CONTENT = {kind: msgspec.msgpack.Decoder(content).decode for content, kind in KINDS.items()}
+CONTENTS = frozenset((Registration, Headcount, CoverageStart, Founding))
+KINDS = frozenset(kind for kind, row in BY_KIND.items() if isinstance(row, Attribute) and row.content in CONTENTS)
+"""The kinds of facts, other than members, of plain sets."""
 _NO_GRACE = RULES[FOLD_VERSION].grace_days == 0
 """The arrays know no days of grace; with a rule that gives some no set is plain."""
-
-
-class _Fact(msgspec.Struct, array_like=True, gc=False):
-    kind: str
-    occurred: int
-    rank: int
-    known: int
-    until: int
-    content: msgspec.Raw
-
-
-class _Stored(msgspec.Struct, array_like=True):
-    attributes: list[_Fact]
-    members: dict[int, dict[int, int]]
-    since: int = 0
-    matters: list[msgspec.Raw] = []
-
-
-class _State(msgspec.Struct, array_like=True):
-    attributes: list[AttributeFact]
-    members: dict[int, dict[int, int]]
-    since: int
-
-
-_decode = msgspec.msgpack.Decoder(_Stored).decode
-_encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -69,20 +41,11 @@ class PlainSet:
 
     def count(self, days: Sequence[int], net: Sequence[int]) -> None:
         """Add the new members: their net number of each occurred day."""
-        counts = self.members.get(self.known)
-        if counts is None:
-            self.members[self.known] = {day: number for day, number in zip(days, net, strict=True) if number}
-        else:
-            for day, number in zip(days, net, strict=True):
-                total = counts.get(day, 0) + number
-                if total:
-                    counts[day] = total
-                else:
-                    counts.pop(day, None)
+        add_counts(self.members.setdefault(self.known, {}), dict(zip(days, net, strict=True)))
 
     def dump(self) -> bytes:
         """The set as `FactSet.dump` writes it."""
-        return _encode(_State(self.before + self.added, self.members, self.since))
+        return dumped(self.before + self.added, self.members, self.since)
 
     def noted(self) -> Noted:
         """As `findings.noted` of what became known with the batch."""
@@ -100,8 +63,7 @@ class PlainSet:
         """{occurred day: net} of members over all known days."""
         found: dict[int, int] = {}
         for counts in self.members.values():
-            for day, net in counts.items():
-                found[day] = found.get(day, 0) + net
+            add_counts(found, counts)
         return found
 
     def placing(self) -> Placing:
@@ -134,22 +96,32 @@ def plain_sets(
         added = _added(own, known)
         if added is None:
             continue
-        before = list[AttributeFact]()
-        of_members, since = dict[int, dict[int, int]](), 0
-        if (state := stored.get(subject)) is not None:
-            read = _decode(state)
-            since, of_members = read.since, read.members
-            days = [since, *of_members, *(fact.known for fact in read.attributes)]
-            if read.matters or max(days) > known or any(since < day <= closed for day in days):
-                continue
-            if any(fact.until != FOREVER or fact.kind not in _CONTENT for fact in read.attributes):
-                continue
-            before = [
-                AttributeFact(fact.kind, fact.occurred, fact.rank, fact.known, FOREVER, _CONTENT[fact.kind](fact.content))
-                for fact in read.attributes
-            ]
-        if _is_plain(before + added if before else added):
-            yield PlainSet(subject, known, before, added, of_members, since)
+        found = _earlier(stored[subject], known, closed) if subject in stored else _Earlier([], {}, 0)
+        if found is not None and _is_plain(found.attributes + added if found.attributes else added):
+            yield PlainSet(subject, known, found.attributes, added, found.members, found.since)
+
+
+class _Earlier(NamedTuple):
+    """What a set had before the batch."""
+
+    attributes: list[AttributeFact]
+    members: dict[int, dict[int, int]]
+    since: int
+
+
+def _earlier(state: bytes, known: int, closed: int) -> _Earlier | None:
+    """What a stored set has; None: it has other kinds of facts, took one back, changed after the day `known`, or must forget closed days."""
+    read = decode_state(state)
+    days = [read.since, *read.members, *(fact.known for fact in read.attributes)]
+    if read.matters or max(days) > known or any(read.since < day <= closed for day in days):
+        return None
+    if any(fact.until != FOREVER or fact.kind not in KINDS for fact in read.attributes):
+        return None
+    attributes = [
+        AttributeFact(fact.kind, fact.occurred, fact.rank, fact.known, FOREVER, decode_content[fact.kind](fact.content))
+        for fact in read.attributes
+    ]
+    return _Earlier(attributes, read.members, read.since)
 
 
 def _added(changes: Sequence[FactChange], known: int) -> list[AttributeFact] | None:
@@ -159,7 +131,7 @@ def _added(changes: Sequence[FactChange], known: int) -> list[AttributeFact] | N
         if removed is not None or added is None:
             return None
         kind, occurred, rank, kept = added
-        if not is_attribute(kept) or type(kept) not in KINDS:
+        if not is_attribute(kept) or type(kept) not in CONTENTS:
             return None
         found.append(AttributeFact(kind, occurred, rank, known, FOREVER, kept))
     return found

@@ -9,10 +9,11 @@ from datetime import date, timedelta
 
 import pytest
 
+from services.metrics.explaining.standing import among, as_subjects
 from services.metrics.figures.scope import contribution_on, counts_of, time_to_found_on
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import before_settled
-from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, OnDay, Steps, among, as_subjects, without_union
+from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, OnDay, Steps, without_union
 from services.metrics.measures import MEASURES
 from tests import oracle
 from tests.histories import history, interleaved, refused
