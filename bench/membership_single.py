@@ -113,6 +113,19 @@ async def rounds(server: PostgresServer, number: int, work: Callable[[], Awaitab
     return statistics.median(own), statistics.median(database)
 
 
+def token_of(settings: Settings, key: ECKey) -> str:
+    """A token that may write everywhere."""
+    claims = {
+        "iss": settings.issuer,
+        "aud": settings.audience,
+        "sub": "bench",
+        "exp": int(time.time()) + 36_000,
+        "iat": int(time.time()),
+        "jti": uuid4().hex,
+    }
+    return jwt.encode({"alg": "ES256", "kid": "k"}, {**claims, "scope": "membership:write", "areas": ["*"]}, key)
+
+
 async def measure(server: PostgresServer, number: int, profile: bool) -> dict[str, float]:
     """Medians over the rounds."""
     await migrate(server.dsn("parkunion_membership", "membership_owner"), "membership")
@@ -124,15 +137,7 @@ async def measure(server: PostgresServer, number: int, profile: bool) -> dict[st
         return {"keys": [key.as_dict(private=False)]}
 
     app.state.verifier._fetch = published
-    claims = {
-        "iss": settings.issuer,
-        "aud": settings.audience,
-        "sub": "bench",
-        "exp": int(time.time()) + 36_000,
-        "iat": int(time.time()),
-        "jti": uuid4().hex,
-    }
-    token = jwt.encode({"alg": "ES256", "kid": "k"}, {**claims, "scope": "membership:write", "areas": ["*"]}, key)
+    token = token_of(settings, key)
     listener = socket.create_server(("127.0.0.1", 0))
     web = web_server(app, ConnectionLimits())
     serving = asyncio.create_task(web.serve(sockets=[listener]))
