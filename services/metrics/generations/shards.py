@@ -11,6 +11,7 @@ from services.metrics.generations import comparing, served
 from services.metrics.generations.closed.rolling import Expected, Missing
 from services.metrics.generations.closed.stepping import Kept
 from services.metrics.generations.comparing import Difference
+from services.metrics.generations.contents import contents
 from services.metrics.generations.refold import Gone, Refolded, refold
 from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables.fact_runs import FactRun
@@ -117,9 +118,8 @@ async def compare_shard(reading: Connection, writing: Connection | None, basis: 
     report.add(comparing.other_differences({"facts": facts}, {"facts": refolded.facts}, shard))
     states, expected_states = await served.states(reading, generation, shard, refolded)
     report.add(comparing.other_differences({"states": states}, {"states": expected_states}, shard))
-    contents = await served.contents(reading, generation, shard, attributed=basis.attributed)
-    report.add(comparing.other_differences(contents, served.expected(refolded, contents), shard))
-    del refolded, facts, states, expected_states, contents
+    report.add(comparing.other_differences(*await contents(reading, generation, refolded, attributed=basis.attributed), shard))
+    del refolded, facts, states, expected_states
     of_steps = basis.steps.differences(reading, list(basis.vector).index(shard), len(basis.vector))
     report.add([difference async for difference in of_steps])
     return report

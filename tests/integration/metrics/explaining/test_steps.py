@@ -226,7 +226,8 @@ async def test_only_sets_of_which_something_became_known_after_the_steps_of_thei
     async with metrics.pool.acquire() as conn, conn.transaction():
         await sql.see_areas(conn, "*")
         known = {row["subject"] for row in await conn.fetch("SELECT subject FROM g1.recorded_facts WHERE known_day > $1", day)}
-    assert known and {subject for park, subject in found if park == earlier} == {
+    assert known
+    assert {subject for park, subject in found if park == earlier} == {
         subject for park, subject in placed if park == earlier and subject not in known
     }
     assert {subject for park, subject in found if park == later} == {subject for park, subject in placed if park == later}
