@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -190,7 +189,7 @@ class Loader(ShardSink):
         conn, generation, shard = self._conn, self._generation, refolded.shard
         seen = [row + time for row, time in zip(refolded.listed.seen, listed.seen_times(refolded.heads), strict=True)]
         data = listed.stream(seen, len(SEEN_COLUMNS) - len(KEY), (generation, shard))
-        await conn.copy_to_table("seen", schema_name="public", columns=SEEN_COLUMNS, source=BytesIO(data), format="binary")
+        await store.copy_into(conn, "public", "seen", SEEN_COLUMNS, data)
         held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
         await _copy(conn, "held", HELD_COLUMNS, held)
         accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
