@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from shared.process.db import Connection
 from shared.sequencing.closed_days import DayOf
+from shared.sequencing.frames import Framed
 from shared.sequencing.records import ShardBatch
 
 Apply: TypeAlias = Callable[[Connection, ShardBatch], Awaitable[None]]
@@ -38,6 +39,8 @@ class ReaderConfig:
     on_closed: OnClosed | None = None
     columns: Sequence[str] = ()
     """The types of events that `apply` takes as columns when a shard is far behind; what they say must be ids alone."""
+    framed: Framed | None = None
+    """Further types that it takes as columns then."""
 
     @property
     def late_day_of(self) -> DayOf | None:

@@ -20,6 +20,7 @@ from shared.reading.applying import BatchApplier
 from shared.reading.config import Apply, OnClosed, ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.reading.session import ConsumerStalledError, Session
+from shared.sequencing.frames import Framed
 from shared.sequencing.records import ShardBatch
 
 LONGEST_BACKOFF = 3.0
@@ -47,7 +48,8 @@ class Reader:
     `on_closed(conn, shard, day)` is called in the transaction in which a shard's closed day rises to `day`; without it, as without a clock, no
     event is too late.
 
-    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind.
+    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind; `framed`: further
+    ones, whose rows have `Columns.data`.
 
     `halted` = why this reader has stopped for good (None: it goes on); `counts`: applied, duplicates, parked, withdrawn.
     """
@@ -69,6 +71,7 @@ class Reader:
         batch: int = 5000,
         span: str | None = None,
         columns: Sequence[str] = (),
+        framed: Framed | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -86,6 +89,7 @@ class Reader:
             day_of=clock.day_of if clock else None,
             on_closed=on_closed,
             columns=columns,
+            framed=framed,
         )
         self._applier = BatchApplier(self._config)
         self.counts = self._applier.counts
