@@ -202,7 +202,7 @@ class BatchApplier:
         generation, streams = self._config.generation, shard.streams
         self._require_few_parked(plan)
         position = {**shard.next, **plan.next}
-        if not await store.move(conn, generation, shard, position, _newest(shard, plan)):
+        if not await store.move(conn, generation, shard, position, _newest(shard, plan), streams.heads(plan.changed)):
             raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
         if found := _found_again(shard, plan):
             await ownership.found_again(conn, generation, shard, found)
@@ -216,7 +216,7 @@ class BatchApplier:
                     raise
                 raise _RefusedError(plan, reason_for(error)) from error
         faults.reached("batch.applied")
-        await store.write(conn, generation, shard.number, plan, streams.heads(plan.changed), self._config.day_of)
+        await store.write(conn, generation, shard.number, plan, self._config.day_of)
         closed = await self._close(conn, shard)
         faults.reached("batch.before_commit")
         return batch, closed

@@ -1,6 +1,6 @@
 """The fan-out: reads every topic, and gives each event to the subscriptions that are entitled to it, in the reader's transaction.
 
-apply: keep the standing facts (standing.py) → decide (deciding.py) → numbers, contents, deliveries, lanes (store.py).
+apply: unless the batch concerns nobody, keep the standing facts (standing.py) → decide (deciding.py) → numbers, contents, deliveries, lanes (store.py).
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class FanOut:
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """The `apply` of a Reader."""
+        if await self._concerns_nobody(conn, batch):
+            return
         await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
         raws = {record.event_id: record.raw for record in batch.records}
         events = batch.events
@@ -59,6 +61,16 @@ class FanOut:
         concerned = [event for event in events if concerns(event, current)]
         waited = await store.waiting(conn, batch.shard, {holder_of(event) for event in events}, MOST_WAITING)
         await self._decide(conn, current, batch.shard, dict(batch.next), concerned, raws, waited, set())
+
+    async def _concerns_nobody(self, conn: Connection, batch: ShardBatch) -> bool:
+        """Write the row of a batch that nobody may get anything of, and that changes nothing that is kept, without opening its events.
+
+        False: it has to be decided, and nothing was written.
+        """
+        current = self._current
+        if current is None or any(record.type in current.index or standing.may_state(record) for record in batch.records):
+            return False
+        return await store.put_quiet_batch(conn, batch.shard, current.revision, batch.next)
 
     async def release(self, conn: Connection, shard: int, after: int, stopped: set[str]) -> int | None:
         """Decide the next MOST_WAITING events that wait in a shard behind the row `after`, as far as they can be placed now.
