@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from shared.process import db
 from shared.process.db import Connection, Record
@@ -15,9 +16,22 @@ from shared.sequencing.shard import Shard
 from shared.sequencing.streams import Head, ShardStreams, WaitingEvent, WithdrawnRange
 
 MOVE = """
-UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()
-WHERE generation = $1 AND shard = $2 AND version = $3
+WITH moved AS (
+    UPDATE shards AS s SET next = w.next, newest = w.newest, version = s.version + 1, updated_at = parkunion_now()
+    FROM unnest($2::int[], $3::bigint[], $4::jsonb[], $5::jsonb[]) AS w(shard, version, next, newest)
+    WHERE s.generation = $1 AND s.shard = w.shard AND s.version = w.version
+    RETURNING s.shard
+), saw AS (
+    INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
+    SELECT $1, w.* FROM unnest(
+        $6::text::int[], $7::text::text[], $8::text::text[], $9::text::bigint[], $10::text::uuid[], $11::text::timestamptz[]
+    ) AS w(shard, source, subject, sequence, event_id, time) WHERE w.shard IN (SELECT shard FROM moved)
+    ON CONFLICT (generation, shard, source, subject) DO UPDATE
+        SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
+)
+SELECT shard FROM moved
 """
+"""One message for all: an event that comes alone is paid for in round trips."""
 WANTED = """
 UPDATE held SET retry_wanted = false FROM shards AS s
 WHERE held.generation = $1 AND held.retry_wanted AND s.generation = $1 AND s.shard = held.shard AND s.owner = $2
@@ -29,14 +43,6 @@ SELECT source, subject, sequence, event_id, time FROM unnest($3::text::text[], $
     WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject OFFSET 0
 ) AS s
 """
-MOVE_AND_SEE = f"""
-WITH moved AS ({MOVE.strip()} RETURNING generation, shard)
-INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
-SELECT moved.*, s.* FROM moved CROSS JOIN
-    unnest($6::text::text[], $7::text::text[], $8::text::bigint[], $9::text::uuid[], $10::text::timestamptz[]) AS s
-ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
-"""
-"""Both in one message: an event that comes alone is paid for in round trips."""
 WAITING = """
 SELECT topic, "offset", source, subject, sequence, event_id, kind, known_day,
     CASE WHEN position('event-withdrawn'::bytea in event) > 0 THEN event END AS may_withdraw
@@ -132,21 +138,22 @@ async def kept_events(conn: Connection, generation: int, shard: int, wanted: Col
     return kept
 
 
-async def move(
-    conn: Connection,
-    generation: int,
-    shard: Shard,
-    next: Mapping[str, int],
-    newest: Mapping[str, datetime],
-    changed: Mapping[Stream, Head],
-) -> bool:
-    """Move the position and write the new heads of the streams in `changed`; false: another instance has moved the shard, nothing is written."""
-    position = (generation, shard.number, shard.version, dict(next), dict(newest))
-    if not changed:
-        return str(await conn.execute(MOVE, *position)) == "UPDATE 1"
-    sources, subjects = zip(*changed, strict=True)
-    heads = map(db.array, zip(*changed.values(), strict=True))
-    return str(await conn.execute(MOVE_AND_SEE, *position, db.text_array(sources), db.text_array(subjects), *heads)) != "INSERT 0 0"
+class Move(NamedTuple):
+    """The position that a shard gets, the greatest times read, and the new heads of the streams of which something was applied."""
+
+    shard: Shard
+    next: Mapping[str, int]
+    newest: Mapping[str, datetime]
+    heads: Mapping[Stream, Head]
+
+
+async def move(conn: Connection, generation: int, moves: Sequence[Move]) -> set[int]:
+    """Move those shards that are still at their version, with what was seen of their streams; returns them. Others had another owner since."""
+    shards = columns_of((one.shard.number, one.shard.version, dict(one.next), dict(one.newest)) for one in moves)
+    seen = [(one.shard.number, *stream, *head) for one in moves for stream, head in one.heads.items()]
+    numbers, sources, subjects, *heads = zip(*seen, strict=True) if seen else ((),) * 6
+    texts = (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
+    return {row["shard"] for row in await conn.fetch(MOVE, generation, *shards, *texts)}
 
 
 async def write(conn: Connection, generation: int, shard: int, plan: BatchPlan, day_of: DayOf | None = None) -> None:

@@ -126,6 +126,7 @@ class GenerationReaders:
                 on_closed=projector.on_closed,
                 batch=settings.fold_batch,
                 columns=TYPES_AS_COLUMNS,
+                joins=lambda _: True,  # what a fold locks has the number of its shard
                 span="metrics.project",
             )
             await reader.run(stop)

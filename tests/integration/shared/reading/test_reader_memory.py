@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Message
-from shared.contracts.ids import uuid7
-from shared.process.clock import utc_now
 from shared.process.db import Connection, Pool
-from shared.reading import parked, store
-from shared.sequencing.records import ShardBatch, Stream
-from shared.sequencing.shard import Shard
-from shared.sequencing.streams import Head
+from shared.reading import parked
+from shared.sequencing.records import ShardBatch
 from tests.dummy_service.reading import POISON, SOURCE, drained, effects, fact, held_kinds, message, messages, new_reader, running, until
 
 A, B = "topic.a", "topic.b"
@@ -263,24 +258,3 @@ async def test_a_topic_made_anew_of_which_nothing_was_read_lacks_nothing(pool: P
         await until(all_read(pool, broker))
         assert not await _lost(pool, broker)
     assert await effects(pool) == {(SOURCE, "enterprise/e"): [1]}
-
-
-@pytest.mark.invariant("I2")
-async def test_a_shard_that_another_has_moved_is_neither_moved_nor_are_its_streams_seen(pool: Pool) -> None:
-    """The position and what was seen of the streams are one statement."""
-    broker = broker_with(1)
-    broker.write(A, messages([fact("enterprise/e", 1)], 1))
-    async with running(new_reader(pool, broker, [A, B], 1)):
-        await until(all_read(pool, broker))
-    row = await pool.fetchrow("SELECT * FROM shards")
-    assert row is not None
-    stale = Shard(0, row["version"] - 1, dict(row["next"]), {}, {}, 9, {A: deque(), B: deque()})
-    heads: dict[Stream, Head] = {(SOURCE, "enterprise/e"): Head(2, uuid7(), utc_now())}
-    async with pool.acquire() as conn:
-        for changed in (heads, {}):
-            assert not await store.move(conn, 1, stale, {A: 9, B: 9}, {}, changed)
-        assert await conn.fetchval("SELECT sequence FROM seen") == 1
-        stale.version += 1
-        assert await store.move(conn, 1, stale, {A: 9, B: 9}, {}, heads)
-        assert await conn.fetchval("SELECT sequence FROM seen") == 2
-    assert await pool.fetchval("SELECT version FROM shards") == row["version"] + 1
