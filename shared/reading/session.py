@@ -169,7 +169,7 @@ class Session:
             self._work.clear()
             if self._wanted is not None and not self.shards:
                 await self._take_over()
-            busy = False
+            busy = await self._apply_together()
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
@@ -185,6 +185,17 @@ class Session:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.05 if pending else REPORT_EVERY):
                         await self._work.wait()
+
+    async def _apply_together(self) -> bool:
+        """Apply what has come of several shards in one transaction, if it is little of each."""
+        async with self._turn:
+            joining = [shard for shard in self.shards.values() if self._applier.may_join(shard) and not self._turns.far_behind(shard)]
+            if len(joining) < 2:
+                return False
+            applied = await self._applier.apply_together(self._conn, [(shard, shard.lagging(self._ends(shard))) for shard in joining])
+            if applied:
+                self._progress_at = time.monotonic()
+            return applied
 
     async def _take_over(self) -> None:
         """Own the shards that the group has assigned, and seek to their positions."""

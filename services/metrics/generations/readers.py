@@ -128,6 +128,7 @@ class GenerationReaders:
                 batch=settings.fold_batch,
                 columns=TYPES_AS_COLUMNS,
                 framed=FRAMED,
+                joins=lambda _: True,  # what a fold locks has the number of its shard
                 span="metrics.project",
             )
             await reader.run(stop)
