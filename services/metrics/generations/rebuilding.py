@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.findings import noted
-from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.generations import auditing, lifecycle
 from services.metrics.generations.auditing import LogLost, Report
 from services.metrics.generations.closed import rolling

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.effects import (
     BatchEffects,
     Effect,
@@ -25,7 +26,6 @@ from services.metrics.folding.effects import (
 )
 from services.metrics.folding.facts import FactSet, Placing, RefusedFact
 from services.metrics.folding.ledger import rows_since
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.member_events import AREA, of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
 from services.metrics.refolding.digests import Digests
