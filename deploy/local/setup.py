@@ -26,6 +26,8 @@ PYTHON = VENV / "bin" / "python"
 UV_LOCK = ROOT / "deploy" / "local" / "requirements-uv.lock"
 LOCK = ROOT / "requirements.lock"
 JARS_LOCK = ROOT / "deploy" / "local" / "servers" / "kafka-jars.lock"
+ASKED = "--is-current"
+"""The argument with which nothing is set up: the exit code says whether there is something to do."""
 NEEDED = 1500 * 2**20
 """Bytes of a fresh environment with the package cache."""
 
@@ -197,6 +199,8 @@ def works(python: Path) -> bool:
 def main() -> int:
     if is_current():
         return 0
+    if ASKED in sys.argv:
+        return 1
     try:
         VENV.mkdir(exist_ok=True)
         with (ROOT / ".setup.lock").open("w") as lock:

@@ -1,6 +1,11 @@
 #!/bin/sh
 # Find a Python new enough on this machine and let it set up the project's environment. Silent when there is nothing to do.
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 1
+# The environment's own Python is asked first: it is found at once where "python3" is a script that looks for one.
+own="$here/../../.venv/bin/python"
+if [ -x "$own" ] && "$own" -I -S "$here/setup.py" --is-current 2>/dev/null; then
+    exit 0
+fi
 for python in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
     if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         exec "$python" -I "$here/setup.py" "$@"

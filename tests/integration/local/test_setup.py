@@ -33,16 +33,55 @@ def test_a_failed_step_is_one_line_with_the_remedy_in_both_languages(output: str
     assert en in english
 
 
-def test_a_python_too_old_is_named_with_the_remedy(tmp_path: Path) -> None:
+def pythons(folder: Path, script: str) -> dict[str, str]:
+    """An environment in whose path all Pythons are a script."""
     for name in ("python3", "python3.11", "python3.12", "python3.13", "python3.14"):
-        old = tmp_path / name
-        old.write_text("#!/bin/sh\nexit 1\n")
-        old.chmod(0o755)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    answer = subprocess.run(["/bin/sh", str(ROOT / "deploy/local/setup.sh")], capture_output=True, text=True, env=env, check=False)
+        python = folder / name
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+
+def set_up_by(setup_sh: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/bin/sh", str(setup_sh)], capture_output=True, text=True, env=env, check=False)
+
+
+def test_a_python_too_old_is_named_with_the_remedy(tmp_path: Path) -> None:
+    fresh = tmp_path / "deploy" / "local" / "setup.sh"
+    fresh.parent.mkdir(parents=True)
+    fresh.write_text((ROOT / "deploy/local/setup.sh").read_text())
+    answer = set_up_by(fresh, pythons(tmp_path, "exit 1"))
     assert answer.returncode == 1
     assert len(answer.stderr.strip().splitlines()) == 1
     assert "3.11" in answer.stderr
+
+
+def test_once_set_up_the_environment_says_so_itself(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    answer = set_up_by(ROOT / "deploy/local/setup.sh", pythons(tmp_path, f"touch {asked}; exit 1"))
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+    assert not asked.exists()
+
+
+def test_an_environment_that_is_asked_sets_nothing_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(setup, "set_up", lambda: pytest.fail("nothing is to be set up"))
+    monkeypatch.setattr(sys, "argv", ["setup.py", setup.ASKED])
+    assert setup.main() == 0
+    monkeypatch.setattr(setup, "STAMP", tmp_path / "none")
+    assert setup.main() == 1
+
+
+def test_an_environment_that_cannot_run_is_set_up_by_another_python(tmp_path: Path) -> None:
+    broken, asked = tmp_path / ".venv" / "bin", tmp_path / "asked"
+    broken.mkdir(parents=True)
+    pythons(broken, "exit 1")
+    (broken / "python").write_text("#!/bin/sh\nexit 127\n")
+    (broken / "python").chmod(0o755)
+    moved = tmp_path / "deploy" / "local" / "setup.sh"
+    moved.parent.mkdir(parents=True)
+    moved.write_text((ROOT / "deploy/local/setup.sh").read_text())
+    assert set_up_by(moved, pythons(tmp_path, f"touch {asked}")).returncode == 0
+    assert asked.exists()
 
 
 def test_once_set_up_nothing_is_run_or_said() -> None:
