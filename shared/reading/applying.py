@@ -233,6 +233,7 @@ class BatchApplier:
             try:
                 ((batch, closed),) = await self._apply(conn, [(shard, plan)])
             except _RefusedError as error:
+                log.info("reader.objects_needed", shard=shard.number, reason=error.reason)
                 raise ObjectsNeededError from error
         faults.reached("batch.committed")
         return plan, batch, closed

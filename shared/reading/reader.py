@@ -20,6 +20,7 @@ from shared.reading.applying import BatchApplier
 from shared.reading.config import Apply, Joins, OnClosed, ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.reading.session import ConsumerStalledError, Session
+from shared.sequencing.frames import Framed
 from shared.sequencing.records import ShardBatch
 
 LONGEST_BACKOFF = 3.0
@@ -47,7 +48,8 @@ class Reader:
     `on_closed(conn, shard, day)` is called in the transaction in which a shard's closed day rises to `day`; without it, as without a clock, no
     event is too late.
 
-    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind.
+    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind; `framed`: further
+    ones, whose rows have `Columns.data`.
     `joins(records)`: whether the few events of a shard may share a transaction with those of other shards (`ReaderConfig.joins`).
 
     `halted` = why this reader has stopped for good (None: it goes on); `counts`: applied, duplicates, parked, withdrawn.
@@ -70,6 +72,7 @@ class Reader:
         batch: int = 5000,
         span: str | None = None,
         columns: Sequence[str] = (),
+        framed: Framed | None = None,
         joins: Joins | None = None,
     ) -> None:
         self._pool = pool
@@ -88,6 +91,7 @@ class Reader:
             day_of=clock.day_of if clock else None,
             on_closed=on_closed,
             columns=columns,
+            framed=framed,
             joins=joins,
         )
         self._applier = BatchApplier(self._config)

@@ -18,7 +18,9 @@ from shared.reading import ownership, store
 from shared.reading.applying import BatchApplier, ObjectsNeededError, ShardFencedError
 from shared.reading.config import ReaderConfig
 from shared.reading.turns import Turns
+from shared.sequencing.columnar.columns import Item, Names
 from shared.sequencing.columnar.decoding import decode_columns
+from shared.sequencing.frames import FrameDecoder
 from shared.sequencing.records import decode_records
 from shared.sequencing.shard import Shard
 
@@ -57,6 +59,8 @@ class Session:
         self._reported_at = 0.0
         self._paused: set[Place] = set()
         self._turns = Turns(applier.most, self._ends)
+        framed = config.framed
+        self._frames = FrameDecoder(config.columns, framed.types, framed.read_data, framed.without) if framed is not None else None
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
 
@@ -142,7 +146,12 @@ class Session:
             return
         if later is None:
             later = shard.columns[topic] = deque()
-        later.extend(decode_columns(records, types, *shard.names(topic)) if may_be else decode_records(records))
+        later.extend(self._columns(records, *shard.names(topic)) if may_be else decode_records(records))
+
+    def _columns(self, records: Sequence[Record], subjects: Names, actors: Names) -> list[Item]:
+        if self._frames is not None:
+            return self._frames.decode(records, subjects, actors)
+        return decode_columns(records, self._config.columns, subjects, actors)
 
     def _resume(self) -> None:
         """Fetch again from the places that have room again."""

@@ -150,7 +150,7 @@ class Move(NamedTuple):
 async def move(conn: Connection, generation: int, moves: Sequence[Move]) -> set[int]:
     """Move those shards that are still at their version, with what was seen of their streams; returns them. Others had another owner since."""
     shards = columns_of((one.shard.number, one.shard.version, dict(one.next), dict(one.newest)) for one in moves)
-    seen = [(one.shard.number, *stream, *head) for one in moves for stream, head in one.heads.items()]
+    seen = sorted((one.shard.number, *stream, *head) for one in moves for stream, head in one.heads.items())
     numbers, sources, subjects, *heads = zip(*seen, strict=True) if seen else ((),) * 6
     texts = (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
     return {row["shard"] for row in await conn.fetch(MOVE, generation, *shards, *texts)}
