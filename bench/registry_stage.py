@@ -24,10 +24,10 @@ from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.process.migrate import migrate
 from shared.writing import commands
-from shared.writing.batch import NdjsonBatch
-from shared.writing.bodies import command_of, models
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
+from shared.writing.lines.batch import NdjsonBatch
+from shared.writing.lines.bodies import command_of, models
 from shared.writing.routes import line_fingerprint
 
 CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), bytes(32))

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.http.strict_json import values_of
 from shared.problems.errors import BadRequest, Problem, Unprocessable
 from shared.problems.personal import holds_resident_number
+from shared.problems.strict_json import values_of
 
 KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 KEY_HEADER = "Idempotency-Key"

@@ -35,12 +35,12 @@ from shared.problems.preconditions import expected_by
 from shared.process import db
 from shared.process.db import Connection, OutcomeUnknownError
 from shared.writing import commands
-from shared.writing.batch import Line as BatchLine
-from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
-from shared.writing.bodies import CorrectionBody, command_of, models
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line, Outcome
 from shared.writing.facts import Correct, Withdraw, World
+from shared.writing.lines.batch import Line as BatchLine
+from shared.writing.lines.batch import LineResult, NdjsonBatch, values_of_batch
+from shared.writing.lines.bodies import CorrectionBody, command_of, models
 from shared.writing.single.groups import Groups
 from shared.writing.single.ordinary import OrdinaryCommand
 from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table

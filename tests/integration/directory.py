@@ -20,9 +20,9 @@ from shared.process import db
 from shared.process.db import Connection, Pool
 from shared.sequencing.records import ShardBatch, in_runs, received
 from shared.writing import commands
-from shared.writing.bodies import command_of, models
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line, Outcome
+from shared.writing.lines.bodies import command_of, models
 from shared.writing.table import Context, Table
 
 

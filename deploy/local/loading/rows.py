@@ -18,11 +18,11 @@ from deploy.local.loading.columns import Columns
 from deploy.local.loading.kinds import ACCEPT_WRONG_CHECK, Kind, tables
 from samples.files import Table, UnusableFileError, lines
 from samples.notices import Notice, Notices
-from shared.http.strict_json import values_of
 from shared.problems.errors import FieldError, Problem
+from shared.problems.strict_json import values_of
 from shared.problems.validation import problem_of
-from shared.writing.bodies import LONGEST_LINE
 from shared.writing.fields import Wrong
+from shared.writing.lines.bodies import LONGEST_LINE
 
 ROOM = 1024
 """Bytes of a batch's line around the body, and for ids in the place of shorter references."""

@@ -34,8 +34,8 @@ from shared.contracts.cases.rights import Step
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.persons.documents import normalised
-from shared.writing.bodies import models
 from shared.writing.evolving import evolve, new_world
+from shared.writing.lines.bodies import models
 
 LAST_DAY = date(2025, 6, 30)
 SMALL = Scenario(LAST_DAY, 120, 4, 7)

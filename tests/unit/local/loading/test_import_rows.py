@@ -16,7 +16,7 @@ from deploy.local.loading.kinds import kinds
 from deploy.local.loading.rows import CheckedFile, ParsedRow, read_rows
 from samples.files import UnusableFileError
 from shared.problems.catalogue import CODES
-from shared.writing.bodies import LONGEST_LINE
+from shared.writing.lines.bodies import LONGEST_LINE
 
 ENTERPRISE = {"name": "示例机械厂", "park": "D-P001", "settled_on": "2025-03-01"}
 MEMBER = {

@@ -18,8 +18,8 @@ from shared.contracts.codes import CORRECTING, DOCUMENTS, LISTS, WITHDRAWING, Co
 from shared.contracts.services import SERVICES
 from shared.http.forms import Withdrawal, lists_of
 from shared.problems.personal import check_character, holds_resident_number, of_legacy, resident_number
-from shared.writing.bodies import CORRECTION_OP, models
 from shared.writing.fields import Wrong, code
+from shared.writing.lines.bodies import CORRECTION_OP, models
 from shared.writing.table import FactKind, Table
 
 pytestmark = pytest.mark.invariant("I5")
