@@ -23,7 +23,7 @@ from shared.contracts.ids import uuid7
 from shared.process import db
 from shared.process.migrate import migrate
 from tests.browser.accessibility import violations
-from tests.browser.conftest import WIDTHS
+from tests.browser.conftest import BOTH_WAYS, WIDTHS
 from tests.conftest import Database
 from tests.integration.subscriptions.portal.server import GRANT, USE, PortalServer, server_of
 from tests.integration.subscriptions.rows import REGISTERED
@@ -116,8 +116,7 @@ async def entered(
     return context
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("language", ["zh", "en"])
+@BOTH_WAYS
 @pytest.mark.parametrize(("client", "scope", "pages"), [("labour-bureau", USE, OF_BUREAU), ("federation", GRANT, OF_FEDERATION)])
 async def test_every_page_can_be_read_by_everybody(
     browser: Browser, town: Town, client: str, scope: str, pages: tuple[str, ...], language: str, width: str

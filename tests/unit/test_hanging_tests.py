@@ -46,5 +46,5 @@ def test_a_test_that_never_ends_fails_and_stops_no_other(tmp_path: Path) -> None
 
 def test_without_a_limit_a_long_test_runs_to_its_end(tmp_path: Path) -> None:
     (tmp_path / "test_long.py").write_text("import time\n\ndef test_long(): time.sleep(2)\n", "utf-8")
-    done = run(tmp_path, "-o", "timeout=1", "--timeout", "0")
+    done = run(tmp_path, "-o", "timeout=1", "--timeout", "0", "-n", "0")
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout[-4000:]
