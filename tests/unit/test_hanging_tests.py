@@ -31,7 +31,9 @@ def test_behind(): ...
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the tests of a folder with the configuration of the project."""
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "-v", *options]
-    configured = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    # Schemathesis takes a second to import, in each of five processes.
+    command += ["-p", "no:schemathesis", "-p", "no:cacheprovider"]
+    configured = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), "-p", "tests.conftest"]
     return subprocess.run([*command, *configured, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
