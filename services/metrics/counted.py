@@ -258,23 +258,28 @@ def place_of(kept: Kept) -> str | None:
     return kept.seat_area if type(kept) is Founding else park_of(kept)
 
 
+_CONTENTS: Mapping[type[Event], type[AttributeContent | MatterContent | Uncounted]] = {
+    contract: row.content for contract, row in ROWS.items() if isinstance(row, Attribute | Matter | NotCounted)
+}
+_PLAIN = frozenset((str, int, bool, NoneType))
+"""The types of values that JSON has as they are."""
+
+
 def kept_of(contract: Event) -> Kept | None:
     """What is kept of a fact; None: it is none about an enterprise or a union."""
+    if (content := _CONTENTS.get(type(contract))) is not None:
+        values = [getattr(contract, name) for name in content.__struct_fields__]
+        return content(*[value if type(value) in _PLAIN else msgspec.to_builtins(value) for value in values])
     row = ROWS[type(contract)]
     match row:
         case Members():
             return row
-        case Attribute(content=content) | Matter(content=content) | NotCounted(content=content):
-            return content(*[_plain(getattr(contract, name)) for name in content.__struct_fields__])
         case Area() | Correction() | Withdrawal() | DayClosing():
             return None
+        case Attribute() | Matter() | NotCounted():
+            raise AssertionError(f"{contract} has a content")
         case _:
             assert_never(row)
-
-
-def _plain(value: Any) -> Any:
-    """A value of a contract as JSON has it."""
-    return value if type(value) in (str, int, bool, NoneType) else msgspec.to_builtins(value)
 
 
 def kept_from(kind: str, says: Mapping[str, Any] | None) -> Kept:

@@ -21,7 +21,8 @@ log = structlog.get_logger(__name__)
 
 use_light_records()
 
-FETCH_WAIT_MS = 100
+FETCH_WAIT_MS, PAUSED_WAIT_MS = 500, 100
+"""How long the broker waits for a record of the places that are asked for. A place that is resumed is asked for only when it has answered."""
 PARTITION_BYTES, FETCH_BYTES = 2**20, 2**23
 """The most that is fetched of a partition, and of all together: what is paused meanwhile waits in memory."""
 HEARTBEAT_MS = 500
@@ -117,9 +118,15 @@ class KafkaConsumer:
 
     def pause(self, places: Collection[Place]) -> None:
         self._consumer.pause(*self._ours(places))
+        self._set_wait()
 
     def resume(self, places: Collection[Place]) -> None:
         self._consumer.resume(*self._ours(places))
+        self._set_wait()
+
+    def _set_wait(self) -> None:
+        """aiokafka has no public call for this; it takes what stands here into its next request."""
+        self._consumer._fetcher._fetch_max_wait_ms = PAUSED_WAIT_MS if self._consumer.paused() else FETCH_WAIT_MS
 
     def end(self, place: Place) -> int | None:
         ours = self._ours([place])

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from struct import Struct
 from typing import Any
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 from aiokafka import conn
@@ -21,6 +22,8 @@ from aiokafka.record.util import calc_crc32c
 from shared.broker.fetched import FetchedRecord, FetchedRecords, Longs, read_varint
 from shared.broker.protocol import STRUCTURED
 
+crc32c_of = google_crc32c.value if google_crc32c.implementation == "c" else calc_crc32c
+"""By the processor's own instruction, where the platform has a wheel: a twentieth of the time of aiokafka's."""
 SMALL = 32_768
 """Bytes; the records of so few are unpacked one by one, which is then quicker."""
 _STRUCTURED = list(STRUCTURED)
@@ -52,7 +55,7 @@ def _records_of(text: bytes, place: fetcher.TopicPartition) -> tuple[FetchedReco
         *_, magic, crc, attributes, last, _first, _newest, _producer, _epoch, _sequence, count = _HEADER.unpack_from(text, at)
         if magic != 2 or attributes & _COMPRESSION:
             raise _Unusual
-        if calc_crc32c(text[at + _CHECKED : end]) != crc:
+        if crc32c_of(text[at + _CHECKED : end]) != crc:
             raise CorruptRecordException(f"Invalid CRC - {place}")
         following = base + last + 1
         if not attributes & _CONTROL:

@@ -22,6 +22,7 @@ certain = _codec.certain
 certain_types = _codec.certain_types
 places_of_ids = _codec.places_of_ids
 says_ids_alone = _codec.says_ids_alone
+data_of = _codec.data_of
 opened = _codec.opened
 encode = _codec.encode
 type_of = _codec.type_of
@@ -55,6 +56,7 @@ __all__ = [
     "add_types",
     "certain",
     "certain_types",
+    "data_of",
     "decode",
     "encode",
     "fact",

@@ -5,7 +5,7 @@ Source of the attributes: CloudEvents 1.0 (structured JSON) and docs/design/ARCH
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -198,6 +198,14 @@ class Codec:
             return None
         return [at for at, sign in enumerate(plain.layout) if not sign and at not in plain.named]
 
+    def data_of(self, name: str, texts: Sequence[bytes]) -> list[Event | None]:
+        """The `data` of events of a known type from its JSON; None where `opened` would raise."""
+        decode = self._data[name].decode
+        try:
+            return list(map(decode, texts))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return [_decoded(decode, text) for text in texts]
+
     def opened(self, wire: WireEvent) -> Envelope:
         """The event with its `data` typed. Raises UnreadableEvent if it is not what its type says."""
         try:
@@ -237,6 +245,13 @@ class Codec:
             traceparent=envelope.traceparent,
             data=_encoder.encode(envelope.data),
         )
+
+
+def _decoded(decode: Callable[[bytes], Event], text: bytes) -> Event | None:
+    try:
+        return decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def write(

@@ -128,7 +128,9 @@ WITH draft AS MATERIALIZED (
     ) WITH ORDINALITY AS d(subject, event_id, type, occurred_on, cause_id, data, n)
     GROUP BY subject
 ), moment AS MATERIALIZED (
-    SELECT parkunion_now() AS at, opens FROM days_closed WHERE one
+    SELECT parkunion_now() AS at, opens,
+        {woken} AS woken
+    FROM days_closed WHERE one
 ), raised AS (
     UPDATE streams SET sequence = streams.sequence + d.events, recorded_at = greatest(streams.recorded_at, moment.at, moment.opens)
     FROM draft AS d, moment
@@ -155,8 +157,14 @@ QUEUED_WITH_PARTITION = """
     SELECT w.id, p.partition FROM written AS w JOIN unnest($2::text::uuid[], $10::int[]) AS p(event_id, partition) USING (event_id) ORDER BY w.id
 """
 """For the few events with a given partition: the join is expensive in an import of thousands."""
-ONE_TRACE = {"collected": "", "carried": "", "trace": "$9", "opened": "", "named": ""}
+QUEUED_CHANNEL = "outbox"
+ASLEEP = "hashtextextended('relay asleep', 0)"
+"""Key of the advisory lock that a relay holds while it sleeps (shared/relaying/pacing.py)."""
+WOKEN = f"CASE WHEN NOT pg_try_advisory_xact_lock_shared({ASLEEP}) THEN pg_notify('{QUEUED_CHANNEL}', '') END"
+"""A relay that sleeps is notified with the commit; one that is awake cannot fall asleep before it."""
+ONE_TRACE = {"woken": WOKEN, "collected": "", "carried": "", "trace": "$9", "opened": "", "named": ""}
 OWN_TRACES = {
+    "woken": WOKEN,
     "collected": ", array_agg(($9::text::text[])[n] ORDER BY n) AS traces",
     "carried": ", d.traces",
     "trace": "d.traceparent",

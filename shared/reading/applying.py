@@ -1,4 +1,4 @@
-"""One transaction of one shard: sort the records, move the position, apply the events, write. The only place where events take effect."""
+"""One transaction of a shard, or of some of which few events came: sort the records, move the position, apply the events, write. The only place where events take effect."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ from shared.sequencing.withdrawals import withdrawal_of
 COLUMNS_BATCH = 100_000
 """The most records of a transaction if they may be columns, about 72 bytes each. A set of facts costs the same in a batch of 5 of its events as of 50."""
 MOST_PARKED = 20
+FEW = 100
+"""Records of a shard up to which it may share a transaction."""
 WITHIN = 60.0
 """Seconds in which at most MOST_PARKED streams may be newly parked."""
 MOST_STATES = 15_000
@@ -92,12 +94,14 @@ class BatchApplier:
         self.counts: Counter[str] = Counter()
         self._parked_at: deque[float] = deque()
         self._starved: dict[int, float] = {}
+        self._alone: set[int] = set()
         self._largest = max(config.batch, COLUMNS_BATCH) if config.columns else config.batch
         self.most = min(FIRST_BATCH, self._largest)
 
     def reset(self, shard: int) -> None:
         """Drop everything kept of a shard."""
         self._starved.pop(shard, None)
+        self._alone.discard(shard)
         self._config.on_reset(shard)
 
     async def apply_next(self, conn: Connection, shard: Shard, lagging: set[str]) -> bool:
@@ -116,7 +120,7 @@ class BatchApplier:
             if columns:
                 plan, batch, closed = await self._transaction_of_columns(conn, shard, columns)
             else:
-                plan, batch, closed = await self._transaction(conn, shard, records)
+                ((plan, batch, closed),) = await self._transaction(conn, [(shard, records)])
         except db.OUTAGES:
             self.most = max(LEAST_BATCH, min(self.most, taken) // 2)
             raise
@@ -129,9 +133,40 @@ class BatchApplier:
                 raise
             return True
         self._measured(taken, time.monotonic() - started)
-        self._committed(shard, plan, batch)
+        self._committed(shard, plan, batch, closed)
         self._trace(batch, began)
-        shard.closings, shard.closed = closed
+        self._alone.discard(shard.number)
+        return True
+
+    def may_join(self, shard: Shard) -> bool:
+        """Whether what is pending of a shard may be applied in a transaction with that of others: few ordinary events, and nothing else is to do."""
+        if self._config.joins is None or shard.number in self._alone or any(shard.columns.values()):
+            return False
+        if not 0 < sum(map(len, shard.pending.values())) <= FEW or shard.streams.ready or shard.refused or shard.lost:
+            return False
+        records = [record for waiting in shard.pending.values() for record in waiting]
+        return all(record.ordinary for record in records) and self._config.joins(records)
+
+    async def apply_together(self, conn: Connection, shards: Sequence[tuple[Shard, set[str]]]) -> bool:
+        """As `apply_next` for several (shard, lagging) that may join; false if nothing was applied.
+
+        If anything is wrong with one of them, nothing is applied of any, and each is due alone. Raises the database's error.
+        """
+        parts = [(shard, records) for shard, lagging in shards if (records := self._next_records(shard, lagging))]
+        if not parts:
+            return False
+        began = utc_now()
+        try:
+            found = await self._transaction(conn, parts)
+        except (_RefusedError, ShardFencedError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+            for shard, _ in parts:
+                self._alone.add(shard.number)
+                self._config.on_reset(shard.number)
+                shard.streams = await store.load_streams(conn, self._config.generation, shard)
+            return False
+        for (shard, _), (plan, batch, closed) in zip(parts, found, strict=True):
+            self._committed(shard, plan, batch, closed)
+            self._trace(batch, began)
         return True
 
     def _measured(self, taken: int, seconds: float) -> None:
@@ -166,19 +201,24 @@ class BatchApplier:
         """Whether a shard has waited long enough for a topic."""
         return time.monotonic() - self._starved.setdefault(shard.number, time.monotonic()) > PATIENCE
 
-    async def _transaction(self, conn: Connection, shard: Shard, records: list[Received]) -> tuple[BatchPlan, ShardBatch, Closed]:
-        generation, streams = self._config.generation, shard.streams
+    async def _transaction(
+        self, conn: Connection, parts: Sequence[tuple[Shard, list[Received]]]
+    ) -> list[tuple[BatchPlan, ShardBatch, Closed]]:
         async with conn.transaction():
-            wanted = {record.stream for record in records} - {NO_STREAM}
-            streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
-            # A withdrawal may unblock its stream.
-            reopened = {record.stream for record in records if not record.ordinary and withdrawal_of(record) is not None}
-            behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
-            kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
-            plan = sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
-            batch, closed = await self._apply(conn, shard, plan)
+            plans = [(shard, await self._sorted(conn, shard, records)) for shard, records in parts]
+            applied = await self._apply(conn, plans)
         faults.reached("batch.committed")
-        return plan, batch, closed
+        return [(plan, *done) for (_, plan), done in zip(plans, applied, strict=True)]
+
+    async def _sorted(self, conn: Connection, shard: Shard, records: list[Received]) -> BatchPlan:
+        generation, streams = self._config.generation, shard.streams
+        wanted = {record.stream for record in records} - {NO_STREAM}
+        streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
+        # A withdrawal may unblock its stream.
+        reopened = {record.stream for record in records if not record.ordinary and withdrawal_of(record) is not None}
+        behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
+        kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
+        return sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
 
     async def _transaction_of_columns(
         self, conn: Connection, shard: Shard, columns: Mapping[str, Sequence[Item]]
@@ -191,22 +231,30 @@ class BatchApplier:
             if plan is None:
                 raise ObjectsNeededError
             try:
-                batch, closed = await self._apply(conn, shard, plan)
+                ((batch, closed),) = await self._apply(conn, [(shard, plan)])
             except _RefusedError as error:
+                log.info("reader.objects_needed", shard=shard.number, reason=error.reason)
                 raise ObjectsNeededError from error
         faults.reached("batch.committed")
         return plan, batch, closed
 
-    async def _apply(self, conn: Connection, shard: Shard, plan: BatchPlan) -> tuple[ShardBatch, Closed]:
-        """Do what a plan says, in the caller's transaction."""
-        generation, streams = self._config.generation, shard.streams
-        self._require_few_parked(plan)
-        position = {**shard.next, **plan.next}
-        if not await store.move(conn, generation, shard, position, _newest(shard, plan)):
-            raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
+    async def _apply(self, conn: Connection, plans: Sequence[tuple[Shard, BatchPlan]]) -> list[tuple[ShardBatch, Closed]]:
+        """Do what plans say, in the caller's transaction. All shards are moved, and so locked, before anything is applied."""
+        moves = [
+            store.Move(shard, {**shard.next, **plan.next}, _newest(shard, plan), shard.streams.heads(plan.changed)) for shard, plan in plans
+        ]
+        self._require_few_parked([plan for _, plan in plans])
+        moved = await store.move(conn, self._config.generation, moves)
+        for shard, _ in plans:
+            if shard.number not in moved:
+                raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
+        faults.reached("batch.moved")
+        return [await self._apply_moved(conn, shard, plan, one.next) for (shard, plan), one in zip(plans, moves, strict=True)]
+
+    async def _apply_moved(self, conn: Connection, shard: Shard, plan: BatchPlan, position: Mapping[str, int]) -> tuple[ShardBatch, Closed]:
+        generation = self._config.generation
         if found := _found_again(shard, plan):
             await ownership.found_again(conn, generation, shard, found)
-        faults.reached("batch.moved")
         batch = ShardBatch(generation, shard.number, shard.version + 1, plan.runs, position, shard.closed, plan.columns)
         if batch.runs or batch.columns:
             try:
@@ -216,7 +264,7 @@ class BatchApplier:
                     raise
                 raise _RefusedError(plan, reason_for(error)) from error
         faults.reached("batch.applied")
-        await store.write(conn, generation, shard.number, plan, streams.heads(plan.changed), self._config.day_of)
+        await store.write(conn, generation, shard.number, plan, self._config.day_of)
         closed = await self._close(conn, shard)
         faults.reached("batch.before_commit")
         return batch, closed
@@ -237,16 +285,17 @@ class BatchApplier:
             await store.close(conn, self._config.generation, shard.number, closings, closed)
         return closings, closed
 
-    def _require_few_parked(self, plan: BatchPlan) -> None:
+    def _require_few_parked(self, plans: Sequence[BatchPlan]) -> None:
         now = time.monotonic()
         while self._parked_at and now - self._parked_at[0] > WITHIN:
             self._parked_at.popleft()
-        if len(self._parked_at) + len(plan.blocking) > MOST_PARKED:
-            reasons = sorted({parked.error or parked.kind for parked in plan.park.values() if parked.kind in PARKED_KINDS})
+        if len(self._parked_at) + sum(len(plan.blocking) for plan in plans) > MOST_PARKED:
+            reasons = sorted({one.error or one.kind for plan in plans for one in plan.park.values() if one.kind in PARKED_KINDS})
             raise TooManyParkedError(f"more than {MOST_PARKED} streams were parked within a minute: {'; '.join(reasons[:3])}")
 
-    def _committed(self, shard: Shard, plan: BatchPlan, batch: ShardBatch) -> None:
+    def _committed(self, shard: Shard, plan: BatchPlan, batch: ShardBatch, closed: Closed) -> None:
         """Update memory only after the commit."""
+        shard.closings, shard.closed = closed
         shard.lost -= _found_again(shard, plan)
         shard.newest = _newest(shard, plan)
         shard.version, shard.next = batch.version, dict(batch.next)

@@ -9,9 +9,11 @@ from typing import TypeAlias
 
 from shared.process.db import Connection
 from shared.sequencing.closed_days import DayOf
-from shared.sequencing.records import ShardBatch
+from shared.sequencing.frames import Framed
+from shared.sequencing.records import Received, ShardBatch
 
 Apply: TypeAlias = Callable[[Connection, ShardBatch], Awaitable[None]]
+Joins: TypeAlias = Callable[[Sequence[Received]], bool]
 OnClosed: TypeAlias = Callable[[Connection, int, date], Awaitable[None]]
 """(connection in the batch's transaction, shard, its new closed day)"""
 
@@ -38,6 +40,11 @@ class ReaderConfig:
     on_closed: OnClosed | None = None
     columns: Sequence[str] = ()
     """The types of events that `apply` takes as columns when a shard is far behind; what they say must be ids alone."""
+    framed: Framed | None = None
+    """Further types that it takes as columns then."""
+    joins: Joins | None = None
+    """Whether these few events of a shard may be applied in one transaction with those of other shards: then `apply` locks nothing that a
+    transaction of another process may lock together with something of another shard. None: each shard has its own."""
 
     @property
     def late_day_of(self) -> DayOf | None:

@@ -17,9 +17,10 @@ from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.process.pause import backoff, pause
 from shared.reading.applying import BatchApplier
-from shared.reading.config import Apply, OnClosed, ReaderConfig
+from shared.reading.config import Apply, Joins, OnClosed, ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.reading.session import ConsumerStalledError, Session
+from shared.sequencing.frames import Framed
 from shared.sequencing.records import ShardBatch
 
 LONGEST_BACKOFF = 3.0
@@ -36,7 +37,7 @@ def _ignore(_: object) -> None:
 
 
 class Reader:
-    """Reads `topics` into the database of `pool`, one transaction per shard and batch (docs/design/ENGINE.md, Reading 1 to 5, 7 to 9).
+    """Reads `topics` into the database of `pool`, one transaction per shard and batch, or for the few events of several shards (docs/design/ENGINE.md, Reading 1 to 5, 7 to 9).
 
     `apply(conn, batch)` does the work inside the transaction. If it raises an outage (`shared.reading.applying.is_outage`), the batch is tried
     again. Any other error is about an event: it is searched by halving the batch, parked, and its stream held. A batch that is tried again may
@@ -47,7 +48,9 @@ class Reader:
     `on_closed(conn, shard, day)` is called in the transaction in which a shard's closed day rises to `day`; without it, as without a clock, no
     event is too late.
 
-    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind.
+    `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind; `framed`: further
+    ones, whose rows have `Columns.data`.
+    `joins(records)`: whether the few events of a shard may share a transaction with those of other shards (`ReaderConfig.joins`).
 
     `halted` = why this reader has stopped for good (None: it goes on); `counts`: applied, duplicates, parked, withdrawn.
     """
@@ -69,6 +72,8 @@ class Reader:
         batch: int = 5000,
         span: str | None = None,
         columns: Sequence[str] = (),
+        framed: Framed | None = None,
+        joins: Joins | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -86,6 +91,8 @@ class Reader:
             day_of=clock.day_of if clock else None,
             on_closed=on_closed,
             columns=columns,
+            framed=framed,
+            joins=joins,
         )
         self._applier = BatchApplier(self._config)
         self.counts = self._applier.counts

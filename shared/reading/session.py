@@ -18,7 +18,9 @@ from shared.reading import ownership, store
 from shared.reading.applying import BatchApplier, ObjectsNeededError, ShardFencedError
 from shared.reading.config import ReaderConfig
 from shared.reading.turns import Turns
+from shared.sequencing.columnar.columns import Item, Names
 from shared.sequencing.columnar.decoding import decode_columns
+from shared.sequencing.frames import FrameDecoder
 from shared.sequencing.records import decode_records
 from shared.sequencing.shard import Shard
 
@@ -57,6 +59,8 @@ class Session:
         self._reported_at = 0.0
         self._paused: set[Place] = set()
         self._turns = Turns(applier.most, self._ends)
+        framed = config.framed
+        self._frames = FrameDecoder(config.columns, framed.types, framed.read_data, framed.without) if framed is not None else None
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
 
@@ -142,7 +146,12 @@ class Session:
             return
         if later is None:
             later = shard.columns[topic] = deque()
-        later.extend(decode_columns(records, types, *shard.names(topic)) if may_be else decode_records(records))
+        later.extend(self._columns(records, *shard.names(topic)) if may_be else decode_records(records))
+
+    def _columns(self, records: Sequence[Record], subjects: Names, actors: Names) -> list[Item]:
+        if self._frames is not None:
+            return self._frames.decode(records, subjects, actors)
+        return decode_columns(records, self._config.columns, subjects, actors)
 
     def _resume(self) -> None:
         """Fetch again from the places that have room again."""
@@ -160,7 +169,7 @@ class Session:
             self._work.clear()
             if self._wanted is not None and not self.shards:
                 await self._take_over()
-            busy = False
+            busy = await self._apply_together()
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
@@ -176,6 +185,17 @@ class Session:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.05 if pending else REPORT_EVERY):
                         await self._work.wait()
+
+    async def _apply_together(self) -> bool:
+        """Apply what has come of several shards in one transaction, if it is little of each."""
+        async with self._turn:
+            joining = [shard for shard in self.shards.values() if self._applier.may_join(shard) and not self._turns.far_behind(shard)]
+            if len(joining) < 2:
+                return False
+            applied = await self._applier.apply_together(self._conn, [(shard, shard.lagging(self._ends(shard))) for shard in joining])
+            if applied:
+                self._progress_at = time.monotonic()
+            return applied
 
     async def _take_over(self) -> None:
         """Own the shards that the group has assigned, and seek to their positions."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from shared.process import db
 from shared.process.db import Connection, Record
@@ -15,9 +16,22 @@ from shared.sequencing.shard import Shard
 from shared.sequencing.streams import Head, ShardStreams, WaitingEvent, WithdrawnRange
 
 MOVE = """
-UPDATE shards SET next = $4, newest = $5, version = version + 1, updated_at = parkunion_now()
-WHERE generation = $1 AND shard = $2 AND version = $3
+WITH moved AS (
+    UPDATE shards AS s SET next = w.next, newest = w.newest, version = s.version + 1, updated_at = parkunion_now()
+    FROM unnest($2::int[], $3::bigint[], $4::jsonb[], $5::jsonb[]) AS w(shard, version, next, newest)
+    WHERE s.generation = $1 AND s.shard = w.shard AND s.version = w.version
+    RETURNING s.shard
+), saw AS (
+    INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
+    SELECT $1, w.* FROM unnest(
+        $6::text::int[], $7::text::text[], $8::text::text[], $9::text::bigint[], $10::text::uuid[], $11::text::timestamptz[]
+    ) AS w(shard, source, subject, sequence, event_id, time) WHERE w.shard IN (SELECT shard FROM moved)
+    ON CONFLICT (generation, shard, source, subject) DO UPDATE
+        SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
+)
+SELECT shard FROM moved
 """
+"""One message for all: an event that comes alone is paid for in round trips."""
 WANTED = """
 UPDATE held SET retry_wanted = false FROM shards AS s
 WHERE held.generation = $1 AND held.retry_wanted AND s.generation = $1 AND s.shard = held.shard AND s.owner = $2
@@ -28,11 +42,6 @@ SELECT source, subject, sequence, event_id, time FROM unnest($3::text::text[], $
     SELECT sequence, event_id, time FROM seen
     WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject OFFSET 0
 ) AS s
-"""
-SEE = """
-INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
-SELECT $1, $2, * FROM unnest($3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::uuid[], $7::text::timestamptz[])
-ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
 """
 WAITING = """
 SELECT topic, "offset", source, subject, sequence, event_id, kind, known_day,
@@ -129,20 +138,26 @@ async def kept_events(conn: Connection, generation: int, shard: int, wanted: Col
     return kept
 
 
-async def move(conn: Connection, generation: int, shard: Shard, next: Mapping[str, int], newest: Mapping[str, datetime]) -> bool:
-    """Move the position if the shard is still at its version; false: another instance has moved it."""
-    status: str = await conn.execute(MOVE, generation, shard.number, shard.version, dict(next), dict(newest))
-    return status == "UPDATE 1"
+class Move(NamedTuple):
+    """The position that a shard gets, the greatest times read, and the new heads of the streams of which something was applied."""
+
+    shard: Shard
+    next: Mapping[str, int]
+    newest: Mapping[str, datetime]
+    heads: Mapping[Stream, Head]
 
 
-async def write(
-    conn: Connection, generation: int, shard: int, plan: BatchPlan, changed: Mapping[Stream, Head], day_of: DayOf | None = None
-) -> None:
-    """Write a batch's plan, in at most four statements. `changed` = its streams' new heads; without `day_of` held events have no known day."""
-    if changed:
-        sources, subjects = zip(*changed, strict=True)
-        numbers = map(db.array, zip(*changed.values(), strict=True))
-        await conn.execute(SEE, generation, shard, db.text_array(sources), db.text_array(subjects), *numbers)
+async def move(conn: Connection, generation: int, moves: Sequence[Move]) -> set[int]:
+    """Move those shards that are still at their version, with what was seen of their streams; returns them. Others had another owner since."""
+    shards = columns_of((one.shard.number, one.shard.version, dict(one.next), dict(one.newest)) for one in moves)
+    seen = sorted((one.shard.number, *stream, *head) for one in moves for stream, head in one.heads.items())
+    numbers, sources, subjects, *heads = zip(*seen, strict=True) if seen else ((),) * 6
+    texts = (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
+    return {row["shard"] for row in await conn.fetch(MOVE, generation, *shards, *texts)}
+
+
+async def write(conn: Connection, generation: int, shard: int, plan: BatchPlan, day_of: DayOf | None = None) -> None:
+    """Write what a plan holds back, in at most three statements. Without `day_of` held events have no known day."""
     if plan.accepted:
         accepted = [(*stream, sequence, *dropped) for (stream, sequence), dropped in plan.accepted.items()]
         await conn.execute(ACCEPT, generation, shard, *columns_of(accepted))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ from shared.process.pause import backoff, pause
 from shared.process.telemetry import commands_reached
 from shared.relaying import store
 from shared.relaying.messages import messages
+from shared.relaying.pacing import LOOK_ASLEEP, Pacing
 from shared.relaying.recovery import RelayStoppedError, Source, recover
 from shared.relaying.store import Mark, Marks
 
@@ -51,8 +51,9 @@ log = structlog.get_logger(__name__)
 class Relay:
     """Publishes the outbox of the database at `dsn` (the service's own role) to `topic`, which must have `partitions` partitions.
 
-    `source` is the CloudEvents source. `batch` = events published at a time, more while the outbox is long; `idle` = seconds between two polls of an outbox that held less
-    than a batch, so that what is written meanwhile travels together (docs/adr/0008). `producer`: the broker's own unless given.
+    `source` is the CloudEvents source. `batch` = events published at a time, more while the outbox is long; `idle` = seconds between two looks
+    into an outbox that held less than a batch, so that what is written meanwhile travels together; `asleep` = those between two looks while
+    nothing comes (`shared.relaying.pacing`). `producer`: the broker's own unless given.
     `leading`: this process holds the lock. `published` counts events. `stopped`: why nothing is published (None: it is).
     """
 
@@ -66,6 +67,7 @@ class Relay:
         *,
         batch: int = 1000,
         idle: float = 0.025,
+        asleep: float = LOOK_ASLEEP,
         producer: Producer | None = None,
     ) -> None:
         self._dsn = dsn
@@ -74,10 +76,9 @@ class Relay:
         self._source = Source(source, topic, partitions)
         self._topic = topic
         self._batch = self._size = batch
-        self._idle = idle
+        self._idle, self._asleep = idle, asleep
         self._topic_id = ""
         self._marks: Marks = {}
-        self._next_poll = 0.0
         self.leading = False
         self.published = 0
         self.stopped: str | None = None
@@ -91,10 +92,12 @@ class Relay:
                     async with self._session() as conn:
                         if await self._lock(conn, stop):
                             await db.assert_safe(conn)
+                            pacing = Pacing(conn, self._idle, asleep=self._asleep)
+                            await pacing.listen()
                             while await self._recovered(conn, stop):
                                 self.leading = True
                                 log.info("relay.leads", topic=self._topic)
-                                while not stop.is_set() and await self._step(conn, stop):
+                                while not stop.is_set() and await self._step(conn, pacing, stop):
                                     failures = 0
                                 self.leading = False
                 except OUTAGES as error:
@@ -143,16 +146,14 @@ class Relay:
                 return True
         return False
 
-    async def _step(self, conn: asyncpg.Connection[asyncpg.Record], stop: asyncio.Event) -> bool:
+    async def _step(self, conn: asyncpg.Connection[asyncpg.Record], pacing: Pacing, stop: asyncio.Event) -> bool:
         """Publish a batch; false if it did not land right behind the marks, and recovery is needed."""
-        await pause(stop, self._next_poll - time.monotonic())
-        self._next_poll = time.monotonic() + self._idle
+        await pacing.wait(stop)
         rows = await store.oldest(conn, self._size)
         if not rows:
+            await pacing.saw(0, full=False)
             return True
         full = len(rows) == self._size
-        if full:
-            self._next_poll = 0.0
         faults.reached("relay.read")
         began = utc_now()
         records = messages(rows, self._source.name, self._source.partitions)
@@ -167,6 +168,7 @@ class Relay:
         self._marks.update(marks)
         faults.reached("relay.deleted")
         self.published += len(rows)
+        await pacing.saw(len(rows), full=full)
         commands = (row["traceparent"] for row in rows)
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
         return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -20,7 +20,7 @@ from shared import contracts
 from shared.broker.fetched import FetchedRecords
 from shared.broker.protocol import Record
 from shared.contracts import UnreadableEvent
-from shared.sequencing.columnar.columns import Columns, Item, Names, joined
+from shared.sequencing.columnar.columns import MOST_TRACES, Columns, Item, Names, joined
 from shared.sequencing.columnar.decoding import decode_columns, numbers_of
 from shared.sequencing.columnar.layouts import FORMS, FREE, ID_DIGITS, NUMBERS, Bytes, Classes, Layout, changing, in_pairs, is_plain
 from shared.sequencing.records import Received, decode_records
@@ -32,6 +32,16 @@ MOST_FRAMES = 64
 """Frames that are kept of one type."""
 AFTER_ID = len('{"specversion":"1.0","id":"') + len(FORMS["id"])
 SUBJECT = b'","subject":"'
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """The types of events that become rows by their frames, and how their `data` are read. `without`: the kinds of subjects whose events stay objects."""
+
+    types: Sequence[str]
+    read_data: ReadData
+    without: Sequence[str] = ()
+
 
 _read_text = msgspec.json.Decoder(contracts.TextEvent[msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
@@ -99,25 +109,25 @@ class FrameDecoder:
         self._plain, self._types = tuple(plain), (*plain, *framed)
         self._numbers = {name.encode(): len(plain) + number for number, name in enumerate(framed)}
         self._read_data, self._without = read_data, {kind.encode() for kind in without}
-        self._subjects, self._actors = Names(), Names()
         self._frames = defaultdict[bytes, list[Frame]](list)
         self._plain_sizes = set[int]()
 
-    def decode(self, records: Sequence[Record]) -> tuple[list[Item], dict[int, Any]]:
-        """(rows and events between them, {offset: what `read_data` returned} of the rows of framed types). Never raises."""
-        rows = _Rows(records)
+    def decode(self, records: Sequence[Record], subjects: Names, actors: Names) -> list[Item]:
+        """Rows, with what `read_data` returned of those of framed types, and events between them. Never raises."""
+        rows = _Rows(records, subjects, actors)
         left = rows.without(self._framed(rows))
         others = rows.some(left)
-        items = decode_columns(others, self._plain, self._subjects, self._actors) if others else []
+        items = decode_columns(others, self._plain, subjects, actors) if others else []
         if not rows.parts:
-            return [replace(item, types=self._types) if isinstance(item, Columns) else item for item in items], {}
+            return [replace(item, types=self._types) if isinstance(item, Columns) else item for item in items]
         columns = [item for item in items if isinstance(item, Columns)]
         sources = {one.source for one in columns if len(one)} | {one.source for one in rows.parts}
         if len(sources) > 1 or len(columns) + sum(isinstance(item, Received) and not item.ordinary for item in items) < len(items):
             # Events of several sources: they are read as objects.
-            return list[Item](decode_records(records)), {}
-        merged = _in_order([replace(one, source=rows.parts[0].source, types=self._types) for one in (*columns, *rows.parts)])
-        return [merged, *(item for item in items if isinstance(item, Received))], rows.data
+            return list[Item](decode_records(records))
+        framed = len(self._plain)
+        merged = _in_order([replace(one, source=rows.parts[0].source, types=self._types, framed=framed) for one in (*rows.parts, *columns)])
+        return _divided(merged, [item for item in items if isinstance(item, Received)])
 
     def _framed(self, rows: _Rows) -> list[int]:
         """Fill the rows whose events have a frame; returns them."""
@@ -160,25 +170,28 @@ class FrameDecoder:
         if kept:
             at = np.array(kept, np.int64)
             offset = rows.offset[np.array(tall, np.int64)[at]]
-            rows.data.update(zip(offset.tolist(), (one for one in data if one is not None), strict=True))
+            said = np.empty(len(kept), np.object_)
+            said[:] = [one for one in data if one is not None]
             found += [tall[one] for one in kept]
             chosen = laid.take(at)
             changes, names = changing(chosen.texts["actor"])
-            actors = np.repeat(np.array(self._actors.numbers(names), np.int64), np.diff(changes, append=len(at)))
-            subjects = np.array(self._subjects.numbers(chosen.texts["subject"].tolist()), np.int64)
+            actors = np.repeat(np.array(rows.actors.numbers(names), np.int64), np.diff(changes, append=len(at)))
+            subjects = np.array(rows.subjects.numbers(chosen.texts["subject"].tolist()), np.int64)
+            traces = changing(chosen.texts["traceparent"])[1][:MOST_TRACES] if "traceparent" in chosen.texts else []
             kinds = np.full(len(at), number, np.int64)
             arrays = offset, subjects, sequence[at], ids[at], recorded[at], occurred[at], kinds, actors
-            rows.parts.append(Columns(rows.topic, layout.source, self._subjects, self._actors, self._types, *arrays))
+            told: dict[str, Any] = {"traces": [trace.decode("ascii") for trace in dict.fromkeys(traces)], "data": said, "saying": len(said)}
+            rows.parts.append(Columns(rows.topic, layout.source, rows.subjects, rows.actors, self._types, *arrays, **told))
         short = set(own) - set(tall)
         return [row for row in own if row in short] + [tall[at] for at in np.flatnonzero(~laid.fits).tolist()]
 
 
 class _Rows:
-    """Records on their way to columns. `values` = {row: event} of those that may have a frame. `parts`: those that have one, `data` = {offset: what was
-    read of theirs}."""
+    """Records on their way to columns. `values` = {row: event} of those that may have a frame. `parts`: those that have one."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], subjects: Names, actors: Names) -> None:
         self.topic, self._records = records[0].topic, records
+        self.subjects, self.actors = subjects, actors
         if isinstance(records, FetchedRecords):
             self.offset, self._sizes = records.offsets, records.sizes
         else:
@@ -186,7 +199,6 @@ class _Rows:
             self._sizes = np.array([len(record.value or b"") for record in records], np.int64)
         self.values = dict[int, bytes]()
         self.parts = list[Columns]()
-        self.data = dict[int, Any]()
 
     def not_of_size(self, sizes: Iterable[int]) -> list[int]:
         """The rows whose events have none of some lengths; their events are in `values` then."""
@@ -214,3 +226,17 @@ def _in_order(parts: Sequence[Columns]) -> Columns:
     order = np.argsort(together.offset)
     places: Mapping[int, int] = {row: place for place, row in enumerate(order.tolist())} if together.others else {}
     return replace(together.take(order), others={places[row]: record for row, record in sorted(together.others.items())})
+
+
+def _divided(columns: Columns, between: Sequence[Received]) -> list[Item]:
+    """Rows and the events that stand between them, in their order."""
+    found, begin = list[Item](), 0
+    for record in between:
+        end = int(np.searchsorted(columns.offset, record.offset))
+        if end > begin:
+            found.append(columns.between(begin, end))
+        found.append(record)
+        begin = end
+    if begin < len(columns):
+        found.append(columns.between(begin, len(columns)) if begin else columns)
+    return found

@@ -8,7 +8,7 @@ stream that is not simply going on, and batches in which anything is unusual, ar
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
@@ -19,7 +19,7 @@ import numpy as np
 
 from shared.broker.protocol import Broker, Extent, OffsetLostError, Record
 from shared.sequencing.closed_days import NO_DAY, DayOf, closed_day
-from shared.sequencing.columnar.columns import Columns, Item
+from shared.sequencing.columnar.columns import Columns, Item, Names
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.frames import FrameDecoder, ReadData
 from shared.sequencing.parked_reasons import reason_for
@@ -99,6 +99,7 @@ class Replay(Generic[T]):
     _decoded: dict[RecordKey, T] = field(default_factory=dict)
     _refused: dict[RecordKey, str] = field(default_factory=dict)
     _decoders: dict[str, FrameDecoder] = field(default_factory=dict)
+    _names: dict[str, tuple[Names, Names]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for stream, known in self.withdrawn.items():
@@ -127,11 +128,12 @@ class Replay(Generic[T]):
         decoder = self._decoders.get(topic)
         if decoder is None:
             decoder = self._decoders[topic] = FrameDecoder(self.types, self.framed, self.read_data, self.beside)
+        names = self._names.setdefault(topic, (Names(), Names()))
         for records in arrived.chunks:
             for begin in range(0, len(records), AT_ONCE):
-                items, data = decoder.decode(records[begin : begin + AT_ONCE])
+                items = decoder.decode(records[begin : begin + AT_ONCE], *names)
                 arrived.items += items
-                arrived.data.update(data)
+                arrived.data.update(_data_of(items))
 
     def _take(self, arrived: _Arrived) -> Part[T] | None:
         self._decode(arrived)
@@ -240,3 +242,10 @@ def _without(items: Iterable[Item], odd: set[Stream]) -> tuple[list[Item], froze
             others = {places[row]: record for row, record in item.others.items() if row in places}
             kept.append(replace(item.take(rows), others=others))
     return kept, frozenset(chain.from_iterable(offsets))
+
+
+def _data_of(items: Iterable[Item]) -> Iterator[tuple[int, Any]]:
+    """(offset, what the event says) of the rows that have it."""
+    for item in items:
+        if isinstance(item, Columns) and item.data is not None:
+            yield from ((offset, one) for offset, one in zip(item.offset.tolist(), item.data.tolist(), strict=True) if one is not None)

@@ -16,6 +16,8 @@ from shared.sequencing.streams import ShardStreams
 
 OBJECT = 5
 """An object takes the memory of 20 rows of columns; a batch is to hold some of both."""
+SAYING = 2
+"""A row whose event says more than ids takes the memory of some seven others."""
 MOST_NAMES = 50_000
 """Subjects and actors of a shard that are kept in memory as numbers."""
 
@@ -176,7 +178,7 @@ def _rows(item: Item) -> int:
 
 
 def _weight(item: Item) -> int:
-    return len(item) + (OBJECT - 1) * len(item.others) if isinstance(item, Columns) else 1
+    return len(item) + (OBJECT - 1) * len(item.others) + (SAYING - 1) * item.saying if isinstance(item, Columns) else 1
 
 
 def _begin(item: Item) -> int:

@@ -17,7 +17,8 @@ from services.cases.entries import store, waking
 from services.cases.entries.needs import Context
 from services.cases.settings import Settings
 from services.membership import events_in
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
+from services.metrics.folding.columns.facts import FRAMED
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
 from services.subscriptions.delivering import claims
 from services.subscriptions.delivering.running import deliver
@@ -37,6 +38,7 @@ from shared.reading.reader import Reader
 from shared.relaying.recovery import Source
 from shared.relaying.relay import Relay
 from shared.relaying.republish import republish
+from shared.sequencing.frames import Framed
 from tests.chaos.file_broker import FileBroker
 from tests.dummy_service.reading import SOURCE, write_effects
 from tests.integration.client import settings_of
@@ -111,10 +113,10 @@ async def consume(dsn: str, log: Path, _subjects: list[str]) -> None:
 async def project_columns(dsn: str, log: Path, subjects: list[str]) -> None:
     """As `project`, with every shard far behind."""
     turns.FAR_BEHIND, applying.FIRST_BATCH = 0, 9
-    await project(dsn, log, subjects, TYPES_AS_COLUMNS)
+    await project(dsn, log, subjects, TYPES_AS_COLUMNS, FRAMED)
 
 
-async def project(dsn: str, log: Path, _subjects: list[str], columns: Sequence[str] = ()) -> None:
+async def project(dsn: str, log: Path, _subjects: list[str], columns: Sequence[str] = (), framed: Framed | None = None) -> None:
     """Run the projector to the end of both topics."""
     pool = await db.create_pool(dsn, application_name="chaos.projector", by_key=True, max_size=3)
     broker = FileBroker(log, BOTH, PARTITIONS, largest=4)
@@ -130,6 +132,7 @@ async def project(dsn: str, log: Path, _subjects: list[str], columns: Sequence[s
         after_commit=projector.after_commit,
         batch=7,
         columns=columns,
+        framed=framed,
     )
 
     async def done() -> bool:

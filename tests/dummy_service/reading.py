@@ -92,7 +92,10 @@ async def until(condition: Callable[[], Awaitable[Any]], timeout: float = PATIEN
 
 
 def new_reader(pool: Pool, broker: Broker, topics: list[str], partitions: int, **options: Any) -> Reader:
-    return Reader(pool, broker, name="dummy", topics=topics, partitions=partitions, **{"apply": write_effects, **options})
+    """What `write_effects` locks is of one shard, so shards may share a transaction."""
+    return Reader(
+        pool, broker, name="dummy", topics=topics, partitions=partitions, **{"apply": write_effects, "joins": lambda _: True, **options}
+    )
 
 
 @asynccontextmanager

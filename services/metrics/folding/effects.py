@@ -10,9 +10,10 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import counts, is_matter, kind_of, park_of, place_of, says_of
+from services.metrics.counted import Kept, counts, is_matter, kind_of, park_of, place_of, says_of
+from services.metrics.folding.columns.facts import FactColumns
+from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.facts import FactChange, Placing, RefusedFact, stated_fact
-from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.tables.fact_runs import FactRun
@@ -58,6 +59,7 @@ class BatchEffects:
     facts: list[FactRow] = field(default_factory=list)
     runs: list[FactRun] = field(default_factory=list)
     columns: list[MemberColumns] = field(default_factory=list)
+    fact_columns: list[FactColumns] = field(default_factory=list)
     areas: list[AreaRow] = field(default_factory=list)
     ended: list[tuple[str, int, date]] = field(default_factory=list)
     registrations: dict[str, EnterpriseRegistered] = field(default_factory=dict)
@@ -109,6 +111,10 @@ class BatchEffects:
             return
         self.uncounted |= is_matter(kept)
         self.changes[subject].append(FactChange(known.toordinal(), None, stated))
+        self._place(subject, kept, data)
+
+    def _place(self, subject: str, kept: Kept, data: contracts.Event) -> None:
+        """Add where a fact says that an enterprise or a union is, and its name."""
         if place := place_of(kept):
             self.placements.add((place, subject))
             if type(data) is EnterpriseRegistered:
@@ -117,6 +123,13 @@ class BatchEffects:
                 self.foundings[subject] = data
             if park_of(kept) is not None:
                 self.moved.add(subject)
+
+    def add_stated(self, facts: FactColumns, rows: Iterable[int]) -> None:
+        """Add what some facts change that come as columns, in the order of their streams; `fact_columns` has their rows of `facts`."""
+        for at in rows:
+            subject = facts.subjects[at]
+            self.changes[subject].append(FactChange(facts.known[at], None, facts.stated(at)))
+            self._place(subject, facts.kept[at], facts.data[at])
 
     def add_members(self, shard: int, records: Run, known_of: Callable[[datetime], date]) -> None:
         """Add events of one stream that change members alone (`of_members`), in its order."""
@@ -152,13 +165,15 @@ class BatchEffects:
         self.facts.clear()
         self.runs.clear()
         self.columns.clear()
+        self.fact_columns.clear()
         self.changes.clear()
         self.members.clear()
 
     def named(self, event: Envelope, withdrawal: EventWithdrawn) -> list[tuple[int, RecordedFact]]:
         """The events of this batch that a withdrawal names, by sequence: what is kept of a withdrawal lists them in that order."""
         stream = (event.source, event.subject)
-        single = [row for row in self.facts if (row.source, row.subject) == stream]
+        in_columns = (row for one in self.fact_columns for row in one.rows())
+        single = [row for row in (*self.facts, *in_columns) if (row.source, row.subject) == stream]
         runs = [run for run in self.runs if (run.source, run.subject) == stream]
         runs += [run for columns in self.columns for run in columns.of_stream(*stream)]
         in_runs = [row for run in runs for row in run.rows()]

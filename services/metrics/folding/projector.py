@@ -6,17 +6,20 @@ leaves nothing behind. (Ids of cells are made in a transaction of their own; an 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
+from typing import TypeAlias
 
 from services.metrics.counted import BY_KIND, Attribute, Matter, NotCounted, kind_of
+from services.metrics.folding.columns.facts import FactColumns
+from services.metrics.folding.columns.members import MIXED, TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
-from services.metrics.folding.member_columns import MIXED, MemberColumns
 from services.metrics.folding.member_events import AREA, all_of_members, of_members
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import PlainSet, plain_sets
@@ -36,6 +39,8 @@ LEAST_PLAIN, PLAIN_TOGETHER = 100, 1000
 """Sets of a batch from which plain ones are folded as arrays, and how many at once: some 20 ms."""
 
 
+_Rows: TypeAlias = defaultdict[Stream, deque[tuple[FactColumns, int]]]
+"""{stream: its facts by sequence, as (columns, row)}"""
 FACTS = frozenset(name for name in contracts.TYPES if isinstance(BY_KIND.get(kind_of(name)), Attribute | Matter | NotCounted))
 """Types of events that state one fact, other than members, and nothing else."""
 
@@ -56,7 +61,7 @@ class Projector:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded.pop(batch.shard, None)
         effects = await self._read(conn, batch)
-        if not (effects.facts or effects.runs or effects.columns):
+        if not (effects.facts or effects.runs or effects.columns or effects.fact_columns):
             return
         plain = await self._plain(conn, batch, effects)
         effects.count_columns(plain.keys())
@@ -98,15 +103,16 @@ class Projector:
                 stream = run[0].stream
                 members[stream] = [*members[stream], *of_stream] if stream in members else of_stream
         pace = Pace(conn)
-        for columns in batch.columns:
-            effects.add_columns(MemberColumns(shard, columns, day_of))
-            if pace.over():
-                await pace.rest()
+        beside = await self._read_columns(batch, effects, {record.stream for record in rest}, pace)
         for records in members.values():
             effects.add_members(shard, records, day_of)
             if pace.over():
                 await pace.rest()
         for record in rest:
+            waiting = beside.get(record.stream)
+            while waiting and waiting[0][0].sequences[waiting[0][1]] < record.sequence:
+                facts, at = waiting.popleft()
+                effects.add_stated(facts, [at])
             event = record.event
             assert event is not None, "only what can be decoded is applied"
             known, data = day_of(event.time), event.data
@@ -117,15 +123,37 @@ class Projector:
                 continue
             if type(data) is EventWithdrawn:
                 stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
-                facts = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
-                effect = effect_of_withdrawal(event, shard, known, facts + effects.named(event, data))
+                named = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
+                effect = effect_of_withdrawal(event, shard, known, named + effects.named(event, data))
             else:
                 effect = effect_of(event, shard, known, may_hold_nul=record.may_hold_nul)
             if effect is not None:
                 effects.add(effect)
             if pace.over():
                 await pace.rest()
+        for waiting in beside.values():
+            for facts, at in waiting:
+                effects.add_stated(facts, [at])
         return effects
+
+    async def _read_columns(self, batch: ShardBatch, effects: BatchEffects, objects: Collection[Stream], pace: Pace) -> _Rows:
+        """Add the events that come as columns. Returns the facts of streams that have events among `objects`, too, for they go by their order."""
+        beside: _Rows = defaultdict(deque)
+        for columns in batch.columns:
+            of_members = columns.type < len(TYPES_AS_COLUMNS)
+            if of_members.any():
+                own = columns if of_members.all() else columns.take(of_members)
+                effects.add_columns(MemberColumns(batch.shard, replace(own, types=TYPES_AS_COLUMNS), self._clock.day_of))
+            if not of_members.all():
+                facts = FactColumns(batch.shard, columns.take(~of_members), self._clock.day_of)
+                effects.fact_columns.append(facts)
+                alone, with_objects = facts.among(objects)
+                effects.add_stated(facts, alone)
+                for at in with_objects:
+                    beside[facts.source, facts.subjects[at]].append((facts, at))
+            if pace.over():
+                await pace.rest()
+        return beside
 
     async def _plain(self, conn: Connection, batch: ShardBatch, effects: BatchEffects) -> dict[str, PlainSet]:
         """The sets that are folded as arrays; none of a small batch, which is sooner done one by one."""
@@ -196,7 +224,7 @@ class Projector:
             dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())
             await store.keep_states(conn, generation, shard, dumped)
             await ledger_store.add_rows(conn, generation, shard, rows, ids)
-        await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns)
+        await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns, effects.fact_columns)
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:

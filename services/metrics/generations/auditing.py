@@ -175,7 +175,8 @@ async def compare(
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
     rollups = await rolling.Expected.of(conn, generation, event_log.partitions)
     attributed = await lifecycle.attributed(conn, generation)
-    basis = Basis(event_log, generation, vector, await withdrawn(conn, generation), rollups, attributed, new_sink)
+    steps = await stepping.Kept.of(conn, generation)
+    basis = Basis(event_log, generation, vector, await withdrawn(conn, generation), rollups, steps, attributed, new_sink)
     for found in await compare_shards(conn, basis):
         report.rows += found.rows
         report.events += found.events
@@ -183,8 +184,6 @@ async def compare(
         rollups.add(found.missing)
     of_rollups = await rollups.differences(conn)
     report.add(len(of_rollups), of_rollups)
-    async for difference in stepping.differences(conn, generation):
-        report.add(1, [difference])
     report.parked = [dict(row) for row in await conn.fetch(PARKED, generation)]
     report.seconds = time.monotonic() - began
     return report

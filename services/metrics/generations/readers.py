@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
+from services.metrics.folding.columns.facts import FRAMED
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
 from services.metrics.generations import lifecycle
 from services.metrics.settings import Settings
@@ -126,6 +127,8 @@ class GenerationReaders:
                 on_closed=projector.on_closed,
                 batch=settings.fold_batch,
                 columns=TYPES_AS_COLUMNS,
+                framed=FRAMED,
+                joins=lambda _: True,  # what a fold locks has the number of its shard
                 span="metrics.project",
             )
             await reader.run(stop)

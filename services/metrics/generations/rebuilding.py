@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 
+from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.findings import noted
-from services.metrics.folding.member_columns import MemberColumns
 from services.metrics.generations import auditing, lifecycle
 from services.metrics.generations.auditing import LogLost, Report
 from services.metrics.generations.closed import rolling
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.shards import CompareShards, EventLog, ShardSink, in_turn, snapshot
-from services.metrics.refolding import written
+from services.metrics.refolding import listed, written
 from services.metrics.refolding.ledger import Ledger
 from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables import fact_runs, ledger_store, row_bytes, store
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import Cell
 from services.metrics.tables.store import FactRow
-from shared.directory.visibility import stays
 from shared.process.db import Connection
 from shared.reading.store import held_row
 from shared.sequencing.columnar.columns import Columns, joined
@@ -37,14 +37,10 @@ INSERT INTO shards (generation, shard, next, topic_ids, newest, ends, version, c
 VALUES ($1, $2, $3, $4, $5, $3, 1, $6, $7)
 """
 KEY = ("generation", "shard")
-SEEN_COLUMNS = (*KEY, "source", "subject", "sequence", "event_id", "time")
+SEEN_COLUMNS = (*KEY, *listed.COLUMNS["seen"], "time")
 HELD_COLUMNS = (*KEY, "topic", "offset", "source", "subject", "sequence", "event_id", "kind", "error", "event", "known_day")
 WITHDRAWN_COLUMNS = (*KEY, "source", "subject", "sequence", "first", "last", "event_id")
 STATE_COLUMNS = ("shard", "subject", "state", "findings", "noted_by")
-STAY_COLUMNS = ("subject", "since", "until", "park", "shard")
-NAME_COLUMNS = ("id", "name", "credit_code", "park", "shard")
-UNION_COLUMNS = ("id", "name", "seat", "shard")
-PLACEMENT_COLUMNS = ("park", "subject", "shard")
 STATES_AT_ONCE = 5000
 MEMBERS_AT_ONCE = 100_000
 """Members' events that are kept to be written together: runs are as long as that allows."""
@@ -136,12 +132,10 @@ class Loader(ShardSink):
         await self._keep_ledger(refolded)
         await self._keep_states(refolded)
         await store.keep_areas(conn, generation, refolded.areas)
-        schema = f"g{generation}"
-        await _copy(conn, schema, "enterprises", NAME_COLUMNS, [(*row, shard) for row in refolded.names])
-        await _copy(conn, schema, "unions", UNION_COLUMNS, [(*row, shard) for row in refolded.unions])
-        await _copy(conn, schema, "placements", PLACEMENT_COLUMNS, [(*row, shard) for row in sorted(refolded.placements)])
-        placed = [(subject, *stay, shard) for subject, placing in sorted(refolded.placings.items()) if placing for stay in stays(placing)]
-        await _copy(conn, schema, "stays", STAY_COLUMNS, placed)
+        for table in ("enterprises", "unions", "placements", "stays"):
+            columns, rows = listed.COLUMNS[table], getattr(refolded.listed, table)
+            if rows:
+                await store.copy_bytes(conn, generation, table, ("shard", *columns), listed.stream(rows, len(columns), (shard,)))
         await self._write_position(refolded)
 
     async def _keep_ledger(self, refolded: Refolded) -> None:
@@ -183,21 +177,24 @@ class Loader(ShardSink):
 
     async def _keep_states(self, refolded: Refolded) -> None:
         conn, generation, shard = self._conn, self._generation, refolded.shard
-        for subjects in _parts(sorted(refolded.sets)):
+        for subjects in _parts(list(refolded.dumps)):
+            sets, dumps = refolded.sets, refolded.dumps
+            dumped = [(subject, dumps[subject], int(noted(sets[subject]))) for subject in subjects]
             async with conn.transaction():
                 # A note is valid for the row that its own transaction wrote (store.KEEP_STATES).
-                xid = await conn.fetchval(XID)
-                rows = [(shard, subject, (own := refolded.sets[subject]).dump(), int(noted(own)), xid) for subject in subjects]
-                await _copy(conn, f"g{generation}", "states", STATE_COLUMNS, rows)
+                rows = listed.states(dumped, await conn.fetchval(XID))
+                data = listed.stream(rows, len(STATE_COLUMNS) - 1, (shard,))
+                await store.copy_bytes(conn, generation, "states", STATE_COLUMNS, data)
 
     async def _write_position(self, refolded: Refolded) -> None:
         conn, generation, shard = self._conn, self._generation, refolded.shard
-        seen = [(generation, shard, *stream, *head) for stream, head in sorted(refolded.heads.items())]
-        await _copy(conn, "public", "seen", SEEN_COLUMNS, seen)
+        seen = [row + time for row, time in zip(refolded.listed.seen, listed.seen_times(refolded.heads), strict=True)]
+        data = listed.stream(seen, len(SEEN_COLUMNS) - len(KEY), (generation, shard))
+        await conn.copy_to_table("seen", schema_name="public", columns=SEEN_COLUMNS, source=BytesIO(data), format="binary")
         held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
-        await _copy(conn, "public", "held", HELD_COLUMNS, held)
+        await _copy(conn, "held", HELD_COLUMNS, held)
         accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
-        await _copy(conn, "public", "withdrawn", WITHDRAWN_COLUMNS, accepted)
+        await _copy(conn, "withdrawn", WITHDRAWN_COLUMNS, accepted)
         row = (dict(refolded.next), self._topic_ids, dict(refolded.newest), refolded.closings, refolded.closed)
         await conn.execute(SHARD, generation, shard, *row)
 
@@ -207,9 +204,9 @@ def _parts(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
         yield subjects[start : start + STATES_AT_ONCE]
 
 
-async def _copy(conn: Connection, schema: str, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+async def _copy(conn: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     if rows:
-        await conn.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
+        await conn.copy_records_to_table(table, schema_name="public", columns=columns, records=rows)
 
 
 ANALYZES = """

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.effects import (
     BatchEffects,
     Effect,
@@ -25,11 +26,11 @@ from services.metrics.folding.effects import (
 )
 from services.metrics.folding.facts import FactSet, Placing, RefusedFact
 from services.metrics.folding.ledger import rows_since
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
 from services.metrics.folding.member_events import AREA, of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import Ledger
+from services.metrics.refolding.listed import Listed
 from services.metrics.refolding.matter_ledger import add_matters
 from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
 from services.metrics.refolding.member_ledger import Numbers, member_rows
@@ -61,8 +62,9 @@ KeepFacts = Callable[[Sequence[FactRow], Sequence[FactRun], Sequence[Columns], S
 class Refolded:
     """A shard according to the log, before the offsets `next`.
 
-    `ledger` = its rows, those of the durations and of the tallies. `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the caller in parts. As the reader keeps them: `held` =
-    events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
+    `ledger` = its rows, those of the durations and of the tallies. `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the
+    caller in parts. `dumps` = {subject: its set as it is stored}, `listed` = the rows of the tables of names, places and heads. As the reader keeps them:
+    `held` = events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
     withdrawals, `closings` = days closed per topic, `closed` = the shard's closed day.
     """
 
@@ -83,6 +85,8 @@ class Refolded:
     accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
     closings: dict[str, date] = field(default_factory=dict)
     closed: date | None = None
+    dumps: dict[str, bytes] = field(default_factory=dict)
+    listed: Listed = field(default_factory=Listed.empty)
 
     def behind(self, keys: Collection[K]) -> dict[K, tuple[list[str], int]]:
         """The subjects whose own steps touch each of these rows of the ledger, of the durations or of the tallies: MOST_BEHIND of them, and how many more.
@@ -189,6 +193,7 @@ class _Folding:
         found.areas, found.placements = effects.areas, effects.placements | self._plain.placements
         found.placings = {subject: facts.placing() for subject, facts in sets.items()}
         found.names, found.unions = effects.name_rows(found.placings), effects.union_rows()
+        found.dumps = {subject: facts.dump() for subject, facts in sorted(sets.items())}
 
     def _join_names(self) -> None:
         """What is the last to name a subject may have come as an object or as a column."""
@@ -224,4 +229,5 @@ async def refold(
     found.heads = replay.streams.heads()
     found.held, found.newest = replay.held, replay.newest
     found.accepted, found.closings, found.closed = replay.accepted, replay.streams.closings, replay.closed
+    found.listed = Listed.of(found.names, found.unions, found.placements, found.placings, found.heads)
     return found

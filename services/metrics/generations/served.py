@@ -1,4 +1,4 @@
-"""Reads one shard of a generation from its tables, in the form of a refold; every statement by which an audit reads."""
+"""Reads the ledger, the facts and the states of one shard of a generation from its tables, in the form of a refold."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from services.metrics.refolding.ledger import KEYS, member_numbers, numbers_of
 from services.metrics.refolding.member_ledger import Numbers
 from services.metrics.refolding.shapes import VALUE_0
 from services.metrics.tables.rows import Cell, Key, TallyKey
-from services.metrics.tables.store import AREA_COLUMNS, has_table
-from shared.directory.visibility import stays
+from services.metrics.tables.store import has_table
 from shared.process.db import Connection, Record
 
 Contents: TypeAlias = dict[Any, Any]
@@ -72,13 +71,6 @@ NEVER_NULL = ", ".join(f"coalesce({name}, 0)::bigint" for name in MEASURES)
 FACTS = "SELECT {columns} FROM g{g}.{table} WHERE shard = $1"
 FACT_RUNS = "SELECT {columns} FROM g{g}.fact_runs WHERE shard = $1"
 STATES = "SELECT subject, state FROM g{g}.states WHERE shard = $1"
-AREAS = "SELECT {columns} FROM g{g}.areas_facts WHERE shard = $1"
-NAMES = "SELECT id, name, credit_code, park FROM g{g}.enterprises WHERE shard = $1"
-UNIONS = "SELECT id, name, seat FROM g{g}.unions WHERE shard = $1"
-PLACEMENTS = "SELECT park, subject FROM g{g}.placements WHERE shard = $1"
-STAYS = "SELECT subject, since, until, park FROM g{g}.stays WHERE shard = $1"
-SEEN = "SELECT source, subject, sequence, event_id FROM seen WHERE generation = $1 AND shard = $2"
-HELD = 'SELECT topic, "offset", kind, source, subject, sequence FROM held WHERE generation = $1 AND shard = $2'
 
 
 async def count(conn: Connection, generation: int) -> int:
@@ -125,15 +117,15 @@ async def ledger(conn: Connection, generation: int, shard: int, numbers: Numbers
     """The rows of all tables of the ledger."""
     runs = await has_table(conn, generation, "ledger_runs")
     wide = [
-        fixed(await _copied(conn, LEDGER.format(g=generation, table=table, measures=NEVER_NULL), shard), LEDGER_TYPES)
+        fixed(await copied_from(conn, LEDGER.format(g=generation, table=table, measures=NEVER_NULL), shard), LEDGER_TYPES)
         for table in ("ledger", "ledger_rows" if runs else "ledger_open")
     ]
-    members = fixed(await _copied(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES) if runs else None
+    members = fixed(await copied_from(conn, MEMBERS.format(g=generation), shard), MEMBER_TYPES) if runs else None
     ids = np.unique(np.concatenate([rows[0] for rows in (*wide, *((members,) if members is not None else ()))]))
     return ServedLedger(wide, members, await _cells(conn, generation, ids), numbers)
 
 
-async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
+async def copied_from(conn: Connection, statement: str, *args: object) -> bytes:
     """What a statement returns, in COPY's binary form."""
     parts: list[bytes] = []
 
@@ -146,7 +138,7 @@ async def _copied(conn: Connection, statement: str, *args: object) -> bytes:
 
 async def durations(conn: Connection, generation: int, shard: int, numbers: Numbers) -> ServedDurations:
     """The rows of both tables of the durations, as `Shapes.durations` gives them."""
-    found = fixed(await _copied(conn, DURATIONS.format(g=generation), shard), DURATION_TYPES)
+    found = fixed(await copied_from(conn, DURATIONS.format(g=generation), shard), DURATION_TYPES)
     found[4] += VALUE_0
     ids, places = np.unique(found[0], return_inverse=True)
     cells = await _cells(conn, generation, ids)
@@ -182,18 +174,18 @@ async def fact_digests(conn: Connection, generation: int, shard: int, *, attribu
     digests = Digests(attributed=attributed)
     runs = await has_table(conn, generation, "fact_runs")
     statement = FACTS.format(g=generation, table="fact_rows" if runs else "facts", columns=copied.FACTS)
-    copied.add_facts(digests, await _copied(conn, statement, shard), attributed=attributed)
+    copied.add_facts(digests, await copied_from(conn, statement, shard), attributed=attributed)
     if runs:
-        copied.add_runs(digests, await _copied(conn, FACT_RUNS.format(g=generation, columns=copied.RUNS), shard), attributed=attributed)
+        copied.add_runs(digests, await copied_from(conn, FACT_RUNS.format(g=generation, columns=copied.RUNS), shard), attributed=attributed)
     return digests.sums
 
 
 async def states(conn: Connection, generation: int, shard: int, refolded: Refolded) -> tuple[Contents, Contents]:
     """The sets of facts that are not equal, as served and from a refold; those of it are compacted as far as the served ones."""
-    served, equal, sets = dict[str, bytes](), set[str](), refolded.sets
+    served, equal, sets, dumps = dict[str, bytes](), set[str](), refolded.sets, refolded.dumps
     async for rows in _in_parts(conn, STATES.format(g=generation), shard):
         for subject, state in rows:
-            if (facts := sets.get(subject)) is not None and (facts.dump() == state or facts.is_stored_as(state)):
+            if (facts := sets.get(subject)) is not None and (dumps[subject] == state or facts.is_stored_as(state)):
                 equal.add(subject)
             else:
                 served[subject] = state
@@ -201,44 +193,6 @@ async def states(conn: Connection, generation: int, shard: int, refolded: Refold
         {subject: content_of(FactSet.load(state)) for subject, state in served.items()},
         {subject: content_of(facts) for subject, facts in sets.items() if subject not in equal},
     )
-
-
-async def contents(conn: Connection, generation: int, shard: int, *, attributed: bool) -> dict[str, Contents]:
-    """{table: its rows} of all tables but ledger, durations, facts and states; `unions` only of an `attributed` generation."""
-    areas = await conn.fetch(AREAS.format(g=generation, columns=", ".join(AREA_COLUMNS)), shard)
-    found: dict[str, Contents] = {
-        "areas_facts": {row["event_id"].int: _plain(row) for row in areas},
-        "enterprises": {id_.int: (name, code, park) for id_, name, code, park in await conn.fetch(NAMES.format(g=generation), shard)},
-        "placements": dict.fromkeys(await conn.fetch(PLACEMENTS.format(g=generation), shard), True),
-        "stays": {(since, subject): (until, park) for subject, since, until, park in await conn.fetch(STAYS.format(g=generation), shard)},
-        "seen": {
-            (source, subject): (sequence, event_id.int) for source, subject, sequence, event_id in await conn.fetch(SEEN, generation, shard)
-        },
-        "held": {(topic, offset): (kind, *rest) for topic, offset, kind, *rest in await conn.fetch(HELD, generation, shard)},
-    }
-    if attributed:
-        found["unions"] = {row["id"].int: tuple(row)[1:] for row in await conn.fetch(UNIONS.format(g=generation), shard)}
-    return found
-
-
-def expected(refolded: Refolded, contents: dict[str, Contents]) -> dict[str, Contents]:
-    """The same tables from a refold."""
-    rows = [{name: getattr(row, name) for name in AREA_COLUMNS} for row in refolded.areas]
-    found: dict[str, Contents] = {
-        "areas_facts": {row["event_id"].int: _plain(row) for row in rows},
-        "enterprises": {row.id.int: tuple(row)[1:] for row in refolded.names},
-        "placements": dict.fromkeys(refolded.placements, True),
-        "stays": {(stay.since, subject): stay[1:] for subject, placing in refolded.placings.items() if placing for stay in stays(placing)},
-        "seen": {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
-        "held": {at: (parked.kind, *parked.record.stream, parked.record.sequence) for at, parked in refolded.held.items()},
-    }
-    if "unions" in contents:
-        found["unions"] = {row.id.int: tuple(row)[1:] for row in refolded.unions}
-    return found
-
-
-def _plain(row: Any) -> tuple[Any, ...]:
-    return tuple(row[name] for name in AREA_COLUMNS if name != "event_id")
 
 
 def content_of(facts: FactSet) -> tuple[int, list[tuple[Any, ...]], dict[int, dict[int, int]]]:

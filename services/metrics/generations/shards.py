@@ -9,7 +9,9 @@ from typing import TypeAlias
 
 from services.metrics.generations import comparing, served
 from services.metrics.generations.closed.rolling import Expected, Missing
+from services.metrics.generations.closed.stepping import Kept
 from services.metrics.generations.comparing import Difference
+from services.metrics.generations.contents import contents
 from services.metrics.generations.refold import Gone, Refolded, refold
 from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.tables.fact_runs import FactRun
@@ -58,6 +60,7 @@ class Basis:
     vector: Mapping[int, Mapping[str, int]]
     gone: Gone
     rollups: Expected
+    steps: Kept
     attributed: bool
     new_sink: NewSink
 
@@ -95,7 +98,8 @@ async def snapshot(conn: Connection, of: str | None = None) -> AsyncIterator[Non
 
 
 async def compare_shard(reading: Connection, writing: Connection | None, basis: Basis, shard: int) -> ShardReport:
-    """Fold a shard and compare it with the rows in the snapshot of `reading`. Raises as `refold`."""
+    """Fold a shard and compare it with the rows in the snapshot of `reading`; and the steps of a part of the parks, which have no shard. Raises as
+    `refold`."""
     event_log, generation = basis.event_log, basis.generation
     sink, report = basis.new_sink(writing, shard), ShardReport(shard)
     refolded = await refold(
@@ -114,8 +118,10 @@ async def compare_shard(reading: Connection, writing: Connection | None, basis: 
     report.add(comparing.other_differences({"facts": facts}, {"facts": refolded.facts}, shard))
     states, expected_states = await served.states(reading, generation, shard, refolded)
     report.add(comparing.other_differences({"states": states}, {"states": expected_states}, shard))
-    contents = await served.contents(reading, generation, shard, attributed=basis.attributed)
-    report.add(comparing.other_differences(contents, served.expected(refolded, contents), shard))
+    report.add(comparing.other_differences(*await contents(reading, generation, refolded, attributed=basis.attributed), shard))
+    del refolded, facts, states, expected_states
+    of_steps = basis.steps.differences(reading, list(basis.vector).index(shard), len(basis.vector))
+    report.add([difference async for difference in of_steps])
     return report
 
 

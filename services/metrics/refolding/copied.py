@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from services.metrics.folding.member_columns import POSTGRES_EPOCH
+from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.plain.sums import Longs, Table
 from services.metrics.refolding.digests import MASK, Digests, Words, halves, mixed, texts_of
 from services.metrics.tables.fact_runs import heads_of_arrays

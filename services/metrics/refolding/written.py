@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.folding.member_columns import POSTGRES_EPOCH
+from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.member_events import storable
 from services.metrics.measures import MEASURES, Vector, unpacked
 from services.metrics.refolding.plain_facts import FactGroup

@@ -54,11 +54,12 @@ WITH head AS (
         ) AS lost
 )
 SELECT head.*, f.* FROM head LEFT JOIN (
-    SELECT f.* FROM shards s JOIN g{{g}}.change_feed f ON f.shard = s.shard
-    AND f.version > coalesce((SELECT v.version FROM unnest($2::int[], $3::bigint[]) AS v(shard, version) WHERE v.shard = s.shard), 0)
-    WHERE s.generation = $1 ORDER BY f.shard, f.version LIMIT {MOST_ROWS}
+    SELECT f.* FROM shards s LEFT JOIN unnest($2::int[], $3::bigint[]) AS v(shard, version) USING (shard) CROSS JOIN LATERAL (
+        SELECT * FROM g{{g}}.change_feed f WHERE f.shard = s.shard AND f.version > coalesce(v.version, 0) ORDER BY f.version LIMIT {MOST_ROWS}
+    ) f WHERE s.generation = $1 ORDER BY f.shard, f.version LIMIT {MOST_ROWS}
 ) f ON true
 """
+"""Shard by shard, by the key: a join of shards and feed reads all that is kept, tens of thousands of rows, 20 times a second."""
 LAST = "SELECT shard, max(version) AS last FROM g{g}.change_feed GROUP BY shard"
 
 _encode = msgspec.msgpack.Encoder().encode

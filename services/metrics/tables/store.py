@@ -175,13 +175,14 @@ async def has_column(conn: Connection, generation: int, table: str, column: str)
 
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """The stored sets of facts; subjects without one are left out."""
-    return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, text_array(subjects))}
+    return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, text_array(sorted(subjects)))}
 
 
 async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
-    """Write sets of facts with what was noted of them, in one statement."""
-    states, notes = [state for state, _ in dumped.values()], array(int(found) for _, found in dumped.values())
-    await conn.execute(KEEP_STATES.format(g=generation), shard, text_array(dumped), states, notes)
+    """Write sets of facts with what was noted of them, in one statement; by subject, since neighbours in an index are then written together."""
+    subjects = sorted(dumped)
+    states, notes = [dumped[subject][0] for subject in subjects], array(int(dumped[subject][1]) for subject in subjects)
+    await conn.execute(KEEP_STATES.format(g=generation), shard, text_array(subjects), states, notes)
 
 
 async def without_note(conn: Connection, generation: int, shard: int) -> list[tuple[str, bytes, int]]:

@@ -1,6 +1,6 @@
 """The fan-out: reads every topic, and gives each event to the subscriptions that are entitled to it, in the reader's transaction.
 
-apply: keep the standing facts (standing.py) → decide (deciding.py) → numbers, contents, deliveries, lanes (store.py).
+apply: unless the batch concerns nobody, keep the standing facts (standing.py) → decide (deciding.py) → numbers, contents, deliveries, lanes (store.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from shared.process.clock import Clock
 from shared.process.db import Connection
 from shared.process.pause import beside, repeat
 from shared.reading.reader import Reader
-from shared.sequencing.records import ShardBatch
+from shared.sequencing.records import Received, ShardBatch
 
 CONNECTIONS = 3
 MOST_WAITING = 500
@@ -51,6 +51,8 @@ class FanOut:
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """The `apply` of a Reader."""
+        if await self._put_quiet(conn, batch):
+            return
         await conn.execute("SELECT set_config('parkunion.areas', $1, true)", Areas.all().setting())
         raws = {record.event_id: record.raw for record in batch.records}
         events = batch.events
@@ -59,6 +61,18 @@ class FanOut:
         concerned = [event for event in events if concerns(event, current)]
         waited = await store.waiting(conn, batch.shard, {holder_of(event) for event in events}, MOST_WAITING)
         await self._decide(conn, current, batch.shard, dict(batch.next), concerned, raws, waited, set())
+
+    def concern_nobody(self, records: Sequence[Received]) -> bool:
+        """Whether nobody may get anything of these events, and nothing that is kept changes by them: as far as is known now."""
+        current = self._current
+        return current is not None and not any(record.type in current.index or standing.may_state(record) for record in records)
+
+    async def _put_quiet(self, conn: Connection, batch: ShardBatch) -> bool:
+        """Write the row of a batch whose events concern nobody, without opening them. False: it has to be decided, and nothing was written."""
+        current = self._current
+        if current is None or not self.concern_nobody(batch.records):
+            return False
+        return await store.put_quiet_batch(conn, batch.shard, current.revision, batch.next)
 
     async def release(self, conn: Connection, shard: int, after: int, stopped: set[str]) -> int | None:
         """Decide the next MOST_WAITING events that wait in a shard behind the row `after`, as far as they can be placed now.
@@ -181,6 +195,7 @@ async def fan_out(settings: Settings, stop: asyncio.Event) -> None:
             clock=settings.clock,
             batch=settings.fanout_batch,
             span="subscriptions.fan_out",
+            joins=fan.concern_nobody,
         )
         async with beside(release_waiting(settings, stop)):
             await reader.run(stop)

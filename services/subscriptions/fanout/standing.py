@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.subscriptions.fanout.known import Attributes
 from services.subscriptions.matching.current import next_revision
-from shared.contracts import Envelope, fact
+from shared.contracts import TYPES, Envelope, fact
 from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import EnterpriseReclassified, EnterpriseRegistered, HeadcountReported
 from shared.contracts.streams import EventWithdrawn, FactCorrected
@@ -19,8 +19,11 @@ from shared.directory import store
 from shared.directory.events import Changes, changes_of
 from shared.directory.visibility import Stay, stays
 from shared.process.db import Connection, text_array
+from shared.sequencing.records import Received
 
 REGISTRY = "/services/registry"
+STATING = frozenset(name for name, struct in TYPES.items() if struct in (UnionFounded, FactCorrected, EventWithdrawn))
+"""Types of events of other sources by which what is kept may change."""
 PUT_VERSIONS = """
 INSERT INTO area_versions (code, revision, parent, present)
 SELECT code, $2, parent, present FROM unnest($1::text[], $3::text[], $4::bool[]) AS v(code, parent, present)
@@ -71,6 +74,11 @@ class Rows:
         for rank in [rank for rank in self.put if rank[0] == key and first <= rank[1] <= last]:
             del self.put[rank]
         self.drop.append((key, first, last))
+
+
+def may_state(record: Received) -> bool:
+    """Whether `keep` may have to write something of an event."""
+    return record.stream[0] == REGISTRY or record.type in STATING
 
 
 async def keep(conn: Connection, events: Sequence[Envelope]) -> None:

@@ -39,6 +39,10 @@ ON CONFLICT (subscription, subject) DO UPDATE SET subject = excluded.subject
 """
 """A lane that exists is locked, so that a worker that empties it at the same time sees the new delivery first."""
 PUT_BATCH = "INSERT INTO batches (shard, at, revision, next, released) VALUES ($1, $2, $3, $4, $5) RETURNING id"
+PUT_QUIET_BATCH = """
+INSERT INTO batches (shard, at, revision, next) SELECT $1, parkunion_now(), number, $3
+FROM revision WHERE number = $2 AND NOT EXISTS (SELECT FROM waiting WHERE shard = $1)
+"""
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
 WAITING_HOLDERS = "SELECT DISTINCT holder FROM waiting WHERE shard = $1 AND holder = ANY($2::text[])"
 OLDEST_WAITING = "SELECT id, holder, event_id, raw FROM waiting WHERE shard = $1 ORDER BY id LIMIT $2"
@@ -169,6 +173,12 @@ async def put_batch(
     """The row of one transaction; returns its id."""
     key: int = await conn.fetchval(PUT_BATCH, shard, at, revision, dict(following), list(released))
     return key
+
+
+async def put_quiet_batch(conn: Connection, shard: int, revision: int, following: Mapping[str, int]) -> bool:
+    """The row of a transaction in which nothing is decided; false, and no row, if the revision is another by now or an event of the shard waits."""
+    status: str = await conn.execute(PUT_QUIET_BATCH, shard, revision, dict(following))
+    return status == "INSERT 0 1"
 
 
 async def any_erased(conn: Connection) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.sequencing.columnar.layouts import Bytes, Longs
 from shared.sequencing.records import Received, Stream
@@ -25,10 +26,15 @@ QUARTER = 15 * 60 * 1_000_000
 """Microseconds; every zone's day begins at a quarter of an hour (UTC)."""
 OTHER = -1
 """The type of a row whose event is kept as a `Received`."""
+NO_TYPE = 2**31
+"""Above the number of every type."""
 LAST_SEQUENCE = 2**40
 """Above it an event stays a `Received`: streams and sequences are compared as one number."""
 LAST_SUBJECT = 2**22
 """Subjects of a shard that one number can hold beside a sequence."""
+
+
+Objects: TypeAlias = npt.NDArray[np.object_]
 
 
 class Names:
@@ -61,7 +67,8 @@ class Columns:
 
     `subject`, `actor`: numbers of `subjects` and `actors`. `type`: a number of `types`, OTHER for a row whose event is kept in
     `others` = {row: event}. `event_id`: 16 bytes a row. `recorded`: microseconds since 1970 (UTC). `occurred`: days since 1970.
-    `traces`: the first `traceparent`s of the commands behind them.
+    `traces`: the first `traceparent`s of the commands behind them. `data`: what each event says, of the types from the number `framed` on; None
+    for the other rows, and instead of the array if no row has any. `saying` = how many rows have some.
     """
 
     topic: str
@@ -79,6 +86,9 @@ class Columns:
     actor: Longs
     others: Mapping[int, Received] = field(default_factory=dict)
     traces: Sequence[str] = ()
+    data: Objects | None = None
+    framed: int = NO_TYPE
+    saying: int = 0
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -88,6 +98,7 @@ class Columns:
         return replace(
             self, offset=self.offset[rows], subject=self.subject[rows], sequence=self.sequence[rows], event_id=self.event_id[rows],
             recorded=self.recorded[rows], occurred=self.occurred[rows], type=self.type[rows], actor=self.actor[rows], others={},
+            data=None if self.data is None else self.data[rows], saying=int(np.count_nonzero(self.type[rows] >= self.framed)),
         )  # fmt: skip
 
     def between(self, begin: int, end: int) -> Columns:
@@ -135,8 +146,13 @@ def joined(parts: Sequence[Columns]) -> Columns:
     def column(name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in parts])
 
-    arrays = {name: column(name) for name in ("offset", "subject", "sequence", "event_id", "recorded", "occurred", "type", "actor")}
-    return replace(first, others=others, traces=[trace for part in parts for trace in part.traces][:MOST_TRACES], **arrays)
+    arrays: dict[str, Any] = {
+        name: column(name) for name in ("offset", "subject", "sequence", "event_id", "recorded", "occurred", "type", "actor")
+    }
+    if any(part.data is not None for part in parts):
+        arrays["data"] = np.concatenate([part.data if part.data is not None else np.full(len(part), None, np.object_) for part in parts])
+    saying = sum(part.saying for part in parts)
+    return replace(first, others=others, traces=[trace for part in parts for trace in part.traces][:MOST_TRACES], saying=saying, **arrays)
 
 
 def known_days(recorded: Longs, known_of: Callable[[datetime], date]) -> Longs:

@@ -1,8 +1,9 @@
 """Single commands of one caller that come at the same time are carried out in one transaction, as the lines of a batch are.
 
 A transaction costs nine round trips and a commit whether it carries out one command or ten (docs/adr/0029). A command that comes alone is
-carried out at once, alone. Those that come while one of the same caller is at work make a group, which begins when that has ended, PACE after
-it began at the soonest. Each line is decided by itself on what those before it made: a refused one changes nothing and stops no other.
+carried out at once, alone. Those that come while one of the same caller is at work make a group, which begins when that has ended, and no
+sooner than `pace_after` its beginning. Each line is decided by itself on what those before it made: a refused one changes nothing and stops no
+other.
 """
 
 from __future__ import annotations
@@ -26,13 +27,20 @@ Together: TypeAlias = Callable[[list[L]], Awaitable[list[Result | Problem]]]
 """Carries out lines in one transaction; one outcome per line."""
 
 PACE = 0.015
-"""Seconds between the beginnings of a caller's groups."""
+"""Seconds between the beginnings of a caller's groups while two or three commands come at the same time."""
+SEVERAL = 3
+"""Lines of a group by which more are on their way."""
 LONGEST_WAIT = 0.1
 """Seconds for which a group waits for the one before it."""
 MOST = 50
 """Commands of one group."""
 OF_THE_GROUP = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 """Errors of the database that a line may not meet alone."""
+
+
+def pace_after(lines: int) -> float:
+    """Seconds from the beginning of a group of so many lines to that of the next: after several it is to be twice as large."""
+    return 2 * PACE if lines >= SEVERAL else PACE
 
 
 class _Waiting(NamedTuple, Generic[L]):
@@ -102,10 +110,10 @@ class Groups(Generic[L]):
             del self._callers[caller]
 
     async def _gather(self, caller: Hashable, found: _Caller[L], alone: Alone[L], together: Together[L]) -> None:
-        """Begin group after group, until none has come for PACE."""
+        """Begin group after group, until none has come meanwhile."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(found.began + PACE - loop.time())
+            await asyncio.sleep(found.began + pace_after(found.last) - loop.time())
             if not found.waiting:
                 break
             await self._wait_for_the_last(found)

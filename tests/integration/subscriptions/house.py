@@ -114,8 +114,8 @@ class House:
         self.append(f"enterprise/{key}", data, on)
         return f"enterprise/{key}"
 
-    async def fan(self) -> None:
-        """Give the events made since the last time to the fan-out, in one transaction."""
+    async def fan(self) -> list[str]:
+        """Give the events made since the last time to the fan-out, in one transaction; returns the statements that it sent."""
         made, self._made = self._made, []
         for event in made:
             self._offsets[event.source] += 1
@@ -124,8 +124,12 @@ class House:
         batch = ShardBatch(
             1, 0, self._version, in_runs(map(received, made)), {topics[source]: count for source, count in self._offsets.items()}
         )
+        sent: list[str] = []
         async with self.pool.acquire() as conn, conn.transaction():
+            conn.add_query_logger(log := lambda record: sent.append(record.query))
             await self.fan_out.apply(conn, batch)
+            conn.remove_query_logger(log)
+        return sent
 
     async def release(self) -> None:
         """What the look of every second does for the shard."""

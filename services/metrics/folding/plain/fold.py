@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from services.metrics.folding.member_columns import MemberColumns
+from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.plain.sets import PlainSet
 from services.metrics.folding.plain.shapes import DAYS, EACH, KINDS, NONE, Ints, Shapes, add_workers, bases, shapes_of
 from services.metrics.folding.plain.sums import Table, summed

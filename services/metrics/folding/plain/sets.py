@@ -12,10 +12,10 @@ from datetime import date
 from typing import NamedTuple
 
 from services.metrics.counted import BY_KIND, Attribute, CoverageStart, Founding, Headcount, Registration, is_attribute
+from services.metrics.folding.columns.members import MIXED
 from services.metrics.folding.coverage import FOLD_VERSION, FOREVER, RULES, AttributeFact, segments
 from services.metrics.folding.facts import FactChange, Placing, add_counts, decode_content, decode_state, dumped
 from services.metrics.folding.findings import Noted, before_settled, ever_over
-from services.metrics.folding.member_columns import MIXED
 from services.metrics.folding.plain.shapes import FORMS
 
 CONTENTS = frozenset((Registration, Headcount, CoverageStart, Founding))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -42,7 +43,13 @@ KEEP = """
 INSERT INTO g{g}.steps (park, day, steps) VALUES ($1, $2, $3) ON CONFLICT (park) DO UPDATE SET day = excluded.day, steps = excluded.steps
 """
 MOVE_ON = "UPDATE g{g}.steps SET day = $2 WHERE park = $1"
-KEPT = "SELECT park, day, steps FROM g{g}.steps ORDER BY park"
+KEPT = "SELECT park, day FROM g{g}.steps ORDER BY park"
+LATER = """
+SELECT subject, max(known_day) AS newest FROM g{g}.recorded_facts
+WHERE known_day > $2 AND subject IN (SELECT subject FROM g{g}.placements WHERE park = ANY ($1::text[])) GROUP BY subject
+"""
+PARTS = 4
+"""Into so many parts an audit divides the parks. Each costs a pass over what became known after the steps were made, and memory for who that is about."""
 IN_MEMORY = 1000
 """Sets; about 10 MB."""
 AT_ONCE = 50
@@ -88,26 +95,48 @@ async def _sets(conn: Connection, generation: int, subjects: Sequence[str]) -> d
     return found
 
 
-async def differences(conn: Connection, generation: int) -> AsyncIterator[Difference]:
-    """The steps that are not those of the served sets of facts, which an audit compares with the log. `conn` sees all rows."""
-    placed = {row["park"] for row in await conn.fetch(PLACED.format(g=generation))}
-    for park, day, stored in await conn.fetch(KEPT.format(g=generation)):
-        subjects = [row["subject"] for row in await conn.fetch(EVERY.format(g=generation), park)]
-        sets = await _sets(conn, generation, subjects if park in placed else [])
-        later = {row["subject"] for row in await conn.fetch(CHANGED.format(g=generation), park, day, date.max)}
-        made = Steps.of({subject: facts for subject, facts in sets.items() if subject not in later})
-        served, refolded = (_by_subject(steps, later) for steps in (Steps.load(stored), made))
-        for subject in sorted(served.keys() | refolded.keys()):
-            if served.get(subject) != refolded.get(subject):
-                yield {
-                    "table": "steps",
-                    "shard": None,
-                    "key": {"park": park, "subject": subject},
-                    "served": served.get(subject),
-                    "refolded": refolded.get(subject),
-                    "enterprises": [subject],
-                    "enterprises_left_out": 0,
-                }
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The parks of which a generation keeps steps, for an audit: `days` = {park: the closed day since which they are right}, `placed` = the parks in which
+    a set was ever placed."""
+
+    generation: int
+    days: Mapping[str, date]
+    placed: frozenset[str]
+
+    @classmethod
+    async def of(cls, conn: Connection, generation: int) -> Kept:
+        """Of what is in the snapshot of `conn`."""
+        days = {row["park"]: row["day"] for row in await conn.fetch(KEPT.format(g=generation))}
+        placed = frozenset(row["park"] for row in await conn.fetch(PLACED.format(g=generation))) if days else frozenset[str]()
+        return cls(generation, days, placed)
+
+    async def differences(self, conn: Connection, part: int, of: int) -> AsyncIterator[Difference]:
+        """The steps that are not those of the served sets of facts, which an audit compares with the log: of one of `of` parts of the parks, of which
+        none but the first PARTS have any. `conn` sees all rows."""
+        parks = list(self.days)[part :: min(of, PARTS)] if part < PARTS else []
+        if not parks:
+            return
+        newest = await conn.fetch(LATER.format(g=self.generation), parks, min(self.days[park] for park in parks))
+        known = {row["subject"]: row["newest"] for row in newest}
+        for park in parks:
+            rows = await conn.fetch(EVERY.format(g=self.generation), park) if park in self.placed else []
+            day, subjects = self.days[park], [row["subject"] for row in rows]
+            later = {subject for subject in subjects if (last := known.get(subject)) is not None and last > day}
+            sets = await _sets(conn, self.generation, [subject for subject in subjects if subject not in later])
+            stored = Steps.load(await conn.fetchval(STORED.format(g=self.generation), park))
+            served, refolded = (_by_subject(steps, later) for steps in (stored, Steps.of(sets)))
+            for subject in sorted(served.keys() | refolded.keys()):
+                if served.get(subject) != refolded.get(subject):
+                    yield {
+                        "table": "steps",
+                        "shard": None,
+                        "key": {"park": park, "subject": subject},
+                        "served": served.get(subject),
+                        "refolded": refolded.get(subject),
+                        "enterprises": [subject],
+                        "enterprises_left_out": 0,
+                    }
 
 
 def _by_subject(steps: Steps, without: set[str]) -> Mapping[str, Mapping[str, Any]]:

@@ -41,10 +41,11 @@ async def keep(metrics: Metrics, most: int = 1000) -> int:
     return done
 
 
-async def differences(metrics: Metrics) -> list[Any]:
+async def differences(metrics: Metrics, parts: int = 6) -> list[Any]:
     async with metrics.pool.acquire() as conn, conn.transaction():
         await sql.see_areas(conn, "*")
-        return [one async for one in stepping.differences(conn, 1)]
+        kept = await stepping.Kept.of(conn, 1)
+        return [one for part in range(parts) async for one in kept.differences(conn, part, parts)]
 
 
 async def listed(snapshot: Snapshot, question: Question, listing: Listing, limit: int) -> list[Contribution]:
@@ -191,3 +192,42 @@ async def test_steps_that_are_not_those_of_the_sets_are_named_by_an_audit(metric
     await metrics.pool.execute("UPDATE g1.steps SET steps = $2 WHERE park = $1", first["park"], Steps.of(loaded).dump())
     (found,) = await differences(metrics)
     assert (found["table"], found["key"]) == ("steps", {"park": first["park"], "subject": subjects[0]})
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4, 7])
+async def test_every_part_of_an_audit_compares_other_parks_until_all_are_compared(metrics: Metrics, parts: int) -> None:
+    city(metrics)
+    await metrics.fold()
+    events = oracle.counted(interleaved(history(7, enterprises=12, length=12), 7), refused)
+    await metrics.fold_batch(0, events)
+    await metrics.close(max(oracle.known_day(event) for event in events))
+    assert await keep(metrics) == len(PARKS)
+    subject = "enterprise/00000000-0000-0000-0000-000000000000"
+    await metrics.pool.execute("UPDATE g1.steps SET steps = $1", Steps.of({subject: FactSet()}).dump())
+    found = [one["key"]["park"] for one in await differences(metrics, parts) if one["key"]["subject"] == subject]
+    assert sorted(found) == sorted(PARKS)
+
+
+async def test_only_sets_of_which_something_became_known_after_the_steps_of_their_park_are_left_out(metrics: Metrics) -> None:
+    city(metrics)
+    await metrics.fold()
+    events = oracle.counted(interleaved(history(7, enterprises=12, length=12), 7), refused)
+    await metrics.fold_batch(0, events)
+    last = max(oracle.known_day(event) for event in events)
+    await metrics.close(last)
+    await keep(metrics)
+    placed = {tuple(row) for row in await metrics.pool.fetch("SELECT park, subject FROM g1.placements")}
+    newest = {row["subject"]: FactSet.load(row["state"]).newest for row in await metrics.pool.fetch("SELECT subject, state FROM g1.states")}
+    earlier, later = PARKS[0], PARKS[1]
+    day = date.fromordinal(sorted(newest[subject] for park, subject in placed if park == earlier)[0])
+    await metrics.pool.execute("UPDATE g1.steps SET steps = $1", Steps.of({}).dump())
+    await metrics.pool.execute("UPDATE g1.steps SET day = $2 WHERE park = $1", earlier, day)
+    found = {(one["key"]["park"], one["key"]["subject"]) for one in await differences(metrics)}
+    async with metrics.pool.acquire() as conn, conn.transaction():
+        await sql.see_areas(conn, "*")
+        known = {row["subject"] for row in await conn.fetch("SELECT subject FROM g1.recorded_facts WHERE known_day > $1", day)}
+    assert known
+    assert {subject for park, subject in found if park == earlier} == {
+        subject for park, subject in placed if park == earlier and subject not in known
+    }
+    assert {subject for park, subject in found if park == later} == {subject for park, subject in placed if park == later}

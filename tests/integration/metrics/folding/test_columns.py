@@ -6,14 +6,16 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, timedelta
+from operator import attrgetter
 
 import numpy as np
 import pytest
 from msgspec import structs
 
 from services.metrics.folding import projector
+from services.metrics.folding.columns.facts import FRAMED, FactColumns
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.folding.effects import BatchEffects
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
@@ -21,8 +23,9 @@ from shared.reading import applying, session, turns
 from shared.sequencing.columnar.columns import Columns, Names, known_days, micros_of
 from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
+from shared.sequencing.frames import FrameDecoder
 from shared.sequencing.plan import BatchPlan
-from shared.sequencing.records import Received
+from shared.sequencing.records import Received, received
 from shared.sequencing.streams import ShardStreams, StreamState
 from tests import oracle
 from tests.conftest import NewDatabase
@@ -150,6 +153,43 @@ def sorted_columns(events: list[Envelope]) -> list[Columns]:
     plan = sort_columns(streams, {"t": items}, None)
     assert plan is not None
     return plan.columns
+
+
+def framed_columns(events: list[Envelope]) -> list[Columns]:
+    """Those of events of one source, as a projector gets them."""
+    decoder = FrameDecoder(TYPES_AS_COLUMNS, FRAMED.types, FRAMED.read_data, FRAMED.without)
+    items = decoder.decode(rows(map(encode, events)), Names(), Names())
+    streams = ShardStreams(states={stream: StreamState() for stream in streams_of(items)})
+    plan = sort_columns(streams, {"t": items}, None)
+    assert plan is not None
+    return plan.columns
+
+
+@pytest.mark.parametrize("source", ["/services/registry", "/services/membership"])
+@pytest.mark.parametrize("seed", range(4))
+def test_facts_and_changes_are_those_of_objects(seed: int, source: str) -> None:
+    (columns,) = framed_columns([event for event in told(seed) if event.source == source])
+    facts = FactColumns(3, columns.take(columns.type >= columns.framed), CLOCK.day_of)
+    found, wanted = BatchEffects(), BatchEffects()
+    alone, with_objects = facts.among([])
+    assert (len(alone), with_objects) == (len(facts), [])
+    found.add_stated(facts, alone)
+    by_id = {event.id: event for event in told(seed)}
+    for row in facts.rows():
+        event = by_id[row.event_id]
+        wanted.add_fact(3, received(event), event.data, CLOCK.day_of(event.time))
+    assert len(wanted.facts) > 10
+    assert list(facts.rows()) == wanted.facts
+    assert found.changes == wanted.changes
+    assert (found.placements, found.moved) == (wanted.placements, wanted.moved)
+    assert (found.registrations, found.foundings) == (wanted.registrations, wanted.foundings)
+    assert row_bytes.HEADER + b"".join(facts.copied()) + row_bytes.TRAILER == fact_runs.copied_rows(
+        sorted(wanted.facts, key=attrgetter("subject"))
+    )
+    subject = facts.subjects[0]
+    alone, with_objects = facts.among([(source, subject), ("/elsewhere", facts.subjects[-1])])
+    assert {facts.subjects[at] for at in with_objects} == {subject}
+    assert sorted(alone + with_objects) == list(range(len(facts)))
 
 
 def comparable(run: FactRun) -> tuple[object, ...]:

@@ -87,7 +87,7 @@ async def folded(events: Sequence[Envelope]) -> tuple[Refolded, Counter[FactRow]
         async def facts(
             self, rows: Sequence[FactRow], runs: Sequence[FactRun], columns: Sequence[Columns], groups: Sequence[FactGroup]
         ) -> None:
-            from services.metrics.folding.member_columns import MemberColumns
+            from services.metrics.folding.columns.members import MemberColumns
 
             packed = [*runs, *(run for one in columns for run in MemberColumns(0, one, CLOCK.day_of).all_runs())]
             seen.update(

@@ -14,7 +14,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.broker import kafka_records
 from shared.broker.fetched import FetchedRecord, FetchedRecords

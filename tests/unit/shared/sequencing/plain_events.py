@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.broker.fetched import FetchedRecord
 from shared.contracts.ids import uuid7

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.sequencing.columnar.columns import Columns, micros_of
 from shared.sequencing.columnar.layouts import MOST_LAYOUTS, Layouts

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.metrics.folding.member_columns import TYPES_AS_COLUMNS
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.refolding.plain_facts import FRAMED, read_data
 from shared import contracts
 from shared.broker.fetched import FetchedRecord
 from shared.contracts import Envelope
-from shared.sequencing.columnar.columns import EPOCH_DAY, OTHER, Columns
+from shared.sequencing.columnar.columns import EPOCH_DAY, OTHER, Columns, Item, Names
 from shared.sequencing.frames import FrameDecoder
 from shared.sequencing.records import Received, decode
 from tests.unit.shared.sequencing.plain_events import EVENTS
@@ -28,13 +28,23 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 def decoded(values: Sequence[bytes], *, at_once: int = 1000) -> tuple[list[tuple[Any, ...]], dict[int, Any]]:
     """(what is said of each record that is no error, {offset: what was kept of the `data` of framed ones})"""
     decoder, rows, data = FrameDecoder(TYPES_AS_COLUMNS, FRAMED, read_data, ("area",)), list[tuple[Any, ...]](), dict[int, Any]()
+    names = Names(), Names()
     records = [FetchedRecord("t", 0, offset, None, value, ()) for offset, value in enumerate(values)]
     for begin in range(0, len(records), at_once):
-        items, own = decoder.decode(records[begin : begin + at_once])
-        data |= own
-        for item in items:
+        for item in decoder.decode(records[begin : begin + at_once], *names):
+            data |= said_by(item)
             rows += [said(item)] if isinstance(item, Received) else list(of_columns(item))
     return sorted(rows), data
+
+
+def said_by(item: Item) -> dict[int, Any]:
+    """{offset: what the event says} of the rows that have it, which `saying` counts."""
+    if isinstance(item, Received) or item.data is None:
+        assert isinstance(item, Received) or item.saying == 0
+        return {}
+    found = {offset: one for offset, one in zip(item.offset.tolist(), item.data.tolist(), strict=True) if one is not None}
+    assert item.saying == len(found) == sum(number >= item.framed for number in item.type.tolist())
+    return found
 
 
 def said(one: Received) -> tuple[Any, ...]:

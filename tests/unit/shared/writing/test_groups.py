@@ -12,7 +12,7 @@ import pytest
 from shared.journal.idempotency import Result
 from shared.problems.errors import Conflict, Problem
 from shared.process.db import OutcomeUnknownError
-from shared.writing.single.groups import MOST, Groups
+from shared.writing.single.groups import MOST, PACE, SEVERAL, Groups, pace_after
 
 
 def result(line: str) -> Result:
@@ -24,6 +24,7 @@ class Transactions:
 
     def __init__(self) -> None:
         self.done: list[list[str]] = []
+        self.began: list[float] = []
         self.at_once = self.most_at_once = 0
         self.may_end = asyncio.Event()
         self.may_end.set()
@@ -32,6 +33,7 @@ class Transactions:
     @asynccontextmanager
     async def transaction(self, lines: Sequence[str]) -> AsyncIterator[None]:
         self.done.append(list(lines))
+        self.began.append(asyncio.get_running_loop().time())
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await self.may_end.wait()
@@ -172,3 +174,15 @@ async def test_nothing_is_kept_of_a_caller_who_is_done() -> None:
         await asyncio.sleep(0.005)
     assert await doors.send("later") == result("later")
     assert not doors.groups._callers
+
+
+async def test_while_many_come_groups_are_twice_as_far_apart() -> None:
+    assert [pace_after(lines) for lines in (1, SEVERAL - 1, SEVERAL, MOST)] == [PACE, PACE, 2 * PACE, 2 * PACE]
+    doors = Doors()
+    first, others = await doors.send_behind_one(*"abc")
+    await asyncio.gather(first, *others)
+    assert await doors.send("d") == result("d")
+    assert doors.transactions.done == [["first"], ["a", "b", "c"], ["d"]]
+    apart = [later - sooner for sooner, later in zip(doors.transactions.began, doors.transactions.began[1:], strict=False)]
+    assert apart[0] >= PACE * 0.99
+    assert apart[1] >= 2 * PACE * 0.99

@@ -1,0 +1,109 @@
+"""Facts other than members that come as columns (`shared.sequencing.frames`): what they state, and their rows of `fact_rows`.
+
+The same as `BatchEffects.add_fact` and `fact_runs.copied_rows` do for events that come as objects, for whole batches at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+import msgspec
+
+from services.metrics.counted import BY_KIND, Attribute, Headcount, Kept, kept_of, kind_of, says_of
+from services.metrics.folding.columns.members import POSTGRES_EPOCH
+from services.metrics.folding.facts import MOST_WORKERS, RefusedFact, StatedFact
+from services.metrics.folding.member_events import AREA, reason_of, storable
+from services.metrics.tables.fact_runs import RowWriter
+from services.metrics.tables.store import FactRow
+from shared import contracts
+from shared.contracts import Event
+from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, known_days, time_of
+from shared.sequencing.frames import Framed
+from shared.sequencing.records import Stream
+
+ATTRIBUTES = tuple(name for name in contracts.TYPES if isinstance(BY_KIND.get(kind_of(name)), Attribute))
+"""Types of events that state one fact which shapes the step function of its subject, and nothing else."""
+NUL, NOTHING = b"\\u0000", b"{}"
+
+_json = msgspec.json.Encoder().encode
+
+
+def read_data(name: str, texts: Sequence[bytes]) -> Sequence[Event | None]:
+    """What events of a type say; None for those that are read as objects: unreadable, not storable, or refused."""
+    found = contracts.data_of(name, texts)
+    if any(NUL in text for text in texts):
+        found = [None if NUL in text else one for text, one in zip(texts, found, strict=True)]
+    row = BY_KIND[kind_of(name)]
+    if isinstance(row, Attribute) and row.content is Headcount:
+        return [one if one is not None and 0 <= getattr(one, "workers", -1) <= MOST_WORKERS else None for one in found]
+    return found
+
+
+FRAMED = Framed(ATTRIBUTES, read_data, (AREA.rstrip("/"),))
+
+
+class FactColumns:
+    """Columns of facts of one source, by stream. `kept`: what is kept of each; `known`, `occurred`: ordinals.
+
+    Raises RefusedFact for a source that cannot be stored.
+    """
+
+    def __init__(self, shard: int, columns: Columns, known_of: Callable[[datetime], date]) -> None:
+        assert columns.data is not None, "rows of framed types have data"
+        if "\x00" in columns.source:
+            raise RefusedFact("NUL_CHARACTER")
+        self._shard, self._columns = shard, columns
+        self.source = columns.source
+        texts, kinds = columns.subjects.texts, [kind_of(name) for name in columns.types]
+        self.subjects = [texts[number] for number in columns.subject.tolist()]
+        self.kinds = [kinds[number] for number in columns.type.tolist()]
+        self.known = known_days(columns.recorded, known_of).tolist()
+        self.occurred = (columns.occurred + EPOCH_DAY).tolist()
+        self.sequences = columns.sequence.tolist()
+        self.data: list[Event] = columns.data.tolist()
+        self.kept: list[Kept] = [kept_of(one) for one in self.data]  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def stated(self, at: int) -> StatedFact:
+        """What one of them states."""
+        return StatedFact(self.kinds[at], self.occurred[at], self.sequences[at], self.kept[at])
+
+    def among(self, streams: Collection[Stream]) -> tuple[list[int], list[int]]:
+        """(the rows of other streams, the rows of these streams)"""
+        own = {subject for source, subject in streams if source == self.source}
+        if not own:
+            return list(range(len(self))), []
+        inside = [subject in own for subject in self.subjects]
+        return [at for at, one in enumerate(inside) if not one], [at for at, one in enumerate(inside) if one]
+
+    def rows(self) -> Iterator[FactRow]:
+        """The facts as rows."""
+        columns = self._columns
+        numbers = zip(columns.type.tolist(), columns.actor.tolist(), columns.recorded.tolist(), strict=True)
+        for at, (type_, actor, recorded) in enumerate(numbers):
+            yield FactRow(
+                self._shard, self.subjects[at], self.source, self.sequences[at], UUID(bytes=columns.event_id[at].tobytes()), columns.types[type_],
+                date.fromordinal(self.occurred[at]), date.fromordinal(self.known[at]), time_of(recorded), says_of(self.kept[at]) or None,
+                storable(columns.actors.texts[actor]), reason_of(self.data[at]),
+            )  # fmt: skip
+
+    def copied(self) -> list[bytes]:
+        """The parts of the rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""
+        columns, writer, parts = self._columns, RowWriter(), list[bytes]()
+        ids, recorded = columns.event_id.tobytes(), (columns.recorded - POSTGRES_EPOCH).tolist()
+        types, actors = columns.type.tolist(), columns.actor.tolist()
+        names, giving = columns.types, ["reason" in contracts.TYPES[name].__struct_fields__ for name in columns.types]
+        actor_of = [storable(one) for one in columns.actors.texts]
+        for at in sorted(range(len(self)), key=self.subjects.__getitem__):
+            type_ = types[at]
+            reason = reason_of(self.data[at]) if giving[type_] else None
+            parts += writer.row(
+                self._shard, self.subjects[at], (self.source, names[type_], actor_of[actors[at]], reason), self.sequences[at],
+                ids[16 * at : 16 * at + 16], (self.occurred[at], self.known[at], recorded[at]),
+                None if (says := _json(self.kept[at])) == NOTHING else says,
+            )  # fmt: skip
+        return parts

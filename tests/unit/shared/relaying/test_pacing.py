@@ -1,0 +1,99 @@
+"""When the relay looks into the outbox next, by a clock that the test turns."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from shared.relaying import pacing
+from shared.relaying.pacing import QUIET, SEVERAL, Pacing
+
+IDLE, ASLEEP = 0.025, 0.25
+
+
+class Session:
+    """Stands for the relay's connection: whether something is being appended, and who holds the lock of its sleep."""
+
+    def __init__(self) -> None:
+        self.appending = False
+        self.locked = False
+
+    async def fetchval(self, statement: str) -> bool:
+        assert statement == pacing.FALL_ASLEEP
+        self.locked = not self.appending
+        return self.locked
+
+    async def execute(self, statement: str) -> None:
+        assert statement == pacing.WAKE_UP
+        self.locked = False
+
+    async def add_listener(self, channel: str, callback: Any) -> None:
+        self.callback = callback
+
+
+class Looks:
+    """Takes looks that find so many events, each when it is due, and notes the seconds between them."""
+
+    def __init__(self) -> None:
+        self.session, self.at, self.waits = Session(), 0.0, list[float]()
+        self.pacing = Pacing(self.session, IDLE, asleep=ASLEEP, now=lambda: self.at)  # type: ignore[arg-type]
+
+    async def find(self, *events: int, full: bool = False) -> list[float]:
+        """Returns how long the look after each waits."""
+        self.waits.clear()
+        for count in events:
+            await self.pacing.saw(count, full=full)
+            self.waits.append(round(max(0.0, self.pacing._next - self.at), 6))
+            self.at += self.waits[-1]
+            self.pacing._began = self.at
+        return list(self.waits)
+
+
+async def test_single_events_are_looked_for_at_once_and_several_travel_with_what_comes_behind_them() -> None:
+    looks = Looks()
+    assert await looks.find(1, SEVERAL - 1, SEVERAL, 50, 1, 0) == [IDLE, IDLE, 2 * IDLE, 2 * IDLE, IDLE, IDLE]
+
+
+async def test_a_full_batch_is_followed_by_the_next_one_at_once() -> None:
+    assert await Looks().find(1000, full=True) == [0.0]
+
+
+async def test_a_relay_sleeps_when_nothing_has_come_for_a_while_and_looks_once_more_after_it_has_the_lock() -> None:
+    looks = Looks()
+    await looks.find(1)
+    quiet = await looks.find(*[0] * 6)
+    assert quiet == [IDLE] * 3 + [0.0] + [ASLEEP] * 2
+    assert looks.session.locked
+    assert sum(quiet[:4]) + IDLE >= QUIET
+    assert await looks.find(1, 0) == [IDLE, IDLE]
+    assert not looks.session.locked
+    assert not looks.pacing.asleep
+
+
+async def test_a_relay_stays_awake_while_something_is_being_appended() -> None:
+    looks = Looks()
+    looks.session.appending = True
+    assert set(await looks.find(*[0] * 20)) == {IDLE}
+    looks.session.appending = False
+    assert await looks.find(0, 0) == [0.0, ASLEEP]
+
+
+async def test_a_notification_ends_the_wait_of_a_relay_that_sleeps() -> None:
+    looks = Looks()
+    await looks.pacing.listen()
+    await looks.find(*[0] * 9)
+    assert looks.pacing.asleep
+    looks.at = 0.0  # the next look is seconds away
+    waiting = asyncio.ensure_future(looks.pacing.wait(asyncio.Event()))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    looks.session.callback()
+    await asyncio.wait_for(waiting, 60)
+
+
+async def test_a_stop_ends_the_wait_of_a_relay_that_sleeps() -> None:
+    looks, stop = Looks(), asyncio.Event()
+    await looks.find(*[0] * 9)
+    looks.at = 0.0
+    stop.set()
+    await asyncio.wait_for(looks.pacing.wait(stop), 60)
