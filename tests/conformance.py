@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import httpx
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema_rs import Draft202012Validator
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PROBLEM = "application/problem+json"
@@ -26,10 +27,11 @@ class Undocumented(AssertionError):
 
 
 class Document:
-    """The OpenAPI document of a service, asked about answers."""
+    """The OpenAPI document of a service, asked about answers. It is not changed afterwards."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
+        self._validators: dict[int, Draft202012Validator] = {}
         self._operations = [
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), method, operation)
             for path, item in sorted(document["paths"].items(), key=lambda entry: "{" in entry[0])
@@ -87,14 +89,29 @@ class Document:
         events = operation["responses"]["200"]["content"]["text/event-stream"]["schema"]["x-events"]
         if name not in events:
             raise Undocumented(f"{path} sends an event {name}, of which its document says nothing")
-        closed = copy.deepcopy(events[name])
-        _close(closed)
-        self._require_fields(closed, data, f"{path} sends {name}")
+        self._require_fields(events[name], data, f"{path} sends {name}", closed=True)
 
-    def _require_fields(self, schema: Mapping[str, Any], value: Any, where: str) -> None:
-        validator = Draft202012Validator({**schema, "components": self._closed}, format_checker=FormatChecker())
+    def _require_fields(self, schema: Mapping[str, Any], value: Any, where: str, *, closed: bool = False) -> None:
+        # By identity: the document keeps its schemas.
+        if (validator := self._validators.get(id(schema))) is None:
+            told: dict[str, Any] = copy.deepcopy({**schema})
+            if closed:
+                _close(told)
+            validator = Draft202012Validator({**told, "components": self._closed}, validate_formats=True)
+            self._validators[id(schema)] = validator
         if fault := next(validator.iter_errors(value), None):
-            raise Undocumented(f"{where}: {fault.json_path}: {fault.message[:300]}")
+            raise Undocumented(f"{where}: {'/'.join(map(str, fault.instance_path))}: {fault.message[:300]}")
+
+
+@cache
+def _document_of(pickled: bytes) -> Document:
+    """Applications of the same routes have the same document: what was made of it for one test serves the next."""
+    return Document(pickle.loads(pickled))
+
+
+def document_of(described: Mapping[str, Any]) -> Document:
+    """The document of an application, whose `openapi()` described it."""
+    return _document_of(pickle.dumps(described))
 
 
 def _close(schema: Any) -> None:

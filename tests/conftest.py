@@ -30,6 +30,7 @@ from shared.process.db import Pool, create_pool
 from shared.process.migrate import migrate
 from shared.process.serve import COLLECT_AFTER
 from tests import kept
+from tests.in_memory import folder_in_memory
 from tests.settings import ChaosSettings, ServerSettings
 
 TOGETHER = ("tests/e2e/city", "tests/e2e/demo_city", "tests/integration/local/stack")
@@ -40,8 +41,9 @@ FIRST = ("tests/unit/test_hanging_tests.py",)
 """Files that take long and would come last, when the other workers have nothing left to do."""
 TERMINAL = pytest.StashKey[int]()
 """Where the stacks of a process go that is ended by force."""
-UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off", "scram_iterations": "1"}
-"""Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing. Nobody guesses their passwords."""
+UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off", "scram_iterations": "1", "max_wal_size": "128MB"}
+"""Tests kill processes, not machines: what was written survives that, and waiting for a disk proves nothing. Nobody guesses their passwords.
+Their log needs no more room than in memory."""
 PLAIN = "?sslmode=disable"
 """The servers of the tests have no TLS. Without this each connection prepares it first, and asks for it in vain."""
 DUMMY_MIGRATIONS = Path(__file__).parent / "dummy_service" / "migrations"
@@ -164,10 +166,11 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         with PostgresContainer(folder, settings.postgres_image) as contained:
             yield contained
         return
-    server = PostgresServer(folder, settings=UNSYNCED)
-    server.start()
-    yield server
-    server.stop()
+    with folder_in_memory("postgres") as data:
+        server = PostgresServer(data, log=folder / "postgres.log", settings=UNSYNCED)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -179,10 +182,11 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
         with KafkaContainer(folder, settings.kafka_image) as contained:
             yield contained
         return
-    server = KafkaServer(folder)
-    server.start()
-    yield server
-    server.stop()
+    with folder_in_memory("kafka") as data:
+        server = KafkaServer(data, log=folder / "kafka.log")
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext
 
@@ -20,6 +21,16 @@ from tests.conftest import Database
 from tests.integration.metrics.server import MetricsServer, server_of
 
 WIDTHS = {"wide": (1440, 900), "phone": (390, 844)}
+BOTH_WAYS = pytest.mark.parametrize(
+    ("language", "width"),
+    [
+        ("zh", "wide"),
+        ("en", "phone"),
+        pytest.param("zh", "phone", marks=pytest.mark.endurance),
+        pytest.param("en", "wide", marks=pytest.mark.endurance),
+    ],
+)
+"""Each language and each width once: what a language makes too long, and what a width leaves no room for, is found by one of the two."""
 LABELS = {"zh": "合成数据", "en": "Invented data"}
 
 

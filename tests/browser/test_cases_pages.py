@@ -16,7 +16,7 @@ from playwright.async_api import Browser, BrowserContext, expect
 from deploy.local.servers.postgres import PostgresServer
 from shared.process.migrate import migrate
 from tests.browser.accessibility import violations
-from tests.browser.conftest import WIDTHS
+from tests.browser.conftest import BOTH_WAYS, WIDTHS
 from tests.conftest import Database
 from tests.integration.cases.pages.server import READ, WRITE, PagesServer, server_of
 
@@ -113,8 +113,7 @@ async def entered(
     return context
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("language", ["zh", "en"])
+@BOTH_WAYS
 async def test_every_page_can_be_read_by_everybody(browser: Browser, town: Town, language: str, width: str) -> None:
     page = (await entered(browser, town, language=language, width=width)).pages[0]
     for one in PAGES:

@@ -16,7 +16,7 @@ from shared.contracts.membership import VisitMade, VisitPurpose
 from shared.contracts.registry import EnterpriseRegistered
 from tests.browser.accessibility import violations
 from tests.browser.city import City, build_city, join
-from tests.browser.conftest import LABELS, Wire, logged_in
+from tests.browser.conftest import BOTH_WAYS, LABELS, Wire, logged_in
 from tests.conftest import Database
 from tests.integration.metrics.server import MetricsServer, server_of
 from tests.integration.metrics.service import enterprise
@@ -200,15 +200,7 @@ async def test_the_page_says_how_old_its_data_is(browser: Browser, databases: li
         await page.context.close()
 
 
-@pytest.mark.parametrize(
-    ("language", "width"),
-    [
-        ("zh", "wide"),
-        ("en", "phone"),
-        pytest.param("zh", "phone", marks=pytest.mark.endurance),
-        pytest.param("en", "wide", marks=pytest.mark.endurance),
-    ],
-)
+@BOTH_WAYS
 async def test_pages_are_accessible_and_fit_their_width(
     browser: Browser, server: MetricsServer, city: City, language: str, width: str
 ) -> None:

@@ -34,7 +34,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 LABELS: dict[str, Any] = {"data_label_zh": "合成数据", "data_label_en": "Invented data"}
 NOTICE = "INSERT INTO notices (id, at, type, subscription, data) VALUES ($1, parkunion_now(), $2, $3, $4)"
 OF_BUREAU = ("/subscriptions", "/subscriptions/{webhook}", "/subscriptions/{pull}", "/subscriptions/{webhook}/deliveries/{parked}")
-OF_FEDERATION = (*OF_BUREAU, "/grants", "/grants/{grant}", "/sent?client=labour-bureau", "/notices", "/accesses")
+OF_FEDERATION_ALONE = ("/grants", "/grants/{grant}", "/sent?client=labour-bureau", "/notices", "/accesses")
+SCOPES = {"labour-bureau": USE, "federation": GRANT}
 
 
 @dataclass
@@ -116,13 +117,25 @@ async def entered(
     return context
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("language", ["zh", "en"])
-@pytest.mark.parametrize(("client", "scope", "pages"), [("labour-bureau", USE, OF_BUREAU), ("federation", GRANT, OF_FEDERATION)])
+@pytest.mark.parametrize(
+    ("client", "language", "width", "pages"),
+    [
+        # Each page in each language and each width, as BOTH_WAYS; those that both may see, once as each sees them.
+        ("labour-bureau", "zh", "wide", OF_BUREAU),
+        ("federation", "zh", "wide", OF_FEDERATION_ALONE),
+        ("federation", "en", "phone", (*OF_BUREAU, *OF_FEDERATION_ALONE)),
+        *(
+            pytest.param(client, language, width, (*OF_BUREAU, *more), marks=pytest.mark.endurance)
+            for client, more in (("labour-bureau", ()), ("federation", OF_FEDERATION_ALONE))
+            for language in ("zh", "en")
+            for width in WIDTHS
+        ),
+    ],
+)
 async def test_every_page_can_be_read_by_everybody(
-    browser: Browser, town: Town, client: str, scope: str, pages: tuple[str, ...], language: str, width: str
+    browser: Browser, town: Town, client: str, language: str, width: str, pages: tuple[str, ...]
 ) -> None:
-    page = (await entered(browser, town, client, scope, language=language, width=width)).pages[0]
+    page = (await entered(browser, town, client, SCOPES[client], language=language, width=width)).pages[0]
     for one in pages:
         answer = await page.goto(town.address(one))
         assert answer is not None

@@ -22,6 +22,7 @@ from tests.chaos.disturbances import Disturbances
 from tests.chaos.load import Load
 from tests.chaos.takeover import recovery_times
 from tests.e2e.platform import Platform, until
+from tests.in_memory import stack_in_memory
 from tests.settings import ChaosSettings
 
 SETTINGS = ChaosSettings()
@@ -45,10 +46,11 @@ def chosen_fault() -> str:
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     options = ("--workers", str(WORKERS), "--test-clock", "--allow-network", NETWORK)
-    running = Platform.start(tmp_path_factory.mktemp("chaos") / "stack", *options, fault=chosen_fault())
-    until(lambda: running.divided(WORKERS), "all shards divided over all projectors")
-    yield running
-    running.stop()
+    with stack_in_memory(tmp_path_factory, "chaos") as folder:
+        running = Platform.start(folder / "stack", *options, fault=chosen_fault())
+        until(lambda: running.divided(WORKERS), "all shards divided over all projectors")
+        yield running
+        running.stop()
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from deploy.local.folder import ROOT, folder_of
 from deploy.local.stack import Stack
 from shared.contracts.services import SERVICES
 from tests.e2e.platform import SAMPLE, Platform, parkunion, rows_of_the_sample, until
+from tests.in_memory import stack_in_memory
 from tests.oracle_nlrb import COUNTS, expected
 from tests.patience import PATIENCE
 
@@ -48,11 +50,16 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    folder = tmp_path_factory.mktemp("demo")
+    with stack_in_memory(tmp_path_factory, "demo") as folder:
+        yield from _done(folder)
+
+
+def _done(folder: Path) -> Iterator[Demo]:
     output, told = folder / "output", folder / "told"
     command: list[str | Path] = [ROOT / "parkunion", "demo", "--as-of", "2021-12-31", "--json", folder / "figures.json"]
+    # The demo makes a folder of its own where temporary ones are.
     with output.open("wb") as stdout, told.open("wb") as stderr:
-        run = subprocess.Popen(command, stdout=stdout, stderr=stderr)
+        run = subprocess.Popen(command, stdout=stdout, stderr=stderr, env={**os.environ, "TMPDIR": str(folder)})
     try:
         until(lambda: run.poll() is not None or "Ctrl-C ends it" in told.read_text("utf-8"), "the demo has done its work", 600)
         assert run.poll() is None, told.read_text("utf-8")

@@ -15,6 +15,7 @@ import pytest
 from deploy.local.folder import ROOT
 from tests import oracle_fmcs
 from tests.e2e.platform import Platform, parkunion, until
+from tests.in_memory import stack_in_memory
 
 SAMPLE = ROOT / "samples" / "fmcs" / "fmcs_work_stoppages_1984_2009.csv"
 EVERY = 16
@@ -49,7 +50,11 @@ def part_of_the_sample(path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
-    folder = tmp_path_factory.mktemp("fmcs")
+    with stack_in_memory(tmp_path_factory, "fmcs") as folder:
+        yield from _loaded(folder)
+
+
+def _loaded(folder: Path) -> Iterator[Loaded]:
     rows = part_of_the_sample(folder / "part.csv")
     file = folder / "file.csv"
     file.write_text(rows.read_text("utf-8") + REFUSED, "utf-8")

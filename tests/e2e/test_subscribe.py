@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from deploy.local.child import free_port
 from deploy.local.folder import ROOT
+from tests.in_memory import stack_in_memory
 
 HOW_TO = ROOT / "docs" / "how-to" / "subscribe.md"
 BLOCKS = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
@@ -23,7 +24,7 @@ PORTS = ("8484", "8485")
 pytestmark = pytest.mark.slow
 
 
-def test_every_block_of_the_page_does_what_the_page_says(tmp_path: Path) -> None:
+def test_every_block_of_the_page_does_what_the_page_says(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in OF_THE_PROJECT:
         (tmp_path / name).symlink_to(ROOT / name)
     blocks = BLOCKS.findall(HOW_TO.read_text("utf-8"))
@@ -36,8 +37,9 @@ def test_every_block_of_the_page_does_what_the_page_says(tmp_path: Path) -> None
         free = str(free_port())
         script, programs = script.replace(port, free), [text.replace(port, free) for text in programs]
     (tmp_path / "bureau.py").write_text(programs[0], "utf-8")
-    environment = {**os.environ, "PARKUNION_DATA": str(tmp_path / "stack")}
-    run = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500)
+    with stack_in_memory(tmp_path_factory, "subscribe") as folder:
+        environment = {**os.environ, "PARKUNION_DATA": str(folder / "stack")}
+        run = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500)
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}\n{(tmp_path / 'receiver.log').read_text('utf-8')}"
     assert "complete and unaltered" in run.stdout
     told, first = (tmp_path / "first.txt").read_text("utf-8").splitlines()

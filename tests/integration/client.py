@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from shared.http.auth import Areas, Caller
 from shared.http.tokens import caller as token_caller
 from shared.process.settings import ServiceSettings
-from tests.conformance import Document, hook
+from tests.conformance import document_of, hook
 from tests.conftest import Database
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
@@ -54,7 +54,7 @@ class Client:
     @asynccontextmanager
     async def of(cls, app: FastAPI, *scopes: str) -> AsyncIterator[Self]:
         """A client of `app`, which takes its caller from the client instead of a token."""
-        document = functools.cache(lambda: Document(app.openapi()))
+        document = functools.cache(lambda: document_of(app.openapi()))
         hooks = {"response": [hook(document)]}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", event_hooks=hooks) as http:
             client = cls(http, *scopes)

@@ -17,6 +17,7 @@ from deploy.local.stack import Stack
 from services.metrics.folding.coverage import FOLD_VERSION
 from shared.contracts.services import SERVICES
 from tests.e2e.platform import Platform, parkunion, until
+from tests.in_memory import stack_in_memory
 from tests.migrations.keep import QUESTIONS, WAITS, closed_day, tell, tell_what_is_taken_back, turn
 from tests.migrations.kept import environment_of, of, program_of, unpack
 
@@ -26,10 +27,11 @@ Old = Callable[..., str]
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder; whoever runs in it is stopped afterwards."""
-    yield tmp_path / "stack"
-    parkunion("down", "--data", tmp_path / "stack", check=False)
+    with stack_in_memory(tmp_path_factory, "old") as folder:
+        yield folder / "stack"
+        parkunion("down", "--data", folder / "stack", check=False)
 
 
 @pytest.fixture

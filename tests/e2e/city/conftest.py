@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.city.collector import Collector
 from tests.e2e.platform import Platform, until
+from tests.in_memory import stack_in_memory
 
 RESIDENT_ID = "11010519491231002X"
 """The example number of GB 11643-1999; nobody's."""
@@ -35,12 +36,13 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Made through the public APIs, as any user would."""
     collector = Collector()
     spans = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    platform = Platform.start(tmp_path_factory.mktemp("city") / "stack", "--test-clock", environment=spans)
-    try:
-        yield _build(platform, collector)
-    finally:
-        platform.stop()
-        collector.server.shutdown()
+    with stack_in_memory(tmp_path_factory, "city") as folder:
+        platform = Platform.start(folder / "stack", "--test-clock", environment=spans)
+        try:
+            yield _build(platform, collector)
+        finally:
+            platform.stop()
+            collector.server.shutdown()
 
 
 def _build(platform: Platform, collector: Collector) -> City:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from services.metrics.measures import PUBLISHED
 from shared.contracts import Envelope
 from tests import oracle
 from tests.e2e.platform import Platform, parkunion
+from tests.in_memory import stack_in_memory
 
 LAST_DAY = "2025-06-30"
 SCENARIO = Scenario(date(2025, 6, 30), 150, 3, 11)
@@ -34,7 +36,11 @@ class Done:
 
 @pytest.fixture(scope="package")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
-    folder = tmp_path_factory.mktemp("city")
+    with stack_in_memory(tmp_path_factory, "city") as folder:
+        yield from _done(folder)
+
+
+def _done(folder: Path) -> Iterator[Done]:
     run = parkunion("demo", *WORDS, "--exit", "--json", folder / "figures.json", "--data", folder / "stack", check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert parkunion("status", "--data", folder / "stack", check=False).returncode == 3, "the demo left its stack running"

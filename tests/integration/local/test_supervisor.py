@@ -61,7 +61,8 @@ class Stopped:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+async def stopped(supervisor: Supervisor, tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    """It ran while `supervisor` did."""
     folder = tmp_path_factory.mktemp("stopped")
     first = Supervisor(folder, services=(), label={"en": "Sample data"})
     await first.start()
@@ -107,11 +108,8 @@ async def test_a_second_stack_in_the_same_folder_is_refused_in_one_line(supervis
     assert load(supervisor.folder.path).alive()
 
 
-async def test_two_stacks_run_at_the_same_time_on_ports_of_their_own(supervisor: Supervisor, tmp_path: Path) -> None:
-    second = Supervisor(tmp_path / "second", services=())
-    await second.start()
-    mine, other = load(supervisor.folder.path).content, load(second.folder.path).content
-    await second.stop()
+async def test_two_stacks_run_at_the_same_time_on_ports_of_their_own(supervisor: Supervisor, stopped: Stopped) -> None:
+    mine, other = load(supervisor.folder.path).content, stopped.content
     assert mine["kafka"]["bootstrap"] != other["kafka"]["bootstrap"]
     assert mine["postgres"]["port"] != other["postgres"]["port"]
     assert mine["issuer"] != other["issuer"]
@@ -133,19 +131,8 @@ async def test_a_stop_leaves_nothing_and_a_start_goes_on_where_it_was(stopped: S
     assert (before["kafka"]["bootstrap"], before["issuer"]) == (after["kafka"]["bootstrap"], after["issuer"])
 
 
-async def test_a_port_that_another_took_is_replaced(stopped: Stopped) -> None:
-    taken = stopped.content["issuer"]
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", urllib.parse.urlsplit(taken).port)
-    second = Supervisor(stopped.folder, services=())
-    await second.start()
-    now = load(stopped.folder).content["issuer"]
-    await second.stop()
-    server.close()
-    assert now != taken
-
-
 @pytest.mark.invariant("I1")
-async def test_a_killed_supervisor_takes_its_children_with_it_and_the_next_start_works(stopped: Stopped) -> None:
+async def test_a_killed_supervisor_takes_its_children_with_it_and_the_next_start_works_also_if_a_port_was_taken(stopped: Stopped) -> None:
     process = start_another(stopped.folder)
     stack = Stack(stopped.folder)
     await until(lambda: bool(stack.content.get("ready")), 60)
@@ -155,10 +142,14 @@ async def test_a_killed_supervisor_takes_its_children_with_it_and_the_next_start
     await until(lambda: not any(child.alive() for child in known))
     with pytest.raises(NotRunningError):
         load(stopped.folder)
-    again = Supervisor(stopped.folder, services=())
-    await again.start()
-    await again.wait_ready()
-    await again.stop()
+    taken = stopped.content["issuer"]
+    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", urllib.parse.urlsplit(taken).port):
+        again = Supervisor(stopped.folder, services=())
+        await again.start()
+        await again.wait_ready()
+        now = load(stopped.folder).content["issuer"]
+        await again.stop()
+    assert now != taken, "the port is replaced"
 
 
 async def test_sigterm_stops_all_while_it_starts(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from shared.http.tokens import Verifier
 from shared.process.connections import ConnectionLimits
 from shared.process.db import create_pool
 from shared.process.web_server import web_server
-from tests.conformance import Document, hook
+from tests.conformance import Document, document_of, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.metrics.service import CURRENT, Metrics
@@ -81,7 +81,7 @@ async def server_of(database: Database, *, fresh: bool = True, own_tokens: bool 
                 await asyncio.sleep(0.01)
             while not app.state.hub.today.year > 1:
                 await asyncio.sleep(0.01)
-        document = functools.cache(lambda: Document(app.openapi()))
+        document = functools.cache(lambda: document_of(app.openapi()))
         yield MetricsServer(f"http://127.0.0.1:{port}", Metrics(pool), app.state.hub, document)
     finally:
         uvicorn_server.should_exit = True

@@ -22,7 +22,7 @@ from shared.http.tokens import Verifier
 from shared.process.connections import ConnectionLimits
 from shared.process.db import create_pool
 from shared.process.web_server import web_server
-from tests.conformance import Document, hook
+from tests.conformance import Document, document_of, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of
 from tests.integration.subscriptions.rows import Rows
@@ -76,7 +76,7 @@ async def server_of(database: Database, **changes: Any) -> AsyncIterator[Subscri
         async with asyncio.timeout(PATIENCE):
             while not uvicorn_server.started:
                 await asyncio.sleep(0.01)
-        document = functools.cache(lambda: Document(app.openapi()))
+        document = functools.cache(lambda: document_of(app.openapi()))
         yield SubscriptionsServer(f"http://127.0.0.1:{port}", rows, app, document)
     finally:
         app.state.stopping.set()

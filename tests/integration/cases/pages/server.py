@@ -23,7 +23,7 @@ from shared.http.tokens import Verifier
 from shared.process import db
 from shared.process.connections import ConnectionLimits
 from shared.process.web_server import web_server
-from tests.conformance import Document, hook
+from tests.conformance import Document, document_of, hook
 from tests.conftest import Database
 from tests.integration.cases.service import Cases
 from tests.integration.client import ISSUER, settings_of
@@ -132,7 +132,7 @@ async def server_of(database: Database, **changes: Any) -> AsyncIterator[PagesSe
         async with asyncio.timeout(PATIENCE):
             while not uvicorn_server.started:
                 await asyncio.sleep(0.01)
-        yield PagesServer(f"http://127.0.0.1:{port}", cases, functools.cache(lambda: Document(app.openapi())))
+        yield PagesServer(f"http://127.0.0.1:{port}", cases, functools.cache(lambda: document_of(app.openapi())))
     finally:
         uvicorn_server.should_exit = True
         await serving

@@ -6,17 +6,23 @@ The tests run in the order of their files: test_generations counts every event, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.platform import Platform, until
+from tests.in_memory import stack_in_memory
 
 
 @pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Two areas and three enterprises of forty workers, all projected: eight events."""
     # Users name folders like this.
-    folder = tmp_path_factory.mktemp("stack") / "工会 平台, é"
+    with stack_in_memory(tmp_path_factory, "stack") as place:
+        yield from _platform(place / "工会 平台, é")
+
+
+def _platform(folder: Path) -> Iterator[Platform]:
     folder.mkdir(0o700)
     platform = Platform.start(folder, "--test-clock")
     try:

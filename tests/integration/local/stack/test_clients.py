@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from deploy.local import stack as stacks
-from tests.e2e.platform import Platform, parkunion, run_in_process
+from tests.e2e.platform import Platform, run_in_process
 from tests.patience import PATIENCE
 
 
@@ -112,24 +111,3 @@ def test_who_is_removed_gets_no_more_tokens(platform: Platform, running: Path) -
 
 def test_the_file_is_private(running: Path) -> None:
     assert {(running / "clients.json").stat().st_mode & 0o777, (running / "keys/clients/bureau-C.json").stat().st_mode & 0o777} == {0o600}
-
-
-@pytest.mark.slow
-def test_clients_outlive_a_restart_and_networks_are_of_one_start(platform: Platform, running: Path) -> None:
-    parkunion("down", "--data", running)
-    assert client(running, "add", "between").returncode == 0
-    parkunion("up", "--detach", "--data", running, "--allow-network", "127.0.0.0/8", "--allow-network", "fd00::/8")
-    try:
-        assert known(running) == ["between", "bureau-C", "parkunion-local"]
-        assert claims(run_in_process("token", "--client", "between", "--data", running).stdout)["sub"] == "between"
-        assert words_of_the_supervisor(running)[-4:] == ["--allow-network", "127.0.0.0/8", "--allow-network", "fd00::/8"]
-    finally:
-        parkunion("down", "--data", running)
-        parkunion("up", "--detach", "--data", running)
-    assert "--allow-network" not in words_of_the_supervisor(running)
-
-
-def words_of_the_supervisor(running: Path) -> list[str]:
-    supervisor = stacks.load(running).supervisor()
-    assert supervisor is not None
-    return psutil.Process(supervisor.pid).cmdline()

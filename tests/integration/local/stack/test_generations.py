@@ -23,7 +23,6 @@ def test_audit_rebuild_switch_and_rollback(platform: Platform) -> None:
     report = json.loads(audited.stdout)
     said = 8 + 3 * PARTITIONS  # all three sources have closed yesterday
     assert (report["differences"], report["different"], report["parked"], report["events"]) == (0, [], [], said)
-    assert "equal to the log" in parkunion("audit", "--data", platform.data).stdout
 
     built = parkunion("rebuild", "--data", platform.data)
     made = generations(platform)[-1]
@@ -32,7 +31,7 @@ def test_audit_rebuild_switch_and_rollback(platform: Platform) -> None:
     figures = platform.figures(by="park")
     assert f"generation {made['id']} serves now" in parkunion("switch", "--data", platform.data).stdout
     assert platform.figures(by="park") == figures
-    assert parkunion("audit", "--data", platform.data).returncode == 0
+    assert "equal to the log" in parkunion("audit", "--data", platform.data).stdout
     refused = parkunion("switch", str(made["id"]), "--data", platform.data, check=False)
     assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (4, 1)
     parkunion("rollback", "--data", platform.data)

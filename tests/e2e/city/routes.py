@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 from fastapi import APIRouter
@@ -42,18 +42,27 @@ class Route:
     def __str__(self) -> str:
         return f"{self.method} {self.service}{self.path}"
 
-    def requests(self, values: Values) -> Iterator[tuple[str, dict[str, str]]]:
-        """(path, query) of every way to ask. Raises LookupError for a parameter of which `values` has none and which cannot be left out."""
-        in_path = [one for one in self.parameters if one.place == "path"]
-        asked = [one for one in self.parameters if one.place == "query" and (one.required or one.name in values)]
-        for found in product(*([value for value in self._values(one, values) if value is not None] for one in in_path)):
+    def requests(self, values: Values, *, pairs: bool = False) -> Iterator[tuple[str, dict[str, str]]]:
+        """(path, query) of every way to ask; with `pairs`, of so many that every two values of two parameters stand in one of them.
+
+        Raises LookupError for a parameter of which `values` has none and which cannot be left out.
+        """
+        asked = [one for one in self.parameters if one.place == "path" or (one.place == "query" and (one.required or one.name in values))]
+        ways = product(*(self._values(one, values) for one in asked))
+        met = set[object]()
+        for chosen in ways:
+            given = {one: value for one, value in zip(asked, chosen, strict=True) if value is not None}
+            if any(one not in given for one in asked if one.required):
+                continue
+            # A parameter that stands alone is asked with each of its values, too.
+            together = {*combinations(enumerate(chosen), 2), *enumerate(chosen)}
+            if pairs and together <= met:
+                continue
+            met |= together
             path = self.path
-            for one, value in zip(in_path, found, strict=True):
-                path = path.replace("{" + one.name + "}", value)
-            for chosen in product(*(self._values(one, values) for one in asked)):
-                query = {one.name: value for one, value in zip(asked, chosen, strict=True) if value is not None}
-                if all(one.name in query for one in asked if one.required):
-                    yield path, query
+            for one, value in given.items():
+                path = path.replace("{" + one.name + "}", value) if one.place == "path" else path
+            yield path, {one.name: value for one, value in given.items() if one.place == "query"}
 
     def _values(self, parameter: Parameter, values: Values) -> Sequence[str | None]:
         if parameter.values:
