@@ -45,11 +45,12 @@ from shared.process.db import Pool
 from shared.process.migrate import migrate
 from shared.process.serve import COLLECT_AFTER
 from shared.writing import commands
-from shared.writing.batch import Line as BatchLine
-from shared.writing.batch import LineResult, NdjsonBatch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
-from shared.writing.routes import command_of, line_fingerprint, models
+from shared.writing.lines.batch import Line as BatchLine
+from shared.writing.lines.batch import LineResult, NdjsonBatch
+from shared.writing.lines.bodies import command_of, models
+from shared.writing.routes import line_fingerprint
 
 ENTERPRISES = 2_000
 LINES = 1_000

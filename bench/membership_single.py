@@ -47,7 +47,7 @@ from shared.process.telemetry import setup_traces
 from shared.process.web_server import web_server
 from shared.writing import commands
 from shared.writing.commands import Line
-from shared.writing.routes import command_of, models
+from shared.writing.lines.bodies import command_of, models
 
 ROUNDS = 5
 MODEL = models(TABLE)["member"]

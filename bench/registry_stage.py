@@ -24,10 +24,11 @@ from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.process.migrate import migrate
 from shared.writing import commands
-from shared.writing.batch import NdjsonBatch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line
-from shared.writing.routes import command_of, line_fingerprint, models
+from shared.writing.lines.batch import NdjsonBatch
+from shared.writing.lines.bodies import command_of, models
+from shared.writing.routes import line_fingerprint
 
 CONTEXT = Context(Clock(ZoneInfo("Asia/Shanghai")), bytes(32))
 ACTOR = Actor("bench", "api", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")

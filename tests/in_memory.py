@@ -17,15 +17,17 @@ import psutil
 import pytest
 
 MEMORY = Path("/dev/shm")
-LEAST = 4 << 30
-"""Free bytes without which the disk is used: containers often have little. The servers of a worker need about 300 MB, a stack as many."""
+LEAST, UNUSED = 4 << 30, 8 << 30
+"""Bytes free there, and of all memory, without which the disk is used: containers often have little. The servers of a worker need about 300 MB, a
+stack as many."""
 
 
 @contextmanager
 def folder_in_memory(name: str) -> Iterator[Path]:
     """A new folder, removed at the end; on the disk where there is not enough memory for it."""
     _remove_left()
-    parent = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= LEAST else None
+    enough = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= LEAST and psutil.virtual_memory().available >= UNUSED
+    parent = MEMORY if enough else None
     folder = Path(tempfile.mkdtemp(prefix=f"parkunion-{name}-{os.getpid()}-", dir=parent))
     # PostgreSQL runs as another user if we are root.
     folder.chmod(0o711)

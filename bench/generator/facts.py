@@ -10,7 +10,7 @@ from enum import IntEnum
 from random import Random
 from typing import NamedTuple
 
-from bench.generator.workload import BEGIN, END, INDUSTRIES, Workload
+from bench.generator.workload import END, INDUSTRIES, Workload
 
 DIVISIONS = 10
 LONGEST_BACK = 700
@@ -64,7 +64,7 @@ def places(workload: Workload) -> list[Place]:
 def facts(workload: Workload) -> Iterator[Fact]:
     """All facts, each once."""
     random = Random(f"facts {workload.seed} {workload.backdated}")
-    begin, days = BEGIN.toordinal(), END.toordinal() - BEGIN.toordinal()
+    begin, days = workload.begin.toordinal(), (END - workload.begin).days
     left = workload.facts - DIVISIONS - workload.parks - 1
     enterprises = range(workload.enterprises)
     reported = random.sample(enterprises, min(len(enterprises), workload.events // 20))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 
 PARKS = 100
 INDUSTRIES = "ABCDEFGHIJKLMNOPQRST"
@@ -13,16 +13,16 @@ DUPLICATES = 0.01
 BACKDATED = 0.35
 ENTERPRISES = 20_000
 MANY_ENTERPRISES = 400_000
-BEGIN = date(2021, 7, 1)
 END = date(2026, 6, 30)
-"""The business days of a log."""
+"""The last business day of a log."""
+YEARS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A log of `events` records, duplicates among them, all known on the day `known`.
 
-    `backdated`: the share of the facts with a business day moved back by 1 to 700 days; the others are in the order of their business days.
+    `years`: how long the business days last, up to END. `backdated`: the share of the facts with a business day moved back by 1 to 700 days; the others are in the order of their business days.
     """
 
     name: str
@@ -32,6 +32,12 @@ class Workload:
     backdated: float = 0.0
     known: date = field(default=date(2026, 7, 1))
     parks: int = PARKS
+    years: int = YEARS
+
+    @property
+    def begin(self) -> date:
+        """The first business day, `years` before END."""
+        return (END + timedelta(days=1)).replace(year=END.year - self.years)
 
     @property
     def facts(self) -> int:

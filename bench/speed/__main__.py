@@ -1,6 +1,7 @@
 """Measure: `python -m bench.speed quick|full|one [--seed N]`, behind `make bench-quick SEED=N` and `make bench-speed`.
 
-`one` measures a single cell: `--events 400000 --workload in-order --workers 2 --kills 0 --times 1 --system parkunion --operator`.
+`one` measures a single cell: `--events 400000 --workload in-order --workers 2 --kills 0 --times 1 --system parkunion --operator
+--enterprises 1000000 --years 10`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from pathlib import Path
 
 from bench.generator.records import ZONE, records
 from bench.generator.truth import Truth
-from bench.generator.workload import Workload, workloads
+from bench.generator.workload import Workload
 from bench.peers.systems import SYSTEMS
 from bench.speed import ceilings, peering, report, rightness
 from bench.speed.operating import operate
-from bench.speed.plans import PLANS, Cell, Plan, one
+from bench.speed.plans import PLANS, Cell, Log, Plan, one
 from bench.speed.projecting import Run, project
 from bench.speed.report import Result
 from bench.speed.stack import BenchStack
@@ -99,7 +100,7 @@ def measure(plan: Plan, seed: int) -> None:
     results: list[Result] = []
     limits: dict[str, int] = {}
     for log in plan.logs:
-        workload = workloads(seed, log.events, known)[log.workload]
+        workload = log.generated(seed, known)
         with filled(workload) as (stack, ends, truth):
             for cell in log.cells:
                 if cell.optional and time.perf_counter() - began > plan.optional_until:
@@ -126,13 +127,15 @@ def main() -> None:
     options.add_argument("--system", default=PRODUCT, choices=[PRODUCT, *SYSTEMS])
     for name, default in (("workers", 2), ("kills", 0), ("times", 1)):
         options.add_argument(f"--{name}", type=int, default=default)
+    for name in ("enterprises", "years"):
+        options.add_argument(f"--{name}", type=int, default=None, help=f"{name} of the log, if not those of the workload")
     options.add_argument("--operator", action="store_true", help="time audit, reconcile, rebuild and republish too")
     options.add_argument("--warm", action="store_true", help="time the second fold of the same processes (the peers on Java)")
     given = options.parse_args()
     seed = secrets.randbelow(2**32) if given.seed is None else given.seed
     say(f"SEED={seed}")
     cell = Cell(given.workers, given.kills, given.times, given.system, given.warm)
-    measure(PLANS.get(given.plan) or one(given.events, given.workload, cell, given.operator), seed)
+    measure(PLANS.get(given.plan) or one(Log(given.events, given.workload, [cell], given.operator, given.enterprises, given.years)), seed)
 
 
 if __name__ == "__main__":

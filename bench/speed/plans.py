@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
+from bench.generator.workload import Workload, workloads
 from bench.peers.systems import SYSTEMS
 
 
@@ -31,12 +33,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Log:
-    """A log and what is measured on it. `operator`: whether audit, rebuild, republish and reconcile are timed too."""
+    """A log and what is measured on it. `operator`: whether audit, rebuild, republish and reconcile are timed too. `enterprises`, `years`: those of the
+    log, if not those of its workload (`bench.generator.workload`)."""
 
     events: int
     workload: str
     cells: Sequence[Cell]
     operator: bool = False
+    enterprises: int | None = None
+    years: int | None = None
+
+    def generated(self, seed: int, known: date) -> Workload:
+        """What the generator writes."""
+        found = workloads(seed, self.events, known)[self.workload]
+        return replace(found, enterprises=self.enterprises or found.enterprises, years=self.years or found.years)
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,6 @@ PLANS = {
 }
 
 
-def one(events: int, workload: str, cell: Cell, operator: bool) -> Plan:
-    """A plan of one cell."""
-    return Plan("one", [Log(events, workload, [cell], operator)])
+def one(log: Log) -> Plan:
+    """A plan of one log."""
+    return Plan("one", [log])

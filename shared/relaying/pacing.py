@@ -29,7 +29,7 @@ WAKE_UP = f"SELECT pg_advisory_unlock({ASLEEP})"
 class Pacing:
     """The looks of one session. `idle` = seconds between two looks while events come one by one, `asleep` while it sleeps.
 
-    Call `wait` before each look and `saw` after it. `now` is a clock in seconds.
+    Call `wait` before each look and `saw` after it. `clock` tells seconds.
     """
 
     def __init__(
@@ -38,13 +38,12 @@ class Pacing:
         idle: float,
         *,
         asleep: float = LOOK_ASLEEP,
-        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._conn = conn
-        self._idle, self._look_asleep, self._now = idle, asleep, now
+        self._idle, self._look_asleep, self._clock = idle, asleep, clock
         self._woken = asyncio.Event()
-        self._next = self._began = now()
-        self._came_at = now()
+        self._next = self._began = self._came_at = clock()
         self.asleep = False
 
     async def listen(self) -> None:
@@ -53,24 +52,24 @@ class Pacing:
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Until the next look is due, or until stopped."""
-        seconds = self._next - self._now()
+        seconds = self._next - self._clock()
         if self.asleep and seconds > 0:
             await _first_of(seconds, stop, self._woken)
         else:
             await pause(stop, seconds)
-        self._began = self._now()
+        self._began = self._clock()
 
     async def saw(self, events: int, *, full: bool) -> None:
         """The look found so many events, which are published; `full`: there may be more of them."""
         if events:
             self._next = 0.0 if full else self._began + (2 * self._idle if events >= SEVERAL else self._idle)
-            self._came_at = self._now()
+            self._came_at = self._clock()
             if self.asleep:
                 self.asleep = False
                 await self._conn.execute(WAKE_UP)
         elif self.asleep:
             self._next = self._began + self._look_asleep
-        elif self._now() - self._came_at < QUIET:
+        elif self._clock() - self._came_at < QUIET:
             self._next = self._began + self._idle
         else:
             self._woken.clear()

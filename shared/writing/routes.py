@@ -10,18 +10,17 @@ from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.contracts.codes import CORRECTING
 from shared.directory import seen
 from shared.directory.visibility import Sight
 from shared.http.answers import Created, EventsAnswer, KeysAnswer, created, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command as Body
-from shared.http.forms import Data, Id, Listed, Note, Text, Withdrawal
+from shared.http.forms import Id, Withdrawal
 from shared.http.openapi import adding, of_batches, of_commands, warnings_of
 from shared.http.openapi.problems import EXTRA
 from shared.http.ordinary import OrdinaryForm
@@ -31,17 +30,17 @@ from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Keys, Result
 from shared.journal.key_form import KeyForm
-from shared.journal.reasons import reason_of
 from shared.problems.errors import NotFound, Unavailable
 from shared.problems.preconditions import expected_by
 from shared.process import db
 from shared.process.db import Connection, OutcomeUnknownError
 from shared.writing import commands
-from shared.writing.batch import Line as BatchLine
-from shared.writing.batch import LineResult, NdjsonBatch, values_of_batch
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import BatchKey, Line, Outcome
 from shared.writing.facts import Correct, Withdraw, World
+from shared.writing.lines.batch import Line as BatchLine
+from shared.writing.lines.batch import LineResult, NdjsonBatch, values_of_batch
+from shared.writing.lines.bodies import CorrectionBody, command_of, models
 from shared.writing.single.groups import Groups
 from shared.writing.single.ordinary import OrdinaryCommand
 from shared.writing.table import EXAMPLE_ID, CommandKind, Context, Needs, Table
@@ -55,29 +54,6 @@ Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
 After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 
-CORRECTION_OP = "correction"
-
-
-class CorrectionBody(Body):
-    """An earlier fact was wrong. `data`: the fields that change, by the names of the command; null: the fact never was.
-
-    `note`: a text that stays with the service."""
-
-    corrects: Id = Field(
-        description="The event that states the fact now: of a fact that was corrected, the last correction.",
-        examples=["01938c5e-7f01-7000-8000-0000000000f1"],
-    )
-    reason: Annotated[Text, Listed(CORRECTING)] = Field(examples=["typo"])
-    data: Data | None = Field(
-        description="The fields that change, by the names of the command that stated the fact; null: the fact never was.",
-        examples=[{"workers": 112}],
-    )
-    note: Note | None = Field(None, description="A text about it, which stays with the service and enters no event.", examples=[None])
-
-    def command(self) -> Correct:
-        """The command."""
-        return Correct(self.corrects, reason_of(self.reason, self.note), self.data)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventsRoute:
@@ -90,17 +66,6 @@ class EventsRoute:
     after: Any = After
     problems: Mapping[str, Any] = field(default_factory=lambda: adding("NOT_FOUND"))
     """Its `openapi_extra`: what `sight` raises, besides."""
-
-
-def models(table: Table[W, N]) -> dict[str, type[BaseModel]]:
-    """{op of a batch's line: the model of its body}. A command that needs another scope than the batch is none of its ops."""
-    lines = {op: command.line() for op, command in table.ops.items() if command.scope in (None, f"{table.service}:write")}
-    return {**lines, CORRECTION_OP: CorrectionBody}
-
-
-def command_of(table: Table[W, N], op: str, body: Any) -> Any:
-    """The command of a line's validated body."""
-    return body.command() if op == CORRECTION_OP else table.ops[op].of(body)
 
 
 def line_fingerprint(table: Table[W, N], key: bytes, op: str, values: Any) -> bytes:

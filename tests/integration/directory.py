@@ -22,7 +22,7 @@ from shared.sequencing.records import ShardBatch, in_runs, received
 from shared.writing import commands
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line, Outcome
-from shared.writing.routes import command_of, models
+from shared.writing.lines.bodies import command_of, models
 from shared.writing.table import Context, Table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ from samples.notices import Notice
 
 REFUSED, UNUSABLE = 1, 2
 ORIGIN = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
+COLLECT_AFTER = (20_000, 20, 50)
+"""Thresholds of the garbage collector: rows that wait for their batch are no garbage, and would be looked at again and again."""
 ID_COLUMNS = ("line", "op", "key", "id", "service", "events")
 
 
@@ -62,6 +65,7 @@ def import_(
             "--origin is 1 to 32 letters, digits, dots, hyphens or underscores",
             UNUSABLE,
         )
+    gc.set_threshold(*COLLECT_AFTER)
     with ExitStack() as files:
         try:
             source = source_of(kind, file, origin)

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from shared.contracts.services import SERVICES
 from shared.http.forms import code_text
 from shared.http.ordinary import OrdinaryForm
-from shared.writing.routes import CORRECTION_OP, models
+from shared.writing.lines.bodies import CORRECTION_OP, models
 from shared.writing.table import Table
 
 Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import MOST_LINES, BatchLine, LineAnswer, Sender, batch_line
 from deploy.local.loading.kinds import Kind
 from deploy.local.loading.records import run_concurrently
 from deploy.local.loading.references import Made, References, mentioned
-from deploy.local.loading.rows import ParsedRow, read_rows
+from deploy.local.loading.rows import ParsedRow
 
 AT_ONCE = 2
 """Batches in flight, of rows that do not depend on each other."""
@@ -21,20 +20,19 @@ MAY_CHANGE = {"transfer": frozenset({"SAME_MEMBERSHIP"})}
 UNKNOWN_EVENT = frozenset({"UNKNOWN_EVENT"})
 
 
-async def load_rows(sender: Sender, apis: Apis, path: Path, kind: Kind, origin: str = "") -> None:
-    """Send the valid rows. A row that names an earlier one goes into a later batch. What may be accepted after later rows is sent again after
+async def load_rows(sender: Sender, apis: Apis, rows: Iterable[ParsedRow], kind: Kind, origin: str = "") -> None:
+    """Send valid rows. A row that names an earlier one goes into a later batch. What may be accepted after later rows is sent again after
     all others, as long as some of it is. Raises UserError."""
-    valid = (row for row in read_rows(path, kind, origin) if isinstance(row, ParsedRow))
     loading = _Loading(sender, References(apis, origin), kind)
-    await run_concurrently(map(loading.window, loading.windows(valid)), AT_ONCE if kind.op in UNORDERED else 1)
-    rows = loading.take_put_off()
-    while rows:
-        for window in loading.windows(rows):
+    await run_concurrently(map(loading.window, loading.windows(rows)), AT_ONCE if kind.op in UNORDERED else 1)
+    put_off = loading.take_put_off()
+    while put_off:
+        for window in loading.windows(put_off):
             await loading.window(window)
         rest = loading.take_put_off()
-        if len(rest) == len(rows):
+        if len(rest) == len(put_off):
             loading.settle()
-        rows = rest
+        put_off = rest
 
 
 class _Loading:

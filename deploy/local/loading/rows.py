@@ -18,14 +18,16 @@ from deploy.local.loading.columns import Columns
 from deploy.local.loading.kinds import ACCEPT_WRONG_CHECK, Kind, tables
 from samples.files import Table, UnusableFileError, lines
 from samples.notices import Notice, Notices
-from shared.http.requests import values_of
 from shared.problems.errors import FieldError, Problem
+from shared.problems.strict_json import values_of
 from shared.problems.validation import problem_of
-from shared.writing.batch import LONGEST_LINE
 from shared.writing.fields import Wrong
+from shared.writing.lines.bodies import LONGEST_LINE
 
 ROOM = 1024
 """Bytes of a batch's line around the body, and for ids in the place of shorter references."""
+MOST_KEPT = 50_000
+"""Valid rows that are kept between validating a file and loading it, about 1 KB each. A file with more is read twice."""
 NO_ROWS = "NOT_NDJSON"
 NO_OBJECT = frozenset({"BROKEN_JSON", "NOT_AN_OBJECT"})
 WRONG_CHECK = "WRONG_CHECK_CHARACTER"
@@ -139,15 +141,21 @@ class CheckedFile:
     Raises UnusableFileError if there is no row, or no line is a JSON object.
     """
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: Kind, origin: str = "") -> None:
         self.valid = self.lines = self.refused = 0
         self.notices = Notices()
+        self._again = path, kind, origin
+        self._kept: list[ParsedRow] = []
         first: FieldError | None = None
         broken = 0
-        for row in read_rows(path, kind):
+        for row in read_rows(path, kind, origin):
             if isinstance(row, ParsedRow):
                 self.valid += 1
                 self.lines += 1 + (row.headcount is not None)
+                if self.valid <= MOST_KEPT:
+                    self._kept.append(row)
+                else:
+                    self._kept.clear()
                 continue
             first = first or row[0]
             self.refused += 1
@@ -157,3 +165,10 @@ class CheckedFile:
             raise UnusableFileError(FieldError("FILE_EMPTY"))
         if first is not None and not self.valid and broken == self.refused:
             raise UnusableFileError(FieldError(NO_ROWS, None, first.row))
+
+    def take_rows(self) -> Iterator[ParsedRow]:
+        """The valid rows, once: those that were kept, or, of a long file, read again."""
+        kept, self._kept = self._kept, []
+        if len(kept) == self.valid:
+            return iter(kept)
+        return (row for row in read_rows(*self._again) if isinstance(row, ParsedRow))

@@ -85,13 +85,13 @@ def source_of(kind: str, path: Path, origin: str = "") -> ImportSource:
     from deploy.local.loading.rows import CheckedFile
 
     form = kinds()[kind]
-    checked = CheckedFile(path, form)
+    checked = CheckedFile(path, form, origin)
     return ImportSource(
         digest_of(path),
         checked.lines,
         checked.refused,
         checked.notices,
-        lambda sender, apis: load_rows(sender, apis, path, form, origin),
+        lambda sender, apis: load_rows(sender, apis, checked.take_rows(), form, origin),
     )
 
 

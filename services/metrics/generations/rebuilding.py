@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -46,12 +45,12 @@ MEMBERS_AT_ONCE = 100_000
 """Members' events that are kept to be written together: runs are as long as that allows."""
 XID = "SELECT pg_current_xact_id()::xid::text::bigint"
 
-APPENDED = ("fact_rows", "fact_runs", "ledger_rows", "ledger_runs", "durations_open", "tallies_open", "ledger", "durations", "tallies")
-"""Tables that a rebuild appends to, and reads from no index."""
+READ = ("cells",)
+"""Tables that a rebuild reads by their indexes while it loads; to all others it only appends."""
 INDEXES = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, pg_get_indexdef(i.indexrelid) AS definition
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = t.relnamespace
-WHERE n.nspname = $1 AND t.relname = ANY ($2::text[]) AND NOT i.indisunique ORDER BY t.relpages DESC, c.relname
+WHERE n.nspname = $1 AND t.relname <> ALL ($2::text[]) AND NOT i.indisunique ORDER BY t.relpages DESC, c.relname
 """
 STAYS_KEPT = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, quote_ident(t.tgname) AS trigger
@@ -64,7 +63,7 @@ async def set_aside(conn: Connection, generation: int) -> list[str]:
     """Leave a new generation only the indexes that make rows unique, and no trigger that keeps the stays. Returns what brings the others back, in any
     order."""
     schema, later = f"g{generation}", list[str]()
-    for row in await conn.fetch(INDEXES, schema, APPENDED):
+    for row in await conn.fetch(INDEXES, schema, READ):
         await conn.execute(f"DROP INDEX {row['name']}")
         later.append(row["definition"])
     for row in await conn.fetch(STAYS_KEPT, schema):
@@ -178,8 +177,8 @@ class Loader(ShardSink):
     async def _keep_states(self, refolded: Refolded) -> None:
         conn, generation, shard = self._conn, self._generation, refolded.shard
         for subjects in _parts(list(refolded.dumps)):
-            sets, dumps = refolded.sets, refolded.dumps
-            dumped = [(subject, dumps[subject], int(noted(sets[subject]))) for subject in subjects]
+            sets, dumps, odd = refolded.sets, refolded.dumps, refolded.may_be_noted
+            dumped = [(subject, dumps[subject], int(noted(sets[subject])) if subject in odd else 0) for subject in subjects]
             async with conn.transaction():
                 # A note is valid for the row that its own transaction wrote (store.KEEP_STATES).
                 rows = listed.states(dumped, await conn.fetchval(XID))
@@ -190,7 +189,7 @@ class Loader(ShardSink):
         conn, generation, shard = self._conn, self._generation, refolded.shard
         seen = [row + time for row, time in zip(refolded.listed.seen, listed.seen_times(refolded.heads), strict=True)]
         data = listed.stream(seen, len(SEEN_COLUMNS) - len(KEY), (generation, shard))
-        await conn.copy_to_table("seen", schema_name="public", columns=SEEN_COLUMNS, source=BytesIO(data), format="binary")
+        await store.copy_into(conn, "public", "seen", SEEN_COLUMNS, data)
         held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
         await _copy(conn, "held", HELD_COLUMNS, held)
         accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]
@@ -212,10 +211,10 @@ async def _copy(conn: Connection, table: str, columns: Sequence[str], rows: Sequ
 ANALYZES = """
 SELECT format('ANALYZE %I.%I (%s)', n.nspname, c.relname, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)) AS statement
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
-WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A'
+WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND t.typcategory <> 'A' AND t.typname NOT IN ('bytea', 'jsonb')
 GROUP BY n.nspname, c.relname, c.relpages ORDER BY c.relpages DESC
 """
-"""Statistics of all tables, but of no array: nobody looks for an element, and to count them takes longer than all else."""
+"""Statistics of all tables, but of no array, state or JSON: nobody looks for a value of them, and to count them takes longer than all else."""
 
 
 class AlreadyRebuilding(Exception):

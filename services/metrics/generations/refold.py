@@ -34,7 +34,9 @@ from services.metrics.refolding.listed import Listed
 from services.metrics.refolding.matter_ledger import add_matters
 from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
 from services.metrics.refolding.member_ledger import Numbers, member_rows
+from services.metrics.refolding.noting import may_be_noted
 from services.metrics.refolding.plain_facts import FRAMED, FactGroup, PlainFacts, read_data
+from services.metrics.refolding.segments import Facts
 from services.metrics.refolding.shapes import Shapes
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import DurationKey, Key, TallyKey
@@ -63,8 +65,8 @@ class Refolded:
     """A shard according to the log, before the offsets `next`.
 
     `ledger` = its rows, those of the durations and of the tallies. `facts` = {subject: digest of its rows of `facts`}; the rows themselves went to the
-    caller in parts. `dumps` = {subject: its set as it is stored}, `listed` = the rows of the tables of names, places and heads. As the reader keeps them:
-    `held` = events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
+    caller in parts. `dumps` = {subject: its set as it is stored}, `listed` = the rows of the tables of names, places and heads, `may_be_noted` = subjects
+    of which something may have to be noted. As the reader keeps them: `held` = events kept and not applied, `heads` = the last event applied of each stream, `newest` = the greatest time read per topic, `accepted`
     withdrawals, `closings` = days closed per topic, `closed` = the shard's closed day.
     """
 
@@ -87,6 +89,7 @@ class Refolded:
     closed: date | None = None
     dumps: dict[str, bytes] = field(default_factory=dict)
     listed: Listed = field(default_factory=Listed.empty)
+    may_be_noted: set[str] = field(default_factory=set)
 
     def behind(self, keys: Collection[K]) -> dict[K, tuple[list[str], int]]:
         """The subjects whose own steps touch each of these rows of the ledger, of the durations or of the tallies: MOST_BEHIND of them, and how many more.
@@ -118,7 +121,7 @@ class _Folding:
         self._effects, self._recorded, self._members = BatchEffects(), RecordedFacts(), MemberFacts()
         self._digests = Digests(attributed=attributed)
         self._sets = defaultdict[str, FactSet](FactSet)
-        self._plain = PlainFacts(self._sets.__getitem__)
+        self._plain = PlainFacts(self._sets.__getitem__, self._members.count)
 
     def understand(self, record: Received) -> Effect | Envelope | Received | None:
         """What is kept of an event until it applies. Raises RefusedFact."""
@@ -182,7 +185,8 @@ class _Folding:
         counts = self._members.counts(further) if further else own
         count_into(sets.__getitem__, own)
         numbers, tallies = Numbers(), dict[TallyKey, int]()
-        shapes = Shapes.of(sets, numbers)
+        rows = Facts(list(sets.values()))
+        shapes = Shapes.of_facts(list(sets), rows, numbers)
         members = member_rows(counts, shapes.member_versions(counts.subjects, numbers))
         for facts in sets.values():
             if facts.matters:
@@ -193,6 +197,7 @@ class _Folding:
         found.areas, found.placements = effects.areas, effects.placements | self._plain.placements
         found.placings = {subject: facts.placing() for subject, facts in sets.items()}
         found.names, found.unions = effects.name_rows(found.placings), effects.union_rows()
+        found.may_be_noted = may_be_noted(sets, rows)
         found.dumps = {subject: facts.dump() for subject, facts in sorted(sets.items())}
 
     def _join_names(self) -> None:

@@ -53,21 +53,15 @@ class MemberFacts:
 
     def __init__(self) -> None:
         self._parts = list[_Part]()
+        self._counted = list[_Part]()
 
     def add(self, columns: Columns, known: Longs) -> None:
         """Add events by subject, in the order of their streams (`BatchPlan.columns`); `known` = their known days as ordinals."""
-        self._parts.append(
-            _Part(
-                columns.source,
-                columns.subjects,
-                columns.types,
-                columns.subject.astype(np.int32),
-                columns.sequence,
-                known.astype(np.int32),
-                (columns.occurred + EPOCH_DAY).astype(np.int32),
-                columns.type.astype(np.int8),
-            )
-        )
+        self._parts.append(_part(columns, known))
+
+    def count(self, columns: Columns, known: Longs) -> None:
+        """Add events that are counted here and named elsewhere (`PlainFacts`)."""
+        self._counted.append(_part(columns, known))
 
     def named(self, stream: Stream, first: int, last: int) -> list[tuple[int, RecordedFact]]:
         """The events `first` to `last` of a stream, by sequence."""
@@ -98,7 +92,7 @@ class MemberFacts:
             for day, net in own.items()
         ]
         arrays = [np.array(rows, np.int64).reshape(-1, 4).T]
-        for part in self._parts:
+        for part in (*self._parts, *self._counted):
             used = np.unique(part.subject)
             places = np.zeros(int(used[-1]) + 1, np.int64)
             places[used] = [number(part.names.texts[one]) for one in used.tolist()]
@@ -107,6 +101,19 @@ class MemberFacts:
         keys, (net,) = summed(np.concatenate(arrays, axis=1), 3)
         subject, known, occurred = keys
         return Counts(list(numbers), subject, known, occurred, net)
+
+
+def _part(columns: Columns, known: Longs) -> _Part:
+    return _Part(
+        columns.source,
+        columns.subjects,
+        columns.types,
+        columns.subject.astype(np.int32),
+        columns.sequence,
+        known.astype(np.int32),
+        (columns.occurred + EPOCH_DAY).astype(np.int32),
+        columns.type.astype(np.int8),
+    )
 
 
 def count_into(sets: Callable[[str], FactSet], counts: Counts) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import repeat
 from operator import attrgetter
@@ -145,10 +145,11 @@ class _Part(NamedTuple):
 
 @dataclass(slots=True)
 class PlainFacts:
-    """Takes facts into the sets `sets(subject)`. `placements` = (place, subject) that they name; `moved`: whose park they may change; `registrations`,
+    """Takes facts into the sets `sets(subject)`, but members to `count_members` (`MemberFacts.count`). `placements` = (place, subject) that they name; `moved`: whose park they may change; `registrations`,
     `foundings` = {subject: (sequence, the event)} of the last that names it."""
 
     sets: Callable[[str], FactSet]
+    count_members: Callable[[Columns, Longs], None]
     placements: set[tuple[str, str]] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
     registrations: dict[str, tuple[int, EnterpriseRegistered]] = field(default_factory=dict)
@@ -168,7 +169,9 @@ class PlainFacts:
         contents, occurred = _contents(type_, events), columns.occurred + EPOCH_DAY
         texts = columns.subjects.texts
         subjects = [texts[number] for number in columns.subject.tolist()]
-        if not isinstance(type_.row, NotCounted):
+        if isinstance(type_.row, Members):
+            self.count_members(replace(columns, types=(name,), type=np.zeros(len(columns), np.int64)), known)
+        elif not isinstance(type_.row, NotCounted):
             self._count(type_, subjects, (occurred.tolist(), columns.sequence.tolist(), known.tolist()), contents)
         self._place(type_, subjects, columns.sequence.tolist(), contents, events)
         self._parts.append(
@@ -197,9 +200,6 @@ class PlainFacts:
                 own.attributes.append(fact)
                 own.newest_attribute = max(own.newest_attribute, fact.known)
                 own.newest = max(own.newest, fact.known)
-        elif isinstance(type_.row, Members):
-            for subject, day, _, came in zip(subjects, *numbers, strict=True):
-                sets(subject).count(came, {day: type_.row.each})
         else:
             for subject, matter in zip(subjects, map(MatterFact, kinds, *numbers, until, contents), strict=True):
                 own = sets(subject)

@@ -51,7 +51,11 @@ class Shapes:
     @classmethod
     def of(cls, sets: Mapping[str, FactSet], numbers: Numbers, rules: Rules = RULES[FOLD_VERSION]) -> Shapes:
         """The shapes of sets that forgot nothing."""
-        facts = Facts(list(sets.values()))
+        return cls.of_facts(list(sets), Facts(list(sets.values())), numbers, rules)
+
+    @classmethod
+    def of_facts(cls, subjects: Sequence[str], facts: Facts, numbers: Numbers, rules: Rules = RULES[FOLD_VERSION]) -> Shapes:
+        """The same, of the facts of these subjects' sets."""
         came, went = facts.subject * DAYS + facts.known, facts.subject * DAYS + facts.until
         versions = np.unique(np.concatenate((came, went[facts.until < FOREVER])))
         subject, known = np.divmod(versions, DAYS)
@@ -62,7 +66,7 @@ class Shapes:
         same = subject[1:] == subject[:-1]
         until = np.concatenate((np.where(same, known[1:], FOREVER), [FOREVER])) if len(versions) else known
         begin, end = (np.searchsorted(segments.version, np.arange(len(versions)), side=side) for side in ("left", "right"))
-        return cls(list(sets), subject, known, until, begin, end, *segments)
+        return cls(subjects, subject, known, until, begin, end, *segments)
 
     def steps(self) -> Table:
         """The steps of C without members of each version less those of the version before: cell, effective day, known day, class, the number of

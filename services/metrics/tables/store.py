@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -81,6 +80,8 @@ MOST_SOUGHT = 30
 """Cells that are looked for one by one; to find more, all are read."""
 MOST_NOTED = 500
 """Sets that get a note after the fact in one transaction."""
+PIECE = 524_288
+"""Bytes that go to PostgreSQL at a time."""
 FEW = 2
 """Rows; from three on one COPY is cheaper than a statement for each (`insert_rows`)."""
 
@@ -228,7 +229,18 @@ async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequ
 
 async def copy_bytes(conn: Connection, generation: int, table: str, columns: Sequence[str], data: bytes) -> None:
     """Append what is in COPY's binary form already, header and trailer included."""
-    await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=BytesIO(data), format="binary")
+    await copy_into(conn, f"g{generation}", table, columns, data)
+
+
+async def copy_into(conn: Connection, schema: str, table: str, columns: Sequence[str], data: bytes) -> None:
+    """The same for a table of any schema."""
+    await conn.copy_to_table(table, schema_name=schema, columns=columns, source=_pieces(data), format="binary")
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    """What asyncpg sends at a time. From a file it would read each in a thread, which costs more than what is read."""
+    for begin in range(0, len(data), PIECE):
+        yield data[begin : begin + PIECE]
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:

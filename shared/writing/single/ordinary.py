@@ -19,9 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from shared.http.auth import Caller, current_client
 from shared.http.ordinary import OrdinaryForm
-from shared.http.requests import KEY_HEADER, values_of
+from shared.http.requests import KEY_HEADER
 from shared.http.tokens import CALLER_KEY, CLIENT_KEY, Verifier
 from shared.problems.errors import Problem
+from shared.problems.strict_json import values_of
 
 BEARER = b"Bearer "
 JSON = b"application/json"

@@ -16,7 +16,7 @@ from shared.persons.sealing import PersonKeys
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
-from shared.writing.routes import command_of, models
+from shared.writing.lines.bodies import command_of, models
 from tests.conftest import NewDatabase
 from tests.integration.directory import Writer
 

@@ -13,6 +13,7 @@ from bench.generator.facts import Kind, facts
 from bench.generator.records import PARTITIONS, TOPICS, ZONE, Record, records
 from bench.generator.truth import UNKNOWN, Truth
 from bench.generator.workload import DUPLICATES, END, Workload, workloads
+from bench.speed.plans import Cell, Log
 from bench.speed.rightness import MEASURES
 from services.metrics.figures.scope import contribution_on
 from services.metrics.folding.facts import FactSet, change_of
@@ -42,6 +43,19 @@ def once(workload: Workload) -> list[Envelope]:
 def test_equal_workloads_give_equal_bytes_and_other_seeds_others() -> None:
     assert log(SMALL["backdated"]) == log(SMALL["backdated"])
     assert log(SMALL["backdated"]) != log(replace(SMALL["backdated"], seed=8))
+
+
+@pytest.mark.parametrize(("years", "begin"), [(1, date(2025, 7, 1)), (5, date(2021, 7, 1)), (10, date(2016, 7, 1))])
+def test_the_business_days_last_as_long_as_is_asked(years: int, begin: date) -> None:
+    days = [fact.day for fact in facts(replace(SMALL["in-order"], years=years)) if fact.kind is not Kind.AREA]
+    assert min(days) == begin.toordinal()
+    assert END.toordinal() - 3 <= max(days) <= END.toordinal()
+
+
+def test_a_log_may_have_other_enterprises_than_its_workload() -> None:
+    made = Log(EVENTS, "in-order", [Cell()], enterprises=300, years=2).generated(7, KNOWN)
+    assert (made.enterprises, made.years, made.seed) == (300, 2, 7)
+    assert Log(EVENTS, "in-order", [Cell()]).generated(7, KNOWN) == workloads(7, EVENTS, KNOWN)["in-order"]
 
 
 @pytest.mark.parametrize("name", SMALL)

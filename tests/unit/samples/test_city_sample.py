@@ -35,7 +35,7 @@ from shared.contracts.ids import uuid7
 from shared.contracts.membership import UnionKind
 from shared.persons.documents import normalised
 from shared.writing.evolving import evolve, new_world
-from shared.writing.routes import models
+from shared.writing.lines.bodies import models
 
 LAST_DAY = date(2025, 6, 30)
 SMALL = Scenario(LAST_DAY, 120, 4, 7)

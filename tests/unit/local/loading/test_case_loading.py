@@ -16,7 +16,7 @@ from deploy.local.loading.samples import cases as loading
 from deploy.local.loading.samples.cases import load_employers
 from samples.records import Case, Employer
 from shared.problems.errors import Problem, Unprocessable
-from shared.writing.routes import models
+from shared.writing.lines.bodies import models
 
 
 def case(key: str, row: int, opened_on: str = "1990-05-01", closed_on: str | None = "1990-06-01") -> Case:

@@ -16,7 +16,7 @@ from deploy.local.loading.rows import CheckedFile, ParsedRow, read_rows
 from deploy.local.loading.sources import all_kinds, source_of
 from samples.files import UnusableFileError
 from shared.contracts.codes import CORRECTING
-from shared.writing.routes import models
+from shared.writing.lines.bodies import models
 
 README = Path(__file__).parents[4] / "samples" / "README.md"
 

@@ -15,6 +15,7 @@ from deploy.local.loading.api import Apis
 from deploy.local.loading.batches import BatchLine, LineAnswer, Sender
 from deploy.local.loading.kinds import kinds, tables
 from deploy.local.loading.row_loading import load_rows
+from deploy.local.loading.rows import CheckedFile
 from shared.problems.errors import Unprocessable
 
 CODE, NUMBER = "91350100M000100Y43", "110108000000016"
@@ -80,7 +81,7 @@ class Services:
             self.made.append((service, line.row, line.name, answer.id))
 
         sender = Sender(apis, "file", on_made=remember)
-        await load_rows(sender, apis, path, kinds()[kind], origin)
+        await load_rows(sender, apis, CheckedFile(path, kinds()[kind], origin).take_rows(), kinds()[kind], origin)
         return sender
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.local.loading import rows
 from deploy.local.loading.kinds import kinds
 from deploy.local.loading.rows import CheckedFile, ParsedRow, read_rows
 from samples.files import UnusableFileError
 from shared.problems.catalogue import CODES
-from shared.writing.batch import LONGEST_LINE
+from shared.writing.lines.bodies import LONGEST_LINE
 
 ENTERPRISE = {"name": "示例机械厂", "park": "D-P001", "settled_on": "2025-03-01"}
 MEMBER = {
@@ -147,3 +150,30 @@ def test_sources_do_not_share_keys(write: Write) -> None:
     assert keys[0][0] == "enterprises/A-1"
     assert keys[1][0] == "tax:enterprises/A-1"
     assert keys[1][1] == f"tax:{keys[0][1]}"
+
+
+@pytest.mark.parametrize("most", [3, 2, 0])
+def test_the_rows_that_are_loaded_are_those_that_were_validated_and_a_short_file_is_read_once(
+    write: Write, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(rows, "MOST_KEPT", most)
+    reads: list[Path] = []
+
+    def read(path: Path, *more: Any) -> Iterator[Any]:
+        reads.append(path)
+        yield from read_rows(path, *more)
+
+    monkeypatch.setattr(rows, "read_rows", read)
+    path = write({"key": "a", **MEMBER}, {"key": "b"}, MEMBER, {"key": "c", **MEMBER})
+    found = CheckedFile(path, kinds()["members"], "office")
+    assert (found.valid, found.refused) == (3, 1)
+    taken = list(found.take_rows())
+    assert [(row.number, row.own_key) for row in taken] == [(1, "a"), (3, None), (4, "c")]
+    assert taken[0].key == "office:members/a"
+    assert len(reads) == (1 if most == 3 else 2)
+
+
+def test_the_forms_of_rows_are_known_without_the_web_framework() -> None:
+    """It takes a quarter of a second of every import."""
+    code = "import sys; from deploy.local.loading.kinds import kinds; kinds(); print(not {'fastapi', 'starlette'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"

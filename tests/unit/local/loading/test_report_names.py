@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.local.loading.kinds import tables
 from deploy.local.loading.report import NAMES
-from shared.writing.routes import CORRECTION_OP
+from shared.writing.lines.bodies import CORRECTION_OP
 
 
 def test_every_op_has_a_name() -> None:

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from deploy.local.loading.kinds import Kind, kinds, tables
 from shared.http.ordinary import OrdinaryForm
-from shared.http.requests import _decode, values_of
 from shared.problems.errors import Problem
-from shared.writing.routes import command_of, models
+from shared.problems.strict_json import _decode, values_of
+from shared.writing.lines.bodies import command_of, models
 
 ID = "01938c5e-7f00-7000-8000-0000000000e1"
 TEXTS = [

@@ -24,7 +24,7 @@ from shared.http.web import CallerOf, actor_of, create_app
 from shared.journal.idempotency import Result
 from shared.problems.errors import Conflict
 from shared.process.settings import ServiceSettings
-from shared.writing.batch import Line, LineResult, NdjsonBatch
+from shared.writing.lines.batch import Line, LineResult, NdjsonBatch
 
 ISSUER = "https://issuer.example"
 ID = "0190f1a2-0000-7000-8000-000000000001"

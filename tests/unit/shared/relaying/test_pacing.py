@@ -36,7 +36,7 @@ class Looks:
 
     def __init__(self) -> None:
         self.session, self.at, self.waits = Session(), 0.0, list[float]()
-        self.pacing = Pacing(self.session, IDLE, asleep=ASLEEP, now=lambda: self.at)  # type: ignore[arg-type]
+        self.pacing = Pacing(self.session, IDLE, asleep=ASLEEP, clock=lambda: self.at)  # type: ignore[arg-type]
 
     async def find(self, *events: int, full: bool = False) -> list[float]:
         """Returns how long the look after each waits."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from shared.journal.idempotency import Result
 from shared.problems.errors import Conflict, TooLarge, Unprocessable
-from shared.writing.batch import LONGEST_LINE, MOST_LINES, Line, LineResult, write
+from shared.writing.lines.batch import MOST_LINES, Line, LineResult, write
+from shared.writing.lines.bodies import LONGEST_LINE
 from tests.unit.shared.http.web_service import BATCH, ID, RESIDENT_ID, Issuer, app_of, client_of
 
 GOOD: dict[str, Any] = {"name": "一厂", "park": "OH-AKRON", "on": "2020-01-02"}

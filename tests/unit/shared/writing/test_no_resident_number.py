@@ -19,7 +19,7 @@ from shared.contracts.services import SERVICES
 from shared.http.forms import Withdrawal, lists_of
 from shared.problems.personal import check_character, holds_resident_number, of_legacy, resident_number
 from shared.writing.fields import Wrong, code
-from shared.writing.routes import CORRECTION_OP, models
+from shared.writing.lines.bodies import CORRECTION_OP, models
 from shared.writing.table import FactKind, Table
 
 pytestmark = pytest.mark.invariant("I5")

@@ -20,14 +20,13 @@ from starlette.responses import Response
 from shared.http.answers import language_of
 from shared.http.openapi.examples import PREFIX, NoExample, example_of
 from shared.http.ordinary import OrdinaryForm
-from shared.http.requests import values_of
 from shared.journal.idempotency import Result
 from shared.problems.errors import BadRequest, FieldError, Problem, TooLarge, Unprocessable, UnsupportedMediaType, warnings
+from shared.problems.strict_json import values_of
 from shared.problems.validation import path_of, problem_of
+from shared.writing.lines.bodies import LONGEST_LINE
 
 MOST_LINES = 1000
-LONGEST_LINE = 64 * 1024
-"""Bytes."""
 LONGEST_KEY = 255
 ENVELOPE = frozenset({"op", "key", "body"})
 MEDIA_TYPE = "application/x-ndjson"
