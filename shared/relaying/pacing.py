@@ -16,8 +16,9 @@ import asyncpg
 from shared.journal.journal import ASLEEP, QUEUED_CHANNEL
 from shared.process.pause import pause
 
-SEVERAL = 3
-"""Events of a batch by which more are on their way: the next look waits twice as long, so that twice as many travel together."""
+SEVERAL, MANY = 3, 30
+"""Events of a batch from which on more are on their way, so that the next look waits twice as long and twice as many travel together; and from
+which on they are so many that a look costs nothing any more."""
 QUIET = 0.1
 """Seconds without an event after which the relay falls asleep."""
 LOOK_ASLEEP = 0.25
@@ -62,7 +63,7 @@ class Pacing:
     async def saw(self, events: int, *, full: bool) -> None:
         """The look found so many events, which are published; `full`: there may be more of them."""
         if events:
-            self._next = 0.0 if full else self._began + (2 * self._idle if events >= SEVERAL else self._idle)
+            self._next = 0.0 if full else self._began + (2 * self._idle if SEVERAL <= events < MANY else self._idle)
             self._came_at = self._clock()
             if self.asleep:
                 self.asleep = False

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from shared.relaying import pacing
-from shared.relaying.pacing import QUIET, SEVERAL, Pacing
+from shared.relaying.pacing import MANY, QUIET, SEVERAL, Pacing
 
 IDLE, ASLEEP = 0.025, 0.25
 
@@ -51,7 +51,8 @@ class Looks:
 
 async def test_single_events_are_looked_for_at_once_and_several_travel_with_what_comes_behind_them() -> None:
     looks = Looks()
-    assert await looks.find(1, SEVERAL - 1, SEVERAL, 50, 1, 0) == [IDLE, IDLE, 2 * IDLE, 2 * IDLE, IDLE, IDLE]
+    assert await looks.find(1, SEVERAL - 1, SEVERAL, MANY - 1, 1, 0) == [IDLE, IDLE, 2 * IDLE, 2 * IDLE, IDLE, IDLE]
+    assert await looks.find(MANY, 500) == [IDLE, IDLE]
 
 
 async def test_a_full_batch_is_followed_by_the_next_one_at_once() -> None:
