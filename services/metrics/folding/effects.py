@@ -301,7 +301,7 @@ def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
 
 def _name_row(subject: str, registration: EnterpriseRegistered | None, placing: Placing) -> NameRow:
     """The park is that of the last fact that names one, whatever the day."""
-    park = max(placing)[2] if placing else None
+    park = None if not placing else placing[0][2] if len(placing) == 1 else max(placing)[2]
     name, code = (registration.name, registration.credit_code) if registration else (None, None)
     return NameRow(_id_of(subject), name, code, park)
 
