@@ -27,8 +27,8 @@ Together: TypeAlias = Callable[[list[L]], Awaitable[list[Result | Problem]]]
 """Carries out lines in one transaction; one outcome per line."""
 
 PACE = 0.015
-"""Seconds between the beginnings of a caller's groups while two or three commands come at the same time."""
-SEVERAL = 3
+"""Seconds between the beginnings of a caller's groups while few commands come at the same time."""
+SEVERAL = 6
 """Lines of a group by which more are on their way."""
 LONGEST_WAIT = 0.1
 """Seconds for which a group waits for the one before it."""

@@ -179,10 +179,10 @@ async def test_nothing_is_kept_of_a_caller_who_is_done() -> None:
 async def test_while_many_come_groups_are_twice_as_far_apart() -> None:
     assert [pace_after(lines) for lines in (1, SEVERAL - 1, SEVERAL, MOST)] == [PACE, PACE, 2 * PACE, 2 * PACE]
     doors = Doors()
-    first, others = await doors.send_behind_one(*"abc")
+    first, others = await doors.send_behind_one(*"abcdef")
     await asyncio.gather(first, *others)
-    assert await doors.send("d") == result("d")
-    assert doors.transactions.done == [["first"], ["a", "b", "c"], ["d"]]
+    assert await doors.send("g") == result("g")
+    assert doors.transactions.done == [["first"], [*"abcdef"], ["g"]]
     apart = [later - sooner for sooner, later in zip(doors.transactions.began, doors.transactions.began[1:], strict=False)]
     assert apart[0] >= PACE * 0.99
     assert apart[1] >= 2 * PACE * 0.99
