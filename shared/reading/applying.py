@@ -38,7 +38,7 @@ FEW = 100
 """Records of a shard up to which it may share a transaction."""
 WITHIN = 60.0
 """Seconds in which at most MOST_PARKED streams may be newly parked."""
-MOST_STATES = 15_000
+MOST_STATES = 5_000
 """Streams of a shard that are kept in memory, about 0.6 KB each. More are looked up again for every batch."""
 FIRST_BATCH, LEAST_BATCH = 20_000, 500
 """Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""

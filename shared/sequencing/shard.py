@@ -16,9 +16,9 @@ from shared.sequencing.streams import ShardStreams
 
 OBJECT = 5
 """An object takes the memory of 20 rows of columns; a batch is to hold some of both."""
-SAYING = 2
+SAYING = 3
 """A row whose event says more than ids takes the memory of some seven others."""
-MOST_NAMES = 50_000
+MOST_NAMES = 5_000
 """Subjects and actors of a shard that are kept in memory as numbers."""
 
 
@@ -156,7 +156,7 @@ def _taken(later: Iterable[Item], until: int | None, most: int) -> Iterator[Item
             part = part.between(0, most)
         if part is not None:
             yield part
-            most -= _rows(part)
+            most -= _weight(part)
         if part is not item or most <= 0:
             return
 

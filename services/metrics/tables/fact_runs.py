@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple, Protocol, TypeAlias
 from uuid import UUID
@@ -75,7 +76,7 @@ class RunColumns(Protocol):
         """Every run."""
         ...
 
-    def copied(self) -> list[bytes]:
+    def copied(self) -> Iterable[bytes]:
         """The same as COPY reads it, without header and trailer."""
         ...
 
@@ -87,7 +88,7 @@ class RowColumns(Protocol):
         """Every fact."""
         ...
 
-    def copied(self) -> list[bytes]:
+    def copied(self) -> Iterable[bytes]:
         """The same as COPY reads them, without header and trailer."""
         ...
 
@@ -104,14 +105,14 @@ async def keep(
     if facts and not await store.has_table(conn, generation, "fact_runs"):
         rows, facts = [*rows, *(row for one in facts for row in one.rows())], ()
     if facts:
-        await store.copy_rows(conn, generation, "fact_rows", FactRow._fields, [part for one in facts for part in one.copied()])
+        await store.copy_parts(conn, generation, "fact_rows", FactRow._fields, chain.from_iterable(one.copied() for one in facts))
     if columns and not await store.has_table(conn, generation, "fact_runs"):
         runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
     alone = [run for run in runs if len(run.sequences) < SHORTEST_RUN]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
-    if parts := [part for one in columns for part in one.copied()]:
-        await store.copy_rows(conn, generation, "fact_runs", COLUMNS, parts)
+    if columns:
+        await store.copy_parts(conn, generation, "fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:

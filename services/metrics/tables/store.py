@@ -237,6 +237,22 @@ async def copy_into(conn: Connection, schema: str, table: str, columns: Sequence
     await conn.copy_to_table(table, schema_name=schema, columns=columns, source=_pieces(data), format="binary")
 
 
+async def copy_parts(conn: Connection, generation: int, table: str, columns: Sequence[str], parts: Iterable[bytes]) -> None:
+    """Append rows in COPY's binary form, sent in pieces as their parts are made: a batch's rows are never all in memory."""
+    await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=_gathered(parts), format="binary")
+
+
+async def _gathered(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+    gathered, size = [row_bytes.HEADER], 0
+    for part in parts:
+        gathered.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join((*gathered, row_bytes.TRAILER))
+
+
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
     """What asyncpg sends at a time. From a file it would read each in a thread, which costs more than what is read."""
     for begin in range(0, len(data), PIECE):

@@ -91,9 +91,9 @@ class FactColumns:
                 storable(columns.actors.texts[actor]), reason_of(self.data[at]),
             )  # fmt: skip
 
-    def copied(self) -> list[bytes]:
+    def copied(self) -> Iterator[bytes]:
         """The parts of the rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""
-        columns, writer, parts = self._columns, RowWriter(), list[bytes]()
+        columns, writer = self._columns, RowWriter()
         ids, recorded = columns.event_id.tobytes(), (columns.recorded - POSTGRES_EPOCH).tolist()
         types, actors = columns.type.tolist(), columns.actor.tolist()
         names, giving = columns.types, ["reason" in contracts.TYPES[name].__struct_fields__ for name in columns.types]
@@ -101,9 +101,8 @@ class FactColumns:
         for at in sorted(range(len(self)), key=self.subjects.__getitem__):
             type_ = types[at]
             reason = reason_of(self.data[at]) if giving[type_] else None
-            parts += writer.row(
+            yield from writer.row(
                 self._shard, self.subjects[at], (self.source, names[type_], actor_of[actors[at]], reason), self.sequences[at],
                 ids[16 * at : 16 * at + 16], (self.occurred[at], self.known[at], recorded[at]),
                 None if (says := _json(self.kept[at])) == NOTHING else says,
             )  # fmt: skip
-        return parts

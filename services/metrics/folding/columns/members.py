@@ -105,7 +105,7 @@ class MemberColumns:
         """Every group as a run of facts."""
         return self._runs(self.groups)
 
-    def copied(self) -> list[bytes]:
+    def copied(self) -> Iterator[bytes]:
         """The parts of the runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
         columns, count = self._columns, len(self._columns)
         longs, ids, days, instants = (np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG))
@@ -117,7 +117,7 @@ class MemberColumns:
         all_longs, all_ids, all_days, all_instants = (array.tobytes() for array in (longs, ids, days, instants))
         begins = [group.begin for group in self.groups]
         newest, first = np.maximum.reduceat(recorded, begins).tolist(), columns.sequence[begins].tolist()
-        writer, parts = RunWriter(), list[bytes]()
+        writer = RunWriter()
         for at, (begin, end, subject, type_, actor, known) in enumerate(self.groups):
             number = end - begin
             shared = (columns.source, type_, date.fromordinal(known), storable(actor), None)
@@ -125,5 +125,4 @@ class MemberColumns:
                 all_longs[12 * begin : 12 * end], all_ids[20 * begin : 20 * end], all_days[8 * begin : 8 * end],
                 all_instants[12 * begin : 12 * end],
             )  # fmt: skip
-            parts += writer.row(self._shard, subject, shared, (first[at], newest[at]), number, elements)
-        return parts
+            yield from writer.row(self._shard, subject, shared, (first[at], newest[at]), number, elements)
