@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 import structlog
@@ -26,7 +26,7 @@ from shared.sequencing.columnar.columns import Item
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
-from shared.sequencing.records import NO_STREAM, Received, ShardBatch
+from shared.sequencing.records import NO_STREAM, Received, ShardBatch, Stream
 from shared.sequencing.shard import Shard, count_of, drop_applied, due_columns, merged
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.withdrawals import withdrawal_of
@@ -74,6 +74,14 @@ class _RefusedError(Exception):
         super().__init__(reason)
         self.plan = plan
         self.reason = reason
+
+
+class _Sorted(NamedTuple):
+    """What becomes of the records of a shard. `first` = their streams of which no event was applied before."""
+
+    shard: Shard
+    plan: BatchPlan
+    first: set[Stream]
 
 
 def is_outage(error: BaseException) -> bool:
@@ -205,51 +213,57 @@ class BatchApplier:
         self, conn: Connection, parts: Sequence[tuple[Shard, list[Received]]]
     ) -> list[tuple[BatchPlan, ShardBatch, Closed]]:
         async with conn.transaction():
-            plans = [(shard, await self._sorted(conn, shard, records)) for shard, records in parts]
+            plans = [await self._sorted(conn, shard, records) for shard, records in parts]
             applied = await self._apply(conn, plans)
         faults.reached("batch.committed")
-        return [(plan, *done) for (_, plan), done in zip(plans, applied, strict=True)]
+        return [(one.plan, *done) for one, done in zip(plans, applied, strict=True)]
 
-    async def _sorted(self, conn: Connection, shard: Shard, records: list[Received]) -> BatchPlan:
+    async def _sorted(self, conn: Connection, shard: Shard, records: list[Received]) -> _Sorted:
         generation, streams = self._config.generation, shard.streams
         wanted = {record.stream for record in records} - {NO_STREAM}
-        streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
+        first = await self._look_up(conn, shard, wanted)
         # A withdrawal may unblock its stream.
         reopened = {record.stream for record in records if not record.ordinary and withdrawal_of(record) is not None}
         behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
         kept = await store.kept_events(conn, generation, shard.number, behind | streams.ready.keys())
-        return sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
+        plan = sort_records(streams, records, kept, shard.refused, shard.limit, day_of=self._config.late_day_of)
+        return _Sorted(shard, plan, first)
+
+    async def _look_up(self, conn: Connection, shard: Shard, wanted: set[Stream]) -> set[Stream]:
+        """Add the wanted streams that are not in memory to the shard's; returns those that are not in the tables either."""
+        found = await store.heads(conn, self._config.generation, shard.number, wanted - shard.streams.states.keys())
+        shard.streams.add(found)
+        return {stream for stream, head in found.items() if head is None}
 
     async def _transaction_of_columns(
         self, conn: Connection, shard: Shard, columns: Mapping[str, Sequence[Item]]
     ) -> tuple[BatchPlan, ShardBatch, Closed]:
-        generation, streams = self._config.generation, shard.streams
         async with conn.transaction():
-            wanted = {stream for items in columns.values() for stream in streams_of(items)}
-            streams.add(await store.heads(conn, generation, shard.number, wanted - streams.states.keys()))
-            plan = sort_columns(streams, columns, self._config.late_day_of) if not shard.refused else None
+            first = await self._look_up(conn, shard, {stream for items in columns.values() for stream in streams_of(items)})
+            plan = sort_columns(shard.streams, columns, self._config.late_day_of) if not shard.refused else None
             if plan is None:
                 raise ObjectsNeededError
             try:
-                ((batch, closed),) = await self._apply(conn, [(shard, plan)])
+                ((batch, closed),) = await self._apply(conn, [_Sorted(shard, plan, first)])
             except _RefusedError as error:
                 log.info("reader.objects_needed", shard=shard.number, reason=error.reason)
                 raise ObjectsNeededError from error
         faults.reached("batch.committed")
         return plan, batch, closed
 
-    async def _apply(self, conn: Connection, plans: Sequence[tuple[Shard, BatchPlan]]) -> list[tuple[ShardBatch, Closed]]:
+    async def _apply(self, conn: Connection, plans: Sequence[_Sorted]) -> list[tuple[ShardBatch, Closed]]:
         """Do what plans say, in the caller's transaction. All shards are moved, and so locked, before anything is applied."""
         moves = [
-            store.Move(shard, {**shard.next, **plan.next}, _newest(shard, plan), shard.streams.heads(plan.changed)) for shard, plan in plans
+            store.Move(shard, {**shard.next, **plan.next}, _newest(shard, plan), shard.streams.heads(plan.changed), first)
+            for shard, plan, first in plans
         ]
-        self._require_few_parked([plan for _, plan in plans])
+        self._require_few_parked([one.plan for one in plans])
         moved = await store.move(conn, self._config.generation, moves)
-        for shard, _ in plans:
+        for shard, *_ in plans:
             if shard.number not in moved:
                 raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
         faults.reached("batch.moved")
-        return [await self._apply_moved(conn, shard, plan, one.next) for (shard, plan), one in zip(plans, moves, strict=True)]
+        return [await self._apply_moved(conn, shard, plan, one.next) for (shard, plan, _), one in zip(plans, moves, strict=True)]
 
     async def _apply_moved(self, conn: Connection, shard: Shard, plan: BatchPlan, position: Mapping[str, int]) -> tuple[ShardBatch, Closed]:
         generation = self._config.generation

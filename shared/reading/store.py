@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+from uuid import UUID
 
 from shared.process import db
 from shared.process.db import Connection, Record
@@ -32,6 +33,12 @@ WITH moved AS (
 SELECT shard FROM moved
 """
 """One message for all: an event that comes alone is paid for in round trips."""
+SEE_FIRST = """
+INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
+SELECT $1, * FROM unnest($2::text::int[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::uuid[], $7::text::timestamptz[])
+"""
+LEAST_FIRST = 300
+"""New streams from which a statement of their own pays: to look for a row that conflicts, and to log that there is none, costs as much as the row."""
 WANTED = """
 UPDATE held SET retry_wanted = false FROM shards AS s
 WHERE held.generation = $1 AND held.retry_wanted AND s.generation = $1 AND s.shard = held.shard AND s.owner = $2
@@ -138,22 +145,42 @@ async def kept_events(conn: Connection, generation: int, shard: int, wanted: Col
     return kept
 
 
+_SeenRow: TypeAlias = tuple[int, str, str, int, UUID, datetime]
+
+
 class Move(NamedTuple):
-    """The position that a shard gets, the greatest times read, and the new heads of the streams of which something was applied."""
+    """The position that a shard gets, the greatest times read, and the new heads of the streams of which something was applied.
+
+    `first`: streams of which the same transaction has found no row of `seen`. Whoever wrote one since would have moved the shard, too, so it is
+    no longer at its version and nothing is written.
+    """
 
     shard: Shard
     next: Mapping[str, int]
     newest: Mapping[str, datetime]
     heads: Mapping[Stream, Head]
+    first: Set[Stream] = frozenset()
 
 
 async def move(conn: Connection, generation: int, moves: Sequence[Move]) -> set[int]:
     """Move those shards that are still at their version, with what was seen of their streams; returns them. Others had another owner since."""
     shards = columns_of((one.shard.number, one.shard.version, dict(one.next), dict(one.newest)) for one in moves)
-    seen = sorted((one.shard.number, *stream, *head) for one in moves for stream, head in one.heads.items())
-    numbers, sources, subjects, *heads = zip(*seen, strict=True) if seen else ((),) * 6
-    texts = (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
-    return {row["shard"] for row in await conn.fetch(MOVE, generation, *shards, *texts)}
+    apart = sum(len(one.first) for one in moves) >= LEAST_FIRST
+    first, seen = list[_SeenRow](), list[_SeenRow]()
+    for one in moves:
+        for stream, head in one.heads.items():
+            (first if apart and stream in one.first else seen).append((one.shard.number, *stream, *head))
+    moved = {row["shard"] for row in await conn.fetch(MOVE, generation, *shards, *_seen_texts(seen))}
+    if found := [row for row in first if row[0] in moved]:
+        await conn.execute(SEE_FIRST, generation, *_seen_texts(found))
+    return moved
+
+
+def _seen_texts(rows: Iterable[_SeenRow]) -> tuple[str, ...]:
+    """Rows of `seen` as the texts of six arrays; in their order, since neighbours in an index are then written together."""
+    ordered = sorted(rows)
+    numbers, sources, subjects, *heads = zip(*ordered, strict=True) if ordered else ((),) * 6
+    return (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
 
 
 async def write(conn: Connection, generation: int, shard: int, plan: BatchPlan, day_of: DayOf | None = None) -> None:

@@ -187,6 +187,56 @@ async def test_the_position_and_what_was_seen_of_the_streams_are_one_statement(t
 
 
 @pytest.mark.invariant("I2")
+async def test_streams_that_are_new_and_others_are_seen_alike(three: Together) -> None:
+    first, second, third = three.shards
+    third.version = 7
+    early = {(SOURCE, f"enterprise/{n}"): Head(1, uuid7(), utc_now()) for n in range(store.LEAST_FIRST)}
+    late = {(SOURCE, f"enterprise/{n}"): Head(2, uuid7(), utc_now()) for n in range(store.LEAST_FIRST // 2, 2 * store.LEAST_FIRST)}
+    few = {(SOURCE, "enterprise/0"): Head(3, uuid7(), utc_now())}
+    async with three.conn.transaction():
+        assert await store.move(three.conn, 1, [store.Move(first, {}, {}, early, early.keys())]) == {0}
+    first.version = 1
+    moves = [
+        store.Move(first, {}, {}, late, late.keys() - early.keys()), store.Move(second, {}, {}, few, few.keys()),
+        store.Move(third, {}, {}, late, late.keys()),
+    ]  # fmt: skip
+    async with three.conn.transaction():
+        assert await store.move(three.conn, 1, moves) == {0, 1}
+    rows = await three.pool.fetch("SELECT shard, source, subject, sequence, event_id, time FROM seen")
+    expected = {(0, *stream): head for stream, head in (early | late).items()} | {(1, *stream): head for stream, head in few.items()}
+    assert {tuple(row)[:3]: Head(*tuple(row)[3:]) for row in rows} == expected
+
+
+@pytest.mark.invariant("I2")
+async def test_a_large_batch_of_new_and_known_streams_leaves_the_last_event_of_each(three: Together) -> None:
+    subjects = [f"enterprise/{n}" for n in range(3 * store.LEAST_FIRST)]
+    known, waiting = subjects[: store.LEAST_FIRST], subjects[-2:]
+    three.come(0, *(fact(subject, 1) for subject in known), *(fact(subject, 2) for subject in waiting))
+    assert await three.alone(0)
+    three.come(0, *(fact(subject, 2) for subject in known), *(fact(subject, 1) for subject in subjects[store.LEAST_FIRST :]))
+    assert await three.alone(0)
+    rows = await three.pool.fetch("SELECT subject, sequence FROM seen")
+    assert len(rows) == len(subjects)
+    assert dict(map(tuple, rows)) == {subject: 2 if subject in {*known, *waiting} else 1 for subject in subjects}
+
+
+@pytest.mark.invariant("I2")
+async def test_another_owner_that_saw_new_streams_meanwhile_has_moved_the_shard(three: Together) -> None:
+    """Found to be new, then written by another instance: the shard is no longer at its version, and nothing is written twice."""
+    subjects = [f"enterprise/{n}" for n in range(2 * store.LEAST_FIRST)]
+    heads = {(SOURCE, subject): Head(1, uuid7(), utc_now()) for subject in subjects}
+    shard = three.shards[0]
+    async with three.conn.transaction():
+        found = await store.heads(three.conn, 1, 0, heads.keys())
+        async with three.pool.acquire() as other, other.transaction():
+            assert await store.move(other, 1, [store.Move(shard, {TOPIC: 5}, {}, heads, heads.keys())]) == {0}
+        first = {stream for stream, head in found.items() if head is None}
+        assert len(first) == len(subjects)
+        assert await store.move(three.conn, 1, [store.Move(shard, {TOPIC: 9}, {}, heads, first)]) == set()
+    assert await three.pool.fetchval("SELECT count(*) FROM seen") == len(subjects)
+
+
+@pytest.mark.invariant("I2")
 async def test_a_reader_whose_shards_join_applies_what_each_would_apply_alone(pool: Pool) -> None:
     broker = MemoryBroker(seed=3, largest=3)
     broker.create(TOPIC, 6)
