@@ -44,6 +44,7 @@ from services.metrics.measures import Vector
 from shared.process.db import Record
 
 CHUNK = 100
+"""The most sets that are looked at together: events are applied to each one by one, so no more than a page needs."""
 MOST_NOT_TOLD = 3000
 """Sets whose last known day their steps do not tell."""
 START = ("", -1)
@@ -104,25 +105,31 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
     """The next `limit` shares in order of (subject, position), and whether there are more."""
     scope = Scope.of(snapshot.areas.at(window.as_of, window.known_to), window.area)
     found = [share for share in await _of_areas(snapshot, window, scope.tree) if (share.subject, share.position) > after]
-    start = after[0]
+    start, most = after[0], min(CHUNK, limit // 2 + 1)
     while len(found) <= limit:
-        subjects = await _subjects(snapshot, window, scope, start)
-        found += [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
-        if len(subjects) < CHUNK:
+        subjects = await _subjects(snapshot, window, scope, start, most)
+        more = [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
+        found += more
+        if len(subjects) < most:
             break
-        start = subjects[-1] + "\x01"
+        start, most = subjects[-1] + "\x01", _sets_for(limit + 1 - len(found), len(subjects), len(more))
     return await _shown(snapshot, window, found[:limit]), len(found) > limit
 
 
-async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str) -> list[str]:
-    """The next CHUNK enterprises and unions, from `start` on, about which a fact may have become known in the window."""
+def _sets_for(missing: int, sets: int, shares: int) -> int:
+    """How many sets to look at next for the missing shares, if `sets` had so many."""
+    return max(1, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
+
+
+async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str, most: int) -> list[str]:
+    """The next enterprises and unions, at most so many, from `start` on, about which a fact may have become known in the window."""
     known = await _learned(snapshot, window, scope)
     if known is not None:
         at = bisect_left(known, start)
-        return list(known[at : at + CHUNK])
+        return list(known[at : at + most])
     parks = None if scope.parks is None else list(scope.parks)
     async with unrestricted(snapshot):
-        return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, CHUNK, parks)
+        return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, most, parks)
 
 
 async def _learned(snapshot: Snapshot, window: Window, scope: Scope) -> Sequence[str] | None:
