@@ -8,11 +8,11 @@ stream that is not simply going on, and batches in which anything is unusual, ar
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,12 +38,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Part(Generic[T]):
-    """What applies next: `columns`, by stream, and what `decode` returned for the other events, in fold order. `data` = {offset: what `read_data`
-    returned} of the rows of framed types."""
+    """What applies next: `columns`, by stream, and what `decode` returned for the other events, in fold order."""
 
     columns: list[Columns] = field(default_factory=list)
     decoded: list[T] = field(default_factory=list)
-    data: Mapping[int, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -52,7 +50,6 @@ class _Arrived:
 
     chunks: list[Sequence[Record]] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
-    data: dict[int, Any] = field(default_factory=dict)
     count: int = 0
 
     def objects(self, offsets: frozenset[int] | None = None) -> list[Received]:
@@ -131,9 +128,7 @@ class Replay(Generic[T]):
         names = self._names.setdefault(topic, (Names(), Names()))
         for records in arrived.chunks:
             for begin in range(0, len(records), AT_ONCE):
-                items = decoder.decode(records[begin : begin + AT_ONCE], *names)
-                arrived.items += items
-                arrived.data.update(_data_of(items))
+                arrived.items += decoder.decode(records[begin : begin + AT_ONCE], *names)
 
     def _take(self, arrived: _Arrived) -> Part[T] | None:
         self._decode(arrived)
@@ -185,7 +180,7 @@ class Replay(Generic[T]):
             self.streams.closings = streams.closings
         self._keep(plan)
         self._close()
-        return Part(plan.columns, decoded, arrived.data)
+        return Part(plan.columns, decoded)
 
     def _sort(self, records: Sequence[Received]) -> Part[T]:
         self.as_objects += len(records)
@@ -242,10 +237,3 @@ def _without(items: Iterable[Item], odd: set[Stream]) -> tuple[list[Item], froze
             others = {places[row]: record for row, record in item.others.items() if row in places}
             kept.append(replace(item.take(rows), others=others))
     return kept, frozenset(chain.from_iterable(offsets))
-
-
-def _data_of(items: Iterable[Item]) -> Iterator[tuple[int, Any]]:
-    """(offset, what the event says) of the rows that have it."""
-    for item in items:
-        if isinstance(item, Columns) and item.data is not None:
-            yield from ((offset, one) for offset, one in zip(item.offset.tolist(), item.data.tolist(), strict=True) if one is not None)

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from services.metrics.folding.columns.facts import read_data
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.effects import (
     BatchEffects,
@@ -35,7 +36,7 @@ from services.metrics.refolding.matter_ledger import add_matters
 from services.metrics.refolding.member_facts import MemberFacts, count_into, require_storable
 from services.metrics.refolding.member_ledger import Numbers, member_rows
 from services.metrics.refolding.noting import may_be_noted
-from services.metrics.refolding.plain_facts import FRAMED, FactGroup, PlainFacts, read_data
+from services.metrics.refolding.plain_facts import FRAMED, FactGroup, PlainFacts
 from services.metrics.refolding.segments import Facts
 from services.metrics.refolding.shapes import Shapes
 from services.metrics.tables.fact_runs import FactRun
@@ -143,7 +144,7 @@ class _Folding:
                 self._digests.add_columns(columns, days)
                 of_members.append(columns)
             if len(others):
-                groups += self._plain.add(others, known_days(others.recorded, day_of), part.data)
+                groups += self._plain.add(others, known_days(others.recorded, day_of))
         for group in groups:
             self._digests.add_group(group)
         members: dict[Stream, list[Received]] = {}

@@ -17,7 +17,7 @@ import numpy as np
 from services.metrics.counted import BY_KIND, Attribute, Founding, InPark, Matter, Members, NotCounted, kind_of, says_of
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.coverage import FOREVER, AttributeFact
-from services.metrics.folding.facts import MOST_WORKERS, FactSet
+from services.metrics.folding.facts import FactSet
 from services.metrics.folding.member_events import reason_of, storable
 from services.metrics.folding.recorded import RecordedFact, Stream
 from services.metrics.folding.tallying.tally import MatterFact
@@ -32,8 +32,6 @@ from shared.sequencing.columnar.layouts import Longs
 
 PLAIN = frozenset((str, int, bool, NoneType))
 """The types of values that are kept as they are."""
-NUL = b"\\u0000"
-HEADCOUNT = BY_KIND["headcount-reported"]
 
 
 class _Type(NamedTuple):
@@ -41,14 +39,13 @@ class _Type(NamedTuple):
 
     kind: str
     row: Attribute | Matter | NotCounted | Members
-    decode: Callable[[bytes], Event]
     fields: Sequence[Callable[[Any], Any]]
     reasons: bool
 
 
 def _type(name: str, struct: type[Event], row: Attribute | Matter | NotCounted | Members) -> _Type:
     getters = [] if isinstance(row, Members) else [attrgetter(one) for one in row.content.__struct_fields__]
-    return _Type(kind_of(name), row, msgspec.json.Decoder(struct).decode, getters, "reason" in struct.__struct_fields__)
+    return _Type(kind_of(name), row, getters, "reason" in struct.__struct_fields__)
 
 
 _TYPES: Mapping[str, _Type] = {
@@ -58,29 +55,6 @@ _TYPES: Mapping[str, _Type] = {
 }
 FRAMED = tuple(_TYPES)
 """The types that are read here."""
-
-
-def read_data(name: str, data: Sequence[bytes]) -> Sequence[Event | None]:
-    """What events of a type say; None for those that are no such event, or that a rule of the projector refuses."""
-    found: Sequence[Event | None] = _decoded(_TYPES[name].decode, data)
-    if any(NUL in one for one in data):
-        found = [None if NUL in text else one for text, one in zip(data, found, strict=True)]
-    if _TYPES[name].row == HEADCOUNT:
-        found = [one if one is not None and 0 <= one.workers <= MOST_WORKERS else None for one in found]  # type: ignore[attr-defined]
-    return found
-
-
-def _decoded(decode: Callable[[bytes], Event], data: Sequence[bytes]) -> list[Event] | list[Event | None]:
-    try:
-        return list(map(decode, data))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = list[Event | None]()
-        for one in data:
-            try:
-                found.append(decode(one))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                found.append(None)
-        return found
 
 
 def _contents(type_: _Type, events: Sequence[Event]) -> list[Any]:
@@ -156,16 +130,17 @@ class PlainFacts:
     foundings: dict[str, tuple[int, UnionFounded]] = field(default_factory=dict)
     _parts: list[_Part] = field(default_factory=list)
 
-    def add(self, columns: Columns, known: Longs, data: Mapping[int, Event]) -> list[FactGroup]:
-        """Take facts by stream; `known` = their known days as ordinals, `data` = {offset: what `read_data` returned}."""
+    def add(self, columns: Columns, known: Longs) -> list[FactGroup]:
+        """Take facts by stream; `known` = their known days as ordinals."""
         found = list[FactGroup]()
         for number in np.unique(columns.type).tolist():
             rows = np.flatnonzero(columns.type == number)
-            found.append(self._add(columns.types[number], columns.take(rows), known[rows], data))
+            found.append(self._add(columns.types[number], columns.take(rows), known[rows]))
         return found
 
-    def _add(self, name: str, columns: Columns, known: Longs, data: Mapping[int, Event]) -> FactGroup:
-        type_, events = _TYPES[name], [data[offset] for offset in columns.offset.tolist()]
+    def _add(self, name: str, columns: Columns, known: Longs) -> FactGroup:
+        assert columns.data is not None, "rows of framed types have data"
+        type_, events = _TYPES[name], columns.data.tolist()
         contents, occurred = _contents(type_, events), columns.occurred + EPOCH_DAY
         texts = columns.subjects.texts
         subjects = [texts[number] for number in columns.subject.tolist()]

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.metrics.folding.columns.facts import read_data
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
-from services.metrics.refolding.plain_facts import FRAMED, read_data
+from services.metrics.refolding.plain_facts import FRAMED
 from shared import contracts
 from shared.broker.fetched import FetchedRecord
 from shared.contracts import Envelope
