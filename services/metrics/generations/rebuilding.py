@@ -23,7 +23,7 @@ from services.metrics.generations.shards import CompareShards, EventLog, ShardSi
 from services.metrics.refolding import listed, written
 from services.metrics.refolding.ledger import Ledger
 from services.metrics.refolding.plain_facts import FactGroup
-from services.metrics.tables import fact_runs, ledger_store, row_bytes, store
+from services.metrics.tables import copying, fact_runs, ledger_store, row_bytes, store
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import Cell
 from services.metrics.tables.store import FactRow
@@ -111,7 +111,7 @@ class Loader(ShardSink):
             return
         if await store.has_table(self._conn, self._generation, "fact_runs"):
             data = written.fact_rows(groups, self._shard)
-            await store.copy_bytes(self._conn, self._generation, "fact_rows", written.FACT_COLUMNS, data)
+            await copying.copy_bytes(self._conn, self._generation, "fact_rows", written.FACT_COLUMNS, data)
         else:
             await fact_runs.keep(self._conn, self._generation, [row for group in groups for row in group.rows(self._shard)])
 
@@ -134,7 +134,7 @@ class Loader(ShardSink):
         for table in ("enterprises", "unions", "placements", "stays"):
             columns, rows = listed.COLUMNS[table], getattr(refolded.listed, table)
             if rows:
-                await store.copy_bytes(conn, generation, table, ("shard", *columns), listed.stream(rows, len(columns), (shard,)))
+                await copying.copy_bytes(conn, generation, table, ("shard", *columns), listed.stream(rows, len(columns), (shard,)))
         await self._write_position(refolded)
 
     async def _keep_ledger(self, refolded: Refolded) -> None:
@@ -152,19 +152,19 @@ class Loader(ShardSink):
         for table, blocks in (("ledger", ledger.measures(steps, members)), ("ledger_rows", ledger.measures(~steps, nobody))):
             for keys, measures in blocks:
                 data = written.ledger_rows(keys, measures, shard, ids)
-                await store.copy_bytes(conn, generation, table, ledger_store.LEDGER_COLUMNS, data)
+                await copying.copy_bytes(conn, generation, table, ledger_store.LEDGER_COLUMNS, data)
         if not members.all():
             data = written.member_runs(ledger.members[:, ~members], list(ledger.numbers.each), shard, ids)
-            await store.copy_bytes(conn, generation, "ledger_runs", ledger_store.RUN_COLUMNS, data)
+            await copying.copy_bytes(conn, generation, "ledger_runs", ledger_store.RUN_COLUMNS, data)
         for table, chosen in (("durations", durations), ("durations_open", ~durations)):
             if chosen.any():
                 data = written.duration_rows(ledger.durations[:, chosen], shard, ids)
-                await store.copy_bytes(conn, generation, table, ledger_store.DURATION_COLUMNS, data)
+                await copying.copy_bytes(conn, generation, table, ledger_store.DURATION_COLUMNS, data)
         cells = dict(zip(ledger.numbers.cells, ids.tolist(), strict=True))
         for table, is_closed in (("tallies", True), ("tallies_open", False)):
             chosen_tallies = {key: count for key, count in ledger.tallies.items() if (key[2] <= closed) is is_closed}
             rows_of_tallies = row_bytes.tally_rows(chosen_tallies, shard, cells)
-            await store.copy_rows(conn, generation, table, ledger_store.TALLY_COLUMNS, rows_of_tallies)
+            await copying.copy_rows(conn, generation, table, ledger_store.TALLY_COLUMNS, rows_of_tallies)
 
     async def _cell_ids(self, ledger: Ledger) -> Any:
         """The id of each cell by its number."""
@@ -183,13 +183,13 @@ class Loader(ShardSink):
                 # A note is valid for the row that its own transaction wrote (store.KEEP_STATES).
                 rows = listed.states(dumped, await conn.fetchval(XID))
                 data = listed.stream(rows, len(STATE_COLUMNS) - 1, (shard,))
-                await store.copy_bytes(conn, generation, "states", STATE_COLUMNS, data)
+                await copying.copy_bytes(conn, generation, "states", STATE_COLUMNS, data)
 
     async def _write_position(self, refolded: Refolded) -> None:
         conn, generation, shard = self._conn, self._generation, refolded.shard
         seen = [row + time for row, time in zip(refolded.listed.seen, listed.seen_times(refolded.heads), strict=True)]
         data = listed.stream(seen, len(SEEN_COLUMNS) - len(KEY), (generation, shard))
-        await store.copy_into(conn, "public", "seen", SEEN_COLUMNS, data)
+        await copying.copy_into(conn, "public", "seen", SEEN_COLUMNS, data)
         held = [(generation, shard, *held_row(parked, self._clock.day_of)) for parked in refolded.held.values()]
         await _copy(conn, "held", HELD_COLUMNS, held)
         accepted = [(generation, shard, *stream, sequence, *gone) for (stream, sequence), gone in refolded.accepted.items()]

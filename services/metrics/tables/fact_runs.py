@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.metrics.tables import store
+from services.metrics.tables import copying, store
 from services.metrics.tables.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
@@ -105,21 +105,21 @@ async def keep(
     if facts and not await store.has_table(conn, generation, "fact_runs"):
         rows, facts = [*rows, *(row for one in facts for row in one.rows())], ()
     if facts:
-        await store.copy_parts(conn, generation, "fact_rows", FactRow._fields, chain.from_iterable(one.copied() for one in facts))
+        await copying.copy_parts(conn, generation, "fact_rows", FactRow._fields, chain.from_iterable(one.copied() for one in facts))
     if columns and not await store.has_table(conn, generation, "fact_runs"):
         runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
     alone = [run for run in runs if len(run.sequences) < SHORTEST_RUN]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
     if columns:
-        await store.copy_parts(conn, generation, "fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
+        await copying.copy_parts(conn, generation, "fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:
     """Append facts as rows of their own. Their texts hold no U+0000 (`effects` sees to it)."""
     packed = await store.has_table(conn, generation, "fact_runs")
     if packed and len(rows) > store.FEW:
-        await store.copy_bytes(conn, generation, "fact_rows", FactRow._fields, copied_rows(rows))
+        await copying.copy_bytes(conn, generation, "fact_rows", FactRow._fields, copied_rows(rows))
     elif rows:
         await store.keep_facts(conn, generation, rows, packed=packed)
 
@@ -131,7 +131,7 @@ async def keep_runs(conn: Connection, generation: int, runs: Sequence[FactRun]) 
     if not await store.has_table(conn, generation, "fact_runs"):
         await store.keep_facts(conn, generation, [row for run in runs for row in run.rows()], packed=False)
         return
-    await store.copy_bytes(conn, generation, "fact_runs", COLUMNS, copied(runs))
+    await copying.copy_bytes(conn, generation, "fact_runs", COLUMNS, copied(runs))
 
 
 def copied_rows(rows: Iterable[FactRow]) -> bytes:

@@ -8,8 +8,9 @@ from datetime import date
 
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.tables import row_bytes
+from services.metrics.tables.copying import copy_bytes, copy_rows
 from services.metrics.tables.rows import Cell, Rows
-from services.metrics.tables.store import FEW, copy_bytes, copy_rows, has_table, insert_rows
+from services.metrics.tables.store import FEW, has_table, insert_rows
 from shared.process.db import Connection
 
 LEDGER_COLUMNS = ("shard", "cell", "effective_day", "known_day", *MEASURES)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.tables import row_bytes
 from services.metrics.tables.rows import Cell
 from shared.process.db import Connection, Pool, Record, array, text_array
 
@@ -80,8 +79,6 @@ MOST_SOUGHT = 30
 """Cells that are looked for one by one; to find more, all are read."""
 MOST_NOTED = 500
 """Sets that get a note after the fact in one transaction."""
-PIECE = 524_288
-"""Bytes that go to PostgreSQL at a time."""
 FEW = 2
 """Rows; from three on one COPY is cheaper than a statement for each (`insert_rows`)."""
 
@@ -219,44 +216,6 @@ async def cell_ids_within(conn: Connection, generation: int, wanted: Collection[
 
 def _ids_of(rows: Iterable[Record]) -> dict[Cell, int]:
     return {(park, industry, size, ownership): number for number, park, industry, size, ownership in rows}
-
-
-async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
-    """Append rows in COPY's binary form."""
-    if rows:
-        await copy_bytes(conn, generation, table, columns, row_bytes.stream(rows))
-
-
-async def copy_bytes(conn: Connection, generation: int, table: str, columns: Sequence[str], data: bytes) -> None:
-    """Append what is in COPY's binary form already, header and trailer included."""
-    await copy_into(conn, f"g{generation}", table, columns, data)
-
-
-async def copy_into(conn: Connection, schema: str, table: str, columns: Sequence[str], data: bytes) -> None:
-    """The same for a table of any schema."""
-    await conn.copy_to_table(table, schema_name=schema, columns=columns, source=_pieces(data), format="binary")
-
-
-async def copy_parts(conn: Connection, generation: int, table: str, columns: Sequence[str], parts: Iterable[bytes]) -> None:
-    """Append rows in COPY's binary form, sent in pieces as their parts are made: a batch's rows are never all in memory."""
-    await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=_gathered(parts), format="binary")
-
-
-async def _gathered(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    gathered, size = [row_bytes.HEADER], 0
-    for part in parts:
-        gathered.append(part)
-        size += len(part)
-        if size >= PIECE:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-    yield b"".join((*gathered, row_bytes.TRAILER))
-
-
-async def _pieces(data: bytes) -> AsyncIterator[bytes]:
-    """What asyncpg sends at a time. From a file it would read each in a thread, which costs more than what is read."""
-    for begin in range(0, len(data), PIECE):
-        yield data[begin : begin + PIECE]
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow], *, packed: bool = True) -> None:
