@@ -8,7 +8,7 @@ identify a person. A counted field that is new, gone or renamed needs a new fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import NoneType
@@ -280,6 +280,17 @@ def kept_of(contract: Event) -> Kept | None:
             raise AssertionError(f"{contract} has a content")
         case _:
             assert_never(row)
+
+
+_read_kept = {
+    kind: msgspec.json.Decoder(row.content).decode for kind, row in BY_KIND.items() if isinstance(row, Attribute | Matter | NotCounted)
+}
+
+
+def kept_of_texts(kind: str, texts: Iterable[bytes]) -> list[Kept]:
+    """As `kept_of`, of facts of a kind from the JSON of their `data`, which their contract accepts: for a third of the time. `kind` must be one of
+    FIELDS without members."""
+    return list(map(_read_kept[kind], texts))
 
 
 def kept_from(kind: str, says: Mapping[str, Any] | None) -> Kept:

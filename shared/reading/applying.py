@@ -23,7 +23,8 @@ from shared.reading.config import ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.sequencing.closed_days import closed_day
 from shared.sequencing.columnar.columns import Item
-from shared.sequencing.columnar.sorting import sort_columns, streams_of
+from shared.sequencing.columnar.heads import HeadColumns
+from shared.sequencing.columnar.sorting import Gathered, gather, sort_gathered
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, ShardBatch, Stream
@@ -239,17 +240,28 @@ class BatchApplier:
         self, conn: Connection, shard: Shard, columns: Mapping[str, Sequence[Item]]
     ) -> tuple[BatchPlan, ShardBatch, Closed]:
         async with conn.transaction():
-            first = await self._look_up(conn, shard, {stream for items in columns.values() for stream in streams_of(items)})
-            plan = sort_columns(shard.streams, columns, self._config.late_day_of) if not shard.refused else None
+            plan = await self._sorted_columns(conn, shard, columns) if not shard.refused else None
             if plan is None:
                 raise ObjectsNeededError
             try:
-                ((batch, closed),) = await self._apply(conn, [_Sorted(shard, plan, first)])
+                ((batch, closed),) = await self._apply(conn, [_Sorted(shard, plan, set())])
             except _RefusedError as error:
                 log.info("reader.objects_needed", shard=shard.number, reason=error.reason)
                 raise ObjectsNeededError from error
         faults.reached("batch.committed")
         return plan, batch, closed
+
+    async def _sorted_columns(self, conn: Connection, shard: Shard, columns: Mapping[str, Sequence[Item]]) -> BatchPlan | None:
+        """None: something in them is unusual."""
+        gathered, heads = dict[str, Gathered](), dict[str, HeadColumns]()
+        for topic, items in columns.items():
+            if (one := gather(items)) is None:
+                return None
+            gathered[topic] = one
+            await self._look_up(conn, shard, {record.stream for record in one.between})
+            if one.columns is not None:
+                heads[topic] = await store.head_columns(conn, self._config.generation, shard.number, one.columns.source, one.subjects)
+        return sort_gathered(shard.streams, gathered, heads, self._config.late_day_of)
 
     async def _apply(self, conn: Connection, plans: Sequence[_Sorted]) -> list[tuple[ShardBatch, Closed]]:
         """Do what plans say, in the caller's transaction. All shards are moved, and so locked, before anything is applied."""
@@ -262,6 +274,9 @@ class BatchApplier:
         for shard, *_ in plans:
             if shard.number not in moved:
                 raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
+        for shard, plan, _ in plans:
+            for heads in plan.heads:
+                await store.see(conn, self._config.generation, shard.number, heads)
         faults.reached("batch.moved")
         return [await self._apply_moved(conn, shard, plan, one.next) for (shard, plan, _), one in zip(plans, moves, strict=True)]
 
@@ -330,7 +345,8 @@ class BatchApplier:
         shard.tried.difference_update(plan.released)
         self._parked_at.extend([time.monotonic()] * len(plan.blocking))
         self.counts.update(applied=plan.applied, duplicates=plan.duplicates, parked=len(plan.park), withdrawn=plan.withdrawn)
-        if len(shard.streams.states) > MOST_STATES:
+        if plan.heads or len(shard.streams.states) > MOST_STATES:
+            # The heads of columns have moved in the tables alone.
             shard.streams.forget_idle()
         drop_applied(shard)
         if batch.runs or batch.columns:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.sequencing.columnar.columns import Columns
+from shared.sequencing.columnar.heads import NewHeads
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.streams import WithdrawnRange
 
@@ -28,7 +29,7 @@ class ParkedEvent(NamedTuple):
 class BatchPlan:
     """What becomes of the records of a batch.
 
-    `runs`: the records to apply, in this order; `columns`: events to apply as columns, by stream; `applied` counts both. `park` = rows of `held` to write, `released` = rows to delete. `changed` = streams whose head has moved.
+    `runs`: the records to apply, in this order; `columns`: events to apply as columns, by stream; `applied` counts both. `park` = rows of `held` to write, `released` = rows to delete. `changed` = streams whose head has moved, `heads` those of columns with their new heads.
     Per topic: `taken` = how many records of the log are dealt with, `next` = the offset after the last of them, `newest` = the greatest time
     among them. `blocking` = streams that are newly parked. `accepted` = {(stream, sequence): range} of withdrawals; `duplicates` and
     `withdrawn` = how many records were dropped as known, or as withdrawn.
@@ -36,6 +37,7 @@ class BatchPlan:
 
     runs: list[list[Received]] = field(default_factory=list)
     columns: list[Columns] = field(default_factory=list)
+    heads: list[NewHeads] = field(default_factory=list)
     applied: int = 0
     park: dict[RecordKey, ParkedEvent] = field(default_factory=dict)
     released: list[RecordKey] = field(default_factory=list)

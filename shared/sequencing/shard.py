@@ -16,7 +16,7 @@ from shared.sequencing.streams import ShardStreams
 
 OBJECT = 5
 """An object takes the memory of 20 rows of columns; a batch is to hold some of both."""
-SAYING = 3
+SAYING = 2
 """A row whose event says more than ids takes the memory of some seven others."""
 MOST_NAMES = 5_000
 """Subjects and actors of a shard that are kept in memory as numbers."""
@@ -77,6 +77,10 @@ class Shard:
         if known is None or (len(known[0].texts) > MOST_NAMES and not self.columns.get(topic)):
             known = self._names[topic] = (Names(), Names())
         return known
+
+    def forget_names(self, topic: str) -> None:
+        """Forget the numbers of a topic's subjects and actors."""
+        self._names.pop(topic, None)
 
     def drop_columns(self) -> dict[str, int]:
         """Forget what has arrived as columns; it must be read again, as objects. Returns {topic: from which offset}."""
@@ -171,6 +175,8 @@ def drop_applied(shard: Shard) -> None:
             first = later[0]
             assert isinstance(first, Columns), "a record is dealt with or not"
             later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first))
+        if not later and len(shard.names(topic)[0].texts) > MOST_NAMES:
+            shard.forget_names(topic)
 
 
 def _rows(item: Item) -> int:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import Kept, counts, is_matter, kind_of, park_of, place_of, says_of
+from services.metrics.counted import Founding, Kept, Move, Registration, counts, is_matter, kind_of, park_of, place_of, says_of
 from services.metrics.folding.columns.facts import FactColumns
 from services.metrics.folding.columns.members import MemberColumns
-from services.metrics.folding.facts import FactChange, Placing, RefusedFact, stated_fact
+from services.metrics.folding.coverage import AttributeFact
+from services.metrics.folding.facts import FactChange, RefusedFact, StatedFact, stated_fact
 from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
 from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.tables.fact_runs import FactRun
@@ -24,6 +25,10 @@ from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import AreaRegistered, EnterpriseRegistered
 from shared.contracts.streams import DayClosed, EventWithdrawn, FactCorrected, Placed
 from shared.sequencing.records import Received, Run
+
+PLACING = frozenset((Registration, Move, Founding))
+"""What is kept of facts that say a place."""
+ENTERPRISE = len("enterprise/")
 
 
 class Effect(NamedTuple):
@@ -52,9 +57,10 @@ class Effect(NamedTuple):
 @dataclass(slots=True)
 class BatchEffects:
     """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject; `uncounted`:
-    some of the facts change no figure. `members` = {subject: {known day: {occurred day: net}}} of the events in `runs` and `columns`."""
+    some of the facts change no figure. `stated` = new facts that came as columns, by subject, until `settle`. `members` = {subject: {known day: {occurred day: net}}} of the events in `runs` and `columns`."""
 
     changes: defaultdict[str, list[FactChange]] = field(default_factory=lambda: defaultdict(list))
+    stated: defaultdict[str, list[AttributeFact]] = field(default_factory=lambda: defaultdict(list))
     members: defaultdict[str, dict[int, dict[int, int]]] = field(default_factory=lambda: defaultdict(dict))
     facts: list[FactRow] = field(default_factory=list)
     runs: list[FactRun] = field(default_factory=list)
@@ -67,6 +73,11 @@ class BatchEffects:
     placements: set[tuple[str, str]] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
     uncounted: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether no event is to be kept."""
+        return not (self.facts or self.runs or self.columns or self.fact_columns)
 
     def add(self, effect: Effect) -> None:
         """Add what one event changes; events of a subject in the order of their stream."""
@@ -113,7 +124,7 @@ class BatchEffects:
         self.changes[subject].append(FactChange(known.toordinal(), None, stated))
         self._place(subject, kept, data)
 
-    def _place(self, subject: str, kept: Kept, data: contracts.Event) -> None:
+    def _place(self, subject: str, kept: Kept, data: contracts.Event | None) -> None:
         """Add where a fact says that an enterprise or a union is, and its name."""
         if place := place_of(kept):
             self.placements.add((place, subject))
@@ -123,6 +134,22 @@ class BatchEffects:
                 self.foundings[subject] = data
             if park_of(kept) is not None:
                 self.moved.add(subject)
+
+    def add_attributes(self, facts: FactColumns, rows: Iterable[int]) -> None:
+        """As `add_stated`, to `stated`: of streams of which nothing comes as objects."""
+        stated, subjects, kept = self.stated, facts.subjects, facts.kept
+        for at in rows:
+            stated[subjects[at]].append(facts.attribute(at))
+            if type(kept[at]) in PLACING:
+                self._place(subjects[at], kept[at], facts.data[at])
+
+    def settle(self, subjects: Iterable[str]) -> None:
+        """Make the new facts of some subjects in `stated` changes, before the others of each."""
+        for subject in subjects:
+            stated = [
+                FactChange(one.known, None, StatedFact(one.kind, one.occurred, one.rank, one.content)) for one in self.stated.pop(subject)
+            ]
+            self.changes[subject][:0] = stated
 
     def add_stated(self, facts: FactColumns, rows: Iterable[int]) -> None:
         """Add what some facts change that come as columns, in the order of their streams; `fact_columns` has their rows of `facts`."""
@@ -180,9 +207,14 @@ class BatchEffects:
         rows = sorted((*single, *in_runs), key=attrgetter("sequence"))
         return [(row.sequence, recorded_fact(row)) for row in rows if withdrawal.first <= row.sequence <= withdrawal.last]
 
-    def name_rows(self, placings: Mapping[str, Placing]) -> list[NameRow]:
-        """The rows of `enterprises` that the batch may change. `placings`: by subject, of the facts after the batch (`FactSet.placing`)."""
-        return [_name_row(subject, self.registrations.get(subject), placings[subject]) for subject in sorted(self.moved)]
+    def name_rows(self, park_of: Callable[[str], str | None]) -> list[NameRow]:
+        """The rows of `enterprises` that the batch may change. `park_of`: of a subject by its facts after the batch (`facts.last_park`)."""
+        registrations, found = self.registrations, []
+        for subject in sorted(self.moved):
+            registration = registrations.get(subject)
+            name, code = (None, None) if registration is None else (registration.name, registration.credit_code)
+            found.append(NameRow(subject[ENTERPRISE:], name, code, park_of(subject)))
+        return found
 
     def union_rows(self) -> list[UnionRow]:
         """The rows of `unions` that the batch changes."""
@@ -297,13 +329,6 @@ def _corrected_area(fact: str, replacement: Placed) -> contracts.Event:
         return contracts.fact(fact, replacement.data)
     except UnreadableEvent as error:
         raise RefusedFact("BAD_FACT", str(error)) from error
-
-
-def _name_row(subject: str, registration: EnterpriseRegistered | None, placing: Placing) -> NameRow:
-    """The park is that of the last fact that names one, whatever the day."""
-    park = None if not placing else placing[0][2] if len(placing) == 1 else max(placing)[2]
-    name, code = (registration.name, registration.credit_code) if registration else (None, None)
-    return NameRow(_id_of(subject), name, code, park)
 
 
 def _id_of(subject: str) -> UUID:

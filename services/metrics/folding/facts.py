@@ -126,6 +126,11 @@ Placing: TypeAlias = list[tuple[date, int, str]]
 """(day, rank, park or seat) of each fact in force that says where an enterprise or a union is."""
 
 
+def last_park(placing: Placing) -> str | None:
+    """Where the facts of an enterprise say that it is: by the last one, whatever the day."""
+    return None if not placing else placing[0][2] if len(placing) == 1 else max(placing)[2]
+
+
 @dataclass(slots=True)
 class FactSet:
     """The facts of one enterprise or union, removed facts included for the known days on which they still held.

@@ -6,43 +6,33 @@ leaves nothing behind. (Ids of cells are made in a transaction of their own; an 
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
-from typing import TypeAlias
 
-from services.metrics.counted import BY_KIND, Attribute, Matter, NotCounted, kind_of
-from services.metrics.folding.columns.facts import FactColumns
-from services.metrics.folding.columns.members import MIXED, TYPES_AS_COLUMNS, MemberColumns
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
-from services.metrics.folding.facts import FactSet
+from services.metrics.folding.columns.members import MIXED
+from services.metrics.folding.effects import BatchEffects
+from services.metrics.folding.facts import FactSet, last_park
 from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
-from services.metrics.folding.member_events import AREA, all_of_members, of_members
+from services.metrics.folding.parts import parts_of
 from services.metrics.folding.plain.fold import add_plain, new_members
-from services.metrics.folding.plain.sets import PlainSet, plain_sets
-from services.metrics.folding.recorded import RecordedFact
+from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
+from services.metrics.folding.reading import read
 from services.metrics.tables import fact_runs, feed, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
-from shared import contracts
-from shared.contracts.streams import EventWithdrawn
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 from shared.reading.pace import Pace
 from shared.sequencing.columnar.columns import MOST_TRACES, time_of
-from shared.sequencing.records import Received, Run, ShardBatch, Stream
+from shared.sequencing.records import ShardBatch
 
 MOST_SETS = 2000
+MOST_SUBJECTS = 2000
+"""Subjects of a part of a batch. Fewer cost more statements; the objects of more do not stay in the processor's cache."""
 LEAST_PLAIN, PLAIN_TOGETHER = 100, 1000
 """Sets of a batch from which plain ones are folded as arrays, and how many at once: some 20 ms."""
-
-
-_Rows: TypeAlias = defaultdict[Stream, deque[tuple[FactColumns, int]]]
-"""{stream: its facts by sequence, as (columns, row)}"""
-FACTS = frozenset(name for name in contracts.TYPES if isinstance(BY_KIND.get(kind_of(name)), Attribute | Matter | NotCounted))
-"""Types of events that state one fact, other than members, and nothing else."""
 
 
 class Projector:
@@ -59,18 +49,33 @@ class Projector:
 
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
-        self._folded.pop(batch.shard, None)
-        effects = await self._read(conn, batch)
-        if not (effects.facts or effects.runs or effects.columns or effects.fact_columns):
+        self._folded[batch.shard] = {}
+        rows, uncounted, empty = Rows(), False, True
+        for part in parts_of(batch, MOST_SUBJECTS):
+            effects = await read(conn, part, self._generation, self._clock.day_of)
+            if effects.empty:
+                continue
+            if empty:
+                await self._note(conn, batch.shard)
+            empty, uncounted = False, uncounted | effects.uncounted
+            await self._apply_part(conn, part, effects, rows)
+        if empty:
             return
-        plain = await self._plain(conn, batch, effects)
+        ids = await self._ids(rows.cells())
+        await ledger_store.add_rows(conn, self._generation, batch.shard, rows, ids)
+        await feed.publish(conn, self._generation, batch.shard, batch.version, rows, ids, _oldest(batch), _traces(batch), uncounted)
+
+    async def _apply_part(self, conn: Connection, part: ShardBatch, effects: BatchEffects, rows: Rows) -> None:
+        """Fold and write some subjects of a batch; what they add to the ledger is added to `rows`."""
+        plain = await self._plain(conn, part, effects)
+        effects.settle(effects.stated.keys() - plain.keys())
         effects.count_columns(plain.keys())
         subjects = [subject for subject in effects.changes.keys() | effects.members.keys() if subject not in plain]
-        sets = await self._load(conn, batch.shard, subjects)
-        rows = await self._fold(conn, effects, sets)
+        sets = await self._load(conn, part.shard, subjects)
+        await self._fold(conn, effects, sets, rows)
         await self._fold_plain(conn, effects, list(plain.values()), rows)
-        await self._write(conn, batch, effects, sets, plain, rows)
-        self._folded[batch.shard] = sets
+        await self._write(conn, part, effects, sets, plain)
+        self._folded[part.shard].update(sets)
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
         """No event of the shard will be known on `day` or earlier."""
@@ -90,84 +95,20 @@ class Projector:
         for subject in list(kept)[: max(0, len(kept) - MOST_SETS)]:
             del kept[subject]
 
-    async def _read(self, conn: Connection, batch: ShardBatch) -> BatchEffects:
-        effects, shard, day_of = BatchEffects(), batch.shard, self._clock.day_of
-        members: dict[Stream, Run] = {}
-        rest: list[Received] = []
-        for run in batch.runs:
-            of_stream = run
-            if not all_of_members(run):
-                of_stream = [record for record in run if of_members(record)]
-                rest += [record for record in run if not of_members(record)]
-            if of_stream:
-                stream = run[0].stream
-                members[stream] = [*members[stream], *of_stream] if stream in members else of_stream
-        pace = Pace(conn)
-        beside = await self._read_columns(batch, effects, {record.stream for record in rest}, pace)
-        for records in members.values():
-            effects.add_members(shard, records, day_of)
-            if pace.over():
-                await pace.rest()
-        for record in rest:
-            waiting = beside.get(record.stream)
-            while waiting and waiting[0][0].sequences[waiting[0][1]] < record.sequence:
-                facts, at = waiting.popleft()
-                effects.add_stated(facts, [at])
-            event = record.event
-            assert event is not None, "only what can be decoded is applied"
-            known, data = day_of(event.time), event.data
-            if _is_one_fact(record):
-                effects.add_fact(shard, record, data, known)
-                if pace.over():
-                    await pace.rest()
-                continue
-            if type(data) is EventWithdrawn:
-                stored = await store.named(conn, self._generation, event.source, event.subject, data.first, data.last)
-                named = [(one.sequence, RecordedFact(kind_of(one.type), one.occurred_on, one.says)) for one in stored]
-                effect = effect_of_withdrawal(event, shard, known, named + effects.named(event, data))
-            else:
-                effect = effect_of(event, shard, known, may_hold_nul=record.may_hold_nul)
-            if effect is not None:
-                effects.add(effect)
-            if pace.over():
-                await pace.rest()
-        for waiting in beside.values():
-            for facts, at in waiting:
-                effects.add_stated(facts, [at])
-        return effects
-
-    async def _read_columns(self, batch: ShardBatch, effects: BatchEffects, objects: Collection[Stream], pace: Pace) -> _Rows:
-        """Add the events that come as columns. Returns the facts of streams that have events among `objects`, too, for they go by their order."""
-        beside: _Rows = defaultdict(deque)
-        for columns in batch.columns:
-            of_members = columns.type < len(TYPES_AS_COLUMNS)
-            if of_members.any():
-                own = columns if of_members.all() else columns.take(of_members)
-                effects.add_columns(MemberColumns(batch.shard, replace(own, types=TYPES_AS_COLUMNS), self._clock.day_of))
-            if not of_members.all():
-                facts = FactColumns(batch.shard, columns.take(~of_members), self._clock.day_of)
-                effects.fact_columns.append(facts)
-                alone, with_objects = facts.among(objects)
-                effects.add_stated(facts, alone)
-                for at in with_objects:
-                    beside[facts.source, facts.subjects[at]].append((facts, at))
-            if pace.over():
-                await pace.rest()
-        return beside
-
     async def _plain(self, conn: Connection, batch: ShardBatch, effects: BatchEffects) -> dict[str, PlainSet]:
         """The sets that are folded as arrays; none of a small batch, which is sooner done one by one."""
         in_columns = dict[str, int]()
         for columns in effects.columns:
             for subject, known in columns.known_days():
                 in_columns[subject] = known if in_columns.get(subject, known) == known else MIXED
-        subjects = list(effects.changes.keys() | effects.members.keys() | in_columns.keys())
+        new = New(effects.changes, effects.stated, effects.members, in_columns)
+        subjects = sorted(new.subjects())
         if len(subjects) < LEAST_PLAIN:
             return {}
         stored = await store.states(conn, self._generation, batch.shard, subjects)
         closed = batch.closed.toordinal() if batch.closed is not None else 0
         found, pace = dict[str, PlainSet](), Pace(conn)
-        for one in plain_sets(subjects, effects.changes, effects.members, in_columns, stored, closed):
+        for one in plain_sets(subjects, new, stored, closed):
             found[one.subject] = one
             if pace.over():
                 await pace.rest()
@@ -198,49 +139,38 @@ class Projector:
             for subject, facts in found.items()
         }
 
-    async def _fold(self, conn: Connection, effects: BatchEffects, sets: dict[str, FactSet]) -> Rows:
-        rows, pace = Rows(), Pace(conn)
+    async def _fold(self, conn: Connection, effects: BatchEffects, sets: dict[str, FactSet], rows: Rows) -> None:
+        pace = Pace(conn)
         changes, members = effects.changes, effects.members
         for subject, facts in sets.items():
             fold(facts, changes.get(subject, ()), rows, members.get(subject, NONE))
             if pace.over():
                 await pace.rest()
-        return rows
 
     async def _write(
-        self,
-        conn: Connection,
-        batch: ShardBatch,
-        effects: BatchEffects,
-        sets: dict[str, FactSet],
-        plain: Mapping[str, PlainSet],
-        rows: Rows,
+        self, conn: Connection, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet], plain: Mapping[str, PlainSet]
     ) -> None:
+        """Write everything of some subjects but their rows of the ledger."""
         generation, shard = self._generation, batch.shard
-        ids = await self._ids(rows.cells())
-        await self._note(conn, shard)
+
+        def park_of(subject: str) -> str | None:
+            return plain[subject].park() if subject in plain else last_park(sets[subject].placing())
+
         if sets or plain:
             dumped = dict(self._dumped(batch, effects, sets))
             dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())
             await store.keep_states(conn, generation, shard, dumped)
-            await ledger_store.add_rows(conn, generation, shard, rows, ids)
         await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns, effects.fact_columns)
         if effects.placements:
             await store.keep_placements(conn, generation, shard, effects.placements)
         if effects.moved:
-            await store.keep_names(
-                conn,
-                generation,
-                shard,
-                effects.name_rows({subject: (plain.get(subject) or sets[subject]).placing() for subject in effects.moved}),
-            )
+            await store.keep_names(conn, generation, shard, effects.name_rows(park_of))
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
-        await feed.publish(conn, generation, shard, batch.version, rows, ids, _oldest(batch), _traces(batch), effects.uncounted)
 
     @staticmethod
     def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:
@@ -272,11 +202,6 @@ class Projector:
         if unknown := cells - self._cells.keys():
             self._cells.update(await store.cell_ids(self._pool, self._generation, unknown))
         return self._cells
-
-
-def _is_one_fact(record: Received) -> bool:
-    """Whether `BatchEffects.add_fact` takes a record that can be decoded."""
-    return record.type in FACTS and not record.stream[1].startswith(AREA) and not record.may_hold_nul
 
 
 def _oldest(batch: ShardBatch) -> datetime:

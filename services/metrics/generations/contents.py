@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
 
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.served import copied_from
@@ -48,7 +49,7 @@ TABLES: Mapping[str, _Table] = {
         },
     ),
     "enterprises": _Table(
-        tuple(listed.COLUMNS["enterprises"]), SHARD, _by_id, lambda refolded: {row.id.int: tuple(row)[1:] for row in refolded.names}
+        tuple(listed.COLUMNS["enterprises"]), SHARD, _by_id, lambda refolded: {UUID(row.id).int: tuple(row)[1:] for row in refolded.names}
     ),
     "placements": _Table(
         tuple(listed.COLUMNS["placements"]), SHARD, lambda row: (tuple(row), True), lambda refolded: dict.fromkeys(refolded.placements, True)

@@ -25,7 +25,7 @@ from services.metrics.folding.effects import (
     effect_of_withdrawal,
     recorded_fact,
 )
-from services.metrics.folding.facts import FactSet, Placing, RefusedFact
+from services.metrics.folding.facts import FactSet, Placing, RefusedFact, last_park
 from services.metrics.folding.ledger import rows_since
 from services.metrics.folding.member_events import AREA, of_members, recorded_member
 from services.metrics.folding.recorded import RecordedFacts
@@ -197,7 +197,7 @@ class _Folding:
         self._join_names()
         found.areas, found.placements = effects.areas, effects.placements | self._plain.placements
         found.placings = {subject: facts.placing() for subject, facts in sets.items()}
-        found.names, found.unions = effects.name_rows(found.placings), effects.union_rows()
+        found.names, found.unions = effects.name_rows(lambda subject: last_park(found.placings[subject])), effects.union_rows()
         found.may_be_noted = may_be_noted(sets, rows)
         found.dumps = {subject: facts.dump() for subject, facts in sorted(sets.items())}
 

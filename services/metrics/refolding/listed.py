@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from struct import Struct
 from typing import NamedTuple
+from uuid import UUID
 
 from services.metrics.folding.facts import Placing
 from services.metrics.tables.fact_runs import EPOCH, MICROSECOND
@@ -73,7 +74,7 @@ class Listed(NamedTuple):
 
 
 def _enterprises(rows: Iterable[NameRow]) -> list[bytes]:
-    return sorted(_ID + id_.bytes + _text(name) + _text(code) + _text(park) for id_, name, code, park in rows)
+    return sorted(_ID + UUID(id_).bytes + _text(name) + _text(code) + _text(park) for id_, name, code, park in rows)
 
 
 def _unions(rows: Iterable[UnionRow]) -> list[bytes]:

@@ -131,9 +131,9 @@ class NamedFact(NamedTuple):
 
 
 class NameRow(NamedTuple):
-    """A change of an enterprise's row. `name` None leaves name and code as they are."""
+    """A change of an enterprise's row. `id`: a UUID as text. `name` None leaves name and code as they are."""
 
-    id: UUID
+    id: str
     name: str | None
     credit_code: str | None
     park: str | None
@@ -252,8 +252,7 @@ async def keep_areas(conn: Connection, generation: int, rows: Iterable[AreaRow])
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
     """Write rows of `enterprises`."""
     await conn.fetchval(SEE_ALL)
-    ids, *texts = zip(*rows, strict=True)
-    await conn.execute(KEEP_NAMES.format(g=generation), shard, array(ids), *map(text_array, texts))
+    await conn.execute(KEEP_NAMES.format(g=generation), shard, *map(text_array, zip(*rows, strict=True)))
 
 
 async def keep_unions(conn: Connection, generation: int, shard: int, rows: Sequence[UnionRow]) -> None:

@@ -22,6 +22,7 @@ from shared.contracts import UnreadableEvent
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Longs: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 Texts: TypeAlias = npt.NDArray[np.void]
 """Equally long texts, each as its bytes."""
 

@@ -7,19 +7,20 @@ events, it returns None: then the records are read again as objects, and `sortin
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID
 
 import numpy as np
 
 from shared.contracts.streams import DayClosed
 from shared.sequencing.closed_days import DayOf
 from shared.sequencing.columnar.columns import LAST_SEQUENCE, LAST_SUBJECT, OTHER, Columns, Item, joined, known_days, time_of
+from shared.sequencing.columnar.heads import HeadColumns, NewHeads
 from shared.sequencing.columnar.layouts import Longs
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received, Stream
 from shared.sequencing.sorting import is_fork, sort_records
-from shared.sequencing.streams import Head, ShardStreams, StreamState
+from shared.sequencing.streams import Head, ShardStreams
 
 
 def streams_of(items: Collection[Item]) -> set[Stream]:
@@ -34,24 +35,70 @@ def streams_of(items: Collection[Item]) -> set[Stream]:
     return found
 
 
-def sort_columns(streams: ShardStreams, items: Mapping[str, Sequence[Item]], day_of: DayOf | None) -> BatchPlan | None:
-    """Sort what has arrived, {topic: in its order}; None if anything in it is unusual. Then `streams` must be thrown away.
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What has arrived of one topic: its rows, None without any; the subjects of these by ascending number; the records between them; and what
+    days these end, as (offset, day)."""
 
-    Every stream of `items` must be in `streams`. Without `day_of` nothing is late.
+    columns: Columns | None
+    subjects: Sequence[str]
+    between: Sequence[Received]
+    ends: Sequence[tuple[int, date]]
+
+
+def gather(items: Sequence[Item]) -> Gathered | None:
+    """What has arrived of one topic, in its order; None if anything in it is unusual."""
+    parts = [item for item in items if isinstance(item, Columns)]
+    between = [item for item in items if isinstance(item, Received)]
+    ends = _ends_of_days(between)
+    if ends is None or len({part.source for part in parts}) > 1:
+        return None
+    if not parts:
+        return Gathered(None, (), between, ends)
+    columns = joined(parts)
+    texts = columns.subjects.texts
+    return Gathered(columns, [texts[number] for number in np.unique(columns.subject).tolist()], between, ends)
+
+
+def sort_columns(streams: ShardStreams, items: Mapping[str, Sequence[Item]], day_of: DayOf | None) -> BatchPlan | None:
+    """Sort what has arrived, {topic: in its order}, by the heads in `streams`, which get the new ones; every stream of `items` must be in it.
+
+    None if anything in it is unusual: then `streams` must be thrown away. Without `day_of` nothing is late.
+    """
+    gathered = {topic: gather(in_order) for topic, in_order in items.items()}
+    usual = {topic: one for topic, one in gathered.items() if one is not None}
+    if len(usual) < len(gathered):
+        return None
+    known = streams.heads()
+    heads = {topic: HeadColumns.of(one.columns.source, one.subjects, known) for topic, one in usual.items() if one.columns is not None}
+    plan = sort_gathered(streams, usual, heads, day_of)
+    if plan is not None:
+        for columns in plan.heads:
+            for stream, head in columns.heads():
+                streams.states[stream].head = head
+                plan.changed[stream] = None
+    return plan
+
+
+def sort_gathered(
+    streams: ShardStreams, gathered: Mapping[str, Gathered], heads: Mapping[str, HeadColumns], day_of: DayOf | None
+) -> BatchPlan | None:
+    """Sort what was gathered, {topic: …}, by the heads of its subjects, which `streams` need not have; it must have the streams of the records
+    between. The new heads are in the plan alone. None as in `sort_columns`.
     """
     if streams.ready:
         return None
     plan = BatchPlan(released=streams.dropped, accepted=streams.accepted)
     streams.dropped, streams.accepted = [], {}
-    for topic, in_order in items.items():
-        columns = [item for item in in_order if isinstance(item, Columns)]
-        between = [item for item in in_order if isinstance(item, Received)]
-        ends = _ends_of_days(between)
-        if len({part.source for part in columns}) > 1:
-            return None
-        if ends is None or (columns and not _sort(streams, joined(columns), ends, day_of, plan)):
-            return None
-        if between and not _close_days(streams, topic, between, day_of, plan):
+    odd = {stream for stream, state in streams.states.items() if not state.holds_nothing}
+    for topic, one in gathered.items():
+        columns = one.columns
+        if columns is not None:
+            if odd and any((columns.source, subject) in odd for subject in one.subjects):
+                return None
+            if not _sort(columns, heads[topic], one.ends, streams.closings.get(topic), day_of, plan):
+                return None
+        if one.between and not _close_days(streams, topic, one.between, day_of, plan):
             return None
     return plan
 
@@ -95,31 +142,24 @@ def _in_time(columns: Columns, ends: Sequence[tuple[int, date]], closed: date | 
     return bool((known_days(columns.recorded, day_of) > closed_before).all())
 
 
-def _sort(streams: ShardStreams, columns: Columns, ends: Sequence[tuple[int, date]], day_of: DayOf | None, plan: BatchPlan) -> bool:
+def _sort(
+    columns: Columns, heads: HeadColumns, ends: Sequence[tuple[int, date]], closed: date | None, day_of: DayOf | None, plan: BatchPlan
+) -> bool:
     if columns.subject.max() >= LAST_SUBJECT:
         return False
     order = np.argsort(columns.subject, kind="stable")
     subject = columns.subject[order]
     starts = np.flatnonzero(np.concatenate(([True], subject[1:] != subject[:-1])))
-    states = _states(streams, columns, subject[starts])
-    if states is None:
-        return False
-    heads = [state.head for state in states]
-    rows = _Rows(columns, order, starts, [head.sequence if head is not None else 0 for head in heads])
-    if not rows.follow() or not rows.repeat_truly(heads):
+    rows = _Rows(columns, order, starts, heads)
+    if not rows.follow() or not rows.repeat_truly():
         return False
     new = rows.new
     kept = order[new]
-    if len(kept) and day_of is not None and not _in_time(columns.take(kept), ends, streams.closings.get(columns.topic), day_of):
+    if len(kept) and day_of is not None and not _in_time(columns.take(kept), ends, closed, day_of):
         return False
     plan.duplicates += int(len(order) - new.sum())
     _take(plan, columns.topic, int(columns.offset[-1]), time_of(int(columns.recorded.max())))
-    last = rows.last_new()
-    ids, sequences, times = columns.event_id[last].tobytes(), columns.sequence[last].tolist(), columns.recorded[last].tolist()
-    texts, source = columns.subjects.texts, columns.source
-    for at, run in enumerate(rows.with_new().tolist()):
-        states[run].head = Head(sequences[at], UUID(bytes=ids[16 * at : 16 * at + 16]), time_of(times[at]))
-        plan.changed[source, texts[int(subject[starts[run]])]] = None
+    plan.heads.append(rows.new_heads())
     other = columns.type[kept] == OTHER
     for row in kept[other].tolist():
         plan.apply_one(columns.others[row])
@@ -129,29 +169,22 @@ def _sort(streams: ShardStreams, columns: Columns, ends: Sequence[tuple[int, dat
     return True
 
 
-def _states(streams: ShardStreams, columns: Columns, numbers: Longs) -> list[StreamState] | None:
-    """The states of streams; None if anything of one is held, withdrawn or blocked."""
-    texts, source = columns.subjects.texts, columns.source
-    found = [streams.states[source, texts[number]] for number in numbers.tolist()]
-    return found if all(state.holds_nothing for state in found) else None
-
-
 class _Rows:
     """Rows of columns by stream (`order`), in each in the order of arrival; `starts`: where each stream begins in it, `heads`: the last
-    sequence applied of each before.
+    event applied of each before.
 
     `new` = whether a row's sequence is above all before it; `last` = the greatest sequence of the stream before the row.
     """
 
-    def __init__(self, columns: Columns, order: Longs, starts: Longs, heads: Sequence[int]) -> None:
-        self._columns, self._order, self._starts = columns, order, starts
+    def __init__(self, columns: Columns, order: Longs, starts: Longs, heads: HeadColumns) -> None:
+        self._columns, self._order, self._starts, self._heads = columns, order, starts, heads
         self._sequence = columns.sequence[order]
         lengths = np.diff(np.concatenate((starts, [len(order)])))
         self._run = np.repeat(np.arange(len(starts)), lengths)
         base = self._run * LAST_SEQUENCE
         greatest = np.maximum.accumulate(base + self._sequence)
         before = np.concatenate(([-1], greatest[:-1])) - base
-        self._head = np.array(heads, np.int64)[self._run]
+        self._head = heads.sequence[self._run]
         self.last = np.maximum(before, self._head)
         self.new = self._sequence > self.last
 
@@ -159,7 +192,7 @@ class _Rows:
         """Whether no stream has a gap."""
         return bool((self._sequence[self.new] == self.last[self.new] + 1).all())
 
-    def repeat_truly(self, heads: Sequence[Head | None]) -> bool:
+    def repeat_truly(self) -> bool:
         """Whether every row that is not new repeats an event, as far as can be told (`sorting`, forks)."""
         copies = np.flatnonzero(~self.new)
         if not len(copies):
@@ -171,7 +204,7 @@ class _Rows:
             if last > self._head[copy]:
                 applied = int(order[places[copy]])
                 head = Head(last, columns.id_at(applied), columns.time_at(applied))
-            elif (found := heads[int(self._run[copy])]) is not None:
+            elif (found := self._heads.head(int(self._run[copy]))) is not None:
                 head = found
             else:
                 return False
@@ -179,11 +212,11 @@ class _Rows:
                 return False
         return True
 
-    def with_new(self) -> Longs:
-        """The streams that have a new row, by their place."""
-        return np.flatnonzero(np.maximum.reduceat(self.new.astype(np.int64), self._starts))
-
-    def last_new(self) -> Longs:
-        """The row of the columns that is the last new one, of each stream that has one."""
+    def new_heads(self) -> NewHeads:
+        """The streams that have a new row, with the last one as their head."""
         places = np.maximum.reduceat(np.where(self.new, np.arange(len(self.new)), -1), self._starts)
-        return self._order[places[places >= 0]]
+        streams = np.flatnonzero(places >= 0)
+        last, columns = self._order[places[streams]], self._columns
+        subjects = [self._heads.subjects[stream] for stream in streams.tolist()]
+        first = self._heads.sequence[streams] == 0
+        return NewHeads(columns.source, subjects, columns.sequence[last], columns.event_id[last], columns.recorded[last], first)

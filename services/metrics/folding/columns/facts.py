@@ -10,9 +10,11 @@ from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
-from services.metrics.counted import BY_KIND, Attribute, Headcount, Kept, kept_of, kind_of, says_of
+from services.metrics.counted import BY_KIND, Attribute, AttributeContent, Headcount, kept_of_texts, kind_of, says_of
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
+from services.metrics.folding.coverage import FOREVER, AttributeFact
 from services.metrics.folding.facts import MOST_WORKERS, RefusedFact, StatedFact
 from services.metrics.folding.member_events import AREA, reason_of, storable
 from services.metrics.tables.fact_runs import RowWriter
@@ -25,9 +27,19 @@ from shared.sequencing.records import Stream
 
 ATTRIBUTES = tuple(name for name in contracts.TYPES if isinstance(BY_KIND.get(kind_of(name)), Attribute))
 """Types of events that state one fact which shapes the step function of its subject, and nothing else."""
+SAYING_MORE = frozenset(
+    name for name in ATTRIBUTES if "reason" in contracts.TYPES[name].__struct_fields__ or "name" in contracts.TYPES[name].__struct_fields__
+)
+"""Those of which a reason or a name is kept beside what counts."""
 NUL, NOTHING = b"\\u0000", b"{}"
 
 _json = msgspec.json.Encoder().encode
+
+
+def readable(name: str, texts: Sequence[bytes]) -> Sequence[bytes | None]:
+    """What events of a type say, as it is written; None for those that are read as objects. An object of each, of a whole batch, would take several
+    times the memory: `FactColumns` makes those of a part."""
+    return [text if one is not None else None for text, one in zip(texts, read_data(name, texts), strict=True)]
 
 
 def read_data(name: str, texts: Sequence[bytes]) -> Sequence[Event | None]:
@@ -41,7 +53,7 @@ def read_data(name: str, texts: Sequence[bytes]) -> Sequence[Event | None]:
     return found
 
 
-FRAMED = Framed(ATTRIBUTES, read_data, (AREA.rstrip("/"),))
+FRAMED = Framed(ATTRIBUTES, readable, (AREA.rstrip("/"),))
 
 
 class FactColumns:
@@ -51,7 +63,6 @@ class FactColumns:
     """
 
     def __init__(self, shard: int, columns: Columns, known_of: Callable[[datetime], date]) -> None:
-        assert columns.data is not None, "rows of framed types have data"
         if "\x00" in columns.source:
             raise RefusedFact("NUL_CHARACTER")
         self._shard, self._columns = shard, columns
@@ -62,8 +73,9 @@ class FactColumns:
         self.known = known_days(columns.recorded, known_of).tolist()
         self.occurred = (columns.occurred + EPOCH_DAY).tolist()
         self.sequences = columns.sequence.tolist()
-        self.data: list[Event] = columns.data.tolist()
-        self.kept: list[Kept] = [kept_of(one) for one in self.data]  # type: ignore[misc]
+        self.kept: list[AttributeContent]
+        self.data: list[Event | None]
+        self.kept, self.data = _read(columns)
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -71,6 +83,10 @@ class FactColumns:
     def stated(self, at: int) -> StatedFact:
         """What one of them states."""
         return StatedFact(self.kinds[at], self.occurred[at], self.sequences[at], self.kept[at])
+
+    def attribute(self, at: int) -> AttributeFact:
+        """The same as a fact in a set."""
+        return AttributeFact(self.kinds[at], self.occurred[at], self.sequences[at], self.known[at], FOREVER, self.kept[at])
 
     def among(self, streams: Collection[Stream]) -> tuple[list[int], list[int]]:
         """(the rows of other streams, the rows of these streams)"""
@@ -80,6 +96,10 @@ class FactColumns:
         inside = [subject in own for subject in self.subjects]
         return [at for at, one in enumerate(inside) if not one], [at for at, one in enumerate(inside) if one]
 
+    def _reason(self, at: int) -> str | None:
+        data = self.data[at]
+        return None if data is None else reason_of(data)
+
     def rows(self) -> Iterator[FactRow]:
         """The facts as rows."""
         columns = self._columns
@@ -88,7 +108,7 @@ class FactColumns:
             yield FactRow(
                 self._shard, self.subjects[at], self.source, self.sequences[at], UUID(bytes=columns.event_id[at].tobytes()), columns.types[type_],
                 date.fromordinal(self.occurred[at]), date.fromordinal(self.known[at]), time_of(recorded), says_of(self.kept[at]) or None,
-                storable(columns.actors.texts[actor]), reason_of(self.data[at]),
+                storable(columns.actors.texts[actor]), self._reason(at),
             )  # fmt: skip
 
     def copied(self) -> Iterator[bytes]:
@@ -96,13 +116,25 @@ class FactColumns:
         columns, writer = self._columns, RowWriter()
         ids, recorded = columns.event_id.tobytes(), (columns.recorded - POSTGRES_EPOCH).tolist()
         types, actors = columns.type.tolist(), columns.actor.tolist()
-        names, giving = columns.types, ["reason" in contracts.TYPES[name].__struct_fields__ for name in columns.types]
+        names = columns.types
         actor_of = [storable(one) for one in columns.actors.texts]
         for at in sorted(range(len(self)), key=self.subjects.__getitem__):
             type_ = types[at]
-            reason = reason_of(self.data[at]) if giving[type_] else None
             yield from writer.row(
-                self._shard, self.subjects[at], (self.source, names[type_], actor_of[actors[at]], reason), self.sequences[at],
+                self._shard, self.subjects[at], (self.source, names[type_], actor_of[actors[at]], self._reason(at)), self.sequences[at],
                 ids[16 * at : 16 * at + 16], (self.occurred[at], self.known[at], recorded[at]),
                 None if (says := _json(self.kept[at])) == NOTHING else says,
             )  # fmt: skip
+
+
+def _read(columns: Columns) -> tuple[list[AttributeContent], list[Event | None]]:
+    """(what is kept of each event; of those of which more is used than that, what they say)"""
+    assert columns.data is not None, "rows of framed types have data"
+    kept, data = np.empty(len(columns), np.object_), np.full(len(columns), None, np.object_)
+    for number in np.unique(columns.type).tolist():
+        name, rows = columns.types[number], np.flatnonzero(columns.type == number)
+        texts = columns.data[rows].tolist()
+        kept[rows] = kept_of_texts(kind_of(name), texts)
+        if name in SAYING_MORE:
+            data[rows] = contracts.data_of(name, texts)
+    return kept.tolist(), data.tolist()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from services.metrics.counted import BY_KIND, Attribute, CoverageStart, Founding, Headcount, Registration, is_attribute
 from services.metrics.folding.columns.members import MIXED
 from services.metrics.folding.coverage import FOLD_VERSION, FOREVER, RULES, AttributeFact, segments
-from services.metrics.folding.facts import FactChange, Placing, add_counts, decode_content, decode_state, dumped
+from services.metrics.folding.facts import FactChange, Placing, add_counts, decode_content, decode_state, dumped, last_park
 from services.metrics.folding.findings import Noted, before_settled, ever_over
 from services.metrics.folding.plain.shapes import FORMS
 
@@ -29,7 +29,7 @@ _NO_GRACE = RULES[FOLD_VERSION].grace_days == 0
 class PlainSet:
     """One plain set. `known` = the known day of all that is new; `before` = the facts other than members that were there, `added` = the new ones.
 
-    `members` = {known day: {occurred day: net}}, with the new ones once the fold has counted them.
+    `members` = {known day: {occurred day: net}}, with the new ones once the fold has counted them. `fresh`: nothing of the set was stored.
     """
 
     subject: str
@@ -38,6 +38,7 @@ class PlainSet:
     added: list[AttributeFact]
     members: dict[int, dict[int, int]]
     since: int
+    fresh: bool
 
     def count(self, days: Sequence[int], net: Sequence[int]) -> None:
         """Add the new members: their net number of each occurred day."""
@@ -50,6 +51,8 @@ class PlainSet:
     def noted(self) -> Noted:
         """As `findings.noted` of what became known with the batch."""
         facts, found = self.before + self.added, Noted.NONE
+        if len(facts) == 1 and type(facts[0].content) is not Headcount:
+            return found
         if self.added and before_settled(facts):
             found |= Noted.BEFORE_SETTLED
         workers = [fact.content.workers for fact in facts if type(fact.content) is Headcount]
@@ -66,39 +69,65 @@ class PlainSet:
             add_counts(found, counts)
         return found
 
+    def park(self) -> str | None:
+        """As `facts.last_park` of its placing, of an enterprise."""
+        if len(self.added) == 1 and not self.before:
+            content = self.added[0].content
+            return content.park if type(content) is Registration else None
+        return last_park(self.placing())
+
     def placing(self) -> Placing:
         """As `FactSet.placing`, of an enterprise."""
         facts = (*self.before, *self.added)
         return [(date.fromordinal(fact.occurred), fact.rank, fact.content.park) for fact in facts if type(fact.content) is Registration]
 
 
-def plain_sets(
-    subjects: Iterable[str],
-    changes: Mapping[str, Sequence[FactChange]],
-    members: Mapping[str, Mapping[int, Mapping[int, int]]],
-    in_columns: Mapping[str, int],
-    stored: Mapping[str, bytes],
-    closed: int,
-) -> Iterator[PlainSet]:
-    """The plain ones of some sets. `changes` and `members` are what is new by subject, `in_columns` = {subject: the known day of its members that are
-    columns, MIXED: several}, `stored` the sets as they are stored, `closed` the last closed day (0: none)."""
+class New(NamedTuple):
+    """What is new of some sets, by subject: `changes`; `stated`, the new facts of subjects without changes; `members` = {known day: {occurred day:
+    net}}; `in_columns` = the known day of the members that are columns, MIXED: several."""
+
+    changes: Mapping[str, Sequence[FactChange]]
+    stated: Mapping[str, Sequence[AttributeFact]]
+    members: Mapping[str, Mapping[int, Mapping[int, int]]]
+    in_columns: Mapping[str, int]
+
+    def subjects(self) -> set[str]:
+        """Every subject of which something is new."""
+        return {*self.changes, *self.stated, *self.members, *self.in_columns}
+
+    def of(self, subject: str) -> tuple[int, list[AttributeFact]] | None:
+        """(the known day of all that is new, the new facts other than members); None: it is not of one day, or not plain by itself."""
+        added = self.stated.get(subject)
+        if added is None:
+            changes = self.changes.get(subject, ())
+            if (added := _added(changes)) is None:
+                return None
+        elif not CONTENTS.issuperset([type(fact.content) for fact in added]):
+            return None
+        days = {fact.known for fact in added}
+        if subject in self.in_columns:
+            days.add(self.in_columns[subject])
+        if subject in self.members:
+            days.update(self.members[subject])
+        if len(days) != 1:
+            return None
+        (known,) = days
+        return None if known == MIXED else (known, list(added))
+
+
+def plain_sets(subjects: Iterable[str], new: New, stored: Mapping[str, bytes], closed: int) -> Iterator[PlainSet]:
+    """The plain ones of some sets. `stored`: the sets as they are stored, `closed`: the last closed day (0: none)."""
     if not _NO_GRACE:
         return
     for subject in subjects:
-        known_days = {in_columns[subject]} if subject in in_columns else set[int]()
-        if subject in members:
-            known_days.update(members[subject])
-        own = changes.get(subject, ())
-        known_days.update(change.known for change in own)
-        if len(known_days) != 1 or MIXED in known_days:
+        if (found := new.of(subject)) is None:
             continue
-        (known,) = known_days
-        added = _added(own, known)
-        if added is None:
-            continue
-        found = _earlier(stored[subject], known, closed) if subject in stored else _Earlier([], {}, 0)
-        if found is not None and _is_plain(found.attributes + added if found.attributes else added):
-            yield PlainSet(subject, known, found.attributes, added, found.members, found.since)
+        known, added = found
+        fresh = subject not in stored
+        earlier = _NOTHING if fresh else _earlier(stored[subject], known, closed)
+        if earlier is not None and _is_plain(earlier.attributes + added if earlier.attributes else added):
+            members = {} if fresh else earlier.members
+            yield PlainSet(subject, known, earlier.attributes, added, members, earlier.since, fresh)
 
 
 class _Earlier(NamedTuple):
@@ -107,6 +136,9 @@ class _Earlier(NamedTuple):
     attributes: list[AttributeFact]
     members: dict[int, dict[int, int]]
     since: int
+
+
+_NOTHING = _Earlier([], {}, 0)
 
 
 def _earlier(state: bytes, known: int, closed: int) -> _Earlier | None:
@@ -124,10 +156,10 @@ def _earlier(state: bytes, known: int, closed: int) -> _Earlier | None:
     return _Earlier(attributes, read.members, read.since)
 
 
-def _added(changes: Sequence[FactChange], known: int) -> list[AttributeFact] | None:
+def _added(changes: Sequence[FactChange]) -> list[AttributeFact] | None:
     """The new facts other than members; None: something else is new."""
     found = []
-    for _, removed, added in changes:
+    for known, removed, added in changes:
         if removed is not None or added is None:
             return None
         kind, occurred, rank, kept = added
@@ -138,6 +170,8 @@ def _added(changes: Sequence[FactChange], known: int) -> list[AttributeFact] | N
 
 
 def _is_plain(facts: Sequence[AttributeFact]) -> bool:
+    if len(facts) == 1 and type(facts[0].content) is Registration:
+        return True
     kinds = [type(fact.content) for fact in facts]
     if Founding in kinds:
         return kinds == [Founding]

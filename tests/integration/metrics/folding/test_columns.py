@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, timedelta
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,8 +54,10 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     """Every shard that is not at its end is far behind, and gathers so many records."""
     found = Seen()
 
-    def counted(*arguments: object) -> BatchPlan | None:
-        plan = sort_columns(*arguments)  # type: ignore[arg-type]
+    sorted_columns = applying.BatchApplier._sorted_columns
+
+    async def counted(*arguments: Any) -> BatchPlan | None:
+        plan = await sorted_columns(*arguments)
         found.columns += bool(plan and plan.columns)
         found.refused += plan is None
         return plan
@@ -64,7 +67,8 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         patch.setattr(applying, "COLUMNS_BATCH", request.param)
         patch.setattr(applying, "FIRST_BATCH", request.param)
         patch.setattr(session, "TOGETHER", 5)
-        patch.setattr(applying, "sort_columns", counted)
+        patch.setattr(applying.BatchApplier, "_sorted_columns", counted)
+        patch.setattr(projector, "MOST_SUBJECTS", 3)
         patch.setattr(ledger_store, "SPREAD", 0)
         patch.setattr(projector, "LEAST_PLAIN", 1)
         patch.setattr(projector, "PLAIN_TOGETHER", 3)
@@ -173,7 +177,8 @@ def test_facts_and_changes_are_those_of_objects(seed: int, source: str) -> None:
     found, wanted = BatchEffects(), BatchEffects()
     alone, with_objects = facts.among([])
     assert (len(alone), with_objects) == (len(facts), [])
-    found.add_stated(facts, alone)
+    found.add_attributes(facts, alone)
+    found.settle(list(found.stated))
     by_id = {event.id: event for event in told(seed)}
     for row in facts.rows():
         event = by_id[row.event_id]

@@ -60,7 +60,7 @@ async def test_what_projector_and_rebuild_wrote_is_told_by_its_bytes(log: Log) -
 async def test_any_text_any_order_and_nothing_are_the_bytes_of_postgresql(log: Log) -> None:
     ids = [UUID(int=(number * 0x9E3779B97F4A7C15F39CC0605CEDC834) % 2**128) for number in range(len(TEXTS))]
     each = list(zip(range(len(TEXTS)), ids, TEXTS, strict=True))
-    names = [NameRow(id_, text if at % 3 else None, None if at % 4 else text, text if at % 2 else None) for at, id_, text in each]
+    names = [NameRow(str(id_), text if at % 3 else None, None if at % 4 else text, text if at % 2 else None) for at, id_, text in each]
     unions = [UnionRow(id_, text if at % 3 else None, text) for at, id_, text in each]
     placements = {(park, subject) for park in TEXTS for subject in TEXTS}
     moves = [(date(2024, 1, 2), 2, "B"), (date(1999, 12, 31), 1, "A"), (date(2030, 1, 1), 3, "C")]

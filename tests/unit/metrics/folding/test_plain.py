@@ -14,7 +14,7 @@ from services.metrics.folding.facts import FactChange, FactSet, StatedFact
 from services.metrics.folding.findings import noted, noted_of_members
 from services.metrics.folding.ledger import fold
 from services.metrics.folding.plain.fold import add_plain, new_members
-from services.metrics.folding.plain.sets import PlainSet, plain_sets
+from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
 from services.metrics.measures import packed_rows, vector
 from services.metrics.tables.rows import DurationKey, Key, Rows
 
@@ -72,7 +72,7 @@ def plain_of(told: Mapping[str, Told]) -> list[PlainSet]:
     changes = {subject: one.changes(new=True) for subject, one in told.items()}
     members = {subject: one.new_members() for subject, one in told.items()}
     stored = {subject: one.before().dump() for subject, one in told.items()}
-    return list(plain_sets(told, changes, members, {}, stored, 0))
+    return list(plain_sets(told, New(changes, {}, members, {}), stored, 0))
 
 
 def rows_of(rows: Rows) -> tuple[dict[Key, int], dict[DurationKey, int]]:
@@ -113,7 +113,7 @@ def is_plain(
     changes: list[FactChange], stored: FactSet | None = None, closed: int = 0, members: Mapping[int, Mapping[int, int]] | None = None
 ) -> bool:
     state = {"s": stored.dump()} if stored else {}
-    return bool(list(plain_sets(["s"], {"s": changes}, {"s": members} if members else {}, {}, state, closed)))
+    return bool(list(plain_sets(["s"], New({"s": changes}, {}, {"s": members} if members else {}, {}), state, closed)))
 
 
 def test_what_is_not_plain_is_folded_one_by_one() -> None:
