@@ -38,8 +38,8 @@ from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
+from services.metrics.folding.events.recorded import changes_from
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.recorded import changes_from
 from services.metrics.measures import Vector
 from shared.process.db import Record
 

@@ -13,8 +13,8 @@ from services.metrics.counted import MEMBERS, kind_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.visibility import unrestricted
+from services.metrics.folding.events.recorded import changes_from
 from services.metrics.folding.facts import FactChange, FactSet
-from services.metrics.folding.recorded import changes_from
 from shared.process.db import Record
 
 

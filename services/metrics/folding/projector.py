@@ -12,14 +12,14 @@ from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.folding.columns.members import MIXED
-from services.metrics.folding.effects import BatchEffects
+from services.metrics.folding.events.effects import BatchEffects
+from services.metrics.folding.events.parts import parts_of
+from services.metrics.folding.events.reading import read
 from services.metrics.folding.facts import FactSet, last_park
 from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
-from services.metrics.folding.parts import parts_of
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
-from services.metrics.folding.reading import read
 from services.metrics.tables import fact_runs, feed, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
 from shared.process.clock import Clock

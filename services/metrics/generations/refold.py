@@ -18,17 +18,17 @@ import numpy as np
 
 from services.metrics.folding.columns.facts import read_data
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
-from services.metrics.folding.effects import (
+from services.metrics.folding.events.effects import (
     BatchEffects,
     Effect,
     effect_of,
     effect_of_withdrawal,
     recorded_fact,
 )
+from services.metrics.folding.events.member_events import AREA, of_members, recorded_member
+from services.metrics.folding.events.recorded import RecordedFacts
 from services.metrics.folding.facts import FactSet, Placing, RefusedFact, last_park
 from services.metrics.folding.ledger import rows_since
-from services.metrics.folding.member_events import AREA, of_members, recorded_member
-from services.metrics.folding.recorded import RecordedFacts
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import Ledger
 from services.metrics.refolding.listed import Listed

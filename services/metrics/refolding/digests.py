@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.folding.member_events import storable
+from services.metrics.folding.events.member_events import storable
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, micros_of
 from shared.sequencing.columnar.layouts import Longs
 

@@ -17,9 +17,9 @@ import numpy as np
 from services.metrics.counted import BY_KIND, Attribute, Founding, InPark, Matter, Members, NotCounted, kind_of, says_of
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.coverage import FOREVER, AttributeFact
+from services.metrics.folding.events.member_events import reason_of, storable
+from services.metrics.folding.events.recorded import RecordedFact, Stream
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.member_events import reason_of, storable
-from services.metrics.folding.recorded import RecordedFact, Stream
 from services.metrics.folding.tallying.tally import MatterFact
 from services.metrics.refolding.digests import written
 from services.metrics.tables.store import FactRow

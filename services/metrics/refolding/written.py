@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
-from services.metrics.folding.member_events import storable
+from services.metrics.folding.events.member_events import storable
 from services.metrics.measures import MEASURES, Vector, unpacked
 from services.metrics.refolding.plain_facts import FactGroup
 from services.metrics.refolding.shapes import KINDS, VALUE_0

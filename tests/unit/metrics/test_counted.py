@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from services.metrics.counted import BY_KIND, FIELDS, ROWS, Attribute, Matter, Members, NotCounted, kind_of
 from services.metrics.dashboard.words import LANGUAGES, Language, catalogue
 from services.metrics.folding.coverage import FOREVER
+from services.metrics.folding.events.recorded import changes_from
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.ledger import fold
-from services.metrics.folding.recorded import changes_from
 from services.metrics.tables.rows import Rows
 from shared.contracts import TYPES, Envelope, membership
 from shared.contracts.membership import VisitMade

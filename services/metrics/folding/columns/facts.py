@@ -15,8 +15,8 @@ import numpy as np
 from services.metrics.counted import BY_KIND, Attribute, AttributeContent, Headcount, kept_of_texts, kind_of, says_of
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.coverage import FOREVER, AttributeFact
+from services.metrics.folding.events.member_events import AREA, reason_of, storable
 from services.metrics.folding.facts import MOST_WORKERS, RefusedFact, StatedFact
-from services.metrics.folding.member_events import AREA, reason_of, storable
 from services.metrics.tables.fact_runs import RowWriter
 from services.metrics.tables.store import FactRow
 from shared import contracts

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from services.metrics.counted import Headcount, Move, kind_of
 from services.metrics.figures.scope import contribution_on
+from services.metrics.folding.events.recorded import RecordedFact, RecordedFacts, changes_from, withdrawn
 from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.ledger import fold, rows_since
-from services.metrics.folding.recorded import RecordedFact, RecordedFacts, changes_from, withdrawn
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.tables.rows import Rows
 from shared.contracts import Envelope

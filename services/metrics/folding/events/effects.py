@@ -14,9 +14,9 @@ from services.metrics.counted import Founding, Kept, Move, Registration, counts,
 from services.metrics.folding.columns.facts import FactColumns
 from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.coverage import AttributeFact
+from services.metrics.folding.events.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
+from services.metrics.folding.events.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.folding.facts import FactChange, RefusedFact, StatedFact, stated_fact
-from services.metrics.folding.member_events import AREA, MEMBER_TYPES, reason_of, runs_of, storable
-from services.metrics.folding.recorded import RecordedFact, recorded, withdrawn
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared import contracts

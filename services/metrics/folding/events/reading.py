@@ -10,9 +10,9 @@ from typing import TypeAlias
 from services.metrics.counted import BY_KIND, Attribute, Matter, NotCounted, kind_of
 from services.metrics.folding.columns.facts import FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
-from services.metrics.folding.effects import BatchEffects, effect_of, effect_of_withdrawal
-from services.metrics.folding.member_events import AREA, all_of_members, of_members
-from services.metrics.folding.recorded import RecordedFact
+from services.metrics.folding.events.effects import BatchEffects, effect_of, effect_of_withdrawal
+from services.metrics.folding.events.member_events import AREA, all_of_members, of_members
+from services.metrics.folding.events.recorded import RecordedFact
 from services.metrics.tables import store
 from shared import contracts
 from shared.contracts.streams import EventWithdrawn

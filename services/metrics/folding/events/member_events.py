@@ -10,8 +10,8 @@ from typing import TypeAlias
 import msgspec
 
 from services.metrics.counted import MEMBERS, kind_of
+from services.metrics.folding.events.recorded import RecordedFact
 from services.metrics.folding.facts import RefusedFact
-from services.metrics.folding.recorded import RecordedFact
 from shared import contracts
 from shared.sequencing.records import Received, Run
 
