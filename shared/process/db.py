@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -123,6 +123,28 @@ def _quoted(value: str | None) -> str:
     if "\\" in value:
         value = value.replace("\\", "\\\\")
     return '"' + value.replace('"', '\\"') + '"'
+
+
+COPY_HEADER, COPY_TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
+"""What stands before and after the rows in COPY's binary format ("File Formats" of COPY in PostgreSQL's manual)."""
+PIECE = 524_288
+"""Bytes that go to PostgreSQL at a time."""
+
+
+async def copy_parts(conn: Connection, schema: str, table: str, columns: Sequence[str], parts: Iterable[bytes]) -> None:
+    """Append rows in COPY's binary format, sent in pieces as their parts are made: they are never all in memory."""
+    await conn.copy_to_table(table, schema_name=schema, columns=columns, source=_pieces(parts), format="binary")
+
+
+async def _pieces(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+    gathered, size = [COPY_HEADER], 0
+    for part in parts:
+        gathered.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+    yield b"".join((*gathered, COPY_TRAILER))
 
 
 async def assert_safe(conn: Connection) -> None:

@@ -18,8 +18,9 @@ from shared.process import db, faults
 from shared.process.clock import utc_now
 from shared.process.db import Connection
 from shared.process.telemetry import commands_reached
-from shared.reading import ownership, store
+from shared.reading import head_store, ownership, store
 from shared.reading.config import ReaderConfig
+from shared.reading.due import Due
 from shared.reading.ownership import ReaderHaltedError
 from shared.sequencing.closed_days import closed_day
 from shared.sequencing.columnar.columns import Item
@@ -28,12 +29,10 @@ from shared.sequencing.columnar.sorting import Gathered, gather, sort_gathered
 from shared.sequencing.parked_reasons import reason_for
 from shared.sequencing.plan import PARKED_KINDS, BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, ShardBatch, Stream
-from shared.sequencing.shard import Shard, count_of, drop_applied, due_columns, merged
+from shared.sequencing.shard import Shard, drop_applied, weight_of
 from shared.sequencing.sorting import sort_records
 from shared.sequencing.withdrawals import withdrawal_of
 
-COLUMNS_BATCH = 100_000
-"""The most records of a transaction if they may be columns, about 72 bytes each. A set of facts costs the same in a batch of 5 of its events as of 50."""
 MOST_PARKED = 20
 FEW = 100
 """Records of a shard up to which it may share a transaction."""
@@ -41,15 +40,6 @@ WITHIN = 60.0
 """Seconds in which at most MOST_PARKED streams may be newly parked."""
 MOST_STATES = 5_000
 """Streams of a shard that are kept in memory, about 0.6 KB each. More are looked up again for every batch."""
-FIRST_BATCH, LEAST_BATCH = 20_000, 500
-"""Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""
-MOST_GROWTH = 8
-"""How many times larger than its predecessor a batch may be."""
-LONGEST_BATCH = 6.0
-"""Seconds that a transaction should take at most: so much work is lost with a process, and other shards wait so long."""
-PATIENCE = 1.0
-"""Seconds for which a topic without records delays the others."""
-
 Closed: TypeAlias = tuple[dict[str, date], date | None]
 """(closings, closed day) of a shard after a batch."""
 
@@ -93,23 +83,18 @@ def is_outage(error: BaseException) -> bool:
 
 
 class BatchApplier:
-    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn.
-
-    `most`: how many records one transaction may take now, by how long the last ones took.
-    """
+    """Applies the pending records of shards, one transaction at a time. `counts`: applied, duplicates, parked, withdrawn."""
 
     def __init__(self, config: ReaderConfig) -> None:
         self._config = config
         self.counts: Counter[str] = Counter()
         self._parked_at: deque[float] = deque()
-        self._starved: dict[int, float] = {}
         self._alone: set[int] = set()
-        self._largest = max(config.batch, COLUMNS_BATCH) if config.columns else config.batch
-        self.most = min(FIRST_BATCH, self._largest)
+        self.due = Due(config)
 
     def reset(self, shard: int) -> None:
         """Drop everything kept of a shard."""
-        self._starved.pop(shard, None)
+        self.due.reset(shard)
         self._alone.discard(shard)
         self._config.on_reset(shard)
 
@@ -119,19 +104,19 @@ class BatchApplier:
         Raises ShardFencedError, TooManyParkedError, or the database's error: then nothing was applied and `shard` must be thrown away.
         Raises ObjectsNeededError after loading the shard's streams again: nothing was applied.
         """
-        records = self._next_records(shard, lagging)
-        columns = {} if records else self._next_columns(shard, lagging)
+        records = self.due.records(shard, lagging)
+        columns = {} if records else self.due.columns(shard, lagging)
         if not records and not columns and not shard.streams.ready:
             return False
         began, started = utc_now(), time.monotonic()
-        taken = sum(map(count_of, columns.values())) if columns else len(records)
+        taken = sum(map(weight_of, columns.values())) if columns else len(records)
         try:
             if columns:
                 plan, batch, closed = await self._transaction_of_columns(conn, shard, columns)
             else:
                 ((plan, batch, closed),) = await self._transaction(conn, [(shard, records)])
         except db.OUTAGES:
-            self.most = max(LEAST_BATCH, min(self.most, taken) // 2)
+            self.due.failed(taken)
             raise
         except (_RefusedError, ObjectsNeededError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             self._config.on_reset(shard.number)
@@ -141,7 +126,7 @@ class BatchApplier:
             if isinstance(error, ObjectsNeededError):
                 raise
             return True
-        self._measured(taken, time.monotonic() - started)
+        self.due.measured(taken, time.monotonic() - started)
         self._committed(shard, plan, batch, closed)
         self._trace(batch, began)
         self._alone.discard(shard.number)
@@ -161,7 +146,7 @@ class BatchApplier:
 
         If anything is wrong with one of them, nothing is applied of any, and each is due alone. Raises the database's error.
         """
-        parts = [(shard, records) for shard, lagging in shards if (records := self._next_records(shard, lagging))]
+        parts = [(shard, records) for shard, lagging in shards if (records := self.due.records(shard, lagging))]
         if not parts:
             return False
         began = utc_now()
@@ -177,38 +162,6 @@ class BatchApplier:
             self._committed(shard, plan, batch, closed)
             self._trace(batch, began)
         return True
-
-    def _measured(self, taken: int, seconds: float) -> None:
-        """Take more at once while that is quick, less where it is slow."""
-        if seconds > LONGEST_BATCH:
-            self.most = max(LEAST_BATCH, min(self.most, int(taken * LONGEST_BATCH / seconds)))
-        elif taken >= self.most // 2 and seconds < LONGEST_BATCH / 2:
-            self.most = min(self._largest, int(self.most * min(MOST_GROWTH, LONGEST_BATCH / 2 / seconds)))
-
-    def _next_records(self, shard: Shard, lagging: set[str]) -> list[Received]:
-        """In merged order, which is for speed only: a lagging topic that has no records for PATIENCE is not waited for any longer."""
-        behind, limit = [topic for topic in lagging if not shard.columns.get(topic)], min(self._config.batch, self.most)
-        records = merged(shard.pending, behind, limit)
-        if not records and any(shard.pending.values()) and self._waited(shard):
-            records = merged(shard.pending, (), limit)
-        if records or not shard.count():
-            self._starved.pop(shard.number, None)
-        return records
-
-    def _next_columns(self, shard: Shard, lagging: set[str]) -> dict[str, list[Item]]:
-        """As `_next_records`. Columns come after the records that are pending."""
-        if any(shard.pending.values()) or not any(shard.columns.values()):
-            return {}
-        columns = due_columns(shard, lagging, self.most)
-        if not columns and self._waited(shard):
-            columns = due_columns(shard, (), self.most)
-        if columns:
-            self._starved.pop(shard.number, None)
-        return columns
-
-    def _waited(self, shard: Shard) -> bool:
-        """Whether a shard has waited long enough for a topic."""
-        return time.monotonic() - self._starved.setdefault(shard.number, time.monotonic()) > PATIENCE
 
     async def _transaction(
         self, conn: Connection, parts: Sequence[tuple[Shard, list[Received]]]
@@ -232,7 +185,7 @@ class BatchApplier:
 
     async def _look_up(self, conn: Connection, shard: Shard, wanted: set[Stream]) -> set[Stream]:
         """Add the wanted streams that are not in memory to the shard's; returns those that are not in the tables either."""
-        found = await store.heads(conn, self._config.generation, shard.number, wanted - shard.streams.states.keys())
+        found = await head_store.heads(conn, self._config.generation, shard.number, wanted - shard.streams.states.keys())
         shard.streams.add(found)
         return {stream for stream, head in found.items() if head is None}
 
@@ -260,7 +213,7 @@ class BatchApplier:
             gathered[topic] = one
             await self._look_up(conn, shard, {record.stream for record in one.between})
             if one.columns is not None:
-                heads[topic] = await store.head_columns(conn, self._config.generation, shard.number, one.columns.source, one.subjects)
+                heads[topic] = await head_store.head_columns(conn, self._config.generation, shard.number, one.columns.source, one.subjects)
         return sort_gathered(shard.streams, gathered, heads, self._config.late_day_of)
 
     async def _apply(self, conn: Connection, plans: Sequence[_Sorted]) -> list[tuple[ShardBatch, Closed]]:
@@ -276,7 +229,7 @@ class BatchApplier:
                 raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
         for shard, plan, _ in plans:
             for heads in plan.heads:
-                await store.see(conn, self._config.generation, shard.number, heads)
+                await head_store.see(conn, self._config.generation, shard.number, heads)
         faults.reached("batch.moved")
         return [await self._apply_moved(conn, shard, plan, one.next) for (shard, plan, _), one in zip(plans, moves, strict=True)]
 

@@ -58,7 +58,7 @@ class Session:
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
         self._paused: set[Place] = set()
-        self._turns = Turns(applier.most, self._ends)
+        self._turns = Turns(applier.due.most, self._ends)
         framed = config.framed
         self._frames = FrameDecoder(config.columns, framed.types, framed.read_data, framed.without) if framed is not None else None
         self._turn = asyncio.Lock()
@@ -173,7 +173,7 @@ class Session:
             for number in list(self.shards):
                 async with self._turn:
                     shard = self.shards.get(number)
-                    self._turns.batch = self._applier.most
+                    self._turns.batch = self._applier.due.most
                     due = shard is not None and self._turns.due(shard, self.shards)
                     self._resume()
                     if shard is not None and due:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
-import numpy as np
-
 from shared.process import db
 from shared.process.db import Connection, Record
+from shared.reading import head_store
 from shared.sequencing.closed_days import NO_DAY, DayOf
-from shared.sequencing.columnar.columns import micros_of
-from shared.sequencing.columnar.heads import HeadColumns, NewHeads
 from shared.sequencing.plan import BatchPlan, ParkedEvent
 from shared.sequencing.records import Received, RecordKey, Stream, decode
 from shared.sequencing.restoring import HeldRow, WithdrawnRow, restore_streams
@@ -47,31 +44,6 @@ WANTED = """
 UPDATE held SET retry_wanted = false FROM shards AS s
 WHERE held.generation = $1 AND held.retry_wanted AND s.generation = $1 AND s.shard = held.shard AND s.owner = $2
 RETURNING held.shard, held.topic, held."offset"
-"""
-HEADS = """
-SELECT source, subject, sequence, event_id, time FROM unnest($3::text::text[], $4::text::text[]) AS w(source, subject) CROSS JOIN LATERAL (
-    SELECT sequence, event_id, time FROM seen
-    WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject OFFSET 0
-) AS s
-"""
-HEADS_AS_BYTES = """
-SELECT string_agg(int4send(w.place::int) || int8send(s.sequence) || timestamptz_send(s.time) || uuid_send(s.event_id), ''::bytea)
-FROM unnest($4::text::text[]) WITH ORDINALITY AS w(subject, place) CROSS JOIN LATERAL (
-    SELECT sequence, event_id, time FROM seen
-    WHERE generation = $1 AND shard = $2 AND seen.source = $3 AND seen.subject = w.subject OFFSET 0
-) AS s
-"""
-_HEAD = np.dtype([("place", ">i4"), ("sequence", ">i8"), ("time", ">i8"), ("event_id", "u1", 16)])
-_POSTGRES_EPOCH = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
-SEE_COLUMNS = """
-INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
-SELECT $1, $2, $3, w.subject, w.sequence, w.event_id, timestamptz 'epoch' + w.micros * interval '1 microsecond'
-FROM unnest($4::text::text[], $5::text::bigint[], $6::text::uuid[], $7::text::bigint[]) AS w(subject, sequence, event_id, micros)
-"""
-"""A multiple of an interval is computed as a double, which is exact up to 2^53 microseconds: the year 2255."""
-OR_MOVE = """
-ON CONFLICT (generation, shard, source, subject) DO UPDATE
-    SET sequence = excluded.sequence, event_id = excluded.event_id, time = excluded.time
 """
 WAITING = """
 SELECT topic, "offset", source, subject, sequence, event_id, kind, known_day,
@@ -125,7 +97,7 @@ async def load_streams(conn: Connection, generation: int, shard: Shard) -> Shard
         for row in await conn.fetch(UNAPPLIED, generation, shard.number)
     ]
     wanted = {row.stream for row in held} | {row.stream for row in unapplied}
-    found = restore_streams(await heads(conn, generation, shard.number, wanted), held, unapplied, shard.tried, shard.closed)
+    found = restore_streams(await head_store.heads(conn, generation, shard.number, wanted), held, unapplied, shard.tried, shard.closed)
     found.closings = dict(shard.closings)
     return found
 
@@ -147,38 +119,6 @@ def _held_row(shard: int, row: Record) -> HeldRow:
     withdrawal = decode(row["topic"], shard, row["offset"], raw, held=row["kind"]) if raw is not None else None
     waiting = WaitingEvent(row["event_id"], (row["topic"], row["offset"]), row["kind"], row["known_day"])
     return HeldRow((row["source"], row["subject"]), waiting, row["sequence"], withdrawal)
-
-
-async def heads(conn: Connection, generation: int, shard: int, wanted: Collection[Stream]) -> dict[Stream, Head | None]:
-    """The head of each of these streams; None: nothing of it was applied yet."""
-    found: dict[Stream, Head | None] = dict.fromkeys(wanted)
-    if wanted:
-        rows = await conn.fetch(HEADS, generation, shard, *map(db.text_array, zip(*wanted, strict=True)))
-        found.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
-    return found
-
-
-async def head_columns(conn: Connection, generation: int, shard: int, source: str, subjects: Sequence[str]) -> HeadColumns:
-    """The heads of streams of one source, without an object for each."""
-    found = await conn.fetchval(HEADS_AS_BYTES, generation, shard, source, db.text_array(subjects))
-    rows = np.frombuffer(found or b"", _HEAD)
-    sequence, recorded = np.zeros(len(subjects), np.int64), np.zeros(len(subjects), np.int64)
-    event_id = np.zeros((len(subjects), 16), np.uint8)
-    places = rows["place"] - 1
-    sequence[places], recorded[places], event_id[places] = rows["sequence"], rows["time"] + _POSTGRES_EPOCH, rows["event_id"]
-    return HeadColumns(source, subjects, sequence, event_id, recorded)
-
-
-async def see(conn: Connection, generation: int, shard: int, heads: NewHeads) -> None:
-    """Write the new heads of streams of a shard that the same transaction has moved."""
-    for rows, statement in zip(heads.by_subject(), (SEE_COLUMNS, SEE_COLUMNS + OR_MOVE), strict=True):
-        if len(rows):
-            ids = heads.event_id[rows].tobytes().hex()
-            await conn.execute(
-                statement, generation, shard, heads.source, db.text_array([heads.subjects[row] for row in rows.tolist()]),
-                db.array(heads.sequence[rows].tolist()), f"{{{','.join([ids[at : at + 32] for at in range(0, len(ids), 32)])}}}",
-                db.array(heads.recorded[rows].tolist()),
-            )  # fmt: skip
 
 
 async def kept_events(conn: Connection, generation: int, shard: int, wanted: Collection[Stream]) -> dict[Stream, dict[int, Received]]:

@@ -137,9 +137,9 @@ def _when(record: Received) -> datetime:
     return record.time if record.time is not None else _FIRST
 
 
-def count_of(items: Iterable[Item]) -> int:
-    """How many records columns and records are."""
-    return sum(map(_rows, items))
+def weight_of(items: Iterable[Item]) -> int:
+    """How much of a batch columns and records take: the most that `due_columns` gives is counted so."""
+    return sum(map(_weight, items))
 
 
 def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Item]]:
@@ -177,10 +177,6 @@ def drop_applied(shard: Shard) -> None:
             later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first))
         if not later and len(shard.names(topic)[0].texts) > MOST_NAMES:
             shard.forget_names(topic)
-
-
-def _rows(item: Item) -> int:
-    return len(item) if isinstance(item, Columns) else 1
 
 
 def _weight(item: Item) -> int:

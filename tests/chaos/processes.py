@@ -33,7 +33,8 @@ from shared.process import db, faults
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 from shared.process.faults import Fault
-from shared.reading import applying, turns
+from shared.reading import due as reading_due
+from shared.reading import turns
 from shared.reading.reader import Reader
 from shared.relaying.recovery import Source
 from shared.relaying.relay import Relay
@@ -112,7 +113,7 @@ async def consume(dsn: str, log: Path, _subjects: list[str]) -> None:
 
 async def project_columns(dsn: str, log: Path, subjects: list[str]) -> None:
     """As `project`, with every shard far behind."""
-    turns.FAR_BEHIND, applying.FIRST_BATCH = 0, 9
+    turns.FAR_BEHIND, reading_due.FIRST_BATCH = 0, 9
     await project(dsn, log, subjects, TYPES_AS_COLUMNS, FRAMED)
 
 

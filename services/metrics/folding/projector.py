@@ -7,7 +7,7 @@ leaves nothing behind. (Ids of cells are made in a transaction of their own; an 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 
@@ -20,7 +20,7 @@ from services.metrics.folding.findings import Noted, noted, noted_of_members
 from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
-from services.metrics.tables import fact_runs, feed, ledger_store, store
+from services.metrics.tables import fact_runs, feed, fresh, ledger_store, store
 from services.metrics.tables.rows import Cell, Rows
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -31,7 +31,7 @@ from shared.sequencing.records import ShardBatch
 MOST_SETS = 2000
 MOST_SUBJECTS = 2000
 """Subjects of a part of a batch. Fewer cost more statements; the objects of more do not stay in the processor's cache."""
-LEAST_PLAIN, PLAIN_TOGETHER = 100, 1000
+LEAST_PLAIN, PLAIN_TOGETHER = 100, 2000
 """Sets of a batch from which plain ones are folded as arrays, and how many at once: some 20 ms."""
 
 
@@ -156,21 +156,35 @@ class Projector:
         def park_of(subject: str) -> str | None:
             return plain[subject].park() if subject in plain else last_park(sets[subject].placing())
 
+        new = {subject for subject, one in plain.items() if one.fresh} if batch.columns else set[str]()
         if sets or plain:
             dumped = dict(self._dumped(batch, effects, sets))
             dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())
-            await store.keep_states(conn, generation, shard, dumped)
+            if new:
+                await fresh.keep_states(conn, generation, shard, {subject: dumped.pop(subject) for subject in new})
+            if dumped:
+                await store.keep_states(conn, generation, shard, dumped)
         await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns, effects.fact_columns)
-        if effects.placements:
-            await store.keep_placements(conn, generation, shard, effects.placements)
-        if effects.moved:
-            await store.keep_names(conn, generation, shard, effects.name_rows(park_of))
+        await self._write_places(conn, shard, effects, new, park_of)
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:
             await store.end_area(conn, generation, code, rank, known)
         if effects.areas:
             await store.keep_areas(conn, generation, effects.areas)
+
+    async def _write_places(
+        self, conn: Connection, shard: int, effects: BatchEffects, new: Collection[str], park_of: Callable[[str], str | None]
+    ) -> None:
+        """Write where enterprises and unions are said to be, and what enterprises are called; `new`: subjects that have no rows yet."""
+        for keep_placements, keep_names, ours in (
+            (store.keep_placements, store.keep_names, False),
+            (fresh.keep_placements, fresh.keep_names, True),
+        ):
+            if places := {(place, subject) for place, subject in effects.placements if (subject in new) is ours}:
+                await keep_placements(conn, self._generation, shard, places)
+            if moved := [subject for subject in effects.moved if (subject in new) is ours]:
+                await keep_names(conn, self._generation, shard, effects.name_rows(moved, park_of))
 
     @staticmethod
     def _dumped(batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet]) -> Iterator[tuple[str, tuple[bytes, Noted]]]:

@@ -197,7 +197,10 @@ class _Folding:
         self._join_names()
         found.areas, found.placements = effects.areas, effects.placements | self._plain.placements
         found.placings = {subject: facts.placing() for subject, facts in sets.items()}
-        found.names, found.unions = effects.name_rows(lambda subject: last_park(found.placings[subject])), effects.union_rows()
+        found.names, found.unions = (
+            effects.name_rows(effects.moved, lambda subject: last_park(found.placings[subject])),
+            effects.union_rows(),
+        )
         found.may_be_noted = may_be_noted(sets, rows)
         found.dumps = {subject: facts.dump() for subject, facts in sorted(sets.items())}
 

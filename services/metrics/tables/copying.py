@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from services.metrics.tables import row_bytes
+from shared.process import db
 from shared.process.db import Connection
-
-PIECE = 524_288
-"""Bytes that go to PostgreSQL at a time."""
 
 
 async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:
@@ -28,22 +26,11 @@ async def copy_into(conn: Connection, schema: str, table: str, columns: Sequence
 
 
 async def copy_parts(conn: Connection, generation: int, table: str, columns: Sequence[str], parts: Iterable[bytes]) -> None:
-    """Append rows in COPY's binary form, sent in pieces as their parts are made: a batch's rows are never all in memory."""
-    await conn.copy_to_table(table, schema_name=f"g{generation}", columns=columns, source=_gathered(parts), format="binary")
-
-
-async def _gathered(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    gathered, size = [row_bytes.HEADER], 0
-    for part in parts:
-        gathered.append(part)
-        size += len(part)
-        if size >= PIECE:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-    yield b"".join((*gathered, row_bytes.TRAILER))
+    """Append rows in COPY's binary form, sent as their parts are made."""
+    await db.copy_parts(conn, f"g{generation}", table, columns, parts)
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:
     """What asyncpg sends at a time. From a file it would read each in a thread, which costs more than what is read."""
-    for begin in range(0, len(data), PIECE):
-        yield data[begin : begin + PIECE]
+    for begin in range(0, len(data), db.PIECE):
+        yield data[begin : begin + db.PIECE]

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from services.metrics.measures import MEASURES, Vector, unpacked
 from services.metrics.tables.rows import Cell, DurationKey, Key, MemberKey, TallyKey
+from shared.process import db
 
-HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
-TRAILER = struct.pack(">h", -1)
+HEADER, TRAILER = db.COPY_HEADER, db.COPY_TRAILER
 WIDE = frozenset(("workers", "workers_unionised"))
 """The measures whose columns are bigint; the others are int."""
 

@@ -17,6 +17,7 @@ from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor, Draft
 from shared.process import db
 from shared.process.db import Connection, Pool
+from shared.reading import head_store
 from shared.reading import store as reading
 from shared.relaying import store as sending
 from shared.writing import commands
@@ -62,7 +63,7 @@ async def command(conn: Connection, n: int) -> None:
     (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
     await idempotency.record(conn, KEYS, "tester", {(key, b"f"): Result("id", subject, 1, [written.event_id])})
     await loading.snapshot(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
-    await conn.fetch(reading.HEADS, 1, 0, db.text_array(["s"]), db.text_array([subject]))
+    await conn.fetch(head_store.HEADS, 1, 0, db.text_array(["s"]), db.text_array([subject]))
     await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
     await conn.fetch(sending.OLDEST, 10)
     await conn.fetch(sending.KNOWN, [subject], [1], [written.event_id])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.counted import BY_KIND, FIELDS, ROWS, Attribute, Matter, Members, NotCounted, kind_of
+from services.metrics.counted import BY_KIND, FIELDS, ROWS, Attribute, Matter, Members, NotCounted, kept_of, kept_of_texts, kind_of
 from services.metrics.dashboard.words import LANGUAGES, Language, catalogue
 from services.metrics.folding.coverage import FOREVER
 from services.metrics.folding.events.recorded import changes_from
@@ -30,6 +30,30 @@ VISIT = "parkunion.visit-made.v1"
 def test_every_contract_has_a_row() -> None:
     assert set(ROWS) == set(TYPES.values())
     assert set(BY_KIND) == {kind_of(name) for name in TYPES}
+
+
+CONTENTS = {name: row.content for name in TYPES if isinstance(row := BY_KIND[kind_of(name)], Attribute | Matter | NotCounted)}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_a_field_that_may_be_left_out_of_a_fact_may_be_left_out_of_what_is_kept(name: str) -> None:
+    """So what is kept can be read from the JSON of the fact alone (`kept_of_texts`)."""
+    told = {field.name: field for field in msgspec.structs.fields(TYPES[name])}
+    for kept in msgspec.structs.fields(CONTENTS[name]):
+        field = told[kept.name]
+        if not field.required:
+            assert not kept.required, kept.name
+            assert kept.default == msgspec.to_builtins(field.default), kept.name
+
+
+@given(seeds)
+def test_what_is_kept_is_the_same_from_the_text_of_a_fact(seed: int) -> None:
+    for event in interleaved(history(seed), seed):
+        if event.type in CONTENTS:
+            text = msgspec.json.encode(event.data)
+            assert kept_of_texts(kind_of(event.type), [text]) == [kept_of(event.data)]
+            explicit = msgspec.json.encode(msgspec.to_builtins(event.data) | {"unknown_field": 1})
+            assert kept_of_texts(kind_of(event.type), [explicit]) == [kept_of(event.data)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -207,10 +207,10 @@ class BatchEffects:
         rows = sorted((*single, *in_runs), key=attrgetter("sequence"))
         return [(row.sequence, recorded_fact(row)) for row in rows if withdrawal.first <= row.sequence <= withdrawal.last]
 
-    def name_rows(self, park_of: Callable[[str], str | None]) -> list[NameRow]:
-        """The rows of `enterprises` that the batch may change. `park_of`: of a subject by its facts after the batch (`facts.last_park`)."""
+    def name_rows(self, moved: Iterable[str], park_of: Callable[[str], str | None]) -> list[NameRow]:
+        """The rows of `enterprises` of some subjects in `moved`. `park_of`: of a subject by its facts after the batch (`facts.last_park`)."""
         registrations, found = self.registrations, []
-        for subject in sorted(self.moved):
+        for subject in sorted(moved):
             registration = registrations.get(subject)
             name, code = (None, None) if registration is None else (registration.name, registration.credit_code)
             found.append(NameRow(subject[ENTERPRISE:], name, code, park_of(subject)))

@@ -20,7 +20,8 @@ from services.metrics.folding.events.effects import BatchEffects
 from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
-from shared.reading import applying, session, turns
+from shared.contracts.registry import EnterpriseRegistered
+from shared.reading import applying, due, session, turns
 from shared.sequencing.columnar.columns import Columns, Names, known_days, micros_of
 from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
@@ -64,8 +65,8 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "FAR_BEHIND", 0)
-        patch.setattr(applying, "COLUMNS_BATCH", request.param)
-        patch.setattr(applying, "FIRST_BATCH", request.param)
+        patch.setattr(due, "COLUMNS_BATCH", request.param)
+        patch.setattr(due, "FIRST_BATCH", request.param)
         patch.setattr(session, "TOGETHER", 5)
         patch.setattr(applying.BatchApplier, "_sorted_columns", counted)
         patch.setattr(projector, "MOST_SUBJECTS", 3)
@@ -100,6 +101,18 @@ async def test_the_tables_are_those_of_the_definition(log: Log, seen: Seen, seed
     _, report = await log.audit()
     assert (report.differences, report.parked, report.different) == (0, [], [])
     assert seen.refused if mistakes else seen.columns and not seen.refused
+
+
+async def test_a_row_that_is_there_before_its_set_is_found_by_the_objects(log: Log, seen: Seen) -> None:
+    """New sets are written as if no row could be in the way; if one is, nothing is parked and every figure is right."""
+    events = told(5)
+    park, subject = next((event.data.park, event.subject) for event in events if isinstance(event.data, EnterpriseRegistered))
+    await log.owner.execute("INSERT INTO g1.placements VALUES ($1, $2, 0)", park, subject)
+    log.publish_events(events)
+    await log.fold()
+    assert seen.refused == 0
+    assert not await log.owner.fetchval("SELECT EXISTS (SELECT FROM held)")
+    assert await log.ledger(1) == of_the_oracle(events)
 
 
 async def test_a_reader_that_is_stopped_and_started_goes_on(log: Log, seen: Seen) -> None:

@@ -14,7 +14,7 @@ from shared.broker.protocol import partition_of
 from shared.contracts.ids import uuid7
 from shared.process.clock import utc_now
 from shared.process.db import Connection, Pool
-from shared.reading import store
+from shared.reading import head_store, store
 from shared.reading.applying import FEW, BatchApplier
 from shared.reading.config import ReaderConfig
 from shared.sequencing.records import ShardBatch, received
@@ -227,7 +227,7 @@ async def test_another_owner_that_saw_new_streams_meanwhile_has_moved_the_shard(
     heads = {(SOURCE, subject): Head(1, uuid7(), utc_now()) for subject in subjects}
     shard = three.shards[0]
     async with three.conn.transaction():
-        found = await store.heads(three.conn, 1, 0, heads.keys())
+        found = await head_store.heads(three.conn, 1, 0, heads.keys())
         async with three.pool.acquire() as other, other.transaction():
             assert await store.move(other, 1, [store.Move(shard, {TOPIC: 5}, {}, heads, heads.keys())]) == {0}
         first = {stream for stream, head in found.items() if head is None}

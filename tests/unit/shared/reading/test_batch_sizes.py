@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from shared.process.db import Connection
-from shared.reading.applying import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH, BatchApplier
+from shared.reading.applying import BatchApplier
 from shared.reading.config import ReaderConfig
+from shared.reading.due import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH
 from shared.sequencing.records import Received, ShardBatch
 from shared.sequencing.shard import Shard
 
@@ -24,14 +25,14 @@ def applier(batch: int = 30_000, columns: tuple[str, ...] = ()) -> BatchApplier:
 
 def after(found: BatchApplier, *batches: tuple[int, float]) -> int:
     for taken, seconds in batches:
-        found._measured(taken, seconds)
-    return found.most
+        found.due.measured(taken, seconds)
+    return found.due.most
 
 
 def test_it_begins_small_and_grows_to_half_the_time_that_is_meant_while_batches_are_full() -> None:
     large = 8 * FIRST_BATCH
-    assert applier().most == FIRST_BATCH
-    assert applier(batch=40).most == 40
+    assert applier().due.most == FIRST_BATCH
+    assert applier(batch=40).due.most == 40
     assert after(applier(batch=large), (FIRST_BATCH, LONGEST_BATCH / 6)) == 3 * FIRST_BATCH
     assert after(applier(batch=10**9), (FIRST_BATCH, 0.01)) == MOST_GROWTH * FIRST_BATCH
     assert after(applier(batch=large), (10, 0.1)) == FIRST_BATCH
@@ -59,7 +60,7 @@ async def test_a_batch_that_costs_the_session_is_halved() -> None:
     shard = Shard(0, 0, {"t": 0}, {}, {"t": 1}, 10, {"t": deque([record] * FIRST_BATCH)})
     sizes = []
     for _ in range(6):
-        sizes.append(found.most)
+        sizes.append(found.due.most)
         with pytest.raises(ConnectionResetError):
             await found.apply_next(cast("Connection", LostConnection()), shard, set())
     assert sizes == [20_000, 10_000, 5_000, 2_500, 1_250, 625]

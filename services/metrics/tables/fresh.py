@@ -1,0 +1,50 @@
+"""Rows of sets of facts of which nothing was stored before, by COPY or by plain INSERT: no row of such a set can be in the way, so none is looked for.
+
+For columns alone: if a row was there after all (UniqueViolationError), their records are read again as objects, whose statements look for rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from struct import Struct
+
+from services.metrics.tables.copying import copy_parts
+from services.metrics.tables.row_bytes import text
+from services.metrics.tables.store import SEE_ALL, NameRow
+from shared.process.db import Connection, text_array
+
+STATE_COLUMNS = ("shard", "subject", "state", "findings", "noted_by")
+PLACEMENT_COLUMNS = ("park", "subject", "shard")
+XID = "SELECT pg_current_xact_id()::xid::text::bigint"
+NAMES = """
+INSERT INTO g{g}.enterprises (id, shard, name, credit_code, park)
+SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::text::uuid[], $3::text::text[], $4::text::text[], $5::text::text[]) AS n(id, name, credit_code, park)
+"""
+_SHARD, _LENGTH, _NOTES = Struct(">hiii").pack, Struct(">i").pack, Struct(">ihiI").pack
+_FIELDS, _PLACE = Struct(">h").pack, Struct(">ii").pack
+
+
+async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
+    """Write sets with what was noted of them (`store.KEEP_STATES`), by subject."""
+    xid: int = await conn.fetchval(XID)
+    await copy_parts(conn, generation, "states", STATE_COLUMNS, _states(shard, dumped, xid))
+
+
+def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> Iterator[bytes]:
+    count = len(STATE_COLUMNS)
+    for subject in sorted(dumped):
+        (state, noted), named = dumped[subject], subject.encode()
+        yield _SHARD(count, 4, shard, len(named)) + named + _LENGTH(len(state)) + state + _NOTES(2, noted, 4, xid)
+
+
+async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
+    """Add (park, subject)."""
+    end = _PLACE(4, shard)
+    rows = (_FIELDS(len(PLACEMENT_COLUMNS)) + text(park) + text(subject) + end for park, subject in sorted(places))
+    await copy_parts(conn, generation, "placements", PLACEMENT_COLUMNS, rows)
+
+
+async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
+    """Write rows of `enterprises`. Not by COPY, which PostgreSQL refuses where row-level security is on."""
+    await conn.fetchval(SEE_ALL)
+    await conn.execute(NAMES.format(g=generation), shard, *map(text_array, zip(*rows, strict=True)))
