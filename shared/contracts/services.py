@@ -125,8 +125,8 @@ _ALL = (
             "http.stream",
         ),
         fault_lines=(
-            *("folding/ledger.py", "folding/projector.py"),
-            *("tables/fact_runs.py", "tables/feed.py", "tables/ledger_store.py", "tables/store.py"),
+            *("folding/ledger.py", "folding/projector.py", "folding/events/reading.py"),
+            *("tables/fact_runs.py", "tables/feed.py", "tables/fresh.py", "tables/ledger_store.py", "tables/store.py"),
         ),
     ),
     Service(

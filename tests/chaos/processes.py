@@ -17,6 +17,7 @@ from services.cases.entries import store, waking
 from services.cases.entries.needs import Context
 from services.cases.settings import Settings
 from services.membership import events_in
+from services.metrics.folding import projector
 from services.metrics.folding.columns.facts import FRAMED
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
@@ -112,8 +113,9 @@ async def consume(dsn: str, log: Path, _subjects: list[str]) -> None:
 
 
 async def project_columns(dsn: str, log: Path, subjects: list[str]) -> None:
-    """As `project`, with every shard far behind."""
+    """As `project`, with every shard far behind, batches in parts of few subjects, and most sets folded as arrays."""
     turns.FAR_BEHIND, reading_due.FIRST_BATCH = 0, 9
+    projector.LEAST_PLAIN, projector.MOST_SUBJECTS = 1, 3
     await project(dsn, log, subjects, TYPES_AS_COLUMNS, FRAMED)
 
 

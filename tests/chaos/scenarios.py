@@ -25,7 +25,7 @@ from shared.contracts import Envelope, decode, encode
 from shared.contracts.ids import uuid7
 from shared.contracts.streams import FactCorrected
 from shared.directory.visibility import PLACING
-from shared.process import db
+from shared.process import db, faults
 from shared.process.db import Pool
 from shared.process.faults import LINES
 from tests import oracle
@@ -113,6 +113,11 @@ class Scenario:
     prepare: Callable[[Environment], Awaitable[list[str]]]
     check: Callable[[Environment, list[str]], Awaitable[None]]
     check_all: Callable[[Environment], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        """A module that was moved would be covered no longer, and nobody would see it."""
+        missing = [module for module in self.modules if not (Path(faults.ROOT) / module).exists()]
+        assert not missing, f"{self.job} covers what is not there: {missing}"
 
 
 async def _new_subjects(_: Environment) -> list[str]:
@@ -322,7 +327,14 @@ PROJECT_COLUMNS = Scenario(
         "shared/sequencing/columnar/decoding.py",
         "shared/sequencing/columnar/layouts.py",
         "shared/sequencing/columnar/sorting.py",
-        "services/metrics/folding/member_columns.py",
+        "shared/sequencing/columnar/heads.py",
+        "shared/sequencing/frames.py",
+        "shared/reading/head_store.py",
+        "services/metrics/folding/columns/facts.py",
+        "services/metrics/folding/columns/members.py",
+        "services/metrics/folding/events/parts.py",
+        "services/metrics/folding/plain/fold.py",
+        "services/metrics/tables/fresh.py",
     ),
     _published(processes.BOTH),
     _seen,
