@@ -35,16 +35,19 @@ from services.metrics.explaining.measures import measure_of
 from services.metrics.explaining.standing import standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, contribution_on, counts_of
+from services.metrics.figures.scope import Scope, counts_of, members_on, shape_known
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
-from services.metrics.folding.facts import FactSet
+from services.metrics.folding.coverage import Segment, at
+from services.metrics.folding.facts import FactChange, FactSet
 from services.metrics.folding.recorded import changes_from
 from services.metrics.measures import Vector
 from shared.process.db import Record
 
 CHUNK = 100
 """The most sets that are looked at together: events are applied to each one by one, so no more than a page needs."""
+FEWEST = 10
+"""Fewer sets are not worth the statements that it takes to read them."""
 MOST_NOT_TOLD = 3000
 """Sets whose last known day their steps do not tell."""
 START = ("", -1)
@@ -105,7 +108,7 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
     """The next `limit` shares in order of (subject, position), and whether there are more."""
     scope = Scope.of(snapshot.areas.at(window.as_of, window.known_to), window.area)
     found = [share for share in await _of_areas(snapshot, window, scope.tree) if (share.subject, share.position) > after]
-    start, most = after[0], min(CHUNK, limit // 2 + 1)
+    start, most = after[0], min(CHUNK, 2 * limit // 5 + 1)
     while len(found) <= limit:
         subjects = await _subjects(snapshot, window, scope, start, most)
         more = [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
@@ -118,7 +121,7 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
 
 def _sets_for(missing: int, sets: int, shares: int) -> int:
     """How many sets to look at next for the missing shares, if `sets` had so many."""
-    return max(1, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
+    return max(FEWEST, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
 
 
 async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str, most: int) -> list[str]:
@@ -160,21 +163,45 @@ async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subject
 
 
 def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
-    known = facts.as_known(window.known_from.toordinal())
-    before = _contribution(known, window, scope)
+    """Members add the same each while nothing else changes; only what shapes the set is applied to it."""
+    day, known_from = window.as_of.toordinal(), window.known_from.toordinal()
+    segment, members = at(shape_known(facts, window.known_from), day), members_on(facts, day, known_from)
+    known: FactSet | None = None
+    before = _contribution(segment, members, scope)
     for position, row in enumerate(rows):
         kind = kind_of(row["type"])
-        day = row["known_day"].toordinal()
-        known.add(changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"]))
-        after = _contribution(known, window, scope)
+        if isinstance(counted := BY_KIND[kind], Members):
+            if row["occurred_on"] <= window.as_of:
+                members += counted.each
+        else:
+            changes = changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], row["known_day"].toordinal(), row["says"])
+            members += sum(_members_of(change, day) for change in changes)
+            if shaping := [change for change in changes if not _is_of_members(change)]:
+                known = known or facts.as_known(known_from)
+                known.add(shaping)
+                segment = at(known.shape, day)
+        after = _contribution(segment, members, scope)
         if window.matters(after - before):
             yield Share(_classified(kind, row, window), row["subject"], None, dict(row), position, before, after)
         before = after
 
 
-def _contribution(facts: FactSet, window: Window, scope: Scope) -> Vector:
-    cell, value = contribution_on(facts, window.as_of, date.max)
-    return value if cell is not None and scope.holds(cell) else 0
+def _is_of_members(change: FactChange) -> bool:
+    """A correction does not change a fact's kind."""
+    fact = change.added or change.removed
+    return fact is not None and isinstance(fact.kept, Members)
+
+
+def _members_of(change: FactChange, day: int) -> int:
+    """How many more members there are on a day."""
+    signed = ((1, change.added), (-1, change.removed))
+    return sum(
+        sign * fact.kept.each for sign, fact in signed if fact is not None and isinstance(fact.kept, Members) and fact.occurred <= day
+    )
+
+
+def _contribution(segment: Segment, members: int, scope: Scope) -> Vector:
+    return segment.base + members * segment.each if segment.cell is not None and scope.holds(segment.cell) else 0
 
 
 def _classified(kind: str, row: Record, window: Window) -> str:
