@@ -3,7 +3,8 @@
 The first time, DIR is filled: the log is written and folded by the product's projectors, which close each of 1,826 days in each shard, and all is
 rolled up. That takes the better part of an hour; it is kept for the next time.
 Prints a table of p50, p90 and p99 in milliseconds and writes `bench/out/questions.json`. Questions are asked one at a time of the functions behind
-the pages and the API, each in a snapshot of its own on a warm database; `--ledger` asks the same of the ledger alone, without rollups.
+the pages and the API, each in a snapshot of its own on a warm database, in a process that has read steps ahead and collects garbage as a service
+does; `--ledger` asks the same of the ledger alone, without rollups.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from bench.questions.asked import FREE, PAGE, QUESTIONS, Asked, Draw
 from bench.questions.building import built, city_of
 from bench.speed.stack import METRICS
 from services.metrics.dashboard.words import Words
+from services.metrics.explaining.ahead import read_ahead
 from services.metrics.figures import rollups
 from services.metrics.figures.questions import Snapshots
 from shared.http.auth import Areas
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool, create_pool
+from shared.process.serve import collect_seldom
 
 OUT = REPOSITORY / "bench" / "out" / "questions.json"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -91,7 +94,10 @@ async def measure(dsn: str, city: City, times: int, seed: int, wanted: str) -> t
         for asked in QUESTIONS:
             if wanted in asked.name:
                 # A list that was asked for once is kept; each question here is the first of its kind.
-                found.append(await measured(Snapshots(pool, Clock(ZONE), shards), asked, draw, times))
+                snapshots = Snapshots(pool, Clock(ZONE), shards)
+                await read_ahead(snapshots)
+                collect_seldom()
+                found.append(await measured(snapshots, asked, draw, times))
                 print(line(found[-1]), flush=True)
         return size, found
     finally:

@@ -35,6 +35,7 @@ INCOMPLETE = "it does not hold what was read of it: reconcile, relay republish"
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.metrics import dashboard
+    from services.metrics.explaining.ahead import reading_ahead
     from services.metrics.figures.questions import Snapshots
     from services.metrics.http import duration_routes, finding_routes, stream
     from services.metrics.http.coverage_routes import router
@@ -58,6 +59,7 @@ def api(settings: Settings) -> FastAPI:
                 stream.running(settings, stopping) as app.state.hub,
                 StreamFindings(app.state.hub, app.state.questions) as app.state.stream_findings,
                 dashboard.running() as app.state.charts,
+                reading_ahead(app.state.questions),
             ):
                 yield
         finally:

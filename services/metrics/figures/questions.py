@@ -73,6 +73,18 @@ class KeptSteps:
         self._kept[key] = found
         return found[0]
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    def fits(self, size: int) -> bool:
+        """Whether steps of so many bytes can be kept without others having to go."""
+        return self._bytes + size <= MOST_STEPS
+
+    def only(self, keys: Collection[Hashable]) -> None:
+        """Let go of all other steps."""
+        for key in self._kept.keys() - {*keys}:
+            self._bytes -= self._kept.pop(key)[1]
+
     def keep(self, key: Hashable, steps: Steps, size: int) -> Steps:
         """Keep steps; those that were asked for longest ago go."""
         self._kept[key] = steps, size

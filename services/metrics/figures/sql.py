@@ -80,12 +80,14 @@ NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FRO
 """A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
 EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($1::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
-STEPS_KEPT = "SELECT park, day, xmin::text AS version FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
+STEPS_KEPT = "SELECT park, day, xmin::text AS version, octet_length(steps) AS size FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
 STEPS = "SELECT park, steps FROM g{g}.steps WHERE park = ANY ($1::text[])"
 CHANGED = """
-SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= 'enterprise/'
+SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND newest >= $1::date AND known_day <= $2 AND subject >= 'enterprise/'
 AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($3::text[])))
 """
+"""`newest >= $1` leaves nothing out: a fact becomes known on the day on which it was recorded, and no zone is a day ahead of UTC. Its index has the
+new rows, while that of known days leads to all pages that were written since the last vacuum."""
 PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
 NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
@@ -237,7 +239,8 @@ async def states(conn: Connection, generation: int, parks: Collection[str] | Non
 
 
 async def steps_kept(conn: Connection, generation: int, parks: Collection[str] | None) -> list[Record]:
-    """Rows (park, day, version) of the steps that are kept of some parks (None: of all); a row that is written again has another version."""
+    """Rows (park, day, version, size in bytes) of the steps that are kept of some parks (None: of all); a row that is written again has another
+    version."""
     return await conn.fetch(_sql(STEPS_KEPT, generation), None if parks is None else list(parks))
 
 
