@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import assert_never
 
 import numpy as np
@@ -32,15 +33,14 @@ from services.metrics.counted import (
 from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import measure_of
+from services.metrics.explaining.replay import replayed
 from services.metrics.explaining.standing import standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, counts_of, members_on, shape_known
+from services.metrics.figures.scope import Scope, counts_of
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
-from services.metrics.folding.coverage import Segment, at
-from services.metrics.folding.facts import FactChange, FactSet
-from services.metrics.folding.recorded import changes_from
+from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
 from shared.process.db import Record
 
@@ -153,55 +153,22 @@ async def _learned(snapshot: Snapshot, window: Window, scope: Scope) -> Sequence
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:
     conn, generation = snapshot.conn, snapshot.generation
-    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_from)
+    # Exact as known at `known_to`; most of them as known at `known_from`, too.
+    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_to)
     events: defaultdict[str, list[Record]] = defaultdict(list)
     async with unrestricted(snapshot):
         rows = await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to)
     for row in rows:
         events[row["subject"]].append(row)
-    return [share for subject in subjects if subject in sets for share in _replayed(sets[subject], events[subject], window, scope)]
+    return [share for subject in subjects if subject in sets for share in _of_set(sets[subject], events[subject], window, scope)]
 
 
-def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
-    """Members add the same each while nothing else changes; only what shapes the set is applied to it."""
-    day, known_from = window.as_of.toordinal(), window.known_from.toordinal()
-    segment, members = at(shape_known(facts, window.known_from), day), members_on(facts, day, known_from)
-    known: FactSet | None = None
-    before = _contribution(segment, members, scope)
-    for position, row in enumerate(rows):
-        kind = kind_of(row["type"])
-        if isinstance(counted := BY_KIND[kind], Members):
-            if row["occurred_on"] <= window.as_of:
-                members += counted.each
-        else:
-            changes = changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], row["known_day"].toordinal(), row["says"])
-            members += sum(_members_of(change, day) for change in changes)
-            if shaping := [change for change in changes if not _is_of_members(change)]:
-                known = known or facts.as_known(known_from)
-                known.add(shaping)
-                segment = at(known.shape, day)
-        after = _contribution(segment, members, scope)
+def _of_set(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
+    added = replayed(facts, rows, window.as_of, window.known_from, window.known_to)
+    values = (value if cell is not None and scope.holds(cell) else 0 for cell, value in added)
+    for position, (row, (before, after)) in enumerate(zip(rows, pairwise(values), strict=True)):
         if window.matters(after - before):
-            yield Share(_classified(kind, row, window), row["subject"], None, dict(row), position, before, after)
-        before = after
-
-
-def _is_of_members(change: FactChange) -> bool:
-    """A correction does not change a fact's kind."""
-    fact = change.added or change.removed
-    return fact is not None and isinstance(fact.kept, Members)
-
-
-def _members_of(change: FactChange, day: int) -> int:
-    """How many more members there are on a day."""
-    signed = ((1, change.added), (-1, change.removed))
-    return sum(
-        sign * fact.kept.each for sign, fact in signed if fact is not None and isinstance(fact.kept, Members) and fact.occurred <= day
-    )
-
-
-def _contribution(segment: Segment, members: int, scope: Scope) -> Vector:
-    return segment.base + members * segment.each if segment.cell is not None and scope.holds(segment.cell) else 0
+            yield Share(_classified(kind_of(row["type"]), row, window), row["subject"], None, dict(row), position, before, after)
 
 
 def _classified(kind: str, row: Record, window: Window) -> str:

@@ -39,9 +39,14 @@ async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: da
         facts = await sql.facts_known(conn, generation, subjects, known_at, list(MEMBERS))
         net = await sql.members_known(conn, generation, subjects, known_at, MEMBERS)
     for row in facts:
-        known, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
-        changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
+        learned, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
+        changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], learned, row["says"])
     members: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in net:
         members[row["subject"]][row["occurred_on"].toordinal()] = row["net"]
-    return {subject: FactSet.rebuilt(changes[subject], members[subject], known_at.toordinal()) for subject in subjects}
+    known = known_at.toordinal()
+    rebuilt = {subject: FactSet.rebuilt(changes[subject], members[subject], known) for subject in subjects}
+    for found in rebuilt.values():
+        # Members are summed: of earlier days nothing is known.
+        found.since = known
+    return rebuilt

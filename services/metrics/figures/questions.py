@@ -216,8 +216,7 @@ class Snapshots:
 
     async def _opened(self, conn: Connection, areas: Areas | None) -> Snapshot:
         setting = areas.setting() if areas else ""
-        await sql.see_areas(conn, setting)
-        row = await sql.serving(conn, self._shards)
+        row = await sql.serving(conn, self._shards, setting)
         versions = {int(shard): version for shard, version in row["versions"].items()}
         today = self._clock.day_of(row["asked_at"])
         known = await self._trees.load(conn, row["id"])

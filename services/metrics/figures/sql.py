@@ -17,7 +17,7 @@ from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
 
 SERVING = f"""
-SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
+SELECT g.id, g.fold_version, parkunion_now() AS asked_at, set_config('parkunion.areas', $2, true),
     coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
     {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held,
     {LOG_INCOMPLETE_SQL.format(generation="g.id", lost=LOST)} AS log_incomplete
@@ -157,12 +157,13 @@ def _figures_sql(generation: int, key: str, scoped: bool) -> str:
     return FIGURES.format(g=generation, key=key, sums=SUMS, rows=ROWS.format(g=generation, columns=columns, scope=scope))
 
 
-async def serving(conn: Connection, shards: int = 0) -> Record:
+async def serving(conn: Connection, shards: int = 0, setting: str = "") -> Record:
     """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held, log_incomplete) of the serving generation.
 
-    `shards`: how many shards it has. Raises NoServingGeneration.
+    `shards`: how many shards it has; `setting`: the areas whose rows row-level security shows from here on in the transaction
+    (`Areas.setting`), as by `see_areas`. Raises NoServingGeneration.
     """
-    row = await conn.fetchrow(SERVING, shards)
+    row = await conn.fetchrow(SERVING, shards, setting)
     if row is None:
         raise NoServingGeneration("no generation is serving")
     return row
@@ -260,7 +261,8 @@ async def subjects_without_steps(conn: Connection, generation: int, parks: Colle
     if parks is None:
         rows = await conn.fetch(_sql(NOT_PLACED_IN, generation), list(kept))
     else:
-        rows = await conn.fetch(_sql(PLACED_IN, generation), [*{*parks} - {*kept}])
+        others = [*{*parks} - {*kept}]
+        rows = await conn.fetch(_sql(PLACED_IN, generation), others) if others else []
     return [row["subject"] for row in rows]
 
 
@@ -290,12 +292,12 @@ async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) 
 
 async def known_names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
     """{id: row (name, credit_code)} of the enterprises that were ever in an area of the caller."""
-    return {row["id"]: row for row in await conn.fetch(_sql(KNOWN_NAMES, generation), enterprises)}
+    return {row["id"]: row for row in await conn.fetch(_sql(KNOWN_NAMES, generation), enterprises)} if enterprises else {}
 
 
 async def union_names(conn: Connection, generation: int, unions: Sequence[UUID]) -> dict[UUID, str | None]:
     """{id: name} of unions."""
-    return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)}
+    return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)} if unions else {}
 
 
 async def sought(conn: Connection, generation: int, text: str) -> set[UUID]:
