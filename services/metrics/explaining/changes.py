@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from heapq import nsmallest
 from itertools import pairwise
 from typing import assert_never
 
@@ -34,7 +35,7 @@ from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import measure_of
 from services.metrics.explaining.replay import replayed
-from services.metrics.explaining.standing import standing
+from services.metrics.explaining.standing import Standing, standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, counts_of
@@ -108,9 +109,10 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
     """The next `limit` shares in order of (subject, position), and whether there are more."""
     scope = Scope.of(snapshot.areas.at(window.as_of, window.known_to), window.area)
     found = [share for share in await _of_areas(snapshot, window, scope.tree) if (share.subject, share.position) > after]
+    sets = await standing(snapshot, scope.parks, window.known_to)
     start, most = after[0], min(CHUNK, 2 * limit // 5 + 1)
     while len(found) <= limit:
-        subjects = await _subjects(snapshot, window, scope, start, most)
+        subjects = await _subjects(snapshot, window, scope, sets, start, most)
         more = [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
         found += more
         if len(subjects) < most:
@@ -124,31 +126,27 @@ def _sets_for(missing: int, sets: int, shares: int) -> int:
     return max(FEWEST, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
 
 
-async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str, most: int) -> list[str]:
-    """The next enterprises and unions, at most so many, from `start` on, about which a fact may have become known in the window."""
-    known = await _learned(snapshot, window, scope)
-    if known is not None:
-        at = bisect_left(known, start)
-        return list(known[at : at + most])
+async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, sets: Standing, start: str, most: int) -> list[str]:
+    """The next enterprises and unions, at most so many, from `start` on, about which a fact may have become known in the window.
+
+    By the last known days of the sets, with some that have no share; by the facts if these days are not known of most sets.
+    """
+    if len(sets.rest) <= MOST_NOT_TOLD:
+        return _learned(sets, window.known_from, start, most)
     parks = None if scope.parks is None else list(scope.parks)
     async with unrestricted(snapshot):
         return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, most, parks)
 
 
-async def _learned(snapshot: Snapshot, window: Window, scope: Scope) -> Sequence[str] | None:
-    """All of them in order, by the last known days of the sets, and some that have no share; None if these days are not known of most sets."""
-    key = (snapshot.version, "changes", window.area, window.as_of, window.known_from, window.known_to)
-    if (kept := snapshot.lists.get(key)) is not None:
-        return kept
-    sets = await standing(snapshot, scope.parks, window.known_to)
-    if len(sets.rest) > MOST_NOT_TOLD:
-        return None
-    later = [block.told & (block.steps.columns.newest > window.known_from.toordinal()) for block in sets.blocks]
-    told = [block.steps.columns.subjects[chosen] for block, chosen in zip(sets.blocks, later, strict=True)]
-    subjects = np.unique(np.concatenate(told)).tolist() if told else []
-    found = sorted({*(subject.decode() for subject in subjects), *sets.rest})
-    snapshot.lists.keep(key, found)
-    return found
+def _learned(sets: Standing, known_from: date, start: str, most: int) -> list[str]:
+    """Of each block the next ones alone: a city has tens of thousands."""
+    found = {*sets.rest[(at := bisect_left(sets.rest, start)) : at + most]}
+    for block in sets.blocks:
+        columns = block.steps.columns
+        begin = int(np.searchsorted(columns.subjects, np.bytes_(start.encode())))
+        later = block.told[begin:] & (columns.newest[begin:] > known_from.toordinal())
+        found.update(subject.decode() for subject in columns.subjects[begin:][np.flatnonzero(later)[:most]].tolist())
+    return nsmallest(most, found)
 
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:

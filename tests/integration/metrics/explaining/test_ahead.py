@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.metrics.explaining import ahead
-from services.metrics.explaining.ahead import read_ahead, reading_ahead
+from services.metrics.explaining import ahead, changes
+from services.metrics.explaining.ahead import read_ahead, reading_ahead, rehearse
+from services.metrics.explaining.changes import Window
 from services.metrics.explaining.standing import standing
 from services.metrics.figures import questions, sql
 from services.metrics.generations.closed import stepping
@@ -96,3 +97,24 @@ async def test_a_process_reads_ahead_through_failures(metrics: Metrics, monkeypa
         while len(reads.parks) < len(PARKS):
             await asyncio.sleep(0.01)
     assert sorted(reads.parks) == [*PARKS]
+
+
+async def test_the_statements_of_a_park_are_prepared_before_it_is_asked_about(metrics: Metrics) -> None:
+    await closed(metrics, PARKS)
+    await rehearse(metrics.questions)
+    async with metrics.snapshot() as snapshot:
+        prepared = "SELECT statement FROM pg_prepared_statements"
+        before = {row["statement"] for row in await snapshot.conn.fetch(prepared)}
+        today = snapshot.today
+        for by in ("park", "industry"):
+            await questions.coverage(snapshot, area="P1", by=by, as_of=today, known_at=today)
+        await questions.series(snapshot, parks=["P1"], days=questions.month_ends(today, 24), known_at=today)
+        await changes.totals(snapshot, Window("P1", today, today - timedelta(days=1), today))
+        await changes.shares(snapshot, Window("P1", today, today - timedelta(days=1), today), changes.START, 10)
+        after = {row["statement"] for row in await snapshot.conn.fetch(prepared)}
+    assert len(before) > 10
+    assert {*map(in_words, after - before)} <= {*map(in_words, (prepared, sql.STEPS.format(g=1), sql.KNOWN_NAMES.format(g=1)))}
+
+
+def in_words(statement: str) -> str:
+    return " ".join(statement.split())
