@@ -27,9 +27,9 @@ from bench.questions.asked import FREE, PAGE, QUESTIONS, Asked, Draw
 from bench.questions.building import built, city_of
 from bench.speed.stack import METRICS
 from services.metrics.dashboard.words import Words
-from services.metrics.explaining.ahead import read_ahead
 from services.metrics.figures import rollups
 from services.metrics.figures.questions import KeptLists, Snapshots
+from services.metrics.http.ahead import read_ahead
 from shared.http.auth import Areas
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool, create_pool

@@ -35,9 +35,9 @@ INCOMPLETE = "it does not hold what was read of it: reconcile, relay republish"
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.metrics import dashboard
-    from services.metrics.explaining.ahead import reading_ahead
     from services.metrics.figures.questions import Snapshots
     from services.metrics.http import duration_routes, finding_routes, stream
+    from services.metrics.http.ahead import reading_ahead
     from services.metrics.http.coverage_routes import router
     from services.metrics.http.explaining import enterprises, routes
     from services.metrics.http.statistics import routes as statistics

@@ -32,9 +32,8 @@ from services.metrics.counted import (
     kind_of,
 )
 from services.metrics.explaining.contributors import id_of, is_union
-from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.explaining.fact_sets import replayed, sets_known
 from services.metrics.explaining.measures import measure_of
-from services.metrics.explaining.replay import replayed
 from services.metrics.explaining.standing import Standing, standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot

@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from services.metrics.explaining import ahead, changes
-from services.metrics.explaining.ahead import read_ahead, reading_ahead, rehearse
+from services.metrics.explaining import changes
 from services.metrics.explaining.changes import Window
 from services.metrics.explaining.standing import standing
 from services.metrics.figures import questions, sql
 from services.metrics.generations.closed import stepping
+from services.metrics.http import ahead
+from services.metrics.http.ahead import read_ahead, reading_ahead, rehearse
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import EnterpriseRegistered
 from shared.process.db import Connection
 from tests.integration.metrics.service import Metrics, metrics_database_of_a_test, metrics_of_a_test  # noqa: F401
+from tests.patience import PATIENCE
 
 PARKS = ("P1", "P2", "P3")
 
@@ -93,7 +95,7 @@ async def test_a_process_reads_ahead_through_failures(metrics: Metrics, monkeypa
         return await kept(*args)
 
     monkeypatch.setattr(sql, "steps_kept", failing)
-    async with reading_ahead(metrics.questions), asyncio.timeout(10):
+    async with reading_ahead(metrics.questions), asyncio.timeout(PATIENCE):
         while len(reads.parks) < len(PARKS):
             await asyncio.sleep(0.01)
     assert sorted(reads.parks) == [*PARKS]
