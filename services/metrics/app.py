@@ -37,6 +37,7 @@ def api(settings: Settings) -> FastAPI:
     from services.metrics import dashboard
     from services.metrics.figures.questions import Snapshots
     from services.metrics.http import duration_routes, finding_routes, stream
+    from services.metrics.http.ahead import reading_ahead
     from services.metrics.http.coverage_routes import router
     from services.metrics.http.explaining import enterprises, routes
     from services.metrics.http.statistics import routes as statistics
@@ -58,6 +59,7 @@ def api(settings: Settings) -> FastAPI:
                 stream.running(settings, stopping) as app.state.hub,
                 StreamFindings(app.state.hub, app.state.questions) as app.state.stream_findings,
                 dashboard.running() as app.state.charts,
+                reading_ahead(app.state.questions),
             ):
                 yield
         finally:

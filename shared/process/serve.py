@@ -147,10 +147,7 @@ async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: 
         server = _server(wiring.api(settings), settings, stop)
         tasks[asyncio.create_task(server.serve(sockets=[listener]), name=API)] = API
     beating = asyncio.create_task(_heartbeat(settings.heartbeat)) if settings.heartbeat is not None else None
-    # What is loaded now stays for ever: exempt it from garbage collection.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+    collect_seldom()
     stopped = asyncio.create_task(stop.wait())
     log.info("process.starts", roles=list(tasks.values()))
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -176,6 +173,14 @@ async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: 
     log.info("process.ends", failed=failed)
     _flush()
     return 1 if failed else 0
+
+
+def collect_seldom() -> None:
+    """Exempt what is loaded by now from garbage collection, for it stays for ever, and collect the rest seldom. A collection of all that a service
+    imports takes 0.2 s."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _heartbeat(file: Path) -> None:

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from heapq import nsmallest
+from itertools import pairwise
 from typing import assert_never
 
 import numpy as np
@@ -30,21 +32,22 @@ from services.metrics.counted import (
     kind_of,
 )
 from services.metrics.explaining.contributors import id_of, is_union
-from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.explaining.fact_sets import replayed, sets_known
 from services.metrics.explaining.measures import measure_of
-from services.metrics.explaining.standing import standing
+from services.metrics.explaining.standing import Standing, standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.scope import Scope, contribution_on, counts_of
+from services.metrics.figures.scope import Scope, counts_of
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
-from services.metrics.folding.events.recorded import changes_from
 from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
 from shared.process.db import Record
 
 CHUNK = 100
 """The most sets that are looked at together: events are applied to each one by one, so no more than a page needs."""
+FEWEST = 10
+"""Fewer sets are not worth the statements that it takes to read them."""
 MOST_NOT_TOLD = 3000
 """Sets whose last known day their steps do not tell."""
 START = ("", -1)
@@ -105,9 +108,10 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
     """The next `limit` shares in order of (subject, position), and whether there are more."""
     scope = Scope.of(snapshot.areas.at(window.as_of, window.known_to), window.area)
     found = [share for share in await _of_areas(snapshot, window, scope.tree) if (share.subject, share.position) > after]
-    start, most = after[0], min(CHUNK, limit // 2 + 1)
+    sets = await standing(snapshot, scope.parks, window.known_to)
+    start, most = after[0], min(CHUNK, 2 * limit // 5 + 1)
     while len(found) <= limit:
-        subjects = await _subjects(snapshot, window, scope, start, most)
+        subjects = await _subjects(snapshot, window, scope, sets, start, most)
         more = [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
         found += more
         if len(subjects) < most:
@@ -118,63 +122,50 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
 
 def _sets_for(missing: int, sets: int, shares: int) -> int:
     """How many sets to look at next for the missing shares, if `sets` had so many."""
-    return max(1, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
+    return max(FEWEST, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
 
 
-async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, start: str, most: int) -> list[str]:
-    """The next enterprises and unions, at most so many, from `start` on, about which a fact may have become known in the window."""
-    known = await _learned(snapshot, window, scope)
-    if known is not None:
-        at = bisect_left(known, start)
-        return list(known[at : at + most])
+async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, sets: Standing, start: str, most: int) -> list[str]:
+    """The next enterprises and unions, at most so many, from `start` on, about which a fact may have become known in the window.
+
+    By the last known days of the sets, with some that have no share; by the facts if these days are not known of most sets.
+    """
+    if len(sets.rest) <= MOST_NOT_TOLD:
+        return _learned(sets, window.known_from, start, most)
     parks = None if scope.parks is None else list(scope.parks)
     async with unrestricted(snapshot):
         return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, most, parks)
 
 
-async def _learned(snapshot: Snapshot, window: Window, scope: Scope) -> Sequence[str] | None:
-    """All of them in order, by the last known days of the sets, and some that have no share; None if these days are not known of most sets."""
-    key = (snapshot.version, "changes", window.area, window.as_of, window.known_from, window.known_to)
-    if (kept := snapshot.lists.get(key)) is not None:
-        return kept
-    sets = await standing(snapshot, scope.parks, window.known_to)
-    if len(sets.rest) > MOST_NOT_TOLD:
-        return None
-    later = [block.told & (block.steps.columns.newest > window.known_from.toordinal()) for block in sets.blocks]
-    told = [block.steps.columns.subjects[chosen] for block, chosen in zip(sets.blocks, later, strict=True)]
-    subjects = np.unique(np.concatenate(told)).tolist() if told else []
-    found = sorted({*(subject.decode() for subject in subjects), *sets.rest})
-    snapshot.lists.keep(key, found)
-    return found
+def _learned(sets: Standing, known_from: date, start: str, most: int) -> list[str]:
+    """Of each block the next ones alone: a city has tens of thousands."""
+    found = {*sets.rest[(at := bisect_left(sets.rest, start)) : at + most]}
+    for block in sets.blocks:
+        columns = block.steps.columns
+        begin = int(np.searchsorted(columns.subjects, np.bytes_(start.encode())))
+        later = block.told[begin:] & (columns.newest[begin:] > known_from.toordinal())
+        found.update(subject.decode() for subject in columns.subjects[begin:][np.flatnonzero(later)[:most]].tolist())
+    return nsmallest(most, found)
 
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:
     conn, generation = snapshot.conn, snapshot.generation
-    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_from)
+    # Exact as known at `known_to`; most of them as known at `known_from`, too.
+    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_to)
     events: defaultdict[str, list[Record]] = defaultdict(list)
     async with unrestricted(snapshot):
         rows = await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to)
     for row in rows:
         events[row["subject"]].append(row)
-    return [share for subject in subjects if subject in sets for share in _replayed(sets[subject], events[subject], window, scope)]
+    return [share for subject in subjects if subject in sets for share in _of_set(sets[subject], events[subject], window, scope)]
 
 
-def _replayed(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
-    known = facts.as_known(window.known_from.toordinal())
-    before = _contribution(known, window, scope)
-    for position, row in enumerate(rows):
-        kind = kind_of(row["type"])
-        day = row["known_day"].toordinal()
-        known.add(changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], day, row["says"]))
-        after = _contribution(known, window, scope)
+def _of_set(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
+    added = replayed(facts, rows, window.as_of, window.known_from, window.known_to)
+    values = (value if cell is not None and scope.holds(cell) else 0 for cell, value in added)
+    for position, (row, (before, after)) in enumerate(zip(rows, pairwise(values), strict=True)):
         if window.matters(after - before):
-            yield Share(_classified(kind, row, window), row["subject"], None, dict(row), position, before, after)
-        before = after
-
-
-def _contribution(facts: FactSet, window: Window, scope: Scope) -> Vector:
-    cell, value = contribution_on(facts, window.as_of, date.max)
-    return value if cell is not None and scope.holds(cell) else 0
+            yield Share(_classified(kind_of(row["type"]), row, window), row["subject"], None, dict(row), position, before, after)
 
 
 def _classified(kind: str, row: Record, window: Window) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from typing import Any, overload
 from uuid import UUID
 
@@ -100,7 +101,7 @@ class Found(Sequence[Contribution]):
     @classmethod
     def joined(cls, parts: Sequence[Found]) -> Found:
         """All of some parts, of which there is one at least."""
-        cells, ends = [cell for part in parts for cell in part._cells], np.cumsum([0, *(len(part._cells) for part in parts)])
+        cells, ends = list(chain.from_iterable(part._cells for part in parts)), np.cumsum([0, *(len(part._cells) for part in parts)])
         return cls(
             np.concatenate([part.subjects for part in parts]),
             cells,
@@ -110,8 +111,8 @@ class Found(Sequence[Contribution]):
 
     def only(self, chosen: Mask) -> Found:
         """Some of them."""
-        columns = (self.amounts[chosen], self.workers[chosen], self.days[chosen])
-        return Found(self.subjects[chosen], self._cells, self._of_cells[chosen], *columns)
+        at = np.flatnonzero(chosen)
+        return Found(self.subjects[at], self._cells, self._of_cells[at], self.amounts[at], self.workers[at], self.days[at])
 
     def __len__(self) -> int:
         return len(self.subjects)

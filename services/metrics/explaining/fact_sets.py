@@ -1,21 +1,31 @@
 """Sets of facts as known at any day.
 
-They are read from the stored states. A state forgets closed known days (`FactSet.compact`); what it forgot is read from the table `facts`.
+They are read from the stored states. A state forgets closed known days (`FactSet.compact`); what it forgot is read from the table `facts`. Between
+two days of knowledge a set is taken from event to event (`replayed`); one that has forgotten the first day is taken back to it: its events are
+undone, the last one first. They are read anyway, and are fewer than all events of the set.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import NamedTuple
 
-from services.metrics.counted import MEMBERS, kind_of
+from services.metrics.counted import BY_KIND, MEMBERS, Members, is_attribute, kind_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.scope import members_on, shape_known
 from services.metrics.figures.visibility import unrestricted
+from services.metrics.folding.coverage import Segment, at
 from services.metrics.folding.events.recorded import changes_from
 from services.metrics.folding.facts import FactChange, FactSet
+from services.metrics.measures import Vector
+from services.metrics.tables.rows import Cell
 from shared.process.db import Record
+
+Added = tuple[Cell | None, Vector]
+"""(cell, contribution), as `scope.contribution_on` has them."""
 
 
 async def sets_known(snapshot: Snapshot, states: Mapping[str, bytes], known_at: date) -> dict[str, FactSet]:
@@ -39,9 +49,80 @@ async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: da
         facts = await sql.facts_known(conn, generation, subjects, known_at, list(MEMBERS))
         net = await sql.members_known(conn, generation, subjects, known_at, MEMBERS)
     for row in facts:
-        known, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
-        changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], known, row["says"])
+        learned, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
+        changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], learned, row["says"])
     members: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for row in net:
         members[row["subject"]][row["occurred_on"].toordinal()] = row["net"]
-    return {subject: FactSet.rebuilt(changes[subject], members[subject], known_at.toordinal()) for subject in subjects}
+    known = known_at.toordinal()
+    rebuilt = {subject: FactSet.rebuilt(changes[subject], members[subject], known) for subject in subjects}
+    for found in rebuilt.values():
+        # Members are summed: of earlier days nothing is known.
+        found.since = known
+    return rebuilt
+
+
+class _Event(NamedTuple):
+    """What an event does: how many more members there are on the day, and changes of what shapes the set."""
+
+    members: int
+    shaping: Sequence[FactChange]
+
+
+def replayed(facts: FactSet, rows: Sequence[Record], as_of: date, known_from: date, known_to: date) -> Iterator[Added]:
+    """What a set adds as known at `known_from`, and then after each of `rows`: its events that became known up to `known_to`, in their order.
+
+    The set must be exact as known at one of the two days. Members add the same each while nothing else changes, so they are counted; only what
+    shapes the set is applied to it.
+    """
+    day, events = as_of.toordinal(), [_event(row, as_of) for row in rows]
+    shaped = any(event.shaping for event in events)
+    undone = facts.since > known_from.toordinal()
+    known_at = known_to if undone else known_from
+    assert facts.since <= known_at.toordinal(), "the state was compacted past these days; see sets_known"
+    members = members_on(facts, day, known_at.toordinal())
+    known = facts.as_known(known_at.toordinal()) if shaped else None
+    shape = known.shape if known is not None else shape_known(facts, known_at)
+    if undone:
+        members -= sum(event.members for event in events)
+        if known is not None:
+            known.add([_undone(change) for event in reversed(events) for change in reversed(event.shaping)])
+            shape = known.shape
+    segment = at(shape, day)
+    yield _added(segment, members)
+    for event in events:
+        members += event.members
+        if event.shaping and known is not None:
+            known.add(event.shaping)
+            segment = at(known.shape, day)
+        yield _added(segment, members)
+
+
+def _added(segment: Segment, members: int) -> Added:
+    return (None, 0) if segment.cell is None else (segment.cell, segment.base + members * segment.each)
+
+
+def _event(row: Record, as_of: date) -> _Event:
+    kind = kind_of(row["type"])
+    if isinstance(counted := BY_KIND[kind], Members):
+        return _Event(counted.each if row["occurred_on"] <= as_of else 0, ())
+    changes = changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], row["known_day"].toordinal(), row["says"])
+    return _Event(sum(_members_of(change, as_of.toordinal()) for change in changes), [change for change in changes if _shapes(change)])
+
+
+def _shapes(change: FactChange) -> bool:
+    """A correction does not change a fact's kind."""
+    fact = change.added or change.removed
+    return fact is not None and is_attribute(fact.kept)
+
+
+def _members_of(change: FactChange, day: int) -> int:
+    """How many more members there are on a day."""
+    signed = ((1, change.added), (-1, change.removed))
+    return sum(
+        sign * fact.kept.each for sign, fact in signed if fact is not None and isinstance(fact.kept, Members) and fact.occurred <= day
+    )
+
+
+def _undone(change: FactChange) -> FactChange:
+    return change._replace(removed=change.added, added=change.removed)

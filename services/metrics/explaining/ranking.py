@@ -88,9 +88,20 @@ def _first(found: Found, order: Order, after: Key | None, many: int) -> list[Con
         alike = np.flatnonzero((keys == last[:, None]).all(axis=0))
         rest = np.flatnonzero(_before(last[:, None], keys))
     if len(rest) > many:
-        last = keys[:, rest[np.lexsort(keys[::-1, rest])[many - 1]], None]
-        rest = rest[~_before(last, keys[:, rest])]
+        last = _key_at(keys[:, rest], many - 1)
+        rest = rest[~_before(last[:, None], keys[:, rest])]
     return [found[int(at)] for at in (*alike, *rest)]
+
+
+def _key_at(keys: Ints, position: int) -> Ints:
+    """The key at a position of the order: part by part, since sorting all keys of a city takes ten times as long."""
+    last = []
+    for at in range(len(keys)):
+        part = np.partition(keys[at], position)[position]
+        last.append(part)
+        position -= int(np.count_nonzero(keys[at] < part))
+        keys = keys[:, keys[at] == part]
+    return np.array(last)
 
 
 def _before(one: Ints, other: Ints) -> Mask:

@@ -6,7 +6,7 @@ D up to k, and nothing of what they hold was learned after k. Every other set is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from services.metrics.figures.scope import Scope
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import OnDay, Steps, Subjects
+from shared.process.db import Record
 
 Mask = npt.NDArray[np.bool_]
 
@@ -57,13 +58,18 @@ class Standing(NamedTuple):
     rest: Sequence[str]
 
 
+def key_of(generation: int, row: Record) -> Hashable:
+    """The key in `KeptSteps` of a row of `sql.steps_kept`."""
+    return generation, row["park"], row["day"], row["version"]
+
+
 async def standing(snapshot: Snapshot, parks: Collection[str] | None, known_at: date) -> Standing:
     """All sets that were ever in one of `parks` (None: in any), as known at a day."""
     conn, generation = snapshot.conn, snapshot.generation
     # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
     of = None if parks is None or len(parks) > FEW_PARKS else parks
     rows = await sql.steps_kept(conn, generation, parks)
-    keys = {row["park"]: (generation, row["park"], row["day"], row["version"]) for row in rows}
+    keys = {row["park"]: key_of(generation, row) for row in rows}
     kept = {park: steps for park, key in keys.items() if (steps := snapshot.steps.get(key)) is not None}
     if unread := [park for park in keys if park not in kept]:
         for row in await sql.steps(conn, generation, unread):

@@ -73,6 +73,18 @@ class KeptSteps:
         self._kept[key] = found
         return found[0]
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    def fits(self, size: int) -> bool:
+        """Whether steps of so many bytes can be kept without others having to go."""
+        return self._bytes + size <= MOST_STEPS
+
+    def only(self, keys: Collection[Hashable]) -> None:
+        """Let go of all other steps."""
+        for key in self._kept.keys() - {*keys}:
+            self._bytes -= self._kept.pop(key)[1]
+
     def keep(self, key: Hashable, steps: Steps, size: int) -> Steps:
         """Keep steps; those that were asked for longest ago go."""
         self._kept[key] = steps, size
@@ -204,8 +216,7 @@ class Snapshots:
 
     async def _opened(self, conn: Connection, areas: Areas | None) -> Snapshot:
         setting = areas.setting() if areas else ""
-        await sql.see_areas(conn, setting)
-        row = await sql.serving(conn, self._shards)
+        row = await sql.serving(conn, self._shards, setting)
         versions = {int(shard): version for shard, version in row["versions"].items()}
         today = self._clock.day_of(row["asked_at"])
         known = await self._trees.load(conn, row["id"])

@@ -61,11 +61,15 @@ def contribution_on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell |
     segment = at(shape_known(facts, known_at), day)
     if segment.cell is None:
         return None, 0
+    return segment.cell, segment.base + members_on(facts, day, known) * segment.each
+
+
+def members_on(facts: FactSet, day: int, known: int) -> int:
+    """The members of an enterprise or union on a business day, as known at a day; both are ordinals."""
     counts = facts.totals if known >= facts.newest else facts.members_known(known)
     # Nearly always nothing is dated later; a sum without a condition is several times faster, and long-lived enterprises have thousands of days.
     later = bool(counts) and max(counts) > day
-    members = sum(net for occurred, net in counts.items() if occurred <= day) if later else sum(counts.values())
-    return segment.cell, segment.base + members * segment.each
+    return sum(net for occurred, net in counts.items() if occurred <= day) if later else sum(counts.values())
 
 
 def time_to_found_on(facts: FactSet, as_of: date, known_at: date) -> Duration | None:

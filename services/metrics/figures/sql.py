@@ -17,7 +17,7 @@ from shared.process.db import Connection, Record
 from shared.reading.ownership import LOST
 
 SERVING = f"""
-SELECT g.id, g.fold_version, parkunion_now() AS asked_at,
+SELECT g.id, g.fold_version, parkunion_now() AS asked_at, set_config('parkunion.areas', $2, true),
     coalesce((SELECT jsonb_object_agg(shard, version) FROM shards WHERE generation = g.id), '{{}}') AS versions,
     {CLOSED_DAY.format(shards="$1", generation="g.id")} AS closed_day, {OLDEST_HELD.format(generation="g.id")} AS oldest_held,
     {LOG_INCOMPLETE_SQL.format(generation="g.id", lost=LOST)} AS log_incomplete
@@ -80,12 +80,14 @@ NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FRO
 """A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
 EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($1::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
-STEPS_KEPT = "SELECT park, day, xmin::text AS version FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
+STEPS_KEPT = "SELECT park, day, xmin::text AS version, octet_length(steps) AS size FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
 STEPS = "SELECT park, steps FROM g{g}.steps WHERE park = ANY ($1::text[])"
 CHANGED = """
-SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND known_day <= $2 AND subject >= 'enterprise/'
+SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND newest >= $1::date AND known_day <= $2 AND subject >= 'enterprise/'
 AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($3::text[])))
 """
+"""`newest >= $1` leaves nothing out: a fact becomes known on the day on which it was recorded, and no zone is a day ahead of UTC. Its index has the
+new rows, while that of known days leads to all pages that were written since the last vacuum."""
 PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
 NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
@@ -155,12 +157,13 @@ def _figures_sql(generation: int, key: str, scoped: bool) -> str:
     return FIGURES.format(g=generation, key=key, sums=SUMS, rows=ROWS.format(g=generation, columns=columns, scope=scope))
 
 
-async def serving(conn: Connection, shards: int = 0) -> Record:
+async def serving(conn: Connection, shards: int = 0, setting: str = "") -> Record:
     """(id, fold_version, asked_at, versions = {shard: version}, closed_day, oldest_held, log_incomplete) of the serving generation.
 
-    `shards`: how many shards it has. Raises NoServingGeneration.
+    `shards`: how many shards it has; `setting`: the areas whose rows row-level security shows from here on in the transaction
+    (`Areas.setting`), as by `see_areas`. Raises NoServingGeneration.
     """
-    row = await conn.fetchrow(SERVING, shards)
+    row = await conn.fetchrow(SERVING, shards, setting)
     if row is None:
         raise NoServingGeneration("no generation is serving")
     return row
@@ -237,7 +240,8 @@ async def states(conn: Connection, generation: int, parks: Collection[str] | Non
 
 
 async def steps_kept(conn: Connection, generation: int, parks: Collection[str] | None) -> list[Record]:
-    """Rows (park, day, version) of the steps that are kept of some parks (None: of all); a row that is written again has another version."""
+    """Rows (park, day, version, size in bytes) of the steps that are kept of some parks (None: of all); a row that is written again has another
+    version."""
     return await conn.fetch(_sql(STEPS_KEPT, generation), None if parks is None else list(parks))
 
 
@@ -257,7 +261,8 @@ async def subjects_without_steps(conn: Connection, generation: int, parks: Colle
     if parks is None:
         rows = await conn.fetch(_sql(NOT_PLACED_IN, generation), list(kept))
     else:
-        rows = await conn.fetch(_sql(PLACED_IN, generation), [*{*parks} - {*kept}])
+        others = [*{*parks} - {*kept}]
+        rows = await conn.fetch(_sql(PLACED_IN, generation), others) if others else []
     return [row["subject"] for row in rows]
 
 
@@ -287,12 +292,12 @@ async def names(conn: Connection, generation: int, enterprises: Sequence[UUID]) 
 
 async def known_names(conn: Connection, generation: int, enterprises: Sequence[UUID]) -> dict[UUID, Record]:
     """{id: row (name, credit_code)} of the enterprises that were ever in an area of the caller."""
-    return {row["id"]: row for row in await conn.fetch(_sql(KNOWN_NAMES, generation), enterprises)}
+    return {row["id"]: row for row in await conn.fetch(_sql(KNOWN_NAMES, generation), enterprises)} if enterprises else {}
 
 
 async def union_names(conn: Connection, generation: int, unions: Sequence[UUID]) -> dict[UUID, str | None]:
     """{id: name} of unions."""
-    return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)}
+    return {row["id"]: row["name"] for row in await conn.fetch(_sql(UNION_NAMES, generation), unions)} if unions else {}
 
 
 async def sought(conn: Connection, generation: int, text: str) -> set[UUID]:

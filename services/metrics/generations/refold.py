@@ -1,7 +1,7 @@
 """One shard of a generation folded again in memory from the log alone: what audit and rebuild compare with, and what a rebuild loads.
 
 Events are read from offset 0 and sorted as by the reader (`shared.sequencing.replay`); their effects are those of the projector
-(`folding.effects`). The rows are computed by *definition* (`refolding`), not by the projector's fast path: so an audit also finds errors of the
+(`folding.events.effects`). The rows are computed by *definition* (`refolding`), not by the projector's fast path: so an audit also finds errors of the
 fast path, and each enterprise is computed once instead of once per batch.
 """
 

@@ -42,7 +42,7 @@ class _Part(NamedTuple):
 
 
 def require_storable(columns: Columns) -> None:
-    """Raises RefusedFact for a subject that members cannot be of, as `folding.member_events.of_members` and the projector's tables do."""
+    """Raises RefusedFact for a subject that members cannot be of, as `folding.events.member_events.of_members` and the projector's tables do."""
     texts = columns.subjects.texts
     if "\x00" in columns.source or any(texts[number].startswith(AREA) for number in np.unique(columns.subject).tolist()):
         raise RefusedFact("NO_FACT")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any, assert_never
 
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
@@ -16,17 +17,23 @@ from services.metrics.dashboard.words import Words
 from services.metrics.explaining.contributors import id_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.rollups import FEW_PARKS
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, limited_to, shown, sights, unrestricted
 from shared.directory.visibility import ONE_DAY, Sight
+from shared.http.auth import Areas
 from shared.process.db import Record
 
 SHOWN = 8
 LOOKED_AT = 3000
-"""Facts that are looked through: the newest of all, for a park the newest of the enterprises that were ever in it."""
+"""Facts that are looked through: the newest of all, for an area of few parks the newest of the enterprises that were ever in it."""
 
-LOOKED_AT_FIRST = (150, LOOKED_AT, 10 * LOOKED_AT)
-"""The newest of all that are looked through before, since they nearly always hold SHOWN lines; for a park, more of all are looked through."""
+LOOKED_AT_FIRST = 150
+"""The newest of all that are looked through before, since they nearly always hold SHOWN lines."""
+ROWS_FIRST = (24, 400)
+"""So many of the newest rows and runs of an area of few parks are looked through before."""
+SOUGHT_IN = 30_000
+"""The newest rows and runs of all, in which those of an area are sought first: of one that has fewer there, all can be sorted."""
 
 SINCE_FIRST = """
 SELECT min(newest) FROM (
@@ -35,16 +42,22 @@ SELECT min(newest) FROM (
 ) f WHERE newer < {looked_at}
 """
 """Everything recorded at this time or later is in these rows and runs."""
+ROWS_OF_PARKS = """
+SELECT subject, oldest, newest, events
+FROM (SELECT subject, oldest, newest, events FROM g{g}.recorded_facts ORDER BY newest DESC LIMIT {sought_in}) f
+WHERE (subject IN (SELECT subject FROM g{g}.placements WHERE park = ANY ($1::text[]))) IS TRUE ORDER BY newest DESC FETCH FIRST {rows} ROWS WITH TIES
+"""
+"""IS TRUE keeps IN from becoming a join: as a filter it lets the scan end with the last row that is wanted."""
 SINCE = """
-SELECT min(oldest) FROM (
-    SELECT oldest, sum(events) OVER (ORDER BY newest DESC ROWS UNBOUNDED PRECEDING) - events AS newer
-    FROM (SELECT oldest, newest, events FROM g{g}.recorded_facts {of} ORDER BY newest DESC LIMIT {looked_at}) f
+SELECT min(oldest) AS since, coalesce(sum(events), 0) AS found FROM (
+    SELECT oldest, events, sum(events) OVER (ORDER BY newest DESC ROWS UNBOUNDED PRECEDING) - events AS newer
+    FROM ({rows}) f
 ) f WHERE newer < {looked_at}
 """
 """Of rows and runs, so that no run is opened for it."""
-IN_PARK = "subject IN (SELECT subject FROM g{g}.placements WHERE park = {park})"
-OF_ALL = "SELECT coalesce(sum(events), 0) FROM g{g}.recorded_facts WHERE newest >= $1 AND {of}"
-OF_PARK = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = {park}))"
+ROWS = "SELECT oldest, newest, events FROM g{g}.recorded_facts {of} ORDER BY newest DESC LIMIT {rows}"
+OF_SUBJECTS = "subject = ANY ($2::text[])"
+OF_PARKS = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = ANY ({parks}::text[])))"
 NEWEST = """
 SELECT subject, type, max(recorded_at) AS at, count(*) AS count, max(sequence) AS sequence,
     (array_agg(says ORDER BY recorded_at DESC, sequence DESC))[1] AS says,
@@ -72,30 +85,78 @@ class Happened:
 
 async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words: Words) -> list[Happened]:
     """The newest facts, newest first. `area` None: of all that the caller may see."""
-    g, found = snapshot.generation, tree.areas.get(area) if area else None
-    park = area if found is not None and found.kind == "park" else None
-    for looked_at in LOOKED_AT_FIRST if park else LOOKED_AT_FIRST[:1]:
-        async with unrestricted(snapshot):
-            since = await snapshot.conn.fetchval(SINCE_FIRST.format(g=g, looked_at=looked_at))
-            of = IN_PARK.format(g=g, park="$2")
-            if looked_at > LOOKED_AT and await snapshot.conn.fetchval(OF_ALL.format(g=g, of=of), since, park) > LOOKED_AT:
+    g, parks = snapshot.generation, _few_parks(snapshot, area)
+    if parks:
+        for wanted in ROWS_FIRST:
+            if (window := await _window(snapshot, parks, wanted)) is None:
                 break
+            since, subjects = window
+            async with limited_to(snapshot, area) as seen:
+                rows = await _newest(seen, since, OF_SUBJECTS, subjects)
+                if _whole(rows, since):
+                    return await _lines(snapshot, seen, tree, rows, words)
+    else:
+        async with unrestricted(snapshot):
+            since = await snapshot.conn.fetchval(SINCE_FIRST.format(g=g, looked_at=LOOKED_AT_FIRST))
         async with limited_to(snapshot, area) as seen:
-            rows = await _newest(seen, since, park, IN_PARK)
-            # Of a minute that began before, a line may lack facts.
-            if len(rows) == SHOWN and rows[-1]["at"].replace(second=0, microsecond=0) >= since:
+            rows = await _newest(seen, since)
+            if _whole(rows, since):
                 return await _lines(snapshot, seen, tree, rows, words)
-    async with unrestricted(snapshot):
-        of = f"WHERE {OF_PARK.format(g=g, park='$1')}" if park else ""
-        since = await snapshot.conn.fetchval(SINCE.format(g=g, of=of, looked_at=LOOKED_AT), *([park] if park else []))
+    oldest = await _since(snapshot, parks)
     async with limited_to(snapshot, area) as seen:
-        return await _lines(snapshot, seen, tree, await _newest(seen, since, park, OF_PARK), words)
+        rows = await (_newest(seen, oldest, OF_PARKS.format(g=g, parks="$2"), parks) if parks else _newest(seen, oldest))
+        return await _lines(snapshot, seen, tree, rows, words)
 
 
-async def _newest(seen: Snapshot, since: datetime | None, park: str | None, of_park: str) -> list[Record]:
-    """The newest lines of what was recorded since; `of_park`: the condition of those of the park."""
-    of = f"AND {of_park.format(g=seen.generation, park='$2')}" if park else ""
-    return await seen.conn.fetch(NEWEST.format(g=seen.generation, of=of, shown=SHOWN), since, *([park] if park else []))
+def _few_parks(snapshot: Snapshot, area: str | None) -> list[str]:
+    """The codes of an area and of all within it, as row-level security knows them, if they are few; else none."""
+    codes = snapshot.areas.granted(Areas.of([area])) if area is not None else ()
+    return sorted(codes) if isinstance(codes, frozenset) and len(codes) <= FEW_PARKS else []
+
+
+async def _window(snapshot: Snapshot, parks: Sequence[str], wanted: int) -> tuple[datetime, list[str]] | None:
+    """(since, subjects): whatever was recorded since of an enterprise that was ever in one of the parks is of one of the subjects, and in the newest
+    `wanted` rows and runs, or few more, which hold at most LOOKED_AT facts; None if so many rows are not found soon."""
+    async with unrestricted(snapshot):
+        found = await snapshot.conn.fetch(ROWS_OF_PARKS.format(g=snapshot.generation, sought_in=SOUGHT_IN, rows=wanted), parks)
+    if len(found) < wanted:
+        return None
+    window = None
+    subjects, events = dict[str, None](), 0
+    for since, alike in groupby(found, key=lambda row: row["newest"]):
+        for row in alike:
+            subjects[row["subject"]] = None
+            events += row["events"]
+        if events > LOOKED_AT:
+            break
+        window = since, list(subjects)
+    return window
+
+
+async def _since(snapshot: Snapshot, parks: Sequence[str]) -> datetime | None:
+    """When the oldest fact was recorded of the rows and runs that hold the newest LOOKED_AT facts."""
+    g = snapshot.generation
+    soon = ROWS_OF_PARKS.format(g=g, sought_in=SOUGHT_IN, rows=LOOKED_AT)
+    whole = ROWS.format(g=g, of=f"WHERE {OF_PARKS.format(g=g, parks='$1')}" if parks else "", rows=LOOKED_AT)
+    since = None
+    async with unrestricted(snapshot):
+        for rows in (soon, whole) if parks else (whole,):
+            found = await snapshot.conn.fetchrow(SINCE.format(rows=rows, looked_at=LOOKED_AT), *([parks] if parks else []))
+            since = found["since"] if found is not None else None
+            if found is not None and found["found"] >= LOOKED_AT:
+                break
+    return since
+
+
+def _whole(rows: Sequence[Record], since: datetime) -> bool:
+    """Whether SHOWN lines were found, all of facts recorded since: of a minute that began before, a line may lack facts."""
+    return len(rows) == SHOWN and rows[-1]["at"].replace(second=0, microsecond=0) >= since
+
+
+async def _newest(seen: Snapshot, since: datetime | None, which: str = "", of: object = None) -> list[Record]:
+    """The newest lines of what was recorded since; `which`: the condition of those that are wanted, with `of` as $2."""
+    statement = NEWEST.format(g=seen.generation, of=f"AND {which}" if which else "", shown=SHOWN)
+    return await seen.conn.fetch(statement, since, *([of] if which else []))
 
 
 async def _lines(snapshot: Snapshot, seen: Snapshot, tree: Tree, rows: Sequence[Record], words: Words) -> list[Happened]:

@@ -51,8 +51,34 @@ async def test_the_newest_facts_are_the_same_whether_few_or_many_are_looked_thro
         monkeypatch.setattr(recent, "LOOKED_AT", most)
         for area in (None, "C", "D1", *PARKS):
             with monkeypatch.context() as patched:
-                patched.setattr(recent, "LOOKED_AT_FIRST", ())
+                patched.setattr(recent, "LOOKED_AT_FIRST", most)
+                patched.setattr(recent, "ROWS_FIRST", ())
                 wanted = await happened(metrics, area)
-            for first in ((min(most, 150),), (1, most, 10 * most), (10, most), (most // 2, most, 2 * most)):
-                monkeypatch.setattr(recent, "LOOKED_AT_FIRST", first)
-                assert await happened(metrics, area) == wanted, (most, area, first)
+            for of_all, of_park in ((min(most, 150), (24, 400)), (1, (1, 2, 3, 5, 8)), (10, (6, 12)), (most // 2, (40,))):
+                monkeypatch.setattr(recent, "LOOKED_AT_FIRST", of_all)
+                monkeypatch.setattr(recent, "ROWS_FIRST", of_park)
+                for sought_in in (30_000, 20):
+                    monkeypatch.setattr(recent, "SOUGHT_IN", sought_in)
+                    assert await happened(metrics, area) == wanted, (most, area, of_all, of_park, sought_in)
+
+
+async def test_the_newest_facts_of_a_park_are_found_without_all_facts_of_its_enterprises(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sorting all of them takes longer the older the park is. Neither are they sorted if many became known within a minute."""
+    for code, parent in (("C", None), ("D1", "C"), ("D1-P001", "D1")):
+        metrics.area(code, parent)
+    enterprises = [uuid7() for _ in range(30)]
+    for number, enterprise in enumerate(enterprises):
+        registered = EnterpriseRegistered(enterprise_id=enterprise, name=f"厂{number}", park="D1-P001", district="D1")
+        metrics.append(f"enterprise/{enterprise}", registered, "2024-01-01")
+    await metrics.fold()
+    monkeypatch.setattr(recent, "LOOKED_AT", 20)
+    monkeypatch.setattr(recent, "ROWS", "all facts of the park are not sorted")
+    assert len(await happened(metrics, "D1-P001")) == recent.SHOWN
+    for enterprise in enterprises:
+        metrics.known += timedelta(minutes=2)
+        metrics.append(f"enterprise/{enterprise}", HeadcountReported(workers=30), "2024-05-01")
+    await metrics.fold()
+    monkeypatch.setattr(recent, "SINCE", "nor are many of them")
+    assert len(await happened(metrics, "D1-P001")) == recent.SHOWN

@@ -14,12 +14,13 @@ from services.metrics.dashboard.panels import enterprises
 from services.metrics.explaining import changes, findings, ranking, waits
 from services.metrics.explaining.changes import START, Share, Window
 from services.metrics.explaining.contributors import Contribution, Contributors, Question
+from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import EXPLAINED, TIME_TO_FOUND
 from services.metrics.explaining.ranking import Listing, Order
 from services.metrics.figures import sql
 from services.metrics.figures.findings import Finding
 from services.metrics.figures.questions import BY, KeptSteps, Snapshot
-from services.metrics.figures.scope import Scope
+from services.metrics.figures.scope import Scope, contribution_on
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps
 from services.metrics.generations.closed import stepping
@@ -100,7 +101,18 @@ async def every_share(snapshot: Snapshot, window: Window) -> list[Share]:
     if window.measure is None:
         before, after = await changes.totals(snapshot, window)
         assert sum(share.after - share.before for share in found) == after - before
+        await assert_ends(snapshot, window, found)
     return found
+
+
+async def assert_ends(snapshot: Snapshot, window: Window, found: Sequence[Share]) -> None:
+    """The first share of an enterprise or union begins with what it added as known at the first day, the last one ends with that at the last day."""
+    first = {share.subject: share.before for share in reversed(found)}
+    last = {share.subject: share.after for share in found}
+    states = await sql.states_of(snapshot.conn, snapshot.generation, [*first])
+    for known, wanted in ((window.known_from, first), (window.known_to, last)):
+        sets = await sets_known(snapshot, states, known)
+        assert {subject: contribution_on(facts, window.as_of, known)[1] for subject, facts in sets.items()} == wanted
 
 
 def city(metrics: Metrics) -> None:

@@ -1,0 +1,101 @@
+"""What the first question would have to wait for is done before it comes.
+
+Steps are read when a process starts, and when those of a park were written anew, after a day was closed. Without it the first question about a
+city would read and decode 40 MB, and the first one about each park its part of that. And a connection is made familiar with the statements: the
+first of each kind on a new connection takes 10 to 30 ms longer, for the server reads its catalogue and the driver asks for types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+
+from services.metrics.explaining import changes, explain, ranking, waits
+from services.metrics.explaining.changes import Window
+from services.metrics.explaining.contributors import Question
+from services.metrics.explaining.ranking import Listing
+from services.metrics.explaining.standing import key_of
+from services.metrics.figures import sql
+from services.metrics.figures.questions import Snapshot, Snapshots, coverage, month_ends, series
+from services.metrics.folding.steps import Steps
+from shared.problems.errors import Problem
+from shared.process import db
+from shared.process.pause import beside
+
+LOOK_EVERY = 15.0
+"""Seconds. Between two looks the pool's connection is not closed either (it would be after a minute), so that the next question finds it ready."""
+NOWHERE = ""
+"""The code of no area."""
+LONG_AGO = timedelta(days=30)
+OUTAGES: tuple[type[Exception], ...] = (Problem, TimeoutError, sql.NoServingGeneration, *db.OUTAGES)
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def reading_ahead(snapshots: Snapshots) -> AsyncIterator[None]:
+    """Within it the process's questions find steps that were read."""
+    async with beside(_run(snapshots)):
+        yield
+
+
+async def _run(snapshots: Snapshots) -> None:
+    rehearsed = False
+    while True:
+        try:
+            if not rehearsed:
+                await rehearse(snapshots)
+                rehearsed = True
+            await read_ahead(snapshots)
+        except OUTAGES as error:
+            log.info("ahead.waits", reason=type(error).__name__)
+        except Exception:
+            # Questions read for themselves what is not there.
+            log.exception("ahead.failed")
+        await asyncio.sleep(LOOK_EVERY)
+
+
+async def rehearse(snapshots: Snapshots) -> None:
+    """Ask the questions of pages about nowhere: the same statements as of any park, and no rows."""
+    async with snapshots.snapshot() as snapshot:
+        today, long_ago = snapshot.today, snapshot.today - LONG_AGO
+        await sql.subjects_changed(snapshot.conn, snapshot.generation, today, today, [NOWHERE])
+        await coverage(snapshot, area=NOWHERE, by="park", as_of=today, known_at=today)
+        await coverage(snapshot, area=NOWHERE, by="industry", as_of=today, known_at=today)
+        await series(snapshot, parks=[NOWHERE], days=month_ends(today, 2), known_at=today)
+        await waits.durations(snapshot, area=NOWHERE, as_of=today, known_at=today)
+        question = Question("members", NOWHERE, None, None, today, today)
+        await explain.figure(snapshot, question)
+        await ranking.page(snapshot, question, Listing(), None, 1)
+        window = Window(NOWHERE, today, long_ago, today, "members")
+        await changes.totals(snapshot, window)
+        await changes.shares(snapshot, window, changes.START, 1)
+
+
+async def read_ahead(snapshots: Snapshots) -> int:
+    """Read the steps of all parks that are not there, as many as are kept; returns of how many parks they were.
+
+    Each park is read in a snapshot of its own, so that questions come between, and no transaction is long.
+    """
+    parks = 0
+    while True:
+        async with snapshots.snapshot() as snapshot:
+            if not await _read_one(snapshot):
+                return parks
+        parks += 1
+
+
+async def _read_one(snapshot: Snapshot) -> bool:
+    """Read the steps of one park; says whether there was one to read."""
+    rows = {key_of(snapshot.generation, row): row for row in await sql.steps_kept(snapshot.conn, snapshot.generation, None)}
+    snapshot.steps.only(rows.keys())
+    wanted = next((key for key, row in rows.items() if key not in snapshot.steps and snapshot.steps.fits(row["size"])), None)
+    if wanted is None:
+        return False
+    for row in await sql.steps(snapshot.conn, snapshot.generation, [rows[wanted]["park"]]):
+        snapshot.steps.keep(wanted, Steps.load(row["steps"]), len(row["steps"])).on(snapshot.today.toordinal())
+    return True
