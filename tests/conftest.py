@@ -10,8 +10,9 @@ import contextlib
 import faulthandler
 import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ APART = ("tests/chaos/test_every_line.py", "tests/chaos/test_every_point.py", "t
 """Files of long tests that need nothing of each other."""
 FIRST = ("tests/unit/test_hanging_tests.py",)
 """Files that take long and would come last, when the other workers have nothing left to do."""
+BUSY = ("tests/e2e/", "tests/browser/", "tests/chaos/", "tests/migrations/", "tests/integration/local/")
+"""Where tests have whole stacks and browsers: a file of each in turn, and with each some of the others, which mostly wait. All of these at once take
+turns for the processors, and all of the others at once leave them idle."""
+BESIDE = 4
+"""Other files that begin after each of these; few enough that the last of these is not the last of all."""
 TERMINAL = pytest.StashKey[int]()
 """Where the stacks of a process go that is ended by force."""
 UNSYNCED = {**SETTINGS, "fsync": "off", "full_page_writes": "off", "scram_iterations": "1", "max_wal_size": "128MB"}
@@ -89,9 +95,30 @@ def pytest_sessionstart() -> None:
     gc.disable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with `FIRST`; the rest stays in its order, in which those that take longest are before the unit tests."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with `FIRST`; several workers mix what computes with what waits, one keeps the order of the folders."""
     items.sort(key=lambda item: item.nodeid.partition("::")[0] not in FIRST)
+    if hasattr(config, "workerinput"):
+        items[:] = mixed(items)
+
+
+def mixed(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """The tests of `BUSY` among the others, those of a scope together."""
+    scopes: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        scopes.setdefault(scope_of(item.nodeid), []).append(item)
+    kinds = zip_longest(*([scope for scope in scopes if scope.startswith(kind)] for kind in BUSY))
+    busy = [scope for of_each_kind in kinds for scope in of_each_kind if scope]
+    others = iter([scope for scope in scopes if not scope.startswith(BUSY)])
+    order = [scope for one in busy for scope in (one, *islice(others, BESIDE))]
+    return [item for scope in (*order, *others) for item in scopes[scope]]
+
+
+def scope_of(nodeid: str) -> str:
+    """What goes to one worker together: a file's tests, those of `TOGETHER` with their neighbours, each of `APART` alone."""
+    file = nodeid.partition("::")[0]
+    folder = file.rpartition("/")[0]
+    return folder if folder in TOGETHER else nodeid if file in APART else file
 
 
 def pytest_collection_finish() -> None:
@@ -108,12 +135,10 @@ def _set_aside() -> None:
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
-    """A file's tests go to one worker, those of `TOGETHER` with their neighbours, and each of `APART` to whoever is free."""
+    """Whoever is free takes the next scope."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        folder = file.rpartition("/")[0]
-        return folder if folder in TOGETHER else nodeid if file in APART else file
+        return scope_of(nodeid)
 
     def remove_node(self, node: Any) -> str | None:
         """Returns the test during which the worker ended. pytest-xdist 3.8 would run it again, and give whoever is free what is done already."""
@@ -186,7 +211,8 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
         server = KafkaServer(data, log=folder / "kafka.log")
         server.start()
         yield server
-        server.stop()
+        # Nobody reads its folder again, and an orderly stop takes it seconds.
+        server.stop(grace=0)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,14 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from tests.patience import PATIENCE
 
-WITHOUT = "no Chromium: install it (Debian: apt-get install chromium fonts-noto-cjk)"
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first is the same engine without windows, tabs and menus, which nobody sees here and which are half of the work of the others."""
+WITHOUT = "no Chromium: install it (Debian: apt-get install chromium-headless-shell fonts-noto-cjk)"
 
 
 def chromium() -> str:
     """Where Chromium is. Without one the test is skipped, and where a browser is due (CI) it fails; both say what to do."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if path is None:
         if os.environ.get("CI", "").lower() not in ("", "0", "false") or os.environ.get("PARKUNION_NEED_BROWSER"):
             pytest.fail(WITHOUT)

@@ -50,7 +50,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         running = Platform.start(folder / "stack", *options, fault=chosen_fault())
         until(lambda: running.divided(WORKERS), "all shards divided over all projectors")
         yield running
-        running.stop()
+        running.discard()
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import psutil
 import pytest
 
 from deploy.local.__main__ import main
@@ -103,8 +104,22 @@ class Platform:
         return cls(data, Stack(data).token())
 
     def stop(self) -> None:
-        """Stop it."""
+        """Stop it, as whoever goes on with its folder does."""
         parkunion("down", "--data", self.data, check=False)
+
+    def discard(self) -> None:
+        """End it by force, with its folder not looked at again: an orderly stop takes some seconds, of Kafka above all."""
+        supervisor = Stack(self.data).supervisor()
+        if supervisor is None or not supervisor.alive():
+            return
+        process = psutil.Process(supervisor.pid)
+        running = process.children(recursive=True)
+        for each in [process, *(child for child in running if child.name() == "java")]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        # The others end with the supervisor (deploy/local/guard.py), PostgreSQL in good order.
+        _, left = psutil.wait_procs([process, *running], PATIENCE)
+        assert not left, left
 
     def status(self) -> dict[str, Any]:
         """The answer of `status --json` without a process for each call; in a thread, since it runs an event loop."""

@@ -64,7 +64,7 @@ def _loaded(folder: Path) -> Iterator[Loaded]:
         until(platform.settled, "everything projected")
         yield Loaded(platform, rows, file, run.stdout, run.returncode)
     finally:
-        platform.stop()
+        platform.discard()
 
 
 def all_cases(platform: Platform, **params: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ WORKERS = 5
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     running = Platform.start(tmp_path_factory.mktemp("workers") / "stack", "--workers", str(WORKERS))
     yield running
-    running.stop()
+    running.discard()
 
 
 def pids(platform: Platform, service: str, role: str) -> list[int]:

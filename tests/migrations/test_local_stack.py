@@ -31,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder; whoever runs in it is stopped afterwards."""
     with stack_in_memory(tmp_path_factory, "old") as folder:
         yield folder / "stack"
-        parkunion("down", "--data", folder / "stack", check=False)
+        Platform(folder / "stack", "").discard()
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
         try:
             yield _build(platform, collector)
         finally:
-            platform.stop()
+            platform.discard()
             collector.server.shutdown()
 
 

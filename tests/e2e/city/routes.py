@@ -43,22 +43,18 @@ class Route:
         return f"{self.method} {self.service}{self.path}"
 
     def requests(self, values: Values, *, pairs: bool = False) -> Iterator[tuple[str, dict[str, str]]]:
-        """(path, query) of every way to ask; with `pairs`, of so many that every two values of two parameters stand in one of them.
+        """(path, query) of every way to ask; with `pairs`, of so few that every two values of two parameters still stand in one of them.
 
         Raises LookupError for a parameter of which `values` has none and which cannot be left out.
         """
         asked = [one for one in self.parameters if one.place == "path" or (one.place == "query" and (one.required or one.name in values))]
-        ways = product(*(self._values(one, values) for one in asked))
-        met = set[object]()
-        for chosen in ways:
+        ways = [
+            chosen
+            for chosen in product(*(self._values(one, values) for one in asked))
+            if not any(one.required and value is None for one, value in zip(asked, chosen, strict=True))
+        ]
+        for chosen in covering_pairs(ways) if pairs else ways:
             given = {one: value for one, value in zip(asked, chosen, strict=True) if value is not None}
-            if any(one not in given for one in asked if one.required):
-                continue
-            # A parameter that stands alone is asked with each of its values, too.
-            together = {*combinations(enumerate(chosen), 2), *enumerate(chosen)}
-            if pairs and together <= met:
-                continue
-            met |= together
             path = self.path
             for one, value in given.items():
                 path = path.replace("{" + one.name + "}", value) if one.place == "path" else path
@@ -70,6 +66,20 @@ class Route:
         if parameter.name not in values:
             raise LookupError(f"{self}: say in VALUES what its parameter {parameter.name} may be")
         return values[parameter.name]
+
+
+def covering_pairs(ways: Sequence[Sequence[str | None]]) -> list[Sequence[str | None]]:
+    """Ways among which every two values stand together that do so in any: those first in which most is new."""
+    # A parameter that stands alone is asked with each of its values, too.
+    left = [(chosen, {*combinations(enumerate(chosen), 2), *enumerate(chosen)}) for chosen in ways]
+    found, met = list[Sequence[str | None]](), set[object]()
+    for least in range(max((len(together) for _, together in left), default=0), 0, -1):
+        for chosen, together in left:
+            if len(together - met) >= least:
+                found.append(chosen)
+                met |= together
+        left = [(chosen, together) for chosen, together in left if not together <= met]
+    return found
 
 
 def documented(service: str, openapi: dict[str, Any]) -> Iterator[Route]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import httpx
@@ -246,6 +247,19 @@ def test_no_route_tells_a_district_of_the_others_time(moved: Moved, side: str, a
     assert leaks == []
     assert broken == []
     assert set(asking.own) - seen == set(), "it asks so that it would find what is its own"
+
+
+def test_every_two_values_are_asked_together() -> None:
+    places = (("a", "query", True), ("b", "path", True), ("c", "query", False), ("d", "query", False))
+    route = Route("service", "GET", "/{b}", tuple(routes.Parameter(*place) for place in places))
+    values: Values = {"a": list("12345"), "b": list("678"), "c": [None, "x", "y"], "d": [None, "z"]}
+
+    def met(*, pairs: bool) -> set[frozenset[object]]:
+        asked = [{"b": path[1:], **query} for path, query in route.requests(values, pairs=pairs)]
+        assert len(asked) == (15 if pairs else 90)
+        return {frozenset(two) for one in asked for two in combinations([(name, one.get(name)) for name in values], 2)}
+
+    assert met(pairs=True) == met(pairs=False)
 
 
 def test_the_enterprise_is_of_the_district_where_it_is(moved: Moved) -> None:

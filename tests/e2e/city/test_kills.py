@@ -24,7 +24,7 @@ from tests.oracle_nlrb import COUNTS, expected
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     running = Platform.start(tmp_path_factory.mktemp("kills") / "stack")
     yield running
-    running.stop()
+    running.discard()
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def _done(folder: Path) -> Iterator[Done]:
     try:
         yield Done(run.stdout, run.stderr, json.loads((folder / "figures.json").read_text("utf-8")), platform)
     finally:
-        platform.stop()
+        platform.discard()
 
 
 def by_area(events: list[Envelope], as_of: date, digits: int) -> dict[str, dict[str, int]]:

@@ -35,4 +35,4 @@ def _platform(folder: Path) -> Iterator[Platform]:
         until(platform.settled, "everything projected")
         yield platform
     finally:
-        platform.stop()
+        platform.discard()
