@@ -50,7 +50,7 @@ class Projector:
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded[batch.shard] = {}
-        rows, uncounted, empty = Rows(), False, True
+        changed, uncounted, empty = await feed.FeedRows.of(conn, self._generation), False, True
         for part in parts_of(batch, MOST_SUBJECTS):
             effects = await read(conn, part, self._generation, self._clock.day_of)
             if effects.empty:
@@ -58,15 +58,13 @@ class Projector:
             if empty:
                 await self._note(conn, batch.shard)
             empty, uncounted = False, uncounted | effects.uncounted
-            await self._apply_part(conn, part, effects, rows)
-        if empty:
-            return
-        ids = await self._ids(rows.cells())
-        await ledger_store.add_rows(conn, self._generation, batch.shard, rows, ids)
-        await feed.publish(conn, self._generation, batch.shard, batch.version, rows, ids, _oldest(batch), _traces(batch), uncounted)
+            await self._apply_part(conn, part, effects, changed)
+        if not empty:
+            await feed.publish(conn, self._generation, batch.shard, batch.version, changed, _oldest(batch), _traces(batch), uncounted)
 
-    async def _apply_part(self, conn: Connection, part: ShardBatch, effects: BatchEffects, rows: Rows) -> None:
-        """Fold and write some subjects of a batch; what they add to the ledger is added to `rows`."""
+    async def _apply_part(self, conn: Connection, part: ShardBatch, effects: BatchEffects, changed: feed.FeedRows) -> None:
+        """Fold and write some subjects of a batch; their rows of the ledger are added to `changed`, too."""
+        rows = Rows()
         plain = await self._plain(conn, part, effects)
         effects.settle(effects.stated.keys() - plain.keys())
         effects.count_columns(plain.keys())
@@ -74,6 +72,9 @@ class Projector:
         sets = await self._load(conn, part.shard, subjects)
         await self._fold(conn, effects, sets, rows)
         await self._fold_plain(conn, effects, list(plain.values()), rows)
+        ids = await self._ids(rows.cells())
+        await ledger_store.add_rows(conn, self._generation, part.shard, rows, ids)
+        changed.add(rows, ids)
         await self._write(conn, part, effects, sets, plain)
         self._folded[part.shard].update(sets)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import compress
-from typing import NamedTuple
 
 import msgspec
 
@@ -115,26 +114,72 @@ class NewBatches:
     changes: Sequence[Changed]
 
 
-class Published(NamedTuple):
-    """The rows of a batch as the feed says them."""
+class FeedRows:
+    """The rows of a batch as the feed says them: without their known days, by cell id; added part by part, and kept as msgpack.
 
-    cells: Sequence[int]
-    deltas: bytes
-    members: bytes | None
+    `in_runs` False: members are among the deltas, for a release that knows no others.
+    """
+
+    def __init__(self, in_runs: bool) -> None:
+        self._in_runs = in_runs
+        self._deltas, self._members = _Elements(), _Elements()
+        self._cells = set[int]()
+
+    @classmethod
+    async def of(cls, conn: Connection, generation: int) -> FeedRows:
+        """None yet."""
+        return cls(await has_column(conn, generation, "change_feed", "members"))
+
+    def add(self, rows: Rows, ids: Mapping[Cell, int]) -> None:
+        """Add the ledger rows of a part."""
+        deltas = [(ids[cell], effective, _encoded(value)) for (cell, effective, _), value in rows.figures.items() if value]
+        runs = [(ids[cell], _encoded(each), counts, each) for (cell, _, each), counts in rows.members.items() if any(counts.values())]
+        self._cells.update([cell for cell, *_ in deltas])
+        self._cells.update([cell for cell, *_ in runs])
+        if self._in_runs:
+            self._members.add([(cell, each, list(counts), list(counts.values())) for cell, each, counts, _ in runs])
+        else:
+            deltas += [
+                (cell, effective, _encoded(net * each)) for cell, _, counts, each in runs for effective, net in counts.items() if net
+            ]
+        self._deltas.add(deltas)
+
+    @property
+    def cells(self) -> list[int]:
+        """The cells that changed, ascending."""
+        return sorted(self._cells)
+
+    @property
+    def deltas(self) -> bytes:
+        """As in the table."""
+        return self._deltas.array()
+
+    @property
+    def members(self) -> bytes | None:
+        """As in the table; None without the column."""
+        return self._members.array() if self._in_runs else None
 
 
-def published(rows: Rows, ids: Mapping[Cell, int], in_runs: bool) -> Published:
-    """Ledger rows without their known days, by cell id. `in_runs` False: members among the deltas."""
-    deltas = [(ids[cell], effective, _encoded(value)) for (cell, effective, _), value in rows.figures.items() if value]
-    cells = {cell for cell, *_ in deltas}
-    runs = [(ids[cell], _encoded(each), counts) for (cell, _, each), counts in rows.members.items() if any(counts.values())]
-    cells.update(cell for cell, *_ in runs)
-    if in_runs:
-        members = _encode([(cell, each, list(counts), list(counts.values())) for cell, each, counts in runs])
-        return Published(sorted(cells), _encode(deltas), members)
-    for (cell, _, each), counts in rows.members.items():
-        deltas += [(ids[cell], effective, _encoded(net * each)) for effective, net in counts.items() if net]
-    return Published(sorted(cells), _encode(deltas), None)
+class _Elements:
+    """The elements of one msgpack array, encoded some at a time."""
+
+    def __init__(self) -> None:
+        self._count, self._parts = 0, list[bytes]()
+
+    def add(self, elements: Sequence[object]) -> None:
+        if elements:
+            self._count += len(elements)
+            self._parts.append(_encode(elements)[len(_begin(len(elements))) :])
+
+    def array(self) -> bytes:
+        return _begin(self._count) + b"".join(self._parts)
+
+
+def _begin(count: int) -> bytes:
+    """What stands before the elements of an array of msgpack, "array format family"."""
+    if count < 1 << 4:
+        return bytes([0x90 | count])
+    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
 
 
 async def publish(
@@ -142,20 +187,19 @@ async def publish(
     generation: int,
     shard: int,
     version: int,
-    rows: Rows,
-    ids: Mapping[Cell, int],
+    rows: FeedRows,
     oldest: datetime,
     traces: Sequence[str],
     uncounted: bool = False,
 ) -> None:
     """Write one row; the listeners of CHANNEL are notified when the transaction commits."""
-    in_runs = await has_column(conn, generation, "change_feed", "members")
-    found = published(rows, ids, in_runs)
+    members = rows.members
+    in_runs = members is not None
     statement = PUBLISH.format(g=generation, members=", members" if in_runs else "", value=", $11" if in_runs else "")
-    more = (found.members,) if in_runs else ()
+    more = (members,) if in_runs else ()
     payload = f"{generation} {shard} {version}"
     await conn.fetchval(
-        statement, shard, version, found.cells, found.deltas, oldest, list(traces), CHANNEL, payload, version - KEPT, uncounted, *more
+        statement, shard, version, rows.cells, rows.deltas, oldest, list(traces), CHANNEL, payload, version - KEPT, uncounted, *more
     )
 
 

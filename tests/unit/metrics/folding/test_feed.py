@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from services.metrics.measures import vector
+import msgspec
+import pytest
+
+from services.metrics.measures import unpacked, vector
 from services.metrics.tables import feed
 from services.metrics.tables.rows import Cell, Rows
 
@@ -32,7 +35,8 @@ def rows() -> Rows:
 
 
 def read(in_runs: bool) -> feed.Changed:
-    said = feed.published(rows(), IDS, in_runs)
+    said = feed.FeedRows(in_runs)
+    said.add(rows(), IDS)
     now = datetime(2026, 1, 1, tzinfo=UTC)
     row: Any = {
         "shard": 0,
@@ -61,3 +65,22 @@ def test_both_forms_say_the_same_on_every_day() -> None:
         expected[day] = {cell: value for cell, value in sums.items() if value}
     for changed in (by_day, by_cell):
         assert {day: {cell: value for cell, value in changed.on(day).items() if value} for day in DAYS} == expected
+
+
+@pytest.mark.parametrize("in_runs", [False, True])
+def test_parts_are_added_up(in_runs: bool) -> None:
+    """Of 1, 16 and 70,000 rows, since the length of an array of msgpack is written in three ways."""
+    found, wanted = feed.FeedRows(in_runs), list[tuple[int, int]]()
+    for count in (1, 15, 70_000):
+        part = Rows()
+        for day in range(count):
+            part.figures[HERE, day, 300] = vector(units=1)
+        part.members[THERE, 300, MEMBER].update({count: 1})
+        found.add(part, IDS)
+        wanted += [(1, day) for day in range(count)]
+        if not in_runs:
+            wanted.append((2, count))
+        assert [(cell, day) for cell, day, _ in msgspec.msgpack.decode(found.deltas)] == wanted
+    assert found.cells == [1, 2]
+    if found.members is not None:
+        assert msgspec.msgpack.decode(found.members) == [[2, list(unpacked(MEMBER)), [count], [1]] for count in (1, 15, 70_000)]
