@@ -70,7 +70,7 @@ class FactRun(NamedTuple):
 
 
 class RunColumns(Protocol):
-    """Runs of facts that are kept as columns (`folding.member_columns`)."""
+    """Runs of facts that are kept as columns (`folding.columns.members`)."""
 
     def all_runs(self) -> Iterator[FactRun]:
         """Every run."""
