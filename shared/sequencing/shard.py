@@ -16,7 +16,7 @@ from shared.sequencing.streams import ShardStreams
 
 OBJECT = 5
 """An object takes the memory of 20 rows of columns; a batch is to hold some of both."""
-SAYING = 3
+SAYING = 4
 """A row whose event says more than ids takes the memory of some five others, with its text."""
 MOST_NAMES = 5_000
 """Subjects and actors of a shard that are kept in memory as numbers."""
