@@ -23,7 +23,7 @@ down: setup ## stop it · 停止平台
 	@"$(ROOT)/parkunion" down
 
 test: setup ## all tests; options in TEST="-k …" · 全部测试
-	@$(IN) PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder -m "not endurance" $(TEST)
+	@$(IN) PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not endurance" $(TEST)
 
 test-fast: setup ## unit, contract and architecture tests · 快速测试
 	@$(IN) $(BIN)/pytest tests/unit tests/contract tests/architecture -m "not slow" $(TEST)

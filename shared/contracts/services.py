@@ -118,6 +118,7 @@ _ALL = (
         modules=(
             "dashboard",
             "figures.questions",
+            "http.ahead",
             "http.coverage_routes",
             "http.duration_routes",
             "http.finding_routes",
