@@ -73,14 +73,17 @@ class Shard:
 
     def names(self, topic: str) -> tuple[Names, Names]:
         """The numbers of subjects and actors for columns of a topic; new ones whenever none are pending and there are many."""
+        self.forget_many_names(topic)
         known = self._names.get(topic)
-        if known is None or (len(known[0].texts) > MOST_NAMES and not self.columns.get(topic)):
+        if known is None:
             known = self._names[topic] = (Names(), Names())
         return known
 
-    def forget_names(self, topic: str) -> None:
-        """Forget the numbers of a topic's subjects and actors."""
-        self._names.pop(topic, None)
+    def forget_many_names(self, topic: str) -> None:
+        """Forget the numbers of a topic's subjects and actors if there are many and no columns use them."""
+        known = self._names.get(topic)
+        if known is not None and len(known[0].texts) > MOST_NAMES and not self.columns.get(topic):
+            del self._names[topic]
 
     def drop_columns(self) -> dict[str, int]:
         """Forget what has arrived as columns; it must be read again, as objects. Returns {topic: from which offset}."""
@@ -175,8 +178,7 @@ def drop_applied(shard: Shard) -> None:
             first = later[0]
             assert isinstance(first, Columns), "a record is dealt with or not"
             later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first))
-        if not later and len(shard.names(topic)[0].texts) > MOST_NAMES:
-            shard.forget_names(topic)
+        shard.forget_many_names(topic)
 
 
 def _weight(item: Item) -> int:

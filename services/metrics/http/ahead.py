@@ -81,21 +81,27 @@ async def read_ahead(snapshots: Snapshots) -> int:
 
     Each park is read in a snapshot of its own, so that questions come between, and no transaction is long.
     """
+    async with snapshots.snapshot() as snapshot:
+        rows = await sql.steps_kept(snapshot.conn, snapshot.generation, None)
+        keys = [key_of(snapshot.generation, row) for row in rows]
+        snapshot.steps.only(keys)
+        missing = [
+            row["park"] for key, row in zip(keys, rows, strict=True) if key not in snapshot.steps and snapshot.steps.fits(row["size"])
+        ]
     parks = 0
-    while True:
+    for park in missing:
         async with snapshots.snapshot() as snapshot:
-            if not await _read_one(snapshot):
-                return parks
-        parks += 1
+            parks += await _read_one(snapshot, park)
+    return parks
 
 
-async def _read_one(snapshot: Snapshot) -> bool:
-    """Read the steps of one park; says whether there was one to read."""
-    rows = {key_of(snapshot.generation, row): row for row in await sql.steps_kept(snapshot.conn, snapshot.generation, None)}
-    snapshot.steps.only(rows.keys())
-    wanted = next((key for key, row in rows.items() if key not in snapshot.steps and snapshot.steps.fits(row["size"])), None)
-    if wanted is None:
-        return False
-    for row in await sql.steps(snapshot.conn, snapshot.generation, [rows[wanted]["park"]]):
-        snapshot.steps.keep(wanted, Steps.load(row["steps"]), len(row["steps"])).on(snapshot.today.toordinal())
-    return True
+async def _read_one(snapshot: Snapshot, park: str) -> bool:
+    """Read the steps of a park, as this snapshot has them; says whether they can be kept and were not there."""
+    for row in await sql.steps_kept(snapshot.conn, snapshot.generation, [park]):
+        key = key_of(snapshot.generation, row)
+        if key in snapshot.steps or not snapshot.steps.fits(row["size"]):
+            continue
+        for read in await sql.steps(snapshot.conn, snapshot.generation, [park]):
+            snapshot.steps.keep(key, Steps.load(read["steps"]), len(read["steps"])).on(snapshot.today.toordinal())
+            return True
+    return False

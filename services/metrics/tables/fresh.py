@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 
+from services.metrics.tables import store
 from services.metrics.tables.copying import copy_parts
 from services.metrics.tables.row_bytes import text
-from services.metrics.tables.store import SEE_ALL, NameRow
-from shared.process.db import Connection, text_array
+from services.metrics.tables.store import NameRow
+from shared.process.db import Connection
 
 STATE_COLUMNS = ("shard", "subject", "state", "findings", "noted_by")
 PLACEMENT_COLUMNS = ("park", "subject", "shard")
 XID = "SELECT pg_current_xact_id()::xid::text::bigint"
-NAMES = """
-INSERT INTO g{g}.enterprises (id, shard, name, credit_code, park)
-SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::text::uuid[], $3::text::text[], $4::text::text[], $5::text::text[]) AS n(id, name, credit_code, park)
-"""
 _SHARD, _LENGTH, _NOTES = Struct(">hiii").pack, Struct(">i").pack, Struct(">ihiI").pack
 _FIELDS, _PLACE = Struct(">h").pack, Struct(">ii").pack
 
@@ -46,5 +43,4 @@ async def keep_placements(conn: Connection, generation: int, shard: int, places:
 
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
     """Write rows of `enterprises`. Not by COPY, which PostgreSQL refuses where row-level security is on."""
-    await conn.fetchval(SEE_ALL)
-    await conn.execute(NAMES.format(g=generation), shard, *map(text_array, zip(*rows, strict=True)))
+    await store.keep_names(conn, generation, shard, rows, store.NEW_NAMES)

@@ -56,9 +56,11 @@ WHERE subject = $1 AND source = $2 AND first <= $4 AND sequence BETWEEN $3 AND $
 """
 END_AREA = "UPDATE g{g}.areas_facts SET known_until = $3 WHERE code = $1 AND rank = $2 AND known_until IS NULL"
 SEE_ALL = "SELECT set_config('parkunion.areas', '*', true)"
-KEEP_NAMES = """
+NEW_NAMES = """
 INSERT INTO g{g}.enterprises AS e (id, shard, name, credit_code, park)
 SELECT n.id, $1, n.name, n.credit_code, n.park FROM unnest($2::text::uuid[], $3::text::text[], $4::text::text[], $5::text::text[]) AS n(id, name, credit_code, park)
+"""
+KEEP_NAMES = f"""{NEW_NAMES}
 ON CONFLICT (id) DO UPDATE SET park = excluded.park, name = coalesce(excluded.name, e.name),
     credit_code = CASE WHEN excluded.name IS NULL THEN e.credit_code ELSE excluded.credit_code END
 """
@@ -249,10 +251,10 @@ async def keep_areas(conn: Connection, generation: int, rows: Iterable[AreaRow])
     await conn.copy_records_to_table("areas_facts", schema_name=f"g{generation}", columns=AREA_COLUMNS, records=records)
 
 
-async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:
+async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow], statement: str = KEEP_NAMES) -> None:
     """Write rows of `enterprises`."""
     await conn.fetchval(SEE_ALL)
-    await conn.execute(KEEP_NAMES.format(g=generation), shard, *map(text_array, zip(*rows, strict=True)))
+    await conn.execute(statement.format(g=generation), shard, *map(text_array, zip(*rows, strict=True)))
 
 
 async def keep_unions(conn: Connection, generation: int, shard: int, rows: Sequence[UnionRow]) -> None:

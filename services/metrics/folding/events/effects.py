@@ -28,7 +28,7 @@ from shared.sequencing.records import Received, Run
 
 PLACING = frozenset((Registration, Move, Founding))
 """What is kept of facts that say a place."""
-ENTERPRISE = len("enterprise/")
+ENTERPRISE = "enterprise/"
 
 
 class Effect(NamedTuple):
@@ -56,8 +56,9 @@ class Effect(NamedTuple):
 
 @dataclass(slots=True)
 class BatchEffects:
-    """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject; `uncounted`:
-    some of the facts change no figure. `stated` = new facts that came as columns, by subject, until `settle`. `members` = {subject: {known day: {occurred day: net}}} of the events in `runs` and `columns`."""
+    """What a batch changes: changes by subject, rows of `facts`, versions of areas, names by subject; `uncounted`: some of the facts change no
+    figure. `stated` = new facts that came as columns, by subject, until `settle` makes them changes. `members` = {subject: {known day:
+    {occurred day: net}}} of the events in `runs` and `columns`."""
 
     changes: defaultdict[str, list[FactChange]] = field(default_factory=lambda: defaultdict(list))
     stated: defaultdict[str, list[AttributeFact]] = field(default_factory=lambda: defaultdict(list))
@@ -213,7 +214,7 @@ class BatchEffects:
         for subject in sorted(moved):
             registration = registrations.get(subject)
             name, code = (None, None) if registration is None else (registration.name, registration.credit_code)
-            found.append(NameRow(subject[ENTERPRISE:], name, code, park_of(subject)))
+            found.append(NameRow(subject.removeprefix(ENTERPRISE), name, code, park_of(subject)))
         return found
 
     def union_rows(self) -> list[UnionRow]:
