@@ -28,7 +28,8 @@ from bench.questions.building import built, city_of
 from bench.speed.stack import METRICS
 from services.metrics.dashboard.words import Words
 from services.metrics.figures import rollups
-from services.metrics.figures.questions import KeptLists, Snapshots
+from services.metrics.figures.kept import KeptLists
+from services.metrics.figures.questions import Snapshots
 from services.metrics.http.ahead import read_ahead
 from shared.http.auth import Areas
 from shared.process.clock import Clock

@@ -16,8 +16,6 @@ from heapq import nsmallest
 from itertools import pairwise
 from typing import assert_never
 
-import numpy as np
-
 from services.metrics.counted import (
     BY_KIND,
     Area,
@@ -32,9 +30,9 @@ from services.metrics.counted import (
     kind_of,
 )
 from services.metrics.explaining.contributors import id_of, is_union
-from services.metrics.explaining.fact_sets import replayed, sets_known
 from services.metrics.explaining.measures import measure_of
-from services.metrics.explaining.standing import Standing, standing
+from services.metrics.explaining.sets.known import replayed, sets_known
+from services.metrics.explaining.sets.standing import Standing, standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, counts_of
@@ -108,7 +106,7 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
     """The next `limit` shares in order of (subject, position), and whether there are more."""
     scope = Scope.of(snapshot.areas.at(window.as_of, window.known_to), window.area)
     found = [share for share in await _of_areas(snapshot, window, scope.tree) if (share.subject, share.position) > after]
-    sets = await standing(snapshot, scope.parks, window.known_to)
+    sets = await standing(snapshot, scope.parks, window.as_of, window.known_to)
     start, most = after[0], min(CHUNK, 2 * limit // 5 + 1)
     while len(found) <= limit:
         subjects = await _subjects(snapshot, window, scope, sets, start, most)
@@ -138,14 +136,8 @@ async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, sets: Stan
 
 
 def _learned(sets: Standing, known_from: date, start: str, most: int) -> list[str]:
-    """Of each block the next ones alone: a city has tens of thousands."""
-    found = {*sets.rest[(at := bisect_left(sets.rest, start)) : at + most]}
-    for block in sets.blocks:
-        columns = block.steps.columns
-        begin = int(np.searchsorted(columns.subjects, np.bytes_(start.encode())))
-        later = block.told[begin:] & (columns.newest[begin:] > known_from.toordinal())
-        found.update(subject.decode() for subject in columns.subjects[begin:][np.flatnonzero(later)[:most]].tolist())
-    return nsmallest(most, found)
+    rest = sets.rest[(at := bisect_left(sets.rest, start)) : at + most]
+    return nsmallest(most, {*rest, *sets.sets.first(sets.told & (sets.sets.newest > known_from.toordinal()), start, most)})
 
 
 async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:

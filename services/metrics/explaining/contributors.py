@@ -5,7 +5,7 @@ The amounts of all contributors add up to the figure: both are C(F_k, t) of the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain
@@ -14,9 +14,10 @@ from uuid import UUID
 
 import numpy as np
 
-from services.metrics.explaining.fact_sets import sets_known, sets_of
 from services.metrics.explaining.measures import DERIVED, TIME_TO_FOUND, Amounts, Measure, measure_of
-from services.metrics.explaining.standing import Block, Mask, read, standing
+from services.metrics.explaining.sets.columns import Mask
+from services.metrics.explaining.sets.known import sets_known, sets_of
+from services.metrics.explaining.sets.standing import Standing, read, standing
 from services.metrics.explaining.unions import without_union_since
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot, key_of, month_ends
@@ -25,7 +26,7 @@ from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.durations import EPOCH, days_of
 from services.metrics.folding.facts import FactSet
-from services.metrics.folding.steps import KINDS, NEVER, Counts, Ints, Subjects
+from services.metrics.folding.steps import KINDS, NEVER, Ints, Subjects
 from services.metrics.measures import Vector
 from services.metrics.tables.rows import FOUNDED, Cell
 
@@ -146,11 +147,13 @@ class Contributors:
         if self._measure is not None and self._measure.form == "lag":
             return Found.of([one async for one in self._of_states()], len(self._measure.columns))
         parks = self._scope.parks
-        sets = await standing(snapshot, None if parks is None else [*filter(self._scope.may_hold, parks)], question.known_at)
-        rest = [self._of(subject, facts) async for subject, facts in read(snapshot, sets.rest, question.known_at)]
+        within = None if parks is None else [*filter(self._scope.may_hold, parks)]
+        found = await standing(snapshot, within, question.as_of, question.known_at)
+        rest = [self._of(subject, facts) async for subject, facts in read(snapshot, found.rest, question.known_at)]
         others = [one for one in rest if one is not None and any(one.amounts)]
         width = len(WAITED) if self._measure is None else len(self._measure.columns)
-        return Found.joined([*map(self._of_block, sets.blocks), Found.of(others, width)])
+        told = self._told(found)
+        return Found.joined([told, Found.of(others, width)]) if others else told
 
     async def _of_states(self) -> AsyncIterator[Contribution]:
         """As `all`, by the states of all sets: of two days, on which a set may be in two parks."""
@@ -162,21 +165,22 @@ class Contributors:
                 if found is not None and any(found.amounts):
                     yield found
 
-    def _of_block(self, block: Block) -> Found:
-        day = self._question.as_of.toordinal()
-        on = block.steps.on(day)
-        counting, counts = block.counting(on, self._scope), Counts(on)
+    def _told(self, found: Standing) -> Found:
+        """The contributions of the sets that their columns tell."""
+        sets, day = found.sets, self._question.as_of.toordinal()
+        counting, counts = found.told & sets.counting(self._scope), sets.counts
         if self._measure is None:
-            founded = on.waits == KINDS.index(FOUNDED)
-            days = np.where(founded, on.values, day - EPOCH - on.values)
+            at = np.flatnonzero(counting & (sets.waits != 0))
+            founded, values = sets.waits[at] == KINDS.index(FOUNDED), sets.values[at]
+            days = np.where(founded, values, day - EPOCH - values)
             amounts = np.stack((founded, ~founded, days), axis=1).astype(np.int64)
-            counting = counting & (on.waits != 0)
         else:
-            days = np.where(on.since == NEVER, UNKNOWN_NUMBER, day - on.since)
-            amounts = np.stack(_columns(self._measure.of, counts), axis=1)
-            counting = counting & amounts.any(axis=1)
-        workers = np.where(counts["units_headcount_known"] != 0, counts["workers"], UNKNOWN_NUMBER)
-        return Found(block.steps.columns.subjects, block.steps.cells, on.cells, amounts, workers, days).only(counting)
+            columns = _columns(self._measure.of, counts)
+            at = np.flatnonzero(counting & np.logical_or.reduce([column != 0 for column in columns]))
+            amounts, since = np.stack([column[at] for column in columns], axis=1), sets.since[at]
+            days = np.where(since == NEVER, UNKNOWN_NUMBER, day - since)
+        workers = np.where(counts["units_headcount_known"][at] != 0, counts["workers"][at], UNKNOWN_NUMBER)
+        return Found(sets.subjects[at], sets.cell, sets.cells[at], amounts, workers, days)
 
     async def one(self, subject: str) -> Contribution | None:
         """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
@@ -215,7 +219,7 @@ class Contributors:
         return Contribution(subject, found.cell, (int(founded), int(not founded), days), workers, days)
 
 
-def _columns(of: Callable[[Any], Any], counts: Counts) -> tuple[Ints, ...]:
+def _columns(of: Callable[[Any], Any], counts: Mapping[str, Ints]) -> tuple[Ints, ...]:
     """The amounts of many sets at once: what is added and subtracted may be numbers or arrays."""
     found: tuple[Ints, ...] = of(counts)
     return found

@@ -14,8 +14,9 @@ from datetime import date
 import numpy as np
 
 from services.metrics.explaining.contributors import id_of
-from services.metrics.explaining.fact_sets import sets_of
-from services.metrics.explaining.standing import Block, Mask, read, standing
+from services.metrics.explaining.sets.columns import Mask, Sets
+from services.metrics.explaining.sets.known import sets_of
+from services.metrics.explaining.sets.standing import read, standing
 from services.metrics.explaining.waits import MOST_READ
 from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
@@ -24,7 +25,7 @@ from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
-from services.metrics.folding.steps import NEVER, Counts, Ints, Steps
+from services.metrics.folding.steps import NEVER, Ints
 from services.metrics.tables.rows import Cell
 
 CountsOfOne = Mapping[str, int]
@@ -94,7 +95,7 @@ async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, lis
 
 async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
     """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
-    sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
+    found = await standing(snapshot, scope.parks, as_of, known_at)
     amounts: defaultdict[tuple[str, Finding], tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def add(code: str, finding: Finding, more: tuple[int, int, int]) -> None:
@@ -102,45 +103,41 @@ async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date,
             count, members, workers = amounts[key]
             amounts[key] = count + more[0], members + more[1], workers + more[2]
 
-    if many := len(sets.rest) > MOST_READ:
+    if many := len(found.rest) > MOST_READ:
         others = await _of_noted(snapshot, tuple(NOTED), scope, as_of, known_at)
     else:
         others = [
-            found
-            async for subject, facts in read(snapshot, sets.rest, known_at)
-            for found in _of_set(subject, facts, tuple(NOTED), scope, as_of, known_at)
+            one
+            async for subject, facts in read(snapshot, found.rest, known_at)
+            for one in _of_set(subject, facts, tuple(NOTED), scope, as_of, known_at)
         ]
     for finding, one in others:
         add(scope.group_of(one.cell) if grouped else ALL, finding, (1, one.members, one.workers or 0))
-    for block in () if many else sets.blocks:
-        counts, counting = _operating(block, scope, day)
+    if not many:
+        operating = _operating(found.sets, found.told, scope)
         for finding in NOTED:
-            at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
-            if len(at):
-                for code, more in _summed(block, scope, counts, day, at, grouped=grouped):
-                    add(code, finding, more)
+            for code, more in _summed(found.sets, np.flatnonzero(operating & _holds(finding, found.sets)), scope, grouped=grouped):
+                add(code, finding, more)
     return amounts
 
 
-def _summed(block: Block, scope: Scope, counts: Counts, day: int, at: Ints, *, grouped: bool) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    """(code of the group, (enterprises, their members, their workers)) of some sets of a block."""
-    codes = block.groups(scope) if grouped else [ALL] * len(block.steps.cells)
-    numbers = {code: number for number, code in enumerate(dict.fromkeys(codes))}
-    groups = np.array([numbers[code] for code in codes])[block.steps.on(day).cells[at]]
-    sums = [
-        np.bincount(groups, weights[at] if weights is not None else None, len(numbers))
-        for weights in (None, counts["members"], counts["workers"])
-    ]
-    for code, number in numbers.items():
-        if sums[0][number]:
-            yield code, (int(sums[0][number]), int(sums[1][number]), int(sums[2][number]))
+def _summed(sets: Sets, at: Ints, scope: Scope, *, grouped: bool) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(code of the group, (enterprises, their members, their workers)) of some sets."""
+    members, workers = sets.counts["members"][at], sets.counts["workers"][at]
+    if not grouped:
+        yield ALL, (len(at), int(members.sum()), int(workers.sum()))
+        return
+    codes, numbers = sets.groups(scope)
+    groups = numbers[sets.cells[at]]
+    sums = [np.bincount(groups, weights, len(codes)) for weights in (None, members, workers)]
+    for number in np.flatnonzero(sums[0]).tolist():
+        yield codes[number], (int(sums[0][number]), int(sums[1][number]), int(sums[2][number]))
 
 
-def _operating(block: Block, scope: Scope, day: int) -> tuple[Counts, Mask]:
-    """The measures of the sets of a block on a day, and which of them are enterprises that operate in the scope."""
-    on = block.steps.on(day)
-    counts = Counts(on)
-    return counts, block.counting(on, scope) & (counts["units"] != 0)
+def _operating(sets: Sets, told: Mask, scope: Scope) -> Mask:
+    """Which of the told sets are enterprises that operate in the scope."""
+    found: Mask = told & sets.counting(scope) & (sets.counts["units"] != 0)
+    return found
 
 
 async def _of_noted(
@@ -157,27 +154,24 @@ async def _concerned(
     snapshot: Snapshot, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
 ) -> list[tuple[Finding, Concerned]]:
     """Every enterprise of a scope with one of some findings on the day, in no order, without names."""
-    sets, day = await standing(snapshot, scope.parks, known_at), as_of.toordinal()
-    if len(sets.rest) > MOST_READ and NOTED.keys() >= {*findings}:
+    standing_sets = await standing(snapshot, scope.parks, as_of, known_at)
+    if len(standing_sets.rest) > MOST_READ and NOTED.keys() >= {*findings}:
         return await _of_noted(snapshot, findings, scope, as_of, known_at)
-    found = list[tuple[Finding, Concerned]]()
-    for block in sets.blocks:
-        counts, counting = _operating(block, scope, day)
-        known, cells = counts["units_headcount_known"] != 0, block.steps.on(day).cells
-        for finding in findings:
-            at = np.flatnonzero(counting & _holds(finding, counts, block.steps, day))
-            members, workers = counts["members"][at].tolist(), counts["workers"][at].tolist()
-            for subject, cell, one, many, told in zip(
-                block.steps.columns.subjects[at].tolist(), cells[at].tolist(), members, workers, known[at].tolist(), strict=True
-            ):
-                found.append((finding, Concerned(subject.decode(), block.steps.cells[cell], one, many if told else None)))
-    async for subject, facts in read(snapshot, sets.rest, known_at):
+    sets, found = standing_sets.sets, list[tuple[Finding, Concerned]]()
+    operating = _operating(sets, standing_sets.told, scope)
+    for finding in findings:
+        at = np.flatnonzero(operating & _holds(finding, sets))
+        columns = (sets.subjects, sets.cells, *(sets.counts[name] for name in ("members", "workers", "units_headcount_known")))
+        for subject, cell, members, workers, told in zip(*(column[at].tolist() for column in columns), strict=True):
+            found.append((finding, Concerned(subject.decode(), sets.cell[cell], members, workers if told else None)))
+    async for subject, facts in read(snapshot, standing_sets.rest, known_at):
         found += _of_set(subject, facts, findings, scope, as_of, known_at)
     return found
 
 
-def _holds(finding: Finding, counts: Counts, steps: Steps, day: int) -> Mask:
+def _holds(finding: Finding, sets: Sets) -> Mask:
     """Which operating enterprises have a finding."""
+    counts = sets.counts
     found: Mask
     match finding:
         case Finding.MEMBERS_OVER_WORKERS:
@@ -187,7 +181,7 @@ def _holds(finding: Finding, counts: Counts, steps: Steps, day: int) -> Mask:
         case Finding.HEADCOUNT_STALE:
             found = counts["units_headcount_stale"] != 0
         case Finding.BEFORE_SETTLED:
-            found = (steps.columns.early != NEVER) & (steps.columns.early <= day)
+            found = (sets.early != NEVER) & (sets.early <= sets.day)
     return found
 
 

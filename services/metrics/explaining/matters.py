@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from services.metrics.counted import BY_KIND, Correction, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.explain import Behind
-from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.explaining.sets.known import sets_known
 from services.metrics.figures import sql as figures_sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, shape_known

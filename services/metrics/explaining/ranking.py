@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 
 from services.metrics.explaining.contributors import UNKNOWN_NUMBER, Contribution, Contributors, Found, Question, named
-from services.metrics.explaining.standing import Mask
+from services.metrics.explaining.sets.columns import Mask
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.folding.steps import Ints

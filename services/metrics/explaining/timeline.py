@@ -11,7 +11,7 @@ from uuid import UUID
 from services.metrics.counted import FIELDS
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.explain import Behind, behind
-from services.metrics.explaining.fact_sets import sets_known
+from services.metrics.explaining.sets.known import sets_known
 from services.metrics.explaining.unions import Covering, covering, union_names, without_union_since
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate, Snapshot

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from services.metrics.explaining.standing import Block, read, standing
+from services.metrics.explaining.sets.standing import Standing, read, standing
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
@@ -106,14 +106,12 @@ async def durations(
 async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> Counter[tuple[str, Kind, int]] | None:
     """{(group, kind, days): enterprises} of a scope by the sets behind them, which are what the rows of `durations` sum up; None if most sets would
     have to be read by state."""
-    sets = await standing(snapshot, scope.parks, known_at)
+    sets = await standing(snapshot, scope.parks, as_of, known_at)
     if len(sets.rest) > MOST_READ:
         return None
     found: Counter[tuple[str, Kind, int]] = Counter()
-    numbers: dict[str, int] = {}
-    keys = [_keys(block, scope, as_of.toordinal(), numbers) for block in sets.blocks]
-    distinct, counts = np.unique(np.concatenate(keys) if keys else np.array([], np.int64), return_counts=True)
-    codes = list(numbers)
+    codes, keys = _keys(sets, scope)
+    distinct, counts = np.unique(keys, return_counts=True)
     for key, count in zip(distinct.tolist(), counts.tolist(), strict=True):
         group, waits, value = key >> GROUP_BITS, key >> VALUE_BITS & 3, (key & VALUE_MASK) - VALUE_OFFSET
         kind = KINDS[waits]
@@ -127,19 +125,15 @@ async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date
     return found
 
 
-def _keys(block: Block, scope: Scope, day: int, numbers: dict[str, int]) -> Ints:
-    """(number of the group, kind, value) as one integer of each set that waits or was founded; `numbers` of groups are given as they are met."""
-    on = block.steps.on(day)
-    counting = np.flatnonzero(block.counting(on, scope) & (on.waits != 0))
-    groups: Ints | int
-    if scope.by:
-        of_cells = np.array([numbers.setdefault(code, len(numbers)) for code in block.groups(scope)], np.int64)
-        groups = of_cells[on.cells[counting]]
-    else:
-        groups = numbers.setdefault(ALL, 0)
-    waits = on.waits[counting].astype(np.int64)
-    found: Ints = (groups << GROUP_BITS) + (waits << VALUE_BITS) + on.values[counting] + VALUE_OFFSET
-    return found
+def _keys(found: Standing, scope: Scope) -> tuple[Sequence[str], Ints]:
+    """The codes of groups; and of each set that waits or was founded (number of the group, kind, value) as one integer."""
+    sets = found.sets
+    at = np.flatnonzero(found.told & sets.counting(scope) & (sets.waits != 0))
+    keys: Ints = (sets.waits[at].astype(np.int64) << VALUE_BITS) + sets.values[at] + VALUE_OFFSET
+    if not scope.by:
+        return [ALL], keys
+    codes, numbers = sets.groups(scope)
+    return codes, keys + (numbers[sets.cells[at]] << GROUP_BITS)
 
 
 def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:

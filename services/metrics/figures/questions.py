@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Container, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import StaleReason
+from services.metrics.figures.kept import KeptClosed, KeptLists, KeptSteps
 from services.metrics.figures.labels import label
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
-from services.metrics.folding.steps import Steps
 from services.metrics.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
 from shared.http.auth import Areas, current_client
 from shared.http.limits import Turns
@@ -30,69 +29,7 @@ ANSWER_WITHIN = 5.0
 """Seconds in which the database opens a snapshot; a question that is not answered then is refused (503)."""
 SILENT_ANSWER_WITHIN = 1.0
 """The same while the database is known not to answer."""
-MOST_KEPT = 50_000
-"""Items; about 15 MB."""
-MOST_LISTS = 64
-MOST_STEPS = 64_000_000
-"""Bytes of steps: those of a city of 100,000 enterprises are about 40 million."""
 BY = ("district", "park", "industry", "size", "ownership")
-
-
-class KeptLists:
-    """Lists that were computed last, so that their next pages need not be: {key: list}, at most MOST_KEPT items together.
-
-    A key holds everything that the list depends on, the version vector too.
-    """
-
-    def __init__(self) -> None:
-        self._lists: dict[Hashable, Sequence[Any]] = {}
-
-    def get(self, key: Hashable) -> Sequence[Any] | None:
-        """A list that was kept; None if it was not, or is no longer."""
-        return self._lists.get(key)
-
-    def keep(self, key: Hashable, items: Sequence[Any]) -> None:
-        """Keep a list; the oldest ones go."""
-        self._lists[key] = items
-        while sum(map(len, self._lists.values())) > MOST_KEPT or len(self._lists) > MOST_LISTS:
-            del self._lists[next(iter(self._lists))]
-
-
-class KeptSteps:
-    """Steps of parks that were read last: {(generation, park, day, version of the row): steps}, at most MOST_STEPS bytes together."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[Steps, int]] = {}
-        self._bytes = 0
-
-    def get(self, key: Hashable) -> Steps | None:
-        """Steps that were kept; None if they were not, or are no longer."""
-        found = self._kept.pop(key, None)
-        if found is None:
-            return None
-        self._kept[key] = found
-        return found[0]
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
-    def fits(self, size: int) -> bool:
-        """Whether steps of so many bytes can be kept without others having to go."""
-        return self._bytes + size <= MOST_STEPS
-
-    def only(self, keys: Collection[Hashable]) -> None:
-        """Let go of all other steps."""
-        for key in self._kept.keys() - {*keys}:
-            self._bytes -= self._kept.pop(key)[1]
-
-    def keep(self, key: Hashable, steps: Steps, size: int) -> Steps:
-        """Keep steps; those that were asked for longest ago go."""
-        self._kept[key] = steps, size
-        self._bytes += size
-        while self._bytes > MOST_STEPS:
-            _, gone = self._kept.pop(next(iter(self._kept)))
-            self._bytes -= gone
-        return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +46,7 @@ class Snapshot:
     finality: Finality
     lists: KeptLists
     steps: KeptSteps
+    closed: KeptClosed
     setting: str = ""
     granted: Container[str] = frozenset()
     """The codes of the areas of the caller, and of all within them, by the latest tree; `setting`: its areas for row-level security."""
@@ -191,6 +129,7 @@ class Snapshots:
         self._turns = Turns(max(1, pool.get_max_size() // 2), PATIENCE)
         self._lists = KeptLists()
         self._steps = KeptSteps()
+        self._closed = KeptClosed()
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
@@ -235,6 +174,7 @@ class Snapshots:
             finality,
             self._lists,
             self._steps,
+            self._closed,
             setting,
             granted,
         )

@@ -57,7 +57,7 @@ class Scope:
 def contribution_on(facts: FactSet, as_of: date, known_at: date) -> tuple[Cell | None, Vector]:
     """(cell, contribution) of an enterprise or union on a business day, as known at a day: C(F_k, t). Cell None: it does not count."""
     day, known = as_of.toordinal(), known_at.toordinal()
-    assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.fact_sets"
+    assert known >= facts.since, "the state was compacted past this day; see services.metrics.explaining.sets.known"
     segment = at(shape_known(facts, known_at), day)
     if segment.cell is None:
         return None, 0

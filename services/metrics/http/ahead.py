@@ -18,7 +18,7 @@ from services.metrics.explaining import changes, explain, ranking, waits
 from services.metrics.explaining.changes import Window
 from services.metrics.explaining.contributors import Question
 from services.metrics.explaining.ranking import Listing
-from services.metrics.explaining.standing import key_of
+from services.metrics.explaining.sets.standing import key_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot, Snapshots, coverage, month_ends, series
 from services.metrics.folding.steps import Steps

@@ -10,11 +10,13 @@ from heapq import nsmallest
 from typing import Any, NamedTuple, TypeAlias, assert_never
 from uuid import UUID
 
+import numpy as np
+
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words, catalogue
 from services.metrics.explaining import timeline as facts
 from services.metrics.explaining.explain import Behind
-from services.metrics.explaining.standing import read, standing
+from services.metrics.explaining.sets.standing import read, standing
 from services.metrics.explaining.timeline import FIRST, Enterprise, Position
 from services.metrics.explaining.unions import union_names
 from services.metrics.figures.labels import reason_text
@@ -44,14 +46,12 @@ async def _keys(snapshot: Snapshot, park: str, as_of: date, known_at: date) -> S
     if (kept := snapshot.lists.get(question)) is not None:
         return kept
     scope, found = Scope(snapshot.areas.at(as_of, known_at), {park}), list[Key]()
-    sets = await standing(snapshot, [park], known_at)
-    for block in sets.blocks:
-        on = block.steps.on(as_of.toordinal())
-        counting = block.counting(on, scope) & (on.measure("units") != 0)
-        columns = (on.measure("covered_units") != 0, -on.measure("workers"), block.steps.columns.subjects)
-        covered, workers, subjects = (column[counting].tolist() for column in columns)
-        found += zip(covered, workers, (subject.decode() for subject in subjects), strict=True)
-    async for subject, one in read(snapshot, sets.rest, known_at):
+    standing_sets = await standing(snapshot, [park], as_of, known_at)
+    sets = standing_sets.sets
+    at = np.flatnonzero(standing_sets.told & sets.counting(scope) & (sets.counts["units"] != 0))
+    covered, workers = sets.counts["covered_units"][at] != 0, -sets.counts["workers"][at]
+    found += zip(covered.tolist(), workers.tolist(), [subject.decode() for subject in sets.subjects[at].tolist()], strict=True)
+    async for subject, one in read(snapshot, standing_sets.rest, known_at):
         cell, value = contribution_on(one, as_of, known_at)
         counts = counts_of(value)
         if cell is not None and scope.holds(cell) and counts["units"]:

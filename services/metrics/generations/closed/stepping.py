@@ -1,7 +1,7 @@
 """Keeps the steps of all sets as columns, park by park, for questions about thousands of enterprises (folding/steps.py).
 
 After a known day is closed in every shard, the sets about which something became known by then are read again and take the place of their former
-steps. Questions read by state what became known later (`explaining.standing`), so steps that are late, or were never made, change no answer.
+steps. Questions read by state what became known later (`explaining.sets.standing`), so steps that are late, or were never made, change no answer.
 """
 
 from __future__ import annotations

@@ -14,12 +14,13 @@ from services.metrics.dashboard.panels import enterprises
 from services.metrics.explaining import changes, findings, ranking, waits
 from services.metrics.explaining.changes import START, Share, Window
 from services.metrics.explaining.contributors import Contribution, Contributors, Question
-from services.metrics.explaining.fact_sets import sets_known
 from services.metrics.explaining.measures import EXPLAINED, TIME_TO_FOUND
 from services.metrics.explaining.ranking import Listing, Order
+from services.metrics.explaining.sets.known import sets_known
 from services.metrics.figures import sql
 from services.metrics.figures.findings import Finding
-from services.metrics.figures.questions import BY, KeptSteps, Snapshot
+from services.metrics.figures.kept import KeptClosed, KeptSteps
+from services.metrics.figures.questions import BY, Snapshot
 from services.metrics.figures.scope import Scope, contribution_on
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps
@@ -157,6 +158,7 @@ async def test_answers_by_steps_are_those_by_states(metrics: Metrics, seed: int,
             told = await answers(metrics, asked, days)
             used += await metrics.pool.fetchval("SELECT count(*) FROM g1.steps")
             patched.setattr(KeptSteps, "get", lambda *_: None)
+            patched.setattr(KeptClosed, "get", lambda *_: None)
             assert await answers(metrics, asked, days) == told, "read from the database"
             patched.setattr(changes, "MOST_NOT_TOLD", -1)
             patched.setattr(sql, "steps_kept", _none)

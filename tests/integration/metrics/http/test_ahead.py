@@ -10,8 +10,8 @@ import pytest
 
 from services.metrics.explaining import changes
 from services.metrics.explaining.changes import Window
-from services.metrics.explaining.standing import standing
-from services.metrics.figures import questions, sql
+from services.metrics.explaining.sets.standing import standing
+from services.metrics.figures import kept, questions, sql
 from services.metrics.generations.closed import stepping
 from services.metrics.http import ahead
 from services.metrics.http.ahead import read_ahead, reading_ahead, rehearse
@@ -56,7 +56,7 @@ async def closed(metrics: Metrics, parks: tuple[str, ...]) -> date:
 
 async def ask(metrics: Metrics, day: date) -> None:
     async with metrics.snapshot() as snapshot:
-        assert {block.park for block in (await standing(snapshot, None, day)).blocks} == {*PARKS}
+        assert (await standing(snapshot, None, day, day)).sets.parks == [*PARKS]
 
 
 async def test_no_question_reads_steps_that_were_read_ahead(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ async def test_what_is_not_kept_is_not_read_ahead(metrics: Metrics, monkeypatch:
     day = await closed(metrics, PARKS)
     async with metrics.snapshot() as snapshot:
         (size, *_) = [row["size"] for row in await sql.steps_kept(snapshot.conn, 1, None)]
-    monkeypatch.setattr(questions, "MOST_STEPS", 2 * size + size // 2)
+    monkeypatch.setattr(kept, "MOST_STEPS", 2 * size + size // 2)
     assert [await read_ahead(metrics.questions) for _ in range(2)] == [2, 0]
     await ask(metrics, day)
 
@@ -87,12 +87,12 @@ async def test_a_process_reads_ahead_through_failures(metrics: Metrics, monkeypa
     monkeypatch.setattr(ahead, "LOOK_EVERY", 0.01)
     await closed(metrics, PARKS)
     reads, failures = Reads(monkeypatch), [OSError("away"), ValueError("broken")]
-    kept = sql.steps_kept
+    steps_kept = sql.steps_kept
 
     async def failing(*args: Any) -> Any:
         if failures:
             raise failures.pop()
-        return await kept(*args)
+        return await steps_kept(*args)
 
     monkeypatch.setattr(sql, "steps_kept", failing)
     async with reading_ahead(metrics.questions), asyncio.timeout(PATIENCE):

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.metrics.explaining.standing import among, as_subjects
+from services.metrics.explaining.sets.columns import Sets
+from services.metrics.explaining.sets.standing import as_subjects
 from services.metrics.figures.scope import contribution_on, counts_of, time_to_found_on
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import before_settled
@@ -77,7 +78,7 @@ def test_no_sets_have_steps_too() -> None:
     assert (
         len(empty),
         OnDay(empty, 1).measure("units").tolist(),
-        among(empty.columns.subjects, as_subjects(["enterprise/x"])).tolist(),
+        Sets({"P": empty}, 1).among(as_subjects(["enterprise/x"])).tolist(),
     ) == (0, [], [])
     sets = sets_of(1)
     require_equal(Steps.load(empty.dump()).replaced(Steps.of(sets)), sets)
@@ -91,5 +92,7 @@ def test_a_set_without_a_step_counts_nowhere() -> None:
 
 def test_the_subjects_among_some() -> None:
     sets = sets_of(3)
-    steps, wanted = Steps.of(sets), {*random.Random(3).sample(sorted(sets), 4), "enterprise/0", "union/zzz"}
-    assert among(steps.columns.subjects, as_subjects(wanted)).tolist() == [subject in wanted for subject in sorted(sets)]
+    wanted = {*random.Random(3).sample(sorted(sets), 4), "enterprise/0", "union/zzz"}
+    together = Sets({"P1": Steps.of(sets), "P2": Steps.of({}), "P3": Steps.of(dict(list(sets.items())[:3]))}, 1)
+    for some in (wanted, {*sets}, set[str]()):
+        assert together.among(as_subjects(some)).tolist() == [subject.decode() in some for subject in together.subjects.tolist()]

@@ -1,0 +1,88 @@
+"""The sets of some parks as known at a day, from their steps as columns (folding/steps.py); those that the steps do not tell are named.
+
+Steps of a park are kept as of a closed known day D (generations/closed/stepping.py). They tell of a set what is known at k if nothing was learned about it after
+D up to k, and nothing of what they hold was learned after k. Every other set is read by its state, so old or missing steps change no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+
+from services.metrics.explaining.sets.columns import Mask, Sets
+from services.metrics.explaining.sets.known import sets_known
+from services.metrics.figures import sql
+from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.rollups import FEW_PARKS
+from services.metrics.figures.visibility import unrestricted
+from services.metrics.folding.facts import FactSet
+from services.metrics.folding.steps import Steps, Subjects
+from shared.process.db import Record
+
+
+class Standing(NamedTuple):
+    """The sets as columns; `told`: which of them these tell; `rest`: the subjects of the others, in ascending order."""
+
+    sets: Sets
+    told: Mask
+    rest: Sequence[str]
+
+
+def key_of(generation: int, row: Record) -> Hashable:
+    """The key in `KeptSteps` of a row of `sql.steps_kept`."""
+    return generation, row["park"], row["day"], row["version"]
+
+
+async def standing(snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date) -> Standing:
+    """All sets that were ever in one of `parks` (None: in any), as of a day and as known at a day."""
+    conn, generation = snapshot.conn, snapshot.generation
+    # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
+    of = None if parks is None or len(parks) > FEW_PARKS else parks
+    rows = await sql.steps_kept(conn, generation, parks)
+    keys = {row["park"]: key_of(generation, row) for row in sorted(rows, key=lambda row: row["park"])}
+    sets = await _sets(snapshot, keys, as_of)
+    async with unrestricted(snapshot):
+        oldest = min((row["day"] for row in rows), default=known_at)
+        changed = await sql.subjects_changed(conn, generation, oldest, known_at, of) if oldest < known_at else []
+    rest = {*changed, *(await sql.subjects_without_steps(conn, generation, parks, list(keys)))}
+    told = sets.newest <= known_at.toordinal()
+    if not told.all():
+        rest.update(one.decode() for one in sets.subjects[~told].tolist())
+    if rest:
+        told &= ~sets.among(as_subjects(rest))
+    return Standing(sets, told, sorted(rest))
+
+
+async def _sets(snapshot: Snapshot, keys: Mapping[str, Hashable], as_of: date) -> Sets:
+    """The sets in the steps of some parks; those that were asked for last are kept."""
+    place, basis = ("sets", snapshot.generation, tuple(keys), as_of), tuple(keys.values())
+    found: Sets | None = snapshot.closed.get(place, basis)
+    if found is None:
+        steps = await _steps(snapshot, keys)
+        found = Sets({park: steps[park] for park in keys if park in steps}, as_of.toordinal())
+        snapshot.closed.keep(place, basis, found, len(found))
+    return found
+
+
+async def _steps(snapshot: Snapshot, keys: Mapping[str, Hashable]) -> dict[str, Steps]:
+    found = {park: steps for park, key in keys.items() if (steps := snapshot.steps.get(key)) is not None}
+    if unread := [park for park in keys if park not in found]:
+        for row in await sql.steps(snapshot.conn, snapshot.generation, unread):
+            found[row["park"]] = snapshot.steps.keep(keys[row["park"]], Steps.load(row["steps"]), len(row["steps"]))
+    return found
+
+
+async def read(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> AsyncIterator[tuple[str, FactSet]]:
+    """Sets by their states, as known at a day."""
+    for start in range(0, len(subjects), sql.STATES_AT_ONCE):
+        states = await sql.states_of(snapshot.conn, snapshot.generation, subjects[start : start + sql.STATES_AT_ONCE])
+        for found in (await sets_known(snapshot, states, known_at)).items():
+            yield found
+
+
+def as_subjects(wanted: Collection[str]) -> Subjects:
+    """Texts as subjects, in ascending order."""
+    return np.sort(np.array([one.encode() for one in wanted], "S"))
