@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from heapq import nsmallest
 from itertools import pairwise
 from typing import assert_never
@@ -31,14 +32,13 @@ from services.metrics.counted import (
 )
 from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.measures import measure_of
-from services.metrics.explaining.sets.known import replayed, sets_known
-from services.metrics.explaining.sets.standing import Standing, standing
+from services.metrics.explaining.sets.known import Added, effects, recounted, replayed, sets_known
+from services.metrics.explaining.sets.standing import Standing, as_subjects, standing
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, counts_of
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
-from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
 from shared.process.db import Record
 
@@ -67,7 +67,13 @@ class Window:
 
     def matters(self, change: Vector) -> bool:
         """Whether a change is one of the measure asked for."""
-        return change != 0 and (self.measure is None or any(measure_of(self.measure).of(counts_of(change))))
+        return change != 0 and (self.measure is None or _changes(self.measure, change))
+
+
+@lru_cache(maxsize=1024)
+def _changes(measure: str, change: Vector) -> bool:
+    """Most changes are the same few vectors."""
+    return any(measure_of(measure).of(counts_of(change)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
     start, most = after[0], min(CHUNK, 2 * limit // 5 + 1)
     while len(found) <= limit:
         subjects = await _subjects(snapshot, window, scope, sets, start, most)
-        more = [share for share in await _of_subjects(snapshot, window, scope, subjects) if (share.subject, share.position) > after]
+        more = [share for share in await _of_subjects(snapshot, window, scope, sets, subjects) if (share.subject, share.position) > after]
         found += more
         if len(subjects) < most:
             break
@@ -140,20 +146,30 @@ def _learned(sets: Standing, known_from: date, start: str, most: int) -> list[st
     return nsmallest(most, {*rest, *sets.sets.first(sets.told & (sets.sets.newest > known_from.toordinal()), start, most)})
 
 
-async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, subjects: Sequence[str]) -> list[Share]:
+async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, standing_sets: Standing, subjects: Sequence[str]) -> list[Share]:
     conn, generation = snapshot.conn, snapshot.generation
-    # Exact as known at `known_to`; most of them as known at `known_from`, too.
-    sets = await sets_known(snapshot, await sql.states_of(conn, generation, subjects), window.known_to)
     events: defaultdict[str, list[Record]] = defaultdict(list)
     async with unrestricted(snapshot):
-        rows = await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to)
-    for row in rows:
-        events[row["subject"]].append(row)
-    return [share for subject in subjects if subject in sets for share in _of_set(sets[subject], events[subject], window, scope)]
+        for row in await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to):
+            events[row["subject"]].append(row)
+    done = {subject: effects(events[subject], window.as_of) for subject in subjects}
+    # Of most sets members alone changed; these need not be read.
+    unshaped = [subject for subject, effect in done.items() if not any(event.shaping for event in effect)]
+    segments = standing_sets.sets.segments(as_subjects(unshaped), standing_sets.told)
+    others = [subject for subject in subjects if subject not in segments]
+    # Exact as known at `known_to`; most of them as known at `known_from`, too.
+    sets = await sets_known(snapshot, await sql.states_of(conn, generation, others), window.known_to) if others else {}
+    found = list[Share]()
+    for subject, effect in done.items():
+        if subject in segments:
+            found += _of_set(recounted(*segments[subject], effect), events[subject], window, scope)
+        elif subject in sets:
+            added = replayed(sets[subject], effect, window.as_of, window.known_from, window.known_to)
+            found += _of_set(added, events[subject], window, scope)
+    return found
 
 
-def _of_set(facts: FactSet, rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
-    added = replayed(facts, rows, window.as_of, window.known_from, window.known_to)
+def _of_set(added: Iterator[Added], rows: Sequence[Record], window: Window, scope: Scope) -> Iterator[Share]:
     values = (value if cell is not None and scope.holds(cell) else 0 for cell, value in added)
     for position, (row, (before, after)) in enumerate(zip(rows, pairwise(values), strict=True)):
         if window.matters(after - before):
@@ -207,20 +223,17 @@ def _cause(snapshot: Snapshot, window: Window, trees: tuple[Tree, Tree], park: s
 async def _shown(snapshot: Snapshot, window: Window, page: Sequence[Share]) -> list[Share]:
     """The shares with names, and without who and what the caller may not see."""
     conn, generation = snapshot.conn, snapshot.generation
-    subjects = [share.subject for share in page if not share.subject.startswith("area/")]
-    unseen = await hidden(snapshot, subjects, window.as_of)
-    enterprises = await sql.known_names(conn, generation, [id_of(subject) for subject in subjects if not is_union(subject)])
-    unions = await sql.union_names(conn, generation, [id_of(subject) for subject in subjects if is_union(subject)])
+    ids = {share.subject: id_of(share.subject) for share in page if share.kind != "area"}
+    unseen = await hidden(snapshot, ids, window.as_of)
+    enterprises = await sql.known_names(conn, generation, [one for subject, one in ids.items() if not is_union(subject)])
+    unions = await sql.union_names(conn, generation, [one for subject, one in ids.items() if is_union(subject)])
     events = {row["event_id"]: row for row in await shown_rows(snapshot, [share.event for share in page if share.event is not None])}
     found = []
     for share in page:
+        name, code, is_hidden = share.name, share.credit_code, share.subject in unseen
+        if share.kind != "area" and not is_hidden:
+            row = enterprises.get(ids[share.subject])
+            name, code = (row["name"], row["credit_code"]) if row is not None else (unions.get(ids[share.subject]), None)
         event = events.get(share.event["event_id"]) if share.event is not None else None
-        if share.subject.startswith("area/"):
-            found.append(replace(share, event=event))
-        elif share.subject in unseen:
-            found.append(replace(share, event=event, hidden=True))
-        elif (row := enterprises.get(id_of(share.subject))) is not None:
-            found.append(replace(share, event=event, name=row["name"], credit_code=row["credit_code"]))
-        else:
-            found.append(replace(share, event=event, name=unions.get(id_of(share.subject))))
+        found.append(Share(share.kind, share.subject, name, event, share.position, share.before, share.after, code, is_hidden))
     return found

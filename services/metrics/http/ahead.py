@@ -64,6 +64,7 @@ async def rehearse(snapshots: Snapshots) -> None:
     async with snapshots.snapshot() as snapshot:
         today, long_ago = snapshot.today, snapshot.today - LONG_AGO
         await sql.subjects_changed(snapshot.conn, snapshot.generation, today, today, [NOWHERE])
+        await sql.states_of(snapshot.conn, snapshot.generation, [])
         await coverage(snapshot, area=NOWHERE, by="park", as_of=today, known_at=today)
         await coverage(snapshot, area=NOWHERE, by="industry", as_of=today, known_at=today)
         await series(snapshot, parks=[NOWHERE], days=month_ends(today, 2), known_at=today)

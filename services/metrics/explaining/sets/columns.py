@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from services.metrics.figures.scope import Scope
+from services.metrics.folding.coverage import NOTHING, Segment
 from services.metrics.folding.steps import NO_CELL, Ints, Steps, Subjects
-from services.metrics.measures import MEASURES
+from services.metrics.measures import MEASURES, NUMBER, packed
 from services.metrics.tables.rows import Cell
 
 Mask = npt.NDArray[np.bool_]
@@ -92,10 +93,17 @@ class Sets:
         """Which of the sets are wanted; the subjects ascend, as they do in the part of each park."""
         found = np.zeros(len(self), np.bool_)
         for steps, begin in zip(self._steps, self._ends, strict=False):
+            found[begin + _places(steps.columns.subjects, wanted)] = True
+        return found
+
+    def segments(self, wanted: Subjects, told: Mask) -> dict[str, tuple[Segment, int]]:
+        """{subject: (its segment in force on the day, its members then)} of the told sets among those that are wanted, which ascend."""
+        found = dict[str, tuple[Segment, int]]()
+        for steps, begin in zip(self._steps, self._ends, strict=False):
             subjects = steps.columns.subjects
-            if len(wanted) and len(subjects):
-                at = np.minimum(np.searchsorted(subjects, wanted), len(subjects) - 1)
-                found[begin + at[subjects[at] == wanted]] = True
+            for position in _places(subjects, wanted).tolist():
+                if told[begin + position]:
+                    found[subjects[position].decode()] = _on_day(steps, position, self.day)
         return found
 
     def first(self, chosen: Mask, start: str, most: int) -> list[str]:
@@ -107,6 +115,30 @@ class Sets:
         ahead = np.searchsorted(at, self._ends)
         at = at[np.arange(len(at)) - np.repeat(ahead[:-1], np.diff(ahead)) < most]
         return [subject.decode() for subject in np.unique(self.subjects[at])[:most].tolist()]
+
+
+def _places(subjects: Subjects, wanted: Subjects) -> Ints:
+    """The positions of those of the wanted subjects that are among others; both ascend."""
+    if not (len(subjects) and len(wanted)):
+        return np.array([], np.int64)
+    at = np.minimum(np.searchsorted(subjects, wanted), len(subjects) - 1)
+    found: Ints = at[subjects[at] == wanted]
+    return found
+
+
+def _on_day(steps: Steps, position: int, day: int) -> tuple[Segment, int]:
+    """The segment of one set in force on a day, and its members then."""
+    columns = steps.columns
+    begins, joins = (int(ends[position - 1]) if position else 0 for ends in (columns.ends, columns.member_ends))
+    days, nets = (values[joins : columns.member_ends[position]] for values in (columns.days, columns.nets))
+    members = int(nets[days <= day].sum())
+    step = begins + int(np.searchsorted(columns.starts[begins : columns.ends[position]], day, "right")) - 1
+    if step < begins:
+        return NOTHING, members
+    base, times, each = steps.shapes[columns.shapes[step]].reshape(3, NUMBER)
+    cell = None if columns.cells[step] == NO_CELL else steps.cells[columns.cells[step]]
+    added = base + times * columns.workers[step]
+    return Segment(int(columns.starts[step]), cell, packed(added.tolist()), packed(each.tolist())), members
 
 
 def _joined(parts: Iterable[Ints]) -> Ints:

@@ -62,20 +62,25 @@ async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: da
     return rebuilt
 
 
-class _Event(NamedTuple):
-    """What an event does: how many more members there are on the day, and changes of what shapes the set."""
+class Effect(NamedTuple):
+    """What an event does to a set: how many more members there are on the day, and changes of what shapes the set."""
 
     members: int
     shaping: Sequence[FactChange]
 
 
-def replayed(facts: FactSet, rows: Sequence[Record], as_of: date, known_from: date, known_to: date) -> Iterator[Added]:
-    """What a set adds as known at `known_from`, and then after each of `rows`: its events that became known up to `known_to`, in their order.
+def effects(rows: Sequence[Record], as_of: date) -> list[Effect]:
+    """What each of some events does as of a day, from their rows of `facts`."""
+    return [_effect(row, as_of) for row in rows]
+
+
+def replayed(facts: FactSet, events: Sequence[Effect], as_of: date, known_from: date, known_to: date) -> Iterator[Added]:
+    """What a set adds as known at `known_from`, and then after each of its events that became known up to `known_to`, in their order.
 
     The set must be exact as known at one of the two days. Members add the same each while nothing else changes, so they are counted; only what
     shapes the set is applied to it.
     """
-    day, events = as_of.toordinal(), [_event(row, as_of) for row in rows]
+    day = as_of.toordinal()
     shaped = any(event.shaping for event in events)
     undone = facts.since > known_from.toordinal()
     known_at = known_to if undone else known_from
@@ -98,16 +103,25 @@ def replayed(facts: FactSet, rows: Sequence[Record], as_of: date, known_from: da
         yield _added(segment, members)
 
 
+def recounted(segment: Segment, members: int, events: Sequence[Effect]) -> Iterator[Added]:
+    """As `replayed`, of a set that no event shapes: from its segment on the day and its members then, as known after all events."""
+    members -= sum(event.members for event in events)
+    yield _added(segment, members)
+    for event in events:
+        members += event.members
+        yield _added(segment, members)
+
+
 def _added(segment: Segment, members: int) -> Added:
     return (None, 0) if segment.cell is None else (segment.cell, segment.base + members * segment.each)
 
 
-def _event(row: Record, as_of: date) -> _Event:
+def _effect(row: Record, as_of: date) -> Effect:
     kind = kind_of(row["type"])
     if isinstance(counted := BY_KIND[kind], Members):
-        return _Event(counted.each if row["occurred_on"] <= as_of else 0, ())
+        return Effect(counted.each if row["occurred_on"] <= as_of else 0, ())
     changes = changes_from(kind, row["occurred_on"].toordinal(), row["sequence"], row["known_day"].toordinal(), row["says"])
-    return _Event(sum(_members_of(change, as_of.toordinal()) for change in changes), [change for change in changes if _shapes(change)])
+    return Effect(sum(_members_of(change, as_of.toordinal()) for change in changes), [change for change in changes if _shapes(change)])
 
 
 def _shapes(change: FactChange) -> bool:
