@@ -256,7 +256,9 @@ async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribu
 async def counts_in(snapshot: Snapshot, question: Question, day: date) -> Vector:
     """The counts of the question's group on a day, summed from the ledger."""
     scope = question.scope(snapshot)
-    found = await rollups.by_key(snapshot.conn, snapshot.generation, key_of(question.by), day, question.known_at, scope.parks)
+    found = await rollups.by_key(
+        snapshot.conn, snapshot.generation, snapshot.closed, key_of(question.by), day, question.known_at, scope.parks
+    )
     return sum(value for key, value in found.items() if scope.group is None or scope.group == _group(scope, key))
 
 

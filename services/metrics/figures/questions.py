@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+import numpy as np
+
 from services.metrics.figures import rollups, sql
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.kept import KeptClosed, KeptLists, KeptSteps
 from services.metrics.figures.labels import label
+from services.metrics.figures.rollups import Increments
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.tree import UNKNOWN, AreaVersions, AreaVersionsCache, Tree
 from services.metrics.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
@@ -186,7 +189,7 @@ async def coverage(
     """The figures of an area (None: of everything), grouped by one of BY. The caller's grant must have been checked."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await rollups.by_key(snapshot.conn, snapshot.generation, key_of(by), as_of, known_at, parks)
+    found = await rollups.by_key(snapshot.conn, snapshot.generation, snapshot.closed, key_of(by), as_of, known_at, parks)
     sums: defaultdict[str, Vector] = defaultdict(int)
     for key, value in found.items():
         sums[tree.district(key) if by == "district" else key or UNKNOWN] += value
@@ -227,20 +230,14 @@ class Point:
 
 async def series(snapshot: Snapshot, *, parks: Collection[str], days: Sequence[date], known_at: date) -> dict[str, list[Point]]:
     """{park: its points as of each of `days` (ascending)} as known at one day, in one statement; parks without facts are left out."""
-    after = [day + timedelta(days=1) for day in days]
-    rows = await rollups.series(snapshot.conn, snapshot.generation, days, after, known_at, parks)
-    increments: defaultdict[str, list[list[int]]] = defaultdict(lambda: [[0] * len(sql.TREND) for _ in days])
-    for row in rows:
-        increments[row["key"]][row["point"]] = [row[name] for name in sql.TREND]
-    return {park: _points(days, steps) for park, steps in sorted(increments.items())}
+    found = await rollups.series(snapshot.conn, snapshot.generation, snapshot.closed, days, known_at, parks)
+    increments = sorted((park, steps) for park, steps in found.items() if park is not None and steps.any())
+    return {park: _points(days, steps) for park, steps in increments}
 
 
-def _points(days: Sequence[date], steps: Sequence[Sequence[int]]) -> list[Point]:
-    points, sums = [], [0] * len(sql.TREND)
-    for day, step in zip(days, steps, strict=True):
-        sums = [before + more for before, more in zip(sums, step, strict=True)]
-        points.append(Point(day, dict(zip(sql.TREND, sums, strict=True))))
-    return points
+def _points(days: Sequence[date], steps: Increments) -> list[Point]:
+    sums = np.cumsum(steps, axis=0).tolist()
+    return [Point(day, dict(zip(sql.TREND, row, strict=True))) for day, row in zip(days, sums, strict=True)]
 
 
 def month_ends(until: date, months: int) -> list[date]:

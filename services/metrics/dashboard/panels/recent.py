@@ -17,7 +17,7 @@ from services.metrics.dashboard.words import Words
 from services.metrics.explaining.contributors import id_of
 from services.metrics.figures import sql
 from services.metrics.figures.questions import Snapshot
-from services.metrics.figures.rollups import FEW_PARKS
+from services.metrics.figures.rolled.statements import FEW_PARKS
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, limited_to, shown, sights, unrestricted
 from shared.directory.visibility import ONE_DAY, Sight

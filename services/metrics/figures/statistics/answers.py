@@ -113,7 +113,13 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
             group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
             collected.add(group, row["name"], row["code"], row["value"], row["count"])
     figures = await rollups.by_key(
-        snapshot.conn, snapshot.generation, "park" if place == figures_sql.NO_KEY else place, question.as_of, question.known_at, parks
+        snapshot.conn,
+        snapshot.generation,
+        snapshot.closed,
+        "park" if place == figures_sql.NO_KEY else place,
+        question.as_of,
+        question.known_at,
+        parks,
     )
     whole = sum(figures.values())
     of_groups: defaultdict[str, Vector] = defaultdict(int)

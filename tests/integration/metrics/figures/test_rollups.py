@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.metrics.figures import rollups, sql
+from services.metrics.figures.kept import KeptClosed
 from services.metrics.figures.questions import month_ends
+from services.metrics.figures.rolled import statements
 from services.metrics.generations.closed import rolling
 from services.metrics.measures import MEASURES
 from services.metrics.tables import ledger_store
@@ -42,6 +44,8 @@ class Tables:
     def __init__(self, conn: asyncpg.Connection[asyncpg.Record], seed: int) -> None:
         self.conn = conn
         self.random = random.Random(seed)
+        self.kept = KeptClosed()
+        self.asked = list[date]()
         self.cells = cells(self.random.choice((PARKS, PLACED)))
 
     async def begin(self) -> None:
@@ -72,26 +76,34 @@ class Tables:
 
     async def compare(self, times: int) -> None:
         for _ in range(times):
-            as_of, known_at = self.day(), FIRST_KNOWN + timedelta(days=self.random.randint(-5, KNOWN_DAYS + 5))
+            # Of days that were asked about before, something is kept.
+            days_asked = self.asked if self.asked and self.random.random() < 0.5 else [self.day()]
+            as_of, known_at = self.random.choice(days_asked), FIRST_KNOWN + timedelta(days=self.random.randint(-5, KNOWN_DAYS + 5))
+            self.asked.append(as_of)
             parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P1", "P2", "P3"], ["P9"], []))
             for by in KEYS:
                 base = await sql.by_key(self.conn, 1, by, as_of, known_at, parks)
-                found = await rollups.by_key(self.conn, 1, by, as_of, known_at, parks)
-                assert {key: value for key, value in found.items() if value} == {key: value for key, value in base.items() if value}
+                for _ in range(2):
+                    found = await rollups.by_key(self.conn, 1, self.kept, by, as_of, known_at, parks)
+                    assert {key: value for key, value in found.items() if value} == {key: value for key, value in base.items() if value}
             days = month_ends(as_of, self.random.randint(1, 15))
             if self.random.random() < 0.5:
                 days = sorted({self.day() for _ in range(self.random.randint(1, 6))})
             after = [day + timedelta(days=1) for day in days]
             wanted = parks or ["P1", "P2"]
-            rows = [await of.series(self.conn, 1, days, after, known_at, wanted) for of in (sql, rollups)]
-            base_series, series = (sorted(tuple(row) for row in each if any(tuple(row)[2:])) for each in rows)
-            assert series == base_series
+            rows = await sql.series(self.conn, 1, days, after, known_at, wanted)
+            found_series = await rollups.series(self.conn, 1, self.kept, days, known_at, wanted)
+            assert {(park, at, *step.tolist()) for park, steps in found_series.items() for at, step in enumerate(steps) if any(step)} == {
+                tuple(row) for row in rows if any(tuple(row)[2:])
+            }
 
 
 @pytest.fixture(name="made")
 async def made_database(database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> Database:
     # One park is few and two are many.
-    monkeypatch.setattr(rollups, "FEW_PARKS", 1)
+    for module in (rollups, statements):
+        monkeypatch.setattr(module, "FEW_PARKS", 1)
+    monkeypatch.setattr(rollups, "NEAR", timedelta(days=20))
     return await database("metrics")
 
 
