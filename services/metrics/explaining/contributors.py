@@ -6,7 +6,7 @@ The amounts of all contributors add up to the figure: both are C(F_k, t) of the 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 from typing import Any, overload
@@ -238,18 +238,16 @@ async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribu
         else {question.as_of}
     )
     unseen = await hidden(snapshot, [one.subject for one in found], *days)
-    unions = await sql.union_names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if is_union(one.subject)])
-    enterprises = await sql.known_names(
-        snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if not is_union(one.subject)]
-    )
+    ids = {one.subject: id_of(one.subject) for one in found}
+    unions = await sql.union_names(snapshot.conn, snapshot.generation, [one for subject, one in ids.items() if is_union(subject)])
+    enterprises = await sql.known_names(snapshot.conn, snapshot.generation, [one for subject, one in ids.items() if not is_union(subject)])
     listed = []
     for one in found:
-        if one.subject in unseen:
-            listed.append(replace(one, hidden=True))
-            continue
-        row = enterprises.get(id_of(one.subject))
-        name, code = (row["name"], row["credit_code"]) if row else (unions.get(id_of(one.subject)), None)
-        listed.append(replace(one, name=name, credit_code=code))
+        name, code, is_hidden = one.name, one.credit_code, one.subject in unseen
+        if not is_hidden:
+            row = enterprises.get(ids[one.subject])
+            name, code = (row["name"], row["credit_code"]) if row else (unions.get(ids[one.subject]), None)
+        listed.append(Contribution(one.subject, one.cell, one.amounts, one.workers, one.days, name, code, is_hidden))
     return listed
 
 

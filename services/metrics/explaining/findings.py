@@ -114,22 +114,22 @@ async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date,
     for finding, one in others:
         add(scope.group_of(one.cell) if grouped else ALL, finding, (1, one.members, one.workers or 0))
     if not many:
-        operating = _operating(found.sets, found.told, scope)
+        sets, operating = found.sets, _operating(found.sets, found.told, scope)
+        groups = sets.groups(scope) if grouped else None
         for finding in NOTED:
-            for code, more in _summed(found.sets, np.flatnonzero(operating & _holds(finding, found.sets)), scope, grouped=grouped):
+            for code, more in _summed(sets, np.flatnonzero(operating & _holds(finding, sets)), groups):
                 add(code, finding, more)
     return amounts
 
 
-def _summed(sets: Sets, at: Ints, scope: Scope, *, grouped: bool) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    """(code of the group, (enterprises, their members, their workers)) of some sets."""
+def _summed(sets: Sets, at: Ints, groups: tuple[Sequence[str], Ints] | None) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    """(code of the group, (enterprises, their members, their workers)) of some sets; `groups` as `Sets` has them, None: they are one group."""
     members, workers = sets.counts["members"][at], sets.counts["workers"][at]
-    if not grouped:
+    if groups is None:
         yield ALL, (len(at), int(members.sum()), int(workers.sum()))
         return
-    codes, numbers = sets.groups(scope)
-    groups = numbers[sets.cells[at]]
-    sums = [np.bincount(groups, weights, len(codes)) for weights in (None, members, workers)]
+    codes, numbers = groups
+    sums = [np.bincount(numbers[sets.cells[at]], weights, len(codes)) for weights in (None, members, workers)]
     for number in np.flatnonzero(sums[0]).tolist():
         yield codes[number], (int(sums[0][number]), int(sums[1][number]), int(sums[2][number]))
 
@@ -197,7 +197,8 @@ def _of_set(
 
 def of_row(row: Row, amounts: Noticed) -> list[Found]:
     """The findings of one row, in the order of `Finding`, without those of no enterprise."""
-    told = [_told(finding, row.measures, amounts.get((row.code, finding), ())) for finding in Finding]
+    counts = row.measures
+    told = [_told(finding, counts, amounts.get((row.code, finding), ())) for finding in Finding]
     return [one for one in told if one.count]
 
 

@@ -5,8 +5,8 @@ Read in one snapshot with the figures (questions.py). The ledger stores integers
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -19,7 +19,7 @@ from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
 from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.survival import Median, Step, curve, median
-from services.metrics.figures.tree import UNKNOWN
+from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.folding.durations import days_of
 from services.metrics.folding.steps import KINDS, Ints
 from services.metrics.tables.rows import FOUNDED, Kind
@@ -34,6 +34,8 @@ FIRST_FOLD_VERSION = 2
 """A generation folded by less has no durations."""
 
 NoMedian = Literal["NO_BASE", "NOT_REACHED"]
+Count = tuple[str, Kind, int, int]
+"""(group, kind, days, enterprises)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,9 @@ class Waits:
         """The Kaplan–Meier curve."""
         return curve(self.founded, self.waiting)
 
-    def median(self) -> tuple[Median, NoMedian | None]:
-        """The median and its interval, and the code of the reason if there is no median."""
-        found = median(self.curve())
+    def median(self, steps: Sequence[Step] | None = None) -> tuple[Median, NoMedian | None]:
+        """The median and its interval, and the code of the reason if there is no median. `steps`: the curve, if it is there."""
+        found = median(self.curve() if steps is None else steps)
         if found.days is not None:
             return found, None
         return found, "NOT_REACHED" if any(self.numbers) else "NO_BASE"
@@ -87,41 +89,48 @@ async def durations(
     """The waits of an area (None: of everything), grouped by one of BY. The area must be one that the caller may ask about."""
     tree = snapshot.areas.at(as_of, known_at)
     parks = None if area is None else tree.under(area)
-    found = await _counted(snapshot, Scope.of(tree, area, by), as_of, known_at)
-    if found is None:
-        key = key_of(by) if by else sql.NO_KEY
-        rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, key, as_of, known_at, parks)
-        found = Counter()
-        for row in rows:
-            group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
-            found[group if by else ALL, row["kind"], days_of(row["kind"], row["value"], as_of)] += row["count"]
     total = Waits(ALL, tree.display_name(area) if area else label(ALL, ALL, language))
-    groups: defaultdict[str, list[tuple[Kind, int, int]]] = defaultdict(list)
-    for (group, kind, days), count in found.items():
+    groups: defaultdict[str, list[Count]] = defaultdict(list)
+    found = await _counted(snapshot, Scope.of(tree, area, by), as_of, known_at)
+    for one in await _by_rows(snapshot, tree, by, parks, as_of, known_at) if found is None else found:
+        group, kind, days, count = one
         total.add(kind, days, count)
-        groups[group].append((kind, days, count))
-    return Answer([_group(code, name_of(by, code, tree, language), groups[code]) for code in sorted(groups)] if by else [], total)
+        if by:
+            groups[group].append(one)
+    return Answer([_group(code, name_of(by, code, tree, language), groups[code]) for code in sorted(groups)], total)
 
 
-async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> Counter[tuple[str, Kind, int]] | None:
-    """{(group, kind, days): enterprises} of a scope by the sets behind them, which are what the rows of `durations` sum up; None if most sets would
-    have to be read by state."""
+async def _by_rows(
+    snapshot: Snapshot, tree: Tree, by: str | None, parks: Collection[str] | None, as_of: date, known_at: date
+) -> list[Count]:
+    """Who waited or waits, by the rows of `durations`."""
+    key = key_of(by) if by else sql.NO_KEY
+    rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, key, as_of, known_at, parks)
+    found = list[Count]()
+    for row in rows:
+        group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
+        found.append((group if by else ALL, row["kind"], days_of(row["kind"], row["value"], as_of), row["count"]))
+    return found
+
+
+async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> list[Count] | None:
+    """Who waited or waits in a scope, by the sets behind the rows of `durations`; None if most sets would have to be read by state."""
     sets = await standing(snapshot, scope.parks, as_of, known_at)
     if len(sets.rest) > MOST_READ:
         return None
-    found: Counter[tuple[str, Kind, int]] = Counter()
+    found = list[Count]()
     codes, keys = _keys(sets, scope)
     distinct, counts = np.unique(keys, return_counts=True)
     for key, count in zip(distinct.tolist(), counts.tolist(), strict=True):
         group, waits, value = key >> GROUP_BITS, key >> VALUE_BITS & 3, (key & VALUE_MASK) - VALUE_OFFSET
         kind = KINDS[waits]
         assert kind is not None
-        found[codes[group], kind, days_of(kind, value, as_of)] += count
+        found.append((codes[group], kind, days_of(kind, value, as_of), count))
     async for _, facts in read(snapshot, sets.rest, known_at):
         duration = time_to_found_on(facts, as_of, known_at)
         if duration is not None and scope.holds(duration.cell):
             group_code = scope.group_of(duration.cell) if scope.by else ALL
-            found[group_code, duration.kind, days_of(duration.kind, duration.value, as_of)] += 1
+            found.append((group_code, duration.kind, days_of(duration.kind, duration.value, as_of), 1))
     return found
 
 
@@ -136,8 +145,8 @@ def _keys(found: Standing, scope: Scope) -> tuple[Sequence[str], Ints]:
     return codes, keys + (numbers[sets.cells[at]] << GROUP_BITS)
 
 
-def _group(code: str, name: str, counts: Sequence[tuple[Kind, int, int]]) -> Waits:
+def _group(code: str, name: str, counts: Sequence[Count]) -> Waits:
     group = Waits(code, name)
-    for kind, days, count in counts:
+    for _, kind, days, count in counts:
         group.add(kind, days, count)
     return group

@@ -30,10 +30,8 @@ from services.metrics.generations.closed.rolling import EVERYWHERE, NONE
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 
-ROLLED = """
-SELECT day, first, xmin::text AS version, set_config('plan_cache_mode', 'force_custom_plan', true) FROM g{g}.rolled
-"""
-"""From here on in the transaction, statements are planned for their arguments: the plan for any days reads far more than one for these."""
+ROLLED = "SELECT day, first, xmin::text AS version FROM g{g}.rolled"
+PLANNED = "SELECT set_config('plan_cache_mode', $1, true)"
 CELLS = "SELECT id FROM g{g}.cells WHERE park = ANY ($1::text[])"
 BY_CELLS = 3
 """Parks whose rows of the ledger are sought by their cells; of more, the rows of the days are read, and those of other parks left out."""
@@ -125,10 +123,11 @@ async def _known_at(asked: _Asked, rolled: Rolled, basis: Basis, known_at: date,
     found = await _known_by(asked, rolled, basis, read)
     if known_at == basis.until:
         return found
-    cells = await asked.cells() if abs(known_at - basis.until) > NEAR else None
-    statement = asked.statement(asked.parks, cells)
+    near = abs(known_at - basis.until) <= NEAR
+    statement = asked.statement(asked.parks, None if near else await asked.cells())
     text = statement.learned(basis.until, known_at, asked.as_of)
-    return _added(found, read(await asked.conn.fetch(text, *statement.arguments)), 1)
+    rows = await asked.conn.fetch(text, *statement.arguments) if near else await _planned(asked.conn, text, statement.arguments)
+    return _added(found, read(rows), 1)
 
 
 async def _known_by(asked: _Asked, rolled: Rolled, basis: Basis, read: Read[V]) -> Mapping[str | None, V]:
@@ -149,10 +148,18 @@ async def _closed(asked: _Asked, rolled: Rolled, basis: Basis, read: Read[V]) ->
     if found is None:
         statement = asked.statement(parks, await asked.cells() if split[1] else None)
         text = statement.closed(basis, split)
-        found = read(await asked.conn.fetch(text, *statement.arguments))
+        found = read(await _planned(asked.conn, text, statement.arguments))
         asked.kept.keep(place, rolled.version, found, _rows(len(found), len(asked.days)))
     if everywhere and asked.parks is not None:
         return {park: value for park in asked.parks if (value := found.get(park)) is not None}
+    return found
+
+
+async def _planned(conn: Connection, text: str, arguments: Sequence[object]) -> list[Record]:
+    """The rows of a statement that is planned for its arguments: the plan for any days reads far more than one for these."""
+    await conn.execute(PLANNED, "force_custom_plan")
+    found = await conn.fetch(text, *arguments)
+    await conn.execute(PLANNED, "auto")
     return found
 
 

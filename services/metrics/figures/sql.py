@@ -83,11 +83,11 @@ EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject
 STEPS_KEPT = "SELECT park, day, xmin::text AS version, octet_length(steps) AS size FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
 STEPS = "SELECT park, steps FROM g{g}.steps WHERE park = ANY ($1::text[])"
 CHANGED = """
-SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND newest >= $1::date AND known_day <= $2 AND subject >= 'enterprise/'
+SELECT DISTINCT subject FROM g{g}.recorded_facts f WHERE known_day > $1 AND newest >= $1::date + interval '10 hours' AND known_day <= $2 AND subject >= 'enterprise/'
 AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($3::text[])))
 """
-"""`newest >= $1` leaves nothing out: a fact becomes known on the day on which it was recorded, and no zone is a day ahead of UTC. Its index has the
-new rows, while that of known days leads to all pages that were written since the last vacuum."""
+"""The time leaves nothing out: a fact becomes known on the day on which it was recorded, and the next day begins nowhere before 10:00 UTC. Its index
+has the new rows, while that of known days leads to all pages that were written since the last vacuum."""
 PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
 NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"

@@ -30,7 +30,7 @@ LOOKED_AT = 3000
 
 LOOKED_AT_FIRST = 150
 """The newest of all that are looked through before, since they nearly always hold SHOWN lines."""
-ROWS_FIRST = (24, 400)
+ROWS_FIRST = (12, 60, 400)
 """So many of the newest rows and runs of an area of few parks are looked through before."""
 SOUGHT_IN = 30_000
 """The newest rows and runs of all, in which those of an area are sought first: of one that has fewer there, all can be sorted."""

@@ -54,7 +54,8 @@ async def panel(snapshot: Snapshot, area: str | None, as_of: date, known_at: dat
     if snapshot.fold_version < FIRST_FOLD_VERSION:
         return None
     found = (await waits.durations(snapshot, area=area, as_of=as_of, known_at=known_at)).total
-    return Panel(found, found.curve(), *found.median())
+    steps = found.curve()
+    return Panel(found, steps, *found.median(steps))
 
 
 def percent(share: float) -> str:

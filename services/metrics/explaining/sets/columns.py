@@ -114,7 +114,7 @@ class Sets:
         # Of each part the first ones alone: a city has tens of thousands.
         ahead = np.searchsorted(at, self._ends)
         at = at[np.arange(len(at)) - np.repeat(ahead[:-1], np.diff(ahead)) < most]
-        return [subject.decode() for subject in np.unique(self.subjects[at])[:most].tolist()]
+        return [subject.decode() for subject in sorted({*self.subjects[at].tolist()})[:most]]
 
 
 def _places(subjects: Subjects, wanted: Subjects) -> Ints:
