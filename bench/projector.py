@@ -18,7 +18,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from deploy.local.servers.postgres import PostgresServer
-from services.metrics.figures.questions import Snapshots, coverage, month_ends, series
+from services.metrics.figures.questions import coverage, month_ends, series
+from services.metrics.figures.snapshots import Snapshots
 from services.metrics.folding.projector import Projector
 from shared.contracts import Envelope, Event, membership, registry, type_of
 from shared.contracts.ids import uuid7

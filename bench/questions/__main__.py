@@ -18,7 +18,6 @@ import statistics
 import time
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 from zoneinfo import ZoneInfo
 
 from bench.generator.city import City
@@ -27,13 +26,12 @@ from bench.questions.asked import FREE, PAGE, QUESTIONS, Asked, Draw
 from bench.questions.building import built, city_of
 from bench.speed.stack import METRICS
 from services.metrics.dashboard.words import Words
-from services.metrics.figures import rollups
 from services.metrics.figures.kept import KeptLists
-from services.metrics.figures.questions import Snapshots
+from services.metrics.figures.snapshots import Snapshots
 from services.metrics.http.ahead import read_ahead
 from shared.http.auth import Areas
 from shared.process.clock import Clock
-from shared.process.db import Connection, Pool, create_pool
+from shared.process.db import Pool, create_pool
 from shared.process.serve import collect_seldom
 
 OUT = REPOSITORY / "bench" / "out" / "questions.json"
@@ -52,19 +50,15 @@ SELECT (SELECT count(*) FROM g1.enterprises) AS enterprises, (SELECT sum(events)
 Times = dict[str, object]
 
 
-async def nothing_rolled_up(_conn: Connection, _generation: int) -> None:
-    """In the place of `rollups.rolled_up`: all is summed from the ledger."""
-
-
-async def measured(snapshots: Snapshots, asked: Asked, draw: Draw, times: int) -> Times:
-    """The times of one question, in milliseconds."""
+async def measured(snapshots: Snapshots, asked: Asked, draw: Draw, times: int, *, by_ledger: bool) -> Times:
+    """The times of one question, in milliseconds; `by_ledger`: as if nothing were rolled up."""
     taken, first = list[float](), 0.0
     began = time.perf_counter()
     for number in range(times + WARM):
         started = time.perf_counter()
         async with snapshots.snapshot(Areas.all()) as snapshot:
             # In a running city every event makes the lists outdated that were kept for their next pages.
-            await asked.ask(replace(snapshot, lists=KeptLists()), draw)
+            await asked.ask(replace(snapshot, lists=KeptLists(), rolled=None if by_ledger else snapshot.rolled), draw)
         spent = 1000 * (time.perf_counter() - started)
         if number == 0:
             first = spent
@@ -85,7 +79,7 @@ def line(found: Times) -> str:
     return f"{found['question']!s:45} {kind:5} {found['times']!s:>4} {found['first_ms']!s:>9} {found['p50_ms']!s:>9} {found['p90_ms']!s:>9} {p99:>9} {mark}"
 
 
-async def measure(dsn: str, city: City, times: int, seed: int, wanted: str) -> tuple[dict[str, object], list[Times]]:
+async def measure(dsn: str, city: City, times: int, seed: int, wanted: str, *, by_ledger: bool) -> tuple[dict[str, object], list[Times]]:
     """The size of the database, and the times of all questions."""
     pool: Pool = await create_pool(dsn, application_name="bench", max_size=4)
     try:
@@ -104,7 +98,7 @@ async def measure(dsn: str, city: City, times: int, seed: int, wanted: str) -> t
                 snapshots = Snapshots(pool, Clock(ZONE), shards)
                 await read_ahead(snapshots)
                 collect_seldom()
-                found.append(await measured(snapshots, asked, draw, times))
+                found.append(await measured(snapshots, asked, draw, times, by_ledger=by_ledger))
                 print(line(found[-1]), flush=True)
         return size, found
     finally:
@@ -134,8 +128,7 @@ def main() -> None:
     stack, city = built(given.data, city_of(given.seed, given.enterprises, given.members))
     try:
         dsn = stack.postgres.dsn(METRICS, "metrics_app")
-        with mock.patch.object(rollups, "rolled_up", nothing_rolled_up if given.ledger else rollups.rolled_up):
-            size, found = asyncio.run(measure(dsn, city, given.times, given.seed, given.only))
+        size, found = asyncio.run(measure(dsn, city, given.times, given.seed, given.only, by_ledger=given.ledger))
     finally:
         stack.down()
     OUT.parent.mkdir(exist_ok=True)

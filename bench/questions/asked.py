@@ -18,7 +18,7 @@ from services.metrics.explaining.changes import START, Window
 from services.metrics.explaining.contributors import Contributors, Question
 from services.metrics.explaining.ranking import Listing
 from services.metrics.figures import questions
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 
 PAGE, FREE = "page", "free"
 ROOT = "R"

@@ -35,7 +35,7 @@ INCOMPLETE = "it does not hold what was read of it: reconcile, relay republish"
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.metrics import dashboard
-    from services.metrics.figures.questions import Snapshots
+    from services.metrics.figures.snapshots import Snapshots
     from services.metrics.http import duration_routes, finding_routes, stream
     from services.metrics.http.ahead import reading_ahead
     from services.metrics.http.coverage_routes import router

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from services.metrics.dashboard.charts import running
 from services.metrics.dashboard.page import SITE
 from services.metrics.dashboard.routes import changes, downloads, explanations, findings, pages, statistics
-from services.metrics.figures.questions import ANSWER_WITHIN, SILENT_ANSWER_WITHIN
+from services.metrics.figures.snapshots import ANSWER_WITHIN, SILENT_ANSWER_WITHIN
 from services.metrics.live.hub import Hub
 from shared.browser import login, sessions
 from shared.browser.provider import Provider

@@ -34,9 +34,10 @@ from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.measures import measure_of
 from services.metrics.explaining.sets.known import Added, effects, recounted, replayed, sets_known
 from services.metrics.explaining.sets.standing import Standing, as_subjects, standing
-from services.metrics.figures import rollups, sql
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures import sql
+from services.metrics.figures.rolled import rollups
 from services.metrics.figures.scope import Scope, counts_of
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
 from services.metrics.measures import Vector
@@ -103,7 +104,7 @@ async def totals(snapshot: Snapshot, window: Window) -> tuple[Vector, Vector]:
     for known in (window.known_from, window.known_to):
         tree = snapshot.areas.at(window.as_of, known)
         parks = None if window.area is None else tree.under(window.area)
-        figure = await rollups.by_key(snapshot.conn, snapshot.generation, snapshot.closed, "park", window.as_of, known, parks)
+        figure = await rollups.by_key(snapshot.ledger, "park", window.as_of, known, parks)
         found.append(sum(figure.values()))
     return found[0], found[1]
 
@@ -197,7 +198,7 @@ async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Shar
     changed = was ^ now
     if not changed:
         return []
-    held = await rollups.by_key(snapshot.conn, snapshot.generation, snapshot.closed, "park", window.as_of, window.known_from, changed)
+    held = await rollups.by_key(snapshot.ledger, "park", window.as_of, window.known_from, changed)
     causes = {park: _cause(snapshot, window, (old, tree), park) for park in changed}
     known = [cause for cause in causes.values() if cause is not None]
     subjects = [f"area/{cause['code']}" for cause in known]

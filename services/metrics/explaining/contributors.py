@@ -19,9 +19,11 @@ from services.metrics.explaining.sets.columns import Mask
 from services.metrics.explaining.sets.known import sets_known, sets_of
 from services.metrics.explaining.sets.standing import Standing, read, standing
 from services.metrics.explaining.unions import without_union_since
-from services.metrics.figures import rollups, sql
-from services.metrics.figures.questions import Snapshot, key_of, month_ends
+from services.metrics.figures import sql
+from services.metrics.figures.questions import key_of, month_ends
+from services.metrics.figures.rolled import rollups
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.durations import EPOCH, days_of
@@ -254,9 +256,7 @@ async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribu
 async def counts_in(snapshot: Snapshot, question: Question, day: date) -> Vector:
     """The counts of the question's group on a day, summed from the ledger."""
     scope = question.scope(snapshot)
-    found = await rollups.by_key(
-        snapshot.conn, snapshot.generation, snapshot.closed, key_of(question.by), day, question.known_at, scope.parks
-    )
+    found = await rollups.by_key(snapshot.ledger, key_of(question.by), day, question.known_at, scope.parks)
     return sum(value for key, value in found.items() if scope.group is None or scope.group == _group(scope, key))
 
 

@@ -28,8 +28,9 @@ from services.metrics.explaining.contributors import Question, counts_in
 from services.metrics.explaining.measures import TIME_TO_FOUND, Amounts, measure_of
 from services.metrics.explaining.waits import Waits, durations, require_durations
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.questions import Rate
 from services.metrics.figures.scope import counts_of
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.visibility import Row, shown_rows, unrestricted
 from shared.process.db import Record
 

@@ -20,8 +20,9 @@ from services.metrics.explaining.sets.standing import read, standing
 from services.metrics.explaining.waits import MOST_READ
 from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
-from services.metrics.figures.questions import ALL, CoverageResult, Row, Snapshot
+from services.metrics.figures.questions import ALL, CoverageResult, Row
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled

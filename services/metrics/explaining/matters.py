@@ -11,8 +11,8 @@ from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.explain import Behind
 from services.metrics.explaining.sets.known import sets_known
 from services.metrics.figures import sql as figures_sql
-from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, shape_known
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import sql
 from services.metrics.figures.statistics.answers import BEGINNING, BY_UNIT, Question
 from services.metrics.figures.tree import UNKNOWN

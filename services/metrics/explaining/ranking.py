@@ -13,7 +13,7 @@ import numpy as np
 from services.metrics.explaining.contributors import UNKNOWN_NUMBER, Contribution, Contributors, Found, Question, named
 from services.metrics.explaining.sets.columns import Mask
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.folding.steps import Ints
 
 Order: TypeAlias = Literal["workers", "days_waited", "contribution", "name"]

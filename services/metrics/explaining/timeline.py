@@ -14,8 +14,9 @@ from services.metrics.explaining.explain import Behind, behind
 from services.metrics.explaining.sets.known import sets_known
 from services.metrics.explaining.unions import Covering, covering, union_names, without_union_since
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.questions import Rate
 from services.metrics.figures.scope import contribution_on, counts_of
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.visibility import hidden
 from shared.http.auth import UNNAMED
 from shared.problems.errors import Forbidden

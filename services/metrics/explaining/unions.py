@@ -9,8 +9,8 @@ from uuid import UUID
 
 from services.metrics.counted import CoverageEnd, CoverageStart
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import shape_known
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import NEVER, without_union
 

@@ -16,8 +16,9 @@ import numpy as np
 from services.metrics.explaining.sets.standing import Standing, read, standing
 from services.metrics.figures import sql
 from services.metrics.figures.labels import label
-from services.metrics.figures.questions import ALL, Snapshot, key_of, name_of
+from services.metrics.figures.questions import ALL, key_of, name_of
 from services.metrics.figures.scope import Scope, time_to_found_on
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.folding.durations import days_of

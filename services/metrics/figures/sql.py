@@ -25,6 +25,7 @@ FROM generations g WHERE g.status = 'serving'
 """
 NEWEST = "SELECT max(n.value::timestamptz) FROM shards, jsonb_each_text(newest) n WHERE generation = $1"
 SIGNATURE = "SELECT count(*) AS versions, count(known_until) AS ended FROM g{g}.areas_facts"
+BEGUN = f"SELECT s.*, r.day, r.first, r.xmin::text AS rolled_by FROM ({SIGNATURE}) s LEFT JOIN g{{g}}.rolled r ON true"
 AREAS = """
 SELECT code, name, kind, parent, level, occurred_on, known_day, known_until, event_id, recorded_at, rank
 FROM g{g}.areas_facts ORDER BY code, occurred_on, rank, known_day
@@ -193,6 +194,13 @@ async def areas_signature(conn: Connection, generation: int) -> tuple[int, int]:
     """Two counts; at least one of them changes when a version of an area is added or ended."""
     row = await conn.fetchrow(_sql(SIGNATURE, generation))
     return (row["versions"], row["ended"]) if row else (0, 0)
+
+
+async def begun(conn: Connection, generation: int) -> Record:
+    """What every question needs of a generation: `versions` and `ended` as `areas_signature`; what is rolled up (`rolled.basis.Rolled`), or NULL."""
+    row = await conn.fetchrow(_sql(BEGUN, generation))
+    assert row is not None, "an aggregate has one row"
+    return row
 
 
 async def areas(conn: Connection, generation: int) -> list[Record]:

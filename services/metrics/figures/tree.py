@@ -129,9 +129,9 @@ class AreaVersionsCache:
     def __init__(self) -> None:
         self._cached: tuple[tuple[int, int, int], AreaVersions] | None = None
 
-    async def load(self, conn: Connection, generation: int) -> AreaVersions:
-        """The versions in the snapshot of `conn`."""
-        signature = (generation, *await sql.areas_signature(conn, generation))
+    async def load(self, conn: Connection, generation: int, counts: tuple[int, int]) -> AreaVersions:
+        """The versions in the snapshot of `conn`; `counts` as `sql.areas_signature` has them."""
+        signature = (generation, *counts)
         if self._cached is None or self._cached[0] != signature:
             self._cached = signature, AreaVersions(await sql.areas(conn, generation))
         return self._cached[1]

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from services.metrics.counted import kind_of
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from shared.directory.visibility import EveryArea, Part, Sight, Stay
 from shared.http.auth import Areas
 

@@ -10,7 +10,7 @@ from typing import cast
 from fastapi import Request
 
 from services.metrics.explaining.measures import EXPLAINED
-from services.metrics.figures.questions import Snapshot, Snapshots
+from services.metrics.figures.snapshots import Snapshot, Snapshots
 from shared.http.auth import Caller
 from shared.http.forms import EARLIEST
 from shared.problems.errors import NotFound, Unprocessable

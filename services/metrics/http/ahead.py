@@ -18,9 +18,10 @@ from services.metrics.explaining import changes, explain, ranking, waits
 from services.metrics.explaining.changes import Window
 from services.metrics.explaining.contributors import Question
 from services.metrics.explaining.ranking import Listing
-from services.metrics.explaining.sets.standing import key_of
+from services.metrics.explaining.sets.standing import key_of, standing
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot, Snapshots, coverage, month_ends, series
+from services.metrics.figures.questions import coverage, month_ends, series
+from services.metrics.figures.snapshots import Snapshot, Snapshots
 from services.metrics.folding.steps import Steps
 from shared.problems.errors import Problem
 from shared.process import db
@@ -78,7 +79,7 @@ async def rehearse(snapshots: Snapshots) -> None:
 
 
 async def read_ahead(snapshots: Snapshots) -> int:
-    """Read the steps of all parks that are not there, as many as are kept; returns of how many parks they were.
+    """Read the steps of all parks that are not there, as many as are kept, and put them together; returns of how many parks they were.
 
     Each park is read in a snapshot of its own, so that questions come between, and no transaction is long.
     """
@@ -93,6 +94,12 @@ async def read_ahead(snapshots: Snapshots) -> int:
     for park in missing:
         async with snapshots.snapshot() as snapshot:
             parks += await _read_one(snapshot, park)
+    if parks:
+        # What is kept of all parks as of today.
+        async with snapshots.snapshot() as snapshot:
+            today = snapshot.today
+            await standing(snapshot, None, today, today)
+            await coverage(snapshot, by="park", as_of=today, known_at=today)
     return parks
 
 

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from services.metrics.explaining.findings import Concerned, Found, name_of_finding, text_of_finding
 from services.metrics.explaining.waits import Waits
-from services.metrics.figures.questions import CoverageResult, Rate, Row, Snapshot
+from services.metrics.figures.questions import CoverageResult, Rate, Row
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.survival import Step
 from services.metrics.figures.tree import Area, Tree
 from services.metrics.folding.coverage import RULE_VERSION

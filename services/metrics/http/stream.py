@@ -18,7 +18,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from services.metrics.explaining.findings import of_row
-from services.metrics.figures.questions import Row, Snapshot
+from services.metrics.figures.questions import Row
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.http import events
 from services.metrics.http.access import day_or_today, granted_snapshot, snapshots_of

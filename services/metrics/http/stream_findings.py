@@ -14,8 +14,8 @@ import structlog
 
 from services.metrics.explaining import findings
 from services.metrics.explaining.findings import Noticed
-from services.metrics.figures.questions import Snapshots
 from services.metrics.figures.scope import Scope
+from services.metrics.figures.snapshots import Snapshots
 from services.metrics.live.hub import Hub
 from services.metrics.live.subscribers import Channel
 from shared.http.auth import Areas

@@ -16,7 +16,7 @@ import structlog
 from services.metrics.figures import sql
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import Freshness
-from services.metrics.figures.questions import version_vector
+from services.metrics.figures.snapshots import version_vector
 from services.metrics.figures.tree import AreaVersions, Tree
 from services.metrics.live import tables
 from services.metrics.live.age import OUTAGES, AgeWatch

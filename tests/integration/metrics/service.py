@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.metrics.figures.questions import Snapshot, Snapshots
+from services.metrics.figures.snapshots import Snapshot, Snapshots
 from services.metrics.folding.projector import Projector
 from services.metrics.measures import MEASURES
 from shared.contracts import Envelope, Event, cases, membership, plain, registry, type_of

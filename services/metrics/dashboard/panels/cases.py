@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.questions import Rate
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics.answers import BEGINNING, FIRST_FOLD_VERSION, sums, window
 from services.metrics.folding.tallying.tally import Name
 

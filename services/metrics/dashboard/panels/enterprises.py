@@ -20,8 +20,8 @@ from services.metrics.explaining.sets.standing import read, standing
 from services.metrics.explaining.timeline import FIRST, Enterprise, Position
 from services.metrics.explaining.unions import union_names
 from services.metrics.figures.labels import reason_text
-from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import Tree
 from shared.contracts.case_codes import CASE_KINDS, CASE_SUBKINDS, CONTRACT_KINDS, HELP_KINDS, LEVELS, NEGOTIATION_RESULTS, OUTCOMES
 from shared.contracts.code_list import CodeList

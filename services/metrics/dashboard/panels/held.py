@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.metrics.explaining.contributors import id_of
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import Tree
 from shared.http.auth import Caller
 from shared.process.db import Record

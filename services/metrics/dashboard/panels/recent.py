@@ -16,8 +16,8 @@ from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayCl
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining.contributors import id_of
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.rolled.statements import FEW_PARKS
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, limited_to, shown, sights, unrestricted
 from shared.directory.visibility import ONE_DAY, Sight
@@ -163,7 +163,8 @@ async def _lines(snapshot: Snapshot, seen: Snapshot, tree: Tree, rows: Sequence[
     """The lines as the caller may see them; `seen`: the snapshot limited to the area."""
     lines = []
     subjects = {row["subject"] for row in rows}
-    there, here = await sights(seen, subjects), await sights(snapshot, subjects)
+    there = await sights(seen, subjects)
+    here = {subject: Sight(sight.stays, snapshot.granted) for subject, sight in there.items()}
     names = await sql.known_names(seen.conn, seen.generation, [id_of(subject) for subject in subjects if subject.startswith("enterprise/")])
     for row in rows:
         subject = row["subject"]

@@ -9,7 +9,8 @@ from typing import Any
 
 from services.metrics.dashboard.words import Words, tenths
 from services.metrics.figures import questions
-from services.metrics.figures.questions import Point, Snapshot
+from services.metrics.figures.questions import Point
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.sql import TREND
 from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.settings import Target

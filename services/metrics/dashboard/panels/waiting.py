@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining import waits
 from services.metrics.explaining.waits import FIRST_FOLD_VERSION, NoMedian, Waits
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.survival import Median, Step
 
 MARKS = (0, 30, 90, 180, 365)

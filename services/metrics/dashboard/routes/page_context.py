@@ -14,7 +14,8 @@ from services.metrics.dashboard.address import ViewOptions
 from services.metrics.dashboard.page import words_of
 from services.metrics.dashboard.words import Words
 from services.metrics.figures import questions
-from services.metrics.figures.questions import CoverageResult, Snapshot
+from services.metrics.figures.questions import CoverageResult
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import Tree
 from services.metrics.folding.coverage import RULE_VERSION
 from services.metrics.http.access import days_of, granted_snapshot

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from services.metrics.counted import BY_KIND, MEMBERS, Members, is_attribute, kind_of
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.scope import members_on, shape_known
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.coverage import Segment, at
 from services.metrics.folding.events.recorded import changes_from

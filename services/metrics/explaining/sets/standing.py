@@ -15,8 +15,8 @@ import numpy as np
 from services.metrics.explaining.sets.columns import Mask, Sets
 from services.metrics.explaining.sets.known import sets_known
 from services.metrics.figures import sql
-from services.metrics.figures.questions import Snapshot
 from services.metrics.figures.rolled.statements import FEW_PARKS
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps, Subjects

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from services.metrics.figures.rolled.parts import ONE_DAY, month_of, next_month
 from services.metrics.generations.closed.rolling import ALL, KEPT, MONTH, YEAR, numbers
+from shared.process.db import Record
 
 
 class Basis(NamedTuple):
@@ -60,3 +61,8 @@ class Rolled(NamedTuple):
         months = [numbers(date(since.year, month, 1))[MONTH] for month in range(since.month, last + 1)] if since.month > 1 else []
         known = (*months, *years)
         return Basis(known, self.day, False, basis.until) if len(known) < len(basis.known) else None
+
+
+def rolled_in(row: Record) -> Rolled | None:
+    """What is rolled up, from a row of `sql.begun`."""
+    return Rolled(row["day"], row["first"], row["rolled_by"]) if row["day"] is not None else None

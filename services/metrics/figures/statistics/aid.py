@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import sql
 from services.metrics.figures.statistics.answers import BEGINNING, Question
 from services.metrics.figures.tree import Tree

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from services.metrics.figures import rollups
 from services.metrics.figures import sql as figures_sql
 from services.metrics.figures.labels import label
-from services.metrics.figures.questions import ALL, Rate, Snapshot, name_of
+from services.metrics.figures.questions import ALL, Rate, name_of
+from services.metrics.figures.rolled import rollups
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import sql
 from services.metrics.figures.statistics.catalogue import STATISTICS, Statistic, StatisticName, twelve_months_before
 from services.metrics.figures.survival import Median, curve, median
@@ -113,9 +114,7 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
             group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN
             collected.add(group, row["name"], row["code"], row["value"], row["count"])
     figures = await rollups.by_key(
-        snapshot.conn,
-        snapshot.generation,
-        snapshot.closed,
+        snapshot.ledger,
         "park" if place == figures_sql.NO_KEY else place,
         question.as_of,
         question.known_at,

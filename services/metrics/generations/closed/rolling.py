@@ -2,7 +2,7 @@
 
 A closed known day receives nothing any more (docs/design/ENGINE.md, Closing days), so its rows are added once: when the day is closed in every
 shard, in one transaction with the day up to which all is rolled up (`rolled.day`), which only ever moves on. Questions use the rollups for what was
-known by that day and the ledger for the rest (`figures.rollups`), so a rollup that is late, or was never made, changes no answer.
+known by that day and the ledger for the rest (`figures.rolled`), so a rollup that is late, or was never made, changes no answer.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from services.metrics.explaining.timeline import Enterprise
 from services.metrics.explaining.unions import union_names
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.labels import reason_text
-from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.questions import Rate
 from services.metrics.figures.scope import counts_of
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.visibility import Row
 from services.metrics.http.bodies import rate_body, waits_body
 from services.metrics.measures import Vector

@@ -16,7 +16,8 @@ from services.metrics.explaining.explain import Behind
 from services.metrics.explaining.measures import TIME_TO_FOUND, measure_of
 from services.metrics.explaining.ranking import Listing
 from services.metrics.figures.labels import reason_text
-from services.metrics.figures.questions import Rate, Snapshot
+from services.metrics.figures.questions import Rate
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.tree import Tree
 from services.metrics.http.bodies import basis
 from services.metrics.http.explaining.bodies import WAITED, behind_bodies, counts_compared

@@ -13,7 +13,7 @@ from services.metrics.explaining import changes, explain, ranking
 from services.metrics.explaining.contributors import Contributors, Question
 from services.metrics.explaining.measures import COMPARED
 from services.metrics.explaining.ranking import Key, Listing
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.http.access import READ, day_or_today, days_of, granted_snapshot, known_or_today, require_measure
 from services.metrics.http.bodies import basis, page
 from services.metrics.http.explaining import lists

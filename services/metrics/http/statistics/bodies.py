@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from services.metrics.figures.questions import ALL, Rate, Snapshot
+from services.metrics.figures.questions import ALL, Rate
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics.aid import Cell
 from services.metrics.figures.statistics.answers import Answer, Group, Question
 from services.metrics.figures.statistics.catalogue import PER, RULE_VERSION, StatisticName

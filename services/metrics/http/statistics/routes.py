@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services.metrics.explaining import matters
 from services.metrics.explaining.matters import Matter
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import aid, answers
 from services.metrics.figures.statistics.answers import Question, require_tallies
 from services.metrics.figures.statistics.catalogue import STATISTICS, StatisticName

@@ -20,8 +20,9 @@ from services.metrics.explaining.sets.known import sets_known
 from services.metrics.figures import sql
 from services.metrics.figures.findings import Finding
 from services.metrics.figures.kept import KeptClosed, KeptSteps
-from services.metrics.figures.questions import BY, Snapshot
+from services.metrics.figures.questions import BY
 from services.metrics.figures.scope import Scope, contribution_on
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps
 from services.metrics.generations.closed import stepping

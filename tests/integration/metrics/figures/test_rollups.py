@@ -13,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.metrics.figures import rollups, sql
+from services.metrics.figures import sql
 from services.metrics.figures.kept import KeptClosed
 from services.metrics.figures.questions import month_ends
-from services.metrics.figures.rolled import statements
+from services.metrics.figures.rolled import rollups, statements
+from services.metrics.figures.rolled.basis import rolled_in
+from services.metrics.figures.rolled.rollups import Ledger
 from services.metrics.generations.closed import rolling
 from services.metrics.measures import MEASURES
 from services.metrics.tables import ledger_store
@@ -80,11 +82,12 @@ class Tables:
             days_asked = self.asked if self.asked and self.random.random() < 0.5 else [self.day()]
             as_of, known_at = self.random.choice(days_asked), FIRST_KNOWN + timedelta(days=self.random.randint(-5, KNOWN_DAYS + 5))
             self.asked.append(as_of)
+            ledger = Ledger(self.conn, 1, rolled_in(await sql.begun(self.conn, 1)), self.kept)
             parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P1", "P2", "P3"], ["P9"], []))
             for by in KEYS:
                 base = await sql.by_key(self.conn, 1, by, as_of, known_at, parks)
                 for _ in range(2):
-                    found = await rollups.by_key(self.conn, 1, self.kept, by, as_of, known_at, parks)
+                    found = await rollups.by_key(ledger, by, as_of, known_at, parks)
                     assert {key: value for key, value in found.items() if value} == {key: value for key, value in base.items() if value}
             days = month_ends(as_of, self.random.randint(1, 15))
             if self.random.random() < 0.5:
@@ -92,7 +95,7 @@ class Tables:
             after = [day + timedelta(days=1) for day in days]
             wanted = parks or ["P1", "P2"]
             rows = await sql.series(self.conn, 1, days, after, known_at, wanted)
-            found_series = await rollups.series(self.conn, 1, self.kept, days, known_at, wanted)
+            found_series = await rollups.series(ledger, days, known_at, wanted)
             assert {(park, at, *step.tolist()) for park, steps in found_series.items() for at, step in enumerate(steps) if any(step)} == {
                 tuple(row) for row in rows if any(tuple(row)[2:])
             }

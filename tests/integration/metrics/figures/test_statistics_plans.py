@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.metrics.figures.questions import Snapshot
+from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import aid, answers, sql
 from services.metrics.figures.statistics.answers import Question
 from services.metrics.figures.statistics.catalogue import StatisticName

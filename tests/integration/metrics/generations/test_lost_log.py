@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.metrics.app import _readiness
-from services.metrics.figures.questions import Snapshots
+from services.metrics.figures.snapshots import Snapshots
 from services.metrics.generations import lifecycle
 from services.metrics.generations.auditing import LogDiffers, LogLost
 from shared.contracts import Envelope, membership

@@ -30,7 +30,6 @@ from services.metrics.generations.closed.rolling import EVERYWHERE, NONE
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
 
-ROLLED = "SELECT day, first, xmin::text AS version FROM g{g}.rolled"
 PLANNED = "SELECT set_config('plan_cache_mode', $1, true)"
 CELLS = "SELECT id FROM g{g}.cells WHERE park = ANY ($1::text[])"
 BY_CELLS = 3
@@ -52,12 +51,19 @@ V = TypeVar("V", int, Increments)
 Read: TypeAlias = Callable[[Sequence[Record]], Mapping[str | None, V]]
 
 
-class _Asked(NamedTuple):
-    """A question: the key and dimension of its rollups, its parks (None: all), and what became known when; with `days`, a series."""
+class Ledger(NamedTuple):
+    """Where figures are read: the ledger of a generation, what is rolled up of it, and where what follows from closed days is kept."""
 
     conn: Connection
     generation: int
+    rolled: Rolled | None
     kept: KeptClosed
+
+
+class _Asked(NamedTuple):
+    """A question: the key and dimension of its rollups, its business day and parks (None: all); with `days`, a series."""
+
+    ledger: Ledger
     by: str
     dimension: str
     as_of: date
@@ -76,46 +82,39 @@ class _Asked(NamedTuple):
         """The cells of few parks, None of many: as an argument their number is known when the statement is planned."""
         if self.parks is None or len(self.parks) > BY_CELLS:
             return None
-        return [row["id"] for row in await self.conn.fetch(CELLS.format(g=self.generation), list(self.parks))]
+        return [row["id"] for row in await self.ledger.conn.fetch(CELLS.format(g=self.ledger.generation), list(self.parks))]
 
     def split(self, basis: Basis) -> Split:
         return between(self.days, basis.days) if self.days else up_to(self.as_of, basis.days)
 
     def statement(self, parks: Collection[str] | None, cells: Sequence[int] | None) -> Statement:
-        return Statement(self.generation, self.dimension, self.key, parks, cells, self.days, self.measures)
+        return Statement(self.ledger.generation, self.dimension, self.key, parks, cells, self.days, self.measures)
 
 
-async def by_key(
-    conn: Connection, generation: int, kept: KeptClosed, by: str, as_of: date, known_at: date, parks: Collection[str] | None
-) -> Mapping[str | None, Vector]:
-    """As `sql.by_key`; what follows from closed days alone is `kept`."""
-    rolled = await rolled_up(conn, generation)
-    if rolled is None:
-        return await sql.by_key(conn, generation, by, as_of, known_at, parks)
-    if by not in EVERYWHERE or (others := await _others(conn, generation, parks)) is None:
-        asked = _Asked(conn, generation, kept, by, NONE if by == "park" else by, as_of, parks)
-        return await _by_key(asked, rolled, known_at)
-    found = await _by_key(_Asked(conn, generation, kept, by, EVERYWHERE[by], as_of, None), rolled, known_at)
+async def by_key(ledger: Ledger, by: str, as_of: date, known_at: date, parks: Collection[str] | None) -> Mapping[str | None, Vector]:
+    """As `sql.by_key`."""
+    if by not in EVERYWHERE or ledger.rolled is None or (others := await _others(ledger, parks)) is None:
+        return await _by_key(_Asked(ledger, by, NONE if by == "park" else by, as_of, parks), known_at)
+    found = await _by_key(_Asked(ledger, by, EVERYWHERE[by], as_of, None), known_at)
     if others:
-        less = await _by_key(_Asked(conn, generation, kept, by, by, as_of, others), rolled, known_at)
+        less = await _by_key(_Asked(ledger, by, by, as_of, others), known_at)
         found = {key: value - less.get(key, 0) for key, value in found.items()}
     return found
 
 
-async def _by_key(asked: _Asked, rolled: Rolled, known_at: date) -> Mapping[str | None, Vector]:
-    if (basis := rolled.basis(known_at, asked.dimension)) is None:
-        return await sql.by_key(asked.conn, asked.generation, asked.by, asked.as_of, known_at, asked.parks)
+async def _by_key(asked: _Asked, known_at: date) -> Mapping[str | None, Vector]:
+    conn, generation, rolled, _ = asked.ledger
+    if rolled is None or (basis := rolled.basis(known_at, asked.dimension)) is None:
+        return await sql.by_key(conn, generation, asked.by, asked.as_of, known_at, asked.parks)
     return await _known_at(asked, rolled, basis, known_at, _vectors)
 
 
-async def series(
-    conn: Connection, generation: int, kept: KeptClosed, days: Sequence[date], known_at: date, parks: Collection[str]
-) -> Mapping[str | None, Increments]:
-    """{park: what each point of its series adds to the one before}, as of `days`, which ascend; what follows from closed days alone is `kept`."""
-    rolled = await rolled_up(conn, generation)
+async def series(ledger: Ledger, days: Sequence[date], known_at: date, parks: Collection[str]) -> Mapping[str | None, Increments]:
+    """{park: what each point of its series adds to the one before}, as of `days`, which ascend."""
+    conn, generation, rolled, _ = ledger
     if rolled is None or (basis := rolled.basis(known_at, NONE)) is None:
         return _increments(await sql.series(conn, generation, days, [*map(after, days)], known_at, parks), len(days))
-    asked = _Asked(conn, generation, kept, "park", NONE, days[-1], parks, tuple(days))
+    asked = _Asked(ledger, "park", NONE, days[-1], parks, tuple(days))
     return await _known_at(asked, rolled, basis, known_at, lambda rows: _increments(rows, len(days)))
 
 
@@ -126,7 +125,9 @@ async def _known_at(asked: _Asked, rolled: Rolled, basis: Basis, known_at: date,
     near = abs(known_at - basis.until) <= NEAR
     statement = asked.statement(asked.parks, None if near else await asked.cells())
     text = statement.learned(basis.until, known_at, asked.as_of)
-    rows = await asked.conn.fetch(text, *statement.arguments) if near else await _planned(asked.conn, text, statement.arguments)
+    rows = (
+        await asked.ledger.conn.fetch(text, *statement.arguments) if near else await _planned(asked.ledger.conn, text, statement.arguments)
+    )
     return _added(found, read(rows), 1)
 
 
@@ -143,13 +144,13 @@ async def _closed(asked: _Asked, rolled: Rolled, basis: Basis, read: Read[V]) ->
     split = asked.split(basis)
     everywhere = asked.by == "park" and not split[1]
     parks = None if everywhere or asked.parks is None else frozenset(asked.parks)
-    place = ("rollups", asked.generation, asked.by, asked.dimension, asked.as_of, asked.days, basis, parks)
-    found: Mapping[str | None, V] | None = asked.kept.get(place, rolled.version)
+    place = ("rollups", asked.ledger.generation, asked.by, asked.dimension, asked.as_of, asked.days, basis, parks)
+    found: Mapping[str | None, V] | None = asked.ledger.kept.get(place, rolled.version)
     if found is None:
         statement = asked.statement(parks, await asked.cells() if split[1] else None)
         text = statement.closed(basis, split)
-        found = read(await _planned(asked.conn, text, statement.arguments))
-        asked.kept.keep(place, rolled.version, found, _rows(len(found), len(asked.days)))
+        found = read(await _planned(asked.ledger.conn, text, statement.arguments))
+        asked.ledger.kept.keep(place, rolled.version, found, _rows(len(found), len(asked.days)))
     if everywhere and asked.parks is not None:
         return {park: value for park in asked.parks if (value := found.get(park)) is not None}
     return found
@@ -191,17 +192,11 @@ def _rows(keys: int, points: int) -> int:
     return 20 + keys * (2 + points)
 
 
-async def _others(conn: Connection, generation: int, parks: Collection[str] | None) -> list[str] | None:
+async def _others(ledger: Ledger, parks: Collection[str] | None) -> list[str] | None:
     """The parks that are not among `parks` (None: all), if these are many and the others few; else None."""
     if parks is None:
         return []
     if len(parks) <= FEW_PARKS:
         return None
-    found = [row["park"] for row in await conn.fetch(OTHERS.format(g=generation), list(parks))]
+    found = [row["park"] for row in await ledger.conn.fetch(OTHERS.format(g=ledger.generation), list(parks))]
     return None if None in found or len(found) > FEW_PARKS else found
-
-
-async def rolled_up(conn: Connection, generation: int) -> Rolled | None:
-    """What is rolled up, if anything is."""
-    row = await conn.fetchrow(ROLLED.format(g=generation))
-    return Rolled(row["day"], row["first"], row["version"]) if row is not None else None
