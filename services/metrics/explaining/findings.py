@@ -125,6 +125,8 @@ async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date,
 
 def _summed(sets: Sets, at: Ints, groups: tuple[Sequence[str], Ints] | None) -> Iterator[tuple[str, tuple[int, int, int]]]:
     """(code of the group, (enterprises, their members, their workers)) of some sets; `groups` as `Sets` has them, None: they are one group."""
+    if not len(at):
+        return
     members, workers = sets.counts["members"][at], sets.counts["workers"][at]
     if groups is None:
         yield ALL, (len(at), int(members.sum()), int(workers.sum()))

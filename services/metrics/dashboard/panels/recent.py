@@ -56,7 +56,8 @@ SELECT min(oldest) AS since, coalesce(sum(events), 0) AS found FROM (
 """
 """Of rows and runs, so that no run is opened for it."""
 ROWS = "SELECT oldest, newest, events FROM g{g}.recorded_facts {of} ORDER BY newest DESC LIMIT {rows}"
-OF_SUBJECTS = "subject = ANY ($2::text[])"
+OF_ROWS = "subject = ANY ($2::text[]) AND newest = ANY ($3::timestamptz[])"
+"""Of subjects of which all is wanted that is that new, by the times of their rows and runs: these are fewer than all rows and runs of the subjects."""
 OF_PARKS = "subject = ANY (ARRAY(SELECT subject FROM g{g}.placements WHERE park = ANY ({parks}::text[])))"
 NEWEST = """
 SELECT subject, type, max(recorded_at) AS at, count(*) AS count, max(sequence) AS sequence,
@@ -90,9 +91,9 @@ async def just_happened(snapshot: Snapshot, tree: Tree, area: str | None, words:
         for wanted in ROWS_FIRST:
             if (window := await _window(snapshot, parks, wanted)) is None:
                 break
-            since, subjects = window
+            since, subjects, times = window
             async with limited_to(snapshot, area) as seen:
-                rows = await _newest(seen, since, OF_SUBJECTS, subjects)
+                rows = await _newest(seen, since, OF_ROWS, subjects, times)
                 if _whole(rows, since):
                     return await _lines(snapshot, seen, tree, rows, words)
     else:
@@ -114,22 +115,23 @@ def _few_parks(snapshot: Snapshot, area: str | None) -> list[str]:
     return sorted(codes) if isinstance(codes, frozenset) and len(codes) <= FEW_PARKS else []
 
 
-async def _window(snapshot: Snapshot, parks: Sequence[str], wanted: int) -> tuple[datetime, list[str]] | None:
-    """(since, subjects): whatever was recorded since of an enterprise that was ever in one of the parks is of one of the subjects, and in the newest
-    `wanted` rows and runs, or few more, which hold at most LOOKED_AT facts; None if so many rows are not found soon."""
+async def _window(snapshot: Snapshot, parks: Sequence[str], wanted: int) -> tuple[datetime, list[str], list[datetime]] | None:
+    """(since, subjects, times): whatever was recorded since of an enterprise that was ever in one of the parks is of one of the subjects, and in one of
+    the newest `wanted` rows and runs, or few more, which are of these times and hold at most LOOKED_AT facts; None if so many rows are not found soon."""
     async with unrestricted(snapshot):
         found = await snapshot.conn.fetch(ROWS_OF_PARKS.format(g=snapshot.generation, sought_in=SOUGHT_IN, rows=wanted), parks)
     if len(found) < wanted:
         return None
     window = None
-    subjects, events = dict[str, None](), 0
+    subjects, times, events = dict[str, None](), list[datetime](), 0
     for since, alike in groupby(found, key=lambda row: row["newest"]):
         for row in alike:
             subjects[row["subject"]] = None
             events += row["events"]
         if events > LOOKED_AT:
             break
-        window = since, list(subjects)
+        times.append(since)
+        window = since, list(subjects), [*times]
     return window
 
 
@@ -153,10 +155,10 @@ def _whole(rows: Sequence[Record], since: datetime) -> bool:
     return len(rows) == SHOWN and rows[-1]["at"].replace(second=0, microsecond=0) >= since
 
 
-async def _newest(seen: Snapshot, since: datetime | None, which: str = "", of: object = None) -> list[Record]:
-    """The newest lines of what was recorded since; `which`: the condition of those that are wanted, with `of` as $2."""
+async def _newest(seen: Snapshot, since: datetime | None, which: str = "", *of: object) -> list[Record]:
+    """The newest lines of what was recorded since; `which`: the condition of those that are wanted, with `of` as $2 and so on."""
     statement = NEWEST.format(g=seen.generation, of=f"AND {which}" if which else "", shown=SHOWN)
-    return await seen.conn.fetch(statement, since, *([of] if which else []))
+    return await seen.conn.fetch(statement, since, *of)
 
 
 async def _lines(snapshot: Snapshot, seen: Snapshot, tree: Tree, rows: Sequence[Record], words: Words) -> list[Happened]:
