@@ -34,10 +34,10 @@ from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.measures import measure_of
 from services.metrics.explaining.sets.known import Added, effects, recounted, replayed, sets_known
 from services.metrics.explaining.sets.standing import Standing, as_subjects, standing
-from services.metrics.figures import sql
 from services.metrics.figures.rolled import rollups
 from services.metrics.figures.scope import Scope, counts_of
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import fact_store, name_store, set_store
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
 from services.metrics.measures import Vector
@@ -139,7 +139,7 @@ async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, sets: Stan
         return _learned(sets, window.known_from, start, most)
     parks = None if scope.parks is None else list(scope.parks)
     async with unrestricted(snapshot):
-        return await sql.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, most, parks)
+        return await fact_store.learned(snapshot.conn, snapshot.generation, window.known_from, window.known_to, start, most, parks)
 
 
 def _learned(sets: Standing, known_from: date, start: str, most: int) -> list[str]:
@@ -151,7 +151,7 @@ async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, standin
     conn, generation = snapshot.conn, snapshot.generation
     events: defaultdict[str, list[Record]] = defaultdict(list)
     async with unrestricted(snapshot):
-        for row in await sql.facts_between(conn, generation, subjects, window.known_from, window.known_to):
+        for row in await fact_store.facts_between(conn, generation, subjects, window.known_from, window.known_to):
             events[row["subject"]].append(row)
     done = {subject: effects(events[subject], window.as_of) for subject in subjects}
     # Of most sets members alone changed; these need not be read.
@@ -159,7 +159,7 @@ async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, standin
     segments = standing_sets.sets.segments(as_subjects(unshaped), standing_sets.told)
     others = [subject for subject in subjects if subject not in segments]
     # Exact as known at `known_to`; most of them as known at `known_from`, too.
-    sets = await sets_known(snapshot, await sql.states_of(conn, generation, others), window.known_to) if others else {}
+    sets = await sets_known(snapshot, await set_store.states_of(conn, generation, others), window.known_to) if others else {}
     found = list[Share]()
     for subject, effect in done.items():
         if subject in segments:
@@ -203,7 +203,7 @@ async def _of_areas(snapshot: Snapshot, window: Window, tree: Tree) -> list[Shar
     known = [cause for cause in causes.values() if cause is not None]
     subjects = [f"area/{cause['code']}" for cause in known]
     async with unrestricted(snapshot):
-        events = await sql.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
+        events = await fact_store.facts_by_id(snapshot.conn, snapshot.generation, subjects, [cause["event_id"] for cause in known])
     found = []
     for park, value in sorted((park, value) for park, value in held.items() if park is not None):
         before, after = (value, 0) if park in was else (0, value)
@@ -226,8 +226,8 @@ async def _shown(snapshot: Snapshot, window: Window, page: Sequence[Share]) -> l
     conn, generation = snapshot.conn, snapshot.generation
     ids = {share.subject: id_of(share.subject) for share in page if share.kind != "area"}
     unseen = await hidden(snapshot, ids, window.as_of)
-    enterprises = await sql.known_names(conn, generation, [one for subject, one in ids.items() if not is_union(subject)])
-    unions = await sql.union_names(conn, generation, [one for subject, one in ids.items() if is_union(subject)])
+    enterprises = await name_store.known_names(conn, generation, [one for subject, one in ids.items() if not is_union(subject)])
+    unions = await name_store.union_names(conn, generation, [one for subject, one in ids.items() if is_union(subject)])
     events = {row["event_id"]: row for row in await shown_rows(snapshot, [share.event for share in page if share.event is not None])}
     found = []
     for share in page:

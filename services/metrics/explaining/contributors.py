@@ -19,11 +19,11 @@ from services.metrics.explaining.sets.columns import Mask
 from services.metrics.explaining.sets.known import sets_known, sets_of
 from services.metrics.explaining.sets.standing import Standing, read, standing
 from services.metrics.explaining.unions import without_union_since
-from services.metrics.figures import sql
 from services.metrics.figures.questions import key_of, month_ends
 from services.metrics.figures.rolled import rollups
 from services.metrics.figures.scope import Scope, contribution_on, counts_of, time_to_found_on
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import name_store, set_store
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.durations import EPOCH, days_of
@@ -161,7 +161,7 @@ class Contributors:
         """As `all`, by the states of all sets: of two days, on which a set may be in two parks."""
         question, snapshot = self._question, self._snapshot
         parks = self._scope.parks
-        async for rows in sql.states(snapshot.conn, snapshot.generation, None if parks is None else list(parks)):
+        async for rows in set_store.states(snapshot.conn, snapshot.generation, None if parks is None else list(parks)):
             for subject, facts in (await sets_of(snapshot, rows, question.known_at)).items():
                 found = self._of(subject, facts)
                 if found is not None and any(found.amounts):
@@ -186,7 +186,7 @@ class Contributors:
 
     async def one(self, subject: str) -> Contribution | None:
         """The contribution of one enterprise or union, also if it is 0; None if it is not in the scope."""
-        stored = await sql.states_of(self._snapshot.conn, self._snapshot.generation, [subject])
+        stored = await set_store.states_of(self._snapshot.conn, self._snapshot.generation, [subject])
         sets = await sets_known(self._snapshot, stored, self._question.known_at)
         found = self._of(subject, sets[subject]) if subject in sets else None
         shown = await named(self._snapshot, self._question, [found] if found else [])
@@ -241,8 +241,10 @@ async def named(snapshot: Snapshot, question: Question, found: Sequence[Contribu
     )
     unseen = await hidden(snapshot, [one.subject for one in found], *days)
     ids = {one.subject: id_of(one.subject) for one in found}
-    unions = await sql.union_names(snapshot.conn, snapshot.generation, [one for subject, one in ids.items() if is_union(subject)])
-    enterprises = await sql.known_names(snapshot.conn, snapshot.generation, [one for subject, one in ids.items() if not is_union(subject)])
+    unions = await name_store.union_names(snapshot.conn, snapshot.generation, [one for subject, one in ids.items() if is_union(subject)])
+    enterprises = await name_store.known_names(
+        snapshot.conn, snapshot.generation, [one for subject, one in ids.items() if not is_union(subject)]
+    )
     listed = []
     for one in found:
         name, code, is_hidden = one.name, one.credit_code, one.subject in unseen

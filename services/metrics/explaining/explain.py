@@ -27,10 +27,10 @@ from services.metrics.counted import (
 from services.metrics.explaining.contributors import Question, counts_in
 from services.metrics.explaining.measures import TIME_TO_FOUND, Amounts, measure_of
 from services.metrics.explaining.waits import Waits, durations, require_durations
-from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import fact_store
 from services.metrics.figures.visibility import Row, shown_rows, unrestricted
 from shared.process.db import Record
 
@@ -132,14 +132,14 @@ async def events(snapshot: Snapshot, question: Question, subject: str, after: Po
     """The next events behind a contribution in the order in which they were recorded, and whether there are more."""
     conn, generation, known_at = snapshot.conn, snapshot.generation, question.known_at
     kinds = kinds_behind(question.measure, question.by)
-    rows = await sql.facts_of(conn, generation, subject, question.as_of, known_at, kinds, after, limit + 1)
+    rows = await fact_store.facts_of(conn, generation, subject, question.as_of, known_at, kinds, after, limit + 1)
     return await behind(snapshot, subject, known_at, rows[:limit]), len(rows) > limit
 
 
 async def behind(snapshot: Snapshot, subject: str, known_at: date, rows: Sequence[Record]) -> list[Behind]:
     """Events of one subject as the caller may see them, in their order."""
     async with unrestricted(snapshot):
-        corrected = await sql.corrections(snapshot.conn, snapshot.generation, subject, known_at)
+        corrected = await fact_store.corrections(snapshot.conn, snapshot.generation, subject, known_at)
     return [Behind(row, in_force(row, corrected)) for row in await shown_rows(snapshot, [dict(row) for row in rows])]
 
 

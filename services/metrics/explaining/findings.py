@@ -18,11 +18,11 @@ from services.metrics.explaining.sets.columns import Mask, Sets
 from services.metrics.explaining.sets.known import sets_of
 from services.metrics.explaining.sets.standing import read, standing
 from services.metrics.explaining.waits import MOST_READ
-from services.metrics.figures import sql
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row
 from services.metrics.figures.scope import Scope, contribution_on, counts_of
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import name_store, set_store
 from services.metrics.figures.visibility import hidden
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import Noted, before_settled
@@ -148,7 +148,7 @@ async def _of_noted(
 ) -> list[tuple[Finding, Concerned]]:
     """As `_concerned`, by the states of the sets that are noted."""
     bits = Noted(sum(NOTED.get(finding, Noted.NONE) for finding in findings))
-    rows = sql.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks)
+    rows = set_store.states_noted(snapshot.conn, snapshot.generation, int(bits), scope.parks)
     sets = [item async for some in rows for item in (await sets_of(snapshot, some, known_at)).items()]
     return [found for subject, facts in sets for found in _of_set(subject, facts, findings, scope, as_of, known_at)]
 
@@ -244,7 +244,9 @@ async def enterprises(snapshot: Snapshot, finding: Finding, scope: Scope, as_of:
 async def named(snapshot: Snapshot, found: Sequence[Concerned], as_of: date) -> list[Concerned]:
     """The same with names and credit codes, and which of them are hidden from the caller."""
     unseen = await hidden(snapshot, [one.subject for one in found], as_of)
-    rows = await sql.known_names(snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if one.subject not in unseen])
+    rows = await name_store.known_names(
+        snapshot.conn, snapshot.generation, [id_of(one.subject) for one in found if one.subject not in unseen]
+    )
     listed = []
     for one in found:
         row = rows.get(id_of(one.subject))

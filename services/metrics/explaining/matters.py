@@ -10,11 +10,11 @@ from services.metrics.counted import BY_KIND, Correction, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.explain import Behind
 from services.metrics.explaining.sets.known import sets_known
-from services.metrics.figures import sql as figures_sql
 from services.metrics.figures.scope import Scope, shape_known
 from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import sql
 from services.metrics.figures.statistics.answers import BEGINNING, BY_UNIT, Question
+from services.metrics.figures.stores import name_store, set_store
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.figures.visibility import Row, hidden, shown_rows, unrestricted
 from services.metrics.folding.facts import FactSet
@@ -58,7 +58,7 @@ async def matters(
     while more and len(found) <= limit:
         subjects = await sql.subjects(snapshot.conn, snapshot.generation, snapshot.versions, position, scope.parks, AT_ONCE)
         more = len(subjects) == AT_ONCE
-        stored = await figures_sql.states_of(snapshot.conn, snapshot.generation, subjects)
+        stored = await set_store.states_of(snapshot.conn, snapshot.generation, subjects)
         sets = await sets_known(snapshot, stored, question.known_at)
         for subject in sorted(sets):
             found += [one for one in _of(subject, sets[subject], question, scope, kind) if one.position > after]
@@ -103,7 +103,7 @@ async def _told(snapshot: Snapshot, question: Question, found: Sequence[Matter])
         rows = [dict(row) for row in await sql.events(snapshot.conn, snapshot.generation, subjects, question.known_at)]
     shown = {row["event_id"]: row for row in await shown_rows(snapshot, rows)}
     behind, unseen = _behind(rows), await hidden(snapshot, subjects, question.as_of)
-    names = await figures_sql.known_names(snapshot.conn, snapshot.generation, [id_of(subject) for subject in subjects])
+    names = await name_store.known_names(snapshot.conn, snapshot.generation, [id_of(subject) for subject in subjects])
     told = []
     for one in found:
         own = [(row, rank) for row, rank in behind[one.subject] if rank in one.ranks]

@@ -12,8 +12,8 @@ import numpy as np
 
 from services.metrics.explaining.contributors import UNKNOWN_NUMBER, Contribution, Contributors, Found, Question, named
 from services.metrics.explaining.sets.columns import Mask
-from services.metrics.figures import sql
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import name_store
 from services.metrics.folding.steps import Ints
 
 Order: TypeAlias = Literal["workers", "days_waited", "contribution", "name"]
@@ -120,7 +120,7 @@ async def _found(snapshot: Snapshot, question: Question, listing: Listing) -> Fo
     """The contributors that a search finds, in no order; with names if these order the list."""
     found = await _contributions(snapshot, question)
     if listing.search:
-        sought = await sql.sought(snapshot.conn, snapshot.generation, listing.search)
+        sought = await name_store.sought(snapshot.conn, snapshot.generation, listing.search)
         subjects = [f"{kind}/{one}".encode() for one in sought for kind in ("enterprise", "union")]
         found = found.only(np.isin(found.subjects, subjects))
     return await named(snapshot, question, found) if listing.order == "name" else found

@@ -13,10 +13,10 @@ from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.explain import Behind, behind
 from services.metrics.explaining.sets.known import sets_known
 from services.metrics.explaining.unions import Covering, covering, union_names, without_union_since
-from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate
 from services.metrics.figures.scope import contribution_on, counts_of
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import fact_store, name_store, set_store
 from services.metrics.figures.visibility import hidden
 from shared.http.auth import UNNAMED
 from shared.problems.errors import Forbidden
@@ -61,8 +61,8 @@ class Enterprise:
 
 async def enterprises_on(snapshot: Snapshot, subjects: Sequence[str], as_of: date, known_at: date) -> list[Enterprise]:
     """Enterprises as of a day, in the order given, without those that are not known; the names that the caller may see."""
-    sets = await sets_known(snapshot, await sql.states_of(snapshot.conn, snapshot.generation, subjects), known_at)
-    names = await sql.known_names(snapshot.conn, snapshot.generation, [id_of(subject) for subject in subjects])
+    sets = await sets_known(snapshot, await set_store.states_of(snapshot.conn, snapshot.generation, subjects), known_at)
+    names = await name_store.known_names(snapshot.conn, snapshot.generation, [id_of(subject) for subject in subjects])
     unseen = await hidden(snapshot, subjects, as_of)
     unions = {subject: covering(one, as_of, known_at) for subject, one in sets.items()}
     union_of = await union_names(snapshot, [one.union for found in unions.values() for one in found])
@@ -103,7 +103,7 @@ async def facts(
     The latest business date first; of one day the last that was recorded.
     """
     subject, conn, generation = f"enterprise/{enterprise}", snapshot.conn, snapshot.generation
-    rows = await sql.timeline(conn, generation, subject, as_of, known_at, list(FIELDS), after, limit + 1)
+    rows = await fact_store.timeline(conn, generation, subject, as_of, known_at, list(FIELDS), after, limit + 1)
     return await behind(snapshot, subject, known_at, rows[:limit]), len(rows) > limit
 
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.metrics.counted import CoverageEnd, CoverageStart
-from services.metrics.figures import sql
 from services.metrics.figures.scope import shape_known
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import name_store
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import NEVER, without_union
 
@@ -45,4 +45,4 @@ def without_union_since(facts: FactSet, as_of: date, known_at: date) -> date | N
 
 async def union_names(snapshot: Snapshot, unions: Iterable[UUID]) -> Mapping[UUID, str | None]:
     """{id: name} of unions; those without a name, or founded before a generation kept names, have none."""
-    return await sql.union_names(snapshot.conn, snapshot.generation, list(dict.fromkeys(unions)))
+    return await name_store.union_names(snapshot.conn, snapshot.generation, list(dict.fromkeys(unions)))

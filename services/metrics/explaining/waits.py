@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 
 from services.metrics.explaining.sets.standing import Standing, read, standing
-from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, key_of, name_of
 from services.metrics.figures.scope import Scope, time_to_found_on
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import figure_store
 from services.metrics.figures.survival import Median, Step, curve, median
 from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.folding.durations import days_of
@@ -105,8 +105,8 @@ async def _by_rows(
     snapshot: Snapshot, tree: Tree, by: str | None, parks: Collection[str] | None, as_of: date, known_at: date
 ) -> list[Count]:
     """Who waited or waits, by the rows of `durations`."""
-    key = key_of(by) if by else sql.NO_KEY
-    rows = await sql.durations_by_key(snapshot.conn, snapshot.generation, key, as_of, known_at, parks)
+    key = key_of(by) if by else figure_store.NO_KEY
+    rows = await figure_store.durations_by_key(snapshot.conn, snapshot.generation, key, as_of, known_at, parks)
     found = list[Count]()
     for row in rows:
         group = tree.district(row["key"]) if by == "district" else row["key"] or UNKNOWN

@@ -9,12 +9,12 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from services.metrics.figures import sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.rolled import rollups
 from services.metrics.figures.rolled.rollups import Increments
 from services.metrics.figures.scope import counts_of
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import figure_store
 from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.measures import INDEX, PUBLISHED, RATES, Vector, unpacked
 
@@ -104,13 +104,13 @@ def name_of(by: str | None, code: str, tree: Tree, language: str) -> str:
 
 
 def key_of(by: str | None) -> str:
-    """The key of `sql.KEYS` whose figures the groups of one of BY sum."""
+    """The key of `figure_store.KEYS` whose figures the groups of one of BY sum."""
     return "park" if by is None or by == "district" else by
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a trend: {measure: count} of `sql.TREND` as of `day`."""
+    """One point of a trend: {measure: count} of `figure_store.TREND` as of `day`."""
 
     day: date
     measures: Mapping[str, int]
@@ -130,7 +130,7 @@ async def series(snapshot: Snapshot, *, parks: Collection[str], days: Sequence[d
 
 def _points(days: Sequence[date], steps: Increments) -> list[Point]:
     sums = np.cumsum(steps, axis=0).tolist()
-    return [Point(day, dict(zip(sql.TREND, row, strict=True))) for day, row in zip(days, sums, strict=True)]
+    return [Point(day, dict(zip(figure_store.TREND, row, strict=True))) for day, row in zip(days, sums, strict=True)]
 
 
 def month_ends(until: date, months: int) -> list[date]:

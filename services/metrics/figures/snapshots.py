@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from services.metrics.figures import sql
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.kept import KeptClosed, KeptLists, KeptSteps
 from services.metrics.figures.rolled.basis import Rolled, rolled_in
 from services.metrics.figures.rolled.rollups import Ledger
+from services.metrics.figures.stores import generation_store
 from services.metrics.figures.tree import AreaVersions, AreaVersionsCache
 from shared.http.auth import Areas, current_client
 from shared.http.limits import Turns
@@ -103,10 +103,10 @@ class Snapshots:
 
     async def _opened(self, conn: Connection, areas: Areas | None) -> Snapshot:
         setting = areas.setting() if areas else ""
-        row = await sql.serving(conn, self._shards, setting)
+        row = await generation_store.serving(conn, self._shards, setting)
         versions = {int(shard): version for shard, version in row["versions"].items()}
         today = self._clock.day_of(row["asked_at"])
-        begun = await sql.begun(conn, row["id"])
+        begun = await generation_store.begun(conn, row["id"])
         known = await self._trees.load(conn, row["id"], (begun["versions"], begun["ended"]))
         # From the same snapshot as the held events, which are deleted as soon as a topic is found recreated.
         reason = self._stale_reason() or (StaleReason.LOG_INCOMPLETE if row["log_incomplete"] else None)

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from services.metrics.figures import sql
+from services.metrics.figures.stores import generation_store
 from shared.directory.visibility import EveryArea
 from shared.http.auth import Areas
 from shared.process.db import Connection, Record
@@ -130,8 +130,8 @@ class AreaVersionsCache:
         self._cached: tuple[tuple[int, int, int], AreaVersions] | None = None
 
     async def load(self, conn: Connection, generation: int, counts: tuple[int, int]) -> AreaVersions:
-        """The versions in the snapshot of `conn`; `counts` as `sql.areas_signature` has them."""
+        """The versions in the snapshot of `conn`; `counts` as `generation_store.areas_signature` has them."""
         signature = (generation, *counts)
         if self._cached is None or self._cached[0] != signature:
-            self._cached = signature, AreaVersions(await sql.areas(conn, generation))
+            self._cached = signature, AreaVersions(await generation_store.areas(conn, generation))
         return self._cached[1]

@@ -13,8 +13,8 @@ from datetime import date
 from typing import Any, cast
 
 from services.metrics.counted import kind_of
-from services.metrics.figures import sql
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import generation_store, name_store
 from shared.directory.visibility import EveryArea, Part, Sight, Stay
 from shared.http.auth import Areas
 
@@ -29,9 +29,9 @@ async def unrestricted(snapshot: Snapshot) -> AsyncIterator[None]:
     if snapshot.setting == EVERYTHING:
         yield
         return
-    await sql.see_areas(snapshot.conn, EVERYTHING)
+    await generation_store.see_areas(snapshot.conn, EVERYTHING)
     yield
-    await sql.see_areas(snapshot.conn, snapshot.setting)
+    await generation_store.see_areas(snapshot.conn, snapshot.setting)
 
 
 @asynccontextmanager
@@ -44,15 +44,15 @@ async def limited_to(snapshot: Snapshot, area: str | None) -> AsyncIterator[Snap
         yield snapshot
         return
     areas = Areas.of([area])
-    await sql.see_areas(snapshot.conn, areas.setting())
+    await generation_store.see_areas(snapshot.conn, areas.setting())
     yield replace(snapshot, setting=areas.setting(), granted=snapshot.areas.granted(areas))
-    await sql.see_areas(snapshot.conn, snapshot.setting)
+    await generation_store.see_areas(snapshot.conn, snapshot.setting)
 
 
 async def sights(snapshot: Snapshot, subjects: Collection[str]) -> dict[str, Sight]:
     """{subject: what the caller sees of it}."""
     found: dict[str, list[Stay]] = {subject: [] for subject in subjects}
-    for row in await sql.stays(snapshot.conn, snapshot.generation, list(found)):
+    for row in await name_store.stays(snapshot.conn, snapshot.generation, list(found)):
         found[row["subject"]].append(Stay(row["since"], row["until"], row["park"]))
     return {subject: Sight(stays, snapshot.granted) for subject, stays in found.items()}
 

@@ -19,9 +19,9 @@ from services.metrics.explaining.changes import Window
 from services.metrics.explaining.contributors import Question
 from services.metrics.explaining.ranking import Listing
 from services.metrics.explaining.sets.standing import key_of, standing
-from services.metrics.figures import sql
 from services.metrics.figures.questions import coverage, month_ends, series
 from services.metrics.figures.snapshots import Snapshot, Snapshots
+from services.metrics.figures.stores import generation_store, set_store
 from services.metrics.folding.steps import Steps
 from shared.problems.errors import Problem
 from shared.process import db
@@ -32,7 +32,7 @@ LOOK_EVERY = 15.0
 NOWHERE = ""
 """The code of no area."""
 LONG_AGO = timedelta(days=30)
-OUTAGES: tuple[type[Exception], ...] = (Problem, TimeoutError, sql.NoServingGeneration, *db.OUTAGES)
+OUTAGES: tuple[type[Exception], ...] = (Problem, TimeoutError, generation_store.NoServingGeneration, *db.OUTAGES)
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +64,8 @@ async def rehearse(snapshots: Snapshots) -> None:
     """Ask the questions of pages about nowhere: the same statements as of any park, and no rows."""
     async with snapshots.snapshot() as snapshot:
         today, long_ago = snapshot.today, snapshot.today - LONG_AGO
-        await sql.subjects_changed(snapshot.conn, snapshot.generation, today, today, [NOWHERE])
-        await sql.states_of(snapshot.conn, snapshot.generation, [])
+        await set_store.subjects_changed(snapshot.conn, snapshot.generation, today, today, [NOWHERE])
+        await set_store.states_of(snapshot.conn, snapshot.generation, [])
         await coverage(snapshot, area=NOWHERE, by="park", as_of=today, known_at=today)
         await coverage(snapshot, area=NOWHERE, by="industry", as_of=today, known_at=today)
         await series(snapshot, parks=[NOWHERE], days=month_ends(today, 2), known_at=today)
@@ -84,7 +84,7 @@ async def read_ahead(snapshots: Snapshots) -> int:
     Each park is read in a snapshot of its own, so that questions come between, and no transaction is long.
     """
     async with snapshots.snapshot() as snapshot:
-        rows = await sql.steps_kept(snapshot.conn, snapshot.generation, None)
+        rows = await set_store.steps_kept(snapshot.conn, snapshot.generation, None)
         keys = [key_of(snapshot.generation, row) for row in rows]
         snapshot.steps.only(keys)
         missing = [
@@ -105,11 +105,11 @@ async def read_ahead(snapshots: Snapshots) -> int:
 
 async def _read_one(snapshot: Snapshot, park: str) -> bool:
     """Read the steps of a park, as this snapshot has them; says whether they can be kept and were not there."""
-    for row in await sql.steps_kept(snapshot.conn, snapshot.generation, [park]):
+    for row in await set_store.steps_kept(snapshot.conn, snapshot.generation, [park]):
         key = key_of(snapshot.generation, row)
         if key in snapshot.steps or not snapshot.steps.fits(row["size"]):
             continue
-        for read in await sql.steps(snapshot.conn, snapshot.generation, [park]):
+        for read in await set_store.steps(snapshot.conn, snapshot.generation, [park]):
             snapshot.steps.keep(key, Steps.load(read["steps"]), len(read["steps"])).on(snapshot.today.toordinal())
             return True
     return False

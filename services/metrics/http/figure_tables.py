@@ -8,7 +8,7 @@ from typing import Any
 from services.metrics.explaining.findings import Concerned
 from services.metrics.explaining.waits import Waits
 from services.metrics.figures.questions import Point, Row
-from services.metrics.figures.sql import TREND
+from services.metrics.figures.stores.figure_store import TREND
 from services.metrics.figures.survival import Step
 from services.metrics.figures.tree import Tree
 from services.metrics.http.tables import Row as Line

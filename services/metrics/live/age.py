@@ -15,8 +15,8 @@ from dataclasses import replace
 
 import structlog
 
-from services.metrics.figures import sql
 from services.metrics.figures.freshness import Freshness, FreshnessProbe, StaleReason
+from services.metrics.figures.stores import generation_store
 from shared.process import db
 from shared.process.logs import described
 
@@ -29,7 +29,7 @@ TELL_EVERY = 2.0
 """Seconds between two messages of the age to open streams; a page that hears nothing for longer says so (dashboard.js)."""
 LOOK_EVERY = 0.25
 
-OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, sql.NoServingGeneration)
+OUTAGES: tuple[type[Exception], ...] = (*db.OUTAGES, generation_store.NoServingGeneration)
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class AgeWatch:
             while True:
                 async with asyncio.timeout(ANSWER_WITHIN):
                     asked = time.monotonic()
-                    row = await self._probe.ask(conn, (await sql.serving(conn))["id"])
+                    row = await self._probe.ask(conn, (await generation_store.serving(conn))["id"])
                 self._looks = 0
                 self._last, self._read_at = await self._probe.told(row), asked
                 self._known.set()

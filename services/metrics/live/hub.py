@@ -13,10 +13,10 @@ from datetime import date, datetime
 
 import structlog
 
-from services.metrics.figures import sql
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import Freshness
 from services.metrics.figures.snapshots import version_vector
+from services.metrics.figures.stores import generation_store
 from services.metrics.figures.tree import AreaVersions, Tree
 from services.metrics.live import tables
 from services.metrics.live.age import OUTAGES, AgeWatch
@@ -148,7 +148,7 @@ class Hub:
             else:
                 async with conn.transaction(isolation="repeatable_read", readonly=True):
                     update = await self._read_feed(conn)
-                    self._areas, self._signature = AreaVersions(await sql.areas(conn, self.generation)), update.signature
+                    self._areas, self._signature = AreaVersions(await generation_store.areas(conn, self.generation)), update.signature
                     await self._apply(conn, update)
                 self._regroup()
         except TooOld:
@@ -194,14 +194,14 @@ class Hub:
     async def _load(self, conn: Connection, *more: date | None) -> None:
         """Load all tables, and those of `more` days, from the ledger in one snapshot; mark everything for all subscribers."""
         async with conn.transaction(isolation="repeatable_read", readonly=True):
-            row = await sql.serving(conn)
+            row = await generation_store.serving(conn)
             self.generation, self.fold_version = row["id"], row["fold_version"]
             self.versions = {int(shard): version for shard, version in row["versions"].items()}
             self.loaded = dict(self.versions)
             self.today = self._clock.day_of(row["asked_at"])
-            self._signature = await sql.areas_signature(conn, self.generation)
-            self._areas = AreaVersions(await sql.areas(conn, self.generation))
-            self.newest = await sql.newest(conn, self.generation)
+            self._signature = await generation_store.areas_signature(conn, self.generation)
+            self._areas = AreaVersions(await generation_store.areas(conn, self.generation))
+            self.newest = await generation_store.newest(conn, self.generation)
             days = {None, *more, *(query.as_of for query in self._channels)}
             self._cells = await tables.load_cells(conn, self.generation)
             self._tables = {day: await self._table(conn, day) for day in days}

@@ -14,7 +14,7 @@ from datetime import date
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Row, empty, name_of
 from services.metrics.figures.scope import Scope
-from services.metrics.figures.sql import ROWS, SUMS
+from services.metrics.figures.stores.figure_store import ROWS, SUMS
 from services.metrics.figures.tree import Tree
 from services.metrics.measures import MEASURES, Vector, packed
 from services.metrics.tables.feed import Changed

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from services.metrics.figures import sql
 from services.metrics.figures.questions import Rate
 from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics.answers import BEGINNING, FIRST_FOLD_VERSION, sums, window
+from services.metrics.figures.stores import figure_store
 from services.metrics.folding.tallying.tally import Name
 
 STATES = (Name.CASE_OPEN, Name.CASE_OVERDUE, Name.CONTRACT)
@@ -32,7 +32,7 @@ async def panel(snapshot: Snapshot, area: str, as_of: date, known_at: date, coun
         return None
     found = Counter[str]()
     for names, since in ((STATES, BEGINNING), ((Name.CASE_OPENED, Name.CASE_OPENED_COLLECTIVE), window(as_of))):
-        for row in await sums(snapshot, sql.NO_KEY, names, (since, as_of), known_at, area):
+        for row in await sums(snapshot, figure_store.NO_KEY, names, (since, as_of), known_at, area):
             if row["name"] != Name.CONTRACT or not row["code"]:
                 found[row["name"]] += row["count"]
     if not any(found.values()):

@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from services.metrics.explaining.contributors import id_of
-from services.metrics.figures import sql
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import name_store
 from services.metrics.figures.tree import Tree
 from shared.http.auth import Caller
 from shared.process.db import Record
@@ -54,7 +54,7 @@ async def of_caller(snapshot: Snapshot, caller: Caller, tree: Tree, area: str | 
     if not streams:
         return []
     ids = {stream.subject: _enterprise(stream.subject) for stream in streams}
-    names = await sql.names(snapshot.conn, snapshot.generation, [key for key in ids.values() if key is not None])
+    names = await name_store.names(snapshot.conn, snapshot.generation, [key for key in ids.values() if key is not None])
     inside = None if area is None else tree.under(area)
     found = []
     for stream in streams:

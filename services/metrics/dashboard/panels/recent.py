@@ -15,9 +15,9 @@ from typing import Any, assert_never
 from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.dashboard.words import Words
 from services.metrics.explaining.contributors import id_of
-from services.metrics.figures import sql
 from services.metrics.figures.rolled.statements import FEW_PARKS
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import name_store
 from services.metrics.figures.tree import Tree
 from services.metrics.figures.visibility import Row, limited_to, shown, sights, unrestricted
 from shared.directory.visibility import ONE_DAY, Sight
@@ -167,7 +167,9 @@ async def _lines(snapshot: Snapshot, seen: Snapshot, tree: Tree, rows: Sequence[
     subjects = {row["subject"] for row in rows}
     there = await sights(seen, subjects)
     here = {subject: Sight(sight.stays, snapshot.granted) for subject, sight in there.items()}
-    names = await sql.known_names(seen.conn, seen.generation, [id_of(subject) for subject in subjects if subject.startswith("enterprise/")])
+    names = await name_store.known_names(
+        seen.conn, seen.generation, [id_of(subject) for subject in subjects if subject.startswith("enterprise/")]
+    )
     for row in rows:
         subject = row["subject"]
         fact = shown(dict(row), there[subject])

@@ -11,7 +11,7 @@ from services.metrics.dashboard.words import Words, tenths
 from services.metrics.figures import questions
 from services.metrics.figures.questions import Point
 from services.metrics.figures.snapshots import Snapshot
-from services.metrics.figures.sql import TREND
+from services.metrics.figures.stores.figure_store import TREND
 from services.metrics.figures.tree import UNKNOWN, Tree
 from services.metrics.settings import Target
 

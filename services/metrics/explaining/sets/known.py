@@ -13,9 +13,9 @@ from datetime import date
 from typing import NamedTuple
 
 from services.metrics.counted import BY_KIND, MEMBERS, Members, is_attribute, kind_of
-from services.metrics.figures import sql
 from services.metrics.figures.scope import members_on, shape_known
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import fact_store
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.coverage import Segment, at
 from services.metrics.folding.events.recorded import changes_from
@@ -46,8 +46,8 @@ async def _from_events(snapshot: Snapshot, subjects: Sequence[str], known_at: da
     conn, generation = snapshot.conn, snapshot.generation
     changes: defaultdict[str, list[FactChange]] = defaultdict(list)
     async with unrestricted(snapshot):
-        facts = await sql.facts_known(conn, generation, subjects, known_at, list(MEMBERS))
-        net = await sql.members_known(conn, generation, subjects, known_at, MEMBERS)
+        facts = await fact_store.facts_known(conn, generation, subjects, known_at, list(MEMBERS))
+        net = await fact_store.members_known(conn, generation, subjects, known_at, MEMBERS)
     for row in facts:
         learned, occurred = row["known_day"].toordinal(), row["occurred_on"].toordinal()
         changes[row["subject"]] += changes_from(kind_of(row["type"]), occurred, row["sequence"], learned, row["says"])

@@ -14,9 +14,9 @@ import numpy as np
 
 from services.metrics.explaining.sets.columns import Mask, Sets
 from services.metrics.explaining.sets.known import sets_known
-from services.metrics.figures import sql
 from services.metrics.figures.rolled.statements import FEW_PARKS
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import set_store
 from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps, Subjects
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
 
 
 def key_of(generation: int, row: Record) -> Hashable:
-    """The key in `KeptSteps` of a row of `sql.steps_kept`."""
+    """The key in `KeptSteps` of a row of `set_store.steps_kept`."""
     return generation, row["park"], row["day"], row["version"]
 
 
@@ -41,13 +41,13 @@ async def standing(snapshot: Snapshot, parks: Collection[str] | None, as_of: dat
     conn, generation = snapshot.conn, snapshot.generation
     # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
     of = None if parks is None or len(parks) > FEW_PARKS else parks
-    rows = await sql.steps_kept(conn, generation, parks)
+    rows = await set_store.steps_kept(conn, generation, parks)
     keys = {row["park"]: key_of(generation, row) for row in sorted(rows, key=lambda row: row["park"])}
     sets = await _sets(snapshot, keys, as_of)
     async with unrestricted(snapshot):
         oldest = min((row["day"] for row in rows), default=known_at)
-        changed = await sql.subjects_changed(conn, generation, oldest, known_at, of) if oldest < known_at else []
-    rest = {*changed, *(await sql.subjects_without_steps(conn, generation, parks, list(keys)))}
+        changed = await set_store.subjects_changed(conn, generation, oldest, known_at, of) if oldest < known_at else []
+    rest = {*changed, *(await set_store.subjects_without_steps(conn, generation, parks, list(keys)))}
     told = sets.newest <= known_at.toordinal()
     if not told.all():
         rest.update(one.decode() for one in sets.subjects[~told].tolist())
@@ -70,15 +70,15 @@ async def _sets(snapshot: Snapshot, keys: Mapping[str, Hashable], as_of: date) -
 async def _steps(snapshot: Snapshot, keys: Mapping[str, Hashable]) -> dict[str, Steps]:
     found = {park: steps for park, key in keys.items() if (steps := snapshot.steps.get(key)) is not None}
     if unread := [park for park in keys if park not in found]:
-        for row in await sql.steps(snapshot.conn, snapshot.generation, unread):
+        for row in await set_store.steps(snapshot.conn, snapshot.generation, unread):
             found[row["park"]] = snapshot.steps.keep(keys[row["park"]], Steps.load(row["steps"]), len(row["steps"]))
     return found
 
 
 async def read(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> AsyncIterator[tuple[str, FactSet]]:
     """Sets by their states, as known at a day."""
-    for start in range(0, len(subjects), sql.STATES_AT_ONCE):
-        states = await sql.states_of(snapshot.conn, snapshot.generation, subjects[start : start + sql.STATES_AT_ONCE])
+    for start in range(0, len(subjects), set_store.STATES_AT_ONCE):
+        states = await set_store.states_of(snapshot.conn, snapshot.generation, subjects[start : start + set_store.STATES_AT_ONCE])
         for found in (await sets_known(snapshot, states, known_at)).items():
             yield found
 

@@ -64,5 +64,5 @@ class Rolled(NamedTuple):
 
 
 def rolled_in(row: Record) -> Rolled | None:
-    """What is rolled up, from a row of `sql.begun`."""
+    """What is rolled up, from a row of `generation_store.begun`."""
     return Rolled(row["day"], row["first"], row["rolled_by"]) if row["day"] is not None else None

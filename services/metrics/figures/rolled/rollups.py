@@ -20,12 +20,12 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.figures import sql
 from services.metrics.figures.kept import KeptClosed
 from services.metrics.figures.rolled.basis import Basis, Rolled
 from services.metrics.figures.rolled.parts import Split, after, between, up_to
 from services.metrics.figures.rolled.statements import FEW_PARKS, Statement
-from services.metrics.figures.sql import TREND
+from services.metrics.figures.stores import figure_store
+from services.metrics.figures.stores.figure_store import TREND
 from services.metrics.generations.closed.rolling import EVERYWHERE, NONE
 from services.metrics.measures import MEASURES, Vector, packed
 from shared.process.db import Connection, Record
@@ -92,7 +92,7 @@ class _Asked(NamedTuple):
 
 
 async def by_key(ledger: Ledger, by: str, as_of: date, known_at: date, parks: Collection[str] | None) -> Mapping[str | None, Vector]:
-    """As `sql.by_key`."""
+    """As `figure_store.by_key`."""
     if by not in EVERYWHERE or ledger.rolled is None or (others := await _others(ledger, parks)) is None:
         return await _by_key(_Asked(ledger, by, NONE if by == "park" else by, as_of, parks), known_at)
     found = await _by_key(_Asked(ledger, by, EVERYWHERE[by], as_of, None), known_at)
@@ -105,7 +105,7 @@ async def by_key(ledger: Ledger, by: str, as_of: date, known_at: date, parks: Co
 async def _by_key(asked: _Asked, known_at: date) -> Mapping[str | None, Vector]:
     conn, generation, rolled, _ = asked.ledger
     if rolled is None or (basis := rolled.basis(known_at, asked.dimension)) is None:
-        return await sql.by_key(conn, generation, asked.by, asked.as_of, known_at, asked.parks)
+        return await figure_store.by_key(conn, generation, asked.by, asked.as_of, known_at, asked.parks)
     return await _known_at(asked, rolled, basis, known_at, _vectors)
 
 
@@ -113,7 +113,7 @@ async def series(ledger: Ledger, days: Sequence[date], known_at: date, parks: Co
     """{park: what each point of its series adds to the one before}, as of `days`, which ascend."""
     conn, generation, rolled, _ = ledger
     if rolled is None or (basis := rolled.basis(known_at, NONE)) is None:
-        return _increments(await sql.series(conn, generation, days, [*map(after, days)], known_at, parks), len(days))
+        return _increments(await figure_store.series(conn, generation, days, [*map(after, days)], known_at, parks), len(days))
     asked = _Asked(ledger, "park", NONE, days[-1], parks, tuple(days))
     return await _known_at(asked, rolled, basis, known_at, lambda rows: _increments(rows, len(days)))
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from services.metrics.figures import sql as figures_sql
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, Rate, name_of
 from services.metrics.figures.rolled import rollups
 from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.statistics import sql
 from services.metrics.figures.statistics.catalogue import STATISTICS, Statistic, StatisticName, twelve_months_before
+from services.metrics.figures.stores import figure_store
 from services.metrics.figures.survival import Median, curve, median
 from services.metrics.figures.tree import UNKNOWN
 from services.metrics.folding.durations import EPOCH
@@ -106,7 +106,7 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
     by, statistic = question.by, question.statistic
     tree = snapshot.areas.at(question.as_of, question.known_at)
     parks = None if question.area is None else tree.under(question.area)
-    place = by if by in ("park", "industry", "size") else "park" if by == "district" else figures_sql.NO_KEY
+    place = by if by in ("park", "industry", "size") else "park" if by == "district" else figure_store.NO_KEY
     collected = _Collected(by, question.as_of)
     for names, since in _parts(statistic, question.since):
         valued = question.name is StatisticName.DAYS_TO_CLOSE
@@ -115,7 +115,7 @@ async def answer(snapshot: Snapshot, question: Question, language: str = "zh") -
             collected.add(group, row["name"], row["code"], row["value"], row["count"])
     figures = await rollups.by_key(
         snapshot.ledger,
-        "park" if place == figures_sql.NO_KEY else place,
+        "park" if place == figure_store.NO_KEY else place,
         question.as_of,
         question.known_at,
         parks,

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from functools import cache
 
-from services.metrics.figures.sql import FACT_COLUMNS, IN_SCOPE, KEYS, NO_KEY
+from services.metrics.figures.stores.fact_store import FACT_COLUMNS
+from services.metrics.figures.stores.figure_store import IN_SCOPE, KEYS, NO_KEY
 from shared.contracts.cases import SOURCE
 from shared.process.db import Connection, Record
 

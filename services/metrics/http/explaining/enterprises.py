@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import timeline
-from services.metrics.figures import sql
+from services.metrics.figures.stores import name_store
 from services.metrics.http.access import READ, days_of, granted_snapshot, require_granted, snapshots_of
 from services.metrics.http.bodies import basis, page
 from services.metrics.http.explaining import lists
@@ -44,7 +44,7 @@ async def park_granted(request: Request, caller: Caller, enterprise: UUID) -> st
     """
     caller.require(READ)
     async with snapshots_of(request).snapshot(Areas.all()) as snapshot:
-        row = (await sql.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
+        row = (await name_store.names(snapshot.conn, snapshot.generation, [enterprise])).get(enterprise)
         if row is None:
             raise NotFound("UNKNOWN_ENTERPRISE", field="enterprise", params={"enterprise": str(enterprise)})
         park: str | None = row["park"]

@@ -22,7 +22,7 @@ from services.metrics.figures.definitions import DEFINITIONS
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.freshness import StaleReason
 from services.metrics.figures.questions import Point
-from services.metrics.figures.sql import TREND
+from services.metrics.figures.stores.figure_store import TREND
 from services.metrics.measures import MEASURES, RATES
 from shared.contracts.membership import UnionKind, VisitPurpose
 from shared.problems.catalogue import FIELDS, METRICS, REQUESTS

@@ -10,7 +10,7 @@ import pytest
 
 from services.metrics.explaining import changes
 from services.metrics.explaining.changes import START, Window
-from services.metrics.figures import sql
+from services.metrics.figures.stores import fact_store
 from services.metrics.folding.facts import FactSet
 from tests import oracle
 from tests.histories import history, interleaved, refused
@@ -48,7 +48,7 @@ async def test_shares_of_sets_that_forgot_days_of_the_window(metrics: Metrics, s
     async def not_read(*_: object) -> NoReturn:
         raise AssertionError("all events of a set are read, though its last state is known")
 
-    monkeypatch.setattr(sql, "facts_known", not_read)
+    monkeypatch.setattr(fact_store, "facts_known", not_read)
     async with metrics.snapshot() as snapshot:
         found, _ = await changes.shares(snapshot, Window(None, known[-1], known[0], known[-1]), START, 1000)
         assert found

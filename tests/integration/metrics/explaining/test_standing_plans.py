@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from services.metrics.figures import sql
+from services.metrics.figures.stores import set_store
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined
 from shared.contracts.registry import EnterpriseRegistered, HeadcountReported
@@ -39,7 +39,7 @@ async def test_what_became_known_after_a_day_is_found_by_when_it_was_recorded(me
     await owner.execute(SEED, FACTS, NEW)
     await owner.execute("ANALYZE g1.fact_rows")
     day = date(2026, 1, 1)
-    (explained,) = await owner.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql.CHANGED.format(g=1)}", day, day + DAY, None)
+    (explained,) = await owner.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {set_store.CHANGED.format(g=1)}", day, day + DAY, None)
     assert NEW <= sum(rows_read(json.loads(explained[0])[0]["Plan"])) <= 5 * NEW
     await owner.close()
 
@@ -69,4 +69,4 @@ async def test_all_is_found_that_became_known_in_days(metrics: Metrics) -> None:
                 after, until = first + since * DAY, first + (since + many) * DAY
                 wanted = {subject for subject, days in known.items() if any(after < day <= until for day in days)}
                 for parks in (None, ["P1"]):
-                    assert {*await sql.subjects_changed(snapshot.conn, 1, after, until, parks)} == wanted
+                    assert {*await set_store.subjects_changed(snapshot.conn, 1, after, until, parks)} == wanted

@@ -17,12 +17,12 @@ from services.metrics.explaining.contributors import Contribution, Contributors,
 from services.metrics.explaining.measures import EXPLAINED, TIME_TO_FOUND
 from services.metrics.explaining.ranking import Listing, Order
 from services.metrics.explaining.sets.known import sets_known
-from services.metrics.figures import sql
 from services.metrics.figures.findings import Finding
 from services.metrics.figures.kept import KeptClosed, KeptSteps
 from services.metrics.figures.questions import BY
 from services.metrics.figures.scope import Scope, contribution_on
 from services.metrics.figures.snapshots import Snapshot
+from services.metrics.figures.stores import generation_store, set_store
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps
 from services.metrics.generations.closed import stepping
@@ -46,7 +46,7 @@ async def keep(metrics: Metrics, most: int = 1000) -> int:
 
 async def differences(metrics: Metrics, parts: int = 6) -> list[Any]:
     async with metrics.pool.acquire() as conn, conn.transaction():
-        await sql.see_areas(conn, "*")
+        await generation_store.see_areas(conn, "*")
         kept = await stepping.Kept.of(conn, 1)
         return [one for part in range(parts) async for one in kept.differences(conn, part, parts)]
 
@@ -111,7 +111,7 @@ async def assert_ends(snapshot: Snapshot, window: Window, found: Sequence[Share]
     """The first share of an enterprise or union begins with what it added as known at the first day, the last one ends with that at the last day."""
     first = {share.subject: share.before for share in reversed(found)}
     last = {share.subject: share.after for share in found}
-    states = await sql.states_of(snapshot.conn, snapshot.generation, [*first])
+    states = await set_store.states_of(snapshot.conn, snapshot.generation, [*first])
     for known, wanted in ((window.known_from, first), (window.known_to, last)):
         sets = await sets_known(snapshot, states, known)
         assert {subject: contribution_on(facts, window.as_of, known)[1] for subject, facts in sets.items()} == wanted
@@ -162,7 +162,7 @@ async def test_answers_by_steps_are_those_by_states(metrics: Metrics, seed: int,
             patched.setattr(KeptClosed, "get", lambda *_: None)
             assert await answers(metrics, asked, days) == told, "read from the database"
             patched.setattr(changes, "MOST_NOT_TOLD", -1)
-            patched.setattr(sql, "steps_kept", _none)
+            patched.setattr(set_store, "steps_kept", _none)
             assert await answers(metrics, asked, days) == told, "by states"
             patched.setattr(waits, "MOST_READ", -1)
             patched.setattr(findings, "MOST_READ", -1)
@@ -239,7 +239,7 @@ async def test_only_sets_of_which_something_became_known_after_the_steps_of_thei
     await metrics.pool.execute("UPDATE g1.steps SET day = $2 WHERE park = $1", earlier, day)
     found = {(one["key"]["park"], one["key"]["subject"]) for one in await differences(metrics)}
     async with metrics.pool.acquire() as conn, conn.transaction():
-        await sql.see_areas(conn, "*")
+        await generation_store.see_areas(conn, "*")
         known = {row["subject"] for row in await conn.fetch("SELECT subject FROM g1.recorded_facts WHERE known_day > $1", day)}
     assert known
     assert {subject for park, subject in found if park == earlier} == {

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.metrics.figures import sql
 from services.metrics.figures.kept import KeptClosed
 from services.metrics.figures.questions import month_ends
 from services.metrics.figures.rolled import rollups, statements
 from services.metrics.figures.rolled.basis import rolled_in
 from services.metrics.figures.rolled.rollups import Ledger
+from services.metrics.figures.stores import figure_store, generation_store
 from services.metrics.generations.closed import rolling
 from services.metrics.measures import MEASURES
 from services.metrics.tables import ledger_store
@@ -82,10 +82,10 @@ class Tables:
             days_asked = self.asked if self.asked and self.random.random() < 0.5 else [self.day()]
             as_of, known_at = self.random.choice(days_asked), FIRST_KNOWN + timedelta(days=self.random.randint(-5, KNOWN_DAYS + 5))
             self.asked.append(as_of)
-            ledger = Ledger(self.conn, 1, rolled_in(await sql.begun(self.conn, 1)), self.kept)
+            ledger = Ledger(self.conn, 1, rolled_in(await generation_store.begun(self.conn, 1)), self.kept)
             parks = self.random.choice((None, ["P1"], ["P1", "P2"], ["P1", "P2", "P3"], ["P9"], []))
             for by in KEYS:
-                base = await sql.by_key(self.conn, 1, by, as_of, known_at, parks)
+                base = await figure_store.by_key(self.conn, 1, by, as_of, known_at, parks)
                 for _ in range(2):
                     found = await rollups.by_key(ledger, by, as_of, known_at, parks)
                     assert {key: value for key, value in found.items() if value} == {key: value for key, value in base.items() if value}
@@ -94,7 +94,7 @@ class Tables:
                 days = sorted({self.day() for _ in range(self.random.randint(1, 6))})
             after = [day + timedelta(days=1) for day in days]
             wanted = parks or ["P1", "P2"]
-            rows = await sql.series(self.conn, 1, days, after, known_at, wanted)
+            rows = await figure_store.series(self.conn, 1, days, after, known_at, wanted)
             found_series = await rollups.series(ledger, days, known_at, wanted)
             assert {(park, at, *step.tolist()) for park, steps in found_series.items() for at, step in enumerate(steps) if any(step)} == {
                 tuple(row) for row in rows if any(tuple(row)[2:])

@@ -11,7 +11,8 @@ import pytest
 from services.metrics.explaining import changes
 from services.metrics.explaining.changes import Window
 from services.metrics.explaining.sets.standing import standing
-from services.metrics.figures import kept, questions, sql
+from services.metrics.figures import kept, questions
+from services.metrics.figures.stores import name_store, set_store
 from services.metrics.generations.closed import stepping
 from services.metrics.http import ahead
 from services.metrics.http.ahead import read_ahead, reading_ahead, rehearse
@@ -29,8 +30,8 @@ class Reads:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.parks = list[str]()
-        self._read = sql.steps
-        monkeypatch.setattr(sql, "steps", self._counted)
+        self._read = set_store.steps
+        monkeypatch.setattr(set_store, "steps", self._counted)
 
     async def _counted(self, conn: Connection, generation: int, parks: Any) -> Any:
         self.parks += parks
@@ -77,7 +78,7 @@ async def test_no_question_reads_steps_that_were_read_ahead(metrics: Metrics, mo
 async def test_what_is_not_kept_is_not_read_ahead(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
     day = await closed(metrics, PARKS)
     async with metrics.snapshot() as snapshot:
-        (size, *_) = [row["size"] for row in await sql.steps_kept(snapshot.conn, 1, None)]
+        (size, *_) = [row["size"] for row in await set_store.steps_kept(snapshot.conn, 1, None)]
     monkeypatch.setattr(kept, "MOST_STEPS", 2 * size + size // 2)
     assert [await read_ahead(metrics.questions) for _ in range(2)] == [2, 0]
     await ask(metrics, day)
@@ -87,14 +88,14 @@ async def test_a_process_reads_ahead_through_failures(metrics: Metrics, monkeypa
     monkeypatch.setattr(ahead, "LOOK_EVERY", 0.01)
     await closed(metrics, PARKS)
     reads, failures = Reads(monkeypatch), [OSError("away"), ValueError("broken")]
-    steps_kept = sql.steps_kept
+    steps_kept = set_store.steps_kept
 
     async def failing(*args: Any) -> Any:
         if failures:
             raise failures.pop()
         return await steps_kept(*args)
 
-    monkeypatch.setattr(sql, "steps_kept", failing)
+    monkeypatch.setattr(set_store, "steps_kept", failing)
     async with reading_ahead(metrics.questions), asyncio.timeout(PATIENCE):
         while len(reads.parks) < len(PARKS):
             await asyncio.sleep(0.01)
@@ -115,7 +116,7 @@ async def test_the_statements_of_a_park_are_prepared_before_it_is_asked_about(me
         await changes.shares(snapshot, Window("P1", today, today - timedelta(days=1), today), changes.START, 10)
         after = {row["statement"] for row in await snapshot.conn.fetch(prepared)}
     assert len(before) > 10
-    assert {*map(in_words, after - before)} <= {*map(in_words, (prepared, sql.STEPS.format(g=1), sql.KNOWN_NAMES.format(g=1)))}
+    assert {*map(in_words, after - before)} <= {*map(in_words, (prepared, set_store.STEPS.format(g=1), name_store.KNOWN_NAMES.format(g=1)))}
 
 
 def in_words(statement: str) -> str:
