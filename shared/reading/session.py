@@ -15,7 +15,9 @@ from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Ext
 from shared.process import db, faults
 from shared.process.db import Connection
 from shared.reading import ownership, store
-from shared.reading.applying import BatchApplier, ObjectsNeededError, ShardFencedError
+from shared.reading.batches.applying import BatchApplier
+from shared.reading.batches.moving import ShardFencedError
+from shared.reading.batches.refusing import ObjectsNeededError
 from shared.reading.config import ReaderConfig
 from shared.reading.turns import Turns
 from shared.sequencing.columnar.columns import Item, Names
