@@ -21,7 +21,7 @@ from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
 from shared.contracts.registry import EnterpriseRegistered
-from shared.reading import session, turns
+from shared.reading import fetching, turns
 from shared.reading.batches import due, planning
 from shared.reading.batches.planning import Planned
 from shared.sequencing.columnar.columns import Columns, Names, known_days, micros_of
@@ -68,7 +68,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         patch.setattr(turns, "FAR_BEHIND", 0)
         patch.setattr(due, "COLUMNS_BATCH", request.param)
         patch.setattr(due, "FIRST_BATCH", request.param)
-        patch.setattr(session, "TOGETHER", 5)
+        patch.setattr(fetching, "TOGETHER", 5)
         patch.setattr(planning, "plan_columns", counted)
         patch.setattr(projector, "MOST_SUBJECTS", 3)
         patch.setattr(ledger_store, "SPREAD", 0)
