@@ -18,19 +18,8 @@ from typing import assert_never
 
 import numpy as np
 
-from services.metrics.counted import (
-    BY_KIND,
-    Area,
-    Attribute,
-    Correction,
-    DayClosing,
-    Matter,
-    Members,
-    Move,
-    NotCounted,
-    Withdrawal,
-    kind_of,
-)
+from services.metrics.attributes import Move
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.fact_sets import replayed, sets_known
 from services.metrics.explaining.measures import measure_of

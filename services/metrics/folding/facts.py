@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import msgspec
 
 from services.metrics import counted
-from services.metrics.counted import Headcount, Kept, Members
+from services.metrics.attributes import Headcount
+from services.metrics.counted import Kept, Members
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
 from services.metrics.folding.tallies import case_of, tallies
 from services.metrics.folding.tallying.tally import MatterFact, Tallies

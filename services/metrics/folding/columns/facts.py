@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from services.metrics.counted import BY_KIND, Attribute, AttributeContent, Headcount, kept_of_texts, kind_of, says_of
+from services.metrics.attributes import AttributeContent, Headcount
+from services.metrics.counted import BY_KIND, Attribute, kept_of_texts, kind_of, says_of
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.coverage import FOREVER, AttributeFact
 from services.metrics.folding.events.member_events import AREA, reason_of, storable

@@ -10,7 +10,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import Founding, Kept, Move, Registration, counts, is_matter, kind_of, park_of, place_of, says_of
+from services.metrics.attributes import Founding, Move, Registration
+from services.metrics.counted import Kept, counts, is_matter, kind_of, park_of, place_of, says_of
 from services.metrics.folding.columns.facts import FactColumns
 from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.coverage import AttributeFact

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from services.metrics.counted import BY_KIND, Attribute, CoverageStart, Founding, Headcount, Registration, is_attribute
+from services.metrics.attributes import CoverageStart, Founding, Headcount, Registration
+from services.metrics.counted import BY_KIND, Attribute, is_attribute
 from services.metrics.folding.columns.members import MIXED
 from services.metrics.folding.coverage import FOLD_VERSION, FOREVER, RULES, AttributeFact, segments
 from services.metrics.folding.facts import FactChange, Placing, add_counts, decode_content, decode_state, dumped, last_park

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.counted import Headcount, Move, kind_of
+from services.metrics.attributes import Headcount, Move
+from services.metrics.counted import kind_of
 from services.metrics.figures.scope import contribution_on
 from services.metrics.folding.events.recorded import RecordedFact, RecordedFacts, changes_from, withdrawn
 from services.metrics.folding.facts import FactChange, FactSet

@@ -13,7 +13,7 @@ from services.cases.settings import Settings
 from shared.http.auth import Areas
 from shared.process import db
 from tests.chaos.processes import due_entries
-from tests.chaos.scenarios import Environment, Scenario
+from tests.chaos.scenarios.scenario import Environment, Scenario
 from tests.integration.cases.service import Cases
 from tests.integration.client import settings_of
 

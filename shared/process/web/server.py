@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import uvicorn
 
-from shared.process.connections import ConnectionLimits, LimitedConnection, Peers
+from shared.process.web.connections import LimitedConnection
+from shared.process.web.limits import ConnectionLimits, Peers
 
 CONNECTION_GRACE = 3
 """Seconds that open responses have to end after the process's signal."""

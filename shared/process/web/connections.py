@@ -7,21 +7,16 @@ and a connection that sends nothing, or a byte now and then, stays open for ever
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
-from ipaddress import ip_address, ip_network
 from math import inf
 from typing import Any
 
 import httptools
-import msgspec
 import structlog
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.problems.errors import MEDIA_TYPE, Problem, entry_of
-from shared.problems.languages import preferred
+from shared.process.web.limits import Peers
+from shared.process.web.refusals import refusal
 
 PIECE = 8192
 """Bytes of a head that the parser gets at a time."""
@@ -33,53 +28,8 @@ MOST_DROPPED = 16 * 2**20
 """Bytes of a body that are read after its answer."""
 LINGER = 1.0
 """Seconds for which the bytes after a refusal are read and dropped: closing at once would reset the connection, and the answer could be lost."""
-IPV6_SITE = 64
-"""Bits of an IPv6 address that name a peer: the rest is chosen freely within its network."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """Sizes in bytes, times in seconds. A body may take `body_seconds`, and one second more for each `body_rate` bytes of it."""
-
-    per_peer: int = 1024
-    request_line: int = 8 * 1024
-    headers: int = 32 * 1024
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    body_rate: int = 8 * 1024
-    idle_seconds: float = 30.0
-    unread_seconds: float = 30.0
-    """How long a client may leave an answer unread."""
-
-
-class Peers:
-    """Open connections by peer. `trusted`: addresses and networks of proxies, which limit their own clients."""
-
-    def __init__(self, limits: ConnectionLimits, trusted: Sequence[str] = ()) -> None:
-        self.limits = limits
-        self._trusted = [ip_network(one, strict=False) for one in trusted]
-        self._open: Counter[str] = Counter()
-
-    def enter(self, address: str) -> tuple[str, bool]:
-        """(the peer's name for `leave`, whether it may have one more connection)"""
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return "", True  # a socket of the file system
-        if any(found.version == network.version and found in network for network in self._trusted):
-            return "", True
-        peer = address if found.version == 4 else str(ip_network((found, IPV6_SITE), strict=False))
-        self._open[peer] += 1
-        return peer, not self.limits.per_peer or self._open[peer] <= self.limits.per_peer
-
-    def leave(self, peer: str) -> None:
-        """A connection of the peer is closed."""
-        if peer:
-            self._open[peer] -= 1
-            if not self._open[peer]:
-                del self._open[peer]
 
 
 class Phase(Enum):
@@ -296,23 +246,8 @@ class LimitedConnection(HttpToolsProtocol):
             self._close()
 
     def _answer(self, code: str) -> None:
-        problem = Problem(code)
-        problem.status = entry_of(code).status
         accepted = next((value for name, value in self.headers or () if name == b"accept-language"), b"")
-        language = preferred(accepted.decode("latin-1"))
-        body = msgspec.json.encode(problem.as_dict(language))
-        fields = {
-            "content-type": MEDIA_TYPE,
-            "content-language": language,
-            "content-length": str(len(body)),
-            "cache-control": "no-store",
-            "x-content-type-options": "nosniff",
-            **{name.lower(): value for name, value in problem.headers.items()},
-            "connection": "close",
-        }
-        head = [*self.server_state.default_headers, *((name.encode(), value.encode()) for name, value in fields.items())]
-        lines = b"".join(b"%b: %b\r\n" % field for field in head)
-        self.transport.write(STATUS_LINE[problem.status] + lines + b"\r\n" + body)
+        self.transport.write(refusal(code, accepted.decode("latin-1"), self.server_state.default_headers))
 
     def _close(self) -> None:
         self._phase, self._deadline = Phase.REFUSED, self.loop.time() + self._limits.unread_seconds
