@@ -14,10 +14,10 @@ import numpy as np
 
 from services.metrics.attributes import AttributeContent, Headcount
 from services.metrics.counted import BY_KIND, Attribute, kept_of_texts, kind_of, says_of
+from services.metrics.folding.changes import MOST_WORKERS, RefusedFact, StatedFact
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.coverage import FOREVER, AttributeFact
 from services.metrics.folding.events.member_events import AREA, reason_of, storable
-from services.metrics.folding.facts import MOST_WORKERS, RefusedFact, StatedFact
 from services.metrics.tables.fact_runs import RowWriter
 from services.metrics.tables.row_bytes import DAY_0
 from services.metrics.tables.store import FactRow

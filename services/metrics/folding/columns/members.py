@@ -12,8 +12,8 @@ from uuid import UUID
 
 import numpy as np
 
+from services.metrics.folding.changes import RefusedFact
 from services.metrics.folding.events.member_events import AREA, MEMBER_TYPES, storable
-from services.metrics.folding.facts import RefusedFact
 from services.metrics.tables.fact_runs import FactRun, RunWriter, heads_of_arrays
 from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import says_ids_alone
