@@ -9,13 +9,13 @@ from shared.sequencing.columnar.columns import Item
 from shared.sequencing.records import Received
 from shared.sequencing.shard import Shard, due_columns, merged
 
-COLUMNS_BATCH = 100_000
+COLUMNS_BATCH = 300_000
 """The most records of a transaction if they may be columns, about 72 bytes each. A set of facts costs the same in a batch of 5 of its events as of 50."""
 FIRST_BATCH, LEAST_BATCH = 20_000, 500
 """Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""
 MOST_GROWTH = 8
 """How many times larger than its predecessor a batch may be."""
-LONGEST_BATCH = 6.0
+LONGEST_BATCH = 10.0
 """Seconds that a transaction should take at most: so much work is lost with a process, and other shards wait so long."""
 PATIENCE = 1.0
 """Seconds for which a topic without records delays the others."""

@@ -16,7 +16,7 @@ from msgspec import structs
 from services.metrics.folding import projector
 from services.metrics.folding.columns.facts import FRAMED, FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
-from services.metrics.folding.events.effects import BatchEffects
+from services.metrics.folding.events.batch_effects import BatchEffects
 from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
