@@ -15,7 +15,7 @@ FIRST_BATCH, LEAST_BATCH = 20_000, 500
 """Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""
 MOST_GROWTH = 8
 """How many times larger than its predecessor a batch may be."""
-LONGEST_BATCH = 10.0
+LONGEST_BATCH = 8.0
 """Seconds that a transaction should take at most: so much work is lost with a process, and other shards wait so long."""
 PATIENCE = 1.0
 """Seconds for which a topic without records delays the others."""
