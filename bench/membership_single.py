@@ -38,13 +38,13 @@ from services.membership.app import api
 from services.membership.facts import TABLE
 from services.membership.settings import Settings
 from shared.journal import idempotency
-from shared.process.connections import ConnectionLimits
 from shared.process.db import Pool
 from shared.process.logs import setup_logs
 from shared.process.migrate import migrate
 from shared.process.serve import COLLECT_AFTER
 from shared.process.telemetry import setup_traces
-from shared.process.web_server import web_server
+from shared.process.web.limits import ConnectionLimits
+from shared.process.web.server import web_server
 from shared.writing import commands
 from shared.writing.commands import Line
 from shared.writing.lines.bodies import command_of, models

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from services.membership.loading import rows_of_same_person
 from services.membership.members import erasing, store
+from services.membership.members.same_person import rows_of_same_person
 from services.membership.needs import Context
 from services.membership.world import enterprise_subject
 from shared.directory.store import enterprises

@@ -16,8 +16,8 @@ from shared.journal import journal
 from shared.journal.journal import Actor
 from shared.problems.errors import Unavailable
 from shared.process.db import Connection
-from shared.writing.carry_out import record
 from shared.writing.evolving import evolve, new_world
+from shared.writing.recording import record
 from shared.writing.table import ConcurrentChange
 
 ATTEMPTS = 5

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from services.membership.members import people
 from services.membership.members import store as members
-from services.membership.members.earlier_rows import hashed_as, written_as, written_before
+from services.membership.members.earlier_rows import hashed_as
 from services.membership.members.people import NewPerson
+from services.membership.members.same_person import as_before, rows_of_same_person
 from services.membership.needs import Context, Needs
 from services.membership.unions import store as unions
 from services.membership.world import CoverageFact, Joiner, Membership, PersonNo, Union, World, enterprise_subject, union_subject
@@ -23,8 +24,7 @@ from shared.contracts.membership import UnionKind
 from shared.directory import not_yet_known
 from shared.directory.known import Enterprise
 from shared.directory.store import ENTERPRISE_COLUMNS, enterprises, placed
-from shared.persons.documents import Document
-from shared.persons.sealing import PersonKeys, Undecipherable, UnknownKey
+from shared.persons.sealing import PersonKeys
 from shared.problems.preconditions import etag_of
 from shared.process.db import Connection, bytes_array
 from shared.writing.standing import UNREADABLE
@@ -188,36 +188,12 @@ async def _persons(conn: Connection, keys: PersonKeys, needs: Needs, found: Snap
     if not found.unnumbered or not persons:
         return persons
     kinds = {*DOCUMENTS.codes, *await people.kinds_without_number(conn)}
-    sought = {entries[0][1]: _as_before(keys, document, kinds) for document, entries in needs.joining.values()}
+    sought = {entries[0][1]: as_before(keys, document, kinds) for document, entries in needs.joining.values()}
     known = await people.by_hash(conn, [entry for entries in sought.values() for entry in entries])
     return {
         digest: list(dict.fromkeys([*numbers, *(known[entry] for entry in sought[digest] if entry in known)]))
         for digest, numbers in persons.items()
     }
-
-
-def _as_before(keys: PersonKeys, document: Document, kinds: Collection[str]) -> list[tuple[int, bytes]]:
-    """(key version, hash) under which earlier releases may have written a person, whatever kind was typed."""
-    return [entry for kind in kinds for text in written_as(document, kind) for entry in keys.hashes(kind, text)]
-
-
-async def rows_of_same_person(conn: Connection, keys: PersonKeys, persons: Collection[int], *, unnumbered: bool) -> list[list[int]]:
-    """For each of these persons, every row of the same person: earlier releases wrote one for each kind of document."""
-    rows = await people.rows_of(conn, persons)
-    if not unnumbered or not persons:
-        return rows
-    kinds = {*DOCUMENTS.codes, *await people.kinds_without_number(conn)}
-    found: list[list[int]] = []
-    for own, (person_id, kind, sealed) in zip(rows, await people.documents(conn, [own[0] for own in rows]), strict=True):
-        try:
-            number = written_before(kind, keys.open(person_id, sealed))
-        except (UnknownKey, Undecipherable):
-            found.append(own)
-            continue
-        numbered = await people.by_number(conn, [digest for _, digest in keys.number_hashes(number)])
-        before = await people.by_hash(conn, _as_before(keys, Document(kind, number), kinds))
-        found.append(list(dict.fromkeys([*own, *numbered, *before.values()])))
-    return found
 
 
 async def _load_people(conn: Connection, keys: PersonKeys, world: World, needs: Needs, found: Snapshot) -> None:

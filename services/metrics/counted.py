@@ -2,8 +2,7 @@
 
 The fold, the explanations, the changes, the lists of recent facts and the timelines are driven by `ROWS`. A fact that counts has a row
 `Attribute`, `Members` or `Matter`; `NotCounted` is kept for the timeline of its subject and changes no figure (docs/how-to/add-a-fact.md).
-The classes derived from `Content` are the fields that are kept of a fact: their order is that of the stored states, and no field may
-identify a person. A counted field that is new, gone or renamed needs a new fold_version (docs/how-to/change-a-rule.md).
+What is kept of those that count is in `attributes` and `matters`; of the others, beside the rows. No field may identify a person.
 """
 
 from __future__ import annotations
@@ -16,70 +15,17 @@ from typing import Any, TypeAlias, TypeGuard, assert_never
 
 import msgspec
 
-from services.metrics import matters
-from services.metrics.content import Content, Uncounted
+from services.metrics import attributes, matters
+from services.metrics.attributes import AttributeContent, Founding, InPark
+from services.metrics.content import Uncounted
 from services.metrics.matters import MatterContent
 from shared.contracts import TYPES, Event, membership, registry, streams
 from shared.contracts.cases import agreements, aid, assessments, rights, rules
 
 
-class InPark(Content, frozen=True):
-    """A fact that says in which park an enterprise is."""
-
-    park: str
-
-
-class Registration(InPark, frozen=True):
-    industry: str | None = None
-    ownership: str | None = None
-
-
-class Headcount(Content, frozen=True):
-    workers: int
-    size: str | None = None
-
-
-class Move(InPark, frozen=True):
-    pass
-
-
-class Classification(Content, frozen=True):
-    industry: str | None = None
-    ownership: str | None = None
-    size: str | None = None
-
-
-class Closure(Content, frozen=True):
-    pass
-
-
-class CoverageStart(Content, frozen=True):
-    union_id: str
-    kind: str
-
-
-class CoverageEnd(Content, frozen=True):
-    union_id: str
-    kind: str
-
-
-class Founding(Content, frozen=True):
-    seat_area: str
-
-
-class Dissolution(Content, frozen=True):
-    pass
-
-
 class Visit(Uncounted, frozen=True):
     purpose: str
     outcome: str | None = None
-
-
-AttributeContent: TypeAlias = (
-    Registration | Headcount | Move | Classification | Closure | CoverageStart | CoverageEnd | Founding | Dissolution
-)
-"""The facts that shape the step function of their subject (`folding.coverage`)."""
 
 
 class Aspect(Enum):
@@ -152,17 +98,17 @@ Row: TypeAlias = Attribute | Members | Matter | NotCounted | Area | Correction |
 
 ROWS: Mapping[type[Event], Row] = {
     registry.AreaRegistered: Area(),
-    registry.EnterpriseRegistered: Attribute(Registration, Aspect.LIFE),
-    registry.HeadcountReported: Attribute(Headcount, Aspect.HEADCOUNT, number="workers"),
-    registry.EnterpriseMoved: Attribute(Move, Aspect.LIFE),
-    registry.EnterpriseReclassified: Attribute(Classification, Aspect.CLASS),
-    registry.EnterpriseClosed: Attribute(Closure, Aspect.LIFE),
-    membership.CoverageStarted: Attribute(CoverageStart, Aspect.COVERAGE),
-    membership.CoverageEnded: Attribute(CoverageEnd, Aspect.COVERAGE),
+    registry.EnterpriseRegistered: Attribute(attributes.Registration, Aspect.LIFE),
+    registry.HeadcountReported: Attribute(attributes.Headcount, Aspect.HEADCOUNT, number="workers"),
+    registry.EnterpriseMoved: Attribute(attributes.Move, Aspect.LIFE),
+    registry.EnterpriseReclassified: Attribute(attributes.Classification, Aspect.CLASS),
+    registry.EnterpriseClosed: Attribute(attributes.Closure, Aspect.LIFE),
+    membership.CoverageStarted: Attribute(attributes.CoverageStart, Aspect.COVERAGE),
+    membership.CoverageEnded: Attribute(attributes.CoverageEnd, Aspect.COVERAGE),
     membership.MemberJoined: Members(+1),
     membership.MemberLeft: Members(-1),
-    membership.UnionFounded: Attribute(Founding, Aspect.UNION),
-    membership.UnionDissolved: Attribute(Dissolution, Aspect.UNION),
+    membership.UnionFounded: Attribute(attributes.Founding, Aspect.UNION),
+    membership.UnionDissolved: Attribute(attributes.Dissolution, Aspect.UNION),
     membership.VisitMade: NotCounted(Visit),
     rights.CaseOpened: Matter(matters.CaseOpening, Aspect.CASES),
     rights.CaseAssigned: NotCounted(matters.CaseAssigning),

@@ -29,14 +29,14 @@ from shared.process.settings import MigrationSettings, ServiceSettings, Settings
 from shared.process.telemetry import setup_traces
 
 if TYPE_CHECKING:
-    from shared.process.web_server import WebServer
+    from shared.process.web.server import WebServer
 
 Role: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 
 API = "api"
 MIGRATE = "migrate"
 GRACE = 4.0
-"""Seconds from a signal until roles that have not ended are cancelled; open responses have a second less (web_server.py)."""
+"""Seconds from a signal until roles that have not ended are cancelled; open responses have a second less (web/server.py)."""
 LAST_GRACE = 1.0
 """Seconds that a cancelled role has to end."""
 BEAT = 1.0
@@ -207,8 +207,8 @@ def _flush() -> None:
 
 def _server(app: Any, settings: ServiceSettings, stop: asyncio.Event) -> WebServer:
     """The web server. `app.state.stopping` is set by the signal, and ends open streams."""
-    from shared.process.connections import ConnectionLimits
-    from shared.process.web_server import web_server
+    from shared.process.web.limits import ConnectionLimits
+    from shared.process.web.server import web_server
 
     app.state.stopping = stop
     return web_server(app, ConnectionLimits(per_peer=settings.connections_per_peer), settings.trusted_proxies)

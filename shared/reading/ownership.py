@@ -36,7 +36,6 @@ FROM unnest($3::int[], $4::jsonb[], $5::jsonb[]) AS n(shard, next, ids) WHERE s.
 LOST = ""
 """In `topic_ids`: the topic's log does not yet hold again what was read before. Since it is no topic's id, any reader that takes the shard
 over meanwhile, of an older release too, begins at the topic's beginning again."""
-FOUND_AGAIN = "UPDATE shards SET topic_ids = topic_ids || $3 WHERE generation = $1 AND shard = $2"
 DELETE_HELD = """
 DELETE FROM held USING unnest($2::int[], $3::text[]) AS a(shard, topic)
 WHERE held.generation = $1 AND held.shard = a.shard AND held.topic = a.topic
@@ -147,11 +146,6 @@ def _begins_again(row: Record, topic: str, topics: Mapping[str, Topic], extents:
     other_topic: bool = row["topic_ids"].get(topic, topics[topic].id) != topics[topic].id
     at: int = row["next"].get(topic, 0)
     return other_topic or at > extents[topic, row["shard"]].end
-
-
-async def found_again(conn: Connection, generation: int, shard: Shard, topics: Collection[str]) -> None:
-    """Write that the log holds again all that was read of these topics before."""
-    await conn.execute(FOUND_AGAIN, generation, shard.number, {topic: shard.topic_ids[topic] for topic in topics})
 
 
 async def give_up(conn: Connection, config: ReaderConfig, numbers: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
 from shared.process.pause import backoff, pause
-from shared.reading.applying import BatchApplier
+from shared.reading.batches.applying import BatchApplier
 from shared.reading.config import Apply, Joins, OnClosed, ReaderConfig
 from shared.reading.ownership import ReaderHaltedError
 from shared.reading.session import ConsumerStalledError, Session
@@ -39,7 +39,7 @@ def _ignore(_: object) -> None:
 class Reader:
     """Reads `topics` into the database of `pool`, one transaction per shard and batch, or for the few events of several shards (docs/design/ENGINE.md, Reading 1 to 5, 7 to 9).
 
-    `apply(conn, batch)` does the work inside the transaction. If it raises an outage (`shared.reading.applying.is_outage`), the batch is tried
+    `apply(conn, batch)` does the work inside the transaction. If it raises an outage (`shared.reading.batches.refusing.is_outage`), the batch is tried
     again. Any other error is about an event: it is searched by halving the batch, parked, and its stream held. A batch that is tried again may
     be cut otherwise, so `apply` must not change memory: that is for `after_commit(batch)`. `on_reset(shard)`: drop everything kept of a shard.
     An `event-withdrawn` that is applied may name events that `apply` was never given; it takes back those that it was.

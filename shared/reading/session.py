@@ -5,29 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any
 
 import structlog
 
-from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Place, Record, Topic
+from shared.broker.protocol import Broker, BrokerUnavailableError, Consumer, Extent, Place, Topic
 from shared.process import db, faults
 from shared.process.db import Connection
 from shared.reading import ownership, store
-from shared.reading.applying import BatchApplier, ObjectsNeededError, ShardFencedError
+from shared.reading.batches.applying import BatchApplier
+from shared.reading.batches.moving import ShardFencedError
+from shared.reading.batches.refusing import ObjectsNeededError
 from shared.reading.config import ReaderConfig
+from shared.reading.fetching import Fetching
 from shared.reading.turns import Turns
-from shared.sequencing.columnar.columns import Item, Names
-from shared.sequencing.columnar.decoding import decode_columns
-from shared.sequencing.frames import FrameDecoder
-from shared.sequencing.records import decode_records
 from shared.sequencing.shard import Shard
 
-SLICE = 0.02
-"""Seconds after which decoding yields to the event loop."""
-TOGETHER = 2000
-"""Records that are decoded together: some milliseconds as columns; as objects, most of SLICE."""
 REPORT_EVERY = 1.0
 WATCH_EVERY = 5.0
 STALLED_AFTER = 15.0
@@ -57,18 +51,16 @@ class Session:
         self._changed_at = time.monotonic()
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
-        self._paused: set[Place] = set()
         self._turns = Turns(applier.due.most, self._ends)
-        framed = config.framed
-        self._frames = FrameDecoder(config.columns, framed.types, framed.read_data, framed.without) if framed is not None else None
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
+        self._fetching = Fetching(config, self._consumer, self.shards, self._turns, self._work)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until `stop`, or until something is lost, which is raised."""
         try:
             await self._consumer.start()
-            await _first(self._fetch_loop(), self._apply_loop(), self._watch_loop(), stop.wait())
+            await _first(self._fetching.run(), self._apply_loop(), self._watch_loop(), stop.wait())
         except ownership.ReaderHaltedError as error:
             await self._write_halt(str(error))
             raise
@@ -105,98 +97,6 @@ class Session:
                     async with asyncio.timeout(5):
                         await ownership.give_up(self._conn, self._config, numbers)
 
-    async def _fetch_loop(self) -> None:
-        while True:
-            for records in await self._consumer.fetch(0.5):
-                await self._receive(records)
-                self._work.set()
-
-    async def _receive(self, records: Sequence[Record]) -> None:
-        """Decode records into `pending`. They must follow on what came before, else the consumer is sent back (rules 2 and 3)."""
-        topic, number = records[0].topic, records[0].partition
-        shard = self.shards.get(number)
-        if shard is None:
-            return
-        place, expected = (topic, number), shard.arrived(topic)
-        if records[0].offset > expected and (topic, expected) not in shard.gaps:
-            shard.gaps.add((topic, expected))  # the second time it is a hole in the log itself, which sequences will show
-            log.warning("reader.seeks", place=place, expected=expected, got=records[0].offset)
-            self._consumer.seek(place, expected)
-            return
-        started, dropped = time.perf_counter(), shard.dropped
-        new = [record for record in records if record.offset >= expected] if records[0].offset < expected else records
-        for at in range(0, len(new), TOGETHER):
-            self._take(shard, topic, new[at : at + TOGETHER])
-            if time.perf_counter() - started > SLICE:
-                self._work.set()
-                await asyncio.sleep(0)
-                if self.shards.get(number) is not shard or shard.dropped != dropped:
-                    return
-                started = time.perf_counter()
-        if shard.waiting(topic) > self._turns.room(shard, self.shards) and place not in self._paused:
-            self._consumer.pause([place])
-            self._paused.add(place)
-
-    def _take(self, shard: Shard, topic: str, records: Sequence[Record]) -> None:
-        """Decode records into `pending`, or, if there is a long way to go, into `columns`, behind which everything later must queue."""
-        types, later = self._config.columns, shard.columns.get(topic)
-        may_be = records[0].offset >= shard.objects_until.get(topic, 0)
-        if not types or not (later or (may_be and self._turns.far_behind(shard))):
-            shard.pending[topic].extend(decode_records(records))
-            return
-        if later is None:
-            later = shard.columns[topic] = deque()
-        later.extend(self._columns(records, *shard.names(topic)) if may_be else decode_records(records))
-
-    def _columns(self, records: Sequence[Record], subjects: Names, actors: Names) -> list[Item]:
-        if self._frames is not None:
-            return self._frames.decode(records, subjects, actors)
-        return decode_columns(records, self._config.columns, subjects, actors)
-
-    def _resume(self) -> None:
-        """Fetch again from the places that have room again."""
-        roomy = [
-            (topic, number)
-            for topic, number in self._paused
-            if (shard := self.shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room(shard, self.shards) // 2
-        ]
-        if roomy:
-            self._consumer.resume(roomy)
-            self._paused.difference_update(roomy)
-
-    async def _apply_loop(self) -> None:
-        while True:
-            self._work.clear()
-            if self._wanted is not None and not self.shards:
-                await self._take_over()
-            busy = await self._apply_together()
-            for number in list(self.shards):
-                async with self._turn:
-                    shard = self.shards.get(number)
-                    self._turns.batch = self._applier.due.most
-                    due = shard is not None and self._turns.due(shard, self.shards)
-                    self._resume()
-                    if shard is not None and due:
-                        busy |= await self._apply_next(shard)
-            if time.monotonic() - self._reported_at > REPORT_EVERY:
-                await self._report()
-            if not busy:
-                pending = any(shard.count() for shard in self.shards.values())
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.05 if pending else REPORT_EVERY):
-                        await self._work.wait()
-
-    async def _apply_together(self) -> bool:
-        """Apply what has come of several shards in one transaction, if it is little of each."""
-        async with self._turn:
-            joining = [shard for shard in self.shards.values() if self._applier.may_join(shard) and not self._turns.far_behind(shard)]
-            if len(joining) < 2:
-                return False
-            applied = await self._applier.apply_together(self._conn, [(shard, shard.lagging(self._ends(shard))) for shard in joining])
-            if applied:
-                self._progress_at = time.monotonic()
-            return applied
-
     async def _take_over(self) -> None:
         """Own the shards that the group has assigned, and seek to their positions."""
         async with self._turn:
@@ -217,9 +117,7 @@ class Session:
                 return
             for shard in taken:
                 self._begin(shard)
-            stale = [place for place in self._paused if place[1] in self.shards]
-            self._consumer.resume(stale)
-            self._paused.difference_update(stale)
+            self._fetching.resume_taken_over()
             self._progress_at = time.monotonic()
             log.info("reader.owns", reader=self._config.owner, shards=sorted(self.shards))
 
@@ -229,6 +127,39 @@ class Session:
         self.shards[shard.number] = shard
         for topic, offset in shard.next.items():
             self._consumer.seek((topic, shard.number), offset)
+
+    async def _apply_loop(self) -> None:
+        while True:
+            self._work.clear()
+            if self._wanted is not None and not self.shards:
+                await self._take_over()
+            busy = await self._apply_together()
+            for number in list(self.shards):
+                async with self._turn:
+                    shard = self.shards.get(number)
+                    self._turns.batch = self._applier.due.most
+                    due = shard is not None and self._turns.due(shard, self.shards)
+                    self._fetching.resume()
+                    if shard is not None and due:
+                        busy |= await self._apply_next(shard)
+            if time.monotonic() - self._reported_at > REPORT_EVERY:
+                await self._report()
+            if not busy:
+                pending = any(shard.count() for shard in self.shards.values())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.05 if pending else REPORT_EVERY):
+                        await self._work.wait()
+
+    async def _apply_together(self) -> bool:
+        """Apply what has come of several shards in one transaction, if it is little of each."""
+        async with self._turn:
+            joining = [shard for shard in self.shards.values() if self._applier.may_join(shard) and not self._turns.far_behind(shard)]
+            if len(joining) < 2:
+                return False
+            applied = await self._applier.apply_together(self._conn, [(shard, shard.lagging(self._ends(shard))) for shard in joining])
+            if applied:
+                self._progress_at = time.monotonic()
+            return applied
 
     async def _apply_next(self, shard: Shard) -> bool:
         try:

@@ -18,7 +18,7 @@ class ReasonText(NamedTuple):
     en: str
 
 
-# One line a code, as in shared/problems/catalogue.py.
+# One line a code, as in shared/problems/catalogue.
 # fmt: off
 REASONS: Mapping[str, ReasonText] = {
     "UNREADABLE": ReasonText("本版本无法读取该事件", "this release cannot read the event"),

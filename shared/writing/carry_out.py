@@ -10,26 +10,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, TypeAlias, TypeVar
-from uuid import UUID
 
 from shared.contracts.codes import CORRECTING, WITHDRAWING, CodeList
-from shared.contracts.streams import EventWithdrawn, FactCorrected
 from shared.http.auth import ROOT, Areas
-from shared.journal import journal
 from shared.journal.idempotency import Result
-from shared.journal.journal import Actor, Appended, Draft
+from shared.journal.journal import Actor, Appended
 from shared.journal.reasons import Reason, noted_in, put_notes
 from shared.problems.days import require_day
 from shared.problems.errors import Notice, Problem, Unprocessable
 from shared.process.db import Connection
-from shared.writing import granting, listing, standing
+from shared.writing import granting
 from shared.writing.commands import Line, Outcome
 from shared.writing.corrections import correct, target_of, withdraw
-from shared.writing.evolving import evolve, new_world
+from shared.writing.evolving import evolve
 from shared.writing.facts import Correct, Decision, Fact, Withdraw, World
 from shared.writing.fields import Wrong, code
-from shared.writing.standing import Loaded
-from shared.writing.table import Access, ConcurrentChange, Context, Needs, Recorded, Table
+from shared.writing.loading import load
+from shared.writing.recording import record
+from shared.writing.table import Access, Context, Needs, Table
 
 W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
@@ -61,7 +59,7 @@ class CarryingOut(Generic[W, N]):
         needs, refused = _needs(table, context, lines)
         needs.paths = not self.areas.everything
         needs.etags = any(line.expected is not None for line in lines)
-        world, today, locked = await _load(conn, table, context, needs)
+        world, today, locked = await load(conn, table, context, needs)
         decided: list[Decided] = []
         facts: list[Fact] = []
         traces: list[str | None] = []
@@ -113,7 +111,7 @@ class CarryingOut(Generic[W, N]):
         needs.paths = True
         for subject in subjects:
             table.corrections.stream(needs, subject)
-        world, _, _ = await _load(conn, table, self.context, needs)
+        world, _, _ = await load(conn, table, self.context, needs)
         return {subject: granting.now(table, world, subject) or ROOT for subject in subjects}
 
 
@@ -147,74 +145,6 @@ def _require_listed(command: object, lists: Mapping[str, CodeList]) -> None:
             code(codes)(given.code if isinstance(given, Reason) else given)
         except Wrong as wrong:
             raise Unprocessable(wrong.code, field=name, params=wrong.params) from None
-
-
-async def _load(conn: Connection, table: Table[W, N], context: Context, needs: N) -> tuple[W, date, frozenset[str]]:
-    """(the world under its locks, today, the streams locked)"""
-    await _look(conn, table, needs)
-    if table.widen is not None:
-        await table.widen(conn, needs)
-    world = new_world(table)
-    world.heads = await lock(conn, table, needs)
-    locked = frozenset(world.heads)
-    if table.whole_streams:
-        _take(world, await standing.whole(conn, locked))
-        world.heads |= {subject: history.sequence for subject, history in world.histories.items()}
-    await table.load(conn, context, needs, world)
-    if not table.whole_streams and (needs.events or needs.ranges):
-        _take(world, await standing.named(conn, needs.events, needs.ranges, world.heads))
-    today = world.today if world.today is not None else await context.clock.today(conn)
-    return world, today, locked
-
-
-def _take(world: World, loaded: Loaded) -> None:
-    world.histories = loaded.histories
-    world.events = loaded.events
-
-
-async def _look(conn: Connection, table: Table[W, N], needs: N) -> None:
-    """Before the locks: what the facts need that corrections and withdrawals name. They are loaded again under the locks."""
-    if not needs.events and not needs.ranges:
-        return
-    if table.whole_streams:
-        subjects = {*(await standing.subjects_of(conn, needs.events)).values(), *(subject for subject, _, _ in needs.ranges)}
-        needs.streams |= subjects
-        for subject in subjects:
-            table.corrections.stream(needs, subject)
-        return
-    loaded = await standing.named(conn, needs.events, needs.ranges)
-    needs.streams |= loaded.histories.keys()
-    for subject, history in loaded.histories.items():
-        table.corrections.stream(needs, subject)
-        for fact in history.facts.values():
-            kind = table.kind_named(fact.type)
-            if kind is not None and fact.data is not None:
-                kind.needs(needs, fact)
-
-
-async def lock(conn: Connection, table: Table[W, N], needs: N) -> dict[str, int]:
-    """Lock streams, step by step in the order of docs/design/ENGINE.md, Writing 2; {stream: sequence}.
-
-    Of whole streams the sequence is 0 here; it is known once they are folded.
-    """
-    locked: dict[str, int] = {}
-    for step in table.locks:
-        wanted = await step.wanted(conn, needs)
-        if step.known is None and table.whole_streams:
-            locked |= dict.fromkeys(await journal.lock_existing(conn, wanted), 0)
-            continue
-        heads = await journal.lock_if_all_exist(conn, wanted)
-        if len(heads) < len(set(wanted)):
-            if step.known is None:
-                locked |= await standing.heads(conn, await journal.lock_existing(conn, wanted))
-                continue
-            heads = await journal.lock(conn, await step.known(conn, needs))
-        locked |= {subject: head.sequence for subject, head in heads.items()}
-    rest = {subject for subject, _, _ in needs.ranges} - locked.keys()
-    if rest and not table.whole_streams:
-        # Streams whose resource is known no longer.
-        locked |= await standing.heads(conn, await journal.lock_existing(conn, rest))
-    return locked
 
 
 def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today: date) -> Decision:
@@ -260,42 +190,3 @@ def _answers(decided: Sequence[Decided], appended: Sequence[Appended]) -> list[O
         notices = [warned for warned in decision.warnings if isinstance(warned, Notice)]
         answers.append(Result(answer_id, subject, sequence, [place.event_id for place in own], plain, areas, notices))
     return answers
-
-
-async def record(
-    conn: Connection,
-    table: Table[W, Any],
-    world: W,
-    locked: frozenset[str],
-    facts: Sequence[Fact],
-    actor: Actor,
-    traces: Sequence[str | None] = (),
-) -> list[Appended]:
-    """Append facts that `world` contains already, and bring the tables up to it. `locked`: streams that this transaction holds.
-
-    `traces`: of each fact the trace, None: the actor's. Other streams are new and are created. Raises ConcurrentChange if another command began one of them, journal.ClockAheadError,
-    journal.EventTooLargeError.
-    """
-    if not facts:
-        return []
-    new = {fact.subject for fact in facts} - locked
-    if new and any(head.sequence for head in (await journal.lock(conn, new)).values()):
-        raise ConcurrentChange("another command began the same stream")
-    appended = await journal.append(
-        conn,
-        [
-            Draft(fact.subject, fact.data, fact.on, fact.cause_id, event_id=fact.event_id, traceparent=trace)
-            for fact, trace in zip(facts, traces or [None] * len(facts), strict=True)
-        ],
-        actor,
-    )
-    events: dict[tuple[str, int], UUID] = {}
-    for fact, place in zip(facts, appended, strict=True):
-        if not isinstance(fact.data, EventWithdrawn):
-            rank = fact.data.rank if isinstance(fact.data, FactCorrected) else place.sequence
-            events[fact.subject, rank] = place.event_id
-    await table.write(conn, world, Recorded(events, facts))
-    if not table.whole_streams:
-        await standing.put_corrections(conn, facts, [place.event_id for place in appended])
-        await listing.put(conn, table, [(fact, place.sequence, place.event_id) for fact, place in zip(facts, appended, strict=True)])
-    return appended

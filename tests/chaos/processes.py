@@ -34,8 +34,8 @@ from shared.process import db, faults
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
 from shared.process.faults import Fault
-from shared.reading import due as reading_due
 from shared.reading import turns
+from shared.reading.batches import due as reading_due
 from shared.reading.reader import Reader
 from shared.relaying.recovery import Source
 from shared.relaying.relay import Relay

@@ -15,23 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.periods import RECORD_DUE
-from tests.chaos.scenarios import (
-    CLOSE_DAY,
-    CONSUME,
-    FAN_OUT,
-    PROJECT,
-    PROJECT_COLUMNS,
-    READ_TOPIC,
-    REPUBLISH,
-    RUN_COMMANDS,
-    SEND_OUTBOX,
-    SETTINGS,
-    Environment,
-    Scenario,
-    new_environment,
-    run_job,
-)
+from tests.chaos.scenarios.periods import RECORD_DUE
+from tests.chaos.scenarios.publishing import CLOSE_DAY, REPUBLISH, RUN_COMMANDS, SEND_OUTBOX
+from tests.chaos.scenarios.reading import CONSUME, PROJECT, PROJECT_COLUMNS, READ_TOPIC
+from tests.chaos.scenarios.scenario import SETTINGS, Environment, Scenario, new_environment, run_job
+from tests.chaos.scenarios.subscriptions import FAN_OUT
 from tests.conftest import NewDatabase
 
 FEWEST = 12

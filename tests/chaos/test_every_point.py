@@ -18,25 +18,11 @@ import pytest
 
 from shared.process import faults
 from shared.process.faults import POINTS, Action
-from tests.chaos.periods import RECORD_DUE
-from tests.chaos.scenarios import (
-    CLOSE_DAY,
-    CONSUME,
-    DELIVER,
-    FAN_OUT,
-    PROJECT,
-    READ_TOPIC,
-    REPUBLISH,
-    RUN_COMMANDS,
-    SEND_OUTBOX,
-    SETTINGS,
-    Environment,
-    Scenario,
-    exit_code_of,
-    is_stopped,
-    new_environment,
-    run_job,
-)
+from tests.chaos.scenarios.periods import RECORD_DUE
+from tests.chaos.scenarios.publishing import CLOSE_DAY, REPUBLISH, RUN_COMMANDS, SEND_OUTBOX
+from tests.chaos.scenarios.reading import CONSUME, PROJECT, READ_TOPIC
+from tests.chaos.scenarios.scenario import SETTINGS, Environment, Scenario, exit_code_of, is_stopped, new_environment, run_job
+from tests.chaos.scenarios.subscriptions import DELIVER, FAN_OUT
 from tests.conftest import NewDatabase
 
 READERS = (READ_TOPIC, CONSUME, PROJECT, FAN_OUT)

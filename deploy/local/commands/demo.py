@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from deploy.local.coverage_table import NARROW, coverage_table, summary
 from deploy.local.demo.bureau import CLIENT, NETWORK, Bureau, Report, bureau_of, report_table
 from deploy.local.demo.days import DAY, SampleDays, days_before
 from deploy.local.demo.options import LABELS, CityOptions, SampleName, require_own_folder
+from deploy.local.demo.settling import settled
 from deploy.local.errors import UserError
 from deploy.local.folder import ROOT, Folder, forget_demo, read_json, remember_demo
 from deploy.local.loading.api import Apis, apis_of
@@ -47,9 +49,6 @@ MOST_WARNINGS = 10
 """Warnings of the APIs that are shown; the others stand in the file that the output names."""
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 REFRESH_PAUSE = 2.0
-SETTLE_PAUSE = 0.25
-SETTLE_TIMEOUT = 300.0
-"""Seconds without progress after which the demo fails."""
 LINES_AROUND = 18
 """Lines of a terminal that are not rows of the table."""
 
@@ -205,7 +204,8 @@ class _Demo:
         bureau = await opened.enter_async_context(bureau_of(self._stack, apis))
         self._print(f"{CLIENT} 的接收端 / receiver of {CLIENT}: {bureau.address} ({time.monotonic() - began:.1f} s)")
         result = await self._load(apis, bureau)
-        answer = await self._settled(apis, closed=await self._days.end())
+        closed = _today() - DAY if await self._days.end() else None
+        answer = await settled(self._stack, partial(self._coverage, apis), closed)
         self._print(f"导入并计算完毕 / loaded and counted ({time.monotonic() - began:.1f} s)")
         report = await bureau.delivered()
         self._print(f"推送完毕 / delivered ({time.monotonic() - began:.1f} s)")
@@ -257,31 +257,6 @@ class _Demo:
     async def _coverage(self, apis: Apis, **days: str) -> dict[str, Any]:
         day = {"as_of": self._options.as_of} if self._options.as_of else {}
         return await ask_coverage(apis, {"by": "district", **day, **days})
-
-    async def _settled(self, apis: Apis, closed: bool) -> dict[str, Any]:
-        """The coverage once no service has a backlog and two answers are equal. Raises UserError after SETTLE_TIMEOUT without progress.
-
-        `closed`: also wait until the days are closed on which the sample became known; the coverage is the final one, as known on the last.
-        """
-        yesterday = (_today() - DAY).isoformat()
-        before: dict[str, Any] = {}
-        last_backlog: list[Any] = []
-        deadline = time.monotonic() + SETTLE_TIMEOUT
-        while True:
-            answers = [await asyncio.to_thread(self._stack.readiness, name) for name in self._stack.services]
-            backlog = [(answer.get("outbox"), answer.get("lag_events")) for answer in answers]
-            if backlog != last_backlog:
-                last_backlog, deadline = backlog, time.monotonic() + SETTLE_TIMEOUT
-            answer = await self._coverage(apis) if all(figures == (0, 0) for figures in backlog) else {}
-            if answer and answer == before and (not closed or (answer["closed_day"] or "") >= yesterday):
-                return await self._coverage(apis, known_at=answer["closed_day"]) if closed else answer
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"数字在 {SETTLE_TIMEOUT:.0f} 秒内没有稳定;日志在 {self._stack.folder.logs}",
-                    f"the figures did not settle in {SETTLE_TIMEOUT:.0f} s; the logs are in {self._stack.folder.logs}",
-                )
-            before = answer
-            await asyncio.sleep(SETTLE_PAUSE)
 
     def _print_result(self, result: ImportResult, answer: dict[str, Any], report: Report) -> None:
         print_result(self._stack, self._source, result, most_warnings=MOST_WARNINGS)

@@ -66,8 +66,8 @@ class Issuer:
 
     def __init__(self, folder: Folder, port: int, officers: Sequence[Person] = ()) -> None:
         # Here, since every command of `parkunion` imports this module.
-        from shared.process.connections import ConnectionLimits
-        from shared.process.web_server import web_server
+        from shared.process.web.limits import ConnectionLimits
+        from shared.process.web.server import web_server
 
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"

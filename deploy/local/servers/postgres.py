@@ -28,7 +28,7 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "64MB",
+    "shared_buffers": "256MB",
     "synchronous_commit": "on",
     "fsync": "on",
     "io_method": "sync",

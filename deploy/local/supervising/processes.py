@@ -171,7 +171,7 @@ def processes_of(service: str, env: Mapping[str, str], logs: Path, workers: int,
 
 def imported(names: Sequence[str]) -> list[str]:
     """Modules that the fork server imports: nearly all that the processes of these services need."""
-    shared = ["uvloop", "shared.process.web_server", "shared.http.parked_routes", "shared.service.api"] if names else []
+    shared = ["uvloop", "shared.process.web.server", "shared.http.parked_routes", "shared.service.api"] if names else []
     own = [f"services.{name}.{module}" for name in names for module in ("app", *services.SERVICES[name].modules)]
     return ["deploy.local.supervising.prepare", *shared, *own]
 

@@ -23,10 +23,9 @@ from pathlib import Path
 from deploy.local.child import ChildProcess, ProcessIdentity, StartError, end, free_port, last_lines
 from deploy.local.errors import UserError
 from deploy.local.folder import Folder, read_json, write_private
-from deploy.local.servers.clients import RESERVED, Clients
 from deploy.local.servers.issuer import Issuer
 from deploy.local.servers.kafka import KafkaServer
-from deploy.local.servers.people import Person, people_of
+from deploy.local.servers.officers import officers_of
 from deploy.local.servers.postgres import PostgresServer, database_of
 from deploy.local.stack import Stack, incomplete_log, incomplete_log_line
 from deploy.local.supervising.fork_server import ForkServer
@@ -50,6 +49,8 @@ from deploy.local.turning import turn
 
 POLL_PAUSE = 0.1
 """Seconds between two checks of the children."""
+HEARTBEATS_EVERY = 0.5
+"""Seconds between two looks at their heartbeats, which cost a fortieth of a core at each check."""
 SUSPENDED_AFTER = 3.0
 """Seconds between two checks which mean that this process, or the machine, was suspended."""
 MOST_FAILURES = 6
@@ -171,7 +172,7 @@ class Supervisor:
         on_ready()
 
     async def _start(self) -> None:
-        officers = _officers(self.folder)
+        officers = officers_of(self.folder)
         self._end_strays()
         is_new = not self.folder.settings.is_file()
         self._remember_settings()
@@ -222,15 +223,17 @@ class Supervisor:
         self._supervised.append(SupervisedProcess(server))
 
     async def _restart_ended(self) -> None:
-        checked = time.monotonic()
+        checked, looked = time.monotonic(), 0.0
         while True:
             if time.monotonic() - checked > SUSPENDED_AFTER:
                 for process in self._supervised:
                     if isinstance(process.server, ServiceProcess):
                         process.server.reset_timeouts(time.monotonic())
             checked = time.monotonic()
-            for process in self._supervised:
-                process.kill_if_frozen(self._report)
+            if checked - looked > HEARTBEATS_EVERY:
+                looked = checked
+                for process in self._supervised:
+                    process.kill_if_frozen(self._report)
             changed = [process.restart_if_due(self._report) for process in self._supervised]
             if any(changed):
                 self._write()
@@ -279,20 +282,6 @@ class Supervisor:
             jwks=self._issuer.jwks_url,
         )
         write_stack_file(self.folder, description, [process.server for process in self._supervised])
-
-
-def _officers(folder: Folder) -> list[Person]:
-    """Who may sign in at the stack's issuer, by DIR/people.json. Raises UserError, also for a person who has the name of a client."""
-    if not folder.people.exists():
-        return []
-    try:
-        people = people_of(json.loads(folder.people.read_text()))
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{folder.people} 无法读取:{error}", f"{folder.people} cannot be read: {error}") from error
-    clients = Clients(folder).all()
-    if taken := [person.login for person in people if person.login in clients or person.login in RESERVED]:
-        raise UserError(f"{folder.people}:{taken[0]} 是客户端的名称", f"{folder.people}: {taken[0]} is the name of a client")
-    return people
 
 
 def _user_error(error: Exception, folder: Folder) -> UserError:

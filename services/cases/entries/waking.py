@@ -24,9 +24,10 @@ from shared.journal.journal import Actor
 from shared.process import db
 from shared.process.db import Connection
 from shared.process.pause import repeat
-from shared.writing.carry_out import lock, record
 from shared.writing.evolving import evolve, new_world
 from shared.writing.facts import Fact
+from shared.writing.loading import lock
+from shared.writing.recording import record
 from shared.writing.table import ConcurrentChange
 
 ACTOR = Actor("clocks", "api")

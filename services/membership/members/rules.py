@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import structs
 
 from services.membership.members.successors import acted_on, notices_of, successor
-from services.membership.unions import coverage, oddities
+from services.membership.unions import oddities, periods
 from services.membership.world import Membership, MembershipId, PersonNo, UnionId, World, enterprise_subject
 from shared.contracts.ids import uuid7
 from shared.contracts.membership import MemberJoined, MemberLeft
@@ -84,7 +84,7 @@ def require_covered(world: World, union_id: UUID, enterprise_id: UUID, on: date,
     stays a member.
     """
     world.union(union_id)
-    if not coverage.began_by(world, union_id, enterprise_id, on):
+    if not periods.began_by(world, union_id, enterprise_id, on):
         raise Unprocessable(
             "NOT_COVERED", field=field, params={"union": str(union_id), "enterprise": str(enterprise_id), "on": on.isoformat()}
         )

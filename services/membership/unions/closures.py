@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
-from services.membership.unions import coverage
+from services.membership.unions import coverage, periods
 from services.membership.world import (
     ENTERPRISE_CLOSED,
     LAST_UNIT_CLOSED,
@@ -68,7 +68,7 @@ def dissolved(union_id: UUID, on: date, reason: Reason, cause_id: UUID | None = 
 
 
 def _end_of_coverage(world: World, union: Union, enterprise_id: UUID, closed_on: date | None, cause_id: UUID | None) -> list[Fact]:
-    own = coverage.facts_between(world, union.id, enterprise_id)
+    own = periods.facts_between(world, union.id, enterprise_id)
     last, before = own[-1], own[-2] if len(own) > 1 else None
     if last.started:
         return (
@@ -102,7 +102,7 @@ def end_of_union(world: World, union_id: UUID) -> list[Fact]:
 def _end_of_union(world: World, union: Union, cause_id: UUID | None) -> list[Fact]:
     """A union some of whose units closed ends with its last unit, on the day on which the last of them ended."""
     facts = world.coverage_of(union.id)
-    still = any(coverage.active(world, union.id, enterprise) for enterprise in {fact.enterprise_id for fact in facts})
+    still = any(periods.active(world, union.id, enterprise) for enterprise in {fact.enterprise_id for fact in facts})
     closed = any(fact.reason == ENTERPRISE_CLOSED for fact in facts)
     wanted = None if still or not closed else max((fact.on for fact in facts if not fact.started), default=None)
     if union.dissolved is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
-from services.membership.unions import coverage
+from services.membership.unions import periods
 from services.membership.unions.commands import Cover
 from services.membership.world import LAST_UNIT_CLOSED, World
 from shared.problems.errors import Notice
@@ -43,7 +43,7 @@ def of_coverage(world: World, command: Cover, facts: Iterable[Fact]) -> list[str
 def of_joining(world: World, union_id: UUID, enterprise_id: UUID, on: date) -> list[str | Notice]:
     """The warnings of a membership that begins on a date: as `beside_enterprise`, and if the union's coverage of the enterprise was over by then."""
     found = beside_enterprise(world, enterprise_id, on)
-    ends = [fact.on for fact in coverage.facts_between(world, union_id, enterprise_id) if not fact.started and fact.on <= on]
-    if "AFTER_CLOSURE" not in found and ends and not coverage.covers(world, union_id, enterprise_id, on):
+    ends = [fact.on for fact in periods.facts_between(world, union_id, enterprise_id) if not fact.started and fact.on <= on]
+    if "AFTER_CLOSURE" not in found and ends and not periods.covers(world, union_id, enterprise_id, on):
         found.append(Notice("NO_LONGER_COVERED", {"on": max(ends).isoformat()}))
     return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
-from services.membership.unions import coverage, oddities
+from services.membership.unions import coverage, covering, oddities, periods
 from services.membership.unions.closures import after_closures, corrected_dissolution, dissolved, end_of_union
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import (
@@ -102,7 +102,7 @@ def dissolve(world: World, command: Dissolve) -> list[Fact]:
         *(
             coverage.end(union, enterprise, command.on, UNION_DISSOLVED)
             for enterprise in sorted({fact.enterprise_id for fact in facts})
-            if coverage.active(world, union.id, enterprise)
+            if periods.active(world, union.id, enterprise)
         ),
     ]
 
@@ -138,7 +138,7 @@ def decide_cover(world: World, command: Cover, today: date) -> Decision:
     """Coverage begins or ends, or is a past one; what begins at an enterprise that has closed ends at once."""
     if command.ended_on is not None:
         require_day(command.ended_on, today, "ended_on")
-    facts = coverage.change(world, command)
+    facts = covering.change(world, command)
     facts = after_closures(world, facts, [command.enterprise_id])
     facts += end_of_union(world.after(facts), command.union_id)
     warnings = oddities.of_coverage(world, command, facts)

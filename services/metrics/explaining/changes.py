@@ -17,19 +17,8 @@ from heapq import nsmallest
 from itertools import pairwise
 from typing import assert_never
 
-from services.metrics.counted import (
-    BY_KIND,
-    Area,
-    Attribute,
-    Correction,
-    DayClosing,
-    Matter,
-    Members,
-    Move,
-    NotCounted,
-    Withdrawal,
-    kind_of,
-)
+from services.metrics.attributes import Move
+from services.metrics.counted import BY_KIND, Area, Attribute, Correction, DayClosing, Matter, Members, NotCounted, Withdrawal, kind_of
 from services.metrics.explaining.contributors import id_of, is_union
 from services.metrics.explaining.measures import measure_of
 from services.metrics.explaining.sets.known import Added, effects, recounted, replayed, sets_known

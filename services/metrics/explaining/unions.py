@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from services.metrics.counted import CoverageEnd, CoverageStart
+from services.metrics.attributes import CoverageEnd, CoverageStart
 from services.metrics.figures.scope import shape_known
 from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.stores import name_store

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from services.metrics.counted import (
+from services.metrics.attributes import (
     AttributeContent,
     Classification,
     Closure,

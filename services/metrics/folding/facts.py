@@ -5,122 +5,20 @@ Members are counts per (known day, occurred day), never persons. Days are ordina
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from services.metrics import counted
-from services.metrics.counted import Headcount, Kept, Members
+from services.metrics.counted import Members
+from services.metrics.folding.changes import FactChange, StatedFact
 from services.metrics.folding.coverage import FOREVER, AttributeFact, Segment, segments
+from services.metrics.folding.stored import are_stored_as, decode_content, decode_matter, decode_state, dumped, dumped_with_matters
 from services.metrics.folding.tallies import case_of, tallies
 from services.metrics.folding.tallying.tally import MatterFact, Tallies
-from shared import contracts
-from shared.contracts import Envelope, Event, UnreadableEvent
-from shared.contracts.streams import FactCorrected, Placed
-from shared.sequencing.parked_reasons import DomainError
-
-MOST_WORKERS = 10**9
-
-
-class RefusedFact(DomainError):
-    """The event is well formed but cannot be applied: it names no fact that metrics knows, or a headcount below 0 or above 10⁹."""
-
-
-class StatedFact(NamedTuple):
-    """One fact as its event, or the correction of it, states it. `rank` is the sequence of the event that first stated it."""
-
-    kind: str
-    occurred: int
-    rank: int
-    kept: Kept
-
-
-class FactChange(NamedTuple):
-    """What an event does to the set of facts on its known day: `removed` goes, `added` comes. A withdrawal is several of them."""
-
-    known: int
-    removed: StatedFact | None
-    added: StatedFact | None
-
-    @property
-    def counts(self) -> bool:
-        """Whether the change is one of counted facts. A correction does not change a fact's kind."""
-        fact = self.added or self.removed
-        return fact is not None and counted.counts(fact.kept)
-
-
-def change_of(event: Envelope, known: int) -> FactChange:
-    """Read a fact or a correction about an enterprise or a union. Raises RefusedFact."""
-    data = event.data
-    if type(data) is not FactCorrected:
-        return FactChange(known, None, stated_fact(event.type, event.occurredon.toordinal(), event.sequence, data))
-    added = _corrected(data, data.replacement) if data.replacement else None
-    return FactChange(known, _corrected(data, data.withdrawn), added)
-
-
-def _corrected(correction: FactCorrected, content: Placed) -> StatedFact:
-    try:
-        data = contracts.fact(correction.fact, content.data)
-    except UnreadableEvent as error:
-        raise RefusedFact("BAD_FACT", str(error)) from error
-    return stated_fact(correction.fact, content.occurred_on.toordinal(), correction.rank, data)
-
-
-def stated_fact(type_name: str, occurred: int, rank: int, data: Event) -> StatedFact:
-    """What a fact of a type states; `rank` = the sequence of the event that first stated it. Raises RefusedFact."""
-    kind, kept = counted.kind_of(type_name), counted.kept_of(data)
-    if kept is None:
-        raise RefusedFact("NO_FACT", kind)
-    if type(kept) is Headcount and not 0 <= kept.workers <= MOST_WORKERS:
-        raise RefusedFact("HEADCOUNT", str(kept.workers))
-    return StatedFact(kind, occurred, rank, kept)
-
-
-class StoredFact(msgspec.Struct, array_like=True):
-    """A fact of a stored set, its content not decoded yet."""
-
-    kind: str
-    occurred: int
-    rank: int
-    known: int
-    until: int
-    content: msgspec.Raw
-
-
-class StoredState(msgspec.Struct, array_like=True):
-    """A stored set."""
-
-    attributes: list[StoredFact]
-    members: dict[int, dict[int, int]]
-    since: int = 0
-    matters: list[StoredFact] = []
-
-
-class _State(msgspec.Struct, array_like=True):
-    attributes: list[AttributeFact]
-    members: dict[int, dict[int, int]]
-    since: int = 0
-
-
-class _StateWithMatters(msgspec.Struct, array_like=True):
-    attributes: list[AttributeFact]
-    members: dict[int, dict[int, int]]
-    since: int
-    matters: list[MatterFact]
-
-
-_encode = msgspec.msgpack.Encoder().encode
-decode_state = msgspec.msgpack.Decoder(StoredState).decode
-decode_content = {
-    kind: msgspec.msgpack.Decoder(row.content).decode for kind, row in counted.BY_KIND.items() if isinstance(row, counted.Attribute)
-}
-_decode_matter = {
-    kind: msgspec.msgpack.Decoder(row.content).decode for kind, row in counted.BY_KIND.items() if isinstance(row, counted.Matter)
-}
-
 
 Placing: TypeAlias = list[tuple[date, int, str]]
 """(day, rank, park or seat) of each fact in force that says where an enterprise or a union is."""
@@ -162,7 +60,7 @@ class FactSet:
             for fact in read.attributes
         ]
         matters = [
-            MatterFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _decode_matter[fact.kind](fact.content))
+            MatterFact(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, decode_matter[fact.kind](fact.content))
             for fact in read.matters
         ]
         found = cls(attributes, read.members, since=read.since, matters=matters)
@@ -190,12 +88,12 @@ class FactSet:
         self.compact(read.since)
         if read.since != self.since or (read.members != self.members and _without_none(read.members) != _without_none(self.members)):
             return False
-        return _are_stored_as(self.attributes, read.attributes) and _are_stored_as(self.matters, read.matters)
+        return are_stored_as(self.attributes, read.attributes) and are_stored_as(self.matters, read.matters)
 
     def dump(self) -> bytes:
         """The set as msgpack; without matters as the releases before them wrote it."""
         if self.matters:
-            return _encode(_StateWithMatters(self.attributes, self.members, self.since, self.matters))
+            return dumped_with_matters(self.attributes, self.members, self.since, self.matters)
         return dumped(self.attributes, self.members, self.since)
 
     def compact(self, closed: int) -> None:
@@ -339,19 +237,8 @@ def _take_out(facts: list[F], removed: StatedFact, known: int) -> bool:
     return False
 
 
-def _are_stored_as(facts: Sequence[AttributeFact] | Sequence[MatterFact], stored: Sequence[StoredFact]) -> bool:
-    theirs = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, bytes(fact.content)) for fact in stored]
-    own = [(fact.kind, fact.occurred, fact.rank, fact.known, fact.until, _encode(fact.content)) for fact in facts]
-    return theirs == own or sorted(theirs) == sorted(own)
-
-
 def _without_none(members: Mapping[int, Mapping[int, int]]) -> dict[int, Mapping[int, int]]:
     return {known: net for known, net in members.items() if net}
-
-
-def dumped(attributes: list[AttributeFact], members: dict[int, dict[int, int]], since: int) -> bytes:
-    """A set without matters as msgpack, as the releases before them wrote it."""
-    return _encode(_State(attributes, members, since))
 
 
 def add_counts(counts: dict[int, int], more: Mapping[int, int]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntFlag
 
-from services.metrics.counted import CoverageStart, Headcount, Registration
+from services.metrics.attributes import CoverageStart, Headcount, Registration
 from services.metrics.folding.coverage import AttributeFact, Segment, segments
 from services.metrics.folding.facts import FactSet
 from services.metrics.measures import INDEX, unpacked

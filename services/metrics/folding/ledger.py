@@ -15,9 +15,10 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from services.metrics.counted import Members, is_matter
+from services.metrics.folding.changes import FactChange
 from services.metrics.folding.coverage import NOTHING, Segment, segments
 from services.metrics.folding.durations import add_durations
-from services.metrics.folding.facts import FactChange, FactSet
+from services.metrics.folding.facts import FactSet
 from services.metrics.folding.tallies import add_tallies, case_of, tallies
 from services.metrics.tables.rows import Figures, Rows
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from itertools import islice
 
 from services.metrics.folding.columns.members import MIXED
-from services.metrics.folding.events.effects import BatchEffects
+from services.metrics.folding.events.batch_effects import BatchEffects
 from services.metrics.folding.events.parts import parts_of
 from services.metrics.folding.events.reading import read
 from services.metrics.folding.facts import FactSet, last_park

@@ -13,7 +13,7 @@ from typing import Any
 
 from services.metrics.folding import coverage
 from services.metrics.generations import comparing, lifecycle
-from services.metrics.generations.closed import rolling, stepping
+from services.metrics.generations.closed import checking, stepping
 from services.metrics.generations.lifecycle import Position
 from services.metrics.generations.shards import (
     MOST_LISTED,
@@ -173,7 +173,7 @@ async def compare(
     began = time.monotonic()
     at = await event_log.clock.now(conn)
     report = Report(generation, coverage.FOLD_VERSION, at, dict(vector))
-    rollups = await rolling.Expected.of(conn, generation, event_log.partitions)
+    rollups = await checking.Expected.of(conn, generation, event_log.partitions)
     attributed = await lifecycle.attributed(conn, generation)
     steps = await stepping.Kept.of(conn, generation)
     basis = Basis(event_log, generation, vector, await withdrawn(conn, generation), rollups, steps, attributed, new_sink)

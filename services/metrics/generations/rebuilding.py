@@ -28,7 +28,7 @@ from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.rows import Cell
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
-from shared.reading.store import held_row
+from shared.reading.batches.parking import held_row
 from shared.sequencing.columnar.columns import Columns, joined
 
 SHARD = """

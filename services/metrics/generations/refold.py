@@ -1,7 +1,7 @@
 """One shard of a generation folded again in memory from the log alone: what audit and rebuild compare with, and what a rebuild loads.
 
 Events are read from offset 0 and sorted as by the reader (`shared.sequencing.replay`); their effects are those of the projector
-(`folding.events.effects`). The rows are computed by *definition* (`refolding`), not by the projector's fast path: so an audit also finds errors of the
+(`folding.events.batch_effects`). The rows are computed by *definition* (`refolding`), not by the projector's fast path: so an audit also finds errors of the
 fast path, and each enterprise is computed once instead of once per batch.
 """
 
@@ -16,18 +16,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from services.metrics.folding.changes import RefusedFact
 from services.metrics.folding.columns.facts import read_data
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
-from services.metrics.folding.events.effects import (
-    BatchEffects,
-    Effect,
-    effect_of,
-    effect_of_withdrawal,
-    recorded_fact,
-)
+from services.metrics.folding.events.batch_effects import BatchEffects
+from services.metrics.folding.events.effect import Effect, effect_of, effect_of_withdrawal, recorded_fact
 from services.metrics.folding.events.member_events import AREA, of_members, recorded_member
 from services.metrics.folding.events.recorded import RecordedFacts
-from services.metrics.folding.facts import FactSet, Placing, RefusedFact, last_park
+from services.metrics.folding.facts import FactSet, Placing, last_park
 from services.metrics.folding.ledger import rows_since
 from services.metrics.refolding.digests import Digests
 from services.metrics.refolding.ledger import Ledger

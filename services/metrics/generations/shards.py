@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from services.metrics.generations import comparing, served
-from services.metrics.generations.closed.rolling import Expected, Missing
+from services.metrics.generations.closed.checking import Expected, Missing
 from services.metrics.generations.closed.stepping import Kept
 from services.metrics.generations.comparing import Difference
 from services.metrics.generations.contents import contents

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from services.metrics.counted import kind_of
+from services.metrics.folding.changes import RefusedFact
 from services.metrics.folding.events.member_events import AREA, MEMBER_TYPES
 from services.metrics.folding.events.recorded import RecordedFact, Stream
-from services.metrics.folding.facts import FactSet, RefusedFact
+from services.metrics.folding.facts import FactSet
 from services.metrics.folding.plain.sums import summed
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, Names
 from shared.sequencing.columnar.layouts import Longs

@@ -14,7 +14,8 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from services.metrics.counted import BY_KIND, Attribute, Founding, InPark, Matter, Members, NotCounted, kind_of, says_of
+from services.metrics.attributes import Founding, InPark
+from services.metrics.counted import BY_KIND, Attribute, Matter, Members, NotCounted, kind_of, says_of
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.coverage import FOREVER, AttributeFact
 from services.metrics.folding.events.member_events import reason_of, storable

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.counted import (
+from services.metrics.attributes import (
     AttributeContent,
     Classification,
     Closure,

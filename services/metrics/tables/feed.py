@@ -70,19 +70,27 @@ def _encoded(value: Vector) -> msgspec.Raw:
     return msgspec.Raw(_encode(unpacked(value)))
 
 
-_decode = msgspec.msgpack.Decoder(list[tuple[int, int, list[int]]]).decode
-_decode_members = msgspec.msgpack.Decoder(list[tuple[int, list[int], list[int], list[int]]]).decode
+@lru_cache(maxsize=4096)
+def _vector(encoded: bytes) -> Vector:
+    """The vector of all measures as they are stored; cached for the same reason."""
+    return packed(_decode_measures(encoded))
+
+
+_decode = msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
+_decode_members = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw, list[int], list[int]]]).decode
+_decode_measures = msgspec.msgpack.Decoder(list[int]).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One batch; `uncounted`: it holds facts that change no figure. `deltas` and `members` as in the table, over all known days; days are ordinals."""
+    """One batch; `uncounted`: it holds facts that change no figure. `deltas` and `members` as in the table, over all known days, with
+    the measures as they are stored; days are ordinals."""
 
     shard: int
     version: int
     cells: Sequence[int]
-    deltas: Sequence[tuple[int, int, list[int]]]
-    members: Sequence[tuple[int, list[int], list[int], list[int]]]
+    deltas: Sequence[tuple[int, int, msgspec.Raw]]
+    members: Sequence[tuple[int, msgspec.Raw, list[int], list[int]]]
     at: datetime
     oldest: datetime
     traceparents: Sequence[str]
@@ -93,10 +101,10 @@ class Changed:
         found: dict[int, Vector] = {}
         for cell, effective, values in self.deltas:
             if effective <= day:
-                found[cell] = found.get(cell, 0) + packed(values)
+                found[cell] = found.get(cell, 0) + _vector(bytes(values))
         for cell, values, days, net in self.members:
             if count := sum(compress(net, map(day.__ge__, days))):
-                found[cell] = found.get(cell, 0) + count * packed(values)
+                found[cell] = found.get(cell, 0) + count * _vector(bytes(values))
         return found
 
 

@@ -14,7 +14,7 @@ from services.subscriptions.delivering import heartbeats, probes
 from services.subscriptions.delivering.claims import Head
 from services.subscriptions.delivering.probes import Probe
 from services.subscriptions.delivering.slots import Slots
-from services.subscriptions.delivering.worker import Worker
+from services.subscriptions.delivering.work.worker import Worker
 from services.subscriptions.egress.resolving import SystemResolver
 from services.subscriptions.egress.sending import Sender
 from services.subscriptions.fanout.store import CHANNEL

@@ -18,7 +18,7 @@ from shared.manifests.chain import WITHHELD, Entry, again_of, chain_of
 from shared.manifests.manifest import VERSION, Head, Previous
 
 SETTLES_WITHIN = timedelta(seconds=90)
-"""After a day's end: a transaction that assigned its last numbers may still be open, for 60 s at most (shared/process/db.py)."""
+"""After a day's end: a transaction that assigned its last numbers may still be open, for 60 s at most (shared/process/db/sessions.py)."""
 
 
 @dataclass(frozen=True, slots=True)

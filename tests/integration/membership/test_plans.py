@@ -17,8 +17,8 @@ from shared.journal.idempotency import Keys, Result
 from shared.journal.journal import Actor, Draft
 from shared.process import db
 from shared.process.db import Connection, Pool
-from shared.reading import head_store
-from shared.reading import store as reading
+from shared.reading import heads
+from shared.reading.batches import planning
 from shared.relaying import store as sending
 from shared.writing import commands
 from shared.writing.carry_out import carrying_out
@@ -63,8 +63,8 @@ async def command(conn: Connection, n: int) -> None:
     (written,) = await journal.append(conn, [Draft(subject, HeadcountReported(workers=n), date(2024, 1, 1))], Actor("tester", "api"))
     await idempotency.record(conn, KEYS, "tester", {(key, b"f"): Result("id", subject, 1, [written.event_id])})
     await loading.snapshot(conn, [], [], [], [(1, n.to_bytes(16, "big"))])
-    await conn.fetch(head_store.HEADS, 1, 0, db.text_array(["s"]), db.text_array([subject]))
-    await conn.fetch(reading.KEPT, 1, 0, ["s"], [subject])
+    await conn.fetch(heads.HEADS, 1, 0, db.text_array(["s"]), db.text_array([subject]))
+    await conn.fetch(planning.KEPT, 1, 0, ["s"], [subject])
     await conn.fetch(sending.OLDEST, 10)
     await conn.fetch(sending.KNOWN, [subject], [1], [written.event_id])
 

@@ -17,6 +17,7 @@ import pytest
 
 from shared.http.auth import Areas
 from shared.process import db
+from shared.process.db import transactions
 from tests.chaos.cutting_proxy import CuttingProxy
 from tests.conftest import NewDatabase
 from tests.integration.registry.service import EVERY, Registry, at_work, line, settling
@@ -46,7 +47,7 @@ class Behind:
 
 @pytest.fixture
 async def behind(database: NewDatabase, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Behind]:
-    monkeypatch.setattr(db, "SETTLE_WITHIN", SETTLING)
+    monkeypatch.setattr(transactions, "SETTLE_WITHIN", SETTLING)
     made = await database("registry")
     parts = urlsplit(made.app_dsn)
     look = await db.create_pool(made.app_dsn, application_name="look")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from services.metrics.folding.facts import FactSet, change_of
+from services.metrics.folding.changes import change_of
+from services.metrics.folding.facts import FactSet
 from shared.contracts import decode
 from shared.contracts.registry import SOURCE
 from shared.http.auth import Areas

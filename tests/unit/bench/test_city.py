@@ -15,7 +15,8 @@ from bench.generator.city_records import records
 from bench.generator.facts import Kind
 from bench.generator.records import PARTITIONS, TOPICS, ZONE, Record
 from services.metrics.figures.scope import contribution_on
-from services.metrics.folding.facts import FactSet, change_of
+from services.metrics.folding.changes import change_of
+from services.metrics.folding.facts import FactSet
 from services.metrics.measures import measure
 from shared import contracts
 from shared.broker.protocol import partition_for

@@ -16,7 +16,8 @@ from bench.generator.workload import DUPLICATES, END, Workload, workloads
 from bench.speed.plans import Cell, Log
 from bench.speed.rightness import MEASURES
 from services.metrics.figures.scope import contribution_on
-from services.metrics.folding.facts import FactSet, change_of
+from services.metrics.folding.changes import change_of
+from services.metrics.folding.facts import FactSet
 from services.metrics.measures import measure
 from shared import contracts
 from shared.broker.protocol import partition_for

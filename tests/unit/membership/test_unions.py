@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.membership.unions import coverage
+from services.membership.unions import periods
 from services.membership.unions import rules as unions
 from services.membership.unions.commands import Found
 from shared.contracts.ids import uuid7
@@ -78,12 +78,12 @@ def test_coverage_begins_and_ends_and_may_begin_again() -> None:
     cover(made, union, B, "2022-01-01", started=True)
     cover(made, union, B, "2023-01-01", started=False)
     cover(made, union, B, "2023-01-01", started=True)
-    assert [(p.started_on, p.ended_on) for p in coverage.periods(coverage.facts_between(made, union, B))] == [
+    assert [(p.started_on, p.ended_on) for p in periods.periods(periods.facts_between(made, union, B))] == [
         (day("2022-01-01"), day("2023-01-01")),
         (day("2023-01-01"), None),
     ]
-    assert not coverage.covers(made, union, B, day("2021-12-31"))
-    assert coverage.covers(made, union, B, day("2022-01-01"))
+    assert not periods.covers(made, union, B, day("2021-12-31"))
+    assert periods.covers(made, union, B, day("2022-01-01"))
 
 
 @pytest.mark.parametrize(

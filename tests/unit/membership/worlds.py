@@ -10,7 +10,7 @@ from uuid import UUID
 from services.membership.facts import TABLE
 from services.membership.members import rules as members
 from services.membership.members.rules import Join, Leave
-from services.membership.unions import coverage
+from services.membership.unions import covering
 from services.membership.unions import rules as unions
 from services.membership.unions.commands import Cover, Dissolve, Found
 from services.membership.world import PersonNo, World
@@ -75,7 +75,7 @@ def found(made: World, *enterprises: UUID, kind: UnionKind = UnionKind.JOINT_UNI
 
 def cover(made: World, union_id: UUID, enterprise: UUID, on: str, *, started: bool) -> list[Fact]:
     """The union begins or ceases to cover."""
-    facts = take(made, coverage.change(made, Cover(union_id, enterprise, day(on), started)))
+    facts = take(made, covering.change(made, Cover(union_id, enterprise, day(on), started)))
     settle_ids(made)
     return facts
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.metrics.folding.facts import FactSet, change_of
+from services.metrics.folding.changes import change_of
+from services.metrics.folding.facts import FactSet
 from services.registry.areas import rules as areas
 from services.registry.areas.area import RegisterArea
 from services.registry.enterprises import rules

@@ -17,9 +17,10 @@ from services.metrics.figures.scope import members_on, shape_known
 from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.stores import fact_store
 from services.metrics.figures.visibility import unrestricted
+from services.metrics.folding.changes import FactChange
 from services.metrics.folding.coverage import Segment, at
 from services.metrics.folding.events.recorded import changes_from
-from services.metrics.folding.facts import FactChange, FactSet
+from services.metrics.folding.facts import FactSet
 from services.metrics.measures import Vector
 from services.metrics.tables.rows import Cell
 from shared.process.db import Record

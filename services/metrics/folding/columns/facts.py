@@ -12,12 +12,14 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from services.metrics.counted import BY_KIND, Attribute, AttributeContent, Headcount, kept_of_texts, kind_of, says_of
+from services.metrics.attributes import AttributeContent, Headcount
+from services.metrics.counted import BY_KIND, Attribute, kept_of_texts, kind_of, says_of
+from services.metrics.folding.changes import MOST_WORKERS, RefusedFact, StatedFact
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.coverage import FOREVER, AttributeFact
 from services.metrics.folding.events.member_events import AREA, reason_of, storable
-from services.metrics.folding.facts import MOST_WORKERS, RefusedFact, StatedFact
 from services.metrics.tables.fact_runs import RowWriter
+from services.metrics.tables.row_bytes import DAY_0
 from services.metrics.tables.store import FactRow
 from shared import contracts
 from shared.contracts import Event
@@ -34,6 +36,9 @@ SAYING_MORE = frozenset(
 NUL, NOTHING = b"\\u0000", b"{}"
 
 _json = msgspec.json.Encoder().encode
+_IDS = np.dtype([("eight", ">i4"), ("sequence", ">i8"), ("sixteen", ">i4"), ("event_id", "u1", 16)])
+_DAYS = np.dtype([("four", ">i4"), ("occurred", ">i4"), ("also_four", ">i4"), ("known", ">i4"), ("eight", ">i4"), ("recorded", ">i8")])
+"""As `fact_runs.ROW_IDS` with the event's id, and `fact_runs.ROW_DAYS`."""
 
 
 def readable(name: str, texts: Sequence[bytes]) -> Sequence[bytes | None]:
@@ -112,19 +117,21 @@ class FactColumns:
             )  # fmt: skip
 
     def copied(self) -> Iterator[bytes]:
-        """The parts of the rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""
+        """The rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""
         columns, writer = self._columns, RowWriter()
-        ids, recorded = columns.event_id.tobytes(), (columns.recorded - POSTGRES_EPOCH).tolist()
-        types, actors = columns.type.tolist(), columns.actor.tolist()
-        names = columns.types
+        ids, days = np.empty(len(self), _IDS), np.empty(len(self), _DAYS)
+        ids["eight"], ids["sequence"], ids["sixteen"], ids["event_id"] = 8, columns.sequence, 16, columns.event_id
+        days["four"] = days["also_four"] = 4
+        days["eight"], days["recorded"] = 8, columns.recorded - POSTGRES_EPOCH
+        days["occurred"], days["known"] = columns.occurred + (EPOCH_DAY - DAY_0), np.array(self.known, np.int64) - DAY_0
+        all_ids, all_days, size, length = ids.tobytes(), days.tobytes(), _IDS.itemsize, _DAYS.itemsize
+        types, actors, names = columns.type.tolist(), columns.actor.tolist(), columns.types
         actor_of = [storable(one) for one in columns.actors.texts]
         for at in sorted(range(len(self)), key=self.subjects.__getitem__):
-            type_ = types[at]
-            yield from writer.row(
-                self._shard, self.subjects[at], (self.source, names[type_], actor_of[actors[at]], self._reason(at)), self.sequences[at],
-                ids[16 * at : 16 * at + 16], (self.occurred[at], self.known[at], recorded[at]),
-                None if (says := _json(self.kept[at])) == NOTHING else says,
-            )  # fmt: skip
+            shared = self.source, names[types[at]], actor_of[actors[at]], self._reason(at)
+            own_ids, own_days = all_ids[at * size : (at + 1) * size], all_days[at * length : (at + 1) * length]
+            says = _json(self.kept[at])
+            yield writer.row(self._shard, self.subjects[at], shared, own_ids, own_days, None if says == NOTHING else says)
 
 
 def _read(columns: Columns) -> tuple[list[AttributeContent], list[Event | None]]:

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import numpy as np
 
+from services.metrics.folding.changes import RefusedFact
 from services.metrics.folding.events.member_events import AREA, MEMBER_TYPES, storable
-from services.metrics.folding.facts import RefusedFact
-from services.metrics.tables.fact_runs import FactRun, RunWriter
+from services.metrics.tables.fact_runs import FactRun, RunWriter, heads_of_arrays
 from services.metrics.tables.row_bytes import DAY_0
 from shared.contracts import says_ids_alone
 from shared.sequencing.columnar.columns import EPOCH_DAY, Columns, known_days, time_of
@@ -28,6 +28,14 @@ POSTGRES_EPOCH = (DAY_0 - EPOCH_DAY) * 86_400_000_000
 _SIZED_LONG = np.dtype([("size", ">i4"), ("value", ">i8")])
 _SIZED_INT = np.dtype([("size", ">i4"), ("value", ">i4")])
 _SIZED_ID = np.dtype([("size", ">i4"), ("value", "u1", 16)])
+_HEADS = ("sequences", "event_ids", "days", "instants")
+_HEAD = f"V{len(heads_of_arrays(1)[0])}"
+_RUN_OF_ONE = np.dtype([
+    ("first", _SIZED_LONG), ("newest", _SIZED_LONG), ("sequences", _HEAD), ("sequence", _SIZED_LONG), ("event_ids", _HEAD), ("event_id", _SIZED_ID),
+    ("days", _HEAD), ("occurred", _SIZED_INT), ("instants", _HEAD), ("recorded", _SIZED_LONG),
+])  # fmt: skip
+"""What a row of `fact_runs` with one event has after the fields that runs share: the bounds, and each array's head and element."""
+_BOUNDS = 2 * _SIZED_LONG.itemsize
 
 
 class Group(NamedTuple):
@@ -106,23 +114,28 @@ class MemberColumns:
         return self._runs(self.groups)
 
     def copied(self) -> Iterator[bytes]:
-        """The parts of the runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
-        columns, count = self._columns, len(self._columns)
-        longs, ids, days, instants = (np.empty(count, kind) for kind in (_SIZED_LONG, _SIZED_ID, _SIZED_INT, _SIZED_LONG))
-        recorded = columns.recorded - POSTGRES_EPOCH
+        """The runs as COPY reads them, as `fact_runs.copied` writes them, without header and trailer."""
+        columns, count, writer = self._columns, len(self._columns), RunWriter()
+        begins = np.array([group.begin for group in self.groups], np.int64)
+        rows, recorded = np.empty(count, _RUN_OF_ONE), columns.recorded - POSTGRES_EPOCH
+        for name, head in zip(_HEADS, heads_of_arrays(1), strict=True):
+            rows[name] = np.void(head)
         for sized, size, value in (
-            (longs, 8, columns.sequence), (ids, 16, columns.event_id), (days, 4, columns.occurred + (EPOCH_DAY - DAY_0)), (instants, 8, recorded),
+            ("first", 8, columns.sequence), ("newest", 8, recorded), ("sequence", 8, columns.sequence), ("event_id", 16, columns.event_id),
+            ("occurred", 4, columns.occurred + (EPOCH_DAY - DAY_0)), ("recorded", 8, recorded),
         ):  # fmt: skip
-            sized["size"], sized["value"] = size, value
-        all_longs, all_ids, all_days, all_instants = (array.tobytes() for array in (longs, ids, days, instants))
-        begins = [group.begin for group in self.groups]
-        newest, first = np.maximum.reduceat(recorded, begins).tolist(), columns.sequence[begins].tolist()
-        writer = RunWriter()
-        for at, (begin, end, subject, type_, actor, known) in enumerate(self.groups):
-            number = end - begin
-            shared = (columns.source, type_, date.fromordinal(known), storable(actor), None)
-            elements = (
-                all_longs[12 * begin : 12 * end], all_ids[20 * begin : 20 * end], all_days[8 * begin : 8 * end],
-                all_instants[12 * begin : 12 * end],
-            )  # fmt: skip
-            yield from writer.row(self._shard, subject, shared, (first[at], newest[at]), number, elements)
+            rows[sized]["size"], rows[sized]["value"] = size, value
+        rows["newest"]["value"][begins] = np.maximum.reduceat(recorded, begins)
+        ones, length = rows.tobytes(), _RUN_OF_ONE.itemsize
+        elements = [rows[name].tobytes() for name in ("sequence", "event_id", "occurred", "recorded")]
+        sizes = [len(one) // count for one in elements]
+        for begin, end, subject, type_, actor, known in self.groups:
+            shared, row = (
+                (columns.source, type_, date.fromordinal(known), storable(actor), None),
+                ones[begin * length : (begin + 1) * length],
+            )
+            if end - begin == 1:
+                yield writer.begun(self._shard, subject, shared) + row
+                continue
+            own = [one[size * begin : size * end] for one, size in zip(elements, sizes, strict=True)]
+            yield writer.row(self._shard, subject, shared, row[:_BOUNDS], end - begin, own)

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import msgspec
 
 from services.metrics.counted import MEMBERS, kind_of
+from services.metrics.folding.changes import RefusedFact
 from services.metrics.folding.events.recorded import RecordedFact
-from services.metrics.folding.facts import RefusedFact
 from shared import contracts
 from shared.sequencing.records import Received, Run
 

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from services.metrics.counted import BY_KIND, Attribute, Matter, NotCounted, kind_of
 from services.metrics.folding.columns.facts import FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
-from services.metrics.folding.events.effects import BatchEffects, effect_of, effect_of_withdrawal
+from services.metrics.folding.events.batch_effects import BatchEffects
+from services.metrics.folding.events.effect import effect_of, effect_of_withdrawal
 from services.metrics.folding.events.member_events import AREA, all_of_members, of_members
 from services.metrics.folding.events.recorded import RecordedFact
 from services.metrics.tables import store

@@ -29,7 +29,7 @@ from services.metrics.counted import (
     kept_from,
     says_of,
 )
-from services.metrics.folding.facts import FactChange, StatedFact, change_of
+from services.metrics.folding.changes import FactChange, StatedFact, change_of
 from shared.contracts import Envelope
 
 Stream = tuple[str, str]

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from services.metrics.counted import BY_KIND, Attribute, CoverageStart, Founding, Headcount, Registration, is_attribute
+from services.metrics.attributes import CoverageStart, Founding, Headcount, Registration
+from services.metrics.counted import BY_KIND, Attribute, is_attribute
+from services.metrics.folding.changes import FactChange
 from services.metrics.folding.columns.members import MIXED
 from services.metrics.folding.coverage import FOLD_VERSION, FOREVER, RULES, AttributeFact, segments
-from services.metrics.folding.facts import FactChange, Placing, add_counts, decode_content, decode_state, dumped, last_park
+from services.metrics.folding.facts import Placing, add_counts, last_park
 from services.metrics.folding.findings import Noted, before_settled, ever_over
 from services.metrics.folding.plain.shapes import FORMS
+from services.metrics.folding.stored import decode_content, decode_state, dumped
 
 CONTENTS = frozenset((Registration, Headcount, CoverageStart, Founding))
 KINDS = frozenset(kind for kind, row in BY_KIND.items() if isinstance(row, Attribute) and row.content in CONTENTS)

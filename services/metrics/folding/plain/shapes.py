@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.counted import CoverageStart, Founding, Headcount, Registration
+from services.metrics.attributes import CoverageStart, Founding, Headcount, Registration
 from services.metrics.folding.coverage import (
     FEDERATION,
     FOLD_VERSION,

@@ -21,8 +21,8 @@ from services.cases.app import api
 from services.cases.settings import Settings
 from shared.http.tokens import Verifier
 from shared.process import db
-from shared.process.connections import ConnectionLimits
-from shared.process.web_server import web_server
+from shared.process.web.limits import ConnectionLimits
+from shared.process.web.server import web_server
 from tests.conformance import Document, document_of, hook
 from tests.conftest import Database
 from tests.integration.cases.service import Cases

@@ -16,17 +16,18 @@ from msgspec import structs
 from services.metrics.folding import projector
 from services.metrics.folding.columns.facts import FRAMED, FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
-from services.metrics.folding.events.effects import BatchEffects
+from services.metrics.folding.events.batch_effects import BatchEffects
 from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
 from shared.contracts.registry import EnterpriseRegistered
-from shared.reading import applying, due, session, turns
+from shared.reading import fetching, turns
+from shared.reading.batches import due, planning
+from shared.reading.batches.planning import Planned
 from shared.sequencing.columnar.columns import Columns, Names, known_days, micros_of
 from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.frames import FrameDecoder
-from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import Received, received
 from shared.sequencing.streams import ShardStreams, StreamState
 from tests import oracle
@@ -55,20 +56,20 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     """Every shard that is not at its end is far behind, and gathers so many records."""
     found = Seen()
 
-    sorted_columns = applying.BatchApplier._sorted_columns
+    plan_columns = planning.plan_columns
 
-    async def counted(*arguments: Any) -> BatchPlan | None:
-        plan = await sorted_columns(*arguments)
-        found.columns += bool(plan and plan.columns)
-        found.refused += plan is None
-        return plan
+    async def counted(*arguments: Any) -> Planned | None:
+        planned = await plan_columns(*arguments)
+        found.columns += bool(planned and planned.plan.columns)
+        found.refused += planned is None
+        return planned
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(turns, "FAR_BEHIND", 0)
         patch.setattr(due, "COLUMNS_BATCH", request.param)
         patch.setattr(due, "FIRST_BATCH", request.param)
-        patch.setattr(session, "TOGETHER", 5)
-        patch.setattr(applying.BatchApplier, "_sorted_columns", counted)
+        patch.setattr(fetching, "TOGETHER", 5)
+        patch.setattr(planning, "plan_columns", counted)
         patch.setattr(projector, "MOST_SUBJECTS", 3)
         patch.setattr(ledger_store, "SPREAD", 0)
         patch.setattr(projector, "LEAST_PLAIN", 1)

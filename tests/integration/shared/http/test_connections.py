@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from shared.process.connections import ConnectionLimits
-from shared.process.web_server import web_server
+from shared.process.web.limits import ConnectionLimits
+from shared.process.web.server import web_server
 from tests.patience import PATIENCE
 
 SHORT = ConnectionLimits(head_seconds=1.0, body_seconds=1.0, body_rate=1024, idle_seconds=2.0, unread_seconds=2.0)

@@ -14,9 +14,10 @@ from shared.broker.protocol import partition_of
 from shared.contracts.ids import uuid7
 from shared.process.clock import utc_now
 from shared.process.db import Connection, Pool
-from shared.reading import head_store, store
-from shared.reading.applying import FEW, BatchApplier
+from shared.reading.batches import moving
+from shared.reading.batches.applying import FEW, BatchApplier
 from shared.reading.config import ReaderConfig
+from shared.reading.heads import heads as heads_of
 from shared.sequencing.records import ShardBatch, received
 from shared.sequencing.shard import Shard
 from shared.sequencing.streams import Head
@@ -179,8 +180,8 @@ async def test_the_position_and_what_was_seen_of_the_streams_are_one_statement(t
     heads = {(SOURCE, "enterprise/e"): Head(2, uuid7(), utc_now())}
     first, second, third = three.shards
     second.version = 7
-    moves = [store.Move(first, {TOPIC: 9}, {}, heads), store.Move(second, {TOPIC: 9}, {}, heads), store.Move(third, {TOPIC: 9}, {}, {})]
-    assert await store.move(three.conn, 1, moves) == {0, 2}
+    moves = [moving.Move(first, {TOPIC: 9}, {}, heads), moving.Move(second, {TOPIC: 9}, {}, heads), moving.Move(third, {TOPIC: 9}, {}, {})]
+    assert await moving.move(three.conn, 1, moves) == {0, 2}
     rows = await three.pool.fetch("SELECT shard, next, version FROM shards ORDER BY shard")
     assert [(row["next"], row["version"]) for row in rows] == [({TOPIC: 9}, 1), ({}, 0), ({TOPIC: 9}, 1)]
     assert [(row["shard"], row["sequence"]) for row in await three.pool.fetch("SELECT shard, sequence FROM seen")] == [(0, 2)]
@@ -190,18 +191,18 @@ async def test_the_position_and_what_was_seen_of_the_streams_are_one_statement(t
 async def test_streams_that_are_new_and_others_are_seen_alike(three: Together) -> None:
     first, second, third = three.shards
     third.version = 7
-    early = {(SOURCE, f"enterprise/{n}"): Head(1, uuid7(), utc_now()) for n in range(store.LEAST_FIRST)}
-    late = {(SOURCE, f"enterprise/{n}"): Head(2, uuid7(), utc_now()) for n in range(store.LEAST_FIRST // 2, 2 * store.LEAST_FIRST)}
+    early = {(SOURCE, f"enterprise/{n}"): Head(1, uuid7(), utc_now()) for n in range(moving.LEAST_FIRST)}
+    late = {(SOURCE, f"enterprise/{n}"): Head(2, uuid7(), utc_now()) for n in range(moving.LEAST_FIRST // 2, 2 * moving.LEAST_FIRST)}
     few = {(SOURCE, "enterprise/0"): Head(3, uuid7(), utc_now())}
     async with three.conn.transaction():
-        assert await store.move(three.conn, 1, [store.Move(first, {}, {}, early, early.keys())]) == {0}
+        assert await moving.move(three.conn, 1, [moving.Move(first, {}, {}, early, early.keys())]) == {0}
     first.version = 1
     moves = [
-        store.Move(first, {}, {}, late, late.keys() - early.keys()), store.Move(second, {}, {}, few, few.keys()),
-        store.Move(third, {}, {}, late, late.keys()),
+        moving.Move(first, {}, {}, late, late.keys() - early.keys()), moving.Move(second, {}, {}, few, few.keys()),
+        moving.Move(third, {}, {}, late, late.keys()),
     ]  # fmt: skip
     async with three.conn.transaction():
-        assert await store.move(three.conn, 1, moves) == {0, 1}
+        assert await moving.move(three.conn, 1, moves) == {0, 1}
     rows = await three.pool.fetch("SELECT shard, source, subject, sequence, event_id, time FROM seen")
     expected = {(0, *stream): head for stream, head in (early | late).items()} | {(1, *stream): head for stream, head in few.items()}
     assert {tuple(row)[:3]: Head(*tuple(row)[3:]) for row in rows} == expected
@@ -209,11 +210,11 @@ async def test_streams_that_are_new_and_others_are_seen_alike(three: Together) -
 
 @pytest.mark.invariant("I2")
 async def test_a_large_batch_of_new_and_known_streams_leaves_the_last_event_of_each(three: Together) -> None:
-    subjects = [f"enterprise/{n}" for n in range(3 * store.LEAST_FIRST)]
-    known, waiting = subjects[: store.LEAST_FIRST], subjects[-2:]
+    subjects = [f"enterprise/{n}" for n in range(3 * moving.LEAST_FIRST)]
+    known, waiting = subjects[: moving.LEAST_FIRST], subjects[-2:]
     three.come(0, *(fact(subject, 1) for subject in known), *(fact(subject, 2) for subject in waiting))
     assert await three.alone(0)
-    three.come(0, *(fact(subject, 2) for subject in known), *(fact(subject, 1) for subject in subjects[store.LEAST_FIRST :]))
+    three.come(0, *(fact(subject, 2) for subject in known), *(fact(subject, 1) for subject in subjects[moving.LEAST_FIRST :]))
     assert await three.alone(0)
     rows = await three.pool.fetch("SELECT subject, sequence FROM seen")
     assert len(rows) == len(subjects)
@@ -223,16 +224,16 @@ async def test_a_large_batch_of_new_and_known_streams_leaves_the_last_event_of_e
 @pytest.mark.invariant("I2")
 async def test_another_owner_that_saw_new_streams_meanwhile_has_moved_the_shard(three: Together) -> None:
     """Found to be new, then written by another instance: the shard is no longer at its version, and nothing is written twice."""
-    subjects = [f"enterprise/{n}" for n in range(2 * store.LEAST_FIRST)]
+    subjects = [f"enterprise/{n}" for n in range(2 * moving.LEAST_FIRST)]
     heads = {(SOURCE, subject): Head(1, uuid7(), utc_now()) for subject in subjects}
     shard = three.shards[0]
     async with three.conn.transaction():
-        found = await head_store.heads(three.conn, 1, 0, heads.keys())
+        found = await heads_of(three.conn, 1, 0, heads.keys())
         async with three.pool.acquire() as other, other.transaction():
-            assert await store.move(other, 1, [store.Move(shard, {TOPIC: 5}, {}, heads, heads.keys())]) == {0}
+            assert await moving.move(other, 1, [moving.Move(shard, {TOPIC: 5}, {}, heads, heads.keys())]) == {0}
         first = {stream for stream, head in found.items() if head is None}
         assert len(first) == len(subjects)
-        assert await store.move(three.conn, 1, [store.Move(shard, {TOPIC: 9}, {}, heads, first)]) == set()
+        assert await moving.move(three.conn, 1, [moving.Move(shard, {TOPIC: 9}, {}, heads, first)]) == set()
     assert await three.pool.fetchval("SELECT count(*) FROM seen") == len(subjects)
 
 

@@ -18,9 +18,9 @@ from joserfc.jwk import ECKey
 from services.subscriptions.app import api
 from services.subscriptions.settings import Settings
 from shared.http.tokens import Verifier
-from shared.process.connections import ConnectionLimits
 from shared.process.db import create_pool
-from shared.process.web_server import web_server
+from shared.process.web.limits import ConnectionLimits
+from shared.process.web.server import web_server
 from tests.conformance import Document, document_of, hook
 from tests.conftest import Database
 from tests.integration.client import ISSUER, settings_of

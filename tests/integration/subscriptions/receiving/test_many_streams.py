@@ -21,7 +21,7 @@ from tests.patience import PATIENCE
 def clients_at_most() -> int:
     """2,000, or as many as this process may open files for: both sides of every connection are here.
 
-    The server has raised the limit as far as the system allows (`shared/process/web_server.py`).
+    The server has raised the limit as far as the system allows (`shared/process/web/server.py`).
     """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 2_000 if files == resource.RLIM_INFINITY else min(2_000, (files - 300) // 2)

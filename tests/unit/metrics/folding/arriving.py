@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.metrics.counted import kind_of
+from services.metrics.folding.changes import FactChange
 from services.metrics.folding.events.recorded import RecordedFact, RecordedFacts, recorded, withdrawn
-from services.metrics.folding.facts import FactChange
 from shared.contracts import Envelope
 from shared.contracts.streams import EventWithdrawn
 from shared.sequencing.records import Received, RecordKey, Stream, received

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from services.metrics.counted import BY_KIND, FIELDS, Attribute
 from services.metrics.figures.scope import contribution_on
+from services.metrics.folding.changes import RefusedFact, change_of
 from services.metrics.folding.coverage import FOREVER, RULES, AttributeFact, Rules, at, segments, stale_from
-from services.metrics.folding.facts import FactSet, RefusedFact, change_of
+from services.metrics.folding.facts import FactSet
 from services.metrics.measures import MEASURES, packed, unpacked, vector
 from services.metrics.tables.rows import Cell
 from shared.contracts import type_of

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 
 from services.metrics.figures.scope import time_to_found_on
+from services.metrics.folding.changes import change_of
 from services.metrics.folding.coverage import FOREVER, RULES, Rules, segments
 from services.metrics.folding.durations import EPOCH, spans
-from services.metrics.folding.facts import FactSet, change_of
+from services.metrics.folding.facts import FactSet
 from tests import oracle
 from tests.histories import history, seeds
 from tests.unit.metrics.folding.test_coverage import SETTLED, Told, attribute, covered, workers

@@ -9,8 +9,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.metrics.counted import Classification, Closure, CoverageStart, Founding, Headcount, Members, Registration
-from services.metrics.folding.facts import FactChange, FactSet, StatedFact
+from services.metrics.attributes import Classification, Closure, CoverageStart, Founding, Headcount, Registration
+from services.metrics.counted import Members
+from services.metrics.folding.changes import FactChange, StatedFact
+from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import noted, noted_of_members
 from services.metrics.folding.ledger import fold
 from services.metrics.folding.plain.fold import add_plain, new_members

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from services.metrics.counted import (
+from services.metrics.attributes import (
     AttributeContent,
     Classification,
     Closure,

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from shared.process.db import Connection
-from shared.reading.applying import BatchApplier
+from shared.reading.batches.applying import BatchApplier
+from shared.reading.batches.due import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH
 from shared.reading.config import ReaderConfig
-from shared.reading.due import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH
 from shared.sequencing.records import Received, ShardBatch
 from shared.sequencing.shard import Shard
 

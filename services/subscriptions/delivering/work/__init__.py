@@ -1,0 +1,1 @@
+"""One delivery process: claims, attempts, settles, claims again."""

@@ -1,0 +1,52 @@
+"""What a reader has applied of streams, looked up: their heads, in the table `seen` (shared/sql/reading.sql). `batches/moving.py` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from shared.process import db
+from shared.process.db import Connection
+from shared.sequencing.columnar.columns import micros_of
+from shared.sequencing.columnar.heads import HeadColumns
+from shared.sequencing.records import Stream
+from shared.sequencing.streams import Head
+
+HEADS = """
+SELECT source, subject, sequence, event_id, time FROM unnest($3::text::text[], $4::text::text[]) AS w(source, subject) CROSS JOIN LATERAL (
+    SELECT sequence, event_id, time FROM seen
+    WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject OFFSET 0
+) AS s
+"""
+HEADS_AS_BYTES = """
+SELECT string_agg(int4send(w.place::int) || int8send(s.sequence) || timestamptz_send(s.time) || uuid_send(s.event_id), ''::bytea)
+FROM unnest($4::text::text[]) WITH ORDINALITY AS w(subject, place) CROSS JOIN LATERAL (
+    SELECT sequence, event_id, time FROM seen
+    WHERE generation = $1 AND shard = $2 AND seen.source = $3 AND seen.subject = w.subject OFFSET 0
+) AS s
+"""
+_HEAD = np.dtype([("place", ">i4"), ("sequence", ">i8"), ("time", ">i8"), ("event_id", "u1", 16)])
+POSTGRES_EPOCH = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
+"""PostgreSQL's binary instants count from here, in microseconds."""
+
+
+async def heads(conn: Connection, generation: int, shard: int, wanted: Collection[Stream]) -> dict[Stream, Head | None]:
+    """The head of each of these streams; None: nothing of it was applied yet."""
+    found: dict[Stream, Head | None] = dict.fromkeys(wanted)
+    if wanted:
+        rows = await conn.fetch(HEADS, generation, shard, *map(db.text_array, zip(*wanted, strict=True)))
+        found.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
+    return found
+
+
+async def head_columns(conn: Connection, generation: int, shard: int, source: str, subjects: Sequence[str]) -> HeadColumns:
+    """The heads of streams of one source, without an object for each."""
+    found = await conn.fetchval(HEADS_AS_BYTES, generation, shard, source, db.text_array(subjects))
+    rows = np.frombuffer(found or b"", _HEAD)
+    sequence, recorded = np.zeros(len(subjects), np.int64), np.zeros(len(subjects), np.int64)
+    event_id = np.zeros((len(subjects), 16), np.uint8)
+    places = rows["place"] - 1
+    sequence[places], recorded[places], event_id[places] = rows["sequence"], rows["time"] + POSTGRES_EPOCH, rows["event_id"]
+    return HeadColumns(source, subjects, sequence, event_id, recorded)
