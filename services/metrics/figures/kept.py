@@ -13,7 +13,7 @@ MOST_LISTS = 64
 MOST_STEPS = 64_000_000
 """Bytes of steps: those of a city of 100,000 enterprises are about 40 million."""
 MOST_ROWS = 300_000
-"""Rows of what follows from closed days: those of a city of 100,000 enterprises on two days, about 15 MB each."""
+"""Rows of results: a city of 100,000 enterprises on a day has so many and is about 15 MB."""
 
 
 class KeptLists:
@@ -73,8 +73,8 @@ class KeptSteps:
         return steps
 
 
-class KeptClosed:
-    """What was computed last of closed days: {key: (basis, result)}, at most MOST_ROWS rows together.
+class KeptResults:
+    """Results that were computed last: {key: (basis, result)}, at most MOST_ROWS rows together.
 
     A result stands while what it was computed from is the same, its `basis`; of another basis the one before is of no use any more.
     """

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from services.metrics.figures.finality import Finality
 from services.metrics.figures.freshness import StaleReason
-from services.metrics.figures.kept import KeptClosed, KeptLists, KeptSteps
+from services.metrics.figures.kept import KeptLists, KeptResults, KeptSteps
 from services.metrics.figures.rolled.basis import Rolled, rolled_in
 from services.metrics.figures.rolled.rollups import Ledger
 from services.metrics.figures.stores import generation_store
@@ -42,7 +42,7 @@ class Snapshot:
     finality: Finality
     lists: KeptLists
     steps: KeptSteps
-    closed: KeptClosed
+    results: KeptResults
     rolled: Rolled | None = None
     setting: str = ""
     granted: Container[str] = frozenset()
@@ -51,7 +51,7 @@ class Snapshot:
     @property
     def ledger(self) -> Ledger:
         """Where its figures are read."""
-        return Ledger(self.conn, self.generation, self.rolled, self.closed)
+        return Ledger(self.conn, self.generation, self.rolled, self.results)
 
     @property
     def version(self) -> str:
@@ -77,7 +77,7 @@ class Snapshots:
         self._turns = Turns(max(1, pool.get_max_size() // 2), PATIENCE)
         self._lists = KeptLists()
         self._steps = KeptSteps()
-        self._closed = KeptClosed()
+        self._results = KeptResults()
 
     @asynccontextmanager
     async def snapshot(self, areas: Areas | None = None) -> AsyncIterator[Snapshot]:
@@ -123,7 +123,7 @@ class Snapshots:
             finality,
             self._lists,
             self._steps,
-            self._closed,
+            self._results,
             rolled_in(begun),
             setting,
             granted,

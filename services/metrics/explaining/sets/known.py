@@ -31,8 +31,12 @@ Added = tuple[Cell | None, Vector]
 
 async def sets_known(snapshot: Snapshot, states: Mapping[str, bytes], known_at: date) -> dict[str, FactSet]:
     """{subject: a set that is exact as known at the end of `known_at`}, in the order of `states`."""
+    return await exact(snapshot, {subject: FactSet.load(state) for subject, state in states.items()}, known_at)
+
+
+async def exact(snapshot: Snapshot, found: dict[str, FactSet], known_at: date) -> dict[str, FactSet]:
+    """The sets, those that forgot what was known then made again from their events."""
     known = known_at.toordinal()
-    found = {subject: FactSet.load(state) for subject, state in states.items()}
     if forgotten := [subject for subject, facts in found.items() if facts.since > known]:
         found |= await _from_events(snapshot, forgotten, known_at)
     return found

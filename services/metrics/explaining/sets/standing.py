@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.metrics.explaining.sets.columns import Mask, Sets
-from services.metrics.explaining.sets.known import sets_known
+from services.metrics.explaining.sets.known import exact
 from services.metrics.figures.rolled.statements import FEW_PARKS
 from services.metrics.figures.snapshots import Snapshot
 from services.metrics.figures.stores import set_store
@@ -21,6 +21,11 @@ from services.metrics.figures.visibility import unrestricted
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.steps import Steps, Subjects
 from shared.process.db import Record
+
+FEW_SETS = 20
+"""So many are read rather than looked up."""
+SIZE_OF_SET = 30
+"""Rows of `KeptResults` that a set is as large as."""
 
 
 class Standing(NamedTuple):
@@ -59,11 +64,11 @@ async def standing(snapshot: Snapshot, parks: Collection[str] | None, as_of: dat
 async def _sets(snapshot: Snapshot, keys: Mapping[str, Hashable], as_of: date) -> Sets:
     """The sets in the steps of some parks; those that were asked for last are kept."""
     place, basis = ("sets", snapshot.generation, tuple(keys), as_of), tuple(keys.values())
-    found: Sets | None = snapshot.closed.get(place, basis)
+    found: Sets | None = snapshot.results.get(place, basis)
     if found is None:
         steps = await _steps(snapshot, keys)
         found = Sets({park: steps[park] for park in keys if park in steps}, as_of.toordinal())
-        snapshot.closed.keep(place, basis, found, len(found))
+        snapshot.results.keep(place, basis, found, len(found))
     return found
 
 
@@ -76,11 +81,26 @@ async def _steps(snapshot: Snapshot, keys: Mapping[str, Hashable]) -> dict[str, 
 
 
 async def read(snapshot: Snapshot, subjects: Sequence[str], known_at: date) -> AsyncIterator[tuple[str, FactSet]]:
-    """Sets by their states, as known at a day."""
+    """Sets by their states, as known at a day. They may be shared and must not be changed."""
     for start in range(0, len(subjects), set_store.STATES_AT_ONCE):
-        states = await set_store.states_of(snapshot.conn, snapshot.generation, subjects[start : start + set_store.STATES_AT_ONCE])
-        for found in (await sets_known(snapshot, states, known_at)).items():
+        for found in (await exact(snapshot, await _loaded(snapshot, subjects[start : start + set_store.STATES_AT_ONCE]), known_at)).items():
             yield found
+
+
+async def _loaded(snapshot: Snapshot, subjects: Sequence[str]) -> dict[str, FactSet]:
+    """Sets as they are stored, by subject. Those that were read before, of some that changed today, are kept until they are written again."""
+    conn, generation = snapshot.conn, snapshot.generation
+    if len(subjects) <= FEW_SETS:
+        return {subject: FactSet.load(state) for subject, state in (await set_store.states_of(conn, generation, subjects)).items()}
+    found, versions = dict[str, FactSet](), await set_store.versions_of(conn, generation, subjects)
+    for subject, version in versions.items():
+        if (facts := snapshot.results.get(("set", generation, subject), version)) is not None:
+            found[subject] = facts
+    states = await set_store.states_of(conn, generation, [subject for subject in versions if subject not in found])
+    for subject, state in states.items():
+        found[subject] = FactSet.load(state)
+        snapshot.results.keep(("set", generation, subject), versions[subject], found[subject], SIZE_OF_SET)
+    return {subject: found[subject] for subject in sorted(found)}
 
 
 def as_subjects(wanted: Collection[str]) -> Subjects:

@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from services.metrics.figures.kept import KeptClosed
+from services.metrics.figures.kept import KeptResults
 from services.metrics.figures.rolled.basis import Basis, Rolled
 from services.metrics.figures.rolled.parts import Split, after, between, up_to
 from services.metrics.figures.rolled.statements import FEW_PARKS, Statement
@@ -57,7 +57,7 @@ class Ledger(NamedTuple):
     conn: Connection
     generation: int
     rolled: Rolled | None
-    kept: KeptClosed
+    kept: KeptResults
 
 
 class _Asked(NamedTuple):
@@ -188,7 +188,7 @@ def _increments(rows: Sequence[Record], points: int) -> dict[str | None, Increme
 
 
 def _rows(keys: int, points: int) -> int:
-    """How many rows of `KeptClosed` figures are as large as."""
+    """How many rows of `KeptResults` figures are as large as."""
     return 20 + keys * (2 + points)
 
 

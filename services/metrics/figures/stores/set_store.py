@@ -32,6 +32,7 @@ AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p
 has the new rows, while that of known days leads to all pages that were written since the last vacuum."""
 PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
 NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
+VERSIONS_OF = "SELECT subject, xmin::text AS version FROM g{g}.states WHERE subject = ANY ($1::text[])"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 
 
@@ -88,3 +89,8 @@ async def states_noted(conn: Connection, generation: int, bits: int, parks: Coll
 async def states_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """{subject: stored set of facts}."""
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES_OF.format(g=generation), subjects)}
+
+
+async def versions_of(conn: Connection, generation: int, subjects: Sequence[str]) -> dict[str, str]:
+    """{subject: version of its stored set}; a set that is written again has another version."""
+    return {row["subject"]: row["version"] for row in await conn.fetch(VERSIONS_OF.format(g=generation), subjects)}

@@ -16,9 +16,10 @@ from services.metrics.explaining.changes import START, Share, Window
 from services.metrics.explaining.contributors import Contribution, Contributors, Question
 from services.metrics.explaining.measures import EXPLAINED, TIME_TO_FOUND
 from services.metrics.explaining.ranking import Listing, Order
+from services.metrics.explaining.sets import standing
 from services.metrics.explaining.sets.known import sets_known
 from services.metrics.figures.findings import Finding
-from services.metrics.figures.kept import KeptClosed, KeptSteps
+from services.metrics.figures.kept import KeptResults, KeptSteps
 from services.metrics.figures.questions import BY
 from services.metrics.figures.scope import Scope, contribution_on
 from services.metrics.figures.snapshots import Snapshot
@@ -138,6 +139,7 @@ async def test_answers_by_steps_are_those_by_states(metrics: Metrics, seed: int,
     subjects = sorted({event.subject for event in events if event.subject.startswith("enterprise/")})
     used = 0
     monkeypatch.setattr(stepping, "IN_MEMORY", 5)
+    monkeypatch.setattr(standing, "FEW_SETS", 0)
     for part in (2, 1):
         await metrics.close(known[-1 - len(known) * (part - 1) // 2])
         await keep(metrics, random_.choice((1, 2, 1000)))
@@ -159,7 +161,7 @@ async def test_answers_by_steps_are_those_by_states(metrics: Metrics, seed: int,
             told = await answers(metrics, asked, days)
             used += await metrics.pool.fetchval("SELECT count(*) FROM g1.steps")
             patched.setattr(KeptSteps, "get", lambda *_: None)
-            patched.setattr(KeptClosed, "get", lambda *_: None)
+            patched.setattr(KeptResults, "get", lambda *_: None)
             assert await answers(metrics, asked, days) == told, "read from the database"
             patched.setattr(changes, "MOST_NOT_TOLD", -1)
             patched.setattr(set_store, "steps_kept", _none)

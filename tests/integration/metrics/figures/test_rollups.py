@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.metrics.figures.kept import KeptClosed
+from services.metrics.figures.kept import KeptResults
 from services.metrics.figures.questions import month_ends
 from services.metrics.figures.rolled import rollups, statements
 from services.metrics.figures.rolled.basis import rolled_in
@@ -46,7 +46,7 @@ class Tables:
     def __init__(self, conn: asyncpg.Connection[asyncpg.Record], seed: int) -> None:
         self.conn = conn
         self.random = random.Random(seed)
-        self.kept = KeptClosed()
+        self.kept = KeptResults()
         self.asked = list[date]()
         self.cells = cells(self.random.choice((PARKS, PLACED)))
 
