@@ -58,7 +58,7 @@ class Session:
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
         self._paused: set[Place] = set()
-        self._turns = Turns(applier.due.most, self._ends)
+        self._turns = Turns(applier.due.most, config.batch, self._ends)
         framed = config.framed
         self._frames = FrameDecoder(config.columns, framed.types, framed.read_data, framed.without) if framed is not None else None
         self._turn = asyncio.Lock()
@@ -158,7 +158,7 @@ class Session:
         roomy = [
             (topic, number)
             for topic, number in self._paused
-            if (shard := self.shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room(shard, self.shards) // 2
+            if (shard := self.shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room_again(shard, self.shards)
         ]
         if roomy:
             self._consumer.resume(roomy)
