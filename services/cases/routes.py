@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from services.cases.agreements.routes import ROUTERS as AGREEMENTS
 from services.cases.aid.routes import routers as aid
 from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
@@ -16,11 +14,12 @@ from services.cases.reads.streams import EVENTS
 from services.cases.rights.routes import routers as rights
 from services.cases.rulebook.routes import router as rulebook
 from shared.http.parked_routes import parked_router
+from shared.http.requests import Router
 from shared.service.erasing import erasing_router
 from shared.writing.routes import writing_router
 
 
-def routers() -> list[APIRouter]:
+def routers() -> list[Router]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
     registers = [*rights, *aid, *AGREEMENTS, *ASSESSMENTS]
     persons = [readings, erasing_router(ERASING)]

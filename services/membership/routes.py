@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from services.membership.erasing import ERASING
 from services.membership.facts import TABLE
@@ -18,6 +18,7 @@ from shared.directory.store import granted
 from shared.directory.visibility import Sight, Stay
 from shared.http.auth import Caller
 from shared.http.parked_routes import parked_router
+from shared.http.requests import Router
 from shared.problems.errors import Unprocessable
 from shared.process.db import Connection
 from shared.service.erasing import erasing_router
@@ -34,7 +35,7 @@ Subject = Annotated[
 ]
 
 
-def routers() -> list[APIRouter]:
+def routers() -> list[Router]:
     """They use `app.state`: `pool`, `context` and `cursors`."""
     events = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
     return [writing_router(TABLE, events), unions, members, visits, erasing_router(ERASING), parked_router("membership")]

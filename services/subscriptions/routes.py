@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from services.subscriptions import portal
 from services.subscriptions.grants.routes import router as grants
 from services.subscriptions.oversight.routes import router as oversight
@@ -14,9 +12,10 @@ from services.subscriptions.subscribing.delivery_routes import router as deliver
 from services.subscriptions.subscribing.routes import router as subscriptions
 from services.subscriptions.subscribing.state_routes import router as states
 from shared.http.parked_routes import parked_router
+from shared.http.requests import Router
 
 
-def routers() -> list[APIRouter]:
+def routers() -> list[Router]:
     """The routers, in the order of the documentation."""
     return [
         grants,

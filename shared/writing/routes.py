@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
@@ -25,7 +25,7 @@ from shared.http.openapi import adding, of_batches, of_commands, warnings_of
 from shared.http.openapi.problems import EXTRA
 from shared.http.ordinary import OrdinaryForm
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute, harmless_key
+from shared.http.requests import IdempotencyKey, IfMatch, JsonRoute, Router, harmless_key
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency, journal
 from shared.journal.idempotency import Keys, Result
@@ -73,9 +73,9 @@ def line_fingerprint(table: Table[W, N], key: bytes, op: str, values: Any) -> by
     return idempotency.fingerprint(key, "POST", f"/v1/batch{table.batch_separator}{op}", values)
 
 
-def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> APIRouter:
+def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> Router:
     """Every route that the table describes. They use `app.state.pool` and `app.state.context` (a Context)."""
-    router = APIRouter(prefix="/v1", route_class=JsonRoute)
+    router = Router(prefix="/v1", route_class=JsonRoute)
     for command in table.commands:
         _add_command(router, table, command)
     _add_corrections(router, table)
@@ -177,7 +177,7 @@ def _parameter(name: str, kind: Any, default: Any = Parameter.empty) -> Paramete
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-def _add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any, W]) -> None:
+def _add_command(router: Router, table: Table[W, N], command: CommandKind[Any, W]) -> None:
     path_id = command.path_id
     scope = command.scope or f"{table.service}:write"
 
@@ -220,7 +220,7 @@ def _done(service: str) -> str:
     return f"Recorded. Codes that may stand in `warnings`: {', '.join(f'`{code}`' for code in warnings_of(service)) or 'none'}."
 
 
-def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
+def _add_corrections(router: Router, table: Table[W, N]) -> None:
     refusals = of_commands(table.service)
     done = _done(table.service)
 
@@ -249,7 +249,7 @@ def _add_corrections(router: APIRouter, table: Table[W, N]) -> None:
         return await one(table, request, caller, key, body, command, None)
 
 
-def _add_batch(router: APIRouter, table: Table[W, N]) -> None:
+def _add_batch(router: Router, table: Table[W, N]) -> None:
     batch = NdjsonBatch(models(table))
 
     async def endpoint(request: Request, caller: CallerOf, key: IdempotencyKey = None) -> Response:
@@ -296,7 +296,7 @@ class KeysBody(Body):
     )
 
 
-def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
+def _add_keys(router: Router, table: Table[W, N]) -> None:
     @router.post("/keys", response_model=KeysAnswer, tags=["batch"])
     async def look_up_keys(request: Request, caller: CallerOf, body: KeysBody, _key: LookUpKey = None) -> Response:
         """What the caller's idempotency keys answered, so that a later command can name what an earlier one made. Changes nothing.
@@ -318,7 +318,7 @@ def _add_keys(router: APIRouter, table: Table[W, N]) -> None:
         return json_response({"items": items})
 
 
-def _add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
+def _add_events(router: Router, table: Table[W, N], route: EventsRoute) -> None:
     async def list_events(*, request: Request, caller: Caller, subject: str, limit: int, after: str | None) -> Response:
         """What this service said on one stream, oldest first, as CloudEvents.
 
