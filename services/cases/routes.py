@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.cases.agreements.routes import ROUTERS as AGREEMENTS
 from services.cases.aid.routes import routers as aid
 from services.cases.assessments.routes import ROUTERS as ASSESSMENTS
@@ -18,9 +20,7 @@ from shared.http.requests import Router
 from shared.service.erasing import erasing_router
 from shared.writing.routes import writing_router
 
-
-def routers() -> list[Router]:
-    """They use `app.state`: `pool`, `context` and `cursors`."""
-    registers = [*rights, *aid, *AGREEMENTS, *ASSESSMENTS]
-    persons = [readings, erasing_router(ERASING)]
-    return [writing_router(TABLE, EVENTS), *registers, reads.router, rulebook, *persons, pages, parked_router("cases")]
+REGISTERS = (*rights, *aid, *AGREEMENTS, *ASSESSMENTS)
+PERSONS = (readings, erasing_router(ERASING))
+ROUTERS: Sequence[Router] = (writing_router(TABLE, EVENTS), *REGISTERS, reads.router, rulebook, *PERSONS, pages, parked_router("cases"))
+"""They use `app.state`: `pool`, `context` and `cursors`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
@@ -35,12 +36,6 @@ Subject = Annotated[
 ]
 
 
-def routers() -> list[Router]:
-    """They use `app.state`: `pool`, `context` and `cursors`."""
-    events = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
-    return [writing_router(TABLE, events), unions, members, visits, erasing_router(ERASING), parked_router("membership")]
-
-
 async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sight:
     """What the caller sees of a union's stream, by its seat, or of an enterprise's; of one that was withdrawn, with every area.
 
@@ -56,3 +51,15 @@ async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sig
     seat = await store.seat_of(conn, key)
     await require_granted(conn, caller, seat, "subject")
     return Sight([Stay(date.min, date.max, seat)] if seat else (), await granted(conn, caller.areas))
+
+
+EVENTS = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
+ROUTERS: Sequence[Router] = (
+    writing_router(TABLE, EVENTS),
+    unions,
+    members,
+    visits,
+    erasing_router(ERASING),
+    parked_router("membership"),
+)
+"""They use `app.state`: `pool`, `context` and `cursors`."""

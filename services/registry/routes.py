@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.registry.areas.routes import router as areas
 from services.registry.enterprises.routes import router as enterprises
 from services.registry.facts import TABLE
@@ -9,7 +11,5 @@ from services.registry.reads import EVENTS
 from shared.http.requests import Router
 from shared.writing.routes import writing_router
 
-
-def routers() -> list[Router]:
-    """Commands, corrections, withdrawals, the batch and events by the table; then the reads of each noun."""
-    return [writing_router(TABLE, EVENTS), enterprises, areas]
+ROUTERS: Sequence[Router] = (writing_router(TABLE, EVENTS), enterprises, areas)
+"""Commands, corrections, withdrawals, the batch and events by the table; then the reads of each noun."""

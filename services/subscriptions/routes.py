@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from services.subscriptions import portal
 from services.subscriptions.grants.routes import router as grants
 from services.subscriptions.oversight.routes import router as oversight
@@ -14,18 +16,16 @@ from services.subscriptions.subscribing.state_routes import router as states
 from shared.http.parked_routes import parked_router
 from shared.http.requests import Router
 
-
-def routers() -> list[Router]:
-    """The routers, in the order of the documentation."""
-    return [
-        grants,
-        subscriptions,
-        states,
-        deliveries,
-        receiving_router,
-        proof_router,
-        oversight,
-        signing_router,
-        parked_router("subscriptions"),
-        portal.router,
-    ]
+ROUTERS: Sequence[Router] = (
+    grants,
+    subscriptions,
+    states,
+    deliveries,
+    receiving_router,
+    proof_router,
+    oversight,
+    signing_router,
+    parked_router("subscriptions"),
+    portal.router,
+)
+"""In the order of the documentation."""

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
@@ -119,6 +120,7 @@ class HeldEventsAnswer(BaseModel):
     next: str | None = Field(description=NEXT, examples=[None])
 
 
+@cache
 def parked_router(service: str, generation: Callable[[Connection], Awaitable[int]] = parked.serving) -> Router:
     """`/v1/parked` of a service, for one `generation` of its reader. Needs `app.state.pool`.
 

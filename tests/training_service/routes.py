@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from fastapi import Request
@@ -35,6 +36,5 @@ async def get_course(request: Request, caller: CallerOf, course_id: Id) -> Respo
     return with_etag(request, asdict(found), etag_of(asdict(found)))
 
 
-def routers() -> list[Router]:
-    """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), router, parked_router("training")]
+ROUTERS: Sequence[Router] = (writing_router(TABLE, EVENTS), router, parked_router("training"))
+"""They use `app.state`: `pool`, `context` and `cursors`."""
