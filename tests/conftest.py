@@ -171,10 +171,10 @@ pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = pytest.ho
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
     """The applications of a test end with it. A comparison of generations by several processes, which divides its memory with them, has given
-    everything back to the collector."""
+    everything back to the collector: what is young is looked through, not all that was ever imported."""
     kept.let_go()
     if "/generations/" in nodeid and not gc.get_freeze_count():
-        gc.collect()
+        gc.collect(1)
         gc.freeze()
 
 
