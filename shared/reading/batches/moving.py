@@ -1,6 +1,8 @@
-"""Second step: the positions of shards and the heads of their streams are written, by one statement, before anything is applied.
+"""Second step: the positions of shards and the heads of their streams are written before anything is applied.
 
-Whoever is no longer the owner learns it here, and its events do no harm: all steps commit together.
+One statement, MOVE, moves the shards and writes the heads of a few events. Further ones follow where there is more to write: SEE_FIRST of many new
+streams, COPY and SEE of the heads of columns, FOUND_AGAIN of a topic that was lost. Whoever is no longer the owner learns it from the first,
+and its events do no harm: all steps commit together.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ WITH moved AS (
 )
 SELECT shard FROM moved
 """
-"""One message for all: an event that comes alone is paid for in round trips."""
+"""One message for positions and heads: an event that comes alone is paid for in round trips."""
 SEE_FIRST = """
 INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time)
 SELECT $1, * FROM unnest($2::text::int[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::uuid[], $7::text::timestamptz[])
