@@ -1,4 +1,4 @@
--- Rollups of closed known days (services/metrics/generations/rolling.py): the rows of `ledger` that are known by `rolled.day`, summed over shards by
+-- Rollups of closed known days (services/metrics/generations/closed/rolling.py): the rows of `ledger` that are known by `rolled.day`, summed over shards by
 -- park and one code of at most one dimension, for each day (without a dimension only), month and year of the effective day: once of all known days
 -- (`of_year` 0), and once of those of each year. A `park` or `code` that is NULL is unknown; NULL amounts are 0. `first`: the first known day in them.
 -- Without a row of `rolled` nothing is rolled up; answers are the same.

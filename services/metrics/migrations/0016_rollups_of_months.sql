@@ -1,6 +1,6 @@
 -- Rollups by month of the known day as well, so that a question about any known day is at most half a month of the ledger away; and for all parks
 -- together (`dimension` industry_all, size_all, ownership_all; `park` is NULL). `known`: 0 of all known days, a year, or a month as year × 100 + month.
--- Which of them there are says services/metrics/generations/rolling.py. All is rolled up anew; answers are the same meanwhile.
+-- Which of them there are says services/metrics/generations/closed/rolling.py. All is rolled up anew; answers are the same meanwhile.
 SELECT in_each_generation('DROP TABLE {g}.rollups');
 SELECT in_each_generation('TRUNCATE {g}.rolled');
 SELECT in_each_generation($each$
