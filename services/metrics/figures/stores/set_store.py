@@ -18,7 +18,7 @@ STATES_NOTED = """
 SELECT subject, state FROM g{g}.states s WHERE {noted} {scope} AND subject > 'enterprise/' AND subject < 'enterprise0'
 """
 NOTED = "(findings & {bits} <> 0 OR findings IS NULL OR noted_by IS DISTINCT FROM xmin)"
-"""A set without a valid note may have any finding (services/metrics/folding/store.py, KEEP_STATES)."""
+"""A set without a valid note may have any finding (services/metrics/tables/store.py, KEEP_STATES)."""
 EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($1::text[]))"
 """Not by `subject = ANY (…)`: most sets have no note, so a scan of them is cheaper than a look at each of a large area."""
 STEPS_KEPT = "SELECT park, day, xmin::text AS version, octet_length(steps) AS size FROM g{g}.steps WHERE $1::text[] IS NULL OR park = ANY ($1::text[])"
