@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime
 from typing import NamedTuple
 
 from shared.broker.protocol import Broker, BrokerUnavailableError
-from shared.process.db import Connection, Pool
+from shared.process.db import Pool
 
 NEVER = 1e9
 PATIENCE = 1.0
@@ -45,11 +44,3 @@ async def lag(pool: Pool, broker: Broker | None, generation: int, topics: Sequen
     events = sum(max(0, end - at.get(place, 0)) for place, end in ends.items())
     seconds = max((row["age"] for row in rows), default=NEVER)
     return Lag(events, 0.0 if not events and seconds < FRESH else seconds)
-
-
-async def consumed_until(conn: Connection, generation: int, topic: str, shard: int) -> datetime | None:
-    """The greatest `time` of the events read of a partition; None: none was read yet."""
-    value = await conn.fetchval(
-        "SELECT (newest->>$3)::timestamptz FROM shards WHERE generation = $1 AND shard = $2", generation, shard, topic
-    )
-    return value if isinstance(value, datetime) else None

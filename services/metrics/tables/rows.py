@@ -58,11 +58,6 @@ class Rows:
                 self.figures[cell, effective, known] += net * each
         self.members.clear()
 
-    def all_figures(self) -> Figures:
-        """The ledger's rows."""
-        self.spread_members()
-        return self.figures
-
     def add(self, other: Rows, sign: int = 1) -> None:
         """Add rows without `members` to these; `sign` -1 subtracts them."""
         for key, deltas in other.figures.items():

@@ -11,6 +11,7 @@ import pytest
 from services.metrics.measures import unpacked, vector
 from services.metrics.tables import feed
 from services.metrics.tables.rows import Cell, Rows
+from tests.unit.metrics.rows import all_figures
 
 HERE: Cell = ("P1", "C", None, None)
 THERE: Cell = ("P2", None, "small", None)
@@ -60,7 +61,7 @@ def test_both_forms_say_the_same_on_every_day() -> None:
     expected = dict[int, dict[int, int]]()
     for day in DAYS:
         sums = {1: 0, 2: 0}
-        for (cell, effective, _), value in rows().all_figures().items():
+        for (cell, effective, _), value in all_figures(rows()).items():
             sums[IDS[cell]] += value if effective <= day else 0
         expected[day] = {cell: value for cell, value in sums.items() if value}
     for changed in (by_day, by_cell):

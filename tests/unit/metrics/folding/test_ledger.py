@@ -25,6 +25,7 @@ from shared.contracts import Envelope
 from tests import oracle
 from tests.histories import history, interleaved, refused, seeds
 from tests.unit.metrics.folding.arriving import Arriving, Hearing
+from tests.unit.metrics.rows import all_figures
 
 Plain = dict[tuple[oracle.Cell, date, date], Counter[str]]
 
@@ -35,7 +36,7 @@ def plain(rows: Rows) -> Plain:
         (cell, date.fromordinal(effective), date.fromordinal(known)): Counter(
             {name: value for name, value in zip(MEASURES, unpacked(deltas), strict=True) if value}
         )
-        for (cell, effective, known), deltas in rows.all_figures().items()
+        for (cell, effective, known), deltas in all_figures(rows).items()
     }
     return {key: deltas for key, deltas in found.items() if deltas}
 

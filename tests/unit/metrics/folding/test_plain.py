@@ -19,6 +19,7 @@ from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
 from services.metrics.measures import packed_rows, vector
 from services.metrics.tables.rows import DurationKey, Key, Rows
+from tests.unit.metrics.rows import all_figures
 
 EARLIER, KNOWN = (date(2025, 3, day).toordinal() for day in (1, 2))
 days = st.integers(date(2023, 1, 1).toordinal(), date(2025, 3, 2).toordinal())
@@ -78,7 +79,7 @@ def plain_of(told: Mapping[str, Told]) -> list[PlainSet]:
 
 
 def rows_of(rows: Rows) -> tuple[dict[Key, int], dict[DurationKey, int]]:
-    figures = {key: value for key, value in rows.all_figures().items() if value}
+    figures = {key: value for key, value in all_figures(rows).items() if value}
     return figures, {key: count for key, count in rows.durations.items() if count}
 
 

@@ -31,6 +31,7 @@ from shared.sequencing.columnar.columns import Columns
 from shared.sequencing.columnar.sorting import sort_columns
 from tests.histories import history, interleaved
 from tests.integration.metrics.service import CLOCK
+from tests.unit.metrics.rows import all_figures
 
 TOPICS = {registry.SOURCE: "registry", membership.SOURCE: "membership"}
 SEEDS = range(40)
@@ -100,7 +101,7 @@ async def folded(events: Sequence[Envelope]) -> tuple[Refolded, Counter[FactRow]
 
 
 def plain(rows: Rows) -> tuple[dict[Any, Any], dict[Any, int]]:
-    figures = {key: unpacked(value) for key, value in rows.all_figures().items() if value}
+    figures = {key: unpacked(value) for key, value in all_figures(rows).items() if value}
     return figures, {key: count for key, count in rows.durations.items() if count}
 
 

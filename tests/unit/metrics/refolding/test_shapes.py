@@ -31,6 +31,7 @@ from services.metrics.refolding.member_facts import Counts
 from services.metrics.refolding.member_ledger import Numbers, member_rows
 from services.metrics.refolding.shapes import Shapes
 from services.metrics.tables import row_bytes
+from tests.unit.metrics.rows import all_figures
 
 DAY = 738_000
 RULES = (Rules(), Rules(grace_days=30), Rules(grace_days=400, ge25=3, stale_months=6))
@@ -127,7 +128,7 @@ def test_a_shard_in_arrays_is_the_sum_of_its_sets(seed: int, rules: Rules) -> No
         durations.update(waited)
     ledger = ledger_of(sets, members, rules)
     rows = ledger.to_write()
-    found = {key: unpacked(value) for key, value in rows.all_figures().items() if value}
+    found = {key: unpacked(value) for key, value in all_figures(rows).items() if value}
     wanted = {key: unpacked(value) for key, value in figures.items() if value and key[1] < FOREVER}
     assert found == wanted
     assert rows.durations == {key: count for key, count in durations.items() if count}
@@ -168,5 +169,5 @@ def test_what_is_copied_are_the_same_rows(seed: int) -> None:
         for (cell, *days), row in zip(keys.T.tolist(), measures.tolist(), strict=True)
     }
     assert {key: row for key, row in summed.items() if any(row)} == {
-        key: unpacked(value) for key, value in rows.all_figures().items() if value
+        key: unpacked(value) for key, value in all_figures(rows).items() if value
     }
