@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup, TyperOption
+from typer.main import get_group
 
 from deploy.local.errors import UserError
 from shared import __version__
@@ -52,11 +54,22 @@ def command_line(command: str | None) -> typer.Typer:
     return app
 
 
-def _loaded(command: str | None) -> typer.Typer:
+def without_types(group: TyperGroup) -> TyperGroup:
+    """The same commands, whose help shows a flag by its name alone: typer adds `<bool>`, as if a value came next."""
+    for command in (group, *group.commands.values()):
+        for option in command.get_params(typer.Context(command)):
+            if isinstance(option, TyperOption) and option.is_bool_flag:
+                option.metavar = ""
+        if isinstance(command, TyperGroup) and command is not group:
+            without_types(command)
+    return group
+
+
+def _loaded(command: str | None) -> TyperGroup:
     """The command line. What its modules consist of stays: a tenth of the time goes into looking for garbage in it."""
     gc.disable()
     try:
-        return command_line(command)
+        return without_types(get_group(command_line(command)))
     finally:
         gc.freeze()
         gc.enable()

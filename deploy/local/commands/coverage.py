@@ -61,6 +61,7 @@ class Format(StrEnum):
 
 DEFAULT_LANG = Lang.zh
 FormatOption = Annotated[Format, typer.Option("--format", help="输出格式 / form of the output")]
+JsonOption = Annotated[bool, typer.Option("--json", help="即 --format json / the same as --format json")]
 LangOption = Annotated[Lang, typer.Option(help="CSV 表头与代码的语言 / language of CSV headings and of codes")]
 
 
@@ -88,8 +89,10 @@ def coverage(
     ] = None,
     sort: Annotated[Sort, typer.Option(help="与 --explain 同用:排序 / with --explain: the order")] = Sort.workers,
     form: FormatOption = Format.table,
+    as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,
 ) -> None:
+    form = form_of(form, as_json)
     if explain and changes:
         raise UserError("--explain 与 --changes 只能取其一", "say either --explain or --changes", 2)
     if explain and measure is None:
@@ -115,6 +118,13 @@ def coverage(
     else:
         names = asyncio.run(ask_names(stack, lang)) if form is Format.table and path != "/v1/coverage" else {}
         _write(asyncio.run(ask_pages(stack, path, params, lang)), form, names)
+
+
+def form_of(form: Format, as_json: bool) -> Format:
+    """The form that `--format` and `--json` ask for. Raises UserError (exit 2) if they differ."""
+    if as_json and form is Format.csv:
+        raise UserError("--json 与 --format csv 只能取其一", "say either --json or --format csv", 2)
+    return Format.json if as_json else form
 
 
 def require_day(option: str, day: str | None) -> None:

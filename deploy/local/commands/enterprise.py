@@ -13,10 +13,12 @@ from deploy.local.commands.coverage import (
     DEFAULT_LANG,
     Format,
     FormatOption,
+    JsonOption,
     LangOption,
     ask_csv,
     ask_one,
     ask_pages,
+    form_of,
     require_day,
     result_console,
     write_json,
@@ -36,8 +38,10 @@ def enterprise(
         str | None, typer.Option(help="截至此日所知 / as known at the end of this day; default: today", metavar="DATE")
     ] = None,
     form: FormatOption = Format.table,
+    as_json: JsonOption = False,
     lang: LangOption = DEFAULT_LANG,
 ) -> None:
+    form = form_of(form, as_json)
     params = {name: value for name, value in (("as_of", as_of), ("known_at", known_at)) if value is not None}
     for name, day in params.items():
         require_day(f"--{name.replace('_', '-')}", day)

@@ -173,7 +173,9 @@ def imported(names: Sequence[str]) -> list[str]:
     """Modules that the fork server imports: nearly all that the processes of these services need."""
     shared = ["uvloop", "shared.process.web.server", "shared.http.parked_routes", "shared.service.api"] if names else []
     own = [f"services.{name}.{module}" for name in names for module in ("app", *services.SERVICES[name].modules)]
-    return ["deploy.local.supervising.prepare", *shared, *own]
+    # What `prepare` imports. It runs as `__main__`, and runpy warns of a module that was imported before.
+    prepared = ["aiokafka.errors", "deploy.local.servers.kafka", "shared.process.migrate"]
+    return [*prepared, *shared, *own]
 
 
 def rotate_log(log: Path) -> None:

@@ -81,6 +81,11 @@ class Report:
         for one in delivered:
             self.add(kind, delivered=one, found=found)
 
+    @property
+    def empty(self) -> bool:
+        """Whether the day has neither events nor numbers, as one before the platform began."""
+        return not (self.events or self.expected or self.deliveries or self.differences)
+
     def body(self) -> dict[str, Any]:
         """As JSON."""
         names = ("day", "at", "events", "subscriptions", "expected", "deliveries", "differences", "different", "held", "waiting")
@@ -112,4 +117,9 @@ def print_report(report: Report) -> None:
         print(f"停滞 / held: {one['source']} {one['subject']} {one['sequence']} ({one['kinds']}, {one['events']})")
     for one in report.waiting:
         print(f"等待 / waiting: {one['holder']} {one['event_id']} ({one['since']:%Y-%m-%dT%H:%M:%SZ})")
-    print("一致 / equal" if not report.differences else f"差异 / differences: {report.differences}")
+    if report.differences:
+        print(f"差异 / differences: {report.differences}")
+    elif report.empty:
+        print("该日无事可核对:没有事件,也没有编号 / there is nothing of that day to audit: no event was decided, no number given")
+    else:
+        print("一致 / equal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -12,11 +13,14 @@ import pytest
 from typer.main import get_command
 
 from deploy.local.__main__ import COMMANDS, command_line, main
+from deploy.local.commands.coverage import Format, form_of
 from deploy.local.commands.parked import local_instant
+from deploy.local.errors import UserError
 from deploy.local.folder import ROOT
 from deploy.local.stack import Stack, incomplete_log
 from deploy.local.status import failing_checks
 from services.metrics.generations.reporting import print_audit
+from services.subscriptions.proof.differences import Report, print_report
 
 
 @pytest.mark.parametrize("option", ["--as-of", "--known-at", "--known-to"])
@@ -89,3 +93,26 @@ def test_a_start_waits_for_no_log_that_only_commands_can_mend() -> None:
     assert not incomplete_log({"ready": False, "checks": {"database": "ok", "projector": "has not begun", "log": lacks}})
     assert not incomplete_log({"ready": True, "checks": {"database": "ok", "log": "ok"}})
     assert not incomplete_log({})
+
+
+@pytest.mark.parametrize("command", ["", "coverage", "enterprise", "client list", "subscriptions audit"])
+def test_the_help_shows_a_flag_without_a_value(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["parkunion", *command.split(), "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr().out
+    assert "--help" in told
+    assert "<bool>" not in told
+
+
+def test_json_is_a_form_of_its_own_flag_or_of_format() -> None:
+    assert form_of(Format.table, as_json=True) is form_of(Format.json, as_json=False) is Format.json
+    assert form_of(Format.csv, as_json=False) is Format.csv
+    with pytest.raises(UserError):
+        form_of(Format.csv, as_json=True)
+
+
+@pytest.mark.parametrize(("events", "said"), [(0, "该日无事可核对"), (3, "一致 / equal")])
+def test_an_audit_of_a_day_without_events_says_so(events: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(Report(date(2001, 1, 1), datetime(2026, 6, 30, tzinfo=UTC), [], [], events=events))
+    assert said in capsys.readouterr().out.splitlines()[-1]
