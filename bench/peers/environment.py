@@ -19,6 +19,7 @@ def provide() -> Path:
     """The Python of the environment; makes it if it is missing or of another lock."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     if not STAMP.is_file() or STAMP.read_text() != digest:
+        print("fetching the other systems, about 205 MB, into .venv-peers", file=sys.stderr, flush=True)
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, FOLDER], check=True)
         subprocess.run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK], check=True)

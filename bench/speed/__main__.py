@@ -11,6 +11,7 @@ import asyncio
 import math
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -41,8 +42,9 @@ def filled(workload: Workload) -> Iterator[tuple[BenchStack, Ends, Truth]]:
     stack = BenchStack(folder / "stack")
     try:
         began = time.perf_counter()
+        announce(f"{workload.name}: starting a stack, then writing a log of {workload.events:,} records into its topics and journals")
         ends = stack.fill(records(workload))
-        say(f"{workload.name}: {workload.events:,} records written in {time.perf_counter() - began:.0f} s")
+        say(f"{workload.name}: {in_log(ends):,} records, day closings among them, written in {time.perf_counter() - began:.0f} s")
         yield stack, ends, Truth(workload)
     finally:
         stack.down()
@@ -63,18 +65,21 @@ def peer(stack: BenchStack, ends: Ends, truth: Truth, cell: Cell) -> tuple[Run, 
         peering.begin_again(stack)
         system = SYSTEMS[cell.system]
         jobs = peering.jobs_of(stack, ends, system, cell.workers, cell.warm)
-        total = sum(extent.end for extent in ends.values())
         try:
-            return asyncio.run(peering.run(stack, system, jobs, total, truth, cell.kills))
+            return asyncio.run(peering.run(stack, system, jobs, in_log(ends), truth, cell.kills))
         except peering.PeerError as error:
             # The other cells are measured all the same.
-            return Run(total, math.inf, cell.kills, {}, 0.0), [str(error)]
+            return Run(in_log(ends), math.inf, cell.kills, {}, 0.0), [str(error)]
 
 
 def result_of(stack: BenchStack, ends: Ends, truth: Truth, workload: Workload, cell: Cell) -> Result:
     """The median of a cell's runs."""
     found = []
-    for _ in range(cell.times):
+    for number in range(1, cell.times + 1):
+        with_kills = f", {cell.kills} kills" if cell.kills else ""
+        announce(
+            f"{workload.name}: {cell.system}, {cell.workers} workers{with_kills}{', warm' if cell.warm else ''}, run {number} of {cell.times}"
+        )
         run, wrong = (product if cell.system == PRODUCT else peer)(stack, ends, truth, cell)
         task = "ledger" if cell.system == PRODUCT else "plain"
         made = Result(
@@ -84,14 +89,25 @@ def result_of(stack: BenchStack, ends: Ends, truth: Truth, workload: Workload, c
             wrong=wrong,
             warm=cell.warm,
         )
-        say(report.table([made], {}).splitlines()[1])
+        for line in report.table([made], {}).splitlines()[:2]:
+            say(line)
         found.append(made)
     return report.median(found)
 
 
+def in_log(ends: Ends) -> int:
+    """How many records the topics hold: those of the workload, and the day that the sources closed when they were first started."""
+    return sum(extent.end for extent in ends.values())
+
+
 def say(line: str) -> None:
-    """Print progress."""
+    """Print what was measured."""
     print(line, flush=True)
+
+
+def announce(line: str) -> None:
+    """Print what comes next and takes a while, on stderr."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def measure(plan: Plan, seed: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 OUT = Path(__file__).parents[1] / "out"
+HEAD = ("system", "task", "workload", "events", "workers", "kills", "warm", "events/s", "right", "MB", "CPU µs/event")
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ def machine() -> dict[str, Any]:
 
 
 def table(results: Sequence[Result], ceilings: dict[str, int]) -> str:
-    """The results as lines of text."""
-    head = ("system", "task", "workload", "events", "workers", "kills", "warm", "events/s", "right", "MB", "CPU µs/event")
-    rows = [head]
+    """The results as lines of text, the head first."""
+    rows = [HEAD]
     for one in results:
         used = " ".join(f"{kind} {value:g}" for kind, value in one.cpu_us.items())
         figures = (
@@ -83,7 +83,7 @@ def table(results: Sequence[Result], ceilings: dict[str, int]) -> str:
             str(one.rss_mb),
         )
         rows.append((one.system, one.task, one.workload, *figures, used))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines += [f"ceiling {name}: {value:,}" for name, value in ceilings.items()]
     lines += [f"WRONG {one.system} {one.workload}: {what}" for one in results for what in one.wrong[:5]]
