@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import copy
 import json
-import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -103,15 +102,15 @@ class Document:
             raise Undocumented(f"{where}: {'/'.join(map(str, fault.instance_path))}: {fault.message[:300]}")
 
 
-@cache
-def _document_of(pickled: bytes) -> Document:
-    """Applications of the same routes have the same document: what was made of it for one test serves the next."""
-    return Document(pickle.loads(pickled))
+_documents: dict[int, Document] = {}
+"""By the identity of what they were made of, which they keep: applications of the same routes share it (tests/kept.py)."""
 
 
 def document_of(described: Mapping[str, Any]) -> Document:
     """The document of an application, whose `openapi()` described it."""
-    return _document_of(pickle.dumps(described))
+    if (found := _documents.get(id(described))) is None:
+        found = _documents[id(described)] = Document(described)
+    return found
 
 
 def _close(schema: Any) -> None:

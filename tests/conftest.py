@@ -122,16 +122,11 @@ def scope_of(nodeid: str) -> str:
 
 
 def pytest_collection_finish() -> None:
-    """Nothing of what was imported is looked at again for garbage. The readers look for theirs at the end of each session, and tests have
+    """Nothing of what was imported is looked at for garbage, now or later. The readers look for theirs at the end of each session, and tests have
     hundreds of sessions in one process, each of which would go through half a million objects of other tests."""
-    _set_aside()
+    gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
-
-
-def _set_aside() -> None:
-    gc.collect()
-    gc.freeze()
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
@@ -176,10 +171,11 @@ pytest_runtest_setup = pytest_runtest_call = pytest_runtest_teardown = pytest.ho
 
 def pytest_runtest_logfinish(nodeid: str) -> None:
     """The applications of a test end with it. A comparison of generations by several processes, which divides its memory with them, has given
-    everything back to the collector."""
+    everything back to the collector: what is young is looked through, not all that was ever imported."""
     kept.let_go()
     if "/generations/" in nodeid and not gc.get_freeze_count():
-        _set_aside()
+        gc.collect(1)
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""What libraries make again for every application and client, and keep too long, in a process whose tests make thousands of them.
+"""What is made again for every application and client, and kept too long, in a process whose tests make thousands of them.
 
 - The OpenAPI document of an application is made at its first request, from its routes alone, which takes a fifth of a second and more. Tests
-  make their applications of the same routers with another database: the document is kept.
+  make their applications of the same routers with another database: they share the document, which nobody changes.
 - The applications themselves are kept by FastAPI for the sake of their functions, each with its pool and ten thousand objects: they are let go.
 - httpx reads all certificates that it trusts for each client, also of addresses without TLS, which takes longer than a request: they are kept.
 """
@@ -9,29 +9,29 @@
 from __future__ import annotations
 
 import functools
-import pickle
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields
 from typing import Any
 
-import fastapi.applications
 import fastapi.dependencies.models
 import httpx._transports.default
-from fastapi.routing import APIRouter
+from fastapi import APIRouter, FastAPI
+
+import shared.http.web
 
 OF_EACH_APPLICATION = ("dependency_overrides_provider", "generate_unique_id_function", "included_router")
 """How a router is included, but for these: the application, a function made with it, and the router, whose routes are compared themselves."""
 
-_applications: Any = fastapi.applications
+_web: Any = shared.http.web
 _transports: Any = httpx._transports.default
-_make = _applications.get_openapi
-_made: dict[Hashable, bytes] = {}
-"""Documents by all that FastAPI makes them from."""
+_describe: Callable[[FastAPI, Mapping[str, int]], None] = _web.describe
+_made: dict[Hashable, dict[str, Any]] = {}
+"""Documents by all that they are made from."""
 
 
 def keep() -> None:
-    """From now on a document is a copy of the one that was made for the same routes, and clients share what they trust."""
-    _applications.get_openapi = _remembered
+    """From now on applications of the same routes have the same document, and clients share what they trust."""
+    _web.describe = _remembering
     _transports.create_ssl_context = functools.cache(_transports.create_ssl_context)
 
 
@@ -42,14 +42,17 @@ def let_go() -> None:
             kept.cache_clear()
 
 
-def _remembered(*, routes: Iterable[Any], webhooks: Any = (), **told: Any) -> dict[str, Any]:
-    routes = list(routes)
-    key = (tuple(map(_identity, routes)), repr(webhooks), repr(sorted(told.items())))
-    if key not in _made:
-        _made[key] = pickle.dumps(_make(routes=routes, webhooks=webhooks, **told))
-    # A copy: the application completes it.
-    document: dict[str, Any] = pickle.loads(_made[key])
-    return document
+def _remembering(app: FastAPI, body_limits: Mapping[str, int]) -> None:
+    _describe(app, body_limits)
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            key = (tuple(map(_identity, app.routes)), app.title, app.description, app.version, repr(sorted(body_limits.items())))
+            app.openapi_schema = _made[key] if key in _made else _made.setdefault(key, make())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _identity(route: Any) -> Hashable:

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.cases import pages
-    from services.cases.routes import routers
+    from services.cases.routes import ROUTERS
     from shared.service.api import writing_api
 
     def connected(app: FastAPI) -> None:
         app.state.session_states = pages.SessionStates(app.state.pool)
 
-    app = writing_api(settings, routers(), Context.of(settings), authenticators=[pages.by_cookie], connected=connected)
+    app = writing_api(settings, ROUTERS, Context.of(settings), authenticators=[pages.by_cookie], connected=connected)
     app.state.site = pages.SITE
     app.state.provider = pages.Provider(settings) if settings.sign_in_issuer else None
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from collections.abc import Sequence
 
 from services.cases.agreements.routes import ROUTERS as AGREEMENTS
 from services.cases.aid.routes import routers as aid
@@ -16,12 +16,11 @@ from services.cases.reads.streams import EVENTS
 from services.cases.rights.routes import routers as rights
 from services.cases.rulebook.routes import router as rulebook
 from shared.http.parked_routes import parked_router
+from shared.http.requests import Router
 from shared.service.erasing import erasing_router
 from shared.writing.routes import writing_router
 
-
-def routers() -> list[APIRouter]:
-    """They use `app.state`: `pool`, `context` and `cursors`."""
-    registers = [*rights, *aid, *AGREEMENTS, *ASSESSMENTS]
-    persons = [readings, erasing_router(ERASING)]
-    return [writing_router(TABLE, EVENTS), *registers, reads.router, rulebook, *persons, pages, parked_router("cases")]
+REGISTERS = (*rights, *aid, *AGREEMENTS, *ASSESSMENTS)
+PERSONS = (readings, erasing_router(ERASING))
+ROUTERS: Sequence[Router] = (writing_router(TABLE, EVENTS), *REGISTERS, reads.router, rulebook, *PERSONS, pages, parked_router("cases"))
+"""They use `app.state`: `pool`, `context` and `cursors`."""

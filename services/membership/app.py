@@ -28,11 +28,11 @@ def context_of(settings: Settings) -> Context:
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from services.membership.facts import TABLE
-    from services.membership.routes import routers
+    from services.membership.routes import ROUTERS
     from shared.service.api import writing_api
     from shared.writing.routes import ordinary_commands
 
-    return writing_api(settings, routers(), context_of(settings), ordinary=ordinary_commands(TABLE))
+    return writing_api(settings, ROUTERS, context_of(settings), ordinary=ordinary_commands(TABLE))
 
 
 def roles(settings: Settings) -> dict[str, Role]:

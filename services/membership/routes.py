@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from services.membership.erasing import ERASING
 from services.membership.facts import TABLE
@@ -18,6 +19,7 @@ from shared.directory.store import granted
 from shared.directory.visibility import Sight, Stay
 from shared.http.auth import Caller
 from shared.http.parked_routes import parked_router
+from shared.http.requests import Router
 from shared.problems.errors import Unprocessable
 from shared.process.db import Connection
 from shared.service.erasing import erasing_router
@@ -32,12 +34,6 @@ Subject = Annotated[
         examples=["union/01938c5e-7f00-7000-8000-0000000000c1"],
     ),
 ]
-
-
-def routers() -> list[APIRouter]:
-    """They use `app.state`: `pool`, `context` and `cursors`."""
-    events = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
-    return [writing_router(TABLE, events), unions, members, visits, erasing_router(ERASING), parked_router("membership")]
 
 
 async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sight:
@@ -55,3 +51,15 @@ async def sight_of_stream(conn: Connection, caller: Caller, subject: str) -> Sig
     seat = await store.seat_of(conn, key)
     await require_granted(conn, caller, seat, "subject")
     return Sight([Stay(date.min, date.max, seat)] if seat else (), await granted(conn, caller.areas))
+
+
+EVENTS = EventsRoute(subject=Subject, sight=sight_of_stream, cursors=lambda request: request.app.state.cursors)
+ROUTERS: Sequence[Router] = (
+    writing_router(TABLE, EVENTS),
+    unions,
+    members,
+    visits,
+    erasing_router(ERASING),
+    parked_router("membership"),
+)
+"""They use `app.state`: `pool`, `context` and `cursors`."""

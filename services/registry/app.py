@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def api(settings: Settings) -> FastAPI:
     """The web application."""
-    from services.registry.routes import routers
+    from services.registry.routes import ROUTERS
     from shared.service.api import writing_api
 
-    return writing_api(settings, routers(), Context(settings.clock, settings.fingerprint_key))
+    return writing_api(settings, ROUTERS, Context(settings.clock, settings.fingerprint_key))
 
 
 def roles(settings: Settings) -> dict[str, Role]:

@@ -33,7 +33,7 @@ def api(settings: Settings) -> FastAPI:
     from services.subscriptions.egress.resolving import SystemResolver
     from services.subscriptions.grants.clients import Clients
     from services.subscriptions.receiving import routes as receiving
-    from services.subscriptions.routes import routers
+    from services.subscriptions.routes import ROUTERS
     from services.subscriptions.signing.sealing import Sealing
     from shared.http.pages import Cursors
     from shared.http.web import create_app
@@ -63,7 +63,7 @@ def api(settings: Settings) -> FastAPI:
         settings,
         title="parkunion subscriptions",
         about=settings.declared.about,
-        routers=routers(),
+        routers=ROUTERS,
         lifespan=lifespan,
         readiness=readiness,
         authenticators=[portal.by_cookie],

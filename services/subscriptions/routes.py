@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from collections.abc import Sequence
 
 from services.subscriptions import portal
 from services.subscriptions.grants.routes import router as grants
@@ -14,19 +14,18 @@ from services.subscriptions.subscribing.delivery_routes import router as deliver
 from services.subscriptions.subscribing.routes import router as subscriptions
 from services.subscriptions.subscribing.state_routes import router as states
 from shared.http.parked_routes import parked_router
+from shared.http.requests import Router
 
-
-def routers() -> list[APIRouter]:
-    """The routers, in the order of the documentation."""
-    return [
-        grants,
-        subscriptions,
-        states,
-        deliveries,
-        receiving_router,
-        proof_router,
-        oversight,
-        signing_router,
-        parked_router("subscriptions"),
-        portal.router,
-    ]
+ROUTERS: Sequence[Router] = (
+    grants,
+    subscriptions,
+    states,
+    deliveries,
+    receiving_router,
+    proof_router,
+    oversight,
+    signing_router,
+    parked_router("subscriptions"),
+    portal.router,
+)
+"""In the order of the documentation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
@@ -18,7 +18,7 @@ from shared.browser.site import MEDIA_TYPES, settings_of, site_of
 from shared.http.answers import json_response
 from shared.http.edge import HEAD_KEY
 from shared.http.pages import Cursors
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Problem, Unauthorised
 from shared.process import db
@@ -28,8 +28,8 @@ ATTEMPT_PATH = "/sign-in"
 LOCAL_PAGE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,1000}")
 """A page of this service: not //host, which is another one."""
 
-codes = APIRouter(prefix="/v1", route_class=JsonRoute)
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+codes = Router(prefix="/v1", route_class=JsonRoute)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 class LoginCode(BaseModel):

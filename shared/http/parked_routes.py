@@ -6,10 +6,11 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -17,7 +18,7 @@ from shared.http.answers import NEXT, json_response
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Command, Text
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import JsonRoute, harmless_key
+from shared.http.requests import JsonRoute, Router, harmless_key
 from shared.http.web import CallerOf
 from shared.process import db
 from shared.process.db import Connection
@@ -119,12 +120,13 @@ class HeldEventsAnswer(BaseModel):
     next: str | None = Field(description=NEXT, examples=[None])
 
 
-def parked_router(service: str, generation: Callable[[Connection], Awaitable[int]] = parked.serving) -> APIRouter:
+@cache
+def parked_router(service: str, generation: Callable[[Connection], Awaitable[int]] = parked.serving) -> Router:
     """`/v1/parked` of a service, for one `generation` of its reader. Needs `app.state.pool`.
 
     Reading needs the scope `<service>:read`, a retry `<service>:operate`, both for every area: streams belong to no area.
     """
-    router = APIRouter(prefix="/v1/parked", tags=["parked"], route_class=JsonRoute)
+    router = Router(prefix="/v1/parked", tags=["parked"], route_class=JsonRoute)
 
     def cursors(request: Request, name: str) -> Cursors:
         return Cursors(request.app.state.settings.cursor_key, f"{service}.{name}")

@@ -1,4 +1,4 @@
-"""How requests are read: the headers of commands, whence their events come, and bodies as strict JSON."""
+"""How requests are routed and read: the headers of commands, whence their events come, and bodies as strict JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import Header
+from fastapi import APIRouter, Header
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -86,6 +86,14 @@ def origin_of(request: Request) -> str:
 class _JsonRequest(Request):
     async def json(self) -> Any:
         return values_of(await self.body())
+
+
+class Router(APIRouter):
+    """Routes of an application, which has them as they are. FastAPI's `include_router` makes each again at an application's first request, and looks
+    for the route of every request twice. Operations are named after their functions."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(generate_unique_id_function=lambda route: route.name, **options)
 
 
 class JsonRoute(APIRoute):

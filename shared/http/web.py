@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import asyncpg
 import structlog
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,7 +26,7 @@ from shared.http.edge import Edge, RequestMetrics
 from shared.http.limits import MIB, BodyTooLargeError, Buckets
 from shared.http.openapi import COMMON, describe
 from shared.http.operations import Readiness, ReadinessCollector, operations, registry_of
-from shared.http.requests import origin_of
+from shared.http.requests import Router, origin_of
 from shared.http.tokens import Authenticator, Verifier
 from shared.http.tokens import caller as _caller
 from shared.journal.journal import Actor, ClockAheadError, EventTooLargeError
@@ -76,7 +76,7 @@ def create_app(
     settings: ServiceSettings,
     *,
     title: str,
-    routers: Sequence[APIRouter],
+    routers: Sequence[Router],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     readiness: Callable[[], Awaitable[Readiness]],
     authenticators: Sequence[Authenticator] = (),
@@ -107,7 +107,7 @@ def create_app(
     app.state.authenticators = list(authenticators)
     app.state.registry = registry_of(ReadinessCollector(readiness))
     for router in routers:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     operations(app, readiness)
     describe(app, body_limits)
     _handle_errors(app)

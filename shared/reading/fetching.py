@@ -93,7 +93,7 @@ class Fetching:
         roomy = [
             (topic, number)
             for topic, number in self._paused
-            if (shard := self._shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room(shard, self._shards) // 2
+            if (shard := self._shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room_again(shard, self._shards)
         ]
         if roomy:
             self._consumer.resume(roomy)

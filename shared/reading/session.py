@@ -51,7 +51,7 @@ class Session:
         self._changed_at = time.monotonic()
         self._progress_at = time.monotonic()
         self._reported_at = 0.0
-        self._turns = Turns(applier.due.most, self._ends)
+        self._turns = Turns(applier.due.most, config.batch, self._ends)
         self._turn = asyncio.Lock()
         self._work = asyncio.Event()
         self._fetching = Fetching(config, self._consumer, self.shards, self._turns, self._work)

@@ -2,7 +2,7 @@
 
 A stream costs the same in a batch of 5 of its events as in one of 50. So a shard that is far behind is applied only when a whole batch of it
 has arrived, and only one such shard gathers records at a time, while the one before it is applied. A shard that is not far behind is applied
-at once, whatever has arrived.
+at once, whatever has arrived; so is one in which a refused event is searched, whose batches are small anyway.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ PATIENCE = 2.0
 
 
 class Turns:
-    """The turns of a session's shards. `ends(shard)` = {topic: the end of its log as last known}, `batch` = the most events of a transaction now."""
+    """The turns of a session's shards. `ends(shard)` = {topic: the end of its log as last known}, `batch` = the most events of a transaction now,
+    `objects` = the most of one that has no columns."""
 
-    def __init__(self, batch: int, ends: Callable[[Shard], Mapping[str, int]]) -> None:
+    def __init__(self, batch: int, objects: int, ends: Callable[[Shard], Mapping[str, int]]) -> None:
         self.batch = batch
+        self._objects = objects
         self._ends = ends
         self._gathering: int | None = None
         self._count = 0
@@ -45,8 +47,15 @@ class Turns:
             return self.batch
         return max(LEAST_PENDING, MOST_PENDING // (max(1, len(shards)) * max(1, len(shard.pending))))
 
+    def room_again(self, shard: Shard, shards: Mapping[int, Shard]) -> int:
+        """Records of each topic up to which its paused places are fetched again. All its room for the shard that gathers: with less, it would wait
+        for a whole batch of which nothing more could arrive."""
+        return self.batch if self._gathering == shard.number else self.room(shard, shards) // 2
+
     def due(self, shard: Shard, shards: Mapping[int, Shard]) -> bool:
         """Whether to apply a shard now; if it is far behind, its turn to gather passes to the next one."""
+        if shard.refused or shard.limit < self._objects:
+            return True
         if not self.far_behind(shard):
             if self._gathering == shard.number:
                 self._pass_on(shard, shards)
@@ -56,9 +65,9 @@ class Turns:
         if self._gathering != shard.number:
             return False
         count, now = shard.count(), time.monotonic()
-        if count > self._count:
+        if count != self._count:
             self._count, self._grew_at = count, now
-        full = count >= self.batch
+        full = count >= self.batch or sum(map(len, shard.pending.values())) >= self._objects
         if full or not shard.lagging(self._ends(shard)) or now - self._grew_at > PATIENCE:
             self._pass_on(shard, shards)
             return True

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from shared.broker.kafka import KafkaBroker
 from shared.http.operations import Readiness
 from shared.http.pages import Cursors
+from shared.http.requests import Router
 from shared.http.tokens import Authenticator
 from shared.http.web import create_app
 from shared.journal.key_form import KeyForm, api_name
@@ -32,7 +33,7 @@ def _nothing(_app: FastAPI) -> None:
 
 def writing_api(
     settings: ServiceSettings,
-    routers: Sequence[APIRouter],
+    routers: Sequence[Router],
     context: Context,
     *,
     authenticators: Sequence[Authenticator] = (),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from shared.contracts.codes import ERASING
@@ -21,7 +21,7 @@ from shared.http.auth import Areas
 from shared.http.forms import Id, Listed, Text
 from shared.http.openapi import adding
 from shared.http.pages import Cursors
-from shared.http.requests import JsonRoute, harmless_key
+from shared.http.requests import JsonRoute, Router, harmless_key
 from shared.http.web import CallerOf
 from shared.persons import erasures
 from shared.persons.answers import ErasureAnswer, ErasuresAnswer
@@ -73,9 +73,9 @@ class Erasing:
         return f"{self.service}:persons"
 
 
-def erasing_router(erasing: Erasing) -> APIRouter:
+def erasing_router(erasing: Erasing) -> Router:
     """The routes. They use `app.state`: `pool`, `context` and `settings`."""
-    router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["persons"])
+    router = Router(prefix="/v1", route_class=JsonRoute, tags=["persons"])
 
     @router.delete("/persons/{person_id}", response_model=ErasureAnswer, openapi_extra=adding("NOT_FOUND"))
     async def erase_person(

@@ -12,10 +12,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar
 
 import httpx
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from shared.http.auth import Areas, Caller
-from shared.http.tokens import caller as token_caller
 from shared.process.settings import ServiceSettings
 from tests.conformance import document_of, hook
 from tests.conftest import Database
@@ -58,8 +57,11 @@ class Client:
         hooks = {"response": [hook(document)]}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", event_hooks=hooks) as http:
             client = cls(http, *scopes)
-            app.dependency_overrides[token_caller] = lambda: client.caller
+            app.state.authenticators = [client._identify]
             yield client
+
+    async def _identify(self, _request: Request) -> Caller:
+        return self.caller
 
     def be(self, *areas: str, scopes: frozenset[str] | None = None, client: str = "tester") -> None:
         """Have a token for these areas."""

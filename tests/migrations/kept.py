@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -116,6 +117,8 @@ def unpack(kept: Path, folder: Path) -> Path:
         wheel.extractall(folder)
     lock = next(folder.glob("deploy/local/**/kafka-jars.lock"))
     lock.write_bytes(jars.LOCK.read_bytes())
+    # Else each of the processes that start at the same time compiles it.
+    subprocess.run([sys.executable, "-m", "compileall", "-q", *(folder / name for name in ("shared", "services", "deploy"))], check=True)
     return folder
 
 

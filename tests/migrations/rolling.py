@@ -21,9 +21,11 @@ from typing import Any
 import asyncpg
 import httpx
 
-from deploy.local.child import end, free_port, spawn
+from deploy.local.child import ChildProcess, end, free_port, spawn
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer
+from deploy.local.supervising.fork_server import ForkServer
+from deploy.local.supervising.processes import imported
 from shared.contracts.ids import uuid7
 from shared.contracts.services import SERVICES
 from tests.conftest import Database
@@ -45,7 +47,7 @@ class Process:
     code: Path
     service: str
     role: str
-    child: subprocess.Popen[bytes]
+    child: ChildProcess
     log: Path
     url: str = ""
 
@@ -64,6 +66,10 @@ class Deployment:
     addresses: dict[str, list[str]] = field(default_factory=dict)
     running: list[Process] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # As a stack starts them: what all import is imported once.
+        self._forks = ForkServer(imported(["registry", "membership", "cases", "metrics"]), self.folder / "forks.log", environment_of(NEW))
+
     def start(self, code: Path, service: str, role: str, **settings: str) -> Process:
         """Start a process; an API takes requests when it is ready."""
         port = free_port(None) if role == "api" else 0
@@ -79,14 +85,19 @@ class Deployment:
         }
         if SERVICES[service].key_rings == ("encryption", "hash"):
             told |= {"ENCRYPTION_KEYS": key_ring(self.kept, "encryption"), "HASH_KEYS": key_ring(self.kept, "hash")}
-        log = self.folder / f"{len(self.running):02}-{code.name}-{service}.{role}.log"
-        child = spawn(program_of(code, f"services.{service}", "--role", role), log, env=environment_of(code, **told), cwd=code)
+        child, log = self._spawn(code, service, role, environment_of(code, **told))
         made = Process(code, service, role, child, log, f"http://127.0.0.1:{port}" if port else "")
         self.running.append(made)
         if port:
             until(lambda: self._answers(made), f"{log.name} answers", 60)
             self.addresses[service] = [*self.addresses.get(service, []), made.url]
         return made
+
+    def _spawn(self, code: Path, service: str, role: str, env: dict[str, str]) -> tuple[ChildProcess, Path]:
+        log = self.folder / f"{len(self.running):02}-{code.name}-{service}.{role}.log"
+        if code == NEW:
+            return self._forks.fork(f"services.{service}", ["--role", role], log, env), log
+        return spawn(program_of(code, f"services.{service}", "--role", role), log, env=env, cwd=code), log
 
     def stop(self, process: Process, number: int = signal.SIGTERM) -> None:
         """End a process, an API after it takes no more new requests. It must have lived until now."""
@@ -104,17 +115,15 @@ class Deployment:
         postgres.create_role(app)
         postgres.create_database(name, owner)
         self.databases[service] = Database(name, service, postgres.dsn(name, app), postgres.dsn(name, owner))
-        self.migrate(NEW, service)
+        self.migrate(service)
         asyncio.run(self._turn(timedelta(0)))
         kafka.create_topics([f"{self.prefix}{service}.v1"], PARTITIONS)
         return self.start(NEW, service, role)
 
-    def migrate(self, code: Path, service: str) -> None:
-        """The role `migrate`, as the owner."""
-        env = environment_of(code, MIGRATION_DSN=self.databases[service].owner_dsn)
-        program = program_of(code, f"services.{service}", "--role", "migrate")
-        done = subprocess.run(program, env=env, cwd=code, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
+    def migrate(self, service: str) -> None:
+        """The role `migrate` of this release, as the owner."""
+        child, log = self._spawn(NEW, service, "migrate", environment_of(NEW, MIGRATION_DSN=self.databases[service].owner_dsn))
+        assert child.wait(120) == 0, log.read_text()[-2000:]
 
     def operate(self, code: Path, *words: str) -> subprocess.CompletedProcess[str]:
         """`python -m services.metrics.operate`."""
@@ -126,6 +135,7 @@ class Deployment:
         for process in self.running:
             end(process.child, signal.SIGTERM, GRACE)
         self.running.clear()
+        self._forks.close()
 
     def readiness(self, service: str) -> dict[str, Any]:
         """`/readyz` of the API that was started last."""

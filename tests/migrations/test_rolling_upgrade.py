@@ -107,7 +107,7 @@ def test_a_source_that_is_replaced_before_its_readers_holds_them_up_and_loses_no
 ) -> None:
     old = unpack(kept, tmp_path / "old")
     for service in ("registry", "membership"):
-        deployment.migrate(NEW, service)
+        deployment.migrate(service)
     reader = deployment.start(old, "membership", "consumer")
     deployment.start(NEW, "registry", "relay")
     until(lambda: len(_held(deployment)) == PARTITIONS, "what is not understood is held", 400)
@@ -140,7 +140,7 @@ class Upgrade:
     def schema(self) -> None:
         """The migrations of this release, while the old one runs."""
         for service in SERVICES:
-            self.deployment.migrate(NEW, service)
+            self.deployment.migrate(service)
         self.load.goes_on()
 
     def replace(self, service: str, role: str, code: Path = NEW, number: int = signal.SIGTERM, **settings: str) -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def api(settings: Settings) -> FastAPI:
     """The web application."""
     from shared.service.api import writing_api
-    from tests.training_service.routes import routers
+    from tests.training_service.routes import ROUTERS
 
-    return writing_api(settings, routers(), Context.of(settings))
+    return writing_api(settings, ROUTERS, Context.of(settings))
 
 
 def roles(settings: Settings) -> dict[str, Role]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from shared.http.auth import Areas
 from shared.http.forms import Id
 from shared.http.parked_routes import parked_router
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.problems.preconditions import etag_of
@@ -20,7 +21,7 @@ from shared.writing.routes import writing_router
 from tests.training_service.facts import TABLE
 from tests.training_service.store import courses
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = Router(prefix="/v1", route_class=JsonRoute)
 
 
 @router.get("/courses/{course_id}", tags=["courses"])
@@ -35,6 +36,5 @@ async def get_course(request: Request, caller: CallerOf, course_id: Id) -> Respo
     return with_etag(request, asdict(found), etag_of(asdict(found)))
 
 
-def routers() -> list[APIRouter]:
-    """They use `app.state`: `pool`, `context` and `cursors`."""
-    return [writing_router(TABLE, EVENTS), router, parked_router("training")]
+ROUTERS: Sequence[Router] = (writing_router(TABLE, EVENTS), router, parked_router("training"))
+"""They use `app.state`: `pool`, `context` and `cursors`."""

@@ -171,16 +171,18 @@ class ForkServer:
 
 def main() -> None:
     """Import, then serve requests until stdin ends. In a forked process: run the requested module."""
+    # Imports make next to no garbage, and half a million objects that would be looked through again and again: a fifth of the time.
+    gc.disable()
     for module in sys.argv[1:]:
         # A failed import must not stop the other processes: the one that needs it reports it in its own log.
         with contextlib.suppress(Exception):
             importlib.import_module(module)
     setproctitle("parkunion nursery")
     # Frozen objects are never visited by the collector, so their pages stay shared.
-    gc.collect()
     gc.freeze()
     request = _serve()
     if request is not None:
+        gc.enable()
         sys.argv = [request["module"], *request["arguments"]]
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 

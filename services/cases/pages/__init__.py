@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from services.cases.pages.page import SITE
 from services.cases.pages.routes import calendars, cases, commands, due, persons, registers, rules
@@ -12,6 +12,7 @@ from shared.browser import login, sessions
 from shared.browser.provider import Provider
 from shared.browser.sessions import SessionStates
 from shared.http.auth import Caller
+from shared.http.requests import Router
 from shared.problems.errors import Unavailable
 
 __all__ = ["SITE", "Provider", "SessionStates", "by_cookie", "router"]
@@ -19,10 +20,10 @@ __all__ = ["SITE", "Provider", "SessionStates", "by_cookie", "router"]
 ANSWER_WITHIN = 5.0
 """Seconds in which the database tells whose a session is."""
 
-router = APIRouter()
+router = Router()
 router.include_router(login.codes, tags=["pages"])
 for _part in (login.router, due.router, commands.router, cases.router, persons.router, registers.router, rules.router, calendars.router):
-    router.include_router(_part)
+    router.routes.extend(_part.routes)
 
 
 async def by_cookie(request: Request) -> Caller | None:

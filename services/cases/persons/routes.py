@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from services.cases.entries.needs import Context
@@ -23,7 +23,7 @@ from shared.http.auth import Areas, Caller
 from shared.http.forms import Day, Id
 from shared.http.openapi import adding
 from shared.http.pages import Cursors
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.persons.sealing import Person, open_person
 from shared.problems.errors import Unprocessable
@@ -39,7 +39,7 @@ ONE_DAY = timedelta(days=1)
 REFUSALS = ("EMPTY", "TOO_LONG", "CONTROL_CHARACTERS", "HOLDS_RESIDENT_NUMBER")
 More: TypeAlias = Callable[[Row], dict[str, Any]]
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute, tags=["persons"])
+router = Router(prefix="/v1", route_class=JsonRoute, tags=["persons"])
 
 
 def nothing_more(_: Row) -> dict[str, Any]:
@@ -47,9 +47,9 @@ def nothing_more(_: Row) -> dict[str, Any]:
     return {}
 
 
-def persons_router(noun: Noun, *, tag: str, answer: type[PersonsAnswer] = PersonsAnswer, more: More = nothing_more) -> APIRouter:
+def persons_router(noun: Noun, *, tag: str, answer: type[PersonsAnswer] = PersonsAnswer, more: More = nothing_more) -> Router:
     """`GET /v1/<plural>/{id}/persons`. `more`: what else of the entry is shown with its persons alone."""
-    made = APIRouter(prefix="/v1", route_class=JsonRoute)
+    made = Router(prefix="/v1", route_class=JsonRoute)
     entry_id: Any = Annotated[Id, Path(alias=noun.key, description=f"The id of the {noun.name}.", examples=[EXAMPLE_ID])]
 
     async def get_persons(request: Request, caller: CallerOf, purpose: Purpose, entry_id: UUID) -> Response:

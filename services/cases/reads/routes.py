@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -24,7 +24,7 @@ from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Code, Day, Id
 from shared.http.openapi import TAGGED, adding
 from shared.http.pages import Cursors
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 from shared.process import db
@@ -42,12 +42,12 @@ AsOf = Annotated[Day | None, Query(description="The day whose `state` is shown; 
 Show: TypeAlias = Callable[[Row], dict[str, Any]]
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = Router(prefix="/v1", route_class=JsonRoute)
 
 
-def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel], show: Show, tag: str, scope: str = READ) -> APIRouter:
+def register_router(noun: Noun, *, item: type[BaseModel], items: type[BaseModel], show: Show, tag: str, scope: str = READ) -> Router:
     """`GET /v1/<plural>` and `GET /v1/<plural>/{id}`; of a noun with clocks also `…/{id}/clocks`. `show`: what answers show of an entry."""
-    made = APIRouter(prefix="/v1", route_class=JsonRoute)
+    made = Router(prefix="/v1", route_class=JsonRoute)
     path, one = f"/{noun.plural}", f"/{noun.plural}/{{{noun.key}}}"
     named, unknown = noun.plural.replace("-", "_"), adding(noun.unknown)
     made.add_api_route(

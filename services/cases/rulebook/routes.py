@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -18,11 +18,11 @@ from services.cases.rulebook.laws import LAWS
 from services.cases.rulebook.rulebook import RuleValue, default_of, ruling_of
 from shared.http.answers import NEXT, json_response
 from shared.http.auth import Areas
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.process import db
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = Router(prefix="/v1", route_class=JsonRoute)
 READ = "cases:read"
 YEARS_BEFORE, YEARS_AHEAD = 2, 2
 """Years around this one that the answer about calendars names in any case."""

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from services.membership.members import people, store
@@ -17,7 +17,7 @@ from shared.directory.visibility import ONE_DAY
 from shared.http.auth import Areas
 from shared.http.forms import Id
 from shared.http.openapi import TAGGED
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.persons.documents import masked
 from shared.problems.errors import NotFound
@@ -25,7 +25,7 @@ from shared.problems.preconditions import etag_of
 from shared.process import db
 from shared.service.reads import require_seen, with_etag
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = Router(prefix="/v1", route_class=JsonRoute)
 MemberId = Annotated[Id, Path(description="The id of the membership.", examples=["01938c5e-7f00-7000-8000-0000000000b1"])]
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from services.membership.reads import READ, require_resource
@@ -19,7 +19,7 @@ from shared.http.auth import Areas
 from shared.http.forms import AreaCode, Id, Text
 from shared.http.openapi import TAGGED, adding
 from shared.http.pages import Cursors
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 from shared.problems.preconditions import etag_of
@@ -27,7 +27,7 @@ from shared.process import db
 from shared.service.reads import require_granted, with_etag
 from shared.writing.routes import After, Limit
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = Router(prefix="/v1", route_class=JsonRoute)
 UnionId = Annotated[Id, Path(description="The id of the union.", examples=["01938c5e-7f00-7000-8000-0000000000c1"])]
 
 

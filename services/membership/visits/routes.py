@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.membership.reads import READ
@@ -18,7 +18,7 @@ from shared.http.auth import Areas
 from shared.http.forms import Id
 from shared.http.openapi import adding
 from shared.http.pages import Cursors
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.process import db
@@ -27,7 +27,7 @@ from shared.writing import listing
 from shared.writing.listing import Listed
 from shared.writing.routes import After, Limit
 
-router = APIRouter(prefix="/v1", route_class=JsonRoute)
+router = Router(prefix="/v1", route_class=JsonRoute)
 
 
 @router.get("/visits", response_model=VisitsAnswer, tags=["visits"], openapi_extra=adding("NOT_FOUND"))

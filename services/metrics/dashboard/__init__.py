@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from services.metrics.dashboard.charts import running
 from services.metrics.dashboard.page import SITE
@@ -15,14 +15,15 @@ from shared.browser import login, sessions
 from shared.browser.provider import Provider
 from shared.browser.sessions import SessionStates
 from shared.http.auth import Caller
+from shared.http.requests import Router
 from shared.problems.errors import Unavailable
 
 __all__ = ["SITE", "Provider", "SessionStates", "by_cookie", "router", "running"]
 
-router = APIRouter()
+router = Router()
 router.include_router(login.codes, tags=["dashboard"])
 for _part in (login.router, pages.router, downloads.router, explanations.router, changes.router, findings.router, statistics.router):
-    router.include_router(_part)
+    router.routes.extend(_part.routes)
 
 
 async def by_cookie(request: Request) -> Caller | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.metrics.explaining import findings
@@ -16,9 +16,10 @@ from services.metrics.http.schemas import Area, AreasAnswer, AsOf, CoverageAnswe
 from services.metrics.http.tables import AS_CSV, Format, csv_response
 from services.metrics.measures import RATES
 from shared.http.answers import json_response, language_of
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 
 
 @router.get("/coverage", response_model=CoverageAnswer, tags=["coverage"], responses=AS_CSV)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.metrics.explaining import waits
@@ -14,10 +14,11 @@ from services.metrics.http.schemas import Area, AsOf, CurveAnswer, DurationsAnsw
 from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import language_of
 from shared.http.openapi import adding
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Unprocessable
 
-router = APIRouter(prefix="/v1/durations", tags=["durations"])
+router = Router(prefix="/v1/durations", tags=["durations"])
 
 
 @router.get("", response_model=DurationsAnswer, responses=AS_CSV, openapi_extra=adding("REBUILD_NEEDED"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import findings
@@ -17,10 +17,11 @@ from services.metrics.http.schemas import After, Area, AsOf, ConcernedListAnswer
 from services.metrics.http.tables import AS_CSV, Format, csv_response
 from shared.http.answers import language_of
 from shared.http.pages import Cursors
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Unprocessable
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 
 
 @router.get("/coverage/findings/{code}", response_model=ConcernedListAnswer, tags=["coverage"], responses=AS_CSV)

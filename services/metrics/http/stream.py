@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import date
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -33,6 +33,7 @@ from services.metrics.tables import feed
 from shared.http.answers import json_response, language_of
 from shared.http.auth import Caller
 from shared.http.forms import Day
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.process.clock import utc_now
 
@@ -49,7 +50,7 @@ MOST_ENCODED = 64
 MOST_CHANGES = 1000
 """The most changes that are read for a client that resumes; with more it receives everything."""
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 
 
 @asynccontextmanager

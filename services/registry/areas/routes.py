@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from services.registry.areas import store
@@ -13,11 +13,12 @@ from services.registry.reads import READ, Part, cursors_of, page_of, require_gra
 from shared.http.auth import Areas
 from shared.http.forms import AreaCode
 from shared.http.openapi import TAGGED, adding
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.process import db
 from shared.writing.routes import After, Limit
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 Code = Annotated[AreaCode, Path(description="The code of the division or park.", openapi_examples={"park": {"value": "330200-P001"}})]
 
 

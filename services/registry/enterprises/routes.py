@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from services.registry.enterprises import store
@@ -29,6 +29,7 @@ from shared.directory.visibility import Sight
 from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id
 from shared.http.openapi import TAGGED, adding
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, warnings
 from shared.process import db
@@ -36,7 +37,7 @@ from shared.process.db import Connection
 from shared.writing.facts import History
 from shared.writing.routes import After, Limit
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 EnterpriseId = Annotated[Id, Path(description="The id of the enterprise.", examples=["01938c5e-7f00-7000-8000-0000000000e1"])]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from services.subscriptions.access import GRANT, log_access, sight_of
@@ -28,7 +28,7 @@ from shared.http.auth import Areas, Caller
 from shared.http.forms import AreaCode, Id
 from shared.http.openapi import adding
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import IdempotencyKey, JsonRoute
+from shared.http.requests import IdempotencyKey, JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Conflict, NotFound, Problem
 from shared.process import db
@@ -51,7 +51,7 @@ OF_AREAS = (
 )
 UNKNOWN_HERE = {UNKNOWN: 404}
 
-router = APIRouter(prefix="/v1/grants", tags=["grants"], route_class=JsonRoute)
+router = Router(prefix="/v1/grants", tags=["grants"], route_class=JsonRoute)
 
 
 def known_types() -> tuple[rules.Catalogue, rules.Catalogue]:

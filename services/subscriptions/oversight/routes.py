@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from services.subscriptions.access import GRANT, USE
@@ -29,7 +29,7 @@ from shared.http.auth import Caller
 from shared.http.forms import Id
 from shared.http.openapi.examples import example_of
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import IdempotencyKey, JsonRoute
+from shared.http.requests import IdempotencyKey, JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.process import db
 from shared.process.db import Pool
@@ -44,7 +44,7 @@ After = Annotated[str | None, Query(description=AFTER, examples=[None])]
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
-router = APIRouter(prefix="/v1", tags=["oversight"], route_class=JsonRoute)
+router = Router(prefix="/v1", tags=["oversight"], route_class=JsonRoute)
 
 
 def _lines_of_accesses() -> dict[int | str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from joserfc.jwk import OKPKey
 from starlette.responses import Response
 
@@ -20,6 +20,7 @@ from services.subscriptions.signing.store import service_key
 from shared.http.answers import json_response
 from shared.http.auth import Caller
 from shared.http.forms import Day
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.manifests.manifest import answer_of, signed
 from shared.problems.errors import NotFound
@@ -28,7 +29,7 @@ from shared.process.db import Connection
 
 GRANT, USE = "subscriptions:grant", "subscriptions:use"
 
-router = APIRouter(prefix="/v1/subscriptions", tags=["proof"])
+router = Router(prefix="/v1/subscriptions", tags=["proof"])
 
 Key = Annotated[UUID, Path(description="The subscription.", examples=["01938c5e-7f01-7000-8000-0000000000a1"])]
 TheDay = Annotated[

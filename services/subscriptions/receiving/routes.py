@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import Header, Path, Query, Request
 from starlette.responses import Response
 
 from services.subscriptions.matching.current import CurrentCache
@@ -26,7 +26,7 @@ from shared.http.answers import json_response
 from shared.http.auth import Caller
 from shared.http.openapi import adding
 from shared.http.pages import LIMIT
-from shared.http.requests import JsonRoute, harmless_key
+from shared.http.requests import JsonRoute, Router, harmless_key
 from shared.http.web import CallerOf
 from shared.problems.errors import Conflict, Unprocessable
 from shared.process import db
@@ -40,7 +40,7 @@ AFTER, LAST_EVENT_ID = "after", "Last-Event-ID"
 BEHIND_ALL = 2**62
 """Larger than any number of a delivery."""
 
-router = APIRouter(prefix="/v1/subscriptions", tags=["receiving"], route_class=JsonRoute)
+router = Router(prefix="/v1/subscriptions", tags=["receiving"], route_class=JsonRoute)
 SubscriptionId = Annotated[UUID, Path(description="The subscription.", examples=["01938c5e-7f00-7000-8000-0000000000b1"])]
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description=LIMIT, examples=[100])]
 After = Annotated[

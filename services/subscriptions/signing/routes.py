@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from services.subscriptions.signing import store
 from shared.http.answers import json_response
+from shared.http.requests import Router
 from shared.process import db
 
 CACHE_CONTROL = "public, max-age=300"
 """A new key may be unknown to a receiver for so long; it should ask again when a signature names a key that it does not have."""
 
-router = APIRouter()
+router = Router()
 
 
 class PublicKey(BaseModel):

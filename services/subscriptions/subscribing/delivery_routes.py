@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from services.subscriptions.access import log_access, sight_of
@@ -25,7 +25,7 @@ from services.subscriptions.subscribing.finding import UNKNOWN, SubscriptionId, 
 from shared.http.answers import json_response
 from shared.http.openapi import adding
 from shared.http.pages import LIMIT, Cursors
-from shared.http.requests import IdempotencyKey, JsonRoute
+from shared.http.requests import IdempotencyKey, JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Gone, NotFound, Unprocessable
 from shared.process import db
@@ -45,7 +45,7 @@ State = Annotated[
     Query(description="Only numbers of which this became.", examples=["parked"]),
 ]
 
-router = APIRouter(prefix="/v1/subscriptions/{subscription_id}", tags=["deliveries"], route_class=JsonRoute)
+router = Router(prefix="/v1/subscriptions/{subscription_id}", tags=["deliveries"], route_class=JsonRoute)
 
 
 @router.get("/deliveries", response_model=DeliveriesAnswer, openapi_extra=adding(UNKNOWN))

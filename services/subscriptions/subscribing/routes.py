@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.subscriptions.access import USE, log_access, sight_of
@@ -32,7 +32,7 @@ from shared.http.answers import json_response
 from shared.http.forms import Id
 from shared.http.openapi import adding
 from shared.http.pages import AFTER, LIMIT, Cursors
-from shared.http.requests import IdempotencyKey, JsonRoute
+from shared.http.requests import IdempotencyKey, JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Problem, Unprocessable
 from shared.process import db
@@ -57,7 +57,7 @@ OF_URLS = (
 )
 OF_GRANTS = ("UNKNOWN_GRANT", "GRANT_REVOKED", "GRANT_EXPIRED", "UNKNOWN_TYPE", "WIDER_THAN_GRANT", "UNKNOWN_AREA", "NOT_YET_KNOWN")
 
-router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"], route_class=JsonRoute)
+router = Router(prefix="/v1/subscriptions", tags=["subscriptions"], route_class=JsonRoute)
 
 
 @router.post("", response_model=SubscriptionCreated, status_code=201, openapi_extra=adding(*OF_GRANTS, *OF_URLS, "INVALID_INDUSTRY"))

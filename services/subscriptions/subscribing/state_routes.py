@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.subscriptions.access import USE
@@ -23,7 +23,7 @@ from services.subscriptions.subscribing.store import Change
 from shared.contracts.ids import uuid7
 from shared.http.auth import Caller
 from shared.http.openapi import adding
-from shared.http.requests import IdempotencyKey, JsonRoute
+from shared.http.requests import IdempotencyKey, JsonRoute, Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 from shared.process.db import Connection
@@ -32,7 +32,7 @@ WRONG_STATUS = "NOT_IN_THIS_STATUS"
 NO_ENDPOINT = "NO_ENDPOINT"
 ROTATED_TOO_OFTEN = "ROTATED_TOO_OFTEN"
 
-router = APIRouter(prefix="/v1/subscriptions/{subscription_id}", tags=["subscriptions"], route_class=JsonRoute)
+router = Router(prefix="/v1/subscriptions/{subscription_id}", tags=["subscriptions"], route_class=JsonRoute)
 
 
 @router.post("/pause", response_model=SubscriptionState, openapi_extra=adding(UNKNOWN, WRONG_STATUS))

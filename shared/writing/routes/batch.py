@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.http.openapi import of_batches
-from shared.http.requests import IdempotencyKey
+from shared.http.requests import IdempotencyKey, Router
 from shared.http.web import BATCH_PATH, CallerOf, actor_of
 from shared.journal import idempotency
 from shared.writing import commands
@@ -32,7 +31,7 @@ def line_fingerprint(table: Table[W, N], key: bytes, op: str, values: Any) -> by
     return idempotency.fingerprint(key, "POST", f"/v1/batch{table.batch_separator}{op}", values)
 
 
-def add_batch(router: APIRouter, table: Table[W, N]) -> None:
+def add_batch(router: Router, table: Table[W, N]) -> None:
     """`POST /v1/batch`."""
     batch = NdjsonBatch(models(table))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import Signature
 from typing import Annotated, Any, TypeVar, get_args
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic.fields import FieldInfo
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +14,7 @@ from shared.http.answers import Created
 from shared.http.auth import Caller
 from shared.http.forms import Id
 from shared.http.openapi import of_commands
-from shared.http.requests import IdempotencyKey, IfMatch
+from shared.http.requests import IdempotencyKey, IfMatch, Router
 from shared.http.web import CallerOf
 from shared.writing.facts import World
 from shared.writing.routes.one_command import one
@@ -25,7 +25,7 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 
-def add_command(router: APIRouter, table: Table[W, N], command: CommandKind[Any, W]) -> None:
+def add_command(router: Router, table: Table[W, N], command: CommandKind[Any, W]) -> None:
     """The route of a command."""
     path_id = command.path_id
     scope = command.scope or f"{table.service}:write"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,7 +11,7 @@ from shared.http.answers import Created
 from shared.http.forms import Withdrawal
 from shared.http.openapi import of_commands
 from shared.http.openapi.problems import EXTRA
-from shared.http.requests import IdempotencyKey, IfMatch
+from shared.http.requests import IdempotencyKey, IfMatch, Router
 from shared.http.web import CallerOf
 from shared.writing.facts import Withdraw, World
 from shared.writing.lines.bodies import CorrectionBody
@@ -24,7 +23,7 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 
-def add_corrections(router: APIRouter, table: Table[W, N]) -> None:
+def add_corrections(router: Router, table: Table[W, N]) -> None:
     """`POST /v1/corrections` and `POST /v1/withdrawals`."""
     refusals = of_commands(table.service)
     recorded = done(table.service)

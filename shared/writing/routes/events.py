@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from inspect import Signature
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +17,7 @@ from shared.http.answers import EventsAnswer
 from shared.http.auth import Areas, Caller
 from shared.http.openapi import adding
 from shared.http.pages import AFTER, LIMIT, Cursors
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.journal import journal
 from shared.problems.errors import NotFound
@@ -47,7 +48,7 @@ class EventsRoute:
     """Its `openapi_extra`: what `sight` raises, besides."""
 
 
-def add_events(router: APIRouter, table: Table[W, N], route: EventsRoute) -> None:
+def add_events(router: Router, table: Table[W, N], route: EventsRoute) -> None:
     """`GET /v1/events`."""
 
     async def list_events(*, request: Request, caller: Caller, subject: str, limit: int, after: str | None) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias, TypeVar
 
-from fastapi import APIRouter
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,7 +11,7 @@ from starlette.responses import Response
 from shared.http.answers import KeysAnswer, json_response
 from shared.http.auth import Areas
 from shared.http.forms import Command as Body
-from shared.http.requests import harmless_key
+from shared.http.requests import Router, harmless_key
 from shared.http.web import CallerOf, actor_of
 from shared.journal import idempotency
 from shared.process import db
@@ -37,7 +36,7 @@ class KeysBody(Body):
     )
 
 
-def add_keys(router: APIRouter, table: Table[W, N]) -> None:
+def add_keys(router: Router, table: Table[W, N]) -> None:
     """`POST /v1/keys`."""
 
     @router.post("/keys", response_model=KeysAnswer, tags=["batch"])

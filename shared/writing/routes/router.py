@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from fastapi import APIRouter
-
-from shared.http.requests import JsonRoute
+from shared.http.requests import JsonRoute, Router
 from shared.writing.facts import World
 from shared.writing.routes.batch import add_batch
 from shared.writing.routes.commands import add_command
@@ -19,9 +17,9 @@ W = TypeVar("W", bound=World)
 N = TypeVar("N", bound=Needs)
 
 
-def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> APIRouter:
+def writing_router(table: Table[W, N], events: EventsRoute | None = None) -> Router:
     """Every route that the table describes. They use `app.state.pool` and `app.state.context` (a Context)."""
-    router = APIRouter(prefix="/v1", route_class=JsonRoute)
+    router = Router(prefix="/v1", route_class=JsonRoute)
     for command in table.commands:
         add_command(router, table, command)
     add_corrections(router, table)

@@ -56,7 +56,7 @@ class OrdinaryCommands(BaseRoute):
         """FULL for a request that may be ordinary; its body is not read yet."""
         if scope["type"] != "http" or scope["method"] != "POST" or SEEN in scope or scope["path"] not in self._commands:
             return Match.NONE, {}
-        if scope["query_string"] or scope.get("root_path") or self._app.dependency_overrides:
+        if scope["query_string"] or scope.get("root_path"):
             return Match.NONE, {}
         found: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:

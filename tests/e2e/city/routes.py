@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from services.cases import pages
 from services.metrics import dashboard
+from shared.http.requests import Router
 
-PAGES: Mapping[str, APIRouter] = {"metrics": dashboard.router, "cases": pages.router}
+PAGES: Mapping[str, Router] = {"metrics": dashboard.router, "cases": pages.router}
 """{service: its pages}"""
 Values = Mapping[str, Sequence[str | None]]
 """{name of a parameter: its values; None: left out}"""
@@ -104,7 +104,7 @@ def of_the_pages() -> Iterator[Route]:
         yield from _of_router(service, router)
 
 
-def _of_router(service: str, router: APIRouter) -> Iterator[Route]:
+def _of_router(service: str, router: Router) -> Iterator[Route]:
     for route in router.routes:
         if isinstance(route, APIRoute):
             for method in route.methods or ():

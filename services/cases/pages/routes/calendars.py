@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from services.cases.pages.forms import Field, Form, Refused, key_of, refused, ty
 from services.cases.pages.page import WRITE, Page, PageRoute, case_page
 from services.cases.pages.routes.commands import REFUSALS, back, carry_out
 from services.cases.rulebook import store
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import FieldError, Problem
 
@@ -22,7 +23,7 @@ LISTS = (HOLIDAYS, WORKING_DAYS)
 FIELDS = (Field(SOURCE, "text", True), Field(HOLIDAYS, "lines", True), Field(WORKING_DAYS, "lines"))
 Year = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$"), Path()]
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/calendars/{year}")

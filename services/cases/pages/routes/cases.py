@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.cases.entries import clocking
@@ -26,12 +26,13 @@ from services.cases.rights.progress import progress_of
 from shared.contracts.cases.rights import Step
 from shared.http.auth import Caller
 from shared.http.forms import Code, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 
 Choice = Annotated[Code | None, Query()]
 Done = Annotated[str, Query(max_length=40)]
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/cases")

@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import ValidationError
 from starlette.responses import RedirectResponse, Response
 
@@ -34,6 +34,7 @@ from services.cases.rights.progress import OUTCOME, REOPENING, progress_of
 from shared.contracts.cases.rights import Step
 from shared.http.auth import Caller
 from shared.http.forms import Command, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Problem, Unprocessable
 from shared.problems.validation import problem_of
@@ -43,7 +44,7 @@ REFUSALS = frozenset({403, 409, 412, 422})
 """The statuses of refusals that a form shows; of others there is a page."""
 OPS = {OUTCOME: "case_outcome", REOPENING: "case_reopening", ASSIGNMENT: "case_assignment"}
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 async def carry_out(request: Request, caller: Caller, op: str, values: dict[str, Any], key: str | None, path_id: Any = None) -> UUID | str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases.pages import store
@@ -19,6 +19,7 @@ from services.cases.reads import listing
 from services.cases.reads.listing import ClockPlace
 from services.cases.reads.routes import require_area
 from shared.http.forms import AreaCode, Code, Day
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 
 SHOWN = 100
@@ -31,7 +32,7 @@ Area = Annotated[AreaCode | Literal[""] | None, Query()]
 Person = Annotated[Code | Literal[""] | None, Query()]
 Until = Annotated[Day | Literal[""] | None, Query()]
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(slots=True)

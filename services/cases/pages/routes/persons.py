@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.cases.aid.answers import show_hardship, with_figures
@@ -30,13 +30,14 @@ from services.cases.rights.case import CASE
 from shared.contracts.case_codes import HARDSHIP_CLASSES
 from shared.http.auth import Caller
 from shared.http.forms import Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Problem
 
 PURPOSE = Field("purpose", "text", required=True)
 STATES = ("open", "ended")
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/hardships")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.cases.pages import store
@@ -20,13 +20,14 @@ from services.cases.reads import listing
 from services.cases.reads.listing import Filter
 from services.cases.reads.routes import require_area, require_entry
 from shared.http.forms import Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 
 SOON = timedelta(days=90)
 """What ends within these days ends soon."""
 MOST_ENDING = 500
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 def _list_route(register: Register) -> Callable[..., Awaitable[Response]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.cases.pages.page import PageRoute, case_page
 from services.cases.rulebook import store
 from services.cases.rulebook.defaults import DEFAULTS
 from services.cases.rulebook.routes import YEARS_AHEAD, YEARS_BEFORE, shown_rule
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/rules")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from services.metrics.dashboard.page import HEADERS, PageRoute, render
@@ -22,13 +22,14 @@ from services.metrics.http.explaining.bodies import counts_compared
 from services.metrics.http.explaining.lists import changes_table
 from services.metrics.http.tables import csv_response
 from shared.http.forms import EARLIEST, AreaCode, Day
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import Unprocessable
 
 SHOWN = 100
 DEFAULT = "unit_founding_rate_all"
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)

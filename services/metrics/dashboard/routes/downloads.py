@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.metrics.dashboard.charts import ChartFailed, Charts
@@ -21,10 +21,11 @@ from services.metrics.http.explaining.routes import subject_of
 from services.metrics.http.figure_tables import coverage_table, curve_table, trend_table
 from services.metrics.http.tables import Table, csv_response
 from shared.http.forms import AreaCode, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unavailable
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/areas/{area}/trend.svg")

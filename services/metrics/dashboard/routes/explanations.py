@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, assert_never
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from services.metrics.dashboard.page import PageRoute, render
@@ -23,12 +23,13 @@ from services.metrics.http.access import READ, require_measure
 from services.metrics.http.explaining.routes import position_in, subject_of
 from services.metrics.live.hub import Hub
 from shared.http.forms import AreaCode, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
 SHOWN = 100
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)

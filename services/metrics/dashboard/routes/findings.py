@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.metrics.dashboard.page import HEADERS, PageRoute, render
@@ -16,11 +16,12 @@ from services.metrics.figures.scope import Scope
 from services.metrics.http.figure_tables import findings_table
 from services.metrics.http.tables import csv_response
 from shared.http.forms import AreaCode
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 
 SHOWN = 100
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/findings/{finding}")

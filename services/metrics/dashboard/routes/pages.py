@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.metrics.dashboard.page import HEADERS, PageRoute, render, words_of
@@ -23,12 +23,13 @@ from services.metrics.figures.questions import ALL
 from services.metrics.http.access import READ, snapshots_of
 from services.metrics.http.explaining.enterprises import park_granted
 from shared.http.forms import AreaCode, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
 HELD_SHOWN = 100
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.metrics.counted import kind_of
@@ -15,12 +15,13 @@ from services.metrics.figures.statistics.answers import Question, require_tallie
 from services.metrics.figures.statistics.catalogue import RULE_VERSION, StatisticName
 from services.metrics.http.statistics.bodies import row_body
 from shared.http.forms import AreaCode
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
 SHOWN = 100
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/statistics/{name}")

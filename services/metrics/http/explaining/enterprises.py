@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import timeline
@@ -23,10 +23,11 @@ from shared.http.answers import language_of
 from shared.http.auth import Areas, Caller
 from shared.http.forms import Id
 from shared.http.openapi import adding
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
-router = APIRouter(prefix="/v1/enterprises", tags=["enterprises"])
+router = Router(prefix="/v1/enterprises", tags=["enterprises"])
 EnterpriseId = Annotated[
     Id,
     Path(

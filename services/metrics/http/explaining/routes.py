@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple, cast
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.metrics.explaining import changes, explain, ranking
@@ -25,10 +25,11 @@ from shared.http.answers import language_of
 from shared.http.forms import EARLIEST, Day
 from shared.http.openapi import adding
 from shared.http.pages import Cursors
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import BadRequest, NotFound, Unprocessable
 
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 
 
 class _Asked(NamedTuple):

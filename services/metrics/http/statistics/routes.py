@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, cast
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.metrics.explaining import matters
@@ -31,10 +31,11 @@ from shared.http.answers import language_of
 from shared.http.forms import EARLIEST
 from shared.http.openapi import adding
 from shared.http.pages import Cursors
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 
-router = APIRouter(prefix="/v1/statistics", tags=["statistics"])
+router = Router(prefix="/v1/statistics", tags=["statistics"])
 
 
 @router.get("/{name}", response_model=StatisticAnswer, openapi_extra=adding("REBUILD_NEEDED"))

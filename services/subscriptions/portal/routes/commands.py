@@ -12,13 +12,14 @@ from typing import Any, Literal
 from urllib.parse import parse_qs
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.subscriptions.portal.page import HEADERS, PageRoute, portal_page, see
 from services.subscriptions.subscribing import delivery_routes, state_routes
 from shared.http.auth import Caller
 from shared.http.forms import Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
@@ -33,7 +34,7 @@ ROUTES: dict[str, Callable[[Request, Caller, Any, str | None], Awaitable[Respons
     "verification": state_routes.send_verification,
 }
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.post("/subscriptions/{key}/rotation")

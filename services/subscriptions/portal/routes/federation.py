@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.subscriptions.portal import federation_store, store
@@ -15,6 +15,7 @@ from services.subscriptions.portal.store import FIRST_ID
 from services.subscriptions.portal.strip import first_day, strip_of
 from services.subscriptions.settings import Settings
 from shared.http.forms import Day, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound, Unprocessable
 
@@ -29,7 +30,7 @@ LAST_ID = UUID(int=2**128 - 1)
 OptionalDay = Day | Literal[""] | None
 Client = Annotated[str, Query(max_length=LONGEST_CLIENT)]
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/grants")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.subscriptions.portal import federation_store, store
@@ -17,6 +17,7 @@ from services.subscriptions.portal.store import FIRST_ID, DeliveryRow, Subscript
 from services.subscriptions.portal.strip import first_day, strip_of
 from services.subscriptions.subscribing import rules
 from shared.http.forms import Day, Id
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.problems.errors import NotFound
 
@@ -32,7 +33,7 @@ State = Literal["queued", "delivered", "parked", "withheld"]
 NEEDS_SOMEBODY = ("disabled", "verifying", "paused", "active", "ended")
 """The order of the list: what somebody has to do something about comes first."""
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = Router(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/")

@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import FastAPI, Query, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 from joserfc.jws import serialize_compact
 from starlette.responses import StreamingResponse
 
 from shared.contracts.services import SERVICES
 from shared.http.auth import Areas, Caller
-from shared.http.tokens import caller as token_caller
+from shared.http.requests import Router
 from shared.http.web import CallerOf
 from shared.process.logs import setup_logs
 from shared.process.settings import ServiceSettings
@@ -31,7 +31,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {name: importlib.import_module(f"se
 AN_ID = "0190f1a2-0000-7000-8000-000000000001"
 NO_NUMBERS = ["1_0", "+1", " 1", "1 ", "１", "1.0", "0x1", "01", "1e1", "", "٣", "--1"]
 
-many = APIRouter(prefix="/v1")
+many = Router(prefix="/v1")
 
 
 @many.get("/many")
@@ -45,7 +45,7 @@ async def removed(caller: CallerOf) -> None:
     """A second route of the path."""
 
 
-other = APIRouter()
+other = Router()
 
 
 @other.put("/v1/many")
@@ -130,9 +130,13 @@ async def test_numbers_are_read() -> None:
         assert answer.json() == {"limit": -10, "share": -150.0}
 
 
+async def _identify(_request: Request) -> Caller:
+    return Caller("tester", frozenset(), Areas.all())
+
+
 def app_of_service(name: str) -> FastAPI:
     app: FastAPI = importlib.import_module(f"services.{name}.app").api(settings_of(SETTINGS[name]))
-    app.dependency_overrides[token_caller] = lambda: Caller("tester", frozenset(), Areas.all())
+    app.state.authenticators = [_identify]
     return app
 
 

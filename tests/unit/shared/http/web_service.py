@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.responses import Response, StreamingResponse
@@ -18,7 +18,7 @@ from shared.http.answers import Created, created
 from shared.http.forms import AreaCode, Command, Count, Data, Day, Id, Name, Number, Text
 from shared.http.openapi import adding, of_batches
 from shared.http.operations import Readiness
-from shared.http.requests import IdempotencyKey
+from shared.http.requests import IdempotencyKey, Router
 from shared.http.tokens import Verifier
 from shared.http.web import CallerOf, actor_of, create_app
 from shared.journal.idempotency import Result
@@ -93,7 +93,7 @@ class Thing(Command):
 
 
 BATCH = NdjsonBatch({"thing": Thing})
-router = APIRouter(prefix="/v1")
+router = Router(prefix="/v1")
 
 
 @router.post("/things", status_code=201, response_model=Created, openapi_extra=adding("ALREADY_CORRECTED"))
@@ -120,9 +120,9 @@ async def batch(request: Request, caller: CallerOf) -> Response:
     return await BATCH.respond(request, decide)
 
 
-def failing(error: BaseException) -> APIRouter:
+def failing(error: BaseException) -> Router:
     """A route that raises `error`, and one that does so after its answer began."""
-    broken = APIRouter()
+    broken = Router()
 
     @broken.get("/v1/broken")
     async def raise_it() -> None:
@@ -143,7 +143,7 @@ async def ready() -> Readiness:
     return Readiness(ready=True, lag_events=3, lag_seconds=0.5, outbox=1, held=2, checks={"database": "ok"})
 
 
-def app_of(issuer: Issuer, *routers: APIRouter, readiness: Any = ready, **changes: Any) -> FastAPI:
+def app_of(issuer: Issuer, *routers: Router, readiness: Any = ready, **changes: Any) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield

@@ -71,12 +71,12 @@ def roles(told):
     return {"relay": relay, "crashing": crashing, "ending": ending, "stubborn": stubborn}
 
 def api(told):
-    from fastapi import APIRouter
     from starlette.responses import StreamingResponse
     from shared.http.operations import Readiness
+    from shared.http.requests import Router
     from shared.http.web import create_app
 
-    router = APIRouter()
+    router = Router()
 
     @router.get("/v1/stream")
     async def stream():

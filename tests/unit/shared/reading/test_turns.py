@@ -12,7 +12,7 @@ from shared.reading.turns import FAR_BEHIND, MOST_PENDING, Turns
 from shared.sequencing.records import Received
 from shared.sequencing.shard import Shard
 
-BATCH = 20_000
+BATCH, OBJECTS = 20_000, 5_000
 
 
 def shard(number: int, behind: int) -> Shard:
@@ -32,19 +32,19 @@ def ends(shard: Shard) -> dict[str, int]:
 
 
 def test_a_shard_that_is_not_far_behind_is_applied_at_once() -> None:
-    near, found = shard(0, FAR_BEHIND), Turns(BATCH, ends)
+    near, found = shard(0, FAR_BEHIND), Turns(BATCH, OBJECTS, ends)
     arrive(near, 1)
     assert found.due(near, {0: near})
 
 
 def test_all_shards_together_have_little_pending_but_the_one_that_gathers() -> None:
-    shards, found = {number: shard(number, FAR_BEHIND) for number in range(12)}, Turns(BATCH, ends)
+    shards, found = {number: shard(number, FAR_BEHIND) for number in range(12)}, Turns(BATCH, OBJECTS, ends)
     assert sum(found.room(one, shards) for one in shards.values()) <= MOST_PENDING
 
 
 def test_one_shard_that_is_far_behind_gathers_at_a_time() -> None:
     shards = {0: shard(0, 100_000), 1: shard(1, 100_000), 2: shard(2, 10)}
-    found = Turns(BATCH, ends)
+    found = Turns(BATCH, OBJECTS, ends)
     arrive(shards[0], 500)
     arrive(shards[1], 500)
     assert [found.due(one, shards) for one in shards.values()] == [False, False, True]
@@ -56,13 +56,13 @@ def test_one_shard_that_is_far_behind_gathers_at_a_time() -> None:
 
 
 def test_what_has_all_arrived_waits_for_nothing_more() -> None:
-    only, found = shard(0, FAR_BEHIND + 1), Turns(BATCH, ends)
+    only, found = shard(0, FAR_BEHIND + 1), Turns(BATCH, OBJECTS, ends)
     arrive(only, FAR_BEHIND + 1)
     assert found.due(only, {0: only})
 
 
 def test_a_shard_whose_records_no_longer_come_is_applied_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    only, found, now = shard(0, 100_000), Turns(BATCH, ends), [0.0]
+    only, found, now = shard(0, 100_000), Turns(BATCH, OBJECTS, ends), [0.0]
     monkeypatch.setattr("shared.reading.turns.time.monotonic", lambda: now[0])
     arrive(only, 10)
     assert not found.due(only, {0: only})
@@ -71,7 +71,37 @@ def test_a_shard_whose_records_no_longer_come_is_applied_as_it_is(monkeypatch: p
 
 
 def test_the_turn_passes_when_the_gathering_shard_was_given_up() -> None:
-    gone, other, found = shard(0, 100_000), shard(1, 100_000), Turns(BATCH, ends)
+    gone, other, found = shard(0, 100_000), shard(1, 100_000), Turns(BATCH, OBJECTS, ends)
     assert not found.due(gone, {0: gone, 1: other})
     arrive(other, BATCH)
     assert found.due(other, {1: other}) or found.due(other, {1: other})
+
+
+def test_the_gathering_shard_is_fetched_again_as_long_as_there_is_room_for_its_batch() -> None:
+    """Else it waits for a whole batch while its only topic with more records is paused."""
+    shards = {0: shard(0, 100_000), 1: shard(1, 100_000)}
+    found = Turns(BATCH, BATCH, ends)
+    arrive(shards[0], BATCH - 1)
+    assert not found.due(shards[0], shards)
+    assert shards[0].waiting("t") <= found.room_again(shards[0], shards)
+    assert found.room_again(shards[1], shards) < found.room(shards[1], shards), "not after every batch: pausing costs a fetch"
+
+
+def test_a_shard_in_which_a_refused_event_is_searched_waits_for_no_turn() -> None:
+    shards, found = {0: shard(0, 100_000), 1: shard(1, 100_000)}, Turns(BATCH, OBJECTS, ends)
+    for one in shards.values():
+        arrive(one, 10)
+        assert not found.due(one, shards)
+    shards[1].limit = OBJECTS // 2
+    assert [found.due(one, shards) for one in shards.values()] == [False, True]
+    shards[1].limit = OBJECTS
+    shards[1].refused["t", 3] = "invalid"
+    assert [found.due(one, shards) for one in shards.values()] == [False, True]
+
+
+def test_objects_wait_for_no_more_than_a_transaction_takes_of_them() -> None:
+    only, found = shard(0, 100_000), Turns(BATCH, OBJECTS, ends)
+    arrive(only, OBJECTS - 1)
+    assert not found.due(only, {0: only})
+    arrive(only, 1)
+    assert found.due(only, {0: only})
