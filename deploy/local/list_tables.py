@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from rich.console import Group
 from rich.table import Table
 
-from deploy.local.coverage_table import finality
+from deploy.local.coverage_table import finality, percent
 
 HEADINGS: Mapping[str, str] = {
     "name": "名称\nname",
@@ -32,18 +33,33 @@ HEADINGS: Mapping[str, str] = {
 """{field: its heading}, in the order of the columns."""
 
 
-def list_table(answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], names_of: Mapping[str, str] | None = None) -> Table:
-    """The rows of an answer with its figure or difference; columns that are empty throughout are left out. `names_of` = {measure: its name}."""
-    figures = {name: answer[name] for name in ("figure", "delta") if name in answer}
-    caption = f"{msgspec.json.encode(figures).decode()} " if figures else ""
-    table = Table(caption=f"{caption}{finality(answer)}")
+def list_table(answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], names_of: Mapping[str, str] | None = None) -> Group:
+    """The rows of an answer, and below them its figure or difference; columns that are empty throughout are left out. `names_of` = {measure: its name}."""
+    names = names_of or {}
+    summary = [
+        f"{names.get(answer.get('measure') or '', heading)}: {figure_text(answer[name], names)}"
+        for name, heading in (("figure", "数值 figure"), ("delta", "变化 change"))
+        if name in answer
+    ]
+    if not rows:
+        return Group("\n".join([*summary, "没有记录 / no entries", finality(answer)]))
+    table = Table()
     lines = [line(row, names_of or {}) for row in rows]
-    names = [name for name in HEADINGS if any(found.get(name) for found in lines)]
-    for name in names:
+    shown = [name for name in HEADINGS if any(found.get(name) for found in lines)]
+    for name in shown:
         table.add_column(HEADINGS[name], overflow="fold")
     for found in lines:
-        table.add_row(*(found.get(name, "") for name in names))
-    return table
+        table.add_row(*(found.get(name, "") for name in shown))
+    return Group(table, "\n".join([*summary, finality(answer)]))
+
+
+def figure_text(figure: Any, names_of: Mapping[str, str]) -> str:
+    """A figure as text: a count, a rate with numerator and denominator, or several by name."""
+    if not isinstance(figure, Mapping):
+        return _text(figure)
+    if "denominator" in figure:
+        return percent(figure)
+    return ", ".join(f"{names_of.get(name, name)} {figure_text(value, names_of)}" for name, value in figure.items()) or "0"
 
 
 def line(row: Mapping[str, Any], names_of: Mapping[str, str]) -> dict[str, str]:

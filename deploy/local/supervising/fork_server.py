@@ -7,6 +7,7 @@ fork and {"exited", "code"} for each end. Forked processes die with the fork ser
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -169,10 +170,38 @@ class ForkServer:
                 pid.set_exception(BrokenPipeError("the fork server ended"))
 
 
+class End:
+    """Ends a process after its handlers, as it would have ended, but without taking half a million objects apart first, most of which it shares
+    with the others: that takes a tenth of a second and copies their pages."""
+
+    def __init__(self) -> None:
+        self._code = 0
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Remember the exit code of what runs inside."""
+        try:
+            yield
+        except SystemExit as error:
+            self._code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            raise
+        except BaseException:
+            self._code = 1
+            raise
+
+    def now(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(self._code)
+
+
 def main() -> None:
     """Import, then serve requests until stdin ends. In a forked process: run the requested module."""
     # Imports make next to no garbage, and half a million objects that would be looked through again and again: a fifth of the time.
     gc.disable()
+    end = End()
+    # The first of the handlers, so the last that runs.
+    atexit.register(end.now)
     for module in sys.argv[1:]:
         # A failed import must not stop the other processes: the one that needs it reports it in its own log.
         with contextlib.suppress(Exception):
@@ -184,7 +213,8 @@ def main() -> None:
     if request is not None:
         gc.enable()
         sys.argv = [request["module"], *request["arguments"]]
-        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+        with end.told():
+            runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 def _serve() -> dict[str, Any] | None:

@@ -34,6 +34,8 @@ from shared.process.db import Record
 
 CHUNK = 100
 """The most sets that are looked at together: events are applied to each one by one, so no more than a page needs."""
+MOST_AT_ONCE = 1600
+"""The same where those before had no share: as of a day long ago most events of a city change nothing."""
 FEWEST = 10
 """Fewer sets are not worth the statements that it takes to read them."""
 MOST_NOT_TOLD = 3000
@@ -116,7 +118,7 @@ async def shares(snapshot: Snapshot, window: Window, after: tuple[str, int], lim
 
 def _sets_for(missing: int, sets: int, shares: int) -> int:
     """How many sets to look at next for the missing shares, if `sets` had so many."""
-    return max(FEWEST, min(CHUNK, missing * sets // shares + 2 if shares else CHUNK))
+    return max(FEWEST, min(CHUNK, missing * sets // shares + 2)) if shares else min(MOST_AT_ONCE, 2 * max(sets, CHUNK))
 
 
 async def _subjects(snapshot: Snapshot, window: Window, scope: Scope, sets: Standing, start: str, most: int) -> list[str]:
@@ -142,11 +144,13 @@ async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, standin
     async with unrestricted(snapshot):
         for row in await fact_store.facts_between(conn, generation, subjects, window.known_from, window.known_to):
             events[row["subject"]].append(row)
-    done = {subject: effects(events[subject], window.as_of) for subject in subjects}
+    every = {subject: effects(events[subject], window.as_of) for subject in subjects}
+    # What has no effect as of the day has no share.
+    done = {subject: effect for subject, effect in every.items() if any(event.members or event.shaping for event in effect)}
     # Of most sets members alone changed; these need not be read.
     unshaped = [subject for subject, effect in done.items() if not any(event.shaping for event in effect)]
     segments = standing_sets.sets.segments(as_subjects(unshaped), standing_sets.told)
-    others = [subject for subject in subjects if subject not in segments]
+    others = [subject for subject in done if subject not in segments]
     # Exact as known at `known_to`; most of them as known at `known_from`, too.
     sets = await sets_known(snapshot, await set_store.states_of(conn, generation, others), window.known_to) if others else {}
     found = list[Share]()

@@ -6,6 +6,7 @@ leaves nothing behind. (Ids of cells are made in a transaction of their own; an 
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -31,8 +32,8 @@ from shared.sequencing.records import ShardBatch
 MOST_SETS = 2000
 MOST_SUBJECTS = 2000
 """Subjects of a part of a batch. Fewer cost more statements; the objects of more do not stay in the processor's cache."""
-LEAST_PLAIN, PLAIN_TOGETHER = 100, 2000
-"""Sets of a batch from which plain ones are folded as arrays, and how many at once: some 20 ms."""
+LEAST_PLAIN = 100
+"""Sets of a part from which plain ones are folded as arrays, all at once: some 20 ms."""
 
 
 class Projector:
@@ -71,12 +72,12 @@ class Projector:
         subjects = [subject for subject in effects.changes.keys() | effects.members.keys() if subject not in plain]
         sets = await self._load(conn, part.shard, subjects)
         await self._fold(conn, effects, sets, rows)
-        await self._fold_plain(conn, effects, list(plain.values()), rows)
+        await self._fold_plain(effects, list(plain.values()), rows)
         ids = await self._ids(rows.cells())
         await ledger_store.add_rows(conn, self._generation, part.shard, rows, ids)
         changed.add(rows, ids)
         await self._write(conn, part, effects, sets, plain)
-        self._folded[part.shard].update(sets)
+        _keep_last(self._folded[part.shard], sets)
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
         """No event of the shard will be known on `day` or earlier."""
@@ -84,17 +85,15 @@ class Projector:
         await self._note(conn, shard)
 
     def on_reset(self, shard: int) -> None:
-        """Drop what is in memory of a shard: it may differ from the tables."""
+        """Drop what is in memory of a shard, and of cells: it may differ from the tables."""
+        self._cells.clear()
         self._sets.pop(shard, None)
         self._folded.pop(shard, None)
         self._all_noted.discard(shard)
 
     def after_commit(self, batch: ShardBatch) -> None:
         """Keep the folded sets in memory: they are committed."""
-        kept = self._sets[batch.shard]
-        kept.update(self._folded.pop(batch.shard, {}))
-        for subject in list(kept)[: max(0, len(kept) - MOST_SETS)]:
-            del kept[subject]
+        _keep_last(self._sets[batch.shard], self._folded.pop(batch.shard, {}))
 
     async def _plain(self, conn: Connection, batch: ShardBatch, effects: BatchEffects) -> dict[str, PlainSet]:
         """The sets that are folded as arrays; none of a small batch, which is sooner done one by one."""
@@ -118,16 +117,14 @@ class Projector:
             del kept[subject]
         return found
 
-    async def _fold_plain(self, conn: Connection, effects: BatchEffects, sets: Sequence[PlainSet], rows: Rows) -> None:
-        pace = Pace(conn)
+    async def _fold_plain(self, effects: BatchEffects, sets: Sequence[PlainSet], rows: Rows) -> None:
+        if not sets:
+            return
         members = new_members(sets, effects.members, effects.columns)
-        for begin in range(0, len(sets), PLAIN_TOGETHER):
-            part = sets[begin : begin + PLAIN_TOGETHER]
-            of_part = members.of_range(begin, begin + len(part))
-            add_plain(part, of_part, rows)
-            for number, days, net in of_part.of_sets():
-                part[number].count(days, net)
-            await pace.rest()
+        add_plain(sets, members, rows)
+        for number, days, net in members.of_sets():
+            sets[number].count(days, net)
+        await asyncio.sleep(0)
 
     async def _load(self, conn: Connection, shard: int, subjects: Iterable[str]) -> dict[str, FactSet]:
         """The sets of facts, taken out of memory or read. The fold changes them before the commit, so memory must not hold them meanwhile."""
@@ -217,6 +214,13 @@ class Projector:
         if unknown := cells - self._cells.keys():
             self._cells.update(await store.cell_ids(self._pool, self._generation, unknown))
         return self._cells
+
+
+def _keep_last(kept: dict[str, FactSet], more: Mapping[str, FactSet]) -> None:
+    """Add sets, and drop the oldest beyond MOST_SETS."""
+    kept.update(more)
+    for subject in list(islice(kept, max(0, len(kept) - MOST_SETS))):
+        del kept[subject]
 
 
 def _oldest(batch: ShardBatch) -> datetime:

@@ -66,9 +66,7 @@ class BatchApplier:
                 applied = await self._transaction_of_columns(conn, shard, columns)
             else:
                 (applied,) = await self._transaction(conn, [(shard, records)])
-        except db.OUTAGES:
-            self.due.failed(taken)
-            raise
+        # A deadlock is an outage for commands, too; here the batch is tried again at once.
         except (RefusedError, ObjectsNeededError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
             self._config.on_reset(shard.number)
             if isinstance(error, RefusedError):
@@ -77,6 +75,9 @@ class BatchApplier:
             if isinstance(error, ObjectsNeededError):
                 raise
             return True
+        except db.OUTAGES:
+            self.due.failed(taken)
+            raise
         self.due.measured(taken, time.monotonic() - started)
         self._committed(applied, began)
         self._alone.discard(shard.number)
@@ -126,8 +127,8 @@ class BatchApplier:
                 raise ObjectsNeededError
             try:
                 (applied,) = await self._carry_out(conn, [planned])
-            except RefusedError as error:
-                log.info("reader.objects_needed", shard=shard.number, reason=error.reason)
+            except (RefusedError, asyncpg.UniqueViolationError) as error:
+                log.info("reader.objects_needed", shard=shard.number, reason=getattr(error, "reason", type(error).__name__))
                 raise ObjectsNeededError from error
         faults.reached("batch.committed")
         return applied

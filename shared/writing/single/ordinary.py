@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.datastructures import URLPath
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.http.auth import Caller, current_client
@@ -68,6 +69,10 @@ class OrdinaryCommands(BaseRoute):
             return Match.NONE, {}
         key = found.get(KEY_HEADER.lower().encode())
         return Match.FULL, {SEEN: (token[len(BEARER) :].decode("latin-1"), None if key is None else key.decode("latin-1"))}
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """None of its paths has a name: whoever looks for one asks every route in turn."""
+        raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or have the command's own route answer."""

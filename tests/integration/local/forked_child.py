@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -17,4 +18,7 @@ if __name__ == "__main__":
             time.sleep(60)
     if sys.argv[1] == "fail":
         raise ValueError("as told")
+    if sys.argv[1] == "say why":
+        atexit.register(print, "the handlers run")
+        sys.exit("why it ends")
     sys.exit(int(sys.argv[1]))

@@ -48,6 +48,8 @@ def test_a_forked_process_runs_the_module_and_its_exit_code_is_reported(fork_ser
     assert fork_server.fork(CHILD, ["3"], log, ENVIRONMENT).wait(30) == 3
     assert fork_server.fork(CHILD, ["fail"], log, ENVIRONMENT).wait(30) == 1
     assert "ValueError: as told" in log.read_text("utf-8")
+    assert fork_server.fork(CHILD, ["say why"], log, ENVIRONMENT).wait(30) == 1
+    assert log.read_text("utf-8").splitlines()[-2:] == ["why it ends", "the handlers run"]
 
 
 def test_signals_reach_the_process_and_its_exit_code_is_reported(fork_server: ForkServer, tmp_path: Path) -> None:

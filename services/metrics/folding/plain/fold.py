@@ -31,11 +31,6 @@ class NewMembers:
     day: Ints
     net: Ints
 
-    def of_range(self, begin: int, end: int) -> NewMembers:
-        """Those of the sets `begin` to before `end`, numbered from 0."""
-        first, after = np.searchsorted(self.set, [begin, end])
-        return NewMembers(self.set[first:after] - begin, self.day[first:after], self.net[first:after])
-
     def of_sets(self) -> Iterator[tuple[int, list[int], list[int]]]:
         """(number of a set, days, net members) of each set that has new ones."""
         if not len(self.set):

@@ -73,7 +73,6 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         patch.setattr(projector, "MOST_SUBJECTS", 3)
         patch.setattr(ledger_store, "SPREAD", 0)
         patch.setattr(projector, "LEAST_PLAIN", 1)
-        patch.setattr(projector, "PLAIN_TOGETHER", 3)
         yield found
 
 

@@ -206,6 +206,16 @@ async def test_bad_requests_get_the_statuses_of_the_document_and_every_one_of_th
 
 
 @pytest.mark.parametrize("service", sorted(SERVICES))
+async def test_the_page_of_the_documentation_is_there(service: str, database: NewDatabase) -> None:
+    """It asks every route for an address by name, those of the application itself and those that stand before them."""
+    async with running(service, await database(service)) as app, client_of(app) as http:
+        page = await http.get("/docs")
+        assert page.status_code == 200
+        assert "/openapi.json" in page.text
+        assert (await http.get("/openapi.json")).status_code == 200
+
+
+@pytest.mark.parametrize("service", SERVICES)
 async def test_no_post_ignores_an_idempotency_key_silently(service: str, database: NewDatabase) -> None:
     """Each answers a repeat, says in its document why a repeat is harmless, or refuses the header."""
     async with running(service, await database(service)) as app, client_of(app) as http:
