@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -57,14 +58,31 @@ def test_every_service_can_be_started_with_its_environment(folder: Folder, monke
         assert load(import_module(f"services.{service}.settings").Settings).declared is SERVICES[service]
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_what_a_process_imports_is_imported_before_it_is_forked(service: str) -> None:
-    """Otherwise each process imports it anew, which takes time at the start and memory that is not shared."""
-    after = "import sys, importlib; [importlib.import_module(name) for name in sys.argv[2:]]; before = set(sys.modules); "
-    made = f"from services.{service} import app; from tests.integration.client import settings_of; "
-    settings = "settings = settings_of(importlib.import_module('services.' + sys.argv[1] + '.settings').Settings); "
-    work = "app.api(settings); app.roles(settings); "
-    told = f"print(*sorted(name for name in set(sys.modules) - before if name.startswith('services.{service}')))"
-    program = [sys.executable, "-P", "-c", after + made + settings + work + told, service, *imported([service])]
+IMPORTED_LATE = """
+import importlib, json, sys
+services, modules = map(json.loads, sys.argv[1:])
+for name in modules:
+    importlib.import_module(name)
+before = set(sys.modules)
+from tests.integration.client import settings_of
+for service in services:
+    app = importlib.import_module(f"services.{service}.app")
+    settings = settings_of(importlib.import_module(f"services.{service}.settings").Settings)
+    app.api(settings), app.roles(settings)
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.fixture(scope="module")
+def late() -> list[str]:
+    """What the processes of all services import after the fork server has imported what it does."""
+    program = [sys.executable, "-P", "-c", IMPORTED_LATE, json.dumps(list(SERVICES)), json.dumps(imported(list(SERVICES)))]
     done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}, check=True)
-    assert done.stdout.split() == []
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_a_process_imports_is_imported_before_it_is_forked(service: str, late: list[str]) -> None:
+    """Otherwise each process imports it anew, which takes time at the start and memory that is not shared."""
+    assert [name for name in late if name.startswith(f"services.{service}")] == []
