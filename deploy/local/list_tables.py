@@ -44,7 +44,7 @@ def list_table(answer: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], nam
     if not rows:
         return Group("\n".join([*summary, "没有记录 / no entries", finality(answer)]))
     table = Table()
-    lines = [line(row, names_of or {}) for row in rows]
+    lines = [line(row, names) for row in rows]
     shown = [name for name in HEADINGS if any(found.get(name) for found in lines)]
     for name in shown:
         table.add_column(HEADINGS[name], overflow="fold")

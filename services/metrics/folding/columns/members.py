@@ -120,11 +120,11 @@ class MemberColumns:
         rows, recorded = np.empty(count, _RUN_OF_ONE), columns.recorded - POSTGRES_EPOCH
         for name, head in zip(_HEADS, heads_of_arrays(1), strict=True):
             rows[name] = np.void(head)
-        for sized, size, value in (
+        for field, size, value in (
             ("first", 8, columns.sequence), ("newest", 8, recorded), ("sequence", 8, columns.sequence), ("event_id", 16, columns.event_id),
             ("occurred", 4, columns.occurred + (EPOCH_DAY - DAY_0)), ("recorded", 8, recorded),
         ):  # fmt: skip
-            rows[sized]["size"], rows[sized]["value"] = size, value
+            rows[field]["size"], rows[field]["value"] = size, value
         rows["newest"]["value"][begins] = np.maximum.reduceat(recorded, begins)
         ones, length = rows.tobytes(), _RUN_OF_ONE.itemsize
         elements = [rows[name].tobytes() for name in ("sequence", "event_id", "occurred", "recorded")]

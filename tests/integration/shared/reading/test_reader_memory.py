@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import asyncpg
 import pytest
 
 from shared.broker.memory import MemoryBroker
 from shared.broker.protocol import Message
 from shared.process.db import Connection, Pool
 from shared.reading import parked
-from shared.reading import reader as reader_module
-from shared.reading.session import Session
 from shared.sequencing.records import ShardBatch
 from tests.dummy_service.reading import (
     POISON,
@@ -28,7 +24,6 @@ from tests.dummy_service.reading import (
     new_reader,
     running,
     until,
-    write_effects,
 )
 
 A, B = "topic.a", "topic.b"
@@ -56,32 +51,6 @@ async def test_duplicates_take_effect_once(pool: Pool) -> None:
     assert await effects(pool) == {(SOURCE, "enterprise/e"): [1, 2, 3, 4]}
     assert await held_kinds(pool) == {}
     assert reader.counts["duplicates"] == 3
-
-
-@pytest.mark.parametrize("error", [asyncpg.DeadlockDetectedError, asyncpg.SerializationError])
-async def test_a_batch_that_met_a_deadlock_is_tried_again_in_the_same_session(
-    pool: Pool, error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sessions, troubles = list[object](), [error("again"), error("again")]
-
-    class Counted(Session):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments)
-            sessions.append(self)
-
-    async def apply(conn: Connection, batch: ShardBatch) -> None:
-        await write_effects(conn, batch)
-        if troubles:
-            raise troubles.pop()
-
-    monkeypatch.setattr(reader_module, "Session", Counted)
-    broker = broker_with(1)
-    broker.write(A, messages([fact("enterprise/e", n) for n in range(1, 5)], 1))
-    async with running(new_reader(pool, broker, [A, B], 1, apply=apply)):
-        await until(all_read(pool, broker))
-    assert await effects(pool) == {(SOURCE, "enterprise/e"): [1, 2, 3, 4]}
-    assert not troubles
-    assert len(sessions) == 1
 
 
 @pytest.mark.invariant("I2")
