@@ -81,7 +81,7 @@ class Fetching:
             return
         if later is None:
             later = shard.columns[topic] = deque()
-        later.extend(self._columns(records, *shard.names(topic)) if may_be else decode_records(records))
+        later.extend(self._columns(records, *shard.names) if may_be else decode_records(records))
 
     def _columns(self, records: Sequence[Record], subjects: Names, actors: Names) -> list[Item]:
         if self._frames is not None:

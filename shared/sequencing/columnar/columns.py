@@ -106,6 +106,13 @@ class Columns:
         part = self.take(slice(begin, end))
         return replace(part, others={row - begin: record for row, record in self.others.items() if begin <= row < end})
 
+    def renumbered(self, subjects: Names, actors: Names) -> Columns:
+        """The same rows with the numbers of other names."""
+        return replace(
+            self, subjects=subjects, actors=actors, subject=_renumbered(self.subject, self.subjects, subjects),
+            actor=_renumbered(self.actor, self.actors, actors),
+        )  # fmt: skip
+
     def stream(self, row: int) -> Stream:
         """The stream of a row."""
         return self.source, self.subjects.texts[int(self.subject[row])]
@@ -117,6 +124,11 @@ class Columns:
     def time_at(self, row: int) -> datetime:
         """When a row's event was recorded."""
         return time_of(int(self.recorded[row]))
+
+
+def _renumbered(numbers: Longs, before: Names, after: Names) -> Longs:
+    used, places = np.unique(numbers, return_inverse=True)
+    return np.array(after.numbers([before.texts[number].encode() for number in used.tolist()]), np.int64)[places]
 
 
 Item: TypeAlias = Columns | Received

@@ -14,12 +14,14 @@ import pytest
 
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
+from shared.sequencing import shard as shard_module
 from shared.sequencing.columnar.columns import Columns, micros_of
+from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.layouts import MOST_LAYOUTS, Layouts
 from shared.sequencing.frames import frame_of
 from shared.sequencing.records import Received, decode
 from shared.sequencing.shard import Shard, drop_applied, due_columns
-from tests.unit.shared.sequencing.plain_events import EVENTS, MEMBER, as_objects, closed, columns_of, told
+from tests.unit.shared.sequencing.plain_events import EVENTS, MEMBER, as_objects, closed, columns_of, rows, told
 
 ODD: tuple[Any, ...] = (
     "",
@@ -176,6 +178,28 @@ def test_what_was_applied_is_dropped_and_the_rest_keeps_its_place() -> None:
     assert (offsets(one.columns["a"]), one.arrived("a"), one.waiting("a")) == ([2, 3], 4, 2)
     assert one.drop_columns() == {"a": 2, "b": 0}
     assert (one.objects_until, one.count(), one.arrived("a")) == ({"a": 4, "b": 1}, 0, 2)
+
+
+def test_a_number_lasts_as_long_as_the_columns_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a worker would keep the names of all enterprises of its shards in memory."""
+    one = shard(a=[], b=[])
+    members = [event for event in EVENTS if event.type in TYPES_AS_COLUMNS][:60]
+    events = [contracts.encode(event) for event in members]
+    for topic, first in (("a", 0), ("b", 60)):
+        one.columns[topic] = deque(decode_columns(rows(events, first), TYPES_AS_COLUMNS, *one.names))
+    known, names = len({event.subject for event in members}), one.names
+    assert len(names[0].texts) == known
+    before = {topic: told(items) for topic, items in one.columns.items()}
+    drop_applied(one)
+    assert one.names is names, "few names stay"
+    monkeypatch.setattr(shard_module, "MOST_NAMES", 3)
+    one.next |= {"a": 60, "b": 118}
+    drop_applied(one)
+    assert one.names is not names
+    assert {topic: told(items) for topic, items in one.columns.items()} == {"a": [], "b": before["b"][58:]}
+    assert len(one.names[0].texts) == len({event.subject for event in members[58:]})
+    one.columns["a"].extend(decode_columns(rows(events, 60), TYPES_AS_COLUMNS, *one.names))
+    assert [row[1:] for row in told(one.columns["a"])] == [row[1:] for row in before["a"]]
 
 
 @pytest.mark.parametrize("wrong", [micros_of(datetime.min.replace(tzinfo=UTC)), micros_of(datetime.max.replace(tzinfo=UTC))])
