@@ -42,8 +42,8 @@ from shared.persons.sealing import PersonKeys
 from shared.process import db
 from shared.process.clock import Clock
 from shared.process.db import Pool
+from shared.process.memory import COLLECT_AFTER
 from shared.process.migrate import migrate
-from shared.process.serve import COLLECT_AFTER
 from shared.writing import commands
 from shared.writing.carry_out import carrying_out
 from shared.writing.commands import Line

@@ -40,8 +40,8 @@ from services.membership.settings import Settings
 from shared.journal import idempotency
 from shared.process.db import Pool
 from shared.process.logs import setup_logs
+from shared.process.memory import COLLECT_AFTER
 from shared.process.migrate import migrate
-from shared.process.serve import COLLECT_AFTER
 from shared.process.telemetry import setup_traces
 from shared.process.web.limits import ConnectionLimits
 from shared.process.web.server import web_server

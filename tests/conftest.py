@@ -28,8 +28,8 @@ from deploy.local.servers.postgres import SETTINGS, PostgresServer
 from shared.broker.kafka import KafkaBroker
 from shared.contracts.ids import uuid7
 from shared.process.db import Pool, create_pool
+from shared.process.memory import COLLECT_AFTER
 from shared.process.migrate import migrate
-from shared.process.serve import COLLECT_AFTER
 from tests import kept
 from tests.in_memory import folder_in_memory
 from tests.settings import ChaosSettings, ServerSettings

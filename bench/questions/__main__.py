@@ -32,7 +32,7 @@ from services.metrics.http.ahead import read_ahead
 from shared.http.auth import Areas
 from shared.process.clock import Clock
 from shared.process.db import Pool, create_pool
-from shared.process.serve import collect_seldom
+from shared.process.memory import collect_seldom
 
 OUT = REPOSITORY / "bench" / "out" / "questions.json"
 ZONE = ZoneInfo("Asia/Shanghai")

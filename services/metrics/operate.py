@@ -33,7 +33,7 @@ from shared.broker.protocol import BrokerUnavailableError, OffsetLostError
 from shared.process import db
 from shared.process import settings as settings_module
 from shared.process.db import Connection
-from shared.process.serve import COLLECT_AFTER
+from shared.process.memory import COLLECT_AFTER
 from shared.process.settings import SettingsError
 
 EQUAL, DIFFERENT, PARKED, TROUBLE = 0, 1, 2, 4

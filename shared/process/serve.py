@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import importlib
 import signal
 import socket
@@ -25,6 +24,7 @@ import structlog
 from shared.process import faults
 from shared.process import settings as settings_module
 from shared.process.logs import setup_logs
+from shared.process.memory import collect_seldom, give_back_large
 from shared.process.settings import MigrationSettings, ServiceSettings, SettingsError
 from shared.process.telemetry import setup_traces
 
@@ -43,10 +43,6 @@ BEAT = 1.0
 """Seconds between two heartbeats."""
 
 log = structlog.get_logger()
-
-
-COLLECT_AFTER = (20_000, 20, 50)
-"""Thresholds of the garbage collector. With Python's own (700, 10, 10) the events of a batch are scanned many times while they are in use."""
 
 
 class StartupError(Exception):
@@ -148,6 +144,7 @@ async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: 
         tasks[asyncio.create_task(server.serve(sockets=[listener]), name=API)] = API
     beating = asyncio.create_task(_heartbeat(settings.heartbeat)) if settings.heartbeat is not None else None
     collect_seldom()
+    give_back_large()
     stopped = asyncio.create_task(stop.wait())
     log.info("process.starts", roles=list(tasks.values()))
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -173,14 +170,6 @@ async def _run_roles(wiring: ModuleType, settings: ServiceSettings, background: 
     log.info("process.ends", failed=failed)
     _flush()
     return 1 if failed else 0
-
-
-def collect_seldom() -> None:
-    """Exempt what is loaded by now from garbage collection, for it stays for ever, and collect the rest seldom. A collection of all that a service
-    imports takes 0.2 s."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _heartbeat(file: Path) -> None:
