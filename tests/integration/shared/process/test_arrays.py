@@ -41,6 +41,9 @@ VALUES: list[Any] = [{"a": 'q"\\\n'}, [1, None, "x,y"], "{}", None, 1.5, {"张":
         ("bytea", raw := [b"", b"\x00\xff", b"\\x", bytes(range(256))], bytes_array(raw)),
         ("jsonb", VALUES, json_array(VALUES)),
         ("text", [], text_array([])),
+        ("text", plain := ["a", "", "NULL", "{,}", " 中"], text_array(plain)),
+        *(("text", [given], text_array([given])) for given in ("", '"', '","', "\\", "NULL")),
+        ("text", split := ['a"', '"b'], text_array(split)),
         ("uuid", [], array([])),
     ],
 )
