@@ -35,7 +35,7 @@ SETTINGS = {
     "max_wal_senders": "0",
     "max_logical_replication_workers": "0",
     "wal_level": "minimal",
-    "max_wal_size": "1GB",
+    "max_wal_size": "4GB",
     "autovacuum_max_workers": "2",
     "max_parallel_workers_per_gather": "0",
     "jit": "off",
