@@ -22,6 +22,7 @@ from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
 from services.metrics.tables import fact_runs, feed, fresh, ledger_store, store
+from services.metrics.tables.copying import Gathered
 from services.metrics.tables.rows import Cell, Rows
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -52,6 +53,7 @@ class Projector:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded[batch.shard] = {}
         changed, uncounted, empty = await feed.FeedRows.of(conn, self._generation), False, True
+        gathered = Gathered(conn, self._generation)
         for part in parts_of(batch, MOST_SUBJECTS):
             effects = await read(conn, part, self._generation, self._clock.day_of)
             if effects.empty:
@@ -59,11 +61,14 @@ class Projector:
             if empty:
                 await self._note(conn, batch.shard)
             empty, uncounted = False, uncounted | effects.uncounted
-            await self._apply_part(conn, part, effects, changed)
+            await self._apply_part(conn, gathered, part, effects, changed)
+        await gathered.send()
         if not empty:
             await feed.publish(conn, self._generation, batch.shard, batch.version, changed, _oldest(batch), _traces(batch), uncounted)
 
-    async def _apply_part(self, conn: Connection, part: ShardBatch, effects: BatchEffects, changed: feed.FeedRows) -> None:
+    async def _apply_part(
+        self, conn: Connection, gathered: Gathered, part: ShardBatch, effects: BatchEffects, changed: feed.FeedRows
+    ) -> None:
         """Fold and write some subjects of a batch; their rows of the ledger are added to `changed`, too."""
         rows = Rows()
         plain = await self._plain(conn, part, effects)
@@ -74,9 +79,9 @@ class Projector:
         await self._fold(conn, effects, sets, rows)
         await self._fold_plain(effects, list(plain.values()), rows)
         ids = await self._ids(rows.cells())
-        await ledger_store.add_rows(conn, self._generation, part.shard, rows, ids)
+        await ledger_store.add_rows(conn, self._generation, part.shard, rows, ids, gathered)
         changed.add(rows, ids)
-        await self._write(conn, part, effects, sets, plain)
+        await self._write(conn, gathered, part, effects, sets, plain)
         _keep_last(self._folded[part.shard], sets)
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
@@ -146,8 +151,9 @@ class Projector:
                 await pace.rest()
 
     async def _write(
-        self, conn: Connection, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet], plain: Mapping[str, PlainSet]
-    ) -> None:
+        self, conn: Connection, gathered: Gathered, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet],
+        plain: Mapping[str, PlainSet],
+    ) -> None:  # fmt: skip
         """Write everything of some subjects but their rows of the ledger."""
         generation, shard = self._generation, batch.shard
 
@@ -159,11 +165,13 @@ class Projector:
             dumped = dict(self._dumped(batch, effects, sets))
             dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())
             if new:
-                await fresh.keep_states(conn, generation, shard, {subject: dumped.pop(subject) for subject in new})
+                await fresh.keep_states(conn, gathered, shard, {subject: dumped.pop(subject) for subject in new})
             if dumped:
                 await store.keep_states(conn, generation, shard, dumped)
-        await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns, effects.fact_columns)
-        await self._write_places(conn, shard, effects, new, park_of)
+        stays = effects.first_stays(new)
+        await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns, effects.fact_columns, gathered, stays)
+        await fresh.keep_stays(gathered, shard, stays)
+        await self._write_places(conn, gathered, shard, effects, new, park_of)
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:
@@ -172,15 +180,15 @@ class Projector:
             await store.keep_areas(conn, generation, effects.areas)
 
     async def _write_places(
-        self, conn: Connection, shard: int, effects: BatchEffects, new: Collection[str], park_of: Callable[[str], str | None]
-    ) -> None:
+        self, conn: Connection, gathered: Gathered, shard: int, effects: BatchEffects, new: Collection[str],
+        park_of: Callable[[str], str | None],
+    ) -> None:  # fmt: skip
         """Write where enterprises and unions are said to be, and what enterprises are called; `new`: subjects that have no rows yet."""
-        for keep_placements, keep_names, ours in (
-            (store.keep_placements, store.keep_names, False),
-            (fresh.keep_placements, fresh.keep_names, True),
-        ):
-            if places := {(place, subject) for place, subject in effects.placements if (subject in new) is ours}:
-                await keep_placements(conn, self._generation, shard, places)
+        if places := {(place, subject) for place, subject in effects.placements if subject not in new}:
+            await store.keep_placements(conn, self._generation, shard, places)
+        if places := {(place, subject) for place, subject in effects.placements if subject in new}:
+            await fresh.keep_placements(gathered, shard, places)
+        for keep_names, ours in ((store.keep_names, False), (fresh.keep_names, True)):
             if moved := [subject for subject in effects.moved if (subject in new) is ours]:
                 await keep_names(conn, self._generation, shard, effects.name_rows(moved, park_of))
 

@@ -6,7 +6,7 @@ times what an element of four arrays does (docs/adr/0019-facts-in-runs.md). Read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -93,8 +93,12 @@ class RowColumns(Protocol):
         """Every fact."""
         ...
 
-    def copied(self) -> Iterable[bytes]:
+    def copied(self) -> Sequence[bytes]:
         """The same as COPY reads them, without header and trailer."""
+        ...
+
+    def unsettled(self, settled: Container[str]) -> Sequence[int]:
+        """Which rows of `copied` say a place of another subject than those in `settled`."""
         ...
 
 
@@ -105,19 +109,30 @@ async def keep(
     runs: Sequence[FactRun] = (),
     columns: Sequence[RunColumns] = (),
     facts: Sequence[RowColumns] = (),
+    gathered: copying.Gathered | None = None,
+    settled: Container[str] = (),
 ) -> None:
-    """Append the facts of a batch; a run of one is a row, unless it comes as columns: then it is a row of `fact_runs` like the others."""
+    """Append the facts of a batch; a run of one is a row, unless it comes as columns: then it is a row of `fact_runs` like the others.
+
+    `gathered`: where the rows of columns are added, for the caller to send; None: they are sent at once. `settled`: subjects
+    whose stays the caller writes, where their facts come as columns.
+    """
+    together = gathered if gathered is not None else copying.Gathered(conn, generation)
     if facts and not await store.has_table(conn, generation, "fact_runs"):
         rows, facts = [*rows, *(row for one in facts for row in one.rows())], ()
-    if facts:
-        await copying.copy_parts(conn, generation, "fact_rows", FactRow._fields, chain.from_iterable(one.copied() for one in facts))
+    for one in facts:
+        copied_facts, others = one.copied(), set(one.unsettled(settled))
+        await together.add("fact_rows", FactRow._fields, (row for at, row in enumerate(copied_facts) if at not in others), settled=True)
+        await together.add("fact_rows", FactRow._fields, (copied_facts[at] for at in sorted(others)))
     if columns and not await store.has_table(conn, generation, "fact_runs"):
         runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
     alone = [run for run in runs if len(run.sequences) < SHORTEST_RUN]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
     if columns:
-        await copying.copy_parts(conn, generation, "fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
+        await together.add("fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
+    if gathered is None:
+        await together.send()
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:

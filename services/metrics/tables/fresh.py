@@ -5,26 +5,29 @@ For columns alone: if a row was there after all (UniqueViolationError), their re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from struct import Struct
 
 from services.metrics.tables import store
-from services.metrics.tables.copying import copy_parts
+from services.metrics.tables.copying import Gathered
 from services.metrics.tables.row_bytes import text
 from services.metrics.tables.store import NameRow
 from shared.process.db import Connection
 
 STATE_COLUMNS = ("shard", "subject", "state", "findings", "noted_by")
 PLACEMENT_COLUMNS = ("park", "subject", "shard")
+STAY_COLUMNS = ("subject", "since", "until", "park", "shard")
 XID = "SELECT pg_current_xact_id()::xid::text::bigint"
 _SHARD, _LENGTH, _NOTES = Struct(">hiii").pack, Struct(">i").pack, Struct(">ihiI").pack
+_ALWAYS = Struct(">iiii").pack(4, -(2**31), 4, 2**31 - 1)
+"""The dates -infinity and infinity, each after its length."""
 _FIELDS, _PLACE = Struct(">h").pack, Struct(">ii").pack
 
 
-async def keep_states(conn: Connection, generation: int, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
+async def keep_states(conn: Connection, gathered: Gathered, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
     """Write sets with what was noted of them (`store.KEEP_STATES`), by subject."""
     xid: int = await conn.fetchval(XID)
-    await copy_parts(conn, generation, "states", STATE_COLUMNS, _states(shard, dumped, xid))
+    await gathered.add("states", STATE_COLUMNS, _states(shard, dumped, xid))
 
 
 def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> Iterator[bytes]:
@@ -34,11 +37,21 @@ def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> It
         yield _SHARD(count, 4, shard, len(named)) + named + _LENGTH(len(state)) + state + _NOTES(2, noted, 4, xid)
 
 
-async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
+async def keep_placements(gathered: Gathered, shard: int, places: Collection[tuple[str, str]]) -> None:
     """Add (park, subject)."""
-    end = _PLACE(4, shard)
-    rows = (_FIELDS(len(PLACEMENT_COLUMNS)) + text(park) + text(subject) + end for park, subject in sorted(places))
-    await copy_parts(conn, generation, "placements", PLACEMENT_COLUMNS, rows)
+    end, begins = _PLACE(4, shard), dict[str, bytes]()
+    for park, _ in places:
+        if park not in begins:
+            begins[park] = _FIELDS(len(PLACEMENT_COLUMNS)) + text(park)
+    rows = (begins[park] + text(subject) + end for park, subject in sorted(places))
+    await gathered.add("placements", PLACEMENT_COLUMNS, rows)
+
+
+async def keep_stays(gathered: Gathered, shard: int, parks: Mapping[str, str]) -> None:
+    """Write the only stay of subjects, without beginning or end: {subject: park}. Their facts are added with SETTLED."""
+    ends, begin = {park: _ALWAYS + text(park) + _PLACE(4, shard) for park in set(parks.values())}, _FIELDS(len(STAY_COLUMNS))
+    rows = (begin + text(subject) + ends[parks[subject]] for subject in sorted(parks))
+    await gathered.add("stays", STAY_COLUMNS, rows)
 
 
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:

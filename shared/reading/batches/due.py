@@ -9,7 +9,7 @@ from shared.sequencing.columnar.columns import Item
 from shared.sequencing.records import Received
 from shared.sequencing.shard import Shard, due_columns, merged
 
-COLUMNS_BATCH = 70_000
+COLUMNS_BATCH = 100_000
 """The most records of each topic in a transaction if they may be columns, by weight. A set of facts costs the same in a batch of 5 of its events as of 50."""
 FIRST_BATCH, LEAST_BATCH = 20_000, 500
 """Events of the first transaction of a backlog, and of the smallest to which slow ones are cut."""

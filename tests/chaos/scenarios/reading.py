@@ -102,6 +102,7 @@ PROJECT_COLUMNS = Scenario(
         "services/metrics/folding/columns/members.py",
         "services/metrics/folding/events/parts.py",
         "services/metrics/folding/plain/fold.py",
+        "services/metrics/tables/copying.py",
         "services/metrics/tables/fresh.py",
     ),
     published(processes.BOTH),

@@ -5,15 +5,15 @@ The same as `BatchEffects.add_fact` and `fact_runs.copied_rows` do for events th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
 import numpy as np
 
-from services.metrics.attributes import AttributeContent, Headcount
-from services.metrics.counted import BY_KIND, Attribute, kept_of_texts, kind_of, says_of
+from services.metrics.attributes import AttributeContent, Founding, Headcount, Move, Registration
+from services.metrics.counted import BY_KIND, Attribute, kept_of_texts, kind_of, place_of, says_of
 from services.metrics.folding.changes import MOST_WORKERS, RefusedFact, StatedFact
 from services.metrics.folding.columns.members import POSTGRES_EPOCH
 from services.metrics.folding.coverage import FOREVER, AttributeFact
@@ -33,6 +33,8 @@ SAYING_MORE = frozenset(
     name for name in ATTRIBUTES if "reason" in contracts.TYPES[name].__struct_fields__ or "name" in contracts.TYPES[name].__struct_fields__
 )
 """Those of which a reason or a name is kept beside what counts."""
+PLACING = frozenset((Registration, Move, Founding))
+"""What is kept of facts that say a place."""
 NUL, NOTHING = b"\\u0000", b"{}"
 
 _json = msgspec.json.Encoder().encode
@@ -81,6 +83,7 @@ class FactColumns:
         self.kept: list[AttributeContent]
         self.data: list[Event | None]
         self.kept, self.data = _read(columns)
+        self._by_subject = sorted(range(len(self)), key=self.subjects.__getitem__)
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -116,8 +119,22 @@ class FactColumns:
                 storable(columns.actors.texts[actor]), self._reason(at),
             )  # fmt: skip
 
-    def copied(self) -> Iterator[bytes]:
+    def placing(self) -> Iterator[tuple[str, str | None]]:
+        """(subject, place) of each fact that says where an enterprise or a union is."""
+        for subject, kept in zip(self.subjects, self.kept, strict=True):
+            if type(kept) in PLACING:
+                yield subject, place_of(kept)
+
+    def unsettled(self, settled: Container[str]) -> list[int]:
+        """Which rows of `copied` say a place of another subject than those in `settled`."""
+        subjects, kept = self.subjects, self.kept
+        return [number for number, at in enumerate(self._by_subject) if type(kept[at]) in PLACING and subjects[at] not in settled]
+
+    def copied(self) -> list[bytes]:
         """The rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""
+        return list(self._copied())
+
+    def _copied(self) -> Iterator[bytes]:
         columns, writer = self._columns, RowWriter()
         ids, days = np.empty(len(self), _IDS), np.empty(len(self), _DAYS)
         ids["eight"], ids["sequence"], ids["sixteen"], ids["event_id"] = 8, columns.sequence, 16, columns.event_id
@@ -127,7 +144,7 @@ class FactColumns:
         all_ids, all_days, size, length = ids.tobytes(), days.tobytes(), _IDS.itemsize, _DAYS.itemsize
         types, actors, names = columns.type.tolist(), columns.actor.tolist(), columns.types
         actor_of = [storable(one) for one in columns.actors.texts]
-        for at in sorted(range(len(self)), key=self.subjects.__getitem__):
+        for at in self._by_subject:
             shared = self.source, names[types[at]], actor_of[actors[at]], self._reason(at)
             own_ids, own_days = all_ids[at * size : (at + 1) * size], all_days[at * length : (at + 1) * length]
             says = _json(self.kept[at])

@@ -9,10 +9,9 @@ from datetime import date, datetime
 from operator import attrgetter
 from uuid import UUID
 
-from services.metrics.attributes import Founding, Move, Registration
 from services.metrics.counted import Kept, counts, is_matter, park_of, place_of, says_of
 from services.metrics.folding.changes import FactChange, StatedFact, stated_fact
-from services.metrics.folding.columns.facts import FactColumns
+from services.metrics.folding.columns.facts import PLACING, FactColumns
 from services.metrics.folding.columns.members import MemberColumns
 from services.metrics.folding.coverage import AttributeFact
 from services.metrics.folding.events.effect import Effect, recorded_fact
@@ -21,15 +20,13 @@ from services.metrics.folding.events.recorded import RecordedFact
 from services.metrics.tables.fact_runs import FactRun
 from services.metrics.tables.store import AreaRow, FactRow, NameRow, UnionRow
 from shared import contracts
-from shared.contracts import Envelope
+from shared.contracts import Envelope, membership, registry
 from shared.contracts.membership import UnionFounded
 from shared.contracts.registry import EnterpriseRegistered
 from shared.contracts.streams import EventWithdrawn
 from shared.sequencing.records import Received, Run
 
-PLACING = frozenset((Registration, Move, Founding))
-"""What is kept of facts that say a place."""
-ENTERPRISE = "enterprise/"
+ENTERPRISE, UNION = "enterprise/", "union/"
 
 
 @dataclass(slots=True)
@@ -149,6 +146,19 @@ class BatchEffects:
             sequences, times = [record.sequence for record in same], [record.time for record in same if record.time is not None]
             event_ids = [record.event_id for record in same if record.event_id is not None]
             self.runs.append(FactRun(shard, subject, source, type_, known, storable(actor), reason, sequences, event_ids, occurred, times))
+
+    def first_stays(self, new: Container[str]) -> dict[str, str]:
+        """{subject: park} of those of `new`, of which nothing is stored, that have one fact about a place in all, and that one in columns.
+
+        Such a subject has one stay, without beginning or end; the trigger on `fact_rows` would write the same.
+        """
+        found = dict[str, str | None]()
+        for facts in self.fact_columns:
+            for subject, place in facts.placing():
+                own = facts.source == (membership if subject.startswith(UNION) else registry).SOURCE
+                found[subject] = place if own and subject in new and subject not in found else None
+        with_objects = {row.subject for row in self.facts}
+        return {subject: place for subject, place in found.items() if place is not None and subject not in with_objects}
 
     def add_columns(self, columns: MemberColumns) -> None:
         """Add events of many streams that change members alone; `count_columns` counts them."""
