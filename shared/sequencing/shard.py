@@ -19,7 +19,7 @@ OBJECT = 5
 SAYING = 2
 """A row whose event says more than ids takes the memory of some others, with its text; measured with logs of 400,000 enterprises, of which a worker is to stay below 300 MB."""
 MOST_NAMES = 5_000
-"""Subjects of a shard that keep their numbers although no columns use them any more; 1,000 subjects take a quarter of a megabyte."""
+"""Subjects of a shard that may have numbers, used or not, before they are numbered anew; 1,000 subjects take a quarter of a megabyte."""
 
 
 @dataclass(slots=True)

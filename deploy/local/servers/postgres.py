@@ -47,6 +47,10 @@ SETTINGS = {
 }
 
 
+LONGEST_START = 180.0
+"""Seconds: a server that was killed in the middle of a bulk load first replays the log since the last checkpoint but one, up to `max_wal_size`."""
+
+
 def database_of(service: str) -> str:
     return f"parkunion_{service}"
 
@@ -94,7 +98,7 @@ class PostgresServer(ServerProcess):
         """`postgresql://user:password@127.0.0.1:port/database`"""
         return f"postgresql://{quote(user)}:{self.password(user)}@127.0.0.1:{self.port}/{quote(database)}"
 
-    def start(self, timeout: float = 30.0) -> None:
+    def start(self, timeout: float = LONGEST_START) -> None:
         """Create the cluster if needed, start the server and wait until it answers. Raises StartError."""
         self.prepare()
         self.spawn()
@@ -127,7 +131,7 @@ class PostgresServer(ServerProcess):
         # SIGINT = fast shutdown: the server ends its children and leaves a clean folder when the supervisor is killed.
         self._process = spawn(program, self.log, env=_environment(), user=self._user(), death_signal=signal.SIGINT)
 
-    def wait_ready(self, timeout: float = 30.0) -> None:
+    def wait_ready(self, timeout: float = LONGEST_START) -> None:
         """Wait until the server accepts connections. Raises StartError."""
         self._wait("PostgreSQL", self._answers, timeout)
 

@@ -22,7 +22,7 @@ from services.metrics.folding.ledger import NONE, fold
 from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
 from services.metrics.tables import fact_runs, feed, fresh, ledger_store, store
-from services.metrics.tables.copying import Gathered
+from services.metrics.tables.copying import CopyBuffer
 from services.metrics.tables.rows import Cell, Rows
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -53,7 +53,7 @@ class Projector:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded[batch.shard] = {}
         changed, uncounted, empty = await feed.FeedRows.of(conn, self._generation), False, True
-        gathered = Gathered(conn, self._generation)
+        buffer = CopyBuffer(conn, self._generation)
         for part in parts_of(batch, MOST_SUBJECTS):
             effects = await read(conn, part, self._generation, self._clock.day_of)
             if effects.empty:
@@ -61,13 +61,13 @@ class Projector:
             if empty:
                 await self._note(conn, batch.shard)
             empty, uncounted = False, uncounted | effects.uncounted
-            await self._apply_part(conn, gathered, part, effects, changed)
-        await gathered.send()
+            await self._apply_part(conn, buffer, part, effects, changed)
+        await buffer.send()
         if not empty:
             await feed.publish(conn, self._generation, batch.shard, batch.version, changed, _oldest(batch), _traces(batch), uncounted)
 
     async def _apply_part(
-        self, conn: Connection, gathered: Gathered, part: ShardBatch, effects: BatchEffects, changed: feed.FeedRows
+        self, conn: Connection, buffer: CopyBuffer, part: ShardBatch, effects: BatchEffects, changed: feed.FeedRows
     ) -> None:
         """Fold and write some subjects of a batch; their rows of the ledger are added to `changed`, too."""
         rows = Rows()
@@ -79,9 +79,9 @@ class Projector:
         await self._fold(conn, effects, sets, rows)
         await self._fold_plain(effects, list(plain.values()), rows)
         ids = await self._ids(rows.cells())
-        await ledger_store.add_rows(conn, self._generation, part.shard, rows, ids, gathered)
+        await ledger_store.add_rows(conn, self._generation, part.shard, rows, ids, buffer)
         changed.add(rows, ids)
-        await self._write(conn, gathered, part, effects, sets, plain)
+        await self._write(conn, buffer, part, effects, sets, plain)
         _keep_last(self._folded[part.shard], sets)
 
     async def on_closed(self, conn: Connection, shard: int, day: date) -> None:
@@ -151,7 +151,7 @@ class Projector:
                 await pace.rest()
 
     async def _write(
-        self, conn: Connection, gathered: Gathered, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet],
+        self, conn: Connection, buffer: CopyBuffer, batch: ShardBatch, effects: BatchEffects, sets: dict[str, FactSet],
         plain: Mapping[str, PlainSet],
     ) -> None:  # fmt: skip
         """Write everything of some subjects but their rows of the ledger."""
@@ -165,13 +165,16 @@ class Projector:
             dumped = dict(self._dumped(batch, effects, sets))
             dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())
             if new:
-                await fresh.keep_states(conn, gathered, shard, {subject: dumped.pop(subject) for subject in new})
+                await fresh.keep_states(conn, buffer, shard, {subject: dumped.pop(subject) for subject in new})
             if dumped:
                 await store.keep_states(conn, generation, shard, dumped)
-        stays = effects.first_stays(new)
-        await fact_runs.keep(conn, generation, effects.facts, effects.runs, effects.columns, effects.fact_columns, gathered, stays)
-        await fresh.keep_stays(gathered, shard, stays)
-        await self._write_places(conn, gathered, shard, effects, new, park_of)
+        # Before migration 0013 the trigger fires for every row.
+        stays = effects.first_stays(new) if await store.has_table(conn, generation, "fact_runs") else {}
+        if effects.columns or effects.fact_columns:
+            await fact_runs.keep_columns(conn, generation, buffer, effects.columns, effects.fact_columns, stays)
+        await fresh.keep_stays(buffer, shard, stays)
+        await fact_runs.keep(conn, generation, effects.facts, effects.runs)
+        await self._write_places(conn, buffer, shard, effects, new, park_of)
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:
@@ -180,14 +183,14 @@ class Projector:
             await store.keep_areas(conn, generation, effects.areas)
 
     async def _write_places(
-        self, conn: Connection, gathered: Gathered, shard: int, effects: BatchEffects, new: Collection[str],
+        self, conn: Connection, buffer: CopyBuffer, shard: int, effects: BatchEffects, new: Collection[str],
         park_of: Callable[[str], str | None],
     ) -> None:  # fmt: skip
         """Write where enterprises and unions are said to be, and what enterprises are called; `new`: subjects that have no rows yet."""
         if places := {(place, subject) for place, subject in effects.placements if subject not in new}:
             await store.keep_placements(conn, self._generation, shard, places)
         if places := {(place, subject) for place, subject in effects.placements if subject in new}:
-            await fresh.keep_placements(gathered, shard, places)
+            await fresh.keep_placements(buffer, shard, places)
         for keep_names, ours in ((store.keep_names, False), (fresh.keep_names, True)):
             if moved := [subject for subject in effects.moved if (subject in new) is ours]:
                 await keep_names(conn, self._generation, shard, effects.name_rows(moved, park_of))

@@ -9,43 +9,46 @@ from services.metrics.tables import row_bytes
 from shared.process import db
 from shared.process.db import Connection
 
-MOST_GATHERED = 4_194_304
-"""Bytes of one table that are gathered before they are sent: 10,000 to 50,000 rows."""
-SAY_STAYS = "SELECT set_config('parkunion.stays', $1, true)"
-"""'written': the writer of facts writes their stays, too; '': the trigger on `fact_rows` does (migrations/0022_stays_by_the_writer.sql)."""
+MOST_BUFFERED = 4_194_304
+"""Bytes of one table that are kept before they are sent: 10,000 to 50,000 rows. A projector writes to nine tables: some 20 MB in all, 36 at most."""
+FACT_ROWS = "fact_rows"
+SET_STAYS = "SELECT set_config('parkunion.stays', $1, true)"
+"""'written': no stay follows from the rows of `fact_rows` in the next statement, or their writer writes it; '': the trigger on that table keeps the stays
+(migrations/0022_stays_by_the_writer.sql). It ends with the transaction."""
 
 
-class Gathered:
-    """Rows of several tables of one generation, gathered over the parts of a batch and appended by few COPY statements.
+class CopyBuffer:
+    """Rows of several tables of one generation, kept over the parts of a batch and appended by few COPY statements.
 
     Each COPY first makes up to 1,000 buffers for rows (`CopyMultiInsertBuffer` in PostgreSQL), so one of 1,000 rows costs half as much again
     as the tenth part of one of 10,000. Rows are in the table after `send` at the latest; until then no statement sees them.
+    For rows of `fact_rows` the trigger that keeps the stays does not fire: whoever adds them adds the stays that follow from them.
     """
 
     def __init__(self, conn: Connection, generation: int) -> None:
         self._conn, self._generation = conn, generation
-        self._parts = defaultdict[tuple[str, tuple[str, ...], bool], list[bytes]](list)
+        self._parts = defaultdict[tuple[str, tuple[str, ...]], list[bytes]](list)
 
-    async def add(self, table: str, columns: Sequence[str], rows: Iterable[bytes], *, settled: bool = False) -> None:
-        """Append rows in COPY's binary form, without header and trailer. `settled`: they are facts whose stays the caller writes."""
-        key = (table, tuple(columns), settled)
+    async def add(self, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+        """Append rows in COPY's binary form, without header and trailer."""
+        key = (table, tuple(columns))
         if data := b"".join(rows):
             self._parts[key].append(data)
-            if sum(map(len, self._parts[key])) >= MOST_GATHERED:
+            if sum(map(len, self._parts[key])) >= MOST_BUFFERED:
                 await self._send(*key)
 
     async def send(self) -> None:
-        """Send all that is gathered."""
+        """Send all rows that are left."""
         for key in list(self._parts):
             await self._send(*key)
 
-    async def _send(self, table: str, columns: tuple[str, ...], settled: bool) -> None:
-        parts = self._parts.pop((table, columns, settled))
-        if settled:
-            await self._conn.fetchval(SAY_STAYS, "written")
+    async def _send(self, table: str, columns: tuple[str, ...]) -> None:
+        parts = self._parts.pop((table, columns))
+        if table == FACT_ROWS:
+            await self._conn.fetchval(SET_STAYS, "written")
         await copy_parts(self._conn, self._generation, table, columns, parts)
-        if settled:
-            await self._conn.fetchval(SAY_STAYS, "")
+        if table == FACT_ROWS:
+            await self._conn.fetchval(SET_STAYS, "")
 
 
 async def copy_rows(conn: Connection, generation: int, table: str, columns: Sequence[str], rows: Sequence[bytes]) -> None:

@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from services.metrics.tables import copying, store
+from services.metrics.tables.copying import FACT_ROWS, CopyBuffer
 from services.metrics.tables.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
 from services.metrics.tables.store import FactRow
 from shared.process.db import Connection
@@ -97,8 +98,8 @@ class RowColumns(Protocol):
         """The same as COPY reads them, without header and trailer."""
         ...
 
-    def unsettled(self, settled: Container[str]) -> Sequence[int]:
-        """Which rows of `copied` say a place of another subject than those in `settled`."""
+    def for_trigger(self, stays: Container[str]) -> Sequence[int]:
+        """Which rows of `copied` say a place of another subject than those in `stays`."""
         ...
 
 
@@ -108,31 +109,40 @@ async def keep(
     rows: Sequence[FactRow],
     runs: Sequence[FactRun] = (),
     columns: Sequence[RunColumns] = (),
-    facts: Sequence[RowColumns] = (),
-    gathered: copying.Gathered | None = None,
-    settled: Container[str] = (),
 ) -> None:
-    """Append the facts of a batch; a run of one is a row, unless it comes as columns: then it is a row of `fact_runs` like the others.
-
-    `gathered`: where the rows of columns are added, for the caller to send; None: they are sent at once. `settled`: subjects
-    whose stays the caller writes, where their facts come as columns.
-    """
-    together = gathered if gathered is not None else copying.Gathered(conn, generation)
-    if facts and not await store.has_table(conn, generation, "fact_runs"):
-        rows, facts = [*rows, *(row for one in facts for row in one.rows())], ()
-    for one in facts:
-        copied_facts, others = one.copied(), set(one.unsettled(settled))
-        await together.add("fact_rows", FactRow._fields, (row for at, row in enumerate(copied_facts) if at not in others), settled=True)
-        await together.add("fact_rows", FactRow._fields, (copied_facts[at] for at in sorted(others)))
+    """Append the facts of a batch; a run of one is a row, unless it comes as columns: then it is a row of `fact_runs` like the others."""
     if columns and not await store.has_table(conn, generation, "fact_runs"):
         runs, columns = [*runs, *(run for one in columns for run in one.all_runs())], ()
     alone = [run for run in runs if len(run.sequences) < SHORTEST_RUN]
     await keep_facts(conn, generation, [*rows, *(row for run in alone for row in run.rows())])
     await keep_runs(conn, generation, [run for run in runs if len(run.sequences) >= SHORTEST_RUN])
     if columns:
-        await together.add("fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
-    if gathered is None:
-        await together.send()
+        await copying.copy_parts(conn, generation, "fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
+
+
+async def keep_columns(
+    conn: Connection,
+    generation: int,
+    buffer: CopyBuffer,
+    columns: Sequence[RunColumns],
+    facts: Sequence[RowColumns],
+    stays: Container[str],
+) -> None:
+    """Append facts that come as columns, before other facts of the same subjects: rows that state a place are there before one that takes it back.
+
+    `stays`: subjects whose stays the caller adds to the buffer. Rows that state a place of other subjects are sent at once, for the trigger.
+    """
+    if not await store.has_table(conn, generation, "fact_runs"):
+        await keep(conn, generation, [row for one in facts for row in one.rows()], (), columns)
+        return
+    for one in facts:
+        copied_facts, for_trigger = one.copied(), one.for_trigger(stays)
+        if for_trigger:
+            others = set(for_trigger)
+            await copying.copy_parts(conn, generation, FACT_ROWS, FactRow._fields, [copied_facts[at] for at in for_trigger])
+            copied_facts = [row for at, row in enumerate(copied_facts) if at not in others]
+        await buffer.add(FACT_ROWS, FactRow._fields, copied_facts)
+    await buffer.add("fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
 
 
 async def keep_facts(conn: Connection, generation: int, rows: Sequence[FactRow]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from struct import Struct
 
 from services.metrics.tables import store
-from services.metrics.tables.copying import Gathered
+from services.metrics.tables.copying import CopyBuffer
 from services.metrics.tables.row_bytes import text
 from services.metrics.tables.store import NameRow
 from shared.process.db import Connection
@@ -24,10 +24,10 @@ _ALWAYS = Struct(">iiii").pack(4, -(2**31), 4, 2**31 - 1)
 _FIELDS, _PLACE = Struct(">h").pack, Struct(">ii").pack
 
 
-async def keep_states(conn: Connection, gathered: Gathered, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
+async def keep_states(conn: Connection, buffer: CopyBuffer, shard: int, dumped: Mapping[str, tuple[bytes, int]]) -> None:
     """Write sets with what was noted of them (`store.KEEP_STATES`), by subject."""
     xid: int = await conn.fetchval(XID)
-    await gathered.add("states", STATE_COLUMNS, _states(shard, dumped, xid))
+    await buffer.add("states", STATE_COLUMNS, _states(shard, dumped, xid))
 
 
 def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> Iterator[bytes]:
@@ -37,21 +37,21 @@ def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> It
         yield _SHARD(count, 4, shard, len(named)) + named + _LENGTH(len(state)) + state + _NOTES(2, noted, 4, xid)
 
 
-async def keep_placements(gathered: Gathered, shard: int, places: Collection[tuple[str, str]]) -> None:
+async def keep_placements(buffer: CopyBuffer, shard: int, places: Collection[tuple[str, str]]) -> None:
     """Add (park, subject)."""
     end, begins = _PLACE(4, shard), dict[str, bytes]()
     for park, _ in places:
         if park not in begins:
             begins[park] = _FIELDS(len(PLACEMENT_COLUMNS)) + text(park)
     rows = (begins[park] + text(subject) + end for park, subject in sorted(places))
-    await gathered.add("placements", PLACEMENT_COLUMNS, rows)
+    await buffer.add("placements", PLACEMENT_COLUMNS, rows)
 
 
-async def keep_stays(gathered: Gathered, shard: int, parks: Mapping[str, str]) -> None:
-    """Write the only stay of subjects, without beginning or end: {subject: park}. Their facts are added with SETTLED."""
+async def keep_stays(buffer: CopyBuffer, shard: int, parks: Mapping[str, str]) -> None:
+    """Write the only stay of subjects, without beginning or end: {subject: park}. The buffer has their facts, too."""
     ends, begin = {park: _ALWAYS + text(park) + _PLACE(4, shard) for park in set(parks.values())}, _FIELDS(len(STAY_COLUMNS))
     rows = (begin + text(subject) + ends[parks[subject]] for subject in sorted(parks))
-    await gathered.add("stays", STAY_COLUMNS, rows)
+    await buffer.add("stays", STAY_COLUMNS, rows)
 
 
 async def keep_names(conn: Connection, generation: int, shard: int, rows: Sequence[NameRow]) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 
 from services.metrics.measures import MEASURES, unpacked
 from services.metrics.tables import row_bytes
-from services.metrics.tables.copying import Gathered
+from services.metrics.tables.copying import CopyBuffer
 from services.metrics.tables.rows import Cell, Rows
 from services.metrics.tables.store import FEW, has_table, insert_rows
 from shared.process.db import Connection
@@ -70,18 +70,18 @@ TALLIES = Pair("tallies_open", "tallies", ("cell", "effective_day", "known_day",
 
 
 async def add_rows(
-    conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int], gathered: Gathered | None = None
+    conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int], buffer: CopyBuffer | None = None
 ) -> None:
     """Append the rows of ledger, durations and tallies that are not all zero; a measure of 0 is written as NULL. `rows` may be changed: its sums
-    stay. `gathered`: where many rows are added, for the caller to send; None: they are sent at once."""
-    together = gathered if gathered is not None else Gathered(conn, generation)
+    stay. `buffer`: where many rows are added, for the caller to send; None: they are sent at once."""
+    sent = buffer if buffer is not None else CopyBuffer(conn, generation)
     migrated = await has_table(conn, generation, "ledger_runs")
     rows.spread_members(SPREAD if migrated else None)
     table = "ledger_rows" if migrated else "ledger_open"
     if rows.members:
-        await together.add("ledger_runs", RUN_COLUMNS, row_bytes.ledger_runs(rows.members, shard, ids))
+        await sent.add("ledger_runs", RUN_COLUMNS, row_bytes.ledger_runs(rows.members, shard, ids))
     if len(rows.figures) > FEW:
-        await together.add(table, LEDGER_COLUMNS, row_bytes.ledger_rows(rows.figures, shard, ids))
+        await sent.add(table, LEDGER_COLUMNS, row_bytes.ledger_rows(rows.figures, shard, ids))
     else:
         figures = (
             (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
@@ -90,7 +90,7 @@ async def add_rows(
         )
         await insert_rows(conn, generation, table, LEDGER_COLUMNS, figures)
     if len(rows.durations) > FEW:
-        await together.add("durations_open", DURATION_COLUMNS, row_bytes.duration_rows(rows.durations, shard, ids))
+        await sent.add("durations_open", DURATION_COLUMNS, row_bytes.duration_rows(rows.durations, shard, ids))
     else:
         durations = (
             (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
@@ -99,9 +99,9 @@ async def add_rows(
         )
         await insert_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
     if rows.tallies:
-        await together.add("tallies_open", TALLY_COLUMNS, row_bytes.tally_rows(rows.tallies, shard, ids))
-    if gathered is None:
-        await together.send()
+        await sent.add("tallies_open", TALLY_COLUMNS, row_bytes.tally_rows(rows.tallies, shard, ids))
+    if buffer is None:
+        await sent.send()
 
 
 async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:

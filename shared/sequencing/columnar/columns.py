@@ -127,6 +127,9 @@ class Columns:
 
 
 def _renumbered(numbers: Longs, before: Names, after: Names) -> Longs:
+    """A row whose event stays an object has number 0 where nothing was read of it; there may be no name then."""
+    if not before.texts:
+        return numbers
     used, places = np.unique(numbers, return_inverse=True)
     return np.array(after.numbers([before.texts[number].encode() for number in used.tolist()]), np.int64)[places]
 

@@ -125,10 +125,10 @@ class FactColumns:
             if type(kept) in PLACING:
                 yield subject, place_of(kept)
 
-    def unsettled(self, settled: Container[str]) -> list[int]:
-        """Which rows of `copied` say a place of another subject than those in `settled`."""
+    def for_trigger(self, stays: Container[str]) -> list[int]:
+        """Which rows of `copied` say a place of another subject than those in `stays`."""
         subjects, kept = self.subjects, self.kept
-        return [number for number, at in enumerate(self._by_subject) if type(kept[at]) in PLACING and subjects[at] not in settled]
+        return [number for number, at in enumerate(self._by_subject) if type(kept[at]) in PLACING and subjects[at] not in stays]
 
     def copied(self) -> list[bytes]:
         """The rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""

@@ -15,7 +15,7 @@ import pytest
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.sequencing import shard as shard_module
-from shared.sequencing.columnar.columns import Columns, micros_of
+from shared.sequencing.columnar.columns import Columns, Names, micros_of
 from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.layouts import MOST_LAYOUTS, Layouts
 from shared.sequencing.frames import frame_of
@@ -200,6 +200,13 @@ def test_a_number_lasts_as_long_as_the_columns_that_use_it(monkeypatch: pytest.M
     assert len(one.names[0].texts) == len({event.subject for event in members[58:]})
     one.columns["a"].extend(decode_columns(rows(events, 60), TYPES_AS_COLUMNS, *one.names))
     assert [row[1:] for row in told(one.columns["a"])] == [row[1:] for row in before["a"]]
+
+
+def test_columns_in_which_every_event_is_an_object_are_renumbered() -> None:
+    items = decode_columns(rows([contracts.encode(event) for event in EVENTS[:20]]), (), Names(), Names())
+    before = told(items)
+    after = [item.renumbered(Names(), Names()) if isinstance(item, Columns) else item for item in items]
+    assert told(after) == before != []
 
 
 @pytest.mark.parametrize("wrong", [micros_of(datetime.min.replace(tzinfo=UTC)), micros_of(datetime.max.replace(tzinfo=UTC))])
