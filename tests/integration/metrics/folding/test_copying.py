@@ -136,8 +136,13 @@ async def test_before_facts_are_packed_the_trigger_keeps_all_stays(log: Log, mon
         return table != "fact_runs"
 
     monkeypatch.setattr(store, "has_table", nothing_is_packed)
-    dropped = []
-    monkeypatch.setattr(Shard, "drop_columns", lambda shard: dropped.append(shard.number) or {})
+    dropped = list[int]()
+
+    def drop(shard: Shard) -> dict[str, int]:
+        dropped.append(shard.number)
+        return {}
+
+    monkeypatch.setattr(Shard, "drop_columns", drop)
     events = [event for event in told(11) if event.type == "parkunion.enterprise-registered.v1" and event.sequence == 1]
     log.publish_events(events)
     await log.fold()

@@ -7,12 +7,16 @@ from typing import Any, cast
 
 import pytest
 
+from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
+from shared import contracts
 from shared.process.db import Connection
+from shared.reading.batches import due
 from shared.reading.batches.applying import BatchApplier
 from shared.reading.batches.due import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH
 from shared.reading.config import ReaderConfig
 from shared.sequencing.records import Received, ShardBatch
-from shared.sequencing.shard import Shard
+from shared.sequencing.shard import Shard, weight_of
+from tests.unit.shared.sequencing.plain_events import MEMBER, columns_of
 
 
 def applier(batch: int = 30_000, columns: tuple[str, ...] = ()) -> BatchApplier:
@@ -64,3 +68,22 @@ async def test_a_batch_that_costs_the_session_is_halved() -> None:
         with pytest.raises(ConnectionResetError):
             await found.apply_next(cast("Connection", LostConnection()), shard, set())
     assert sizes == [20_000, 10_000, 5_000, 2_500, 1_250, 625]
+
+
+def test_all_topics_of_a_batch_together_have_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker holds in memory grows with all records of a batch."""
+    found, raw = applier(columns=TYPES_AS_COLUMNS).due, contracts.encode(MEMBER)
+
+    def taken() -> dict[str, int]:
+        columns = {topic: deque(columns_of([raw] * count)) for topic, count in (("a", 30), ("b", 12))}
+        shard = Shard(0, 0, {"a": 0, "b": 0}, {}, {"a": 30, "b": 12}, 10, {"a": deque(), "b": deque()}, columns)
+        return {topic: weight_of(items) for topic, items in found.columns(shard, set()).items()}
+
+    found.most = 25
+    assert taken() == {"a": 25, "b": 12}
+    monkeypatch.setattr(due, "MOST_WEIGHT", 37)
+    assert taken() == {"a": 25, "b": 12}
+    monkeypatch.setattr(due, "MOST_WEIGHT", 36)
+    assert taken() == {"a": 18, "b": 12}
+    found.most = 5
+    assert taken() == {"a": 5, "b": 5}
