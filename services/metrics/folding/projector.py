@@ -168,11 +168,9 @@ class Projector:
                 await fresh.keep_states(conn, buffer, shard, {subject: dumped.pop(subject) for subject in new})
             if dumped:
                 await store.keep_states(conn, generation, shard, dumped)
-        # Before migration 0013 the trigger fires for every row.
-        stays = effects.first_stays(new) if await store.has_table(conn, generation, "fact_runs") else {}
         if effects.columns or effects.fact_columns:
-            await fact_runs.keep_columns(conn, generation, buffer, effects.columns, effects.fact_columns, stays)
-        await fresh.keep_stays(buffer, shard, stays)
+            stays = effects.first_stays(new)
+            await fact_runs.keep_columns(conn, generation, shard, buffer, effects.columns, effects.fact_columns, stays)
         await fact_runs.keep(conn, generation, effects.facts, effects.runs)
         await self._write_places(conn, buffer, shard, effects, new, park_of)
         if effects.foundings:

@@ -141,7 +141,9 @@ class Loader(ShardSink):
         conn, generation, shard, ledger = self._conn, self._generation, refolded.shard, refolded.ledger
         if not await store.has_table(conn, generation, "ledger_runs"):
             rows = ledger.to_write()
-            await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()))
+            buffer = copying.CopyBuffer(conn, generation)
+            await ledger_store.add_rows(conn, generation, shard, rows, await store.cell_ids_within(conn, generation, rows.cells()), buffer)
+            await buffer.send()
             if refolded.closed is not None:
                 await ledger_store.close_days(conn, generation, shard, refolded.closed)
             return

@@ -6,7 +6,7 @@ times what an element of four arrays does (docs/adr/0019-facts-in-runs.md). Read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.metrics.tables import copying, store
+from services.metrics.tables import copying, fresh, store
 from services.metrics.tables.copying import FACT_ROWS, CopyBuffer
 from services.metrics.tables.row_bytes import DAY_0, HEADER, NULL, TRAILER, text
 from services.metrics.tables.store import FactRow
@@ -94,11 +94,11 @@ class RowColumns(Protocol):
         """Every fact."""
         ...
 
-    def copied(self) -> Sequence[bytes]:
+    def copied(self) -> Iterable[bytes]:
         """The same as COPY reads them, without header and trailer."""
         ...
 
-    def for_trigger(self, stays: Container[str]) -> Sequence[int]:
+    def for_trigger(self, stays: Container[str]) -> Container[int]:
         """Which rows of `copied` say a place of another subject than those in `stays`."""
         ...
 
@@ -123,25 +123,26 @@ async def keep(
 async def keep_columns(
     conn: Connection,
     generation: int,
+    shard: int,
     buffer: CopyBuffer,
     columns: Sequence[RunColumns],
     facts: Sequence[RowColumns],
-    stays: Container[str],
+    stays: Mapping[str, str],
 ) -> None:
     """Append facts that come as columns, before other facts of the same subjects: rows that state a place are there before one that takes it back.
 
-    `stays`: subjects whose stays the caller adds to the buffer. Rows that state a place of other subjects are sent at once, for the trigger.
+    `stays` = {subject: park} of those that get one stay by these facts, which is added, too. Rows that state a place of other subjects are
+    sent at once, for the trigger that keeps the stays; before migration 0013 it keeps all.
     """
     if not await store.has_table(conn, generation, "fact_runs"):
         await keep(conn, generation, [row for one in facts for row in one.rows()], (), columns)
         return
     for one in facts:
-        copied_facts, for_trigger = one.copied(), one.for_trigger(stays)
-        if for_trigger:
-            others = set(for_trigger)
-            await copying.copy_parts(conn, generation, FACT_ROWS, FactRow._fields, [copied_facts[at] for at in for_trigger])
-            copied_facts = [row for at, row in enumerate(copied_facts) if at not in others]
-        await buffer.add(FACT_ROWS, FactRow._fields, copied_facts)
+        rows, for_trigger = list(one.copied()), one.for_trigger(stays)
+        if shown := [row for at, row in enumerate(rows) if at in for_trigger]:
+            await copying.copy_parts(conn, generation, FACT_ROWS, FactRow._fields, shown)
+        await buffer.add(FACT_ROWS, FactRow._fields, (row for at, row in enumerate(rows) if at not in for_trigger))
+    await fresh.keep_stays(buffer, shard, stays)
     await buffer.add("fact_runs", COLUMNS, chain.from_iterable(one.copied() for one in columns))
 
 

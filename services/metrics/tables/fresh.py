@@ -39,16 +39,13 @@ def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> It
 
 async def keep_placements(buffer: CopyBuffer, shard: int, places: Collection[tuple[str, str]]) -> None:
     """Add (park, subject)."""
-    end, begins = _PLACE(4, shard), dict[str, bytes]()
-    for park, _ in places:
-        if park not in begins:
-            begins[park] = _FIELDS(len(PLACEMENT_COLUMNS)) + text(park)
+    end, begins = _PLACE(4, shard), {park: _FIELDS(len(PLACEMENT_COLUMNS)) + text(park) for park in {park for park, _ in places}}
     rows = (begins[park] + text(subject) + end for park, subject in sorted(places))
     await buffer.add("placements", PLACEMENT_COLUMNS, rows)
 
 
 async def keep_stays(buffer: CopyBuffer, shard: int, parks: Mapping[str, str]) -> None:
-    """Write the only stay of subjects, without beginning or end: {subject: park}. The buffer has their facts, too."""
+    """Write the only stay of subjects, without beginning or end: {subject: park}. For subjects whose facts about a place are in the buffer."""
     ends, begin = {park: _ALWAYS + text(park) + _PLACE(4, shard) for park in set(parks.values())}, _FIELDS(len(STAY_COLUMNS))
     rows = (begin + text(subject) + ends[parks[subject]] for subject in sorted(parks))
     await buffer.add("stays", STAY_COLUMNS, rows)

@@ -69,19 +69,16 @@ DURATIONS = Pair("durations_open", "durations", ("cell", "effective_day", "known
 TALLIES = Pair("tallies_open", "tallies", ("cell", "effective_day", "known_day", "name", "code", "value"), ("count",))
 
 
-async def add_rows(
-    conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int], buffer: CopyBuffer | None = None
-) -> None:
+async def add_rows(conn: Connection, generation: int, shard: int, rows: Rows, ids: Mapping[Cell, int], buffer: CopyBuffer) -> None:
     """Append the rows of ledger, durations and tallies that are not all zero; a measure of 0 is written as NULL. `rows` may be changed: its sums
-    stay. `buffer`: where many rows are added, for the caller to send; None: they are sent at once."""
-    sent = buffer if buffer is not None else CopyBuffer(conn, generation)
+    stay. Where there are many they are added to `buffer`, which the caller sends."""
     migrated = await has_table(conn, generation, "ledger_runs")
     rows.spread_members(SPREAD if migrated else None)
     table = "ledger_rows" if migrated else "ledger_open"
     if rows.members:
-        await sent.add("ledger_runs", RUN_COLUMNS, row_bytes.ledger_runs(rows.members, shard, ids))
+        await buffer.add("ledger_runs", RUN_COLUMNS, row_bytes.ledger_runs(rows.members, shard, ids))
     if len(rows.figures) > FEW:
-        await sent.add(table, LEDGER_COLUMNS, row_bytes.ledger_rows(rows.figures, shard, ids))
+        await buffer.add(table, LEDGER_COLUMNS, row_bytes.ledger_rows(rows.figures, shard, ids))
     else:
         figures = (
             (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), *(value or None for value in unpacked(deltas)))
@@ -90,7 +87,7 @@ async def add_rows(
         )
         await insert_rows(conn, generation, table, LEDGER_COLUMNS, figures)
     if len(rows.durations) > FEW:
-        await sent.add("durations_open", DURATION_COLUMNS, row_bytes.duration_rows(rows.durations, shard, ids))
+        await buffer.add("durations_open", DURATION_COLUMNS, row_bytes.duration_rows(rows.durations, shard, ids))
     else:
         durations = (
             (shard, ids[cell], date.fromordinal(effective), date.fromordinal(known), kind, value, count)
@@ -99,9 +96,7 @@ async def add_rows(
         )
         await insert_rows(conn, generation, "durations_open", DURATION_COLUMNS, durations)
     if rows.tallies:
-        await sent.add("tallies_open", TALLY_COLUMNS, row_bytes.tally_rows(rows.tallies, shard, ids))
-    if buffer is None:
-        await sent.send()
+        await buffer.add("tallies_open", TALLY_COLUMNS, row_bytes.tally_rows(rows.tallies, shard, ids))
 
 
 async def close_days(conn: Connection, generation: int, shard: int, day: date) -> None:

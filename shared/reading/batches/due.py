@@ -64,9 +64,9 @@ class Due:
         """As `records`: {topic: what may be applied}. Columns come after the records that are pending."""
         if any(shard.pending.values()) or not any(shard.columns.values()):
             return {}
-        columns = _light(shard, lagging, self.most)
+        columns = _within_weight(shard, lagging, self.most)
         if not columns and self._waited(shard):
-            columns = _light(shard, (), self.most)
+            columns = _within_weight(shard, (), self.most)
         if columns:
             self._starved.pop(shard.number, None)
         return columns
@@ -76,7 +76,7 @@ class Due:
         return time.monotonic() - self._starved.setdefault(shard.number, time.monotonic()) > PATIENCE
 
 
-def _light(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Item]]:
+def _within_weight(shard: Shard, lagging: Collection[str], most: int) -> dict[str, list[Item]]:
     """What may be applied of the columns, at most `most` of each topic; if that is too much together, an equal share of each."""
     columns = due_columns(shard, lagging, most)
     if sum(map(weight_of, columns.values())) > MOST_WEIGHT:

@@ -125,16 +125,13 @@ class FactColumns:
             if type(kept) in PLACING:
                 yield subject, place_of(kept)
 
-    def for_trigger(self, stays: Container[str]) -> list[int]:
+    def for_trigger(self, stays: Container[str]) -> set[int]:
         """Which rows of `copied` say a place of another subject than those in `stays`."""
         subjects, kept = self.subjects, self.kept
-        return [number for number, at in enumerate(self._by_subject) if type(kept[at]) in PLACING and subjects[at] not in stays]
+        return {number for number, at in enumerate(self._by_subject) if type(kept[at]) in PLACING and subjects[at] not in stays}
 
-    def copied(self) -> list[bytes]:
+    def copied(self) -> Iterator[bytes]:
         """The rows as COPY reads them, by subject: then neighbours in an index are written one after the other."""
-        return list(self._copied())
-
-    def _copied(self) -> Iterator[bytes]:
         columns, writer = self._columns, RowWriter()
         ids, days = np.empty(len(self), _IDS), np.empty(len(self), _DAYS)
         ids["eight"], ids["sequence"], ids["sixteen"], ids["event_id"] = 8, columns.sequence, 16, columns.event_id
