@@ -68,7 +68,7 @@ class Fetching:
                 if self._shards.get(number) is not shard or shard.dropped != dropped:
                     return
                 started = time.perf_counter()
-        if shard.waiting(topic) > self._turns.room(shard, self._shards) and place not in self._paused:
+        if place not in self._paused and self._turns.full(shard, topic, self._shards):
             self._consumer.pause([place])
             self._paused.add(place)
 
@@ -93,7 +93,7 @@ class Fetching:
         roomy = [
             (topic, number)
             for topic, number in self._paused
-            if (shard := self._shards.get(number)) is not None and shard.waiting(topic) <= self._turns.room_again(shard, self._shards)
+            if (shard := self._shards.get(number)) is not None and self._turns.roomy(shard, topic, self._shards)
         ]
         if roomy:
             self._consumer.resume(roomy)

@@ -17,6 +17,11 @@ FAR_BEHIND = 2_000
 LEAST_PENDING = 500
 MOST_PENDING = 30_000
 """Records that all shards but the gathering one may have pending together; about 2 KB each."""
+MOST_HELD = 250_000
+"""Records of all shards together, by weight (`shard.weight_of`), from which on the gathering shard is no longer fetched: those of the batch that is applied
+meanwhile are among them."""
+LEAST_GATHERED = 20_000
+"""Records that a shard may gather, whatever others hold."""
 PATIENCE = 2.0
 """Seconds without a new record after which a shard is applied as it is."""
 
@@ -41,16 +46,30 @@ class Turns:
         """Whether more than FAR_BEHIND records of a shard are not applied yet."""
         return sum(max(0, end - shard.next[topic]) for topic, end in self._ends(shard).items()) > FAR_BEHIND
 
-    def room(self, shard: Shard, shards: Mapping[int, Shard]) -> int:
-        """Records of each topic that a shard may have pending before its places are paused."""
+    def full(self, shard: Shard, topic: str, shards: Mapping[int, Shard]) -> bool:
+        """Whether a shard has so many records pending that its place of a topic is paused."""
         if self._gathering == shard.number:
-            return self.batch
-        return max(LEAST_PENDING, MOST_PENDING // (max(1, len(shards)) * max(1, len(shard.pending))))
+            return self._gathered(shard, topic, shards)
+        return shard.waiting(topic) > _room(shard, shards)
 
-    def room_again(self, shard: Shard, shards: Mapping[int, Shard]) -> int:
-        """Records of each topic up to which its paused places are fetched again. All its room for the shard that gathers: with less, it would wait
-        for a whole batch of which nothing more could arrive."""
-        return self.batch if self._gathering == shard.number else self.room(shard, shards) // 2
+    def roomy(self, shard: Shard, topic: str, shards: Mapping[int, Shard]) -> bool:
+        """Whether its paused place is fetched again. A shard that gathers has all its room again: with less, it would wait for a whole batch of which nothing
+        more could arrive."""
+        if self._gathering == shard.number:
+            return not self._gathered(shard, topic, shards)
+        return shard.waiting(topic) <= _room(shard, shards) // 2
+
+    def _gathered(self, shard: Shard, topic: str, shards: Mapping[int, Shard]) -> bool:
+        """Whether the gathering shard has its batch, and at least an equal share of this topic: it must not wait for a topic that is not fetched.
+        Or it has all objects that a transaction takes."""
+        most = self._most(shard, shards)
+        has_all = shard.count() >= most and shard.waiting(topic) >= most // len(shard.pending)
+        return has_all or len(shard.pending[topic]) >= self._objects
+
+    def _most(self, shard: Shard, shards: Mapping[int, Shard]) -> int:
+        """How many records the gathering shard may have, by weight."""
+        others = sum(one.count() for one in shards.values() if one is not shard)
+        return min(self.batch, max(LEAST_GATHERED, MOST_HELD - others))
 
     def due(self, shard: Shard, shards: Mapping[int, Shard]) -> bool:
         """Whether to apply a shard now; if it is far behind, its turn to gather passes to the next one."""
@@ -67,7 +86,7 @@ class Turns:
         count, now = shard.count(), time.monotonic()
         if count != self._count:
             self._count, self._grew_at = count, now
-        full = count >= self.batch or sum(map(len, shard.pending.values())) >= self._objects
+        full = count >= self._most(shard, shards) or sum(map(len, shard.pending.values())) >= self._objects
         if full or not shard.lagging(self._ends(shard)) or now - self._grew_at > PATIENCE:
             self._pass_on(shard, shards)
             return True
@@ -85,3 +104,8 @@ class Turns:
 
     def _begin(self, shard: Shard) -> None:
         self._gathering, self._count, self._grew_at = shard.number, shard.count(), time.monotonic()
+
+
+def _room(shard: Shard, shards: Mapping[int, Shard]) -> int:
+    """Records of each topic that a shard may have pending which does not gather."""
+    return max(LEAST_PENDING, MOST_PENDING // (max(1, len(shards)) * max(1, len(shard.pending))))

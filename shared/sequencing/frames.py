@@ -175,8 +175,8 @@ class FrameDecoder:
             found += [tall[one] for one in kept]
             chosen = laid.take(at)
             changes, names = changing(chosen.texts["actor"])
-            actors = np.repeat(np.array(rows.actors.numbers(names), np.int64), np.diff(changes, append=len(at)))
-            subjects = np.array(rows.subjects.numbers(chosen.texts["subject"].tolist()), np.int64)
+            actors = np.repeat(np.array(rows.actors.numbers_of_utf8(names), np.int64), np.diff(changes, append=len(at)))
+            subjects = np.array(rows.subjects.numbers_of_utf8(chosen.texts["subject"].tolist()), np.int64)
             traces = changing(chosen.texts["traceparent"])[1][:MOST_TRACES] if "traceparent" in chosen.texts else []
             kinds = np.full(len(at), number, np.int64)
             arrays = offset, subjects, sequence[at], ids[at], recorded[at], occurred[at], kinds, actors

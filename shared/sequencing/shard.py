@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import chain, groupby, islice
 
 import numpy as np
 
-from shared.sequencing.columnar.columns import Columns, Item, Names, micros_of
+from shared.sequencing.columnar.columns import Columns, Item, Names, joined, micros_of
 from shared.sequencing.records import Received, RecordKey
 from shared.sequencing.streams import ShardStreams
 
@@ -80,6 +80,13 @@ class Shard:
         for topic, later in self.columns.items():
             self.columns[topic] = deque(item.renumbered(*self.names) if isinstance(item, Columns) else item for item in later)
 
+    def join_columns(self) -> None:
+        """Make one of the columns of a topic that follow on each other: a batch of them then holds its rows once."""
+        for topic, later in self.columns.items():
+            if len(later) > 1:
+                alike = groupby(later, lambda item: (item.source, item.types) if isinstance(item, Columns) else None)
+                self.columns[topic] = deque[Item](chain.from_iterable(_as_one(items) for _, items in alike))
+
     def drop_columns(self) -> dict[str, int]:
         """Forget what has arrived as columns; it must be read again, as objects. Returns {topic: from which offset}."""
         again = {}
@@ -94,6 +101,13 @@ class Shard:
     def lagging(self, ends: Mapping[str, int]) -> set[str]:
         """Topics of which more is in the log than has arrived."""
         return {topic for topic in self.pending if self.arrived(topic) < ends[topic]}
+
+
+def _as_one(items: Iterable[Item]) -> Iterable[Item]:
+    """Columns of one source as one of them; records as they are."""
+    found = list(items)
+    columns = [item for item in found if isinstance(item, Columns)]
+    return [joined(columns)] if columns else found
 
 
 def merged(pending: Mapping[str, deque[Received]], lagging: Collection[str], limit: int) -> list[Received]:
@@ -154,8 +168,8 @@ def due_columns(shard: Shard, lagging: Collection[str], most: int) -> dict[str, 
 def _taken(later: Iterable[Item], until: int | None, most: int) -> Iterator[Item]:
     for item in later:
         part = _up_to(item, until)
-        if isinstance(part, Columns) and len(part) > most:
-            part = part.between(0, most)
+        if isinstance(part, Columns) and _weight(part) > most:
+            part = _of_weight(part, most)
         if part is not None:
             yield part
             most -= _weight(part)
@@ -172,12 +186,19 @@ def drop_applied(shard: Shard) -> None:
         if later and _begin(later[0]) < position:
             first = later[0]
             assert isinstance(first, Columns), "a record is dealt with or not"
-            later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first))
+            later[0] = first.between(int(np.searchsorted(first.offset, position)), len(first)).copied()
     shard.renumber()
 
 
 def _weight(item: Item) -> int:
     return len(item) + (OBJECT - 1) * len(item.others) + (SAYING - 1) * item.saying if isinstance(item, Columns) else 1
+
+
+def _of_weight(columns: Columns, most: int) -> Columns:
+    """The first rows of columns, one at least, that weigh at most `most` together."""
+    weights = np.where(columns.type >= columns.framed, SAYING, 1)
+    weights[list(columns.others)] = OBJECT
+    return columns.between(0, max(1, int(np.searchsorted(np.cumsum(weights), most, side="right"))))
 
 
 def _begin(item: Item) -> int:

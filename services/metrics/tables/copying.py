@@ -9,7 +9,7 @@ from services.metrics.tables import row_bytes
 from shared.process import db
 from shared.process.db import Connection
 
-MOST_BUFFERED = 4_194_304
+MOST_BUFFERED = 2_097_152
 """Bytes of one table that are kept before they are sent: 10,000 to 50,000 rows. A projector writes to nine tables: some 20 MB in all, 36 at most."""
 FACT_ROWS = "fact_rows"
 SET_STAYS = "SELECT set_config('parkunion.stays', $1, true)"

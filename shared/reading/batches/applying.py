@@ -13,6 +13,7 @@ import structlog
 from shared.process import db, faults
 from shared.process.clock import utc_now
 from shared.process.db import Connection
+from shared.process.memory import give_back_free
 from shared.reading import store
 from shared.reading.batches import committed, moving, parking, planning
 from shared.reading.batches.closing import close_days
@@ -29,6 +30,10 @@ from shared.sequencing.shard import Shard, weight_of
 
 FEW = 100
 """Records of a shard up to which it may share a transaction."""
+
+LARGE = 50_000
+"""Records of a batch, by weight, around which free memory is given back: what has arrived in pieces leaves holes when they are joined, and the batch
+leaves its own."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +66,10 @@ class BatchApplier:
             return False
         began, started = utc_now(), time.monotonic()
         taken = sum(map(weight_of, columns.values())) if columns else len(records)
+        large = taken > LARGE
         try:
+            if large:
+                give_back_free()
             if columns:
                 applied = await self._transaction_of_columns(conn, shard, columns)
             else:
@@ -81,6 +89,8 @@ class BatchApplier:
         self.due.measured(taken, time.monotonic() - started)
         self._committed(applied, began)
         self._alone.discard(shard.number)
+        if large:
+            give_back_free()
         return True
 
     def may_join(self, shard: Shard) -> bool:

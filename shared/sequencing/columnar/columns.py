@@ -42,14 +42,14 @@ class Names:
 
     def __init__(self) -> None:
         self.texts = list[str]()
-        self._numbers = dict[bytes, int]()
+        self._numbers = dict[str, int]()
 
     def number(self, text: str) -> int:
         """The number of a text."""
-        return self.numbers((text.encode(),))[0]
+        return self.numbers((text,))[0]
 
-    def numbers(self, texts: Sequence[bytes]) -> list[int]:
-        """The number of each text, which is UTF-8."""
+    def numbers(self, texts: Sequence[str]) -> list[int]:
+        """The number of each text."""
         known = self._numbers
         try:
             return [known[text] for text in texts]
@@ -57,8 +57,12 @@ class Names:
             for text in texts:
                 if text not in known:
                     known[text] = len(self.texts)
-                    self.texts.append(text.decode())
+                    self.texts.append(text)
             return [known[text] for text in texts]
+
+    def numbers_of_utf8(self, texts: Sequence[bytes]) -> list[int]:
+        """The same for texts in UTF-8."""
+        return self.numbers([text.decode() for text in texts])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,10 @@ class Columns:
         part = self.take(slice(begin, end))
         return replace(part, others={row - begin: record for row, record in self.others.items() if begin <= row < end})
 
+    def copied(self) -> Columns:
+        """The same rows in memory of their own: the arrays of `between` keep those alive of which they are a part."""
+        return replace(self.take(np.arange(len(self))), others=self.others)
+
     def renumbered(self, subjects: Names, actors: Names) -> Columns:
         """The same rows with the numbers of other names."""
         return replace(
@@ -131,7 +139,7 @@ def _renumbered(numbers: Longs, before: Names, after: Names) -> Longs:
     if not before.texts:
         return numbers
     used, places = np.unique(numbers, return_inverse=True)
-    return np.array(after.numbers([before.texts[number].encode() for number in used.tolist()]), np.int64)[places]
+    return np.array(after.numbers([before.texts[number] for number in used.tolist()]), np.int64)[places]
 
 
 Item: TypeAlias = Columns | Received
@@ -167,7 +175,8 @@ def joined(parts: Sequence[Columns]) -> Columns:
     if any(part.data is not None for part in parts):
         arrays["data"] = np.concatenate([part.data if part.data is not None else np.full(len(part), None, np.object_) for part in parts])
     saying = sum(part.saying for part in parts)
-    return replace(first, others=others, traces=[trace for part in parts for trace in part.traces][:MOST_TRACES], saying=saying, **arrays)
+    traces, framed = [trace for part in parts for trace in part.traces][:MOST_TRACES], min(part.framed for part in parts)
+    return replace(first, others=others, traces=traces, framed=framed, saying=saying, **arrays)
 
 
 def known_days(recorded: Longs, known_of: Callable[[datetime], date]) -> Longs:

@@ -124,9 +124,9 @@ class _Table:
         self.sources.add(layout.source)
         self._ids[own], self._type[own] = ids, self._numbers[layout.type]
         self._sequence[own], self._recorded[own], self._occurred[own] = sequence, recorded, occurred
-        self._subject[own] = self._subjects.numbers(laid.texts["subject"].tolist())
+        self._subject[own] = self._subjects.numbers_of_utf8(laid.texts["subject"].tolist())
         changes, actors = changing(laid.texts["actor"])
-        numbers = np.array(self._actors.numbers(actors), np.int64)
+        numbers = np.array(self._actors.numbers_of_utf8(actors), np.int64)
         self._actor[own] = numbers[0] if len(numbers) == 1 else np.repeat(numbers, np.diff(changes, append=len(own)))
         if "traceparent" in laid.texts:
             _, traces = changing(laid.texts["traceparent"])
@@ -151,7 +151,7 @@ class _Table:
         self.sources.update({one.stream[0] for one in ordinary})
         self._ids[own] = np.frombuffer(b"".join([one.event_id.bytes for one in ordinary if one.event_id]), np.uint8).reshape(-1, 16)
         self._sequence[own] = [one.sequence for one in ordinary]
-        self._subject[own] = self._subjects.numbers([one.stream[1].encode() for one in ordinary])
+        self._subject[own] = self._subjects.numbers([one.stream[1] for one in ordinary])
         self._recorded[own] = [micros_of(one.time) for one in ordinary if one.time]
         self._traces.update({one.traceparent: None for one in ordinary if one.traceparent})
 

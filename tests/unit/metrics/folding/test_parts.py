@@ -73,6 +73,15 @@ def test_a_batch_of_few_subjects_is_left_as_it_is() -> None:
     assert part is whole
 
 
+def test_few_subjects_of_many_events_are_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The objects of a part are in memory together, whosever they are."""
+    whole = batch()
+    monkeypatch.setattr("services.metrics.folding.events.parts.MOST_EVENTS", len(whole) // 4)
+    parts = list(parts_of(whole, 10_000))
+    assert len(parts) in (4, 5)
+    assert sum(map(len, parts)) == len(whole)
+
+
 def test_records_alone_are_cut_too() -> None:
     records: list[Received] = [received(event) for event in EVENTS]
     whole = ShardBatch(1, 0, 1, in_runs(records), {}, datetime(2020, 1, 1, tzinfo=UTC).date())

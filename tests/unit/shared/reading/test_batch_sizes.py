@@ -10,7 +10,6 @@ import pytest
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.process.db import Connection
-from shared.reading.batches import due
 from shared.reading.batches.applying import BatchApplier
 from shared.reading.batches.due import COLUMNS_BATCH, FIRST_BATCH, LEAST_BATCH, LONGEST_BATCH, MOST_GROWTH
 from shared.reading.config import ReaderConfig
@@ -70,7 +69,7 @@ async def test_a_batch_that_costs_the_session_is_halved() -> None:
     assert sizes == [20_000, 10_000, 5_000, 2_500, 1_250, 625]
 
 
-def test_all_topics_of_a_batch_together_have_a_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_topics_of_a_batch_have_one_limit() -> None:
     """What a worker holds in memory grows with all records of a batch."""
     found, raw = applier(columns=TYPES_AS_COLUMNS).due, contracts.encode(MEMBER)
 
@@ -79,11 +78,9 @@ def test_all_topics_of_a_batch_together_have_a_limit_too(monkeypatch: pytest.Mon
         shard = Shard(0, 0, {"a": 0, "b": 0}, {}, {"a": 30, "b": 12}, 10, {"a": deque(), "b": deque()}, columns)
         return {topic: weight_of(items) for topic, items in found.columns(shard, set()).items()}
 
+    found.most = 42
+    assert taken() == {"a": 30, "b": 12}
     found.most = 25
-    assert taken() == {"a": 25, "b": 12}
-    monkeypatch.setattr(due, "MOST_WEIGHT", 37)
-    assert taken() == {"a": 25, "b": 12}
-    monkeypatch.setattr(due, "MOST_WEIGHT", 36)
-    assert taken() == {"a": 18, "b": 12}
-    found.most = 5
+    assert taken() == {"a": 13, "b": 12}, "what a topic does not use of its share is for the others"
+    found.most = 10
     assert taken() == {"a": 5, "b": 5}

@@ -12,15 +12,16 @@ import msgspec
 import numpy as np
 import pytest
 
+from services.metrics.folding.columns.facts import FRAMED
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from shared import contracts
 from shared.sequencing import shard as shard_module
 from shared.sequencing.columnar.columns import Columns, Names, micros_of
 from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.layouts import MOST_LAYOUTS, Layouts
-from shared.sequencing.frames import frame_of
-from shared.sequencing.records import Received, decode
-from shared.sequencing.shard import Shard, drop_applied, due_columns
+from shared.sequencing.frames import FrameDecoder, frame_of
+from shared.sequencing.records import Received, decode, received
+from shared.sequencing.shard import OBJECT, Shard, drop_applied, due_columns, weight_of
 from tests.unit.shared.sequencing.plain_events import EVENTS, MEMBER, as_objects, closed, columns_of, rows, told
 
 ODD: tuple[Any, ...] = (
@@ -168,6 +169,44 @@ def test_a_topic_is_not_applied_beyond_the_last_time_of_one_that_lags() -> None:
     assert not due_columns(shard(a=at_times(1), b=[]), {"b"}, 99)
     backwards = shard(a=[*at_times(9), *at_times(3, first=1)], b=at_times(4))
     assert {topic: offsets(items) for topic, items in due_columns(backwards, {"a"}, 99).items()} == {"a": [0, 1], "b": [0]}
+
+
+def test_columns_that_follow_on_each_other_are_made_one() -> None:
+    """What a batch takes of them would otherwise be in memory twice."""
+    closing = received(closed(date(2026, 1, 5), 1))
+    one = shard(a=[], b=[])
+    encoded = [contracts.encode(event) for event in EVENTS if event.source == MEMBER.source][:30]
+    pieces = [item for at in (0, 10, 20) for item in decode_columns(rows(encoded[at : at + 10], at), TYPES_AS_COLUMNS, *one.names)]
+    one.columns = {"a": deque(pieces), "b": deque([*pieces[:2], closing, *pieces[2:]])}
+    before = {topic: told(items) for topic, items in one.columns.items()}
+    one.join_columns()
+    assert [len(items) for items in one.columns.values()] == [1, 3]
+    assert {topic: told(items) for topic, items in one.columns.items()} == before
+
+
+def test_columns_are_cut_by_weight() -> None:
+    """Rows that keep an object or a text take the memory of several; joined columns are as large as a whole backlog."""
+    one = shard(a=[])
+    encoded = [contracts.encode(event) for event in EVENTS if event.source == MEMBER.source][:200]
+    framed = FrameDecoder(TYPES_AS_COLUMNS, FRAMED.types, FRAMED.read_data, FRAMED.without)
+    one.columns["a"] = deque(framed.decode(rows(encoded), *one.names))
+    assert len(one.columns["a"]) == 1
+    whole = weight_of(one.columns["a"])
+    assert whole > 200, "some rows weigh more"
+    for most in (1, 20, whole // 2, whole - 1):
+        (taken,) = due_columns(one, (), most)["a"]
+        assert most - OBJECT < weight_of([taken]) <= max(most, OBJECT)
+        assert told([taken]) == told(one.columns["a"])[: len(offsets([taken]))]
+
+
+def test_what_is_left_of_columns_keeps_no_more_than_itself_in_memory() -> None:
+    one = shard(a=at_times(*range(1, 30)))
+    one.next["a"] = 28
+    drop_applied(one)
+    (left,) = one.columns["a"]
+    assert isinstance(left, Columns)
+    assert len(left) == 1
+    assert all(array.base is None for array in (left.offset, left.event_id, left.recorded, left.occurred, left.type))
 
 
 def test_what_was_applied_is_dropped_and_the_rest_keeps_its_place() -> None:
