@@ -33,6 +33,7 @@ from bench import cpu
 from bench.generator.records import ZONE, records
 from bench.generator.workload import workloads
 from bench.latency import DAY, ROOT, Load, Park, parkunion
+from bench.speed.idle import wait_until_idle
 from bench.speed.stack import METRICS, BenchStack
 from bench.speed.usage import Usage
 from deploy.local.servers.postgres import database_of
@@ -173,9 +174,13 @@ def p99(times: list[float]) -> float:
 
 
 async def outbox(stack: BenchStack, events: int, rate: float, seconds: float) -> dict[str, Any]:
-    """How long the relay takes with a long outbox, and what commands feel of it. The journal holds so many events already."""
+    """How long the relay takes with a long outbox, and what commands feel of it. The journal holds so many events already.
+
+    Before commands are measured, all services have read the log: readers that are still behind would make the normal times longer.
+    """
     stack.up(2)
     await until_folded(stack)
+    await asyncio.to_thread(wait_until_idle, lambda: {name: stack.stack.readiness(name) for name in stack.stack.services})
     conn = await asyncpg.connect(stack.dsn(database_of("membership")))
     async with session_of(stack) as session:
         load = await prepared(stack, session)

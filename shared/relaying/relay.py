@@ -40,6 +40,8 @@ RECOVER_EVERY = 1.0
 """Seconds between two recoveries while the relay is stopped."""
 LONGEST_BACKOFF = 2.0
 LARGEST_BATCH = 8000
+LARGEST_SHARED = 2000
+"""Events of a batch while commands are to find CPU beside it and its readers."""
 LARGE = 4_000_000
 """Bytes of a batch after which the next one is no larger."""
 
@@ -157,7 +159,7 @@ class Relay:
         faults.reached("relay.read")
         began = utc_now()
         records = messages(rows, self._source.name, self._source.partitions)
-        self._size = self._next_size(records, full)
+        self._size = self._next_size(records, full, pacing.sharing)
         offsets = await self._keep_alive(conn, self._producer.publish(self._topic, records), stop)
         faults.reached("relay.acked")
         if not self._landed_behind_marks(records, offsets):
@@ -168,17 +170,17 @@ class Relay:
         self._marks.update(marks)
         faults.reached("relay.deleted")
         self.published += len(rows)
-        await pacing.saw(len(rows), full=full)
+        await pacing.saw(len(rows), full=full, last=rows[-1]["id"])
         commands = (row["traceparent"] for row in rows)
         commands_reached(commands, f"{self._topic} publish", SpanKind.PRODUCER, began, {"parkunion.events": len(rows)})
         return True
 
-    def _next_size(self, records: Sequence[Message], full: bool) -> int:
+    def _next_size(self, records: Sequence[Message], full: bool, sharing: bool) -> int:
         """The limit of the next batch: what a batch costs by itself is divided by more events while there are more than one holds."""
         if not full:
             return self._batch
         grows = sum(len(record.value) for record in records) < LARGE
-        return min(self._size * 2, max(LARGEST_BATCH, self._batch)) if grows else self._size
+        return min(self._size * 2 if grows else self._size, max(LARGEST_SHARED if sharing else LARGEST_BATCH, self._batch))
 
     def _landed_behind_marks(self, records: Sequence[Message], offsets: Mapping[int, int]) -> bool:
         """Whether every partition's events lie right behind its mark; false also where the broker does not return offsets."""
