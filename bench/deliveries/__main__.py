@@ -1,16 +1,15 @@
-"""Measure: `python -m bench.deliveries [--only PART] [--seconds N] [--seed N]`.
+"""Measure: `.venv/bin/python -m bench.deliveries [--only PART] [--seconds N] [--seed N]`.
 
 Everything that it needs is started in a temporary folder, and stopped. A table on the output, and `bench/out/deliveries.json`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import signal
-import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 
+from bench import command
 from bench.deliveries.house import DeliveryStack, own_stack
 from bench.deliveries.latency import hanging, latency
 from bench.deliveries.matching import matching
@@ -20,12 +19,12 @@ from bench.deliveries.streams import streams
 from bench.deliveries.sustained import sustained
 from bench.speed.report import OUT, machine
 
-ALONE: Mapping[str, Callable[[argparse.Namespace], Result]] = {
+ALONE: Mapping[str, Callable[[Namespace], Result]] = {
     "sustained": lambda given: sustained(given.seconds, given.seed),
     "matching": lambda given: matching(given.events, given.subscriptions, given.workers, given.seed),
 }
 """The parts that run processes of subscriptions alone, so that nothing else reads the same log."""
-IN_STACK: Mapping[str, Callable[[DeliveryStack, argparse.Namespace], Result]] = {
+IN_STACK: Mapping[str, Callable[[DeliveryStack, Namespace], Result]] = {
     "rest": lambda stack, _: at_rest(stack),
     "streams": lambda stack, given: streams(stack, given.clients),
     "latency": lambda stack, given: latency(stack, given.seconds, given.rate),
@@ -34,10 +33,8 @@ IN_STACK: Mapping[str, Callable[[DeliveryStack, argparse.Namespace], Result]] = 
 """The parts of a whole stack, one after the other in the same."""
 
 
-def options() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(
-        prog="python -m bench.deliveries", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options() -> ArgumentParser:
+    found = command.options("bench.deliveries", __doc__)
     found.add_argument("--only", choices=[*ALONE, *IN_STACK], action="append", help="this part alone; several times")
     found.add_argument("--seconds", type=float, default=20, help="of the parts that last: of `hanging` that of each of four phases")
     found.add_argument("--seed", type=int, default=7)
@@ -52,8 +49,7 @@ def options() -> argparse.ArgumentParser:
 
 def main() -> None:
     """Run the parts, print, write."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    given = options().parse_args()
+    given = command.begin(options())
     wanted, results = given.only or [*ALONE, *IN_STACK], list[Result]()
 
     def done(result: Result) -> None:
