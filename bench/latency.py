@@ -4,8 +4,8 @@ Needs a running stack (`./parkunion up --detach`). Two loads: 200 single command
 Every park has one enterprise, so its stream's order is the order of its count: the k-th member acknowledged is served when the park's
 `members` is at least k. Latency is the instant at which the stream's line arrives less the instant at which the answer arrived; beside it stands
 how long the answers took from the instant at which their commands were due (`answer_*`).
-The output includes the generator's share of the CPU, since it runs on the same machine, and the CPU milliseconds of each process per
-command (of a batch: per line), which stay comparable on a busy machine.
+The output includes the share of all cores that the stack used and the generator's share of one core, since it runs on the same machine, and the
+CPU milliseconds of each process per command (of a batch: per line), which stay comparable on a busy machine.
 """
 
 from __future__ import annotations
@@ -147,12 +147,14 @@ class Load:
             if time.perf_counter() > deadline:
                 raise RuntimeError("the stream did not serve every acknowledged command within 30 s")
             await asyncio.sleep(0.02)
+        after = cpu.seconds(self.status)
         return {
             "commands": len(tasks),
             "seconds": round(wall, 2),
+            "cpu_share_of_all_cores": cpu.share_of_all_cores(spent, after, wall),
             "generator_cpu_share_of_one_core": round(used / wall, 3),
             **self.latencies(),
-            "cpu_ms_per_member": cpu.milliseconds_each(spent, cpu.seconds(self.status), len(tasks) * members),
+            "cpu_ms_per_member": cpu.milliseconds_each(spent, after, len(tasks) * members),
         }
 
     async def timed(self, command: Coroutine[Any, Any, None], due: float) -> None:

@@ -6,8 +6,10 @@ Everything that it needs is started in a temporary folder, and stopped. A table 
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from bench import command
 from bench.deliveries.house import DeliveryStack, own_stack
@@ -17,7 +19,9 @@ from bench.deliveries.report import Result, as_json, table
 from bench.deliveries.rest import at_rest
 from bench.deliveries.streams import streams
 from bench.deliveries.sustained import sustained
-from bench.speed.report import OUT, machine
+from bench.generator.records import ZONE
+from bench.provenance import provenance
+from bench.speed.report import OUT
 
 ALONE: Mapping[str, Callable[[Namespace], Result]] = {
     "sustained": lambda given: sustained(given.seconds, given.seed),
@@ -48,7 +52,7 @@ def options() -> ArgumentParser:
 
 
 def main() -> None:
-    """Run the parts, print, write."""
+    """Run the parts, print, write; exit 1 if something that was delivered was not right."""
     given = command.begin(options())
     wanted, results = given.only or [*ALONE, *IN_STACK], list[Result]()
 
@@ -67,9 +71,11 @@ def main() -> None:
     shares = {one.part: one.cpu_share["receivers"] for one in results if "receivers" in one.cpu_share}
     OUT.mkdir(exist_ok=True)
     file = OUT / "deliveries.json"
-    content = {"seed": given.seed, "machine": machine(), "results": as_json(results), "receivers_cpu_share": shares}
+    content = {"seed": given.seed, **provenance(datetime.now(ZONE).date()), "results": as_json(results), "receivers_cpu_share": shares}
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     print(f"written: {file}")
+    if wrong := [one.part for one in results if one.wrong]:
+        sys.exit(f"NOT RIGHT: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

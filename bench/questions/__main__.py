@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from bench import command
 from bench.generator.city import City
+from bench.provenance import provenance
 from bench.questions.asked import FREE, PAGE, QUESTIONS, Asked, Draw
 from bench.questions.building import built, city_of
 from bench.speed.stack import METRICS, BenchStack
@@ -133,7 +134,9 @@ def main() -> None:
     finally:
         stack.down()
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"seed": city.seed, "size": size, "rollups": not given.ledger, "results": found}, indent=1))
+    OUT.write_text(
+        json.dumps({"seed": city.seed, **provenance(city.last), "size": size, "rollups": not given.ledger, "results": found}, indent=1)
+    )
     print(OUT)
 
 

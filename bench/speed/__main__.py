@@ -102,7 +102,7 @@ def announce(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def measure(plan: Plan, seed: int) -> None:
+def measure(plan: Plan, seed: int) -> list[Result]:
     """Do all of a plan, print the table and write the file, which is written after each log."""
     known, began = datetime.now(ZONE).date(), time.perf_counter()
     results: list[Result] = []
@@ -120,13 +120,14 @@ def measure(plan: Plan, seed: int) -> None:
             if log.operator:
                 stack.up(2)
                 results += operate(stack, workload.name, ends)
-        path = report.write(plan.name, seed, results, limits)
+        path = report.write(plan.name, seed, known, results, limits)
     print(report.table(results, limits))
     print(path)
+    return results
 
 
 def main() -> None:
-    """Read the options and measure."""
+    """Read the options and measure; exit 1 if a figure of the product was not right."""
     options = command.options("bench.speed", __doc__)
     options.add_argument("plan", choices=[*PLANS, "one"])
     options.add_argument("--seed", type=int, default=None, help="of the log; left out: chosen at random and printed")
@@ -143,7 +144,9 @@ def main() -> None:
     seed = secrets.randbelow(2**32) if given.seed is None else given.seed
     say(f"SEED={seed}")
     cell = Cell(given.workers, given.kills, given.times, given.system, given.warm)
-    measure(PLANS.get(given.plan) or one(Log(given.events, given.workload, [cell], given.operator, given.enterprises, given.years)), seed)
+    plan = PLANS.get(given.plan) or one(Log(given.events, given.workload, [cell], given.operator, given.enterprises, given.years))
+    if wrong := report.wrong_of(PRODUCT, measure(plan, seed)):
+        sys.exit("\n".join(["NOT RIGHT", *wrong]))
 
 
 if __name__ == "__main__":
