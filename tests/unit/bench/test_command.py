@@ -14,6 +14,7 @@ import pytest
 
 from bench import stacks
 from bench.deliveries import house
+from bench.generator.records import TOPICS
 from services.subscriptions.settings import Settings
 from tests.patience import PATIENCE
 
@@ -40,7 +41,7 @@ def entry_points() -> Iterator[str]:
             yield name
 
 
-@pytest.mark.parametrize("name", entry_points())
+@pytest.mark.parametrize("name", list(entry_points()))
 def test_help_is_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def started(*_: object, **__: object) -> None:
         raise AssertionError("something was started")
@@ -102,7 +103,7 @@ def test_the_fan_outs_topics_are_those_it_waits_for() -> None:
     declared = Settings.declared
     assert declared.name == "subscriptions"
     assert list(house.TOPICS) == declared.topics_read()
-    assert len(house.TOPICS) == len(declared.reads)
+    assert set(TOPICS) <= set(house.TOPICS)
 
 
 def test_a_command_that_fails_says_so(tmp_path: Path) -> None:
