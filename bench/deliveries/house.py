@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 
 from bench.generator.records import PARTITIONS
-from bench.stacks import parkunion, stop, temporary
+from bench.stacks import parkunion, temporary
 from deploy.local.child import end
 from deploy.local.folder import Folder
 from deploy.local.servers.kafka import KafkaServer
@@ -149,10 +149,6 @@ class DeliveryStack(House):
     def up(self) -> None:
         """Start it; ready when this returns."""
         parkunion(self.folder.path, "up", "--detach", "--allow-network", LOOPBACK)
-
-    def down(self) -> None:
-        """Stop it, if it runs."""
-        stop(self.folder.path)
 
     def dsn(self, database: str) -> str:
         return PostgresServer(self.folder.path / "postgres", self.stack.content["postgres"]["port"], self.folder.keys).dsn(database)

@@ -39,6 +39,7 @@ class BenchStack:
         self.folder = Folder(data)
         self.stack = Stack(data)
         self.workers = 0
+        self._started_here = False
         self._token = ""
         self._alone: dict[str, list[int]] = {}
 
@@ -47,13 +48,15 @@ class BenchStack:
         if self.workers not in (0, workers):
             self.down()
         if not self.workers:
+            self._started_here = not self.stack.alive()
             parkunion(self.folder.path, "up", "--detach", "--workers", str(workers))
             self.workers, self._token = workers, ""
 
     def down(self) -> None:
-        """Stop it, if it runs."""
+        """Stop it, if it was started here, and be it half."""
         self.workers = 0
-        stop(self.folder.path)
+        if self._started_here:
+            stop(self.folder.path)
 
     @property
     def postgres(self) -> PostgresServer:
