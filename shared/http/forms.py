@@ -236,7 +236,8 @@ class Command(BaseModel):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
         """No validator of the model, which would have no ordinary form (`shared.http.ordinary`)."""
-        return core_schema.no_info_wrap_validator_function(cls._with_wrong_codes, handler(source))
+        schema = handler(source)
+        return core_schema.no_info_wrap_validator_function(cls._with_wrong_codes, schema) if lists_of(cls) else schema
 
     @classmethod
     def _with_wrong_codes(cls, values: Any, handler: ValidatorFunctionWrapHandler) -> Any:
