@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 def parkunion(data: Path | None, *arguments: str) -> str:
     """The output of a `parkunion` command. Raises CalledProcessError."""
-    program: list[str | Path] = [ROOT / "parkunion", *(["--data", data] if data else []), *arguments]
+    folder = ["--data", str(data)] if data else []
+    program = [str(ROOT / "parkunion"), *folder, *arguments]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             output, errors = process.communicate()

@@ -78,7 +78,7 @@ def fold_help() -> None:
     made = rich_utils._make_rich_text
 
     def folding(**given: Any) -> Any:
-        text = made(**given)
+        text: Any = made(**given)
         text.overflow = "fold"
         return text
 
