@@ -1,4 +1,4 @@
-"""Much at a time: `python -m bench.bulk members|outbox|producer [--members 20000] [--events 200000] [--rate 200]`.
+"""Much at a time: `.venv/bin/python -m bench.bulk members|outbox|producer [--members 20000] [--events 200000] [--rate 200]`.
 
 `members`: members of new persons by `./parkunion import members FILE`, until the last figure has them. `outbox`: that many events of a journal
 are put into the outbox again, as `reconcile` does with missing ones, and drained by the relay, while single commands go on; readers drop
@@ -9,14 +9,11 @@ Each starts a stack of its own in a temporary folder. Prints lines of JSON; CPU 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import resource
-import shutil
 import statistics
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,13 +26,14 @@ import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from bench import cpu
+from bench import command, cpu
 from bench.generator.records import ZONE, records
 from bench.generator.workload import workloads
-from bench.latency import DAY, ROOT, Load, Park, parkunion
+from bench.latency import DAY, Load, Park
 from bench.speed.idle import wait_until_idle
-from bench.speed.stack import METRICS, BenchStack
+from bench.speed.stack import METRICS, BenchStack, own_stack
 from bench.speed.usage import Usage
+from bench.stacks import ROOT, parkunion
 from deploy.local.servers.postgres import database_of
 from shared.broker.kafka import KafkaBroker
 from shared.broker.protocol import STRUCTURED
@@ -49,18 +47,6 @@ BATCH = 300
 RECORDS = 200_000
 VALUE = b"x" * 546
 """As long as an event of the generator on average."""
-
-
-@contextmanager
-def stack_of_its_own() -> Iterator[BenchStack]:
-    """A stack that is removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="parkunion-bench-"))
-    stack = BenchStack(folder / "stack")
-    try:
-        yield stack
-    finally:
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -234,14 +220,14 @@ async def producer(stack: BenchStack) -> dict[str, Any]:
 
 def main() -> None:
     """Read the options, measure, print."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = command.options("bench.bulk", __doc__)
     options.add_argument("task", choices=["members", "outbox", "producer"])
     options.add_argument("--members", type=int, default=20_000)
     options.add_argument("--events", type=int, default=200_000)
     options.add_argument("--rate", type=float, default=200, help="single commands a second beside the outbox")
     options.add_argument("--seconds", type=float, default=20, help="how long they are measured before")
-    given = options.parse_args()
-    with stack_of_its_own() as stack:
+    given = command.begin(options)
+    with own_stack() as stack:
         if given.task == "outbox":
             # The other events of a log are of the registry.
             stack.fill(records(workloads(1, given.events * 6 // 5 + 50_000, datetime.now(ZONE).date())["in-order"]))

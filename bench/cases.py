@@ -1,4 +1,4 @@
-"""The service cases: `python -m bench.cases [--cases 10000] [--rate 100] [--seconds 15] [--fmcs]`.
+"""The service cases: `.venv/bin/python -m bench.cases [--cases 10000] [--rate 100] [--seconds 15] [--fmcs]`.
 
 - `clocks`: `GET /v1/clocks` of a district with that many open cases: its first page, the page of what is due, and the last one.
 - `statistics`: every statistic of that district, by park and without.
@@ -10,18 +10,19 @@ It starts a stack of its own in a temporary folder. Prints lines of JSON; times 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import time
+from argparse import Namespace
 from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
-from bench import cpu
-from bench.bulk import session_of, stack_of_its_own
-from bench.latency import PARKS, ROOT, Load, parkunion
-from bench.speed.stack import BenchStack
+from bench import command, cpu
+from bench.bulk import session_of
+from bench.latency import PARKS, Load
+from bench.speed.stack import BenchStack, own_stack
+from bench.stacks import ROOT, parkunion
 
 KINDS = ("wage_arrears", "pay_cut", "social_insurance_arrears", "labour_dispute")
 FIRST = date(2026, 1, 5)
@@ -114,7 +115,7 @@ async def until_projected(stack: BenchStack) -> None:
         await asyncio.sleep(0.2)
 
 
-async def run(stack: BenchStack, options: argparse.Namespace) -> None:
+async def run(stack: BenchStack, options: Namespace) -> None:
     """All parts, each a line."""
     stack.up(1)
     if options.fmcs:
@@ -144,13 +145,13 @@ async def run(stack: BenchStack, options: argparse.Namespace) -> None:
 
 def main() -> None:
     """Read the options, run, and remove the stack."""
-    parser = argparse.ArgumentParser(prog="python -m bench.cases", description=__doc__)
+    parser = command.options("bench.cases", __doc__)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=100)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--fmcs", action="store_true")
-    options = parser.parse_args()
-    with stack_of_its_own() as stack:
+    options = command.begin(parser)
+    with own_stack() as stack:
         asyncio.run(run(stack, options))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,11 @@ def _session(title: str) -> str:
     """`postgres:<role>` of a session's process; `postgres:itself` of all others (writers, checkpointer, vacuum)."""
     words = title.split()
     return f"postgres:{words[1]}" if words[:1] == ["postgres:"] and len(words) > 1 and words[1].endswith("_app") else "postgres:itself"
+
+
+def share_of_all_cores(before: Mapping[str, float], after: Mapping[str, float], wall: float) -> float:
+    """The part of the machine that the stack used for `wall` seconds, from 0 to 1."""
+    return round((sum(after.values()) - sum(before.values())) / (wall * (os.cpu_count() or 1)), 3)
 
 
 def milliseconds_each(before: Mapping[str, float], after: Mapping[str, float], commands: int) -> dict[str, float]:

@@ -1,19 +1,17 @@
-"""Latency from an acknowledged command to its figure on SSE: `python -m bench.latency [--data DIR] [--seconds 20]`.
+"""Latency from an acknowledged command to its figure on SSE: `.venv/bin/python -m bench.latency [--data DIR] [--seconds 20]`.
 
 Needs a running stack (`./parkunion up --detach`). Two loads: 200 single commands a second, and 2,000 a second in batches of 100.
 Every park has one enterprise, so its stream's order is the order of its count: the k-th member acknowledged is served when the park's
 `members` is at least k. Latency is the instant at which the stream's line arrives less the instant at which the answer arrived; beside it stands
 how long the answers took from the instant at which their commands were due (`answer_*`).
-The output includes the generator's share of the CPU, since it runs on the same machine, and the CPU milliseconds of each process per
-command (of a batch: per line), which stay comparable on a busy machine.
+The output includes the share of all cores that the stack used and the generator's share of one core, since it runs on the same machine, and the
+CPU milliseconds of each process per command (of a batch: per line), which stay comparable on a busy machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import subprocess
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -23,17 +21,11 @@ from uuid import uuid4
 
 import aiohttp
 
-from bench import cpu
+from bench import command, cpu
+from bench.stacks import parkunion
 
-ROOT = Path(__file__).parents[1]
 PARKS = 40
 DAY = "2024-01-02"
-
-
-def parkunion(data: Path | None, *arguments: str) -> str:
-    """The output of a `parkunion` command."""
-    folder = ["--data", str(data)] if data else []
-    return subprocess.run([ROOT / "parkunion", *folder, *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @dataclass
@@ -155,12 +147,14 @@ class Load:
             if time.perf_counter() > deadline:
                 raise RuntimeError("the stream did not serve every acknowledged command within 30 s")
             await asyncio.sleep(0.02)
+        after = cpu.seconds(self.status)
         return {
             "commands": len(tasks),
             "seconds": round(wall, 2),
+            "cpu_share_of_all_cores": cpu.share_of_all_cores(spent, after, wall),
             "generator_cpu_share_of_one_core": round(used / wall, 3),
             **self.latencies(),
-            "cpu_ms_per_member": cpu.milliseconds_each(spent, cpu.seconds(self.status), len(tasks) * members),
+            "cpu_ms_per_member": cpu.milliseconds_each(spent, after, len(tasks) * members),
         }
 
     async def timed(self, command: Coroutine[Any, Any, None], due: float) -> None:
@@ -205,11 +199,11 @@ async def measure(data: Path | None, seconds: float, rate: float) -> None:
 
 def main() -> None:
     """Read the options and measure."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = command.options("bench.latency", __doc__)
     options.add_argument("--data", type=Path, help="folder of the stack (default: the one `parkunion` uses)")
     options.add_argument("--seconds", type=float, default=20)
     options.add_argument("--rate", type=float, default=200, help="single commands a second (fewer on a machine that does other work)")
-    given = options.parse_args()
+    given = command.begin(options)
     asyncio.run(measure(given.data, given.seconds, given.rate))
 
 

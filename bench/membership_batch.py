@@ -1,4 +1,4 @@
-"""Cost of a batch of 1,000 joining members in membership: `python -m bench.membership_batch [--batches N] [--profile]`.
+"""Cost of a batch of 1,000 joining members in membership: `.venv/bin/python -m bench.membership_batch [--batches N] [--profile]`.
 
 A PostgreSQL of its own in a temporary folder, the service's own code from the parsed line to the commit (no HTTP), persons all new.
 Prints one line of JSON: milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, medians.
@@ -6,7 +6,6 @@ Prints one line of JSON: milliseconds a batch of wall clock, of this process's C
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import cProfile
 import gc
@@ -25,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from bench import command
 from bench.cpu import family_seconds
 from deploy.local.servers.postgres import PostgresServer
 from services.membership.facts import TABLE
@@ -144,10 +144,10 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command.options("bench.membership_batch", __doc__)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
+    options = command.begin(parser)
     with tempfile.TemporaryDirectory() as folder:
         server = PostgresServer(Path(folder))
         Path(folder).chmod(0o755)

@@ -1,4 +1,4 @@
-"""Cost of a single joining member in membership's API: `python -m bench.membership_single [--commands N] [--profile]`.
+"""Cost of a single joining member in membership's API: `.venv/bin/python -m bench.membership_single [--commands N] [--profile]`.
 
 A PostgreSQL of its own in a temporary folder and the service's whole application in this process, as its own process runs it (uvloop, frozen
 garbage, JSON logs to nowhere); new persons, one request after the other over one connection of a client in another process. Prints one line
@@ -8,7 +8,6 @@ rounds. On a busy machine compare runs of the same minutes.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import cProfile
 import gc
@@ -31,6 +30,7 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from bench import command
 from bench.cpu import family_seconds
 from bench.membership_batch import KEYS, WORK, prepare
 from deploy.local.servers.postgres import PostgresServer
@@ -178,10 +178,10 @@ async def measure(server: PostgresServer, number: int, profile: bool) -> dict[st
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.options("bench.membership_single", __doc__)
     parser.add_argument("--commands", type=int, default=300, help="a round")
     parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
+    options = command.begin(parser)
     shown = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     setup_traces("membership", None)

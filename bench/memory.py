@@ -1,15 +1,14 @@
-"""Memory of an idle stack: the sum of the PSS of its processes. `python -m bench.memory [--data DIR]`."""
+"""Memory of an idle stack: the sum of the PSS of its processes. `.venv/bin/python -m bench.memory [--data DIR]`."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import psutil
 
-from bench import cpu
-from bench.latency import parkunion
+from bench import command, cpu
+from bench.stacks import parkunion
 
 
 def family(pids: set[int]) -> dict[int, psutil.Process]:
@@ -24,9 +23,9 @@ def family(pids: set[int]) -> dict[int, psutil.Process]:
 
 def main() -> None:
     """Print one line of JSON: MiB by process and the sum."""
-    options = argparse.ArgumentParser(description=__doc__)
+    options = command.options("bench.memory", __doc__)
     options.add_argument("--data", type=Path)
-    status = json.loads(parkunion(options.parse_args().data, "status", "--json"))
+    status = json.loads(parkunion(command.begin(options).data, "status", "--json"))
     named = cpu.named(status)
     pids = set(named)
     supervisor = psutil.Process(status["kafka"]["pid"]).parent()

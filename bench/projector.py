@@ -1,11 +1,10 @@
-"""Throughput of the projector and latency of queries: `python -m bench.projector [--events N]`.
+"""Throughput of the projector and latency of queries: `.venv/bin/python -m bench.projector [--events N]`.
 
 Own PostgreSQL, no Kafka: batches go straight to the projector. Like the sample, of 24 events 19 are members.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import statistics
@@ -17,6 +16,7 @@ from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from bench import command
 from deploy.local.servers.postgres import PostgresServer
 from services.metrics.figures.questions import coverage, month_ends, series
 from services.metrics.figures.snapshots import Snapshots
@@ -176,12 +176,17 @@ async def questions(pool: Pool) -> None:
     print(f"a year of months of all parks: {1000 * (time.perf_counter() - started):.1f} ms")
 
 
-async def main() -> None:
-    """Set up a database, measure, remove it."""
-    parser = argparse.ArgumentParser()
+def main() -> None:
+    """Read the options and measure."""
+    parser = command.options("bench.projector", __doc__)
     parser.add_argument("--events", type=int, default=90_000)
-    parser.add_argument("--batch", type=int, default=2000)
-    options = parser.parse_args()
+    parser.add_argument("--batch", type=int, default=2000, help="events of a transaction")
+    given = command.begin(parser)
+    asyncio.run(alone(given.events, given.batch))
+
+
+async def alone(events: int, batch: int) -> None:
+    """Set up a database, measure, remove it."""
     with tempfile.TemporaryDirectory() as folder:
         server = PostgresServer(Path(folder) / "postgres")
         server.start()
@@ -189,11 +194,11 @@ async def main() -> None:
             server.provide("metrics")
             await migrate(server.dsn("parkunion_metrics", "metrics_owner"), "metrics")
             pool = await create_pool(server.dsn("parkunion_metrics", "metrics_app"), application_name="bench", by_key=True)
-            await measure(pool, options.events, options.batch)
+            await measure(pool, events, batch)
             await pool.close()
         finally:
             server.stop()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,4 +1,4 @@
-"""Cost of a batch of 1,000 new enterprises, and of 1,000 headcounts, in the registry: `python -m bench.registry_batch [--batches N] [--profile]`.
+"""Cost of a batch of 1,000 new enterprises, and of 1,000 headcounts, in the registry: `.venv/bin/python -m bench.registry_batch [--batches N] [--profile]`.
 
 The service's own code from the bytes of the batch to the commit (no HTTP) on a PostgreSQL of its own. Prints one line of JSON:
 milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, medians.
@@ -6,7 +6,6 @@ milliseconds a batch of wall clock, of this process's CPU and of PostgreSQL's, m
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import cProfile
 import json
@@ -16,6 +15,7 @@ import sys
 import time
 from itertools import islice
 
+from bench import command
 from bench.cpu import family_seconds
 from bench.registry_stage import PARKS, carry_out, names, ndjson, stage
 from deploy.local.servers.postgres import PostgresServer
@@ -78,10 +78,10 @@ async def measure(batches: int, profile: bool) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command.options("bench.registry_batch", __doc__)
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
+    options = command.begin(parser)
     print(json.dumps(asyncio.run(measure(options.batches, options.profile))))
 
 

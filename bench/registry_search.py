@@ -1,4 +1,4 @@
-"""Latency of a search by part of a name among 100,000 enterprises: `python -m bench.registry_search [--enterprises N]`.
+"""Latency of a search by part of a name among 100,000 enterprises: `.venv/bin/python -m bench.registry_search [--enterprises N]`.
 
 The service's own listing on a PostgreSQL of its own, with all areas and with one division granted. Prints one line of JSON per search:
 what was asked, rows found on the first page of 100, and the median and worst of five in milliseconds.
@@ -6,13 +6,13 @@ what was asked, rows found on the first page of 100, and the median and worst of
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
 import time
 from itertools import islice
 
+from bench import command
 from bench.registry_stage import PARKS, carry_out, names, ndjson, stage
 from services.registry.enterprises import store
 from shared.http.auth import Areas
@@ -70,9 +70,9 @@ async def measure(count: int) -> None:
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command.options("bench.registry_search", __doc__)
     parser.add_argument("--enterprises", type=int, default=100_000)
-    asyncio.run(measure(parser.parse_args().enterprises))
+    asyncio.run(measure(command.begin(parser).enterprises))
 
 
 if __name__ == "__main__":

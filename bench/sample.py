@@ -1,4 +1,4 @@
-"""From nothing to figures: `python -m bench.sample [--setup]`, one line of JSON a step.
+"""From nothing to figures: `.venv/bin/python -m bench.sample [--setup]`, one line of JSON a step.
 
 `setup` (with --setup; needs the network): a fresh clone's `make setup` with empty caches. `ready`: `up --detach` in a fresh folder until
 every service is ready. `sample`: the NLRB file through the APIs until every event is projected. Own stack, ended at the end.
@@ -6,18 +6,17 @@ every service is ready. `sample`: the NLRB file through the APIs until every eve
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import asyncpg
 
-from bench.latency import ROOT, parkunion
+from bench import command
+from bench.stacks import ROOT, parkunion, temporary
 
 SAMPLE = ROOT / "samples" / "nlrb" / "nlrb_union_elections_regions_01_18.csv"
 
@@ -45,25 +44,22 @@ def is_projected(data: Path) -> bool:
 
 def main() -> None:
     """Measure."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = command.options("bench.sample", __doc__)
     options.add_argument("--setup", action="store_true")
-    with tempfile.TemporaryDirectory() as place:
-        if options.parse_args().setup:
-            set_up(Path(place))
-        data = Path(place) / "stack"
+    given = command.begin(options)
+    with temporary() as data:
+        if given.setup:
+            set_up(data.parent)
         began = time.perf_counter()
         parkunion(data, "up", "--detach")
         print_step("ready", began)
-        try:
-            began = time.perf_counter()
-            subprocess.run([ROOT / "parkunion", "--data", data, "import", "nlrb", SAMPLE], check=True, capture_output=True)
-            while not is_projected(data):
-                time.sleep(0.1)
-            dsn = json.loads(parkunion(data, "status", "--json", "--secrets"))["postgres"]["dsn"]
-            events = sum(asyncio.run(_journal(dsn[service])) for service in ("registry", "membership"))
-            print_step("sample", began, events=events)
-        finally:
-            parkunion(data, "down")
+        began = time.perf_counter()
+        parkunion(data, "import", "nlrb", str(SAMPLE))
+        while not is_projected(data):
+            time.sleep(0.1)
+        dsn = json.loads(parkunion(data, "status", "--json", "--secrets"))["postgres"]["dsn"]
+        events = sum(asyncio.run(_journal(dsn[service])) for service in ("registry", "membership"))
+        print_step("sample", began, events=events)
 
 
 async def _journal(dsn: str) -> int:

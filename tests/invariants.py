@@ -17,14 +17,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "design" / "ARCHITECTURE.md"
 STILL_TO_COME: Mapping[str, Sequence[tuple[str, str]]] = {
     "I1": (
-        ("the founding pipeline and its clocks", "founding cases"),
-        ("chunks of an import that is resumed", "imports by staging"),
+        ("the steps of the founding of a union and their clocks", "the founding pipeline"),
+        ("chunks of an import that is resumed", "imports of spreadsheets"),
     ),
-    "I3": (("rollups of closed days equal their base rows", "rollups"), ("stages and deadlines of cases in the ledger", "founding cases")),
-    "I6": (("who signs which report", "the office's events"),),
-    "I7": (("spreadsheets, row by row, all or only the good ones", "imports by staging"),),
+    "I3": (("stages and deadlines of the founding of a union in the ledger", "the founding pipeline"),),
+    "I6": (("who signs which report", "reports of the office"),),
+    "I7": (("spreadsheets, row by row, all or only the good ones", "imports of spreadsheets"),),
 }
-"""{invariant: (what of it has no subject yet, what will add it)}; one that is not here is tested whole."""
+"""{invariant: (what of it has no subject yet, what will add it, as the README names it under "What is not there yet")}; one that is not here is tested
+whole."""
 
 
 def invariants() -> dict[str, str]:

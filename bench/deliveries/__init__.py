@@ -1,1 +1,1 @@
-"""How fast events reach subscribers: `python -m bench.deliveries`."""
+"""How fast events reach subscribers: `.venv/bin/python -m bench.deliveries`."""

@@ -1,16 +1,17 @@
-"""Measure: `python -m bench.deliveries [--only PART] [--seconds N] [--seed N]`.
+"""Measure: `.venv/bin/python -m bench.deliveries [--only PART] [--seconds N] [--seed N]`.
 
 Everything that it needs is started in a temporary folder, and stopped. A table on the output, and `bench/out/deliveries.json`.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import signal
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
+from bench import command
 from bench.deliveries.house import DeliveryStack, own_stack
 from bench.deliveries.latency import hanging, latency
 from bench.deliveries.matching import matching
@@ -18,14 +19,16 @@ from bench.deliveries.report import Result, as_json, table
 from bench.deliveries.rest import at_rest
 from bench.deliveries.streams import streams
 from bench.deliveries.sustained import sustained
-from bench.speed.report import OUT, machine
+from bench.generator.records import ZONE
+from bench.provenance import provenance
+from bench.speed.report import OUT
 
-ALONE: Mapping[str, Callable[[argparse.Namespace], Result]] = {
+ALONE: Mapping[str, Callable[[Namespace], Result]] = {
     "sustained": lambda given: sustained(given.seconds, given.seed),
     "matching": lambda given: matching(given.events, given.subscriptions, given.workers, given.seed),
 }
 """The parts that run processes of subscriptions alone, so that nothing else reads the same log."""
-IN_STACK: Mapping[str, Callable[[DeliveryStack, argparse.Namespace], Result]] = {
+IN_STACK: Mapping[str, Callable[[DeliveryStack, Namespace], Result]] = {
     "rest": lambda stack, _: at_rest(stack),
     "streams": lambda stack, given: streams(stack, given.clients),
     "latency": lambda stack, given: latency(stack, given.seconds, given.rate),
@@ -34,10 +37,8 @@ IN_STACK: Mapping[str, Callable[[DeliveryStack, argparse.Namespace], Result]] = 
 """The parts of a whole stack, one after the other in the same."""
 
 
-def options() -> argparse.ArgumentParser:
-    found = argparse.ArgumentParser(
-        prog="python -m bench.deliveries", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def options() -> ArgumentParser:
+    found = command.options("bench.deliveries", __doc__)
     found.add_argument("--only", choices=[*ALONE, *IN_STACK], action="append", help="this part alone; several times")
     found.add_argument("--seconds", type=float, default=20, help="of the parts that last: of `hanging` that of each of four phases")
     found.add_argument("--seed", type=int, default=7)
@@ -51,9 +52,8 @@ def options() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Run the parts, print, write."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    given = options().parse_args()
+    """Run the parts, print, write; exit 1 if something that was delivered was not right."""
+    given = command.begin(options())
     wanted, results = given.only or [*ALONE, *IN_STACK], list[Result]()
 
     def done(result: Result) -> None:
@@ -71,9 +71,11 @@ def main() -> None:
     shares = {one.part: one.cpu_share["receivers"] for one in results if "receivers" in one.cpu_share}
     OUT.mkdir(exist_ok=True)
     file = OUT / "deliveries.json"
-    content = {"seed": given.seed, "machine": machine(), "results": as_json(results), "receivers_cpu_share": shares}
+    content = {"seed": given.seed, **provenance(datetime.now(ZONE).date()), "results": as_json(results), "receivers_cpu_share": shares}
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     print(f"written: {file}")
+    if wrong := [one.part for one in results if one.wrong]:
+        sys.exit(f"NOT RIGHT: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

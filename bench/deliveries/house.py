@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +19,8 @@ from uuid import UUID
 
 import asyncpg
 
-from bench.generator.records import PARTITIONS, TOPICS
-from bench.latency import parkunion
+from bench.generator.records import PARTITIONS
+from bench.stacks import parkunion, temporary
 from deploy.local.child import end
 from deploy.local.folder import Folder
 from deploy.local.servers.kafka import KafkaServer
@@ -34,11 +32,14 @@ from services.subscriptions.matching.current import next_revision
 from services.subscriptions.signing import store as signing
 from services.subscriptions.signing.sealing import Sealing
 from shared.contracts.ids import uuid7
+from shared.contracts.services import SERVICES
 from shared.process.migrate import migrate
 
 SUBSCRIPTIONS = database_of("subscriptions")
 NOWHERE = "http://127.0.0.1:1"
 LOOPBACK = "127.0.0.0/8"
+TOPICS = SERVICES["subscriptions"].topics_read()
+"""What the fan-out waits for before it reads, whether or not the log of the bench has events of it."""
 BUREAU = "bench-bureau"
 LEGAL = "Trade Union Law"
 PUT_GRANT = "INSERT INTO grants VALUES ($1, $2, 'bench', $3, 'bench', parkunion_now())"
@@ -149,11 +150,6 @@ class DeliveryStack(House):
         """Start it; ready when this returns."""
         parkunion(self.folder.path, "up", "--detach", "--allow-network", LOOPBACK)
 
-    def down(self) -> None:
-        """Stop it, if it runs."""
-        if self.stack.alive():
-            parkunion(self.folder.path, "down")
-
     def dsn(self, database: str) -> str:
         return PostgresServer(self.folder.path / "postgres", self.stack.content["postgres"]["port"], self.folder.keys).dsn(database)
 
@@ -229,25 +225,12 @@ class Alone(House):
 
 
 @contextmanager
-def temporary() -> Iterator[Path]:
-    """A folder for a stack, removed at the end."""
-    path = Path(tempfile.mkdtemp(prefix="parkunion-bench-"))
-    try:
-        yield path / "stack"
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
 def own_stack() -> Iterator[DeliveryStack]:
     """A whole stack of its own, running."""
     with temporary() as path:
         stack = DeliveryStack(path)
-        try:
-            stack.up()
-            yield stack
-        finally:
-            stack.down()
+        stack.up()
+        yield stack
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import time
 
 from bench.deliveries.house import DeliveryStack
 from bench.deliveries.report import Result
-from bench.latency import ROOT
+from bench.stacks import ROOT
 
 MOST = 1024.0
 """MiB."""

@@ -13,7 +13,8 @@ import psutil
 from bench.deliveries.commands import load_of
 from bench.deliveries.house import BUREAU, Asked, DeliveryStack
 from bench.deliveries.report import Result, Spent, percentiles
-from bench.latency import DAY, parkunion
+from bench.latency import DAY
+from bench.stacks import parkunion
 
 TYPE = "parkunion.enterprise-registered.v1"
 AT_ONCE = 64

@@ -1,6 +1,6 @@
 """Jars of the peers that run on Java, and our own sources compiled for them, in `.venv-peers/share/java`; the JRE is the stack's.
 
-`python -m bench.peers.java_environment --relock` prints a new `jars.lock`.
+`.venv/bin/python -m bench.peers.java_environment --relock` prints a new `jars.lock`.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from bench import command
 from bench.peers import environment
 from deploy.local.servers import jars
 from deploy.local.servers.kafka import java
@@ -103,5 +103,8 @@ def relock() -> str:
     return "".join(f"{coordinate} {digest}\n" for coordinate, digest in sorted(found.items()))
 
 
-if __name__ == "__main__" and "--relock" in sys.argv:
-    print("# Jars of the peers, made by `python -m bench.peers.java_environment --relock`.\n" + relock(), end="")
+if __name__ == "__main__":
+    options = command.options("bench.peers.java_environment", __doc__)
+    options.add_argument("--relock", action="store_true", required=True)
+    command.begin(options)
+    print("# Jars of the peers, made by `.venv/bin/python -m bench.peers.java_environment --relock`.\n" + relock(), end="")

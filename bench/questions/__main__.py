@@ -1,4 +1,4 @@
-"""How long questions take on a large city: `python -m bench.questions --data DIR [--times 40] [--enterprises 100000 --members 2000000]`.
+"""How long questions take on a large city: `.venv/bin/python -m bench.questions --data DIR [--times 40] [--enterprises 100000 --members 2000000]`.
 
 The first time, DIR is filled: the log is written and folded by the product's projectors, which close each of 1,826 days in each shard, and all is
 rolled up. That takes the better part of an hour; it is kept for the next time.
@@ -10,7 +10,6 @@ asks the same of the ledger alone, without rollups.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -20,11 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from bench import command
 from bench.generator.city import City
-from bench.latency import ROOT as REPOSITORY
+from bench.provenance import provenance
 from bench.questions.asked import FREE, PAGE, QUESTIONS, Asked, Draw
 from bench.questions.building import built, city_of
-from bench.speed.stack import METRICS
+from bench.speed.stack import METRICS, BenchStack
+from bench.stacks import ROOT as REPOSITORY
 from services.metrics.dashboard.words import Words
 from services.metrics.figures.kept import KeptLists
 from services.metrics.figures.snapshots import Snapshots
@@ -115,7 +116,7 @@ async def _size(pool: Pool) -> dict[str, object]:
 
 def main() -> None:
     """Read the options, build what is not there, and measure."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = command.options("bench.questions", __doc__)
     options.add_argument("--data", type=Path, required=True, help="the folder that is filled and kept")
     options.add_argument("--seed", type=int, default=7)
     options.add_argument("--enterprises", type=int, default=100_000)
@@ -123,16 +124,19 @@ def main() -> None:
     options.add_argument("--times", type=int, default=40, help="how often each question is asked")
     options.add_argument("--ledger", action="store_true", help="without rollups")
     options.add_argument("--only", default="", help="a part of the names of the questions")
-    given = options.parse_args()
+    given = command.begin(options)
     given.data.mkdir(parents=True, exist_ok=True)
-    stack, city = built(given.data, city_of(given.seed, given.enterprises, given.members))
+    stack = BenchStack(given.data / "stack")
     try:
+        city = built(stack, city_of(given.seed, given.enterprises, given.members))
         dsn = stack.postgres.dsn(METRICS, "metrics_app")
         size, found = asyncio.run(measure(dsn, city, given.times, given.seed, given.only, by_ledger=given.ledger))
     finally:
         stack.down()
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps({"seed": city.seed, "size": size, "rollups": not given.ledger, "results": found}, indent=1))
+    OUT.write_text(
+        json.dumps({"seed": city.seed, **provenance(city.last), "size": size, "rollups": not given.ledger, "results": found}, indent=1)
+    )
     print(OUT)
 
 

@@ -7,7 +7,6 @@ import json
 import time
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from bench.generator.city import City
@@ -19,7 +18,7 @@ from services.metrics.generations.closed import rolling, stepping
 from shared.process import db
 
 NOTE = "city.json"
-"""In the stack's folder: which city it holds."""
+"""Beside the stack's folder: which city it holds."""
 WORKERS = 2
 SHORT = 1.0
 """Seconds of which nothing is said."""
@@ -30,14 +29,14 @@ def city_of(seed: int, enterprises: int, members: int) -> City:
     return City(seed, datetime.now(ZONE).date() - timedelta(days=1), enterprises, members)
 
 
-def built(data: Path, city: City) -> tuple[BenchStack, City]:
-    """A running stack with a folded city in `data`: the one that is there, or `city`."""
-    stack, note = BenchStack(data / "stack"), data / NOTE
+def built(stack: BenchStack, city: City) -> City:
+    """The city that the stack then runs with, folded: the one that is there, or `city`."""
+    note = stack.folder.path.parent / NOTE
     if note.exists():
         found: dict[str, Any] = json.loads(note.read_text())
         stack.up(1)
         asyncio.run(_catch_up(stack))
-        return stack, City(**{**found, "last": date.fromisoformat(found["last"])})
+        return City(**{**found, "last": date.fromisoformat(found["last"])})
     began = time.perf_counter()
     ends = stack.fill(records(city), city.last)
     events = sum(extent.end for extent in ends.values())
@@ -47,7 +46,7 @@ def built(data: Path, city: City) -> tuple[BenchStack, City]:
     print(f"folded in {run.seconds:.0f} s by {WORKERS} projectors: {run.per_second:,.0f}/s", flush=True)
     note.write_text(json.dumps({**asdict(city), "last": city.last.isoformat()}))
     asyncio.run(_catch_up(stack))
-    return stack, city
+    return city
 
 
 async def _catch_up(stack: BenchStack) -> None:

@@ -1,1 +1,1 @@
-"""How fast the projectors fold a log, beside ceilings and peers: `python -m bench.speed`."""
+"""How fast the projectors fold a log, beside ceilings and peers: `.venv/bin/python -m bench.speed`."""

@@ -1,4 +1,4 @@
-"""Measure: `python -m bench.speed quick|full|one [--seed N]`, behind `make bench-quick SEED=N` and `make bench-speed`.
+"""Measure: `.venv/bin/python -m bench.speed quick|full|one [--seed N]`, behind `make bench-quick SEED=N` and `make bench-speed`.
 
 `one` measures a single cell: `--events 400000 --workload in-order --workers 2 --kills 0 --times 1 --system parkunion --operator
 --enterprises 1000000 --years 10`.
@@ -6,19 +6,16 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import math
 import secrets
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
+from bench import command
 from bench.generator.records import ZONE, records
 from bench.generator.truth import Truth
 from bench.generator.workload import Workload
@@ -28,7 +25,7 @@ from bench.speed.operating import operate
 from bench.speed.plans import PLANS, Cell, Log, Plan, one
 from bench.speed.projecting import Run, project
 from bench.speed.report import Result
-from bench.speed.stack import BenchStack
+from bench.speed.stack import BenchStack, own_stack
 from shared.broker.protocol import Extent, Place
 
 PRODUCT = "parkunion"
@@ -38,17 +35,12 @@ Ends = Mapping[Place, Extent]
 @contextmanager
 def filled(workload: Workload) -> Iterator[tuple[BenchStack, Ends, Truth]]:
     """A stack of its own with the workload's log, its services down; removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="parkunion-bench-"))
-    stack = BenchStack(folder / "stack")
-    try:
+    with own_stack() as stack:
         began = time.perf_counter()
         announce(f"{workload.name}: starting a stack, then writing a log of {workload.events:,} records into its topics and journals")
         ends = stack.fill(records(workload))
         say(f"{workload.name}: {in_log(ends):,} records, day closings among them, written in {time.perf_counter() - began:.0f} s")
         yield stack, ends, Truth(workload)
-    finally:
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def product(stack: BenchStack, ends: Ends, truth: Truth, cell: Cell) -> tuple[Run, list[str]]:
@@ -110,7 +102,7 @@ def announce(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def measure(plan: Plan, seed: int) -> None:
+def measure(plan: Plan, seed: int) -> list[Result]:
     """Do all of a plan, print the table and write the file, which is written after each log."""
     known, began = datetime.now(ZONE).date(), time.perf_counter()
     results: list[Result] = []
@@ -128,14 +120,15 @@ def measure(plan: Plan, seed: int) -> None:
             if log.operator:
                 stack.up(2)
                 results += operate(stack, workload.name, ends)
-        path = report.write(plan.name, seed, results, limits)
+        path = report.write(plan.name, seed, known, results, limits)
     print(report.table(results, limits))
     print(path)
+    return results
 
 
 def main() -> None:
-    """Read the options and measure."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Read the options and measure; exit 1 if a figure of the product was not right."""
+    options = command.options("bench.speed", __doc__)
     options.add_argument("plan", choices=[*PLANS, "one"])
     options.add_argument("--seed", type=int, default=None, help="of the log; left out: chosen at random and printed")
     options.add_argument("--events", type=int, default=400_000)
@@ -147,11 +140,13 @@ def main() -> None:
         options.add_argument(f"--{name}", type=int, default=None, help=f"{name} of the log, if not those of the workload")
     options.add_argument("--operator", action="store_true", help="time audit, reconcile, rebuild and republish too")
     options.add_argument("--warm", action="store_true", help="time the second fold of the same processes (the peers on Java)")
-    given = options.parse_args()
+    given = command.begin(options)
     seed = secrets.randbelow(2**32) if given.seed is None else given.seed
     say(f"SEED={seed}")
     cell = Cell(given.workers, given.kills, given.times, given.system, given.warm)
-    measure(PLANS.get(given.plan) or one(Log(given.events, given.workload, [cell], given.operator, given.enterprises, given.years)), seed)
+    plan = PLANS.get(given.plan) or one(Log(given.events, given.workload, [cell], given.operator, given.enterprises, given.years))
+    if wrong := report.wrong_of(PRODUCT, measure(plan, seed)):
+        sys.exit("\n".join(["NOT RIGHT", *wrong]))
 
 
 if __name__ == "__main__":

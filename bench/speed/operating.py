@@ -6,10 +6,10 @@ import subprocess
 import time
 from collections.abc import Mapping
 
-from bench.latency import ROOT
 from bench.speed.report import Result
 from bench.speed.stack import BenchStack
 from bench.speed.usage import Usage
+from bench.stacks import ROOT
 from shared.broker.protocol import Extent, Place
 
 COMMANDS = {

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
 
-import psutil
+from bench.provenance import provenance
 
 OUT = Path(__file__).parents[1] / "out"
 HEAD = ("system", "task", "workload", "events", "workers", "kills", "warm", "events/s", "right", "MB", "CPU µs/event")
@@ -55,17 +53,9 @@ def median(results: Sequence[Result]) -> Result:
     )
 
 
-def machine() -> dict[str, Any]:
-    """What it was measured on; `load` is that of the last minute, other work included."""
-    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
-    return {
-        "cpus": os.cpu_count(),
-        "model": model,
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "load": [round(value, 1) for value in os.getloadavg()],
-    }
+def wrong_of(system: str, results: Sequence[Result]) -> list[str]:
+    """What was not right of this system, for the exit code; what others do wrong is a result of the bench."""
+    return [f"{one.task} {one.workload}: {', '.join(one.wrong[:5])}" for one in results if one.system == system and not one.right]
 
 
 def table(results: Sequence[Result], ceilings: dict[str, int]) -> str:
@@ -90,10 +80,10 @@ def table(results: Sequence[Result], ceilings: dict[str, int]) -> str:
     return "\n".join(lines)
 
 
-def write(name: str, seed: int, results: Sequence[Result], ceilings: dict[str, int]) -> Path:
-    """Write `bench/out/<name>.json`."""
+def write(name: str, seed: int, known: date, results: Sequence[Result], ceilings: dict[str, int]) -> Path:
+    """Write `bench/out/<name>.json`; `known`: the known day of the log."""
     OUT.mkdir(exist_ok=True)
     path = OUT / f"{name}.json"
-    content = {"seed": seed, "machine": machine(), "results": [asdict(one) for one in results], "ceilings": ceilings}
+    content = {"seed": seed, **provenance(known), "results": [asdict(one) for one in results], "ceilings": ceilings}
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     return path

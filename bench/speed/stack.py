@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.generator.publishing import fill
 from bench.generator.records import PARTITIONS, SERVICE_NAMES, TOPICS, Record
-from bench.latency import parkunion
 from bench.speed.idle import Answers, wait_until_idle
+from bench.stacks import parkunion, stop, temporary
 from deploy.local.folder import Folder, read_json
 from deploy.local.servers.kafka import KafkaServer
 from deploy.local.servers.postgres import PostgresServer, database_of
@@ -39,6 +39,7 @@ class BenchStack:
         self.folder = Folder(data)
         self.stack = Stack(data)
         self.workers = 0
+        self._started_here = False
         self._token = ""
         self._alone: dict[str, list[int]] = {}
 
@@ -47,13 +48,15 @@ class BenchStack:
         if self.workers not in (0, workers):
             self.down()
         if not self.workers:
+            self._started_here = not self.stack.alive()
             parkunion(self.folder.path, "up", "--detach", "--workers", str(workers))
             self.workers, self._token = workers, ""
 
     def down(self) -> None:
-        if self.workers:
-            self.workers = 0
-            parkunion(self.folder.path, "down")
+        """Stop it, if it was started here, and be it half."""
+        self.workers = 0
+        if self._started_here:
+            stop(self.folder.path)
 
     @property
     def postgres(self) -> PostgresServer:
@@ -170,6 +173,13 @@ class BenchStack:
             for role, pids in service["roles"].items():
                 found[WORKERS if role == WORKERS else "others"] += pids
         return found
+
+
+@contextlib.contextmanager
+def own_stack() -> Iterator[BenchStack]:
+    """A stack of its own that is not started yet; stopped and removed at the end."""
+    with temporary() as path:
+        yield BenchStack(path)
 
 
 def send(pid: int, number: int) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup, TyperOption
@@ -55,14 +55,34 @@ def command_line(command: str | None) -> typer.Typer:
 
 
 def without_types(group: TyperGroup) -> TyperGroup:
-    """The same commands, whose help shows a flag by its name alone: typer adds `<bool>`, as if a value came next."""
+    """The same commands, whose help shows a flag by its name alone: typer adds `<bool>`, as if a value came next. Choices break between words."""
     for command in (group, *group.commands.values()):
-        for option in command.get_params(typer.Context(command)):
+        context = typer.Context(command)
+        for option in command.get_params(context):
             if isinstance(option, TyperOption) and option.is_bool_flag:
                 option.metavar = ""
+            elif isinstance(option, TyperOption) and option.metavar is None and "|" in (shown := option.display_type(context) or ""):
+                option.metavar = shown.strip("<>").replace("|", " | ")
         if isinstance(command, TyperGroup) and command is not group:
             without_types(command)
     return group
+
+
+def fold_help() -> None:
+    """Help goes on in the next line. rich ends a line of Chinese whose next word does not fit with “…”, and leaves the word out.
+
+    typer has no setting for it: `tests/unit/local/test_help.py` fails without this.
+    """
+    from typer import rich_utils
+
+    made = rich_utils._make_rich_text
+
+    def folding(**given: Any) -> Any:
+        text: Any = made(**given)
+        text.overflow = "fold"
+        return text
+
+    rich_utils._make_rich_text = folding
 
 
 def _loaded(command: str | None) -> TyperGroup:
@@ -127,6 +147,8 @@ def main() -> None:
     try:
         arguments = data_first(sys.argv[1:])
         words = arguments[2:] if arguments[:1] == ["--data"] else arguments
+        if "--help" in arguments or not arguments:
+            fold_help()
         sys.exit(_loaded(words[0] if words else None)(args=arguments, prog_name="parkunion", standalone_mode=False))
     except typer.TyperException as error:
         if len(sys.argv) == 1:

@@ -84,6 +84,8 @@ def line(row: Mapping[str, Any], names_of: Mapping[str, str]) -> dict[str, str]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "是 yes" if value else "否 no"
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

@@ -17,7 +17,7 @@ from shared.journal.idempotency import Result
 from shared.journal.journal import Actor, Appended
 from shared.journal.reasons import Reason, noted_in, put_notes
 from shared.problems.days import require_day
-from shared.problems.errors import Notice, Problem, Unprocessable
+from shared.problems.errors import FieldError, Notice, Problem, Unprocessable
 from shared.process.db import Connection
 from shared.writing import granting
 from shared.writing.commands import Line, Outcome
@@ -136,7 +136,8 @@ def _needs(table: Table[W, N], context: Context, lines: Sequence[Line[Any]]) -> 
 
 
 def _require_listed(command: object, lists: Mapping[str, CodeList]) -> None:
-    """Every code of the command is one of its list. Raises RESERVED_REASON, or the list's refusal (422)."""
+    """Every code of the command is one of its list. Raises RESERVED_REASON, or the list's refusal (422), for every field that holds none."""
+    errors = []
     for name, codes in lists.items():
         given = getattr(command, name)
         if given is None:
@@ -144,7 +145,9 @@ def _require_listed(command: object, lists: Mapping[str, CodeList]) -> None:
         try:
             code(codes)(given.code if isinstance(given, Reason) else given)
         except Wrong as wrong:
-            raise Unprocessable(wrong.code, field=name, params=wrong.params) from None
+            errors.append(FieldError(wrong.code, name, None, wrong.params))
+    if errors:
+        raise Unprocessable(errors=errors)
 
 
 def _decide(table: Table[W, Any], world: W, command: Any, access: Access, today: date) -> Decision:

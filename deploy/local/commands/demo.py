@@ -172,7 +172,7 @@ class _Demo:
         shift, label = timedelta(days=-days), LABELS[options.sample]
         self._supervisor = Supervisor(folder, test_clock=True, label=label, first_shift=shift, allow_networks=[*options.networks, NETWORK])
         self._stack = Stack(folder.resolve())
-        self._days = SampleDays(self._stack, days, source.lines)
+        self._days = SampleDays(self._stack, days, source.lines + source.refused)
         self._source = source
         self._options = options
         self._console = Console(stderr=True)
@@ -203,6 +203,11 @@ class _Demo:
         apis = await opened.enter_async_context(apis_of(addresses, self._stack.token))
         bureau = await opened.enter_async_context(bureau_of(self._stack, apis))
         self._print(f"{CLIENT} 的接收端 / receiver of {CLIENT}: {bureau.address} ({time.monotonic() - began:.1f} s)")
+        if days := await self._days.days_back():
+            self._print(
+                f"平台时钟已拨回 {days} 天,导入时逐日前进:今天之前的知悉日由演示造成 / the clock is set back {days} days and goes on day by day "
+                f"while the sample is loaded: known days before today are the demo's doing"
+            )
         result = await self._load(apis, bureau)
         closed = _today() - DAY if await self._days.end() else None
         answer = await settled(self._stack, partial(self._coverage, apis), closed)
@@ -227,7 +232,7 @@ class _Demo:
         self._print(f"看板(一次性登录码)/ live dashboard (one-time code): {self._stack.dashboard_login()}")
 
     async def _load(self, apis: Apis, bureau: Bureau) -> ImportResult:
-        with LoadProgress("导入样本 / loading the sample", self._source.lines, self._console) as progress:
+        with LoadProgress("导入样本 / loading the sample", self._source.lines + self._source.refused, self._console) as progress:
             watching = asyncio.create_task(self._watch(apis, bureau, progress))
             days = asyncio.create_task(self._days.follow(lambda: sum(progress.done.values())))
             try:

@@ -117,7 +117,7 @@ def _unwritable(path: Path, error: OSError) -> UserError:
 async def load(stack: Stack, source: ImportSource, title: str, on_made: Made | None = None) -> ImportResult:
     """Load the valid rows; invalid ones count as refused. Raises UserError."""
     addresses = {name: stack.url(name) for name in stack.services}
-    with LoadProgress(title, source.lines) as progress:
+    with LoadProgress(title, source.lines + source.refused) as progress:
         async with apis_of(addresses, stack.token, stack.alive) as apis:
             return await source.run(apis, progress.advance, on_made)
 

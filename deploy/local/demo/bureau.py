@@ -35,6 +35,7 @@ START_TIMEOUT = 30.0
 DELIVERED_TIMEOUT = 120.0
 """Seconds without progress after which the demo says that something is missing."""
 PAUSE = 0.2
+SO_FAR = "至今一致 right so far"
 LAST = 20
 """Deliveries from which the time of the last one is taken."""
 DAY = timedelta(days=1)
@@ -61,7 +62,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether every number came, and every manifest agrees."""
+        """Whether every number that was given came, and every manifest agrees; that of a day that is open (`complete` of the manifest) as far as it goes."""
         verified = bool(self.manifests) and not any(day["findings"] for day in self.manifests)
         return self.assigned <= self.received + self.withheld and not self.gaps and verified
 
@@ -212,16 +213,27 @@ def report_table(report: Report) -> Table:
     """The report as a table."""
     table = Table(title=f"向 {CLIENT} 推送 / delivered to {CLIENT}", show_header=False)
     took = "—" if report.last_seconds is None else f"{report.last_seconds:.2f} s"
-    days = [f"{day['day']}: {day['count']} {'✓' if not day['findings'] else '✗'}" for day in report.manifests]
+    days = [f"{day['day']}: {day['count']} {_state(day)}" for day in report.manifests]
     for zh, en, text in (
         ("已收到", "received", f"{report.received} / {report.assigned}"),
         ("最后一件用时", "the last one took", took),
         ("重复 · 缺号 · 搁置", "repeated · gaps · parked", f"{report.repeats} · {len(report.gaps)} · {report.parked}"),
         ("每日清单", "manifests of the days", "\n".join(days) or "—"),
-        ("齐全且一致", "complete and unaltered", "✓" if report.complete else "✗"),
+        ("齐全且一致", "complete and unaltered", _whole(report)),
     ):
         table.add_row(f"{zh} {en}", text)
     return table
+
+
+def _state(day: Mapping[str, Any]) -> str:
+    """What the verification of a day's manifest says. A day that is not closed may still get numbers."""
+    return "✗" if day["findings"] else "✓" if day["complete"] else "未结账 open: " + SO_FAR
+
+
+def _whole(report: Report) -> str:
+    if not report.complete:
+        return "✗"
+    return "✓" if all(day["complete"] for day in report.manifests) else SO_FAR
 
 
 @asynccontextmanager

@@ -29,6 +29,10 @@ class SampleDays:
         self._days = days
         self._lines = lines
 
+    async def days_back(self) -> int:
+        """How many days the clock is behind today."""
+        return -(await self._turn(timedelta()) // DAY)
+
     async def follow(self, lines_done: Callable[[], int]) -> None:
         """Turn the clock while the lines are loaded; ends a day before today."""
         shift = await self._turn(timedelta())

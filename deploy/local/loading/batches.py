@@ -74,18 +74,19 @@ class ImportResult:
         self.notices.add(Notice.of(error, op) for error in errors)
 
 
-def _ignore_progress(_op: str, _count: int) -> None:
+def _ignore_progress(_op: str, _count: int, _refused: int) -> None:
     """No progress display."""
 
 
 Made: TypeAlias = Callable[[str, BatchLine, LineAnswer], None]
+OnProgress: TypeAlias = Callable[[str, int, int], None]
 """Gets (service, line, answer) of every line that was taken."""
 
 
 class Sender:
     """Sends under one import id, at most `at_once` requests in flight.
 
-    `on_progress` gets (op, number of lines) that are settled, `on_made` what was taken; `notices` are those of the file itself.
+    `on_progress` gets (op, number of lines, of them refused) that are settled, `on_made` what was taken; `notices` are those of the file itself.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Sender:
         import_id: str,
         *,
         at_once: int = 3,
-        on_progress: Callable[[str, int], None] = _ignore_progress,
+        on_progress: OnProgress = _ignore_progress,
         on_made: Made | None = None,
         notices: Notices | None = None,
     ) -> None:
@@ -139,10 +140,11 @@ class Sender:
                 self._patience = min(self._patience, SECOND_WAIT)
                 settled, waiting = set(given), []
             passed = {n for n in settled if (problem := given[n].problem) is not None and problem["code"] in pass_on}
+            before = Counter(self.result.refused)
             for n in sorted(settled):
                 answers[n] = given[n] if n in passed else self._settle(service, lines[n], given[n], known)
             for op, count in Counter(lines[n].op for n in settled - passed).items():
-                self._on_progress(op, count)
+                self._on_progress(op, count, self.result.refused[op] - before[op])
             if not waiting:
                 return answers
             await asyncio.sleep(pause)
@@ -189,13 +191,13 @@ class Sender:
     def refuse(self, op: str, errors: Iterable[FieldError]) -> None:
         """A line is not sent because of its own errors."""
         self.result.refuse(errors, op)
-        self._on_progress(op, 1)
+        self._on_progress(op, 1, 1)
 
     def skip(self, op: str, row: int | None, count: int, what: str) -> None:
         """`count` lines are not sent because an entity (`what`) that they refer to was refused."""
         if count:
             self.result.refuse([FieldError("NOT_LOADED_BEFORE_IT", None, row, {"what": what})], op, count)
-            self._on_progress(op, count)
+            self._on_progress(op, count, count)
 
 
 def _slices(lines: Sequence[BatchLine]) -> Iterator[tuple[int, int]]:

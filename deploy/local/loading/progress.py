@@ -16,12 +16,13 @@ PAUSE = 5.0
 
 
 class LoadProgress:
-    """A context in which `advance(op, count)` moves the bar towards `total` lines; `table`, if set, is shown below it."""
+    """A context in which `advance(op, count, refused)` moves the bar towards `total` lines; `table`, if set, is shown below it."""
 
     def __init__(self, title: str, total: int, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.table: Table | None = None
         self.done: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self._title = title
         self._total = total
         self._printed = time.monotonic()
@@ -47,14 +48,16 @@ class LoadProgress:
         if self.table is not None:
             yield self.table
 
-    def advance(self, op: str, count: int) -> None:
-        """Count `count` settled lines of `op`."""
+    def advance(self, op: str, count: int, refused: int) -> None:
+        """Count `count` settled lines of `op`, `refused` of them without effect."""
         self.done[op] += count
+        self._refused[op] += refused
         self._bar.update(self._task, completed=sum(self.done.values()))
         if self._live is None and time.monotonic() - self._printed > PAUSE:
             self._print_line()
 
     def _print_line(self) -> None:
         self._printed = time.monotonic()
-        each = ", ".join(f"{op} {count}" for op, count in self.done.items())
-        self.console.print(f"{self._title}: {sum(self.done.values())}/{self._total} ({each})", highlight=False, soft_wrap=True)
+        taken = ", ".join(f"{op} {left}" for op, count in self.done.items() if (left := count - self._refused[op])) or "0"
+        line = f"{self._title}: {self.done.total()}/{self._total} · 已接受 taken {taken} · 未接受 refused {self._refused.total()}"
+        self.console.print(line, highlight=False, soft_wrap=True)

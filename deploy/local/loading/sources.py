@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.local.loading.api import Apis
-from deploy.local.loading.batches import ImportResult, Made, Sender
+from deploy.local.loading.batches import ImportResult, Made, OnProgress, Sender
 from deploy.local.loading.records import ALREADY_THERE, OTHER_SPELLING, load_areas, load_enterprises
 from deploy.local.loading.samples.cases import load_employers
 from deploy.local.loading.samples.city import load_city
@@ -54,12 +54,13 @@ class ImportSource:
     meanings: Mapping[str, tuple[str, str]] | None = None
     result: ImportResult | None = None
 
-    async def run(self, apis: Apis, on_progress: Callable[[str, int], None], on_made: Made | None = None) -> ImportResult:
+    async def run(self, apis: Apis, on_progress: OnProgress, on_made: Made | None = None) -> ImportResult:
         """Load the valid rows; invalid ones count as refused. Raises UserError; what was done until then stands in `result`."""
         sender = Sender(apis, self.id, on_progress=on_progress, on_made=on_made, notices=self.notices)
         self.result = sender.result
         if self.refused:
             self.result.refused[ROW] += self.refused
+            on_progress(ROW, self.refused, self.refused)
         await self.load(sender, apis)
         return self.result
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bench.cpu import share_of_all_cores
 from bench.generator.truth import Truth
 from bench.generator.workload import END, Workload
+from bench.provenance import commit
+from bench.speed import __main__ as speed
 from bench.speed import peering, report, rightness
-from bench.speed.plans import PLANS
+from bench.speed.plans import PLANS, Plan
 from bench.speed.report import Result
 from tests.unit.bench.test_generator import KNOWN, SMALL
 
@@ -29,8 +36,10 @@ def test_one_wrong_run_makes_a_cell_wrong_and_its_peak_of_memory_is_the_largest(
 
 def test_the_file_has_the_agreed_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "OUT", tmp_path / "out")
-    content = json.loads(report.write("quick", 7, [result(300)], {"copy": 1}).read_text())
-    assert content.keys() == {"seed", "machine", "results", "ceilings"}
+    content = json.loads(report.write("quick", 7, KNOWN, [result(300)], {"copy": 1}).read_text())
+    assert content.keys() == {"seed", "machine", "commit", "measured_on", "known_day", "results", "ceilings"}
+    assert content["known_day"] == KNOWN.isoformat()
+    assert datetime.fromisoformat(content["measured_on"]).utcoffset() == timedelta(0)
     assert content["results"][0].keys() >= {
         "system",
         "task",
@@ -43,6 +52,43 @@ def test_the_file_has_the_agreed_fields(tmp_path: Path, monkeypatch: pytest.Monk
         "rss_mb",
         "warm",
     }
+
+
+def test_the_commit_tells_whether_the_tree_differs_from_it(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        program = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
+        return subprocess.run(program, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-qm", "one")
+    assert commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "file").write_text("2")
+    assert commit(tmp_path) == git("rev-parse", "HEAD") + "+changes"
+
+
+@pytest.mark.parametrize(("system", "right", "code"), [("parkunion", True, None), ("parkunion", False, "NOT RIGHT"), ("quix", False, None)])
+def test_a_figure_of_the_product_that_is_wrong_is_the_exit_code(
+    system: str, right: bool, code: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer may be wrong after a kill: that is a result."""
+
+    def measured(plan: Plan, seed: int) -> Sequence[Result]:
+        return [result(300), replace(result(300, right), system=system)]
+
+    monkeypatch.setattr(speed, "measure", measured)
+    monkeypatch.setattr(sys, "argv", ["bench.speed", "quick"])
+    if code is None:
+        speed.main()
+    else:
+        with pytest.raises(SystemExit, match=code):
+            speed.main()
+
+
+def test_the_share_of_all_cores_is_of_the_seconds_that_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert share_of_all_cores({"api": 1.0}, {"api": 4.0, "projector": 3.0}, 10.0) == 0.3
 
 
 def test_a_warm_cell_is_shown_and_stays_one_over_its_runs() -> None:

@@ -34,6 +34,11 @@ def test_the_caption_says_the_figure_in_words(answer: dict[str, Any], told: str)
     assert "no entries" not in found
 
 
+@pytest.mark.parametrize(("value", "told"), [(True, "是 yes"), (False, "否 no")])
+def test_yes_and_no_are_words(value: bool, told: str) -> None:
+    assert shown({"measure": "holds", "figure": value}, []).splitlines()[0].endswith(told)
+
+
 def test_a_list_without_rows_says_that_there_are_none() -> None:
     found = shown({"measure": "units", "figure": 0}, [])
     assert "units of production: 0" in found

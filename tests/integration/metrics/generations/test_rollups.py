@@ -73,6 +73,7 @@ async def rows(log: Log, generation: int) -> list[tuple[object, ...]]:
     return [tuple(row) for row in found if any(tuple(row)[6:])]
 
 
+@pytest.mark.invariant("I3")
 async def test_rollups_that_are_as_the_log_says_are_equal_and_a_rebuild_makes_them_again(log: Log) -> None:
     _, report = await log.audit()
     assert report.differences == 0

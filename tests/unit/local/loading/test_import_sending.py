@@ -110,7 +110,8 @@ async def test_records_become_lines_with_stable_keys_and_ids_from_the_answers() 
 async def test_members_go_in_full_batches_and_progress_adds_up() -> None:
     services, told = Services(), dict[str, int]()
 
-    def tell(op: str, count: int) -> None:
+    def tell(op: str, count: int, refused: int) -> None:
+        assert refused == 0
         told[op] = told.get(op, 0) + count
 
     await load_enterprises(services.sender(on_progress=tell), "s", [unit(str(n), members=7) for n in range(1200)])
