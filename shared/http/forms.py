@@ -6,28 +6,15 @@ Imports no web framework: background roles load the table of a service, and with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    StringConstraints,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from shared.contracts.codes import WITHDRAWING, CodeList
 from shared.journal.reasons import Reason, reason_of
@@ -178,8 +165,7 @@ class Listed:
     """Says in an annotation that a field holds a code of the list: `Annotated[Text, Listed(LEAVING)]`.
 
     Here it only describes the field. Whether the code is one is checked behind the idempotency key, so that what an earlier release
-    accepted is still answered when it is sent again (`shared.writing.carry_out`). A body that is refused for another field was never accepted:
-    then a wrong code is named with the rest.
+    accepted is still answered when it is sent again (`shared.writing.carry_out`).
     """
 
     codes: CodeList
@@ -194,26 +180,6 @@ class Listed:
 def lists_of(body: type[BaseModel]) -> dict[str, CodeList]:
     """{field that holds a code: its list} of a body; the command has a field of the same name."""
     return {name: one.codes for name, field in body.model_fields.items() for one in _listed(field)}
-
-
-def _wrong_codes(lists: Mapping[str, CodeList], values: Any) -> Iterator[InitErrorDetails]:
-    """The fields of a body that hold a text which is no code of their list."""
-    for name, codes in lists.items():
-        given = values.get(name) if isinstance(values, Mapping) else None
-        if not isinstance(given, str) or not codes.codes.keys().isdisjoint({given, code_form(given)}):
-            continue
-        if given in codes.own:
-            yield _again("RESERVED_REASON", "only the platform gives it", {"reason": given}, (name,))
-        else:
-            choices = codes.choices()
-            yield _again(codes.refusal, "not of the list", {"expected": choices.en, "expected_zh": choices.zh}, (name,))
-
-
-def _again(kind: str, message: str, context: Mapping[str, Any] | None, loc: tuple[int | str, ...]) -> InitErrorDetails:
-    """An error as pydantic takes it; without the input, which may be personal."""
-    # The template of a message takes braces for names of its context.
-    plain = message.replace("{", "(").replace("}", ")")
-    return InitErrorDetails(type=PydanticCustomError(kind, plain, dict(context or {})), loc=loc, input=None)
 
 
 def _listed(field: FieldInfo) -> list[Listed]:
@@ -232,26 +198,6 @@ class Command(BaseModel):
     """A command's body: unknown fields are an error, numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, hide_input_in_errors=True, regex_engine="rust-regex")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """No validator of the model, which would have no ordinary form (`shared.http.ordinary`)."""
-        schema = handler(source)
-        return core_schema.no_info_wrap_validator_function(cls._with_wrong_codes, schema) if lists_of(cls) else schema
-
-    @classmethod
-    def _with_wrong_codes(cls, values: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        """What is wrong with a body, and with it the codes that are of no list. A body that has nothing else wrong is one."""
-        try:
-            return handler(values)
-        except ValidationError as error:
-            found = error.errors(include_url=False)
-            named = {fault["loc"][:1] for fault in found}
-            wrong = [one for one in _wrong_codes(lists_of(cls), values) if one["loc"] not in named]
-            if not wrong:
-                raise
-            known = [_again(fault["type"], fault["msg"], fault.get("ctx"), fault["loc"]) for fault in found]
-            raise ValidationError.from_exception_data(error.title, [*known, *wrong], hide_input=True) from None
 
     def plain(self) -> dict[str, Any]:
         """As plain JSON values without defaults, for the idempotency fingerprint."""
