@@ -162,7 +162,8 @@ def p99(times: list[float]) -> float:
 async def outbox(stack: BenchStack, events: int, rate: float, seconds: float) -> dict[str, Any]:
     """How long the relay takes with a long outbox, and what commands feel of it. The journal holds so many events already.
 
-    Before commands are measured, all services have read the log: readers that are still behind would make the normal times longer.
+    Before commands are measured, all services have read the log: readers that are still behind would make the normal times longer. The outbox is
+    filled before them as well: where the broker was down it filled in the course of time.
     """
     stack.up(2)
     await until_folded(stack)
@@ -175,10 +176,9 @@ async def outbox(stack: BenchStack, events: int, rate: float, seconds: float) ->
         normal = await answer_times(load, rate, ended)
         await until_empty(conn)
         with spent(stack, events) as used:
-            ended = asyncio.Event()
-            going_on = asyncio.create_task(answer_times(load, rate, ended))
-            began = time.perf_counter()
             queued = int((await conn.execute(QUEUE, events)).split()[-1])
+            began, ended = time.perf_counter(), asyncio.Event()
+            going_on = asyncio.create_task(answer_times(load, rate, ended))
             last = await conn.fetchval("SELECT max(id) FROM (SELECT id FROM journal ORDER BY id LIMIT $1) AS j", events)
             while await conn.fetchval("SELECT EXISTS (SELECT FROM outbox WHERE id <= $1)", last):
                 await asyncio.sleep(0.05)

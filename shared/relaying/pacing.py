@@ -32,7 +32,7 @@ MANY_FULL = 5_000
 """Events of full batches, one after the other, from which on the relay may be far behind."""
 OLD = timedelta(seconds=10)
 """The age of an event just published from which on the relay is far behind. Members that are imported wait for less."""
-REST = 1.25
+REST = 2.0
 """Seconds of rest for a second of work of a relay that is far behind while commands go on."""
 LONGEST_REST = 1.0
 """Seconds: a batch that took longer waited for the broker."""
