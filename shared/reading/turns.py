@@ -17,7 +17,7 @@ FAR_BEHIND = 2_000
 LEAST_PENDING = 500
 MOST_PENDING = 30_000
 """Records that all shards but the gathering one may have pending together; about 2 KB each."""
-MOST_HELD = 210_000
+MOST_HELD = 170_000
 """Records of all shards together, by weight (`shard.weight_of`), from which on the gathering shard is no longer fetched: those of the batch that is applied
 meanwhile are among them."""
 LEAST_GATHERED = 20_000

@@ -10,7 +10,7 @@ from shared.sequencing.columnar.columns import Item
 from shared.sequencing.records import Received
 from shared.sequencing.shard import Shard, due_columns, merged, weight_of
 
-COLUMNS_BATCH = 170_000
+COLUMNS_BATCH = 130_000
 """The most records of a transaction if they may be columns, of all topics together and by weight. A set of facts costs the same in a batch of 5 of
 its events as of 50, and what a worker holds of a batch grows with its records and their subjects: a shard of 33,000 enterprises with 83,000 events
 weighs 125,000."""

@@ -12,7 +12,7 @@ from shared.sequencing.columnar.columns import Columns
 from shared.sequencing.columnar.layouts import Longs
 from shared.sequencing.records import Run, ShardBatch
 
-MOST_EVENTS = 80_000
+MOST_EVENTS = 40_000
 """Events of a part, if its subjects have no more than others."""
 
 
