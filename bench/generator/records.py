@@ -27,7 +27,10 @@ LATEST_COPY = 2000
 FORMS = (UnionKind.ENTERPRISE_UNION, UnionKind.JOINT_UNION, UnionKind.REGIONAL_FEDERATION)
 REGISTRY, MEMBERSHIP_TOPIC = range(2)
 OF_REGISTRY = frozenset({Kind.AREA, Kind.REGISTERED, Kind.HEADCOUNT, Kind.MOVED})
-RANDOM_BYTES = 18
+NAMES_UNION = frozenset({Kind.COVERED, Kind.LEFT})
+ID_BYTES = 9
+"""Random bytes of an id."""
+RANDOM_BYTES = 2 * ID_BYTES
 """Random bytes of an event, for two ids."""
 SECOND, SHORTEST_STEP = 1_000_000, 50
 """Microseconds."""
@@ -81,9 +84,9 @@ class Writer:
         self._random = Random(f"ids {log.seed} {log.backdated}")
         self.instants = Instants(log.known)
         self._places = settled
-        self._enterprises = [self._id() for _ in self._places]
-        self._unions = [self._id() for _ in self._places]
-        self._partitions = [partition_for(f"enterprise/{who}", who, PARTITIONS) for who in self._enterprises]
+        self._enterprises = [""] * len(self._places)
+        self._unions = [""] * len(self._places)
+        self._partitions = [0] * len(self._places)
         self._last_member: dict[int, str] = {}
         self._sequences: defaultdict[tuple[int, str], int] = defaultdict(int)
         self._journal_ids = [0, 0]
@@ -114,10 +117,13 @@ class Writer:
         if fact.kind is Kind.AREA:
             kind, who = "area", area_of(fact.who)[0]
         elif fact.kind is Kind.FOUNDED:
-            kind, who = "union", self._unions[fact.who]
+            kind, who = "union", self._union(fact.who, stamp)
         else:
+            if fact.kind is Kind.REGISTERED:
+                self._register(fact.who, stamp)
+            if fact.kind in NAMES_UNION:
+                values["union"] = self._union(fact.who, stamp)
             kind, who = "enterprise", self._enterprises[fact.who]
-            values["union"] = self._unions[fact.who]
         values["who"] = who
         template = self._templates[fact.kind](fact, values)
         topic = REGISTRY if fact.kind in OF_REGISTRY else MEMBERSHIP_TOPIC
@@ -132,7 +138,7 @@ class Writer:
         """As `record`, for most of the facts."""
         text = self._random.randbytes(RANDOM_BYTES).hex()
         stamp, at = self.instants.next()
-        who, union, topic = self._enterprises[number], self._unions[number], MEMBERSHIP_TOPIC
+        who, union, topic = self._enterprises[number], self._unions[number] or self._union(number, stamp), MEMBERSHIP_TOPIC
         event_id = f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
         member = self._last_member[number] = f"{stamp}-7{text[18:21]}-8{text[21:24]}-{text[24:]}"
         sequence = self._sequences[topic, who] = self._sequences[topic, who] + 1
@@ -145,9 +151,21 @@ class Writer:
         )
         return Record(topic, self._partitions[number], who.encode(), value.encode(), journal_id, row)
 
-    def _id(self) -> str:
-        text = self._random.randbytes(15).hex()
-        return f"{self.instants.first}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
+    def _register(self, number: int, stamp: str) -> None:
+        """Give an enterprise its id."""
+        who = self._enterprises[number] = self._id(stamp)
+        self._partitions[number] = partition_for(f"enterprise/{who}", who, PARTITIONS)
+
+    def _union(self, number: int, stamp: str) -> str:
+        """The id of an enterprise's union."""
+        if not self._unions[number]:
+            self._unions[number] = self._id(stamp)
+        return self._unions[number]
+
+    def _id(self, stamp: str) -> str:
+        """An id that was made at an instant: like those of the product, later ones are greater."""
+        text = self._random.randbytes(ID_BYTES).hex()
+        return f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
 
     def _area(self, fact: Fact, values: dict[str, str]) -> Template:
         code, parent = area_of(fact.who)
@@ -191,13 +209,11 @@ class Instants:
     def __init__(self, known: date, begin: time = time(0, 10), step: int = SHORTEST_STEP) -> None:
         self._second = datetime.combine(known, begin, ZONE)
         self._step = step
-        self._micro = 0
+        self._micro, self._stamped, self._stamp = 0, 0, ""
         self._set()
-        self.first = self._stamp
 
     def _set(self) -> None:
-        milliseconds = f"{int(self._second.timestamp() * 1000):012x}"
-        self._stamp = f"{milliseconds[:8]}-{milliseconds[8:]}"
+        self._milliseconds = int(self._second.timestamp()) * 1000
         self._text = self._second.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
     def next(self) -> tuple[str, str]:
@@ -208,6 +224,10 @@ class Instants:
             self._micro = self._micro or SHORTEST_STEP
             self._second += timedelta(seconds=seconds)
             self._set()
+        made = self._milliseconds + self._micro // 1000
+        if made != self._stamped:
+            self._stamped, text = made, f"{made:012x}"
+            self._stamp = f"{text[:8]}-{text[8:]}"
         return self._stamp, f"{self._text}.{self._micro:06}Z"
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import islice
+from uuid import UUID
 
 import pytest
 
@@ -22,6 +23,7 @@ from services.metrics.measures import measure
 from shared import contracts
 from shared.broker.protocol import partition_for
 from shared.contracts import Envelope
+from shared.contracts.ids import uuid7_time
 
 KNOWN = date(2026, 7, 1)
 EVENTS = 2500
@@ -39,6 +41,18 @@ def once(workload: Workload) -> list[Envelope]:
         event = contracts.decode(record.value)
         found.setdefault((event.source, event.subject, event.sequence), event)
     return list(found.values())
+
+
+def test_ids_rise_like_those_of_the_product() -> None:
+    """An index on them grows at its end; ids in no order would touch all of it with every batch."""
+    made = list(records(SMALL["many-enterprises"]))
+    for kind, begins in (("enterprise-registered", "registry"), ("union-founded", "membership")):
+        ids = [record.key.decode() for record in made if begins in TOPICS[record.topic] and kind.encode() in record.value]
+        new = list(dict.fromkeys(ids))
+        times = [made_at for one in new if (made_at := uuid7_time(UUID(one))) is not None]
+        assert len(times) == len(new) > 10
+        assert times == sorted(times)
+        assert len({*times}) > len(new) // 25, "as of the milliseconds in which they are made"
 
 
 def test_equal_workloads_give_equal_bytes_and_other_seeds_others() -> None:
