@@ -149,7 +149,7 @@ async def _of_subjects(snapshot: Snapshot, window: Window, scope: Scope, standin
     done = {subject: effect for subject, effect in every.items() if any(event.members or event.shaping for event in effect)}
     # Of most sets members alone changed; these need not be read.
     unshaped = [subject for subject, effect in done.items() if not any(event.shaping for event in effect)]
-    segments = standing_sets.sets.segments(as_subjects(unshaped), standing_sets.told)
+    segments = standing_sets.sets.segments(as_subjects(sorted(unshaped)), standing_sets.told)
     others = [subject for subject in done if subject not in segments]
     # Exact as known at `known_to`; most of them as known at `known_from`, too.
     sets = await sets_known(snapshot, await set_store.states_of(conn, generation, others), window.known_to) if others else {}

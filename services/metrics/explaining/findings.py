@@ -16,7 +16,7 @@ import numpy as np
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.sets.columns import Mask, Sets
 from services.metrics.explaining.sets.known import sets_of
-from services.metrics.explaining.sets.standing import read, standing
+from services.metrics.explaining.sets.standing import read, standing_but
 from services.metrics.explaining.waits import MOST_READ
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row
@@ -96,7 +96,7 @@ async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, lis
 
 async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
     """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
-    found = await standing(snapshot, scope.parks, as_of, known_at)
+    found = await standing_but(snapshot, scope.parks, as_of, known_at, MOST_READ)
     amounts: defaultdict[tuple[str, Finding], tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def add(code: str, finding: Finding, more: tuple[int, int, int]) -> None:
@@ -104,7 +104,7 @@ async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date,
             count, members, workers = amounts[key]
             amounts[key] = count + more[0], members + more[1], workers + more[2]
 
-    if many := len(found.rest) > MOST_READ:
+    if found is None:
         others = await _of_noted(snapshot, tuple(NOTED), scope, as_of, known_at)
     else:
         others = [
@@ -114,7 +114,7 @@ async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date,
         ]
     for finding, one in others:
         add(scope.group_of(one.cell) if grouped else ALL, finding, (1, one.members, one.workers or 0))
-    if not many:
+    if found is not None:
         sets, operating = found.sets, _operating(found.sets, found.told, scope)
         groups = sets.groups(scope) if grouped else None
         for finding in NOTED:
@@ -157,8 +157,9 @@ async def _concerned(
     snapshot: Snapshot, findings: Sequence[Finding], scope: Scope, as_of: date, known_at: date
 ) -> list[tuple[Finding, Concerned]]:
     """Every enterprise of a scope with one of some findings on the day, in no order, without names."""
-    standing_sets = await standing(snapshot, scope.parks, as_of, known_at)
-    if len(standing_sets.rest) > MOST_READ and NOTED.keys() >= {*findings}:
+    most = MOST_READ if NOTED.keys() >= {*findings} else None
+    standing_sets = await standing_but(snapshot, scope.parks, as_of, known_at, most)
+    if standing_sets is None:
         return await _of_noted(snapshot, findings, scope, as_of, known_at)
     sets, found = standing_sets.sets, list[tuple[Finding, Concerned]]()
     operating = _operating(sets, standing_sets.told, scope)

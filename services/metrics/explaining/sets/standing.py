@@ -6,7 +6,8 @@ D up to k, and nothing of what they hold was learned after k. Every other set is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Hashable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -43,22 +44,37 @@ def key_of(generation: int, row: Record) -> Hashable:
 
 async def standing(snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date) -> Standing:
     """All sets that were ever in one of `parks` (None: in any), as of a day and as known at a day."""
+    found = await standing_but(snapshot, parks, as_of, known_at, None)
+    assert found is not None
+    return found
+
+
+async def standing_but(snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date, most: int | None) -> Standing | None:
+    """The same; None if more than `most` sets are not told. On the day of an import these are tens of thousands, so nothing else is read then."""
     conn, generation = snapshot.conn, snapshot.generation
     # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
     of = None if parks is None or len(parks) > FEW_PARKS else parks
     rows = await set_store.steps_kept(conn, generation, parks)
     keys = {row["park"]: key_of(generation, row) for row in sorted(rows, key=lambda row: row["park"])}
-    sets = await _sets(snapshot, keys, as_of)
+    limit = None if most is None else most + 1
     async with unrestricted(snapshot):
         oldest = min((row["day"] for row in rows), default=known_at)
-        changed = await set_store.subjects_changed(conn, generation, oldest, known_at, of) if oldest < known_at else []
+        changed = await set_store.subjects_changed(conn, generation, oldest, known_at, of, limit) if oldest < known_at else []
     rest = {*changed, *(await set_store.subjects_without_steps(conn, generation, parks, list(keys)))}
+    if most is not None and len(rest) > most:
+        return None
+    sets = await _sets(snapshot, keys, as_of)
     told = sets.newest <= known_at.toordinal()
     if not told.all():
         rest.update(one.decode() for one in sets.subjects[~told].tolist())
-    if rest:
-        told &= ~sets.among(as_subjects(rest))
-    return Standing(sets, told, sorted(rest))
+    if most is not None and len(rest) > most:
+        return None
+    others = sorted(rest)
+    if others:
+        for some, wanted in sets.among(as_subjects(others)):
+            told[some] &= ~wanted
+            await asyncio.sleep(0)
+    return Standing(sets, told, others)
 
 
 async def _sets(snapshot: Snapshot, keys: Mapping[str, Hashable], as_of: date) -> Sets:
@@ -103,6 +119,6 @@ async def _loaded(snapshot: Snapshot, subjects: Sequence[str]) -> dict[str, Fact
     return {subject: found[subject] for subject in sorted(found)}
 
 
-def as_subjects(wanted: Collection[str]) -> Subjects:
-    """Texts as subjects, in ascending order."""
-    return np.sort(np.array([one.encode() for one in wanted], "S"))
+def as_subjects(wanted: Iterable[str]) -> Subjects:
+    """Texts, which ascend, as subjects: UTF-8 keeps their order."""
+    return np.array([one.encode() for one in wanted], "S")

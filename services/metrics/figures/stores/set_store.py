@@ -27,6 +27,7 @@ CHANGED = """
 SELECT DISTINCT subject FROM g{g}.recorded_facts f
 WHERE known_day > $1 AND newest >= $1::date + interval '10 hours' AND known_day <= $2 AND subject >= 'enterprise/'
 AND ($3::text[] IS NULL OR f.subject IN (SELECT p.subject FROM g{g}.placements p WHERE p.park = ANY ($3::text[])))
+LIMIT $4
 """
 """The time leaves nothing out: a fact becomes known on the day on which it was recorded, and the next day begins nowhere before 10:00 UTC. Its index
 has the new rows, while that of known days leads to all pages that were written since the last vacuum."""
@@ -56,9 +57,11 @@ async def steps(conn: Connection, generation: int, parks: Collection[str]) -> li
     return await conn.fetch(STEPS.format(g=generation), list(parks))
 
 
-async def subjects_changed(conn: Connection, generation: int, known_from: date, known_to: date, parks: Collection[str] | None) -> list[str]:
-    """Enterprises and unions about which a fact became known in (known_from, known_to]; `parks`: those that were ever in one of them."""
-    rows = await conn.fetch(CHANGED.format(g=generation), known_from, known_to, None if parks is None else list(parks))
+async def subjects_changed(
+    conn: Connection, generation: int, known_from: date, known_to: date, parks: Collection[str] | None, most: int | None = None
+) -> list[str]:
+    """Enterprises and unions about which a fact became known in (known_from, known_to], `most` of them; `parks`: those that were ever in one of them."""
+    rows = await conn.fetch(CHANGED.format(g=generation), known_from, known_to, None if parks is None else list(parks), most)
     return [row["subject"] for row in rows]
 
 

@@ -7,6 +7,7 @@ steps. Questions read by state what became known later (`explaining.sets.standin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -31,7 +32,7 @@ SELECT park FROM parks WHERE park IS NOT NULL
 """Every park in which a set was ever placed; park by park by the index."""
 NEXT = f"""
 SELECT p.park, s.day, c.closed FROM ({PLACED}) p LEFT JOIN g{{g}}.steps s USING (park) CROSS JOIN (SELECT {{closed}} AS closed) c
-WHERE c.closed IS NOT NULL AND (s.day IS NULL OR s.day < c.closed) ORDER BY s.day NULLS FIRST, p.park LIMIT 1
+WHERE c.closed IS NOT NULL AND (s.day IS NULL OR s.day < c.closed) ORDER BY s.day NULLS FIRST, p.park LIMIT $3
 """
 EVERY = "SELECT subject FROM g{g}.placements WHERE park = $1"
 CHANGED = f"""
@@ -52,31 +53,43 @@ PARTS = 4
 """Into so many parts an audit divides the parks. Each costs a pass over what became known after the steps were made, and memory for who that is about."""
 IN_MEMORY = 1000
 """Sets; about 10 MB."""
+PARKS_AT_ONCE, LONGEST = 50, 0.1
+"""Parks of a transaction, and seconds after which it takes no more: to find the next ones costs a look at every park."""
 AT_ONCE = 50
 """Sets that are opened before others of the process have their turn: about 20 ms."""
 
 
-async def keep(conn: Connection, generation: int, shards: int) -> str | None:
-    """Bring the steps of one park, of those that are furthest behind, up to the closed day; returns the park, None if there was nothing to do."""
+async def keep(conn: Connection, generation: int, shards: int, most: int = PARKS_AT_ONCE) -> str | None:
+    """Bring the steps of some parks, of those that are furthest behind, up to the closed day: `most` parks, or as many as take LONGEST.
+
+    Returns the last one, None if there was nothing to do.
+    """
+    began, park = time.monotonic(), None
     async with conn.transaction():
         if not await conn.fetchval(LOCK, generation):
             return None
         await conn.fetchval(SEE_ALL)
-        row = await conn.fetchrow(NEXT.format(g=generation, closed=CLOSED_DAY.format(shards="$1", generation="$2")), shards, generation)
-        if row is None:
-            return None
-        park: str = row["park"]
-        if row["day"] is None:
-            subjects = await conn.fetch(EVERY.format(g=generation), park)
-            steps = await _replaced(conn, generation, Steps.of({}), [one["subject"] for one in subjects])
-            await conn.execute(KEEP.format(g=generation), park, row["closed"], steps.dump())
-        elif changed := await conn.fetch(CHANGED.format(g=generation), park, row["day"], row["closed"]):
-            stored = Steps.load(await conn.fetchval(STORED.format(g=generation), park))
-            steps = await _replaced(conn, generation, stored, [one["subject"] for one in changed])
-            await conn.execute(KEEP.format(g=generation), park, row["closed"], steps.dump())
-        else:
-            await conn.execute(MOVE_ON.format(g=generation), park, row["closed"])
+        statement = NEXT.format(g=generation, closed=CLOSED_DAY.format(shards="$1", generation="$2"))
+        for row in await conn.fetch(statement, shards, generation, most):
+            park = row["park"]
+            await _keep_one(conn, generation, park, row["day"], row["closed"])
+            if time.monotonic() - began > LONGEST:
+                break
     return park
+
+
+async def _keep_one(conn: Connection, generation: int, park: str, day: date | None, closed: date) -> None:
+    """Bring the steps of a park from `day`, None if it has none, up to the closed day."""
+    if day is None:
+        subjects = await conn.fetch(EVERY.format(g=generation), park)
+        steps = await _replaced(conn, generation, Steps.of({}), [one["subject"] for one in subjects])
+        await conn.execute(KEEP.format(g=generation), park, closed, steps.dump())
+    elif changed := await conn.fetch(CHANGED.format(g=generation), park, day, closed):
+        stored = Steps.load(await conn.fetchval(STORED.format(g=generation), park))
+        steps = await _replaced(conn, generation, stored, [one["subject"] for one in changed])
+        await conn.execute(KEEP.format(g=generation), park, closed, steps.dump())
+    else:
+        await conn.execute(MOVE_ON.format(g=generation), park, closed)
 
 
 async def _replaced(conn: Connection, generation: int, steps: Steps, subjects: Sequence[str]) -> Steps:

@@ -39,7 +39,7 @@ async def test_what_became_known_after_a_day_is_found_by_when_it_was_recorded(me
     await owner.execute(SEED, FACTS, NEW)
     await owner.execute("ANALYZE g1.fact_rows")
     day = date(2026, 1, 1)
-    (explained,) = await owner.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {set_store.CHANGED.format(g=1)}", day, day + DAY, None)
+    (explained,) = await owner.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {set_store.CHANGED.format(g=1)}", day, day + DAY, None, None)
     assert NEW <= sum(rows_read(json.loads(explained[0])[0]["Plan"])) <= 5 * NEW
     await owner.close()
 

@@ -40,7 +40,7 @@ async def keep(metrics: Metrics, most: int = 1000) -> int:
     """Have the steps kept of `most` parks; returns of how many they were."""
     done = 0
     async with metrics.pool.acquire() as conn:
-        while done < most and await stepping.keep(conn, 1, 1) is not None:
+        while done < most and await stepping.keep(conn, 1, 1, 1) is not None:
             done += 1
     return done
 

@@ -10,7 +10,7 @@ import pytest
 
 from services.metrics.explaining import changes
 from services.metrics.explaining.changes import Window
-from services.metrics.explaining.sets.standing import standing
+from services.metrics.explaining.sets.standing import standing, standing_but
 from services.metrics.figures import kept, questions
 from services.metrics.figures.stores import name_store, set_store
 from services.metrics.generations.closed import stepping
@@ -38,15 +38,20 @@ class Reads:
         return await self._read(conn, generation, parks)
 
 
-async def closed(metrics: Metrics, parks: tuple[str, ...]) -> date:
-    """Register an enterprise in each park, close the day, and have the steps kept; returns the day."""
+async def registered(metrics: Metrics, parks: tuple[str, ...]) -> date:
+    """Register an enterprise in each park; returns the day."""
     for park in parks:
         enterprise = uuid7()
         metrics.append(
             f"enterprise/{enterprise}", EnterpriseRegistered(enterprise_id=enterprise, name="厂", park=park, district="D"), "2024-01-01"
         )
     await metrics.fold()
-    day = metrics.known.date()
+    return metrics.known.date()
+
+
+async def closed(metrics: Metrics, parks: tuple[str, ...]) -> date:
+    """The same, and close the day, and have the steps kept."""
+    day = await registered(metrics, parks)
     await metrics.close(day)
     async with metrics.pool.acquire() as conn:
         while await stepping.keep(conn, 1, 1) is not None:
@@ -73,6 +78,34 @@ async def test_no_question_reads_steps_that_were_read_ahead(metrics: Metrics, mo
     reads.parks.clear()
     await ask(metrics, later)
     assert reads.parks == []
+
+
+async def test_where_more_changed_than_a_question_reads_no_steps_are_read(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on the day of an import: each second findings of streams are read, and it took most of a second to see which of the steps still hold."""
+    day = await closed(metrics, PARKS)
+    later = await registered(metrics, PARKS)
+    reads = Reads(monkeypatch)
+    async with metrics.snapshot() as snapshot:
+        assert await standing_but(snapshot, None, later, later, len(PARKS) - 1) is None
+        assert reads.parks == []
+        found = await standing_but(snapshot, None, later, later, len(PARKS))
+        assert found is not None
+        assert len(found.rest) == len(PARKS)
+        assert await standing_but(snapshot, None, day, day, 0) is not None
+
+
+async def test_parks_are_brought_up_to_a_closed_day_together(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find those that are behind costs a look at every park."""
+    await registered(metrics, PARKS)
+    await metrics.close(metrics.known.date())
+    async with metrics.pool.acquire() as conn:
+        assert [await stepping.keep(conn, 1, 1) for _ in range(2)] == [PARKS[-1], None]
+        assert await conn.fetchval("SELECT count(*) FROM g1.steps") == len(PARKS)
+    metrics.known += timedelta(days=1)
+    await metrics.close(metrics.known.date())
+    monkeypatch.setattr(stepping, "LONGEST", 0.0)
+    async with metrics.pool.acquire() as conn:
+        assert [await stepping.keep(conn, 1, 1) for _ in range(4)] == [*PARKS, None]
 
 
 async def test_what_is_not_kept_is_not_read_ahead(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
+from services.metrics.explaining.sets import columns
 from services.metrics.explaining.sets.columns import Sets
 from services.metrics.explaining.sets.standing import as_subjects
 from services.metrics.figures.scope import contribution_on, counts_of, time_to_found_on
 from services.metrics.folding.facts import FactSet
 from services.metrics.folding.findings import before_settled
-from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, OnDay, Steps, without_union
+from services.metrics.folding.steps import KINDS, NEVER, NO_CELL, Counts, Ints, OnDay, Steps, Subjects, without_union
 from services.metrics.measures import MEASURES
 from tests import oracle
 from tests.histories import history, interleaved, refused
@@ -78,7 +80,7 @@ def test_no_sets_have_steps_too() -> None:
     assert (
         len(empty),
         OnDay(empty, 1).measure("units").tolist(),
-        Sets({"P": empty}, 1).among(as_subjects(["enterprise/x"])).tolist(),
+        [mask.tolist() for _, mask in Sets({"P": empty}, 1).among(as_subjects(["enterprise/x"]))],
     ) == (0, [], [])
     sets = sets_of(1)
     require_equal(Steps.load(empty.dump()).replaced(Steps.of(sets)), sets)
@@ -90,9 +92,29 @@ def test_a_set_without_a_step_counts_nowhere() -> None:
     assert (on.cells[0], on.measure("units")[0], on.waits[0]) == (NO_CELL, 0, 0)
 
 
-def test_the_subjects_among_some() -> None:
+def test_the_subjects_among_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "AT_ONCE", 4)
     sets = sets_of(3)
     wanted = {*random.Random(3).sample(sorted(sets), 4), "enterprise/0", "union/zzz"}
     together = Sets({"P1": Steps.of(sets), "P2": Steps.of({}), "P3": Steps.of(dict(list(sets.items())[:3]))}, 1)
-    for some in (wanted, {*sets}, set[str]()):
-        assert together.among(as_subjects(some)).tolist() == [subject.decode() in some for subject in together.subjects.tolist()]
+    for some in (wanted, {*list(wanted)[:1]}, {*sets}, {"enterprise/0"}, set[str]()):
+        found = np.zeros(len(together), np.bool_)
+        for rows, mask in together.among(as_subjects(sorted(some))):
+            found[rows] |= mask
+        assert found.tolist() == [subject.decode() in some for subject in together.subjects.tolist()]
+
+
+def test_many_subjects_are_not_looked_for_in_each_of_many_parks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = sets_of(3)
+    together = Sets({f"P{number}": Steps.of(dict([one])) for number, one in enumerate(sorted(sets.items()))}, 1)
+    looks = list[int]()
+
+    def look(subjects: Subjects, wanted: Subjects) -> Ints:
+        looks.append(len(wanted))
+        return np.array([], np.int64)
+
+    monkeypatch.setattr(columns, "_places", look)
+    [*together.among(as_subjects(sorted(sets)))]
+    assert not looks
+    [*together.among(as_subjects(sorted(sets)[:1]))]
+    assert looks == [1] * len(sets)
