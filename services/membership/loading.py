@@ -176,7 +176,7 @@ async def _load_unions(conn: Connection, context: Context, world: World, needs: 
         if fact.enterprise_id not in needs.enterprises:
             world.coverage.setdefault(fact.enterprise_id, []).append(fact)
     also = {fact.union_id for enterprise in closed for fact in world.coverage.get(enterprise, ())}
-    world.unions |= await unions.unions(conn, also - not_locked - world.unions.keys())
+    world.unions |= await unions.unions(conn, {union for union in also - not_locked if union not in world.unions})
     return found
 
 

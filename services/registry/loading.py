@@ -51,7 +51,7 @@ async def write(conn: Connection, world: World, recorded: Recorded) -> None:
 
 async def _write_areas(conn: Connection, world: World) -> None:
     codes = world.touched_areas
-    if gone := codes - world.areas.keys():
+    if gone := {code for code in codes if code not in world.areas}:
         await areas.drop_areas(conn, gone)
     if changed := [world.areas[code] for code in codes & world.areas.keys()]:
         await areas.put_areas(conn, changed)
@@ -63,7 +63,7 @@ async def _write_enterprises(conn: Connection, world: World, facts: Sequence[Fac
     ids = world.touched_enterprises | corrected
     if corrected:
         await enterprises.free_codes(conn, corrected)
-    if gone := ids - world.enterprises.keys():
+    if gone := {one for one in ids if one not in world.enterprises}:
         await enterprises.drop_enterprises(conn, gone)
     if changed := [world.enterprises[enterprise_id] for enterprise_id in ids & world.enterprises.keys()]:
         await enterprises.put_enterprises(conn, changed)

@@ -34,10 +34,10 @@ async def complete(
 
     `known.enterprises` must be loaded already. `topic` is the registry's, with so many `partitions`.
     """
-    if unknown := set(enterprises) - known.enterprises.keys():
+    if unknown := {one for one in enterprises if one not in known.enterprises}:
         known.expected = await may_follow(conn, unknown, topic, partitions)
     known.areas = await store.paths(conn, areas)
-    if strange := set(areas) - known.areas.keys():
+    if strange := {area for area in areas if area not in known.areas}:
         known.areas_may_follow = await areas_may_follow(conn, strange, topic, partitions)
 
 

@@ -149,6 +149,6 @@ class Reader:
                 raise PartitionCountError(f"{self._config.partitions} partitions expected: {wrong}")
             if len(found) == len(wanted):
                 return found
-            log.warning("reader.waits", reader=self._config.owner, missing=sorted(set(wanted) - found.keys()))
+            log.warning("reader.waits", reader=self._config.owner, missing=sorted(name for name in {*wanted} if name not in found))
             await pause(stop, 1)
         return None

@@ -109,7 +109,7 @@ class Session:
             # After the consumer's start, which from then on sees when a topic is deleted and created again.
             topics = await self._broker.describe(self._config.topics)
             if len(topics) < len(self._topics):
-                raise BrokerUnavailableError(f"a topic is gone: {sorted(self._topics.keys() - topics.keys())}")
+                raise BrokerUnavailableError(f"a topic is gone: {sorted(name for name in self._topics if name not in topics)}")
             extents: dict[Place, Extent] = await self._broker.extents(self._config.topics)
             taken = await ownership.take_over(self._conn, self._config, numbers, topics, extents)
             faults.reached("reader.owned")

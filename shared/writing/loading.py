@@ -73,7 +73,7 @@ async def lock(conn: Connection, table: Table[W, N], needs: N) -> dict[str, int]
                 continue
             heads = await journal.lock(conn, await step.known(conn, needs))
         locked |= {subject: head.sequence for subject, head in heads.items()}
-    rest = {subject for subject, _, _ in needs.ranges} - locked.keys()
+    rest = {subject for subject, _, _ in needs.ranges if subject not in locked}
     if rest and not table.whole_streams:
         # Streams whose resource is known no longer.
         locked |= await standing.heads(conn, await journal.lock_existing(conn, rest))

@@ -49,7 +49,7 @@ async def load(conn: Connection, context: Context, needs: Needs, world: World) -
         world.copies = dict(await store.copies(conn, world.entries.keys()))
     areas = needs.areas | {entry.area for entry in world.entries.values() if entry.area is not None}
     areas |= {subject.partition("/")[2] for subject in needs.streams if subject.startswith("area/")}
-    world.areas |= await paths(conn, areas - world.areas.keys())
+    world.areas |= await paths(conn, {area for area in areas if area not in world.areas})
     current = await context.tables.current(conn)
     world.rules, world.years = dict(current.rules), dict(current.years)
     world.book_version, world.loaded = current.version, current.made

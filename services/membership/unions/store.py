@@ -152,7 +152,7 @@ async def _write_unions(conn: Connection, world: World, events: Mapping[tuple[st
         changed.append(union)
     if changed:
         await put_unions(conn, changed)
-    if gone := world.touched_unions - world.unions.keys():
+    if gone := {union for union in world.touched_unions if union not in world.unions}:
         await drop_unions(conn, gone)
 
 

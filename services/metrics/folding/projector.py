@@ -72,7 +72,7 @@ class Projector:
         """Fold and write some subjects of a batch; their rows of the ledger are added to `changed`, too."""
         rows = Rows()
         plain = await self._plain(conn, part, effects)
-        effects.settle(effects.stated.keys() - plain.keys())
+        effects.settle([subject for subject in effects.stated if subject not in plain])
         effects.count_columns(plain.keys())
         subjects = [subject for subject in effects.changes.keys() | effects.members.keys() if subject not in plain]
         sets = await self._load(conn, part.shard, subjects)
@@ -220,7 +220,7 @@ class Projector:
             self._all_noted.add(shard)
 
     async def _ids(self, cells: set[Cell]) -> dict[Cell, int]:
-        if unknown := cells - self._cells.keys():
+        if unknown := {cell for cell in cells if cell not in self._cells}:
             self._cells.update(await store.cell_ids(self._pool, self._generation, unknown))
         return self._cells
 

@@ -109,7 +109,7 @@ class Report:
 async def open_log(broker: Broker, topics: Sequence[str], partitions: int, clock: Clock) -> EventLog:
     """The log as it is now. Raises LogLost or LogDiffers if it is not whole or has other partitions, BrokerUnavailableError if it does not answer."""
     found = await broker.describe(topics)
-    if lost := sorted(set(topics) - found.keys()):
+    if lost := sorted(name for name in {*topics} if name not in found):
         raise LogLost(f"没有主题 {', '.join(lost)}", f"there is no topic {', '.join(lost)}")
     if wrong := sorted(name for name, topic in found.items() if topic.partitions != partitions):
         raise LogDiffers(f"主题 {', '.join(wrong)} 的分区数不是 {partitions}", f"{', '.join(wrong)} has not {partitions} partitions")

@@ -101,7 +101,7 @@ class Refolded:
         near = defaultdict[str | None, list[str]](list)
         for park, subject in self.placements:
             near[park].append(subject)
-        for key in wanted - found.keys():
+        for key in [key for key in wanted if key not in found]:
             found[key] = [subject for subject in near[key[0][0]] if _has_facts_of(self.sets[subject], key[2])]
         return {key: (sorted(subjects)[:MOST_BEHIND], max(0, len(subjects) - MOST_BEHIND)) for key, subjects in found.items()}
 

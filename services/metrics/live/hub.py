@@ -165,7 +165,7 @@ class Hub:
         """Apply the changes to every table and view."""
         if not update.changes:
             return
-        if unknown := {cell for changed in update.changes for cell in changed.cells} - self._cells.keys():
+        if unknown := {cell for changed in update.changes for cell in changed.cells if cell not in self._cells}:
             self._cells.update(await tables.load_cells(conn, self.generation, unknown))
         for changed in update.changes:
             self.versions[changed.shard] = max(changed.version, self.versions.get(changed.shard, 0))

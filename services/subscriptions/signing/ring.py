@@ -21,7 +21,7 @@ class OpenedKeys:
 
     async def load(self, conn: Connection, kids: Iterable[str]) -> None:
         """Open those of these keys that are not open yet."""
-        if missing := set(kids) - self._opened.keys():
+        if missing := {kid for kid in kids if kid not in self._opened}:
             if len(self._opened) + len(missing) > MOST:
                 self._opened.clear()
                 missing = set(kids)

@@ -63,7 +63,7 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
 
 async def _look_up(conn: Connection, generation: int, shard: Shard, wanted: set[Stream]) -> set[Stream]:
     """Add the wanted streams that are not in memory to the shard's; returns those that are not in the tables either."""
-    found = await heads(conn, generation, shard.number, wanted - shard.streams.states.keys())
+    found = await heads(conn, generation, shard.number, {stream for stream in wanted if stream not in shard.streams.states})
     shard.streams.add(found)
     return {stream for stream, head in found.items() if head is None}
 
