@@ -163,9 +163,9 @@ class Writer:
         return self._unions[number]
 
     def _id(self, stamp: str) -> str:
-        """An id that was made at an instant: like those of the product, later ones are greater."""
+        """An id that was made at this instant: like those of the product, later ones are greater."""
         text = self._random.randbytes(ID_BYTES).hex()
-        return f"{stamp}-7{text[:3]}-8{text[3:6]}-{text[6:18]}"
+        return f"{stamp}-7{self.instants.fraction:03x}-8{text[3:6]}-{text[6:18]}"
 
     def _area(self, fact: Fact, values: dict[str, str]) -> Template:
         code, parent = area_of(fact.who)
@@ -215,6 +215,11 @@ class Instants:
     def _set(self) -> None:
         self._milliseconds = int(self._second.timestamp()) * 1000
         self._text = self._second.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+    @property
+    def fraction(self) -> int:
+        """The microseconds of the last instant after its millisecond."""
+        return self._micro % 1000
 
     def next(self) -> tuple[str, str]:
         """(the time part of an id made then, the instant as text)."""

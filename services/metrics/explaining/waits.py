@@ -115,7 +115,7 @@ async def _by_rows(
 
 
 async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> list[Count] | None:
-    """Who waited or waits in a scope, by the sets behind the rows of `durations`; None if most sets would have to be read by state."""
+    """Who waited or waits in a scope, by the sets behind the rows of `durations`; None if more than MOST_READ sets would have to be read by state."""
     sets = await standing_but(snapshot, scope.parks, as_of, known_at, MOST_READ)
     if sets is None:
         return None

@@ -17,7 +17,7 @@ from services.metrics.tables.rows import Cell
 Mask = npt.NDArray[np.bool_]
 BY_PARK = ("district", "park")
 AT_ONCE = 20_000
-"""Sets that are looked for at once."""
+"""Sets that are looked for at once: 5 to 24 ms."""
 
 
 class Counts(Mapping[str, Ints]):
@@ -92,9 +92,10 @@ class Sets:
         return self._groups[scope.by]
 
     def among(self, wanted: Subjects) -> Iterator[tuple[slice, Mask]]:
-        """(rows, which of these sets are wanted), rows that take some 20 ms at a time; the wanted subjects ascend, as they do in the part of each park.
+        """(rows, which of these sets are wanted), piece by piece; the wanted subjects ascend, as they do in the part of each park.
 
-        Few are looked for in the part of each park. Of many, every set is looked for among them: that does not grow with parks times subjects.
+        Few are looked for in the part of each park, in one piece. Of many, every set is looked for among them, AT_ONCE at a time: that does not grow
+        with parks times subjects.
         """
         if len(wanted) * len(self.parks) <= len(self):
             found = np.zeros(len(self), np.bool_)

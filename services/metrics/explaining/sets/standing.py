@@ -50,7 +50,7 @@ async def standing(snapshot: Snapshot, parks: Collection[str] | None, as_of: dat
 
 
 async def standing_but(snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date, most: int | None) -> Standing | None:
-    """The same; None if more than `most` sets are not told. On the day of an import these are tens of thousands, so nothing else is read then."""
+    """The same; None if more than `most` sets are not told. On the day of an import these are tens of thousands, so no steps are read then."""
     conn, generation = snapshot.conn, snapshot.generation
     # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
     of = None if parks is None or len(parks) > FEW_PARKS else parks
@@ -60,6 +60,8 @@ async def standing_but(snapshot: Snapshot, parks: Collection[str] | None, as_of:
     async with unrestricted(snapshot):
         oldest = min((row["day"] for row in rows), default=known_at)
         changed = await set_store.subjects_changed(conn, generation, oldest, known_at, of, limit) if oldest < known_at else []
+    if most is not None and len(changed) > most:
+        return None
     rest = {*changed, *(await set_store.subjects_without_steps(conn, generation, parks, list(keys)))}
     if most is not None and len(rest) > most:
         return None

@@ -33,7 +33,7 @@ SELECT subject FROM changed LIMIT $4
 """
 """The time leaves nothing out: a fact becomes known on the day on which it was recorded, and the next day begins nowhere before 10:00 UTC. Its index
 has the new rows, while that of known days leads to all pages that were written since the last vacuum.
-MATERIALIZED: a limit, which the kept plan does not know, must not make a scan of all subjects in their order look cheap."""
+MATERIALIZED keeps the limit, which saves sending rows, out of the plan of the search."""
 PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
 NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
 VERSIONS_OF = "SELECT subject, xmin::text AS version FROM g{g}.states WHERE subject = ANY ($1::text[])"
@@ -63,7 +63,7 @@ async def steps(conn: Connection, generation: int, parks: Collection[str]) -> li
 async def subjects_changed(
     conn: Connection, generation: int, known_from: date, known_to: date, parks: Collection[str] | None, most: int | None = None
 ) -> list[str]:
-    """Enterprises and unions about which a fact became known in (known_from, known_to], `most` of them; `parks`: those that were ever in one of them."""
+    """Enterprises and unions about which a fact became known in (known_from, known_to], at most `most`; `parks`: those that were ever in one of them."""
     rows = await conn.fetch(CHANGED.format(g=generation), known_from, known_to, None if parks is None else list(parks), most)
     return [row["subject"] for row in rows]
 

@@ -54,7 +54,7 @@ PARTS = 4
 IN_MEMORY = 1000
 """Sets; about 10 MB."""
 PARKS_AT_ONCE, LONGEST = 50, 0.1
-"""Parks of a transaction, and seconds after which it takes no more: to find the next ones costs a look at every park."""
+"""Parks of one transaction; it takes no further one after LONGEST seconds. Several together, since to find those that are late all parks are read."""
 AT_ONCE = 50
 """Sets that are opened before others of the process have their turn: about 20 ms."""
 
@@ -64,13 +64,14 @@ async def keep(conn: Connection, generation: int, shards: int, most: int = PARKS
 
     Returns the last one, None if there was nothing to do.
     """
-    began, park = time.monotonic(), None
+    park = None
     async with conn.transaction():
         if not await conn.fetchval(LOCK, generation):
             return None
         await conn.fetchval(SEE_ALL)
         statement = NEXT.format(g=generation, closed=CLOSED_DAY.format(shards="$1", generation="$2"))
-        for row in await conn.fetch(statement, shards, generation, most):
+        rows, began = await conn.fetch(statement, shards, generation, most), time.monotonic()
+        for row in rows:
             park = row["park"]
             await _keep_one(conn, generation, park, row["day"], row["closed"])
             if time.monotonic() - began > LONGEST:
