@@ -30,8 +30,7 @@ class Document:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
-        self._validators: dict[int, tuple[Mapping[str, Any], Draft202012Validator]] = {}
-        """By the identity of a schema. The schema is kept beside: the identity of one that is gone can be that of another."""
+        self._validators: dict[int, Draft202012Validator] = {}
         self._operations = [
             (re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), method, operation)
             for path, item in sorted(document["paths"].items(), key=lambda entry: "{" in entry[0])
@@ -92,12 +91,13 @@ class Document:
         self._require_fields(events[name], data, f"{path} sends {name}", closed=True)
 
     def _require_fields(self, schema: Mapping[str, Any], value: Any, where: str, *, closed: bool = False) -> None:
-        if id(schema) not in self._validators:
+        # By identity: the document keeps its schemas.
+        if (validator := self._validators.get(id(schema))) is None:
             told: dict[str, Any] = copy.deepcopy({**schema})
             if closed:
                 _close(told)
-            self._validators[id(schema)] = schema, Draft202012Validator({**told, "components": self._closed}, validate_formats=True)
-        _, validator = self._validators[id(schema)]
+            validator = Draft202012Validator({**told, "components": self._closed}, validate_formats=True)
+            self._validators[id(schema)] = validator
         if fault := next(validator.iter_errors(value), None):
             raise Undocumented(f"{where}: {'/'.join(map(str, fault.instance_path))}: {fault.message[:300]}")
 
