@@ -157,7 +157,7 @@ class Writer:
         self._partitions[number] = partition_for(f"enterprise/{who}", who, PARTITIONS)
 
     def _union(self, number: int, stamp: str) -> str:
-        """The id of an enterprise's union."""
+        """The id of an enterprise's union, which is made when it is first named."""
         if not self._unions[number]:
             self._unions[number] = self._id(stamp)
         return self._unions[number]

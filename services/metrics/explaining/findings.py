@@ -16,7 +16,7 @@ import numpy as np
 from services.metrics.explaining.contributors import id_of
 from services.metrics.explaining.sets.columns import Mask, Sets
 from services.metrics.explaining.sets.known import sets_of
-from services.metrics.explaining.sets.standing import read, standing_but
+from services.metrics.explaining.sets.standing import read, standing_if_few
 from services.metrics.explaining.waits import MOST_READ
 from services.metrics.figures.findings import MEANINGS, Finding
 from services.metrics.figures.questions import ALL, CoverageResult, Row
@@ -96,7 +96,7 @@ async def of_answer(snapshot: Snapshot, answer: CoverageResult) -> dict[str, lis
 
 async def noticed(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date, *, grouped: bool) -> Noticed:
     """What the findings of a scope need besides its figures; `grouped`: for its groups, too."""
-    found = await standing_but(snapshot, scope.parks, as_of, known_at, MOST_READ)
+    found = await standing_if_few(snapshot, scope.parks, as_of, known_at, MOST_READ)
     amounts: defaultdict[tuple[str, Finding], tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
 
     def add(code: str, finding: Finding, more: tuple[int, int, int]) -> None:
@@ -158,7 +158,7 @@ async def _concerned(
 ) -> list[tuple[Finding, Concerned]]:
     """Every enterprise of a scope with one of some findings on the day, in no order, without names."""
     most = MOST_READ if NOTED.keys() >= {*findings} else None
-    standing_sets = await standing_but(snapshot, scope.parks, as_of, known_at, most)
+    standing_sets = await standing_if_few(snapshot, scope.parks, as_of, known_at, most)
     if standing_sets is None:
         return await _of_noted(snapshot, findings, scope, as_of, known_at)
     sets, found = standing_sets.sets, list[tuple[Finding, Concerned]]()

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from services.metrics.explaining.sets.standing import Standing, read, standing_but
+from services.metrics.explaining.sets.standing import Standing, read, standing_if_few
 from services.metrics.figures.labels import label
 from services.metrics.figures.questions import ALL, key_of, name_of
 from services.metrics.figures.scope import Scope, time_to_found_on
@@ -116,7 +116,7 @@ async def _by_rows(
 
 async def _counted(snapshot: Snapshot, scope: Scope, as_of: date, known_at: date) -> list[Count] | None:
     """Who waited or waits in a scope, by the sets behind the rows of `durations`; None if more than MOST_READ sets would have to be read by state."""
-    sets = await standing_but(snapshot, scope.parks, as_of, known_at, MOST_READ)
+    sets = await standing_if_few(snapshot, scope.parks, as_of, known_at, MOST_READ)
     if sets is None:
         return None
     found = list[Count]()

@@ -44,13 +44,22 @@ def key_of(generation: int, row: Record) -> Hashable:
 
 async def standing(snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date) -> Standing:
     """All sets that were ever in one of `parks` (None: in any), as of a day and as known at a day."""
-    found = await standing_but(snapshot, parks, as_of, known_at, None)
+    found = await standing_if_few(snapshot, parks, as_of, known_at, None)
     assert found is not None
     return found
 
 
-async def standing_but(snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date, most: int | None) -> Standing | None:
-    """The same; None if more than `most` sets are not told. On the day of an import these are tens of thousands, so no steps are read then."""
+async def standing_if_few(
+    snapshot: Snapshot, parks: Collection[str] | None, as_of: date, known_at: date, most: int | None
+) -> Standing | None:
+    """As `standing`; None if more than `most` sets would have to be read by state, which on the day of an import are tens of thousands.
+
+    `most` None: no limit. No steps are read once it is known that there are more.
+    """
+
+    def too_many(subjects: Collection[str]) -> bool:
+        return most is not None and len(subjects) > most
+
     conn, generation = snapshot.conn, snapshot.generation
     # Of many parks, more sets are read by state than need be: fewer than it takes to look for theirs.
     of = None if parks is None or len(parks) > FEW_PARKS else parks
@@ -60,16 +69,16 @@ async def standing_but(snapshot: Snapshot, parks: Collection[str] | None, as_of:
     async with unrestricted(snapshot):
         oldest = min((row["day"] for row in rows), default=known_at)
         changed = await set_store.subjects_changed(conn, generation, oldest, known_at, of, limit) if oldest < known_at else []
-    if most is not None and len(changed) > most:
+    if too_many(changed):
         return None
     rest = {*changed, *(await set_store.subjects_without_steps(conn, generation, parks, list(keys)))}
-    if most is not None and len(rest) > most:
+    if too_many(rest):
         return None
     sets = await _sets(snapshot, keys, as_of)
     told = sets.newest <= known_at.toordinal()
     if not told.all():
         rest.update(one.decode() for one in sets.subjects[~told].tolist())
-    if most is not None and len(rest) > most:
+    if too_many(rest):
         return None
     others = sorted(rest)
     if others:

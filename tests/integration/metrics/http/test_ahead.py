@@ -10,7 +10,7 @@ import pytest
 
 from services.metrics.explaining import changes
 from services.metrics.explaining.changes import Window
-from services.metrics.explaining.sets.standing import standing, standing_but
+from services.metrics.explaining.sets.standing import standing, standing_if_few
 from services.metrics.figures import kept, questions
 from services.metrics.figures.stores import name_store, set_store
 from services.metrics.generations.closed import stepping
@@ -88,12 +88,12 @@ async def test_where_more_changed_than_a_question_reads_no_steps_are_read(metric
     async with metrics.snapshot() as snapshot:
         with monkeypatch.context() as patched:
             patched.setattr(set_store, "subjects_without_steps", None)
-            assert await standing_but(snapshot, None, later, later, len(PARKS) - 1) is None
+            assert await standing_if_few(snapshot, None, later, later, len(PARKS) - 1) is None
         assert reads.parks == []
-        found = await standing_but(snapshot, None, later, later, len(PARKS))
+        found = await standing_if_few(snapshot, None, later, later, len(PARKS))
         assert found is not None
         assert len(found.rest) == len(PARKS)
-        assert await standing_but(snapshot, None, day, day, 0) is not None
+        assert await standing_if_few(snapshot, None, day, day, 0) is not None
 
 
 async def test_parks_are_brought_up_to_a_closed_day_together(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
