@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 
@@ -168,11 +168,11 @@ class Projector:
                 await fresh.keep_states(conn, buffer, shard, {subject: dumped.pop(subject) for subject in new})
             if dumped:
                 await store.keep_states(conn, generation, shard, dumped)
+        stays = effects.first_stays(new) if new else {}
         if effects.columns or effects.fact_columns:
-            stays = effects.first_stays(new)
             await fact_runs.keep_columns(conn, generation, shard, buffer, effects.columns, effects.fact_columns, stays)
         await fact_runs.keep(conn, generation, effects.facts, effects.runs)
-        await self._write_places(conn, buffer, shard, effects, new, park_of)
+        await self._write_places(conn, shard, effects, stays, new, park_of)
         if effects.foundings:
             await store.keep_unions(conn, generation, shard, effects.union_rows())
         for code, rank, known in effects.ended:
@@ -181,14 +181,20 @@ class Projector:
             await store.keep_areas(conn, generation, effects.areas)
 
     async def _write_places(
-        self, conn: Connection, buffer: CopyBuffer, shard: int, effects: BatchEffects, new: Collection[str],
+        self,
+        conn: Connection,
+        shard: int,
+        effects: BatchEffects,
+        stays: Container[str],
+        new: Container[str],
         park_of: Callable[[str], str | None],
-    ) -> None:  # fmt: skip
-        """Write where enterprises and unions are said to be, and what enterprises are called; `new`: subjects that have no rows yet."""
-        if places := {(place, subject) for place, subject in effects.placements if subject not in new}:
+    ) -> None:
+        """Write where enterprises and unions are said to be, and what enterprises are called; `stays`: subjects whose only place is that of their first
+        stay, which is written; `new`: those that have no rows yet."""
+        if not await store.has_table(conn, self._generation, store.PLACEMENT_ROWS):
+            stays = ()
+        if places := {(place, subject) for place, subject in effects.placements if subject not in stays}:
             await store.keep_placements(conn, self._generation, shard, places)
-        if places := {(place, subject) for place, subject in effects.placements if subject in new}:
-            await fresh.keep_placements(buffer, shard, places)
         for keep_names, ours in ((store.keep_names, False), (fresh.keep_names, True)):
             if moved := [subject for subject in effects.moved if (subject in new) is ours]:
                 await keep_names(conn, self._generation, shard, effects.name_rows(moved, park_of))

@@ -131,7 +131,8 @@ class Loader(ShardSink):
         await self._keep_ledger(refolded)
         await self._keep_states(refolded)
         await store.keep_areas(conn, generation, refolded.areas)
-        for table in ("enterprises", "unions", "placements", "stays"):
+        places = store.PLACEMENT_ROWS if await store.has_table(conn, generation, store.PLACEMENT_ROWS) else "placements"
+        for table in ("enterprises", "unions", places, "stays"):
             columns, rows = listed.COLUMNS[table], getattr(refolded.listed, table)
             if rows:
                 await copying.copy_bytes(conn, generation, table, ("shard", *columns), listed.stream(rows, len(columns), (shard,)))

@@ -24,10 +24,11 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "enterprises": ("id", "name", "credit_code", "park"),
     "unions": ("id", "name", "seat"),
     "placements": ("park", "subject"),
+    "placement_rows": ("park", "subject"),
     "stays": ("subject", "since", "until", "park"),
     "seen": ("source", "subject", "sequence", "event_id"),
 }
-"""{table: the columns of its rows}"""
+"""{table or view: the columns of its rows}"""
 KEYS: Mapping[str, Sequence[str]] = {
     "enterprises": ("id",),
     "unions": ("id",),
@@ -47,18 +48,19 @@ _FIRST, _LAST = -(2**31), 2**31 - 1
 
 
 class Listed(NamedTuple):
-    """The rows of each table."""
+    """The rows of each table. `placement_rows`: those of `placements` that no first stay says (migrations/0023_first_places.sql)."""
 
     enterprises: Sequence[bytes]
     unions: Sequence[bytes]
     placements: Sequence[bytes]
     stays: Sequence[bytes]
     seen: Sequence[bytes]
+    placement_rows: Sequence[bytes]
 
     @classmethod
     def empty(cls) -> Listed:
         """No rows."""
-        return cls((), (), (), (), ())
+        return cls((), (), (), (), (), ())
 
     @classmethod
     def of(
@@ -70,7 +72,9 @@ class Listed(NamedTuple):
         heads: Mapping[Stream, Head],
     ) -> Listed:
         """The rows of what a shard has; `placings`: by subject, from which its stays follow."""
-        return cls(_enterprises(names), _unions(unions), _placements(placements), _stays(placings), _seen(heads))
+        first = {(min(placing)[2], subject) for subject, placing in placings.items() if placing}
+        elsewhere = (place for place in placements if place not in first)
+        return cls(_enterprises(names), _unions(unions), _placements(placements), _stays(placings), _seen(heads), _placements(elsewhere))
 
 
 def _enterprises(rows: Iterable[NameRow]) -> list[bytes]:

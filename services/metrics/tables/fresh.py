@@ -5,7 +5,7 @@ For columns alone: if a row was there after all (UniqueViolationError), their re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct
 
 from services.metrics.tables import store
@@ -15,7 +15,6 @@ from services.metrics.tables.store import NameRow
 from shared.process.db import Connection
 
 STATE_COLUMNS = ("shard", "subject", "state", "findings", "noted_by")
-PLACEMENT_COLUMNS = ("park", "subject", "shard")
 STAY_COLUMNS = ("subject", "since", "until", "park", "shard")
 XID = "SELECT pg_current_xact_id()::xid::text::bigint"
 _SHARD, _LENGTH, _NOTES = Struct(">hiii").pack, Struct(">i").pack, Struct(">ihiI").pack
@@ -35,13 +34,6 @@ def _states(shard: int, dumped: Mapping[str, tuple[bytes, int]], xid: int) -> It
     for subject in sorted(dumped):
         (state, noted), named = dumped[subject], subject.encode()
         yield _SHARD(count, 4, shard, len(named)) + named + _LENGTH(len(state)) + state + _NOTES(2, noted, 4, xid)
-
-
-async def keep_placements(buffer: CopyBuffer, shard: int, places: Collection[tuple[str, str]]) -> None:
-    """Add (park, subject)."""
-    end, begins = _PLACE(4, shard), {park: _FIELDS(len(PLACEMENT_COLUMNS)) + text(park) for park in {park for park, _ in places}}
-    rows = (begins[park] + text(subject) + end for park, subject in sorted(places))
-    await buffer.add("placements", PLACEMENT_COLUMNS, rows)
 
 
 async def keep_stays(buffer: CopyBuffer, shard: int, parks: Mapping[str, str]) -> None:

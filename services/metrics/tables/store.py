@@ -74,9 +74,16 @@ SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[]
     $10::jsonb[], $11::text[], $12::text[])
 """
 KEEP_PLACEMENTS = """
+INSERT INTO g{g}.placement_rows (park, subject, shard) SELECT w.park, w.subject, $1 FROM unnest($2::text::text[], $3::text::text[]) AS w(park, subject)
+WHERE NOT EXISTS (SELECT FROM g{g}.stays s WHERE s.subject = w.subject AND s.since = '-infinity' AND s.park = w.park) ON CONFLICT DO NOTHING
+"""
+"""The view `placements` has the place of the first stay from `stays` (migrations/0023_first_places.sql)."""
+KEEP_ALL_PLACEMENTS = """
 INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text::text[], $3::text::text[]) ON CONFLICT DO NOTHING
 """
+"""Before that migration."""
 
+PLACEMENT_ROWS = "placement_rows"
 MOST_SOUGHT = 30
 """Cells that are looked for one by one; to find more, all are read."""
 MOST_NOTED = 500
@@ -263,8 +270,9 @@ async def keep_unions(conn: Connection, generation: int, shard: int, rows: Seque
 
 
 async def keep_placements(conn: Connection, generation: int, shard: int, places: Iterable[tuple[str, str]]) -> None:
-    """Add (park, subject)."""
-    await conn.execute(KEEP_PLACEMENTS.format(g=generation), shard, *map(text_array, zip(*sorted(places), strict=True)))
+    """Add (park, subject), after the facts that say these places: what follows from them in `stays` is there."""
+    statement = KEEP_PLACEMENTS if await has_table(conn, generation, PLACEMENT_ROWS) else KEEP_ALL_PLACEMENTS
+    await conn.execute(statement.format(g=generation), shard, *map(text_array, zip(*sorted(places), strict=True)))
 
 
 def columns_of(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

@@ -107,7 +107,7 @@ async def test_a_row_that_is_there_before_its_set_is_found_by_the_objects(log: L
     """New sets are written as if no row could be in the way; if one is, nothing is parked and every figure is right."""
     events = told(5)
     park, subject = next((event.data.park, event.subject) for event in events if isinstance(event.data, EnterpriseRegistered))
-    await log.owner.execute("INSERT INTO g1.placements VALUES ($1, $2, 0)", park, subject)
+    await log.owner.execute("INSERT INTO g1.stays VALUES ($1, '-infinity', 'infinity', $2, 0)", subject, park)
     log.publish_events(events)
     await log.fold()
     assert seen.refused == 0

@@ -42,21 +42,23 @@ class Copies:
 async def test_rows_are_sent_when_there_are_many_and_at_the_end(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
     copies = Copies(monkeypatch)
     subjects = [f"enterprise/{number:03}" for number in range(40)]
-    row = len(f"P1{subjects[0]}") + 18
+    row = len(f"P1{subjects[0]}") + 34
     monkeypatch.setattr(copying, "MOST_BUFFERED", 15 * row)
     async with db.transaction(metrics.pool, areas=None) as conn:
         buffer = CopyBuffer(conn, 1)
         for begin in range(0, 40, 5):
-            await fresh.keep_placements(buffer, 3, [("P1", subject) for subject in subjects[begin : begin + 5]])
-        assert copies.tables == ["placements"] * 2, "30 of 40 rows"
-        assert await conn.fetchval("SELECT count(*) FROM g1.placements") == 30
-        await fresh.keep_stays(buffer, 3, {"enterprise/000": "P1"})
+            await fresh.keep_stays(buffer, 3, dict.fromkeys(subjects[begin : begin + 5], "P1"))
+        assert copies.tables == ["stays"] * 2, "30 of 40 rows"
+        assert await conn.fetchval("SELECT count(*) FROM g1.stays") == 30
+        await fresh.keep_states(conn, buffer, 3, {"enterprise/000": (b"", 0)})
         await buffer.send()
         await buffer.send()
-    assert sorted(copies.tables[2:]) == ["placements", "stays"]
-    assert [record["subject"] for record in await metrics.pool.fetch("SELECT subject FROM g1.placements ORDER BY subject")] == subjects
-    stay = tuple((await metrics.pool.fetch("SELECT since::text, until::text, park, shard FROM g1.stays"))[0])
-    assert stay == ("-infinity", "infinity", "P1", 3)
+    assert sorted(copies.tables[2:]) == ["states", "stays"]
+    found = [
+        tuple(row)
+        for row in await metrics.pool.fetch("SELECT subject, since::text, until::text, park, shard FROM g1.stays ORDER BY subject")
+    ]
+    assert found == [(subject, "-infinity", "infinity", "P1", 3) for subject in subjects]
 
 
 @pytest.fixture

@@ -107,7 +107,8 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
         ("UPDATE g1.fact_rows SET reason = 'another' WHERE ctid = (SELECT min(ctid) FROM g1.fact_rows)", "facts"),
         ("DELETE FROM g1.states WHERE ctid = (SELECT min(ctid) FROM g1.states)", "states"),
         ("UPDATE g1.enterprises SET name = 'other' WHERE ctid = (SELECT min(ctid) FROM g1.enterprises)", "enterprises"),
-        ("DELETE FROM g1.placements WHERE ctid = (SELECT min(ctid) FROM g1.placements)", "placements"),
+        ("DELETE FROM g1.placement_rows WHERE ctid = (SELECT min(ctid) FROM g1.placement_rows)", "placements"),
+        ("INSERT INTO g1.placement_rows SELECT park, subject, shard FROM g1.stays WHERE since = '-infinity' LIMIT 1", "placements"),
         ("UPDATE g1.unions SET name = 'other' WHERE ctid = (SELECT min(ctid) FROM g1.unions)", "unions"),
         ("DELETE FROM g1.areas_facts WHERE ctid = (SELECT min(ctid) FROM g1.areas_facts)", "areas_facts"),
         (
@@ -345,7 +346,7 @@ async def test_one_generation_that_cannot_go_on_stops_no_other(log: Log) -> None
     log.publish_events(events[:half])
     await log.fold()
     made, *_ = await log.rebuild()
-    await log.owner.execute(f"DROP TABLE g{made}.placements")
+    await log.owner.execute(f"DROP TABLE g{made}.placement_rows CASCADE")
     async with log.projecting():
         log.publish_events(events[half:])
         await log.read(1)
