@@ -23,6 +23,7 @@ from services.metrics.folding.plain.fold import add_plain, new_members
 from services.metrics.folding.plain.sets import New, PlainSet, plain_sets
 from services.metrics.tables import fact_runs, feed, fresh, ledger_store, store
 from services.metrics.tables.copying import CopyBuffer
+from services.metrics.tables.feed_rows import FeedRows
 from services.metrics.tables.rows import Cell, Rows
 from shared.process.clock import Clock
 from shared.process.db import Connection, Pool
@@ -52,7 +53,7 @@ class Projector:
     async def apply(self, conn: Connection, batch: ShardBatch) -> None:
         """Fold a batch. Raises RefusedFact for an event that a rule refuses."""
         self._folded[batch.shard] = {}
-        changed, uncounted, empty = await feed.FeedRows.of(conn, self._generation), False, True
+        changed, uncounted, empty = await feed.empty_rows(conn, self._generation), False, True
         buffer = CopyBuffer(conn, self._generation)
         for part in parts_of(batch, MOST_SUBJECTS):
             effects = await read(conn, part, self._generation, self._clock.day_of)
@@ -66,9 +67,7 @@ class Projector:
         if not empty:
             await feed.publish(conn, self._generation, batch.shard, batch.version, changed, _oldest(batch), _traces(batch), uncounted)
 
-    async def _apply_part(
-        self, conn: Connection, buffer: CopyBuffer, part: ShardBatch, effects: BatchEffects, changed: feed.FeedRows
-    ) -> None:
+    async def _apply_part(self, conn: Connection, buffer: CopyBuffer, part: ShardBatch, effects: BatchEffects, changed: FeedRows) -> None:
         """Fold and write some subjects of a batch; their rows of the ledger are added to `changed`, too."""
         rows = Rows()
         plain = await self._plain(conn, part, effects)

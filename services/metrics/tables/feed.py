@@ -3,9 +3,8 @@
 Channel `metrics_feed`, payload `<generation> <shard> <version>`; row (shard, version) of `g<generation>.change_feed`. The figures of a snapshot
 with version vector v, plus the deltas of the rows of every shard with versions above v[shard], are the figures now. `cells` is empty where only
 names, areas or facts that are not counted changed; `uncounted` says whether there are any of those. The projector calls `publish`, the hub `batches_above`.
-
-`deltas` = [(cell, effective day, all measures)], `members` = [(cell, what one member adds, effective days, net members of each)], both msgpack. In a
-database from which 0.2 still reads there is no `members` (migrations/0018_feed_in_runs.sql); then `deltas` holds them, too.
+`deltas` or `packed` hold the rows (feed_rows.py); earlier versions wrote `members` = [(cell, what one member adds, effective days, net members of each)], too,
+as msgpack.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from itertools import compress
 
 import msgspec
 
-from services.metrics.measures import Vector, packed, unpacked
-from services.metrics.tables.rows import Cell, Rows
+from services.metrics.measures import Vector, packed
+from services.metrics.tables.feed_rows import FeedRows, PackedRows, deltas_of
 from services.metrics.tables.store import has_column
 from shared.process.db import Connection, Record
 
@@ -31,7 +30,7 @@ MOST_ROWS = 2000
 
 PUBLISH = """
 WITH published AS (
-    INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents, uncounted{members}) VALUES ($1, $2, $3, $4, $5, $6, $10{value})
+    INSERT INTO g{g}.change_feed (shard, version, cells, deltas, oldest, traceparents, uncounted{packed}) VALUES ($1, $2, $3, $4, $5, $6, $10{value})
 ), forgotten AS (
     DELETE FROM g{g}.change_feed WHERE shard = $1 AND version <= $9
 )
@@ -61,36 +60,27 @@ SELECT head.*, f.* FROM head LEFT JOIN (
 """Shard by shard, by the key: a join of shards and feed reads all that is kept, tens of thousands of rows, 20 times a second."""
 LAST = "SELECT shard, max(version) AS last FROM g{g}.change_feed GROUP BY shard"
 
-_encode = msgspec.msgpack.Encoder().encode
-
-
-@lru_cache(maxsize=4096)
-def _encoded(value: Vector) -> msgspec.Raw:
-    """Most rows of a batch are the same few vectors."""
-    return msgspec.Raw(_encode(unpacked(value)))
-
-
-@lru_cache(maxsize=4096)
-def _vector(encoded: bytes) -> Vector:
-    """The vector of all measures as they are stored; cached for the same reason."""
-    return packed(_decode_measures(encoded))
-
-
-_decode = msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
 _decode_members = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw, list[int], list[int]]]).decode
 _decode_measures = msgspec.msgpack.Decoder(list[int]).decode
 
 
+@lru_cache(maxsize=4096)
+def _vector(encoded: bytes) -> Vector:
+    """The vector of all measures as they are stored. Cached: most rows of a batch are the same few vectors."""
+    return packed(_decode_measures(encoded))
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """One batch; `uncounted`: it holds facts that change no figure. `deltas` and `members` as in the table, over all known days, with
-    the measures as they are stored; days are ordinals."""
+    """One batch; `uncounted`: it holds facts that change no figure. `deltas`, `members` and `rows` (of `packed`) as in the table, over all known days,
+    with the measures as they are stored; days are ordinals."""
 
     shard: int
     version: int
     cells: Sequence[int]
     deltas: Sequence[tuple[int, int, msgspec.Raw]]
     members: Sequence[tuple[int, msgspec.Raw, list[int], list[int]]]
+    rows: PackedRows | None
     at: datetime
     oldest: datetime
     traceparents: Sequence[str]
@@ -98,7 +88,7 @@ class Changed:
 
     def on(self, day: int) -> dict[int, Vector]:
         """{cell: change of its figures on a business day}"""
-        found: dict[int, Vector] = {}
+        found = {} if self.rows is None else self.rows.on(day)
         for cell, effective, values in self.deltas:
             if effective <= day:
                 found[cell] = found.get(cell, 0) + _vector(bytes(values))
@@ -122,72 +112,9 @@ class NewBatches:
     changes: Sequence[Changed]
 
 
-class FeedRows:
-    """The rows of a batch as the feed says them: without their known days, by cell id; added part by part, and kept as msgpack.
-
-    `in_runs` False: members are among the deltas, for a release that knows no others.
-    """
-
-    def __init__(self, in_runs: bool) -> None:
-        self._in_runs = in_runs
-        self._deltas, self._members = _Elements(), _Elements()
-        self._cells = set[int]()
-
-    @classmethod
-    async def of(cls, conn: Connection, generation: int) -> FeedRows:
-        """None yet."""
-        return cls(await has_column(conn, generation, "change_feed", "members"))
-
-    def add(self, rows: Rows, ids: Mapping[Cell, int]) -> None:
-        """Add the ledger rows of a part."""
-        deltas = [(ids[cell], effective, _encoded(value)) for (cell, effective, _), value in rows.figures.items() if value]
-        runs = [(ids[cell], _encoded(each), counts, each) for (cell, _, each), counts in rows.members.items() if any(counts.values())]
-        self._cells.update([cell for cell, *_ in deltas])
-        self._cells.update([cell for cell, *_ in runs])
-        if self._in_runs:
-            self._members.add([(cell, each, list(counts), list(counts.values())) for cell, each, counts, _ in runs])
-        else:
-            deltas += [
-                (cell, effective, _encoded(net * each)) for cell, _, counts, each in runs for effective, net in counts.items() if net
-            ]
-        self._deltas.add(deltas)
-
-    @property
-    def cells(self) -> list[int]:
-        """The cells that changed, ascending."""
-        return sorted(self._cells)
-
-    @property
-    def deltas(self) -> bytes:
-        """As in the table."""
-        return self._deltas.array()
-
-    @property
-    def members(self) -> bytes | None:
-        """As in the table; None without the column."""
-        return self._members.array() if self._in_runs else None
-
-
-class _Elements:
-    """The elements of one msgpack array, encoded some at a time."""
-
-    def __init__(self) -> None:
-        self._count, self._parts = 0, list[bytes]()
-
-    def add(self, elements: Sequence[object]) -> None:
-        if elements:
-            self._count += len(elements)
-            self._parts.append(_encode(elements)[len(_begin(len(elements))) :])
-
-    def array(self) -> bytes:
-        return _begin(self._count) + b"".join(self._parts)
-
-
-def _begin(count: int) -> bytes:
-    """What stands before the elements of an array of msgpack, "array format family"."""
-    if count < 1 << 4:
-        return bytes([0x90 | count])
-    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
+async def empty_rows(conn: Connection, generation: int) -> FeedRows:
+    """Rows to which those of a batch are added, for what reads the feed of this database."""
+    return FeedRows(await has_column(conn, generation, "change_feed", "packed"))
 
 
 async def publish(
@@ -201,10 +128,10 @@ async def publish(
     uncounted: bool = False,
 ) -> None:
     """Write one row; the listeners of CHANNEL are notified when the transaction commits."""
-    members = rows.members
-    in_runs = members is not None
-    statement = PUBLISH.format(g=generation, members=", members" if in_runs else "", value=", $11" if in_runs else "")
-    more = (members,) if in_runs else ()
+    packed_rows = rows.packed
+    is_packed = packed_rows is not None
+    statement = PUBLISH.format(g=generation, packed=", packed" if is_packed else "", value=", $11" if is_packed else "")
+    more = (packed_rows,) if is_packed else ()
     payload = f"{generation} {shard} {version}"
     await conn.fetchval(
         statement, shard, version, rows.cells, rows.deltas, oldest, list(traces), CHANNEL, payload, version - KEPT, uncounted, *more
@@ -239,7 +166,8 @@ async def batches_above(conn: Connection, generation: int, versions: Mapping[int
 def changed(row: Record) -> Changed:
     """A row of the change feed."""
     members = _decode_members(stored) if (stored := row.get("members")) else []
+    rows = PackedRows.of(stored) if (stored := row.get("packed")) else None
     return Changed(
-        *(row["shard"], row["version"], row["cells"], _decode(row["deltas"]), members),
+        *(row["shard"], row["version"], row["cells"], deltas_of(row["deltas"]), members, rows),
         *(row["at"], row["oldest"], row["traceparents"], row["uncounted"]),
     )

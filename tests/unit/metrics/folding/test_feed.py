@@ -1,15 +1,16 @@
-"""The change feed says the same of members by cell as, for readers of 0.2, by cell and day."""
+"""The change feed says the same of a large batch, as columns, as of a small one."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from services.metrics.measures import unpacked, vector
-from services.metrics.tables import feed
+from services.metrics.measures import measure, unpacked, vector
+from services.metrics.tables import feed, feed_rows
 from services.metrics.tables.rows import Cell, Rows
 from tests.unit.metrics.rows import all_figures
 
@@ -35,16 +36,16 @@ def rows() -> Rows:
     return found
 
 
-def read(in_runs: bool) -> feed.Changed:
-    said = feed.FeedRows(in_runs)
-    said.add(rows(), IDS)
+def said(found: feed_rows.FeedRows, members: bytes | None = None) -> feed.Changed:
+    """What a row of the feed says."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     row: Any = {
         "shard": 0,
         "version": 1,
-        "cells": said.cells,
-        "deltas": said.deltas,
-        "members": said.members,
+        "cells": found.cells,
+        "deltas": found.deltas,
+        "packed": found.packed,
+        "members": members,
         "at": now,
         "oldest": now,
         "traceparents": [],
@@ -53,35 +54,64 @@ def read(in_runs: bool) -> feed.Changed:
     return feed.changed(row)
 
 
-def test_both_forms_say_the_same_on_every_day() -> None:
-    by_day, by_cell = read(in_runs=False), read(in_runs=True)
-    assert not by_day.members
-    assert by_cell.members
-    assert by_day.cells == by_cell.cells == [1, 2]
+def on_each_day(changed: feed.Changed) -> dict[int, dict[int, int]]:
+    return {day: {cell: value for cell, value in changed.on(day).items() if value} for day in DAYS}
+
+
+@pytest.mark.parametrize(("packs", "small", "is_packed"), [(False, 0, False), (True, 8, False), (True, 7, True), (True, 0, True)])
+def test_both_forms_say_the_same_on_every_day(packs: bool, small: int, is_packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_rows, "SMALL", small)
+    found = feed_rows.FeedRows(packs)
+    found.add(rows(), IDS)
+    assert (found.packed is not None, found.deltas == b"\x90") == (is_packed, is_packed)
+    assert found.cells == [1, 2]
     expected = dict[int, dict[int, int]]()
     for day in DAYS:
         sums = {1: 0, 2: 0}
         for (cell, effective, _), value in all_figures(rows()).items():
             sums[IDS[cell]] += value if effective <= day else 0
         expected[day] = {cell: value for cell, value in sums.items() if value}
-    for changed in (by_day, by_cell):
-        assert {day: {cell: value for cell, value in changed.on(day).items() if value} for day in DAYS} == expected
+    assert on_each_day(said(found)) == expected
+    assert expected[95] == {} != expected[124]
 
 
-@pytest.mark.parametrize("in_runs", [False, True])
-def test_parts_are_added_up(in_runs: bool) -> None:
-    """Of 1, 16 and 70,000 rows, since the length of an array of msgpack is written in three ways."""
-    found, wanted = feed.FeedRows(in_runs), list[tuple[int, int]]()
-    for count in (1, 15, 70_000):
+def test_what_earlier_versions_wrote_of_members_is_read() -> None:
+    found = feed_rows.FeedRows(packs=True)
+    part = rows()
+    members = msgspec.msgpack.encode(
+        [(IDS[cell], list(unpacked(each)), list(counts), list(counts.values())) for (cell, _, each), counts in part.members.items()]
+    )
+    part.members.clear()
+    found.add(part, IDS)
+    whole = feed_rows.FeedRows(packs=True)
+    whole.add(rows(), IDS)
+    assert on_each_day(said(found, members)) == on_each_day(said(whole))
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_parts_are_added_up(packs: bool) -> None:
+    """Many rows of few vectors, whose numbers go on from part to part; a part may have none."""
+    found, wanted = feed_rows.FeedRows(packs), Counter[tuple[str, int]]()
+    for count in (1, 0, 15, 70_000):
         part = Rows()
         for day in range(count):
-            part.figures[HERE, day, 300] = vector(units=1)
-        part.members[THERE, 300, MEMBER].update({count: 1})
+            part.figures[HERE, day, 300] = vector(units=1 + day % 3)
+            wanted["units", day] += 1 + day % 3
+        part.members[THERE, 300, MEMBER].update({count: 2, count + 1: -1})
+        wanted["members", count] += 2
+        wanted["members", count + 1] -= 1
         found.add(part, IDS)
-        wanted += [(1, day) for day in range(count)]
-        if not in_runs:
-            wanted.append((2, count))
-        assert [(cell, day) for cell, day, _ in msgspec.msgpack.decode(found.deltas)] == wanted
     assert found.cells == [1, 2]
-    if found.members is not None:
-        assert msgspec.msgpack.decode(found.members) == [[2, list(unpacked(MEMBER)), [count], [1]] for count in (1, 15, 70_000)]
+    assert (found.packed is None) is not packs
+    changed = said(found)
+    for until in (0, 1, 14, 70_001):
+        on = changed.on(until)
+        for cell, name in ((1, "units"), (2, "members")):
+            assert measure(on.get(cell, 0), name) == sum(times for (what, day), times in wanted.items() if what == name and day <= until)
+
+
+def test_of_nothing_nothing_is_said() -> None:
+    found = feed_rows.FeedRows(packs=True)
+    found.add(Rows(), IDS)
+    assert (found.cells, found.deltas, found.packed) == ([], b"\x90", None)
+    assert said(found).on(124) == {}
