@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import date
 
-from services.metrics.generations.closed.stepping import PLACED
 from shared.process.db import Connection, Record
 
 STATES_AT_ONCE = 400
@@ -35,7 +34,9 @@ SELECT subject FROM changed LIMIT $4
 has the new rows, while that of known days leads to all pages that were written since the last vacuum.
 MATERIALIZED keeps the limit, which saves sending rows, out of the plan of the search."""
 PLACED_IN = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY ($1::text[])"
-NOT_PLACED_IN = f"SELECT DISTINCT subject FROM g{{g}}.placements WHERE park IN ({PLACED} EXCEPT SELECT unnest($1::text[]))"
+NOT_PLACED_IN = """
+SELECT DISTINCT subject FROM g{g}.placements WHERE park = ANY (ARRAY(SELECT park FROM g{g}.parks_placed EXCEPT SELECT unnest($1::text[])))
+"""
 VERSIONS_OF = "SELECT subject, xmin::text AS version FROM g{g}.states WHERE subject = ANY ($1::text[])"
 STATES_OF = "SELECT subject, state FROM g{g}.states WHERE subject = ANY ($1::text[]) ORDER BY subject"
 

@@ -22,18 +22,11 @@ from shared.process.db import Connection
 
 LOCK = "SELECT pg_try_advisory_xact_lock(1919904109, $1)"
 """One process at a time keeps the steps of a generation."""
-PLACED = """
-WITH RECURSIVE parks AS (
-    SELECT min(park) AS park FROM g{g}.placements
-    UNION ALL SELECT (SELECT min(m.park) FROM g{g}.placements m WHERE m.park > p.park) FROM parks p WHERE p.park IS NOT NULL
-)
-SELECT park FROM parks WHERE park IS NOT NULL
-"""
-"""Every park in which a set was ever placed; park by park by the index."""
-NEXT = f"""
-SELECT p.park, s.day, c.closed FROM ({PLACED}) p LEFT JOIN g{{g}}.steps s USING (park) CROSS JOIN (SELECT {{closed}} AS closed) c
+NEXT = """
+SELECT p.park, s.day, c.closed FROM g{g}.parks_placed p LEFT JOIN g{g}.steps s USING (park) CROSS JOIN (SELECT {closed} AS closed) c
 WHERE c.closed IS NOT NULL AND (s.day IS NULL OR s.day < c.closed) ORDER BY s.day NULLS FIRST, p.park LIMIT $3
 """
+PARKS = "SELECT park FROM g{g}.parks_placed"
 EVERY = "SELECT subject FROM g{g}.placements WHERE park = $1"
 CHANGED = f"""
 SELECT DISTINCT subject FROM g{{g}}.recorded_facts WHERE known_day > $2 AND known_day <= $3 AND subject IN ({EVERY})
@@ -122,7 +115,7 @@ class Kept:
     async def of(cls, conn: Connection, generation: int) -> Kept:
         """Of what is in the snapshot of `conn`."""
         days = {row["park"]: row["day"] for row in await conn.fetch(KEPT.format(g=generation))}
-        placed = frozenset(row["park"] for row in await conn.fetch(PLACED.format(g=generation))) if days else frozenset[str]()
+        placed = frozenset(row["park"] for row in await conn.fetch(PARKS.format(g=generation))) if days else frozenset[str]()
         return cls(generation, days, placed)
 
     async def differences(self, conn: Connection, part: int, of: int) -> AsyncIterator[Difference]:

@@ -17,6 +17,18 @@ UNION ALL
 SELECT park, subject, shard FROM {g}.stays WHERE since = '-infinity'
 $each$);
 SELECT in_each_generation('GRANT SELECT ON {g}.placements TO {app}');
+-- As in 0023, of both tables: of the view `placements` PostgreSQL would sort all rows of `stays` for each park.
+SELECT in_each_generation($each$
+CREATE OR REPLACE VIEW {g}.parks_placed AS
+WITH RECURSIVE parks AS (
+    SELECT least((SELECT min(park) FROM {g}.placement_rows), (SELECT min(park) FROM {g}.stays WHERE since = '-infinity')) AS park
+    UNION ALL SELECT least(
+        (SELECT min(m.park) FROM {g}.placement_rows m WHERE m.park > p.park),
+        (SELECT min(s.park) FROM {g}.stays s WHERE s.park > p.park AND s.since = '-infinity')
+    ) FROM parks p WHERE p.park IS NOT NULL
+)
+SELECT park FROM parks WHERE park IS NOT NULL
+$each$);
 
 -- As in 0013. Before its stays are put together again, the place of a subject's first stay becomes a row of `placement_rows`; the place of its new
 -- first stay has none.
