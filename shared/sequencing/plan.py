@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.sequencing.columnar.columns import Columns
-from shared.sequencing.columnar.heads import NewHeads
+from shared.sequencing.columnar.heads import Applied, NewHeads
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.streams import WithdrawnRange
 
@@ -32,7 +32,7 @@ class BatchPlan:
     `runs`: the records to apply, in this order; `columns`: events to apply as columns, by stream; `applied` counts both. `park` = rows of `held` to write, `released` = rows to delete. `changed` = streams whose head has moved, `heads` those of columns with their new heads.
     Per topic: `taken` = how many records of the log are dealt with, `next` = the offset after the last of them, `newest` = the greatest time
     among them. `blocking` = streams that are newly parked. `accepted` = {(stream, sequence): range} of withdrawals; `duplicates` and
-    `withdrawn` = how many records were dropped as known, or as withdrawn.
+    `withdrawn` = how many records were dropped as known, or as withdrawn. `before`: of which subjects events were applied before; None: of any.
     """
 
     runs: list[list[Received]] = field(default_factory=list)
@@ -49,6 +49,7 @@ class BatchPlan:
     accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
     duplicates: int = 0
     withdrawn: int = 0
+    before: Applied | None = None
 
     @property
     def apply(self) -> list[Received]:

@@ -19,6 +19,7 @@ from shared.sequencing.parked_reasons import coded
 
 if TYPE_CHECKING:
     from shared.sequencing.columnar.columns import Columns
+    from shared.sequencing.columnar.heads import Applied
 
 Stream: TypeAlias = tuple[str, str]
 """(source, subject)"""
@@ -86,6 +87,7 @@ class ShardBatch:
 
     `columns`: further events, of the types that the reader takes as columns, by stream; they may be applied before `runs`. `version` is the shard's version after the commit. `next` = {topic: the offset of the *next* record to read after the commit}; example: with
     records 0 to 41 dealt with it is 42. `closed` = the shard's closed day before the batch: no event of it is known on that day or earlier.
+    `before`: of which subjects events were applied before it; None: of any.
     """
 
     generation: int
@@ -95,9 +97,14 @@ class ShardBatch:
     next: Mapping[str, int]
     closed: date | None = None
     columns: Sequence[Columns] = ()
+    before: Applied | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.runs)) + sum(map(len, self.columns))
+
+    def may_be_stored(self, subjects: Sequence[str]) -> Sequence[str]:
+        """Those of `subjects` of which an event may have been applied before this batch."""
+        return subjects if self.before is None else [subjects[place] for place in self.before.among(subjects)]
 
     def traceparents(self) -> Iterator[str]:
         """The `traceparent`s of the commands behind the events: of columns the first ones, of runs all."""

@@ -74,7 +74,7 @@ class Projector:
         effects.settle([subject for subject in effects.stated if subject not in plain])
         effects.count_columns(plain.keys())
         subjects = [subject for subject in effects.changes.keys() | effects.members.keys() if subject not in plain]
-        sets = await self._load(conn, part.shard, subjects)
+        sets = await self._load(conn, part, subjects)
         await self._fold(conn, effects, sets, rows)
         await self._fold_plain(effects, list(plain.values()), rows)
         ids = await self._ids(rows.cells())
@@ -109,7 +109,7 @@ class Projector:
         subjects = sorted(new.subjects())
         if len(subjects) < LEAST_PLAIN:
             return {}
-        stored = await store.states(conn, self._generation, batch.shard, subjects)
+        stored = await store.states(conn, self._generation, batch.shard, batch.may_be_stored(subjects))
         closed = batch.closed.toordinal() if batch.closed is not None else 0
         found, pace = dict[str, PlainSet](), Pace(conn)
         for one in plain_sets(subjects, new, stored, closed):
@@ -130,12 +130,12 @@ class Projector:
             sets[number].count(days, net)
         await asyncio.sleep(0)
 
-    async def _load(self, conn: Connection, shard: int, subjects: Iterable[str]) -> dict[str, FactSet]:
+    async def _load(self, conn: Connection, batch: ShardBatch, subjects: Iterable[str]) -> dict[str, FactSet]:
         """The sets of facts, taken out of memory or read. The fold changes them before the commit, so memory must not hold them meanwhile."""
-        kept = self._sets[shard]
+        kept = self._sets[batch.shard]
         found = {subject: kept.pop(subject, None) for subject in subjects}
-        missing = [subject for subject, facts in found.items() if facts is None]
-        stored = await store.states(conn, self._generation, shard, missing) if missing else {}
+        missing = batch.may_be_stored([subject for subject, facts in found.items() if facts is None])
+        stored = await store.states(conn, self._generation, batch.shard, missing) if missing else {}
         return {
             subject: facts if facts is not None else FactSet.load(stored[subject]) if subject in stored else FactSet()
             for subject, facts in found.items()

@@ -182,6 +182,8 @@ async def has_column(conn: Connection, generation: int, table: str, column: str)
 
 async def states(conn: Connection, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
     """The stored sets of facts; subjects without one are left out."""
+    if not subjects:
+        return {}
     return {row["subject"]: row["state"] for row in await conn.fetch(STATES.format(g=generation), shard, text_array(sorted(subjects)))}
 
 

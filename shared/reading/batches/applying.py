@@ -152,7 +152,7 @@ class BatchApplier:
 
     async def _apply(self, conn: Connection, planned: Planned, position: Mapping[str, int]) -> Applied:
         (shard, plan, _), generation = planned, self._config.generation
-        batch = ShardBatch(generation, shard.number, shard.version + 1, plan.runs, position, shard.closed, plan.columns)
+        batch = ShardBatch(generation, shard.number, shard.version + 1, plan.runs, position, shard.closed, plan.columns, plan.before)
         if batch.runs or batch.columns:
             try:
                 await self._config.apply(conn, batch)

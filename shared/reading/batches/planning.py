@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from shared.process.db import Connection
 from shared.reading.config import ReaderConfig
-from shared.reading.heads import head_columns, heads
+from shared.reading.heads import applied, head_columns, heads
 from shared.reading.store import columns_of
 from shared.sequencing.columnar.columns import Item
-from shared.sequencing.columnar.heads import HeadColumns
+from shared.sequencing.columnar.heads import HeadColumns, kind_of
 from shared.sequencing.columnar.sorting import Gathered, gather, sort_gathered
 from shared.sequencing.plan import BatchPlan
 from shared.sequencing.records import NO_STREAM, Received, Stream, decode
@@ -55,9 +55,16 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
             return None
         gathered[topic] = one
         await _look_up(conn, config.generation, shard, {record.stream for record in one.between})
+    kinds = {kind_of(subject) for one in gathered.values() for subject in one.subjects}
+    found = await applied(
+        conn, config.generation, shard.number, kinds | {kind_of(r.stream[1]) for one in gathered.values() for r in one.between}
+    )
+    for topic, one in gathered.items():
         if one.columns is not None:
-            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects)
+            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, found)
     plan = sort_gathered(shard.streams, gathered, known, config.late_day_of)
+    if plan is not None:
+        plan.before = found
     return Planned(shard, plan, set()) if plan is not None else None
 
 
