@@ -49,6 +49,8 @@ SETTINGS = {
     # A restarted broker waits until its previous session ends; the default is 9 s.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
+    # The default writes a record into the metadata log twice a second, which tells followers that the leader is alive: there is none.
+    "metadata.max.idle.interval.ms": "0",
     "num.network.threads": "2",
     "num.io.threads": "4",
     "num.recovery.threads.per.data.dir": "2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ from services.metrics.folding import projector
 from services.metrics.folding.columns.facts import FRAMED, FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.folding.events.batch_effects import BatchEffects
-from services.metrics.tables import fact_runs, ledger_store, row_bytes
+from services.metrics.tables import fact_runs, ledger_store, row_bytes, store
 from services.metrics.tables.fact_runs import FactRun
 from shared.contracts import Envelope, encode
 from shared.contracts.registry import EnterpriseRegistered
@@ -113,6 +113,28 @@ async def test_a_row_that_is_there_before_its_set_is_found_by_the_objects(log: L
     assert seen.refused == 0
     assert not await log.owner.fetchval("SELECT EXISTS (SELECT FROM held)")
     assert await log.ledger(1) == of_the_oracle(events)
+
+
+async def test_sets_that_are_new_to_a_shard_are_not_looked_up(log: Log, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked of an empty shard whose events come in one batch; later what has a smaller id than something that was there is."""
+    asked, applied = list[str](), set[str]()
+    states = store.states
+
+    async def noted(conn: Any, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
+        asked.extend(subjects)
+        return await states(conn, generation, shard, subjects)
+
+    monkeypatch.setattr(store, "states", noted)
+    events = [event for event in told(5) if event.subject.startswith(("enterprise/", "union/"))]
+    subjects = sorted({event.subject for event in events})
+    for half in (subjects[: len(subjects) // 2], subjects):
+        log.publish_events([event for event in events if event.subject in half and event.subject not in applied])
+        await log.fold()
+        if not applied and len(events) < due.COLUMNS_BATCH:
+            assert not asked, "one batch a shard"
+        applied |= set(half)
+    assert {row["subject"] for row in await log.owner.fetch("SELECT subject FROM g1.states")} == applied
+    assert (await log.audit())[1].differences == 0
 
 
 async def test_a_reader_that_is_stopped_and_started_goes_on(log: Log, seen: Seen) -> None:

@@ -17,7 +17,9 @@ from shared.process.db import Connection, Pool
 from shared.reading.batches import moving
 from shared.reading.batches.applying import FEW, BatchApplier
 from shared.reading.config import ReaderConfig
+from shared.reading.heads import applied, head_columns
 from shared.reading.heads import heads as heads_of
+from shared.sequencing.columnar.heads import Applied
 from shared.sequencing.records import ShardBatch, received
 from shared.sequencing.shard import Shard
 from shared.sequencing.streams import Head
@@ -252,3 +254,27 @@ async def test_a_reader_whose_shards_join_applies_what_each_would_apply_alone(po
     assert await effects(pool) == {(SOURCE, subject): [1, 2, 3, 4, 5] for subject in subjects}
     of_one = await pool.fetchval("SELECT max(shards) FROM (SELECT count(DISTINCT shard) AS shards FROM effects GROUP BY xmin::text) AS t")
     assert of_one > 1
+
+
+async def test_the_greatest_subject_of_each_kind_bounds_what_is_looked_up(three: Together) -> None:
+    """Over all sources of one shard; heads behind the bound are not looked for."""
+    rows = [
+        (1, 0, "/a", "enterprise/B"), (1, 0, "/b", "enterprise/a"), (1, 0, "/a", "union/z"), (1, 0, "/a", "enterprise/A"), (1, 0, "/a", "enterprises/c"),
+        (1, 1, "/a", "enterprise/x"), (2, 0, "/a", "enterprise/y"), (1, 0, "/a", "enterprise0"),
+    ]  # fmt: skip
+    insert = "INSERT INTO seen (generation, shard, source, subject, sequence, event_id, time) VALUES ($1, $2, $3, $4, 5, $5, $6)"
+    for row in rows:
+        await three.conn.execute(insert, *row, uuid7(), utc_now())
+    subjects = ["enterprise/A", "enterprise/B", "enterprise/a", "enterprise/b", "union/z", "union/z0", "area/R", "enterprises/c"]
+    found = await applied(three.conn, 1, 0, ["enterprise", "union", "area"])
+    assert [subjects[place] for place in found.among(subjects)] == ["enterprise/A", "enterprise/B", "enterprise/a", "union/z"]
+    assert (await applied(three.conn, 1, 2, ["enterprise"])).among(subjects) == []
+    for bound, wanted in (
+        (found, [5, 5, 0, 0, 5, 0, 0, 0]),
+        (Applied({"enterprise": "enterprise/A"}), [5, 0, 0, 0, 0, 0, 0, 0]),
+        (Applied({}), [0] * 8),
+    ):
+        heads = await head_columns(three.conn, 1, 0, "/a", subjects, bound)
+        assert heads.sequence.tolist() == wanted
+        stored = await heads_of(three.conn, 1, 0, [("/a", subject) for subject in subjects])
+        assert all(heads.head(row) in (None, stored["/a", subject]) for row, subject in enumerate(subjects))

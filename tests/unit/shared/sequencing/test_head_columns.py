@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sequencing.columnar.heads import HeadColumns, NewHeads
+from shared.sequencing.columnar.heads import Applied, HeadColumns, NewHeads, kind_of
 from shared.sequencing.records import Stream
 from shared.sequencing.streams import Head
 
@@ -38,3 +38,16 @@ def test_new_heads_are_written_by_subject_those_of_new_streams_apart() -> None:
     first, others = new.by_subject()
     assert [subjects[row] for row in first.tolist()] == ["enterprise/c", "enterprise/d"]
     assert [subjects[row] for row in others.tolist()] == ["enterprise/a", "enterprise/b"]
+
+
+subjects_of_kinds = st.builds(
+    "{}/{}".format, st.sampled_from(["area", "enterprise", "enterprises", "union"]), st.text("0a/z\U0001f3ed", max_size=3)
+)
+
+
+@given(st.sets(subjects_of_kinds), st.lists(subjects_of_kinds))
+def test_of_a_subject_that_is_not_among_the_applied_nothing_was_applied(before: set[str], subjects: list[str]) -> None:
+    greatest = {kind: max(one for one in before if kind_of(one) == kind) for kind in map(kind_of, before)}
+    among = Applied(greatest).among(subjects)
+    assert {subject for subject in subjects if subject in before} <= {subjects[place] for place in among}
+    assert among == [place for place, one in enumerate(subjects) if kind_of(one) in greatest and one <= greatest[kind_of(one)]]
