@@ -128,6 +128,7 @@ async def create(conn: Connection) -> int:
     async with conn.transaction():
         generation: int = await conn.fetchval("SELECT nextval('generation_ids')::int")
         await conn.execute("SELECT clone_generation($1, $2)", source, generation)
+        await conn.execute("SELECT spare_statistics($1)", f"g{generation}")
         statement = "INSERT INTO generations (id, fold_version, status, attributed) VALUES ($1, $2, 'building', true)"
         await conn.execute(statement, generation, coverage.FOLD_VERSION)
     return generation

@@ -75,3 +75,20 @@ async def test_it_goes_on_as_the_served_one_does(log: Log) -> None:
     _, report = await log.audit()
     assert (report.generation, report.differences) == (made, 0)
     assert await rows(log, "stays", made) == await rows(log, "stays", 1) != []
+
+
+async def test_columns_of_which_nobody_seeks_a_value_have_no_statistics_in_any_generation(log: Log) -> None:
+    """And tables that are read by their key alone are not vacuumed for new rows; a clone is as what it was made from."""
+    targets = """
+    SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND a.attstattarget = 0 ORDER BY 1, 2
+    """
+    options = "SELECT relname, reloptions FROM pg_class WHERE relnamespace = $1::regnamespace AND reloptions IS NOT NULL AND relkind = 'r' ORDER BY 1"
+    made, *_ = await log.rebuild()
+    found = [tuple(row) for row in await log.owner.fetch(targets, "g1")]
+    assert found == [tuple(row) for row in await log.owner.fetch(targets, f"g{made}")]
+    assert {("fact_rows", "says"), ("fact_runs", "recorded"), ("states", "state"), ("change_feed", "packed")} <= set(found)
+    assert not {("fact_rows", "subject"), ("tallies", "name"), ("stays", "park"), ("fact_runs", "newest")} & set(found)
+    assert await log.owner.fetch(options, "g1") == await log.owner.fetch(options, f"g{made}")
+    unseen = await log.owner.fetchval("SELECT reloptions FROM pg_class WHERE oid = 'g1.states'::regclass")
+    assert "autovacuum_vacuum_insert_threshold=-1" in unseen
