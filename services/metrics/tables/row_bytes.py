@@ -29,6 +29,9 @@ _RUN_KEY = struct.Struct(">h" + "ii" * 3 + "i?" * 2).pack
 _RUN_FIELDS = 7
 DATE, INT4 = 1082, 23
 """PostgreSQL's ids of the types of the arrays' elements."""
+_RUN_OF_ONE = struct.Struct(">h" + "ii" * 3 + "i?" * 2 + "iiiIiiii" * 2).pack
+_ONE_DAY, _ONE_NET = (28, 1, 0, DATE, 1, 1, 4), (28, 1, 0, INT4, 1, 1, 4)
+"""What stands before the one element of an array (`_ints`)."""
 _LEDGER_FIELDS = 4 + len(MEASURES)
 _DURATION_FIELDS = 7
 _TALLY_FIELDS = 8
@@ -56,6 +59,16 @@ def ledger_runs(members: Mapping[MemberKey, Mapping[int, int]], shard: int, ids:
     """The rows of `ledger_runs` (columns as in ledger_store.RUN_COLUMNS); days on which nothing changes are left out."""
     found = []
     for (cell, known, each), counts in members.items():
+        if len(counts) == 1:
+            # Most runs of a log of many enterprises.
+            ((day, once),) = counts.items()
+            if once:
+                found.append(
+                    _RUN_OF_ONE(
+                        _RUN_FIELDS, 4, shard, 4, ids[cell], 4, known - DAY_0, 1, *_flags(each), *_ONE_DAY, day - DAY_0, *_ONE_NET, once
+                    )
+                )
+            continue
         days, net = zip(*((day - DAY_0, net) for day, net in counts.items() if net), strict=True) if any(counts.values()) else ((), ())
         if days:
             key = _RUN_KEY(_RUN_FIELDS, 4, shard, 4, ids[cell], 4, known - DAY_0, 1, *_flags(each))
