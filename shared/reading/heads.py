@@ -34,11 +34,11 @@ WITH RECURSIVE sources AS (
     WHERE s.source IS NOT NULL
 )
 SELECT k.kind, max(g.subject COLLATE "C") AS subject FROM unnest($3::text[]) AS k(kind), sources s CROSS JOIN LATERAL (
-    SELECT subject FROM seen WHERE generation = $1 AND shard = $2 AND seen.source = s.source AND seen.subject > k.kind || '/' AND seen.subject < k.kind || '0'
+    SELECT subject FROM seen WHERE generation = $1 AND shard = $2 AND seen.source = s.source AND seen.subject >= k.kind AND seen.subject < k.kind || '0'
     ORDER BY seen.subject DESC LIMIT 1
 ) AS g GROUP BY 1
 """
-"""'0' follows on '/'. One look into the index for each source and kind."""
+"""'0' follows on '/'; a subject may be nothing but its kind. One look into the index for each source and kind."""
 _HEAD = np.dtype([("place", ">i4"), ("sequence", ">i8"), ("time", ">i8"), ("event_id", "u1", 16)])
 POSTGRES_EPOCH = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 """PostgreSQL's binary instants count from here, in microseconds."""
@@ -54,7 +54,7 @@ async def heads(conn: Connection, generation: int, shard: int, wanted: Collectio
 
 
 async def applied(conn: Connection, generation: int, shard: int, kinds: Collection[str]) -> Applied:
-    """Of which subjects of these kinds any event was applied in a shard."""
+    """A bound of the subjects of these kinds of which an event was applied in a shard."""
     rows = await conn.fetch(GREATEST, generation, shard, list(kinds))
     return Applied({row["kind"]: row["subject"] for row in rows})
 

@@ -32,7 +32,7 @@ class BatchPlan:
     `runs`: the records to apply, in this order; `columns`: events to apply as columns, by stream; `applied` counts both. `park` = rows of `held` to write, `released` = rows to delete. `changed` = streams whose head has moved, `heads` those of columns with their new heads.
     Per topic: `taken` = how many records of the log are dealt with, `next` = the offset after the last of them, `newest` = the greatest time
     among them. `blocking` = streams that are newly parked. `accepted` = {(stream, sequence): range} of withdrawals; `duplicates` and
-    `withdrawn` = how many records were dropped as known, or as withdrawn. `before`: of which subjects events were applied before; None: of any.
+    `withdrawn` = how many records were dropped as known, or as withdrawn. `before`: of which subjects events may have been applied before; None: of any.
     """
 
     runs: list[list[Received]] = field(default_factory=list)

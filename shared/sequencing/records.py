@@ -87,7 +87,7 @@ class ShardBatch:
 
     `columns`: further events, of the types that the reader takes as columns, by stream; they may be applied before `runs`. `version` is the shard's version after the commit. `next` = {topic: the offset of the *next* record to read after the commit}; example: with
     records 0 to 41 dealt with it is 42. `closed` = the shard's closed day before the batch: no event of it is known on that day or earlier.
-    `before`: of which subjects events were applied before it; None: of any.
+    `before`: of which subjects events may have been applied before it; None: of any.
     """
 
     generation: int

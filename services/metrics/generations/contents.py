@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -18,6 +17,8 @@ Contents: TypeAlias = dict[Any, Any]
 """{key of a row: the rest of it}"""
 
 SHARD = "SELECT {columns} FROM g{g}.{table} WHERE shard = {shard}"
+SHARD_ONCE = "SELECT {columns} FROM (SELECT DISTINCT {columns} FROM g{g}.{table} WHERE shard = {shard}) AS once"
+"""Of a view in which a row may be twice."""
 SEEN = "SELECT {columns} FROM seen WHERE generation = {g} AND shard = {shard}"
 HELD = "SELECT {columns} FROM held WHERE generation = {g} AND shard = {shard}"
 KEY = '{name} COLLATE "C"'
@@ -53,7 +54,7 @@ TABLES: Mapping[str, _Table] = {
         tuple(listed.COLUMNS["enterprises"]), SHARD, _by_id, lambda refolded: {UUID(row.id).int: tuple(row)[1:] for row in refolded.names}
     ),
     "placements": _Table(
-        tuple(listed.COLUMNS["placements"]), SHARD, lambda row: (tuple(row), True), lambda refolded: dict.fromkeys(refolded.placements, True)
+        tuple(listed.COLUMNS["placements"]), SHARD_ONCE, lambda row: (tuple(row), True), lambda refolded: dict.fromkeys(refolded.placements, True)
     ),
     "stays": _Table(
         tuple(listed.COLUMNS["stays"]),
@@ -92,17 +93,9 @@ async def contents(
         statement = table.statement.format(g=generation, shard=refolded.shard, table=name, columns=", ".join(table.columns))
         if name in listed.COLUMNS and await _is_equal(conn, statement, name, refolded):
             continue
-        served[name] = _by_key(list(map(table.row, await conn.fetch(statement))))
+        served[name] = dict(map(table.row, await conn.fetch(statement)))
         expected[name] = table.expected(refolded)
     return served, expected
-
-
-def _by_key(rows: Sequence[tuple[Any, Any]]) -> Contents:
-    """{key: rest}; of a key that comes more than once, how often it does: a view of two tables may hold a row twice."""
-    found = dict(rows)
-    if len(found) < len(rows):
-        found |= {key: times for key, times in Counter(key for key, _ in rows).items() if times > 1}
-    return found
 
 
 async def _is_equal(conn: Connection, statement: str, table: str, refolded: Refolded) -> bool:

@@ -1,43 +1,38 @@
 -- waits for: metrics.projector
--- The place of the first stay of a subject is kept once. Nearly every subject has one stay and one place, and both tables had a row of it; the key of
+-- Where a subject was is kept once. Nearly every subject has one stay and one place, and both `stays` and `placements` had a row of it; the key of
 -- `placements` (park, subject) was the dearest index of all, since each part of a batch wrote to all of its pages
--- (docs/adr/0037-the-first-place-is-kept-once.md). `placement_rows`, the table `placements` of before, has every other place in which a subject was ever
--- said to be, and never that of its first stay, so the view `placements` has each place of a subject once.
+-- (docs/adr/0037-the-first-place-is-kept-once.md). `placement_rows`, the table `placements` of before, has every place in which a subject was ever said to
+-- be that none of its stays says; it may have others. The view `placements` is of both, and may have a place of a subject more than once.
+-- Neither branch has a condition: PostgreSQL looks up single subjects in such a view, and sorts or joins all rows of one that has.
 -- It waits, as 0013 does: a projector of the release before inserts into `placements` with ON CONFLICT, which no view takes.
+-- Of the park alone, since equal keys share an entry.
+SELECT in_each_generation('CREATE INDEX stays_park ON {g}.stays (park)');
 SELECT in_each_generation('ALTER TABLE {g}.placements RENAME TO placement_rows');
-SELECT in_each_generation($each$
-DELETE FROM {g}.placement_rows p USING {g}.stays s WHERE s.subject = p.subject AND s.park = p.park AND s.since = '-infinity'
-$each$);
--- The park alone: equal keys share their entry, and a park's entries are written at the end of its own.
-SELECT in_each_generation($each$CREATE INDEX stays_first ON {g}.stays (park) WHERE since = '-infinity'$each$);
+SELECT in_each_generation('CREATE INDEX placement_rows_subject ON {g}.placement_rows (subject)');
 SELECT in_each_generation($each$
 CREATE VIEW {g}.placements AS
-SELECT park, subject, shard FROM {g}.placement_rows
-UNION ALL
-SELECT park, subject, shard FROM {g}.stays WHERE since = '-infinity'
+SELECT park, subject, shard FROM {g}.placement_rows UNION ALL SELECT park, subject, shard FROM {g}.stays
 $each$);
 SELECT in_each_generation('GRANT SELECT ON {g}.placements TO {app}');
--- As in 0023, of both tables: of the view `placements` PostgreSQL would sort all rows of `stays` for each park.
+-- As in 0023, of both tables.
 SELECT in_each_generation($each$
 CREATE OR REPLACE VIEW {g}.parks_placed AS
 WITH RECURSIVE parks AS (
-    SELECT least((SELECT min(park) FROM {g}.placement_rows), (SELECT min(park) FROM {g}.stays WHERE since = '-infinity')) AS park
+    SELECT least((SELECT min(park) FROM {g}.placement_rows), (SELECT min(park) FROM {g}.stays)) AS park
     UNION ALL SELECT least(
-        (SELECT min(m.park) FROM {g}.placement_rows m WHERE m.park > p.park),
-        (SELECT min(s.park) FROM {g}.stays s WHERE s.park > p.park AND s.since = '-infinity')
+        (SELECT min(m.park) FROM {g}.placement_rows m WHERE m.park > p.park), (SELECT min(s.park) FROM {g}.stays s WHERE s.park > p.park)
     ) FROM parks p WHERE p.park IS NOT NULL
 )
 SELECT park FROM parks WHERE park IS NOT NULL
 $each$);
 
--- As in 0013. Before its stays are put together again, the place of a subject's first stay becomes a row of `placement_rows`; the place of its new
--- first stay has none.
+-- As in 0013. Before the stays of a subject are put together again, their places become rows of `placement_rows`: the new ones may leave some out.
 SELECT in_each_generation($each$
 CREATE OR REPLACE FUNCTION {g}.keep_stays(changed text[]) RETURNS void LANGUAGE sql AS $keep$
 WITH gone AS (
-    DELETE FROM {g}.stays WHERE subject = ANY (changed) RETURNING park, subject, shard, since
+    DELETE FROM {g}.stays WHERE subject = ANY (changed) RETURNING park, subject, shard
 )
-INSERT INTO {g}.placement_rows (park, subject, shard) SELECT park, subject, shard FROM gone WHERE since = '-infinity' ON CONFLICT DO NOTHING;
+INSERT INTO {g}.placement_rows (park, subject, shard) SELECT park, subject, shard FROM gone ON CONFLICT DO NOTHING;
 WITH events AS (
     SELECT f.shard, f.subject, f.sequence, f.type, f.occurred_on, f.says FROM unnest(changed) AS c(subject)
     JOIN {g}.fact_rows f ON f.subject = c.subject
@@ -61,43 +56,5 @@ WITH events AS (
     FROM standing WHERE park IS NOT NULL WINDOW w AS (PARTITION BY subject ORDER BY day, rank)
 )
 INSERT INTO {g}.stays (subject, since, until, park, shard) SELECT * FROM periods WHERE since < until;
-DELETE FROM {g}.placement_rows p USING unnest(changed) AS c(subject), {g}.stays s
-WHERE s.subject = c.subject AND s.since = '-infinity' AND p.park = s.park AND p.subject = s.subject;
 $keep$
-$each$);
-
--- As in 0020. A subject without a stay may have been in its new first place before: then its stays are put together as all others are.
-SELECT in_each_generation($each$
-CREATE OR REPLACE FUNCTION {g}.facts_added() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET enable_seqscan = off
-AS $added$
-DECLARE
-    changed text[];
-BEGIN
-    SELECT array_agg(subject) INTO changed FROM (
-        SELECT subject FROM added
-        WHERE CASE type
-            WHEN 'parkunion.fact-corrected.v1' THEN says #>> '{withdrawn,fact}' IN ('enterprise-registered', 'enterprise-moved', 'union-founded')
-            WHEN 'parkunion.event-withdrawn.v1' THEN NOT starts_with(subject, 'area/')
-            ELSE type IN ('parkunion.enterprise-registered.v1', 'parkunion.enterprise-moved.v1', 'parkunion.union-founded.v1')
-        END
-        GROUP BY subject
-        HAVING count(*) > 1 OR bool_or(
-            type IN ('parkunion.fact-corrected.v1', 'parkunion.event-withdrawn.v1')
-            OR source <> CASE WHEN starts_with(subject, 'union/') THEN '/services/membership' ELSE '/services/registry' END
-            OR coalesce(says->>'park', says->>'seat_area') IS NULL
-            OR EXISTS (
-                SELECT FROM {g}.placement_rows p WHERE p.park = coalesce(says->>'park', says->>'seat_area') AND p.subject = added.subject OFFSET 0
-            )
-        ) OR EXISTS (SELECT FROM {g}.stays s WHERE s.subject = added.subject OFFSET 0)
-    ) c;
-    INSERT INTO {g}.stays (subject, since, until, park, shard)
-    SELECT subject, '-infinity', 'infinity', coalesce(says->>'park', says->>'seat_area'), shard FROM added
-    WHERE type IN ('parkunion.enterprise-registered.v1', 'parkunion.enterprise-moved.v1', 'parkunion.union-founded.v1')
-        AND (changed IS NULL OR subject NOT IN (SELECT unnest(changed)));
-    IF changed IS NOT NULL THEN
-        PERFORM {g}.keep_stays(changed);
-    END IF;
-    RETURN NULL;
-END
-$added$
 $each$);

@@ -48,7 +48,7 @@ _FIRST, _LAST = -(2**31), 2**31 - 1
 
 
 class Listed(NamedTuple):
-    """The rows of each table. `placement_rows`: those of `placements` that no first stay says (migrations/0024_first_places.sql)."""
+    """The rows of each table. `placement_rows`: those of `placements` that the first stay of their subject does not say (migrations/0024_first_places.sql)."""
 
     enterprises: Sequence[bytes]
     unions: Sequence[bytes]

@@ -10,7 +10,7 @@ from shared.process import db
 from shared.process.db import Connection
 
 MOST_BUFFERED = 2_097_152
-"""Bytes of one table that are kept before they are sent: 10,000 to 50,000 rows. A projector writes to nine tables: some 20 MB in all, 36 at most."""
+"""Bytes of one table that are kept before they are sent: 10,000 to 50,000 rows. A projector writes to eight tables in this way: some 20 MB in all, 32 at most."""
 FACT_ROWS = "fact_rows"
 SET_STAYS = "SELECT set_config('parkunion.stays', $1, true)"
 """'written': no stay follows from the rows of `fact_rows` in the next statement, or their writer writes it; '': the trigger on that table keeps the stays

@@ -75,9 +75,10 @@ SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[], $5::uuid[]
 """
 KEEP_PLACEMENTS = """
 INSERT INTO g{g}.placement_rows (park, subject, shard) SELECT w.park, w.subject, $1 FROM unnest($2::text::text[], $3::text::text[]) AS w(park, subject)
-WHERE NOT EXISTS (SELECT FROM g{g}.stays s WHERE s.subject = w.subject AND s.since = '-infinity' AND s.park = w.park OFFSET 0) ON CONFLICT DO NOTHING
+WHERE NOT EXISTS (SELECT FROM g{g}.stays s WHERE s.subject = w.subject AND s.park || '' = w.park OFFSET 0) ON CONFLICT DO NOTHING
 """
-"""OFFSET 0 keeps the condition from becoming a join, for which all first stays would be read. The view `placements` has the place of the first stay from `stays` (migrations/0024_first_places.sql)."""
+"""Other places than those of stays, which the view `placements` has, too (migrations/0024_first_places.sql). OFFSET 0 keeps the condition from becoming a join of
+all stays, and || from being sought by park: the plan is kept, and may be made while there are few."""
 KEEP_ALL_PLACEMENTS = """
 INSERT INTO g{g}.placements (park, subject, shard) SELECT *, $1 FROM unnest($2::text::text[], $3::text::text[]) ON CONFLICT DO NOTHING
 """

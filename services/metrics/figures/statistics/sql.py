@@ -27,7 +27,8 @@ SUBJECTS = """
 SELECT s.subject FROM seen s WHERE s.generation = $1 AND s.shard = ANY ($2::int[]) AND s.source = $3 AND s.subject > $4 AND s.subject < 'enterprise0'
 {scope} ORDER BY s.subject LIMIT $5
 """
-EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($6::text[]))"
+EVER_IN = "AND EXISTS (SELECT FROM g{g}.placements p WHERE p.subject = s.subject AND p.park = ANY ($6::text[]) OFFSET 0)"
+"""OFFSET 0: asked of one subject after the other until the page is full, and never a join of all places of a large area."""
 EVENTS = f"""
 SELECT {FACT_COLUMNS} FROM g{{g}}.facts WHERE subject = ANY ($1::text[]) AND source = $2 AND known_day <= $3
 ORDER BY subject, recorded_at, sequence

@@ -27,7 +27,7 @@ SELECT p.park, s.day, c.closed FROM g{g}.parks_placed p LEFT JOIN g{g}.steps s U
 WHERE c.closed IS NOT NULL AND (s.day IS NULL OR s.day < c.closed) ORDER BY s.day NULLS FIRST, p.park LIMIT $3
 """
 PARKS = "SELECT park FROM g{g}.parks_placed"
-EVERY = "SELECT subject FROM g{g}.placements WHERE park = $1"
+EVERY = "SELECT DISTINCT subject FROM g{g}.placements WHERE park = $1"
 CHANGED = f"""
 SELECT DISTINCT subject FROM g{{g}}.recorded_facts WHERE known_day > $2 AND known_day <= $3 AND subject IN ({EVERY})
 """

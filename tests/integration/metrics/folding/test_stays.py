@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.metrics.tables import fact_runs, store
+from services.metrics.tables import fact_runs
 from services.metrics.tables.store import FactRow
 from shared.contracts import plain
 from shared.contracts.streams import FactCorrected
@@ -72,8 +72,8 @@ async def test_stays_of_histories_are_those_that_all_facts_come_to(
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 @pytest.mark.parametrize("seed", range(4))
-async def test_every_place_that_was_ever_said_is_there_once(metrics: Metrics, seed: int, size: int) -> None:
-    """Whether it is that of a first stay or not: corrections and withdrawals change which one that is."""
+async def test_every_place_that_was_ever_said_is_there(metrics: Metrics, seed: int, size: int) -> None:
+    """Whether a stay says it or not: corrections and withdrawals change that."""
     events = [event for event in interleaved(history(seed, enterprises=6, mistakes=True, visits=True), seed) if not refused(event)]
     for start in range(0, len(events), size):
         await metrics.fold_batch(0, events[start : start + size])
@@ -82,22 +82,12 @@ async def test_every_place_that_was_ever_said_is_there_once(metrics: Metrics, se
         stated = [event.data.withdrawn, event.data.replacement] if isinstance(event.data, FactCorrected) else [event]
         for data in [one.data if isinstance(one.data, dict) else plain(one.data) for one in stated if one is not None]:
             said |= {(data[name], event.subject) for name in ("park", "seat_area") if data.get(name)}
-    found = [tuple(row) for row in await metrics.pool.fetch("SELECT park, subject FROM g1.placements")]
-    assert sorted(found) == sorted(said)
-    first = {tuple(row) for row in await metrics.pool.fetch("SELECT park, subject FROM g1.stays WHERE since = '-infinity'")}
+    found = {tuple(row) for row in await metrics.pool.fetch("SELECT park, subject FROM g1.placements")}
+    assert found == said
+    stays = {tuple(row) for row in await metrics.pool.fetch("SELECT park, subject FROM g1.stays")}
     others = {tuple(row) for row in await metrics.pool.fetch("SELECT park, subject FROM g1.placement_rows")}
-    assert first
-    assert others == said - first != set()
-
-
-async def test_a_place_that_becomes_the_first_again_is_there_once(metrics: Metrics) -> None:
-    """Registered, taken back, registered again at the same place: by the trigger, which looks for stays, of which there is none."""
-    subject = "enterprise/again"
-    for rows in ([_registered(subject)], [_withdrawn(subject, 2, 1)], [_registered(subject, 3)]):
-        async with db.transaction(metrics.pool, areas=None) as conn:
-            await fact_runs.keep(conn, 1, rows)
-            await store.keep_placements(conn, 1, 3, [("P1", subject)])
-        assert [tuple(row) for row in await metrics.pool.fetch("SELECT park, subject, shard FROM g1.placements")] == [("P1", subject, 3)]
+    assert said - stays <= others
+    assert len(others) < len(said), "most have one place"
 
 
 async def test_first_stays_and_others_of_one_batch_are_those_that_all_facts_come_to(metrics: Metrics, metrics_database: Database) -> None:

@@ -63,7 +63,7 @@ async def test_any_text_any_order_and_nothing_are_the_bytes_of_postgresql(log: L
     each = list(zip(range(len(TEXTS)), ids, TEXTS, strict=True))
     names = [NameRow(str(id_), text if at % 3 else None, None if at % 4 else text, text if at % 2 else None) for at, id_, text in each]
     unions = [UnionRow(id_, text if at % 3 else None, text) for at, id_, text in each]
-    placements = {(park, subject) for park in (*TEXTS, "A") for subject in TEXTS}
+    placements = {(park, subject) for park in (*TEXTS, "A", "C") for subject in TEXTS}
     moves = [(date(2024, 1, 2), 2, "B"), (date(1999, 12, 31), 1, "A"), (date(2030, 1, 1), 3, "C")]
     placings = {"nowhere": [], **{text: moves[: 1 + at % 3] for at, _, text in each}}
     when = datetime(2024, 5, 6, 7, 8, 9, 123456, UTC)

@@ -108,7 +108,7 @@ async def test_one_row_changed_by_one_is_named_with_its_enterprises(log: Log) ->
         ("DELETE FROM g1.states WHERE ctid = (SELECT min(ctid) FROM g1.states)", "states"),
         ("UPDATE g1.enterprises SET name = 'other' WHERE ctid = (SELECT min(ctid) FROM g1.enterprises)", "enterprises"),
         ("DELETE FROM g1.placement_rows WHERE ctid = (SELECT min(ctid) FROM g1.placement_rows)", "placements"),
-        ("INSERT INTO g1.placement_rows SELECT park, subject, shard FROM g1.stays WHERE since = '-infinity' LIMIT 1", "placements"),
+        ("INSERT INTO g1.placement_rows SELECT 'elsewhere', subject, shard FROM g1.stays LIMIT 1", "placements"),
         ("UPDATE g1.unions SET name = 'other' WHERE ctid = (SELECT min(ctid) FROM g1.unions)", "unions"),
         ("DELETE FROM g1.areas_facts WHERE ctid = (SELECT min(ctid) FROM g1.areas_facts)", "areas_facts"),
         (

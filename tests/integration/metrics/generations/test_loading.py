@@ -25,7 +25,7 @@ SAME = {
     "stays": "subject, since, until, park, shard",
     "enterprises": "id, name, credit_code, park, shard",
     "unions": "id, name, seat, shard",
-    "placements": "park, subject, shard",
+    "placements": "DISTINCT park, subject, shard",
     "states": "shard, subject, findings, noted_by = xmin",
 }
 """{table: its columns that are equal in every generation}"""

@@ -31,7 +31,7 @@ ROWS = {
     "enterprises": "id, shard, name, credit_code, park",
     "unions": "id, shard, name, seat",
     "stays": "subject, since, until, park, shard",
-    "placements": "park, subject, shard",
+    "placements": "DISTINCT park, subject, shard",
     "facts": "shard, subject, source, sequence, event_id, type, occurred_on, known_day, recorded_at, says, actor, reason",
 }
 
