@@ -10,7 +10,7 @@ import numpy as np
 from shared.process import db
 from shared.process.db import Connection
 from shared.sequencing.columnar.columns import micros_of
-from shared.sequencing.columnar.heads import Applied, HeadColumns
+from shared.sequencing.columnar.heads import AppliedBound, HeadColumns
 from shared.sequencing.records import Stream
 from shared.sequencing.streams import Head
 
@@ -53,17 +53,17 @@ async def heads(conn: Connection, generation: int, shard: int, wanted: Collectio
     return found
 
 
-async def applied(conn: Connection, generation: int, shard: int, kinds: Collection[str]) -> Applied:
+async def applied_bound(conn: Connection, generation: int, shard: int, kinds: Collection[str]) -> AppliedBound:
     """A bound of the subjects of these kinds of which an event was applied in a shard."""
     rows = await conn.fetch(GREATEST, generation, shard, list(kinds))
-    return Applied({row["kind"]: row["subject"] for row in rows})
+    return AppliedBound({row["kind"]: row["subject"] for row in rows})
 
 
 async def head_columns(
-    conn: Connection, generation: int, shard: int, source: str, subjects: Sequence[str], applied: Applied
+    conn: Connection, generation: int, shard: int, source: str, subjects: Sequence[str], bound: AppliedBound
 ) -> HeadColumns:
-    """The heads of streams of one source, without an object for each; they are looked for only where an event was `applied`."""
-    wanted = applied.among(subjects)
+    """The heads of streams of one source, without an object for each; they are looked for only where `bound` says that an event may have been applied."""
+    wanted = bound.among(subjects)
     texts = db.text_array([subjects[place] for place in wanted])
     found = await conn.fetchval(HEADS_AS_BYTES, generation, shard, source, texts) if wanted else None
     rows = np.frombuffer(found or b"", _HEAD)

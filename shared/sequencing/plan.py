@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.sequencing.columnar.columns import Columns
-from shared.sequencing.columnar.heads import Applied, NewHeads
+from shared.sequencing.columnar.heads import AppliedBound, NewHeads
 from shared.sequencing.records import Received, RecordKey, Stream
 from shared.sequencing.streams import WithdrawnRange
 
@@ -49,7 +49,7 @@ class BatchPlan:
     accepted: dict[tuple[Stream, int], WithdrawnRange] = field(default_factory=dict)
     duplicates: int = 0
     withdrawn: int = 0
-    before: Applied | None = None
+    before: AppliedBound | None = None
 
     @property
     def apply(self) -> list[Received]:

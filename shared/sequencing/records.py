@@ -19,7 +19,7 @@ from shared.sequencing.parked_reasons import coded
 
 if TYPE_CHECKING:
     from shared.sequencing.columnar.columns import Columns
-    from shared.sequencing.columnar.heads import Applied
+    from shared.sequencing.columnar.heads import AppliedBound
 
 Stream: TypeAlias = tuple[str, str]
 """(source, subject)"""
@@ -97,7 +97,7 @@ class ShardBatch:
     next: Mapping[str, int]
     closed: date | None = None
     columns: Sequence[Columns] = ()
-    before: Applied | None = None
+    before: AppliedBound | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.runs)) + sum(map(len, self.columns))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared.process.db import Connection
 from shared.reading.config import ReaderConfig
-from shared.reading.heads import applied, head_columns, heads
+from shared.reading.heads import applied_bound, head_columns, heads
 from shared.reading.store import columns_of
 from shared.sequencing.columnar.columns import Item
 from shared.sequencing.columnar.heads import HeadColumns, kind_of
@@ -56,7 +56,7 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
         gathered[topic] = one
         await _look_up(conn, config.generation, shard, {record.stream for record in one.between})
     kinds = {kind_of(subject) for one in gathered.values() for subject in one.subjects}
-    found = await applied(
+    found = await applied_bound(
         conn, config.generation, shard.number, kinds | {kind_of(r.stream[1]) for one in gathered.values() for r in one.between}
     )
     for topic, one in gathered.items():

@@ -16,7 +16,7 @@ from shared.sequencing.streams import Head
 NO_ID = bytes(16)
 
 
-class Applied:
+class AppliedBound:
     """Of which subjects any event may have been applied in a shard, by the greatest one of each kind: {kind: subject}.
 
     Ids of version 7 rise, so of most subjects that are new to a shard this says that they are, and nothing need be looked up.

@@ -17,9 +17,9 @@ from shared.process.db import Connection, Pool
 from shared.reading.batches import moving
 from shared.reading.batches.applying import FEW, BatchApplier
 from shared.reading.config import ReaderConfig
-from shared.reading.heads import applied, head_columns
+from shared.reading.heads import applied_bound, head_columns
 from shared.reading.heads import heads as heads_of
-from shared.sequencing.columnar.heads import Applied
+from shared.sequencing.columnar.heads import AppliedBound
 from shared.sequencing.records import ShardBatch, received
 from shared.sequencing.shard import Shard
 from shared.sequencing.streams import Head
@@ -266,13 +266,13 @@ async def test_the_greatest_subject_of_each_kind_bounds_what_is_looked_up(three:
     for row in rows:
         await three.conn.execute(insert, *row, uuid7(), utc_now())
     subjects = ["enterprise/A", "enterprise/B", "enterprise/a", "enterprise/b", "union/z", "union/z0", "area/R", "enterprises/c"]
-    found = await applied(three.conn, 1, 0, ["enterprise", "union", "area"])
+    found = await applied_bound(three.conn, 1, 0, ["enterprise", "union", "area"])
     assert [subjects[place] for place in found.among(subjects)] == ["enterprise/A", "enterprise/B", "enterprise/a", "union/z"]
-    assert (await applied(three.conn, 1, 2, ["enterprise"])).among(subjects) == []
+    assert (await applied_bound(three.conn, 1, 2, ["enterprise"])).among(subjects) == []
     for bound, wanted in (
         (found, [5, 5, 0, 0, 5, 0, 0, 0]),
-        (Applied({"enterprise": "enterprise/A"}), [5, 0, 0, 0, 0, 0, 0, 0]),
-        (Applied({}), [0] * 8),
+        (AppliedBound({"enterprise": "enterprise/A"}), [5, 0, 0, 0, 0, 0, 0, 0]),
+        (AppliedBound({}), [0] * 8),
     ):
         heads = await head_columns(three.conn, 1, 0, "/a", subjects, bound)
         assert heads.sequence.tolist() == wanted

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sequencing.columnar.heads import Applied, HeadColumns, NewHeads, kind_of
+from shared.sequencing.columnar.heads import AppliedBound, HeadColumns, NewHeads, kind_of
 from shared.sequencing.records import Stream
 from shared.sequencing.streams import Head
 
@@ -48,6 +48,6 @@ subjects_of_kinds = st.builds(
 @given(st.sets(subjects_of_kinds), st.lists(subjects_of_kinds))
 def test_of_a_subject_that_is_not_among_the_applied_nothing_was_applied(before: set[str], subjects: list[str]) -> None:
     greatest = {kind: max(one for one in before if kind_of(one) == kind) for kind in map(kind_of, before)}
-    among = Applied(greatest).among(subjects)
+    among = AppliedBound(greatest).among(subjects)
     assert {subject for subject in subjects if subject in before} <= {subjects[place] for place in among}
     assert among == [place for place, one in enumerate(subjects) if kind_of(one) in greatest and one <= greatest[kind_of(one)]]
