@@ -160,6 +160,8 @@ class Projector:
             return plain[subject].park() if subject in plain else last_park(sets[subject].placing())
 
         new = {subject for subject, one in plain.items() if one.fresh} if batch.columns else set[str]()
+        # What was not looked up is written as new, so that a row that is there after all is an error and never overwritten.
+        new.update({*sets}.difference(batch.may_be_stored(list(sets))))
         if sets or plain:
             dumped = dict(self._dumped(batch, effects, sets))
             dumped.update((subject, (one.dump(), one.noted())) for subject, one in plain.items())

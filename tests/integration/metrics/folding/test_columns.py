@@ -17,8 +17,10 @@ from services.metrics.folding import projector
 from services.metrics.folding.columns.facts import FRAMED, FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.folding.events.batch_effects import BatchEffects
+from services.metrics.folding.facts import FactSet
 from services.metrics.tables import fact_runs, ledger_store, row_bytes, store
 from services.metrics.tables.fact_runs import FactRun
+from shared.broker.protocol import partition_of
 from shared.contracts import Envelope, encode
 from shared.contracts.registry import EnterpriseRegistered
 from shared.reading import fetching, turns
@@ -29,12 +31,13 @@ from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.frames import FrameDecoder
 from shared.sequencing.records import Received, received
+from shared.sequencing.shard import Shard
 from shared.sequencing.streams import ShardStreams, StreamState
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused
 from tests.integration.metrics.generations.test_generations import of_the_oracle
-from tests.integration.metrics.log import Log, log_in
+from tests.integration.metrics.log import PARTITIONS, Log, log_in
 from tests.integration.metrics.service import CLOCK
 from tests.unit.shared.sequencing.plain_events import rows
 
@@ -112,6 +115,31 @@ async def test_a_row_that_is_there_before_its_set_is_found_by_the_objects(log: L
     await log.fold()
     assert seen.refused == 0
     assert not await log.owner.fetchval("SELECT EXISTS (SELECT FROM held)")
+    assert await log.ledger(1) == of_the_oracle(events)
+
+
+@pytest.mark.parametrize("least", [1, 10_000])
+async def test_a_stored_set_that_is_taken_for_new_is_never_overwritten(
+    log: Log, seen: Seen, monkeypatch: pytest.MonkeyPatch, least: int
+) -> None:
+    """As if a set were stored of a subject of which nothing was applied: its key refuses another one, and objects look for it. As arrays and alone."""
+    monkeypatch.setattr(projector, "LEAST_PLAIN", least)
+    dropped, drop_columns = list[int](), Shard.drop_columns
+
+    def noted(shard: Shard) -> dict[str, int]:
+        dropped.append(shard.number)
+        return drop_columns(shard)
+
+    monkeypatch.setattr(Shard, "drop_columns", noted)
+    events = told(5)
+    registered = next(event for event in events if isinstance(event.data, EnterpriseRegistered))
+    number = partition_of(registered.partitionkey, PARTITIONS)
+    await log.owner.execute(
+        "INSERT INTO g1.states (shard, subject, state) VALUES ($1, $2, $3)", number, registered.subject, FactSet().dump()
+    )
+    log.publish_events(events)
+    await log.fold()
+    assert number in dropped
     assert await log.ledger(1) == of_the_oracle(events)
 
 
