@@ -28,54 +28,59 @@ _HEAD = Struct("<iii")
 
 
 class FeedRows:
-    """The rows of a batch, added part by part. `packs` False: for a release that knows no `packed`."""
+    """The rows of a batch, added part by part. `packs` False: for a release that knows no `packed`. Up to SMALL rows are kept one by one, more as columns:
+    arrays of a single event would cost more than the event."""
 
     def __init__(self, packs: bool) -> None:
         self._packs = packs
+        self._few = list[tuple[int, int, Vector]]()
         self._vectors = _Numbers()
         self._columns = list[Ints]()
 
     def add(self, rows: Rows, ids: Mapping[Cell, int]) -> None:
         """Add the ledger rows of a part."""
         found = [(ids[cell], effective, value) for (cell, effective, _), value in rows.figures.items() if value]
+        members = [(ids[cell], each, counts) for (cell, _, each), counts in rows.members.items() if any(counts.values())]
+        if not self._columns:
+            if len(self._few) + len(found) + sum(len(counts) for _, _, counts in members) <= SMALL:
+                self._few += found
+                self._few += [(cell, day, times * each) for cell, each, counts in members for day, times in counts.items() if times]
+                return
+            found = self._few + found
+            self._few = []
         cells, days, values = [list(column) for column in zip(*found, strict=True)] if found else ([], [], [])
         which, times = list(map(self._vectors.__getitem__, values)), [1] * len(found)
-        for (cell, _, each), counts in rows.members.items():
-            if any(counts.values()):
-                number = len(counts)
-                cells += [ids[cell]] * number
-                which += [self._vectors[each]] * number
-                days += counts
-                times += counts.values()
+        for cell, each, counts in members:
+            cells += [cell] * len(counts)
+            which += [self._vectors[each]] * len(counts)
+            days += counts
+            times += counts.values()
         if cells:
             self._columns.append(np.array((cells, days, which, times), "<i4"))
 
     @property
     def cells(self) -> list[int]:
         """The cells that changed, ascending."""
-        cells: list[int] = np.unique(self._joined()[0]).tolist()
-        return cells
+        return sorted({*np.unique(self._joined()[0]).tolist()} if self._columns else {cell for cell, *_ in self._few})
 
     @property
     def deltas(self) -> bytes:
         """As in the table."""
-        return _encode([] if self._is_large else list(self._each()))
+        if self._columns:
+            return _encode([] if self._packs else list(self._each()))
+        return _encode([(cell, day, _encoded(value)) for cell, day, value in self._few])
 
     @property
     def packed(self) -> bytes | None:
         """As in the table; None: the rows are in `deltas`."""
-        if not self._is_large:
+        if not (self._columns and self._packs):
             return None
         columns = self._joined()
         return _HEAD.pack(columns.shape[1], len(self._vectors), NUMBER) + columns.tobytes() + b"".join(map(to_bytes, self._vectors))
 
-    @property
-    def _is_large(self) -> bool:
-        return self._packs and sum(one.shape[1] for one in self._columns) > SMALL
-
     def _joined(self) -> Ints:
         """Cells, days, numbers of vectors, and how often each is added."""
-        return np.concatenate(self._columns, axis=1) if self._columns else np.empty((4, 0), "<i4")
+        return np.concatenate(self._columns, axis=1)
 
     def _each(self) -> Iterator[tuple[int, int, msgspec.Raw]]:
         vectors = list(self._vectors)
