@@ -23,7 +23,7 @@ SMALL = 200
 """Rows of a batch up to which it is in `deltas`, which costs less then."""
 Ints: TypeAlias = npt.NDArray[np.int32]
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]]).decode
 _HEAD = Struct("<iii")
 
 
@@ -138,6 +138,3 @@ class PackedRows(NamedTuple):
 def deltas_of(data: bytes) -> Sequence[tuple[int, int, msgspec.Raw]]:
     """Read `deltas`; each vector as it is stored."""
     return _decode(data)
-
-
-_decode = msgspec.msgpack.Decoder(list[tuple[int, int, msgspec.Raw]]).decode

@@ -55,17 +55,16 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
             return None
         gathered[topic] = one
         await _look_up(conn, config.generation, shard, {record.stream for record in one.between})
-    kinds = {kind_of(subject) for one in gathered.values() for subject in one.subjects}
-    found = await applied_bound(
-        conn, config.generation, shard.number, kinds | {kind_of(r.stream[1]) for one in gathered.values() for r in one.between}
-    )
+    kinds = {kind_of(subject) for one in gathered.values() for subject in (*one.subjects, *(record.stream[1] for record in one.between))}
+    bound = await applied_bound(conn, config.generation, shard.number, kinds)
     for topic, one in gathered.items():
         if one.columns is not None:
-            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, found)
+            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, bound)
     plan = sort_gathered(shard.streams, gathered, known, config.late_day_of)
-    if plan is not None:
-        plan.before = found
-    return Planned(shard, plan, set()) if plan is not None else None
+    if plan is None:
+        return None
+    plan.before = bound
+    return Planned(shard, plan, set())
 
 
 async def _look_up(conn: Connection, generation: int, shard: Shard, wanted: set[Stream]) -> set[Stream]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
@@ -17,10 +17,8 @@ from services.metrics.folding import projector
 from services.metrics.folding.columns.facts import FRAMED, FactColumns
 from services.metrics.folding.columns.members import TYPES_AS_COLUMNS, MemberColumns
 from services.metrics.folding.events.batch_effects import BatchEffects
-from services.metrics.folding.facts import FactSet
-from services.metrics.tables import fact_runs, ledger_store, row_bytes, store
+from services.metrics.tables import fact_runs, ledger_store, row_bytes
 from services.metrics.tables.fact_runs import FactRun
-from shared.broker.protocol import partition_of
 from shared.contracts import Envelope, encode
 from shared.contracts.registry import EnterpriseRegistered
 from shared.reading import fetching, turns
@@ -31,13 +29,12 @@ from shared.sequencing.columnar.decoding import decode_columns
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.frames import FrameDecoder
 from shared.sequencing.records import Received, received
-from shared.sequencing.shard import Shard
 from shared.sequencing.streams import ShardStreams, StreamState
 from tests import oracle
 from tests.conftest import NewDatabase
 from tests.histories import history, interleaved, refused
 from tests.integration.metrics.generations.test_generations import of_the_oracle
-from tests.integration.metrics.log import PARTITIONS, Log, log_in
+from tests.integration.metrics.log import Log, log_in
 from tests.integration.metrics.service import CLOCK
 from tests.unit.shared.sequencing.plain_events import rows
 
@@ -54,8 +51,8 @@ class Seen:
         self.columns = self.refused = 0
 
 
-@pytest.fixture(params=[7, 40, 60_000])
-def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
+@pytest.fixture(name="seen", params=[7, 40, 60_000])
+def seen_of_a_test(request: pytest.FixtureRequest) -> Iterator[Seen]:
     """Every shard that is not at its end is far behind, and gathers so many records."""
     found = Seen()
 
@@ -79,8 +76,8 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
         yield found
 
 
-@pytest.fixture
-async def log(database: NewDatabase) -> AsyncIterator[Log]:
+@pytest.fixture(name="log")
+async def log_of_a_test(database: NewDatabase) -> AsyncIterator[Log]:
     async with log_in(await database("metrics")) as made:
         yield made
 
@@ -116,53 +113,6 @@ async def test_a_row_that_is_there_before_its_set_is_found_by_the_objects(log: L
     assert seen.refused == 0
     assert not await log.owner.fetchval("SELECT EXISTS (SELECT FROM held)")
     assert await log.ledger(1) == of_the_oracle(events)
-
-
-@pytest.mark.parametrize("least", [1, 10_000])
-async def test_a_stored_set_that_is_taken_for_new_is_never_overwritten(
-    log: Log, seen: Seen, monkeypatch: pytest.MonkeyPatch, least: int
-) -> None:
-    """As if a set were stored of a subject of which nothing was applied: its key refuses another one, and objects look for it. As arrays and alone."""
-    monkeypatch.setattr(projector, "LEAST_PLAIN", least)
-    dropped, drop_columns = list[int](), Shard.drop_columns
-
-    def noted(shard: Shard) -> dict[str, int]:
-        dropped.append(shard.number)
-        return drop_columns(shard)
-
-    monkeypatch.setattr(Shard, "drop_columns", noted)
-    events = told(5)
-    registered = next(event for event in events if isinstance(event.data, EnterpriseRegistered))
-    number = partition_of(registered.partitionkey, PARTITIONS)
-    await log.owner.execute(
-        "INSERT INTO g1.states (shard, subject, state) VALUES ($1, $2, $3)", number, registered.subject, FactSet().dump()
-    )
-    log.publish_events(events)
-    await log.fold()
-    assert number in dropped
-    assert await log.ledger(1) == of_the_oracle(events)
-
-
-async def test_sets_that_are_new_to_a_shard_are_not_looked_up(log: Log, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is asked of an empty shard whose events come in one batch; later what has a smaller id than something that was there is."""
-    asked, applied = list[str](), set[str]()
-    states = store.states
-
-    async def noted(conn: Any, generation: int, shard: int, subjects: Sequence[str]) -> dict[str, bytes]:
-        asked.extend(subjects)
-        return await states(conn, generation, shard, subjects)
-
-    monkeypatch.setattr(store, "states", noted)
-    events = [event for event in told(5) if event.subject.startswith(("enterprise/", "union/"))]
-    subjects = sorted({event.subject for event in events})
-    for half in (subjects[: len(subjects) // 2], subjects):
-        log.publish_events([event for event in events if event.subject in half and event.subject not in applied])
-        await log.fold()
-        if not applied and len(events) < due.COLUMNS_BATCH:
-            assert not asked, "one batch a shard"
-        applied |= set(half)
-    assert {row["subject"] for row in await log.owner.fetch("SELECT subject FROM g1.states")} == applied
-    assert (await log.audit())[1].differences == 0
 
 
 async def test_a_reader_that_is_stopped_and_started_goes_on(log: Log, seen: Seen) -> None:
