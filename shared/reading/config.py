@@ -8,6 +8,7 @@ from datetime import date
 from typing import TypeAlias
 
 from shared.process.db import Connection
+from shared.reading.heads import AppliedEvents
 from shared.sequencing.closed_days import DayOf
 from shared.sequencing.frames import Framed
 from shared.sequencing.records import Received, ShardBatch
@@ -45,6 +46,13 @@ class ReaderConfig:
     joins: Joins | None = None
     """Whether these few events of a shard may be applied in one transaction with those of other shards: then `apply` locks nothing that a
     transaction of another process may lock together with something of another shard. None: each shard has its own."""
+
+    kept: AppliedEvents | None = None
+    """Where `apply` keeps the events that it takes as columns; None: every stream has a row of `seen`."""
+
+    async def kept_events(self, conn: Connection) -> AppliedEvents | None:
+        """`kept`, once it is there."""
+        return None if self.kept is None else await self.kept.there(conn)
 
     @property
     def late_day_of(self) -> DayOf | None:

@@ -84,7 +84,7 @@ async def take_over(
             await conn.execute(DELETE_HELD, config.generation, *columns_of(again))
             await _reopen_days(conn, config.generation, shards, again)
     for shard in shards:
-        shard.streams = await load_streams(conn, config.generation, shard)
+        shard.streams = await load_streams(conn, config, shard)
     return shards
 
 
@@ -107,7 +107,7 @@ async def read_again(conn: Connection, config: ReaderConfig, shard: Shard) -> Sh
     position = {topic: row["next"].get(topic, 0) for topic in shard.next}
     lost = {topic for topic in shard.topic_ids if row["topic_ids"].get(topic) == LOST}
     found = _shard(row, config, row["version"], position, shard.ends, shard.topic_ids, lost)
-    found.streams = await load_streams(conn, config.generation, found)
+    found.streams = await load_streams(conn, config, found)
     return found
 
 

@@ -204,7 +204,7 @@ class Session:
             for key in keys:
                 shard.tried.discard(key)
                 shard.refused.pop(key, None)
-            shard.streams = await store.load_streams(self._conn, self._config.generation, shard)
+            shard.streams = await store.load_streams(self._conn, self._config, shard)
             self._work.set()
 
     async def _watch_loop(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 
 from shared.process.db import Connection, Record
+from shared.reading.config import ReaderConfig
 from shared.reading.heads import heads
 from shared.sequencing.records import RecordKey, Stream, decode
 from shared.sequencing.restoring import HeldRow, WithdrawnRow, restore_streams
@@ -35,15 +36,17 @@ ORDER BY source, subject, sequence, generation <> $1, generation DESC
 CLOSE = "UPDATE shards SET closings = $3, closed = $4 WHERE generation = $1 AND shard = $2"
 
 
-async def load_streams(conn: Connection, generation: int, shard: Shard) -> ShardStreams:
+async def load_streams(conn: Connection, config: ReaderConfig, shard: Shard) -> ShardStreams:
     """The streams of a shard as its rows have them; parked events not yet tried again since the start become ready."""
+    generation = config.generation
     held = [_held_row(shard.number, row) for row in await conn.fetch(WAITING, generation, shard.number)]
     unapplied = [
         WithdrawnRow((row["source"], row["subject"]), row["sequence"], _range(row), row["own"])
         for row in await conn.fetch(UNAPPLIED, generation, shard.number)
     ]
     wanted = {row.stream for row in held} | {row.stream for row in unapplied}
-    found = restore_streams(await heads(conn, generation, shard.number, wanted), held, unapplied, shard.tried, shard.closed)
+    last = await heads(conn, generation, shard.number, wanted, await config.kept_events(conn))
+    found = restore_streams(last, held, unapplied, shard.tried, shard.closed)
     found.closings = dict(shard.closings)
     return found
 

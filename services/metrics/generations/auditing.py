@@ -25,6 +25,7 @@ from services.metrics.generations.shards import (
     in_turn,
     snapshot,
 )
+from services.metrics.tables.heads import all_heads
 from shared.broker.protocol import Broker
 from shared.process.clock import Clock
 from shared.process.db import Connection
@@ -37,7 +38,7 @@ FROM held WHERE generation = $1 GROUP BY source, subject ORDER BY source, subjec
 EVENTS_APPLIED = """
 SELECT s.shard, sum(s.sequence)::bigint - coalesce((
     SELECT sum(w.last - w.first + 1) FROM (SELECT DISTINCT source, subject, first, last FROM withdrawn WHERE shard = s.shard) w
-), 0)::bigint AS events FROM seen s WHERE s.generation = $1 GROUP BY s.shard
+), 0)::bigint AS events FROM ({heads}) s GROUP BY s.shard
 """
 """The least number of events that the log of each shard must hold: those applied, without withdrawn ones, which may never have been in it."""
 
@@ -149,7 +150,7 @@ async def served_vector(event_log: EventLog, positions: Mapping[int, Position]) 
 async def recreated_log_ends(conn: Connection, event_log: EventLog, generation: int) -> dict[int, Mapping[str, int]]:
     """The ends of a log that was recreated since `generation` read it. Raises LogLost if it holds fewer events than the generation applied."""
     ends = await log_ends(event_log)
-    for row in await conn.fetch(EVENTS_APPLIED, generation):
+    for row in await conn.fetch(EVENTS_APPLIED.format(heads=await all_heads(conn, generation))):
         present = sum(ends.get(row["shard"], {}).values())
         if present < (applied := row["events"]):
             raise LogLost(

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.metrics.generations.refold import Refolded
 from services.metrics.generations.served import copied_from
 from services.metrics.refolding import listed
+from services.metrics.tables.heads import all_heads
 from services.metrics.tables.store import AREA_COLUMNS
 from shared.directory.visibility import stays
 from shared.process.db import Connection, Record
@@ -19,7 +20,7 @@ Contents: TypeAlias = dict[Any, Any]
 SHARD = "SELECT {columns} FROM g{g}.{table} WHERE shard = {shard}"
 SHARD_ONCE = "SELECT {columns} FROM (SELECT DISTINCT {columns} FROM g{g}.{table} WHERE shard = {shard}) AS once"
 """Of a view in which a row may be twice."""
-SEEN = "SELECT {columns} FROM seen WHERE generation = {g} AND shard = {shard}"
+HEADS = "SELECT {columns} FROM ({heads}) AS h WHERE shard = {shard}"
 HELD = "SELECT {columns} FROM held WHERE generation = {g} AND shard = {shard}"
 KEY = '{name} COLLATE "C"'
 
@@ -66,7 +67,7 @@ TABLES: Mapping[str, _Table] = {
     ),
     "seen": _Table(
         tuple(listed.COLUMNS["seen"]),
-        SEEN,
+        HEADS,
         lambda row: ((row["source"], row["subject"]), (row["sequence"], row["event_id"].int)),
         lambda refolded: {stream: (head.sequence, head.event_id.int) for stream, head in refolded.heads.items()},
     ),
@@ -87,10 +88,11 @@ async def contents(
 ) -> tuple[dict[str, Contents], dict[str, Contents]]:
     """{table: its rows}, as served and from a refold, of the tables that may differ; `unions` only of an `attributed` generation."""
     served, expected = dict[str, Contents](), dict[str, Contents]()
+    heads = await all_heads(conn, generation)
     for name, table in TABLES.items():
         if name == "unions" and not attributed:
             continue
-        statement = table.statement.format(g=generation, shard=refolded.shard, table=name, columns=", ".join(table.columns))
+        statement = table.statement.format(g=generation, shard=refolded.shard, table=name, heads=heads, columns=", ".join(table.columns))
         if name in listed.COLUMNS and await _is_equal(conn, statement, name, refolded):
             continue
         served[name] = dict(map(table.row, await conn.fetch(statement)))

@@ -79,7 +79,7 @@ class BatchApplier:
             self._config.on_reset(shard.number)
             if isinstance(error, RefusedError):
                 narrow(shard, error.plan, error.reason)
-            shard.streams = await store.load_streams(conn, self._config.generation, shard)
+            shard.streams = await store.load_streams(conn, self._config, shard)
             if isinstance(error, ObjectsNeededError):
                 raise
             return True
@@ -117,7 +117,7 @@ class BatchApplier:
             for shard, _ in parts:
                 self._alone.add(shard.number)
                 self._config.on_reset(shard.number)
-                shard.streams = await store.load_streams(conn, self._config.generation, shard)
+                shard.streams = await store.load_streams(conn, self._config, shard)
             return False
         for applied in found:
             self._committed(applied, began)
@@ -146,7 +146,7 @@ class BatchApplier:
     async def _carry_out(self, conn: Connection, plans: Sequence[Planned]) -> list[Applied]:
         """Do what plans say, in the caller's transaction. All shards are moved, and so locked, before anything is applied."""
         self._alarm.require_few([one.plan for one in plans])
-        positions = await moving.move_on(conn, self._config.generation, plans)
+        positions = await moving.move_on(conn, self._config.generation, plans, await self._config.kept_events(conn))
         faults.reached("batch.moved")
         return [await self._apply(conn, planned, position) for planned, position in zip(plans, positions, strict=True)]
 

@@ -18,7 +18,7 @@ import numpy as np
 from shared.process import db
 from shared.process.db import Connection
 from shared.reading.batches.planning import Planned
-from shared.reading.heads import POSTGRES_EPOCH
+from shared.reading.heads import POSTGRES_EPOCH, AppliedEvents
 from shared.reading.store import columns_of
 from shared.sequencing.columnar.heads import NewHeads
 from shared.sequencing.columnar.layouts import Longs
@@ -86,8 +86,13 @@ class Move(NamedTuple):
     first: Set[Stream] = frozenset()
 
 
-async def move_on(conn: Connection, generation: int, plans: Sequence[Planned]) -> list[Mapping[str, int]]:
-    """Move all shards, and so lock them; returns their new positions. Raises ShardFencedError if another instance has moved one."""
+async def move_on(
+    conn: Connection, generation: int, plans: Sequence[Planned], kept: AppliedEvents | None = None
+) -> list[Mapping[str, int]]:
+    """Move all shards, and so lock them; returns their new positions. With `kept`, new streams that come as columns get no row of `seen`.
+
+    Raises ShardFencedError if another instance has moved a shard.
+    """
     moves = [
         Move(shard, {**shard.next, **plan.next}, newest(shard, plan), shard.streams.heads(plan.changed), first)
         for shard, plan, first in plans
@@ -98,7 +103,7 @@ async def move_on(conn: Connection, generation: int, plans: Sequence[Planned]) -
             raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
     for shard, plan, _ in plans:
         for heads in plan.heads:
-            await _see(conn, generation, shard.number, heads)
+            await _see(conn, generation, shard.number, heads, kept)
     for shard, plan, _ in plans:
         if found := found_again(shard, plan):
             await conn.execute(FOUND_AGAIN, generation, shard.number, {topic: shard.topic_ids[topic] for topic in found})
@@ -126,13 +131,15 @@ def _seen_texts(rows: Iterable[_SeenRow]) -> tuple[str, ...]:
     return (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
 
 
-async def _see(conn: Connection, generation: int, shard: int, heads: NewHeads) -> None:
-    """Write the new heads of streams of a shard that the same transaction has moved, those that had none by COPY.
+async def _see(conn: Connection, generation: int, shard: int, heads: NewHeads, kept: AppliedEvents | None) -> None:
+    """Write the new heads of streams of a shard that the same transaction has moved, those that had none by COPY; with `kept` these are left out.
 
     Raises UniqueViolationError if one of these had a head: nothing but an error of the program brings that about.
     """
     first, others = heads.by_subject()
-    if len(first):
+    if len(first) and kept is not None:
+        await kept.leave_out(conn, shard, [heads.subjects[row] for row in first.tolist()])
+    elif len(first):
         await db.copy_parts(conn, "public", "seen", COLUMNS, _rows(generation, shard, heads, first))
     if len(others):
         ids = heads.event_id[others].tobytes().hex()

@@ -38,7 +38,7 @@ async def plan_records(conn: Connection, config: ReaderConfig, shard: Shard, rec
     """Sort the records of a shard."""
     streams = shard.streams
     wanted = {record.stream for record in records} - {NO_STREAM}
-    first = await _look_up(conn, config.generation, shard, wanted)
+    first = await _look_up(conn, config, shard, wanted)
     # A withdrawal may unblock its stream.
     reopened = {record.stream for record in records if not record.ordinary and withdrawal_of(record) is not None}
     behind = {s for s in wanted if (state := streams.states[s]).waiting and (not state.blocked or s in reopened)}
@@ -54,12 +54,13 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
         if (one := gather(items)) is None:
             return None
         gathered[topic] = one
-        await _look_up(conn, config.generation, shard, {record.stream for record in one.between})
+        await _look_up(conn, config, shard, {record.stream for record in one.between})
     kinds = {kind_of(subject) for one in gathered.values() for subject in (*one.subjects, *(record.stream[1] for record in one.between))}
-    bound = await applied_bound(conn, config.generation, shard.number, kinds)
+    kept = await config.kept_events(conn)
+    bound = await applied_bound(conn, config.generation, shard.number, kinds, kept)
     for topic, one in gathered.items():
         if one.columns is not None:
-            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, bound)
+            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, bound, kept)
     plan = sort_gathered(shard.streams, gathered, known, config.late_day_of)
     if plan is None:
         return None
@@ -67,9 +68,10 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
     return Planned(shard, plan, set())
 
 
-async def _look_up(conn: Connection, generation: int, shard: Shard, wanted: set[Stream]) -> set[Stream]:
+async def _look_up(conn: Connection, config: ReaderConfig, shard: Shard, wanted: set[Stream]) -> set[Stream]:
     """Add the wanted streams that are not in memory to the shard's; returns those that are not in the tables either."""
-    found = await heads(conn, generation, shard.number, {stream for stream in wanted if stream not in shard.streams.states})
+    unknown = {stream for stream in wanted if stream not in shard.streams.states}
+    found = await heads(conn, config.generation, shard.number, unknown, await config.kept_events(conn))
     shard.streams.add(found)
     return {stream for stream, head in found.items() if head is None}
 
