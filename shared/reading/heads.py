@@ -52,12 +52,12 @@ WITH stored AS ({HEADS}), adopted AS (
         SELECT * FROM unnest($3::text::text[], $4::text::text[]) AS u(source, subject)
         WHERE NOT EXISTS (SELECT FROM stored s WHERE s.source = u.source AND s.subject = u.subject)
     ) AS w CROSS JOIN LATERAL ({KEPT_LAST}) AS k
-    ON CONFLICT DO NOTHING RETURNING source, subject, sequence, event_id, time
+    ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = seen.sequence RETURNING source, subject, sequence, event_id, time
 )
 SELECT * FROM stored UNION ALL SELECT * FROM adopted
 """
 """As HEADS. A stream that is read as objects gets its row, so that whoever asks for what was applied of a stream that stands still need look into
-`seen` alone. A row that conflicts is another owner's, who has moved the shard: then nothing of this batch is written."""
+`seen` alone. A row that conflicts was written by a process that took the shard over or gave it up meanwhile; it counts."""
 KEPT_AS_BYTES = f"""
 SELECT string_agg(int4send(w.place::int) || int8send(h.sequence) || timestamptz_send(h.time) || uuid_send(h.event_id), ''::bytea)
 FROM (SELECT $3::text AS source, subject, place FROM unnest($4::text::text[]) WITH ORDINALITY AS u(subject, place)) AS w CROSS JOIN LATERAL (
@@ -66,7 +66,7 @@ FROM (SELECT $3::text AS source, subject, place FROM unnest($4::text::text[]) WI
     UNION ALL (SELECT * FROM ({KEPT_LAST}) AS k) LIMIT 1
 ) AS h
 """
-"""As HEADS_AS_BYTES. The events are looked into only where there is no row: LIMIT ends with the first branch that has one."""
+"""As HEADS_AS_BYTES. The events are looked into only where there is no row: PostgreSQL reads branches in their order, and LIMIT ends with the first row."""
 BOUNDS = "SELECT kind, subject FROM {bounds} WHERE shard = $1 AND kind = ANY ($2::text[])"
 RAISE_BOUNDS = """
 INSERT INTO {bounds} AS b (shard, kind, subject) SELECT $1, * FROM unnest($2::text[], $3::text[])
@@ -79,7 +79,7 @@ POSTGRES_EPOCH = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 
 @dataclass(slots=True)
 class AppliedEvents:
-    """Where `apply` keeps the events that it takes as columns: then the head of a stream that came as columns in one batch alone needs no row of `seen`.
+    """Where `apply` keeps the events that it takes as columns: then the head of a stream that came in one batch, and as columns alone, needs no row of `seen`.
 
     `events`: a relation (shard, source, subject, sequence, event_id, time) that has at least the last event of each such stream. `bounds`: a table
     (shard, kind, subject) of the greatest subject of each kind that was left out of `seen`. A migration may bring them while a reader runs; until

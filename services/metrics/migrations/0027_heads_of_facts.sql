@@ -1,7 +1,7 @@
 -- waits for: metrics.projector
--- The last event of a stream that came as columns in one batch alone is known by its facts: it gets no row of `seen` (docs/adr/0039-heads-of-facts.md).
+-- The last event of a stream that came in one batch, and as columns alone, is known by its facts: it gets no row of `seen` (docs/adr/0039-heads-of-facts.md).
 -- It waits, as 0013 does: a projector of the release before would take such a stream for a new one.
--- `last_facts` has the last event of every stream, and others. A run is of one batch; which of the runs of a stream ends last is for the reader to see.
+-- `last_facts` has the last event of every such stream, and others: the greatest sequence counts. It shows ids and times of all areas, as `seen` does.
 SELECT in_each_generation($each$
 CREATE VIEW {g}.last_facts AS
 SELECT shard, source, subject, sequence, event_id, recorded_at AS time FROM {g}.fact_rows

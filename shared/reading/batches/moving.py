@@ -75,7 +75,7 @@ class ShardFencedError(Exception):
 class Move(NamedTuple):
     """The position that a shard gets, the greatest times read, and the new heads of the streams of which something was applied.
 
-    `first`: streams of which the same transaction has found no row of `seen`. Whoever wrote one since would have moved the shard, too, so it is
+    `first`: streams of which the same transaction has found no head. Whoever wrote one since would have moved the shard, too, so it is
     no longer at its version and nothing is written.
     """
 
@@ -132,14 +132,19 @@ def _seen_texts(rows: Iterable[_SeenRow]) -> tuple[str, ...]:
 
 
 async def _see(conn: Connection, generation: int, shard: int, heads: NewHeads, kept: AppliedEvents | None) -> None:
-    """Write the new heads of streams of a shard that the same transaction has moved, those that had none by COPY; with `kept` these are left out.
+    """Write the new heads of streams of a shard that the same transaction has moved, those that had none by COPY. With `kept`, those that had none and
+    come as columns alone are left out.
 
-    Raises UniqueViolationError if one of these had a head: nothing but an error of the program brings that about.
+    Raises UniqueViolationError if one that is copied had a head: nothing but an error of the program brings that about. Of one that is left out, the
+    keys of what `apply` keeps refuse its first event, which is there already.
     """
     first, others = heads.by_subject()
-    if len(first) and kept is not None:
-        await kept.leave_out(conn, shard, [heads.subjects[row] for row in first.tolist()])
-    elif len(first):
+    if kept is not None:
+        as_columns = heads.as_columns[first]
+        if left_out := [heads.subjects[row] for row in first[as_columns].tolist()]:
+            await kept.leave_out(conn, shard, left_out)
+        first = first[~as_columns]
+    if len(first):
         await db.copy_parts(conn, "public", "seen", COLUMNS, _rows(generation, shard, heads, first))
     if len(others):
         ids = heads.event_id[others].tobytes().hex()

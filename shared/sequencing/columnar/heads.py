@@ -76,9 +76,11 @@ class HeadColumns:
 
 @dataclass(frozen=True, slots=True)
 class NewHeads(HeadColumns):
-    """The heads that streams get. `first`: whether no event of the stream was applied before."""
+    """The heads that streams get. `first`: whether no event of the stream was applied before; `as_columns`: whether `apply` gets all its new events as
+    columns, and none as an object."""
 
     first: Flags
+    as_columns: Flags
 
     def by_subject(self) -> tuple[Longs, Longs]:
         """(the rows of streams that had no head, those of the others), both by ascending subject."""

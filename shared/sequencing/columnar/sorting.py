@@ -219,4 +219,7 @@ class _Rows:
         last, columns = self._order[places[streams]], self._columns
         subjects = [self._heads.subjects[stream] for stream in streams.tolist()]
         first = self._heads.sequence[streams] == 0
-        return NewHeads(columns.source, subjects, columns.sequence[last], columns.event_id[last], columns.recorded[last], first)
+        objects = np.logical_or.reduceat(self.new & (columns.type[self._order] == OTHER), self._starts)
+        return NewHeads(
+            columns.source, subjects, columns.sequence[last], columns.event_id[last], columns.recorded[last], first, ~objects[streams]
+        )

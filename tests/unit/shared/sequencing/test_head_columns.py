@@ -34,7 +34,9 @@ def test_new_heads_are_written_by_subject_those_of_new_streams_apart() -> None:
         (SOURCE, subject): Head(number, UUID(int=number), at + timedelta(seconds=number)) for number, subject in enumerate(subjects, 1)
     }
     plain = HeadColumns.of(SOURCE, subjects, known)
-    new = NewHeads(SOURCE, subjects, plain.sequence, plain.event_id, plain.recorded, np.array([True, False, True, False]))
+    new = NewHeads(
+        SOURCE, subjects, plain.sequence, plain.event_id, plain.recorded, np.array([True, False, True, False]), np.ones(4, np.bool_)
+    )
     first, others = new.by_subject()
     assert [subjects[row] for row in first.tolist()] == ["enterprise/c", "enterprise/d"]
     assert [subjects[row] for row in others.tolist()] == ["enterprise/a", "enterprise/b"]
