@@ -8,7 +8,7 @@ from datetime import date
 from typing import TypeAlias
 
 from shared.process.db import Connection
-from shared.reading.heads import AppliedEvents
+from shared.reading.heads import HeadsElsewhere
 from shared.sequencing.closed_days import DayOf
 from shared.sequencing.frames import Framed
 from shared.sequencing.records import Received, ShardBatch
@@ -47,12 +47,12 @@ class ReaderConfig:
     """Whether these few events of a shard may be applied in one transaction with those of other shards: then `apply` locks nothing that a
     transaction of another process may lock together with something of another shard. None: each shard has its own."""
 
-    kept: AppliedEvents | None = None
+    heads_elsewhere: HeadsElsewhere | None = None
     """Where `apply` keeps the events that it takes as columns; None: every stream has a row of `seen`."""
 
-    async def kept_events(self, conn: Connection) -> AppliedEvents | None:
-        """`kept`, once it is there."""
-        return None if self.kept is None else await self.kept.there(conn)
+    async def elsewhere(self, conn: Connection) -> HeadsElsewhere | None:
+        """`heads_elsewhere`, once a migration has made its relations."""
+        return None if self.heads_elsewhere is None else await self.heads_elsewhere.if_made(conn)
 
     @property
     def late_day_of(self) -> DayOf | None:

@@ -1,5 +1,5 @@
 """What a reader has applied of streams, looked up: their heads, in the table `seen` (shared/sql/reading.sql) or among the events that `apply` keeps
-(`AppliedEvents`). `batches/moving.py` writes them."""
+(`HeadsElsewhere`). `batches/moving.py` writes them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SELECT k.kind, max(g.subject COLLATE "C") AS subject FROM unnest($3::text[]) AS 
 ) AS g GROUP BY 1
 """
 """'0' follows on '/'; a subject may be nothing but its kind. One look into the index for each source and kind."""
-KEPT_LAST = """
+LAST_ELSEWHERE = """
 SELECT sequence, event_id, time FROM {events} e WHERE e.shard = $2 AND e.source = w.source AND e.subject = w.subject ORDER BY e.sequence DESC LIMIT 1
 """
 ADOPTED = f"""
@@ -51,19 +51,19 @@ WITH stored AS ({HEADS}), adopted AS (
     SELECT $1, $2, w.source, w.subject, k.sequence, k.event_id, k.time FROM (
         SELECT * FROM unnest($3::text::text[], $4::text::text[]) AS u(source, subject)
         WHERE NOT EXISTS (SELECT FROM stored s WHERE s.source = u.source AND s.subject = u.subject)
-    ) AS w CROSS JOIN LATERAL ({KEPT_LAST}) AS k
+    ) AS w CROSS JOIN LATERAL ({LAST_ELSEWHERE}) AS k
     ON CONFLICT (generation, shard, source, subject) DO UPDATE SET sequence = seen.sequence RETURNING source, subject, sequence, event_id, time
 )
 SELECT * FROM stored UNION ALL SELECT * FROM adopted
 """
 """As HEADS. A stream that is read as objects gets its row, so that whoever asks for what was applied of a stream that stands still need look into
 `seen` alone. A row that conflicts was written by a process that took the shard over or gave it up meanwhile; it counts."""
-KEPT_AS_BYTES = f"""
+ALL_AS_BYTES = f"""
 SELECT string_agg(int4send(w.place::int) || int8send(h.sequence) || timestamptz_send(h.time) || uuid_send(h.event_id), ''::bytea)
 FROM (SELECT $3::text AS source, subject, place FROM unnest($4::text::text[]) WITH ORDINALITY AS u(subject, place)) AS w CROSS JOIN LATERAL (
     SELECT sequence, event_id, time FROM seen
     WHERE generation = $1 AND shard = $2 AND seen.source = w.source AND seen.subject = w.subject
-    UNION ALL (SELECT * FROM ({KEPT_LAST}) AS k) LIMIT 1
+    UNION ALL (SELECT * FROM ({LAST_ELSEWHERE}) AS k) LIMIT 1
 ) AS h
 """
 """As HEADS_AS_BYTES. The events are looked into only where there is no row: PostgreSQL reads branches in their order, and LIMIT ends with the first row."""
@@ -78,7 +78,7 @@ POSTGRES_EPOCH = micros_of(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 @dataclass(slots=True)
-class AppliedEvents:
+class HeadsElsewhere:
     """Where `apply` keeps the events that it takes as columns: then the head of a stream that came in one batch, and as columns alone, needs no row of `seen`.
 
     `events`: a relation (shard, source, subject, sequence, event_id, time) that has at least the last event of each such stream. `bounds`: a table
@@ -88,38 +88,38 @@ class AppliedEvents:
 
     events: str
     bounds: str
-    _there: bool = field(default=False, init=False)
+    _made: bool = field(default=False, init=False)
 
-    async def there(self, conn: Connection) -> AppliedEvents | None:
+    async def if_made(self, conn: Connection) -> HeadsElsewhere | None:
         """These, once a migration has made them."""
-        self._there = self._there or await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", self.bounds)
-        return self if self._there else None
+        self._made = self._made or await conn.fetchval("SELECT to_regclass($1) IS NOT NULL", self.bounds)
+        return self if self._made else None
 
-    async def leave_out(self, conn: Connection, shard: int, subjects: Sequence[str]) -> None:
-        """Note that streams of these subjects, which ascend, have no row of `seen`."""
+    async def raise_bounds(self, conn: Connection, shard: int, subjects: Sequence[str]) -> None:
+        """Raise the bounds to these subjects, which ascend: streams of theirs are left out of `seen`."""
         greatest = {kind_of(subject): subject for subject in subjects}
         await conn.execute(RAISE_BOUNDS.format(bounds=self.bounds), shard, list(greatest), list(greatest.values()))
 
 
 async def heads(
-    conn: Connection, generation: int, shard: int, wanted: Collection[Stream], kept: AppliedEvents | None = None
+    conn: Connection, generation: int, shard: int, wanted: Collection[Stream], elsewhere: HeadsElsewhere | None = None
 ) -> dict[Stream, Head | None]:
-    """The head of each of these streams; None: nothing of it was applied yet. With `kept`, those that are found get rows of `seen`."""
+    """The head of each of these streams; None: nothing of it was applied yet. Those that are found `elsewhere` get rows of `seen`."""
     found: dict[Stream, Head | None] = dict.fromkeys(wanted)
     if wanted:
-        statement = HEADS if kept is None else ADOPTED.format(events=kept.events)
+        statement = HEADS if elsewhere is None else ADOPTED.format(events=elsewhere.events)
         rows = await conn.fetch(statement, generation, shard, *map(db.text_array, zip(*wanted, strict=True)))
         found.update({(row["source"], row["subject"]): Head(row["sequence"], row["event_id"], row["time"]) for row in rows})
     return found
 
 
 async def applied_bound(
-    conn: Connection, generation: int, shard: int, kinds: Collection[str], kept: AppliedEvents | None = None
+    conn: Connection, generation: int, shard: int, kinds: Collection[str], elsewhere: HeadsElsewhere | None = None
 ) -> AppliedBound:
     """A bound of the subjects of these kinds of which an event was applied in a shard."""
     rows = await conn.fetch(GREATEST, generation, shard, list(kinds))
-    if kept is not None:
-        rows += await conn.fetch(BOUNDS.format(bounds=kept.bounds), shard, list(kinds))
+    if elsewhere is not None:
+        rows += await conn.fetch(BOUNDS.format(bounds=elsewhere.bounds), shard, list(kinds))
     return AppliedBound({row["kind"]: row["subject"] for row in sorted(rows, key=itemgetter("subject"))})
 
 
@@ -130,12 +130,12 @@ async def head_columns(
     source: str,
     subjects: Sequence[str],
     bound: AppliedBound,
-    kept: AppliedEvents | None = None,
+    elsewhere: HeadsElsewhere | None = None,
 ) -> HeadColumns:
     """The heads of streams of one source, without an object for each; they are looked for only where `bound` says that an event may have been applied."""
     wanted = bound.among(subjects)
     texts = db.text_array([subjects[place] for place in wanted])
-    statement = HEADS_AS_BYTES if kept is None else KEPT_AS_BYTES.format(events=kept.events)
+    statement = HEADS_AS_BYTES if elsewhere is None else ALL_AS_BYTES.format(events=elsewhere.events)
     found = await conn.fetchval(statement, generation, shard, source, texts) if wanted else None
     rows = np.frombuffer(found or b"", _HEAD)
     sequence, recorded = np.zeros(len(subjects), np.int64), np.zeros(len(subjects), np.int64)

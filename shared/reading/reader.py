@@ -18,7 +18,7 @@ from shared.process.db import Pool
 from shared.process.pause import backoff, pause
 from shared.reading.batches.applying import BatchApplier
 from shared.reading.config import Apply, Joins, OnClosed, ReaderConfig
-from shared.reading.heads import AppliedEvents
+from shared.reading.heads import HeadsElsewhere
 from shared.reading.ownership import ReaderHaltedError
 from shared.reading.session import ConsumerStalledError, Session
 from shared.sequencing.frames import Framed
@@ -51,7 +51,7 @@ class Reader:
 
     `columns`: the types of events that `apply` also takes as columns (`ShardBatch.columns`), as they come when a shard is far behind; `framed`: further
     ones, whose rows have `Columns.data`.
-    `kept`: where `apply` keeps the events that it takes as columns (`AppliedEvents`).
+    `heads_elsewhere`: where `apply` keeps the events that it takes as columns (`HeadsElsewhere`).
     `joins(records)`: whether the few events of a shard may share a transaction with those of other shards (`ReaderConfig.joins`).
 
     `halted` = why this reader has stopped for good (None: it goes on); `counts`: applied, duplicates, parked, withdrawn.
@@ -76,7 +76,7 @@ class Reader:
         columns: Sequence[str] = (),
         framed: Framed | None = None,
         joins: Joins | None = None,
-        kept: AppliedEvents | None = None,
+        heads_elsewhere: HeadsElsewhere | None = None,
     ) -> None:
         self._pool = pool
         self._broker = broker
@@ -96,7 +96,7 @@ class Reader:
             columns=columns,
             framed=framed,
             joins=joins,
-            kept=kept,
+            heads_elsewhere=heads_elsewhere,
         )
         self._applier = BatchApplier(self._config)
         self.counts = self._applier.counts

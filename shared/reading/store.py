@@ -45,7 +45,7 @@ async def load_streams(conn: Connection, config: ReaderConfig, shard: Shard) -> 
         for row in await conn.fetch(UNAPPLIED, generation, shard.number)
     ]
     wanted = {row.stream for row in held} | {row.stream for row in unapplied}
-    last = await heads(conn, generation, shard.number, wanted, await config.kept_events(conn))
+    last = await heads(conn, generation, shard.number, wanted, await config.elsewhere(conn))
     found = restore_streams(last, held, unapplied, shard.tried, shard.closed)
     found.closings = dict(shard.closings)
     return found

@@ -19,7 +19,7 @@ from services.metrics.folding.columns.members import TYPES_AS_COLUMNS
 from services.metrics.folding.projector import Projector
 from services.metrics.generations import lifecycle
 from services.metrics.settings import Settings
-from services.metrics.tables.heads import kept_facts
+from services.metrics.tables.heads import heads_of_facts
 from shared.broker.protocol import Broker
 from shared.process import db
 from shared.process.db import Pool
@@ -130,7 +130,7 @@ class GenerationReaders:
                 columns=TYPES_AS_COLUMNS,
                 framed=FRAMED,
                 joins=lambda _: True,  # what a fold locks has the number of its shard
-                kept=kept_facts(generation),
+                heads_elsewhere=heads_of_facts(generation),
                 span="metrics.project",
             )
             await reader.run(stop)

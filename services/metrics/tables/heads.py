@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from services.metrics.tables.store import has_table
 from shared.process.db import Connection
-from shared.reading.heads import AppliedEvents
+from shared.reading.heads import HeadsElsewhere
 
 IN_SEEN = "SELECT shard, source, subject, sequence, event_id FROM seen WHERE generation = {g}"
 EVERYWHERE = f"""
 {IN_SEEN} UNION ALL SELECT * FROM (
-    SELECT DISTINCT ON (shard, source, subject) shard, source, subject, sequence, event_id FROM g{{g}}.last_facts f
+    SELECT DISTINCT ON (shard, source, subject) shard, source, subject, sequence, event_id FROM g{{g}}.possible_heads f
     WHERE NOT EXISTS (
         SELECT FROM seen s WHERE s.generation = {{g}} AND s.shard = f.shard AND s.source = f.source AND s.subject = f.subject
     )
@@ -18,9 +18,9 @@ EVERYWHERE = f"""
 """
 
 
-def kept_facts(generation: int) -> AppliedEvents:
-    """Where the projector keeps the facts of a generation."""
-    return AppliedEvents(f"g{generation}.last_facts", f"g{generation}.head_bounds")
+def heads_of_facts(generation: int) -> HeadsElsewhere:
+    """Where the heads of streams are that have no row of `seen`: among the facts of a generation."""
+    return HeadsElsewhere(f"g{generation}.possible_heads", f"g{generation}.head_bounds")
 
 
 async def all_heads(conn: Connection, generation: int) -> str:

@@ -146,7 +146,7 @@ class BatchApplier:
     async def _carry_out(self, conn: Connection, plans: Sequence[Planned]) -> list[Applied]:
         """Do what plans say, in the caller's transaction. All shards are moved, and so locked, before anything is applied."""
         self._alarm.require_few([one.plan for one in plans])
-        positions = await moving.move_on(conn, self._config.generation, plans, await self._config.kept_events(conn))
+        positions = await moving.move_on(conn, self._config.generation, plans, await self._config.elsewhere(conn))
         faults.reached("batch.moved")
         return [await self._apply(conn, planned, position) for planned, position in zip(plans, positions, strict=True)]
 

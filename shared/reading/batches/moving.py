@@ -18,7 +18,7 @@ import numpy as np
 from shared.process import db
 from shared.process.db import Connection
 from shared.reading.batches.planning import Planned
-from shared.reading.heads import POSTGRES_EPOCH, AppliedEvents
+from shared.reading.heads import POSTGRES_EPOCH, HeadsElsewhere
 from shared.reading.store import columns_of
 from shared.sequencing.columnar.heads import NewHeads
 from shared.sequencing.columnar.layouts import Longs
@@ -87,9 +87,9 @@ class Move(NamedTuple):
 
 
 async def move_on(
-    conn: Connection, generation: int, plans: Sequence[Planned], kept: AppliedEvents | None = None
+    conn: Connection, generation: int, plans: Sequence[Planned], elsewhere: HeadsElsewhere | None = None
 ) -> list[Mapping[str, int]]:
-    """Move all shards, and so lock them; returns their new positions. With `kept`, new streams that come as columns get no row of `seen`.
+    """Move all shards, and so lock them; returns their new positions. With `elsewhere`, new streams that come as columns get no row of `seen`.
 
     Raises ShardFencedError if another instance has moved a shard.
     """
@@ -103,7 +103,7 @@ async def move_on(
             raise ShardFencedError(f"shard {shard.number} is no longer at version {shard.version}")
     for shard, plan, _ in plans:
         for heads in plan.heads:
-            await _see(conn, generation, shard.number, heads, kept)
+            await _see(conn, generation, shard.number, heads, elsewhere)
     for shard, plan, _ in plans:
         if found := found_again(shard, plan):
             await conn.execute(FOUND_AGAIN, generation, shard.number, {topic: shard.topic_ids[topic] for topic in found})
@@ -131,18 +131,18 @@ def _seen_texts(rows: Iterable[_SeenRow]) -> tuple[str, ...]:
     return (db.array(numbers), db.text_array(sources), db.text_array(subjects), *map(db.array, heads))
 
 
-async def _see(conn: Connection, generation: int, shard: int, heads: NewHeads, kept: AppliedEvents | None) -> None:
-    """Write the new heads of streams of a shard that the same transaction has moved, those that had none by COPY. With `kept`, those that had none and
+async def _see(conn: Connection, generation: int, shard: int, heads: NewHeads, elsewhere: HeadsElsewhere | None) -> None:
+    """Write the new heads of streams of a shard that the same transaction has moved, those that had none by COPY. With `elsewhere`, those that had none and
     come as columns alone are left out.
 
     Raises UniqueViolationError if one that is copied had a head: nothing but an error of the program brings that about. Of one that is left out, the
     keys of what `apply` keeps refuse its first event, which is there already.
     """
     first, others = heads.by_subject()
-    if kept is not None:
+    if elsewhere is not None:
         as_columns = heads.as_columns[first]
         if left_out := [heads.subjects[row] for row in first[as_columns].tolist()]:
-            await kept.leave_out(conn, shard, left_out)
+            await elsewhere.raise_bounds(conn, shard, left_out)
         first = first[~as_columns]
     if len(first):
         await db.copy_parts(conn, "public", "seen", COLUMNS, _rows(generation, shard, heads, first))

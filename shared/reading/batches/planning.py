@@ -56,11 +56,11 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
         gathered[topic] = one
         await _look_up(conn, config, shard, {record.stream for record in one.between})
     kinds = {kind_of(subject) for one in gathered.values() for subject in (*one.subjects, *(record.stream[1] for record in one.between))}
-    kept = await config.kept_events(conn)
-    bound = await applied_bound(conn, config.generation, shard.number, kinds, kept)
+    elsewhere = await config.elsewhere(conn)
+    bound = await applied_bound(conn, config.generation, shard.number, kinds, elsewhere)
     for topic, one in gathered.items():
         if one.columns is not None:
-            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, bound, kept)
+            known[topic] = await head_columns(conn, config.generation, shard.number, one.columns.source, one.subjects, bound, elsewhere)
     plan = sort_gathered(shard.streams, gathered, known, config.late_day_of)
     if plan is None:
         return None
@@ -71,7 +71,7 @@ async def plan_columns(conn: Connection, config: ReaderConfig, shard: Shard, col
 async def _look_up(conn: Connection, config: ReaderConfig, shard: Shard, wanted: set[Stream]) -> set[Stream]:
     """Add the wanted streams that are not in memory to the shard's; returns those that are not in the tables either."""
     unknown = {stream for stream in wanted if stream not in shard.streams.states}
-    found = await heads(conn, config.generation, shard.number, unknown, await config.kept_events(conn))
+    found = await heads(conn, config.generation, shard.number, unknown, await config.elsewhere(conn))
     shard.streams.add(found)
     return {stream for stream, head in found.items() if head is None}
 
