@@ -15,8 +15,8 @@ from bench.speed.stack import METRICS, WORKERS, BenchStack, send
 from bench.speed.usage import Usage
 from shared.broker.protocol import Extent, Place
 
-POLL = 0.05
-USAGE_EVERY = 5
+POLL = 0.1
+USAGE_EVERY = 10
 """Polls of the positions between two looks at the processes."""
 LONGEST = 3000.0
 POSITIONS = "SELECT shard, next, owner FROM shards WHERE generation = 1"

@@ -26,6 +26,8 @@ PYTHON = VENV / "bin" / "python"
 UV_LOCK = ROOT / "deploy" / "local" / "requirements-uv.lock"
 LOCK = ROOT / "requirements.lock"
 JARS_LOCK = ROOT / "deploy" / "local" / "servers" / "kafka-jars.lock"
+CHOICE = ROOT / "deploy" / "local" / "interpreters.py"
+"""How the Python is chosen that runs `set_up`. If that changes, an environment of another Python is made anew."""
 ASKED = "--is-current"
 """The argument with which nothing is set up: the exit code says whether there is something to do."""
 NEEDED = 1500 * 2**20
@@ -55,7 +57,11 @@ class SetupError(Exception):
 def stamp() -> str:
     """The inputs of the environment; if they change, it is set up again."""
     # The real file behind .venv/bin/python changes with an upgrade of the system's Python.
-    parts = [str(ROOT), os.path.realpath(PYTHON), *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (UV_LOCK, LOCK, JARS_LOCK))]
+    parts = [
+        str(ROOT),
+        os.path.realpath(PYTHON),
+        *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (UV_LOCK, LOCK, JARS_LOCK, CHOICE)),
+    ]
     return "\n".join(parts)
 
 
@@ -185,10 +191,10 @@ def set_up() -> None:
 
 
 def works(python: Path) -> bool:
-    """Whether the environment exists, belongs to this folder and Python release, and runs."""
+    """Whether the environment exists, belongs to this folder and this Python, and runs."""
     folder = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     probe = f"import sys; sys.exit(sys.version_info < (3, 11) or sys.prefix != {str(VENV)!r})"
-    if not (VENV / "lib" / folder).is_dir():
+    if not (VENV / "lib" / folder).is_dir() or os.path.realpath(python) != os.path.realpath(sys.executable):
         return False
     try:
         return subprocess.run([str(python), "-c", probe], capture_output=True, check=False).returncode == 0
