@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def commit(root: Path = ROOT) -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """What it was measured on; `load` is that of the last minute, other work included."""
+    """What it was measured on; `load` is that of the last minute, other work included. `interpreter`: of the same release one may be 1.4 times as fast as another."""
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
     return {
         "cpus": os.cpu_count(),
@@ -43,5 +44,6 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
+        "interpreter": os.path.realpath(sys.executable),
         "load": [round(value, 1) for value in os.getloadavg()],
     }
