@@ -139,6 +139,22 @@ def test_an_interrupted_set_up_starts_from_an_empty_environment(stamped: bool, m
     assert stamp.read_text() == setup.stamp()
 
 
+def test_an_environment_of_another_python_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert setup.works(setup.PYTHON)
+    other = tmp_path / "python3"
+    other.touch()
+    monkeypatch.setattr(sys, "executable", str(other))
+    assert not setup.works(setup.PYTHON)
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as it was", "changed"])
+def test_a_changed_choice_of_the_python_asks_for_a_new_set_up(changed: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    choice = tmp_path / "interpreters.py"
+    choice.write_text(setup.CHOICE.read_text() + "# changed\n" * changed)
+    monkeypatch.setattr(setup, "CHOICE", choice)
+    assert setup.is_current() == (not changed)
+
+
 def test_ctrl_c_is_one_line_and_leaves_no_stamp(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
