@@ -65,6 +65,10 @@ async def prepare_topics(bootstrap: str) -> None:
     await retry(lambda: create_topics(bootstrap, TOPICS, PARTITIONS), (KafkaError,))
 
 
+EXPECTED = (StartError, OSError, asyncpg.PostgresError, KafkaError)
+"""Errors of a server that is not there or refuses: one line for the user."""
+
+
 async def prepare(dsns: Mapping[str, str], bootstrap: str) -> None:
     async with asyncio.TaskGroup() as group:
         for service, dsn in dsns.items():
@@ -76,7 +80,9 @@ def main() -> None:
     job = json.loads(os.environ["PARKUNION_PREPARE"])
     try:
         asyncio.run(prepare(job["migrations"], job["kafka"]))
-    except* (StartError, OSError, asyncpg.PostgresError, KafkaError) as group:
+    except ExceptionGroup as group:
+        if not all(isinstance(error, EXPECTED) for error in group.exceptions):
+            raise
         sys.exit(" | ".join(f"{type(error).__name__}: {error}" for error in group.exceptions))
 
 

@@ -73,7 +73,7 @@ class Workers:
                 started.append(_Worker(self, basis, exported, started))
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(_feed(worker, waiting)) for worker in started]
-        except* Exception as errors:
+        except ExceptionGroup as errors:
             raise _first(errors) from None
         finally:
             for worker in started:
@@ -105,9 +105,9 @@ class Workers:
         await broker.close()
 
 
-def _first(errors: BaseExceptionGroup[Exception]) -> BaseException:
-    first: BaseException = errors
-    while isinstance(first, BaseExceptionGroup):
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    first: Exception = errors
+    while isinstance(first, ExceptionGroup):
         first = first.exceptions[0]
     return first
 
