@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bench.peers import environment
 def test_the_environment_of_the_peers_is_made_once_for_a_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     monkeypatch.setattr(environment, "STAMP", tmp_path / "stamp")
-    monkeypatch.setattr(environment.subprocess, "run", lambda command, check: made.append(command[1]))
+    monkeypatch.setattr(subprocess, "run", lambda command, check: made.append(command[1]))
     for _ in range(2):
         environment.provide()
     assert made == ["venv", "pip"]
