@@ -18,7 +18,7 @@ STAMP = FOLDER / ".stamp"
 
 
 def provide() -> Path:
-    """The Python of the environment; makes it if it is missing or of another lock."""
+    """The Python of the environment; makes it if it is missing, of another lock or of another Python."""
     made_of = f"{hashlib.sha256(LOCK.read_bytes()).hexdigest()} {os.path.realpath(sys.executable)}"
     if not STAMP.is_file() or STAMP.read_text() != made_of:
         print("fetching the other systems, about 205 MB, into .venv-peers", file=sys.stderr, flush=True)

@@ -9,8 +9,9 @@ fi
 for python in "${PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
     if "$python" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         # The one that is named is used; else the fastest that is here.
-        best=$([ -n "$PYTHON" ] || "$python" -I "$here/interpreters.py" "$python") && [ -n "$best" ] || best=$python
-        exec "$best" -I "$here/setup.py" "$@"
+        best=
+        [ -n "$PYTHON" ] || best=$("$python" -I "$here/interpreters.py" "$python")
+        exec "${best:-$python}" -I "$here/setup.py" "$@"
     fi
 done
 echo "需要 Python 3.11 或更高版本;请安装后重试(Debian/Ubuntu:apt-get install python3 python3-venv) / Python 3.11 or newer is needed; install it and try again (Debian/Ubuntu: apt-get install python3 python3-venv)" >&2

@@ -65,8 +65,8 @@ def test_sql_asks_parkunion_now_and_never_the_wall_clock() -> None:
 
 
 def test_errors_of_groups_are_not_caught_with_a_star() -> None:
-    """Python before 3.11.4 wraps what is raised inside `except*` in another group (its issue 103590): an error that callers catch, or the SystemExit of
-    a command, is then neither."""
+    """Python 3.11.2, which Debian 12 has, wraps what is raised inside `except*` in another group; 3.11.7 does not. An error that callers catch, or the
+    SystemExit of a command, is then neither."""
     assert not [f"{path}:{node.lineno}" for path, text in sources() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.TryStar)]
 
 
