@@ -120,6 +120,9 @@ class _Sorter:
         for stream, same in streams.items():
             if not self._all_follow(stream, same, closed):
                 for record in same:
+                    if stream in self.streams.ready:
+                        # The limit stopped its release. Whether this record is late must not depend on the limit.
+                        self._release(stream, limited=False)
                     self._deal_with(record)
 
     def _all_follow(self, stream: Stream, records: list[Received], closed: date | None) -> bool:
@@ -218,10 +221,10 @@ class _Sorter:
         state.waiting[record.sequence] = WaitingEvent(record.event_id, record.key, kind, known)
         self.plan.hold(record, kind, error)
 
-    def _release(self, stream: Stream) -> None:
-        """Apply the waiting events of a stream as far as they follow; it stays ready if `limit` stops it."""
+    def _release(self, stream: Stream, *, limited: bool = True) -> None:
+        """Apply the waiting events of a stream as far as they follow; if `limited`, it stays ready where `limit` stops it."""
         state, plan = self.streams.states[stream], self.plan
-        while plan.applied < self.limit:
+        while not limited or plan.applied < self.limit:
             sequence = state.next
             if state.blocked or sequence not in state.waiting:
                 del self.streams.ready[stream]

@@ -112,6 +112,15 @@ def test_a_withdrawal_of_what_counted_keeps_its_day_open_while_it_waits_for_a_ga
     assert not outcome.held
 
 
+@pytest.mark.parametrize("cuts", [[1], [2, 3], [3, 4, 2], [9]])
+def test_what_waits_behind_a_filled_gap_no_longer_keeps_its_day_open_wherever_a_batch_ends(cuts: list[int]) -> None:
+    """The event that fills the gap, those that it sets free, and one that is late may come in one batch or in three."""
+    early = [on(0, "enterprise/a", 2), closed(0, 1), closed(1, 2), on(2, "enterprise/a", 3), closed(2, 3), on(3, "enterprise/a", 5)]
+    outcome = sorted_out([*early, on(0, "enterprise/a", 1), on(2, "enterprise/a", 4), on(4, "enterprise/a", 6)], cuts)
+    assert outcome.applied == {"day/0": [1, 2, 3], "enterprise/a": [1, 2, 3]}
+    assert kinds(outcome) == {("enterprise/a", 4): "late", ("enterprise/a", 5): "early", ("enterprise/a", 6): "early"}
+
+
 @st.composite
 def logs(draw: st.DrawFn) -> list[contracts.Envelope]:
     """Streams whose days never go back, closed days in order, and everything displaced and repeated."""
