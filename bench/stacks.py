@@ -23,8 +23,8 @@ def parkunion(data: Path | None, *arguments: str) -> str:
         try:
             output, errors = process.communicate()
         except BaseException:
-            # `up` then ends what it has started. `subprocess.run` would kill it, and the stack would go on.
-            process.send_signal(signal.SIGINT)
+            # `up` then ends what it has started. `subprocess.run` would kill it, and the stack would go on. A background job ignores SIGINT.
+            process.send_signal(signal.SIGTERM)
             process.communicate()
             raise
     if process.returncode:

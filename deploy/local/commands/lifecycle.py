@@ -93,6 +93,9 @@ def _detach(data: Path, options: list[str]) -> None:
     # Checked here too: the child's message would go to the log of the running stack.
     folder.lock()
     folder.unlock()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # SIGTERM would end this process alone, and a background job of a shell ignores SIGINT.
+        signal.signal(number, signal.default_int_handler)
     log = folder.logs / "supervisor.log"
     program = [sys.executable, "-P", "-m", "deploy.local", "--data", str(data), "up", *options]
     with log.open("ab") as output:

@@ -79,7 +79,7 @@ def test_sigterm_removes_the_stack(ignored: bool) -> None:
 
 def test_a_command_that_is_interrupted_ends_what_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "parkunion").write_text(
-        "#!/bin/sh\ntrap 'touch ended; exit 130' INT\ntouch started\nwhile [ ! -e never ]; do sleep 0.05; done\n"
+        "#!/bin/sh\ntrap 'touch ended; exit 130' TERM\ntouch started\nwhile [ ! -e never ]; do sleep 0.05; done\n"
     )
     (tmp_path / "parkunion").chmod(0o755)
     program = """
