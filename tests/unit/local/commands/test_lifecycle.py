@@ -36,7 +36,9 @@ def test_what_ends_the_start_of_a_stack_ends_the_stack(tmp_path: Path, number: s
     supervisor.write_text(SUPERVISOR.format(folder=tmp_path))
     supervisor.chmod(0o755)
     program = [sys.executable, "-c", STARTED_BY_A_SHELL_IN_THE_BACKGROUND.replace("./supervisor", str(supervisor)), str(int(number))]
-    done = subprocess.run(program, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=PATIENCE, check=False)
-    (tmp_path / "never").touch()
+    try:
+        done = subprocess.run(program, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=PATIENCE, check=False)
+    finally:
+        (tmp_path / "never").touch()
     assert done.returncode != 0
     assert (tmp_path / "ended").exists()
