@@ -40,7 +40,7 @@ def sort_records(
     *,
     day_of: DayOf | None = None,
 ) -> BatchPlan:
-    """Sort `records` in order until `limit` events are to be applied.
+    """Sort `records` in order until `limit` events are to be applied, or a few more: a stream's waiting events go before its next record.
 
     `kept` = {stream: {sequence: waiting event, as read again}} of the streams that are ready or occur in `records`; `refused` = {a
     record that a rule has refused before: the reason}. Without `day_of` nothing is late.

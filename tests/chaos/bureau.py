@@ -99,7 +99,9 @@ class Bureau:
         assert [number for number, _ in pulled] == list(range(1, len(pulled) + 1))
         # A day on which nothing was fanned out, all readers being down, gives each subscription a heartbeat of its own.
         by_pull, by_webhook = sorted(body for _, body in pulled if _type(body) != HEARTBEAT), sorted(one for one, *_ in bodies.values())
-        assert by_pull == by_webhook, f"only by pull: {Counter(by_pull) - Counter(by_webhook)}, only by webhook: {Counter(by_webhook) - Counter(by_pull)}"
+        assert by_pull == by_webhook, (
+            f"only by pull: {Counter(by_pull) - Counter(by_webhook)}, only by webhook: {Counter(by_webhook) - Counter(by_pull)}"
+        )
         for day in days:
             done = await asyncio.to_thread(
                 parkunion, "subscriptions", "audit", day.isoformat(), "--json", "--data", self.platform.data, check=False

@@ -93,6 +93,9 @@ def sort_gathered(
     odd = {stream for stream, state in streams.states.items() if not state.holds_nothing}
     for topic, one in gathered.items():
         columns = one.columns
+        # What waits of a stream of `between` may be set free, and end a day that is not in `ends`.
+        if odd and any(record.stream in odd for record in one.between):
+            return None
         if columns is not None:
             if odd and any((columns.source, subject) in odd for subject in one.subjects):
                 return None

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from services.metrics.generations import lifecycle
 from services.metrics.generations.lifecycle import GenerationRefused
@@ -14,6 +15,7 @@ from shared.contracts import Envelope, Event, cases, encode, membership, registr
 from shared.contracts.ids import uuid7
 from shared.contracts.registry import EnterpriseRegistered
 from shared.contracts.streams import DayClosed, day_subject
+from shared.reading import turns
 from tests.conftest import NewDatabase
 from tests.integration.metrics.log import PARTITIONS, Log, log_in
 
@@ -58,6 +60,40 @@ def closings(log: Log) -> list[tuple[str, Message]]:
 def close(log: Log, messages: list[tuple[str, Message]]) -> None:
     for topic, message in messages:
         log.broker.write(topic, [message])
+
+
+def ended(sequence: int) -> Message:
+    """The registry says to partition 0 that a day is over: the day DAY + `sequence`, on the day after it."""
+    closed = said(day_subject(0), DayClosed(day=DAY + timedelta(days=sequence)), registry.SOURCE, 86400 * (sequence + 1))
+    return Message(0, b"0", encode(structs.replace(closed, sequence=sequence)))
+
+
+@pytest.mark.invariant("I3")
+@pytest.mark.invariant("I4")
+@pytest.mark.parametrize("far_behind", [0, 10**9], ids=["as columns", "as objects"])
+@pytest.mark.parametrize(("filling", "day", "kinds"), [((2,), 3, {(0, "late")}), ((2, 4), 5, set())], ids=["late", "in time"])
+async def test_a_day_that_a_filled_gap_ends_is_over_for_what_comes_behind(
+    database: NewDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    far_behind: int,
+    filling: tuple[int, ...],
+    day: int,
+    kinds: set[tuple[int, str]],
+) -> None:
+    """The end of a day waits for the one before it, and is set free by a batch that brings events of its own day, too."""
+    monkeypatch.setattr(turns, "FAR_BEHIND", far_behind)
+    async with log_in(await database("metrics")) as log:
+        topic, events = log.settings.topics[0], [settled(uuid7(), 86400 * day) for _ in range(30)]
+        log.broker.write(topic, [ended(1), ended(3)])
+        await log.fold()
+        log.broker.write(topic, [ended(sequence) for sequence in filling])
+        log.publish_events(events)
+        await log.fold()
+        held = await log.owner.fetch("SELECT shard, kind FROM held WHERE generation = 1")
+        assert {(row["shard"], row["kind"]) for row in held} == kinds
+        assert await log.owner.fetchval("SELECT count(*) FROM g1.stays") == len(events) - len(held)
+        _, audited = await log.audit()
+        assert (audited.differences, len(audited.parked)) == (0, len(held))
 
 
 @pytest.mark.invariant("I4")

@@ -15,7 +15,7 @@ from shared.contracts.ids import uuid7
 from shared.sequencing.columnar.sorting import sort_columns, streams_of
 from shared.sequencing.records import Stream, decode
 from shared.sequencing.sorting import sort_records
-from shared.sequencing.streams import Head, ShardStreams, StreamState
+from shared.sequencing.streams import Head, ShardStreams, StreamState, WaitingEvent
 from tests.histories import history, interleaved
 from tests.unit.shared.sequencing.plain_events import EVENTS, MEMBER, closed, columns_of
 
@@ -128,6 +128,16 @@ def test_ends_of_days_are_applied_in_their_place_and_what_is_late_is_left_to_obj
     assert (plan.applied, streams.closings, plan.next) == (2, {"t": day}, {"t": 2})
     assert sort_columns(fresh(streams_of(too_late), {}), {"t": too_late}, oracle_day) is None
     assert sort_columns(fresh(streams_of(too_late), {}), {"t": too_late}, None) is not None
+
+
+def test_ends_of_days_of_which_one_waits_are_left_to_objects() -> None:
+    items = columns_of([contracts.encode(closed(oracle_day(MEMBER.time), 2))])
+    (stream,) = streams_of(items)
+    streams = fresh([stream], {stream: Head(1, uuid7(), MEMBER.time)})
+    assert sort_columns(streams, {"t": items}, oracle_day) is not None
+    streams = fresh([stream], {stream: Head(1, uuid7(), MEMBER.time)})
+    streams.states[stream].waiting = {3: WaitingEvent(uuid7(), ("t", 9), "early")}
+    assert sort_columns(streams, {"t": items}, oracle_day) is None
 
 
 def test_what_comes_again_after_its_day_has_ended_is_a_copy_and_the_day_after_is_in_time() -> None:
