@@ -1,5 +1,5 @@
-# Works from any folder: make -C FOLDER, make -f FOLDER/Makefile.
-ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+# Works from any folder: make -C FOLDER, make -f FOLDER/Makefile; make's own functions would split a path at its spaces.
+ROOT := $(shell file=$$(printf %s '$(subst ','\'',$(MAKEFILE_LIST))' | sed 's/^ //'); CDPATH='' cd -- "$$(dirname -- "$$file")" && pwd -P)
 IN   := cd "$(ROOT)" &&
 BIN  := .venv/bin
 PY   := $(BIN)/python

@@ -15,6 +15,17 @@ def options(module: str, description: str | None) -> argparse.ArgumentParser:
     )
 
 
+def positive(text: str) -> int:
+    """The type of an option that counts something: a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"须为正整数 / must be a whole number of at least 1: {text!r}")
+    return number
+
+
 def begin(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options given, before anything is started. From now on SIGTERM ends the bench as SIGINT does, so that it takes down what it started."""
     given = parser.parse_args(arguments)

@@ -71,7 +71,8 @@ def facts(workload: Workload) -> Iterator[Fact]:
     covered = random.sample(enterprises, min(len(enterprises) * 7 // 10, workload.events // 40))
     left -= len(enterprises) + len(reported) + 2 * len(covered)
     if left < 0:
-        raise ValueError(f"{workload.events} events are too few for {len(enterprises)} enterprises")
+        events, number = workload.events, len(enterprises)
+        raise ValueError(f"{number} 家企业至少需要更多事件,{events} 个不够 / {events} events are too few for {number} enterprises")
 
     def day(first: float, last: float, number: int, of: int) -> int:
         """The business day of fact `number` of `of` in a stage."""

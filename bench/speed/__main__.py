@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from bench import command
+from bench.generator.facts import facts
 from bench.generator.records import ZONE, records
 from bench.generator.truth import Truth
 from bench.generator.workload import Workload
@@ -131,13 +132,14 @@ def main() -> None:
     options = command.options("bench.speed", __doc__)
     options.add_argument("plan", choices=[*PLANS, "one"])
     options.add_argument("--seed", type=int, default=None, help="of the log; left out: chosen at random and printed")
-    options.add_argument("--events", type=int, default=400_000)
+    options.add_argument("--events", type=command.positive, default=400_000)
     options.add_argument("--workload", default="in-order", choices=["in-order", "backdated", "many-enterprises"])
     options.add_argument("--system", default=PRODUCT, choices=[PRODUCT, *SYSTEMS])
-    for name, default in (("workers", 2), ("kills", 0), ("times", 1)):
-        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--kills", type=int, choices=range(3), default=0)
+    for name, default in (("workers", 2), ("times", 1)):
+        options.add_argument(f"--{name}", type=command.positive, default=default)
     for name in ("enterprises", "years"):
-        options.add_argument(f"--{name}", type=int, default=None, help=f"{name} of the log, if not those of the workload")
+        options.add_argument(f"--{name}", type=command.positive, default=None, help=f"{name} of the log, if not those of the workload")
     options.add_argument("--operator", action="store_true", help="time audit, reconcile, rebuild and republish too")
     options.add_argument("--warm", action="store_true", help="time the second fold of the same processes (the peers on Java)")
     given = command.begin(options)
@@ -145,6 +147,11 @@ def main() -> None:
     say(f"SEED={seed}")
     cell = Cell(given.workers, given.kills, given.times, given.system, given.warm)
     plan = PLANS.get(given.plan) or one(Log(given.events, given.workload, [cell], given.operator, given.enterprises, given.years))
+    for log in plan.logs:
+        try:
+            next(facts(log.generated(seed, datetime.now(ZONE).date())))
+        except ValueError as error:
+            options.error(f"--events, --enterprises, --years: {error}")
     if wrong := report.wrong_of(PRODUCT, measure(plan, seed)):
         sys.exit("\n".join(["NOT RIGHT", *wrong]))
 

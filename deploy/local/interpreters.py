@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def ask(python: str, program: str) -> str | None:
     """What a program prints; None if this Python does not run it."""
     try:
         answer = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=LONGEST)
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return None
     return answer.stdout.strip()
 
@@ -85,13 +85,22 @@ def different(pythons: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
+def seconds_of(answer: str) -> float | None:
+    """The seconds that `PROBE` has printed; None of a Python that is not able, and of a program that only calls itself `python3`."""
+    try:
+        said = json.loads(answer)
+    except ValueError:
+        return None
+    seconds = said.get("seconds") if isinstance(said, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
 def timed(pythons: Sequence[str]) -> list[Timed]:
     """Those that can make the environment, with their least time. They run in turn, so that a busy moment of the machine does not hit one alone."""
     least: dict[str, float] = {}
     for _ in range(ROUNDS):
         for python in pythons:
-            said: Mapping[str, float | None] = json.loads(ask(python, PROBE) or "{}")
-            if (seconds := said.get("seconds")) is not None:
+            if (seconds := seconds_of(ask(python, PROBE) or "")) is not None:
                 least[python] = min(seconds, least.get(python, seconds))
     return [Timed(python, least[python]) for python in pythons if python in least]
 

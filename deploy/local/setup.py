@@ -66,6 +66,9 @@ def stamp() -> str:
 
 
 def is_current() -> bool:
+    """Whether there is nothing to do. Where the user names a Python, which then runs this, the environment must be of that one."""
+    if os.environ.get("PYTHON") and os.path.realpath(PYTHON) != os.path.realpath(getattr(sys, "_base_executable", sys.executable)):
+        return False
     try:
         return STAMP.read_text() == stamp() and PYTHON.exists()
     except OSError:

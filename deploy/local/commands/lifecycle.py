@@ -93,9 +93,10 @@ def _detach(data: Path, options: list[str]) -> None:
     # Checked here too: the child's message would go to the log of the running stack.
     folder.lock()
     folder.unlock()
+    # SIGTERM would end this process alone, a background job of a shell ignores SIGINT, and an exception inside `Popen` would lose the child.
+    received: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        # SIGTERM would end this process alone, and a background job of a shell ignores SIGINT.
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, lambda number, _frame: received.append(number))
     log = folder.logs / "supervisor.log"
     program = [sys.executable, "-P", "-m", "deploy.local", "--data", str(data), "up", *options]
     with log.open("ab") as output:
@@ -105,6 +106,8 @@ def _detach(data: Path, options: list[str]) -> None:
     stack = stacks.Stack(data)
     try:
         while not (stack.content.get("ready") and (supervisor := stack.supervisor()) and supervisor.pid == child.pid):
+            if received:
+                raise SystemExit(128 + received[0])
             if child.poll() is not None:
                 raise UserError(*_both(last_lines(log, 1)))
             if time.monotonic() > deadline:

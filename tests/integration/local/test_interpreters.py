@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import interpreters
+from deploy.local import interpreters, setup
 from deploy.local.folder import ROOT
 from deploy.local.interpreters import Timed
 
@@ -55,7 +55,9 @@ def test_every_python_of_the_path_is_found_in_its_order(tmp_path: Path) -> None:
     assert interpreters.on_path(path) == [first, second]
 
 
-@pytest.mark.parametrize("script", ["exit 1", "echo nonsense; exit 3", 'echo \'{"able": false, "seconds": null}\''])
+@pytest.mark.parametrize(
+    "script", ["exit 1", "echo nonsense; exit 3", "echo nonsense", "echo 12", "printf '\\377'", 'echo \'{"able": false, "seconds": null}\'']
+)
 def test_a_python_that_cannot_make_the_environment_is_left_out(script: str, tmp_path: Path) -> None:
     useless = python(tmp_path / "useless", script)
     found = interpreters.timed([useless, sys.executable])
@@ -105,3 +107,23 @@ def test_set_up_runs_with_the_faster_python(tmp_path: Path) -> None:
 
 def test_set_up_runs_with_the_python_that_is_named(tmp_path: Path) -> None:
     assert chosen_by_setup(tmp_path, {"PYTHON": str(tmp_path / "first" / "python3")}) == "first"
+
+
+@pytest.mark.parametrize("named", ["/nowhere/python3", "/bin/false"])
+def test_set_up_refuses_what_is_named_and_is_no_python(tmp_path: Path, named: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        chosen_by_setup(tmp_path, {"PYTHON": named})
+    assert failed.value.stdout == ""
+    assert f"PYTHON={named} 不是" in failed.value.stderr
+    assert f"PYTHON={named} is no Python" in failed.value.stderr
+
+
+def test_set_up_makes_the_environment_of_the_python_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHON", "python3")
+    assert setup.is_current()
+    other = tmp_path / "python3"
+    other.touch()
+    monkeypatch.setattr(sys, "_base_executable", str(other))
+    assert not setup.is_current()
+    monkeypatch.delenv("PYTHON")
+    assert setup.is_current()

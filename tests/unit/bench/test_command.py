@@ -15,6 +15,7 @@ import pytest
 from bench import stacks
 from bench.deliveries import house
 from bench.generator.records import TOPICS
+from bench.speed import __main__ as speed
 from services.subscriptions.settings import Settings
 from tests.patience import PATIENCE
 
@@ -52,6 +53,30 @@ def test_help_is_help(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         runpy.run_module(name, run_name="__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: .venv/bin/python -m {name} [-h]")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--events", "-1"], "--events: 须为正整数 / must be a whole number of at least 1"),
+        (["--workers", "0"], "--workers: 须为正整数"),
+        (["--enterprises", "some"], "--enterprises: 须为正整数"),
+        (["--kills", "3"], "--kills"),
+        (["--events", "20000"], "20000 events are too few for 20000 enterprises"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_a_stack_is_started(
+    options: list[str], named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def started(*_: object) -> None:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(sys, "argv", ["bench.speed", "one", *options])
+    monkeypatch.setattr("bench.speed.__main__.measure", started)
+    with pytest.raises(SystemExit) as ended:
+        speed.main()
+    assert ended.value.code == 2
+    assert named in capsys.readouterr().err
 
 
 def test_options_and_stacks_come_from_one_place() -> None:
