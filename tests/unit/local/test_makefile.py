@@ -16,6 +16,7 @@ def test_commands_are_those_of_its_own_folder(tmp_path: Path, name: str) -> None
     folder = tmp_path / name
     folder.mkdir()
     shutil.copy(MAKEFILE, folder)
-    for options, where in (([], folder), (["-C", folder], tmp_path), (["-f", folder / "Makefile"], tmp_path)):
+    ways: list[tuple[list[str], Path]] = [([], folder), (["-C", str(folder)], tmp_path), (["-f", str(folder / "Makefile")], tmp_path)]
+    for options, where in ways:
         done = subprocess.run(["make", "-n", *options, "setup"], cwd=where, capture_output=True, text=True, check=True)
         assert f'"{folder}/deploy/local/setup.sh"' in done.stdout.splitlines()
