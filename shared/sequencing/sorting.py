@@ -120,9 +120,6 @@ class _Sorter:
         for stream, same in streams.items():
             if not self._all_follow(stream, same, closed):
                 for record in same:
-                    if stream in self.streams.ready:
-                        # The limit stopped its release. Whether this record is late must not depend on the limit.
-                        self._release(stream, limited=False)
                     self._deal_with(record)
 
     def _all_follow(self, stream: Stream, records: list[Received], closed: date | None) -> bool:
@@ -154,6 +151,9 @@ class _Sorter:
         return True
 
     def _deal_with(self, record: Received) -> None:
+        if record.stream in self.streams.ready:
+            # The limit stopped its release. Whether this record is late must not depend on the limit.
+            self._release(record.stream, limited=False)
         self._place(record)
         if record.stream in self.streams.ready:
             self._release(record.stream)
