@@ -222,8 +222,8 @@ def main() -> None:
     """Read the options, measure, print."""
     options = command.options("bench.bulk", __doc__)
     options.add_argument("task", choices=["members", "outbox", "producer"])
-    options.add_argument("--members", type=int, default=20_000)
-    options.add_argument("--events", type=int, default=200_000)
+    options.add_argument("--members", type=command.positive, default=20_000)
+    options.add_argument("--events", type=command.positive, default=200_000)
     options.add_argument("--rate", type=float, default=200, help="single commands a second beside the outbox")
     options.add_argument("--seconds", type=float, default=20, help="how long they are measured before")
     given = command.begin(options)

@@ -146,7 +146,7 @@ async def run(stack: BenchStack, options: Namespace) -> None:
 def main() -> None:
     """Read the options, run, and remove the stack."""
     parser = command.options("bench.cases", __doc__)
-    parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--cases", type=command.positive, default=10_000)
     parser.add_argument("--rate", type=float, default=100)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--fmcs", action="store_true")

@@ -145,7 +145,7 @@ async def measure(server: PostgresServer, batches: int, profile: bool) -> dict[s
 def main() -> None:
     """Run and print."""
     parser = command.options("bench.membership_batch", __doc__)
-    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--batches", type=command.positive, default=20)
     parser.add_argument("--profile", action="store_true")
     options = command.begin(parser)
     with tempfile.TemporaryDirectory() as folder:

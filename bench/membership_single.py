@@ -179,7 +179,7 @@ async def measure(server: PostgresServer, number: int, profile: bool) -> dict[st
 def main() -> None:
     """Run and print."""
     parser = command.options("bench.membership_single", __doc__)
-    parser.add_argument("--commands", type=int, default=300, help="a round")
+    parser.add_argument("--commands", type=command.positive, default=300, help="a round")
     parser.add_argument("--profile", action="store_true")
     options = command.begin(parser)
     shown = os.dup(1)

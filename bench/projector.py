@@ -179,8 +179,8 @@ async def questions(pool: Pool) -> None:
 def main() -> None:
     """Read the options and measure."""
     parser = command.options("bench.projector", __doc__)
-    parser.add_argument("--events", type=int, default=90_000)
-    parser.add_argument("--batch", type=int, default=2000, help="events of a transaction")
+    parser.add_argument("--events", type=command.positive, default=90_000)
+    parser.add_argument("--batch", type=command.positive, default=2000, help="events of a transaction")
     given = command.begin(parser)
     asyncio.run(alone(given.events, given.batch))
 

@@ -79,7 +79,7 @@ async def measure(batches: int, profile: bool) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Run and print."""
     parser = command.options("bench.registry_batch", __doc__)
-    parser.add_argument("--batches", type=int, default=20)
+    parser.add_argument("--batches", type=command.positive, default=20)
     parser.add_argument("--profile", action="store_true")
     options = command.begin(parser)
     print(json.dumps(asyncio.run(measure(options.batches, options.profile))))

@@ -71,7 +71,7 @@ async def measure(count: int) -> None:
 def main() -> None:
     """Run and print."""
     parser = command.options("bench.registry_search", __doc__)
-    parser.add_argument("--enterprises", type=int, default=100_000)
+    parser.add_argument("--enterprises", type=command.positive, default=100_000)
     asyncio.run(measure(command.begin(parser).enterprises))
 
 

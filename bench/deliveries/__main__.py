@@ -43,11 +43,11 @@ def options() -> ArgumentParser:
     found.add_argument("--seconds", type=float, default=20, help="of the parts that last: of `hanging` that of each of four phases")
     found.add_argument("--seed", type=int, default=7)
     found.add_argument("--rate", type=float, default=300, help="events a second of `latency` and `hanging`")
-    found.add_argument("--endpoints", type=int, default=200, help="of `hanging`")
-    found.add_argument("--clients", type=int, default=2_000, help="of `streams`")
-    found.add_argument("--events", type=int, default=100_000, help="of `matching`")
-    found.add_argument("--subscriptions", type=int, default=10_000, help="of `matching`")
-    found.add_argument("--workers", type=int, default=1, help="processes of the fan-out in `matching`")
+    found.add_argument("--endpoints", type=command.positive, default=200, help="of `hanging`")
+    found.add_argument("--clients", type=command.positive, default=2_000, help="of `streams`")
+    found.add_argument("--events", type=command.positive, default=100_000, help="of `matching`")
+    found.add_argument("--subscriptions", type=command.positive, default=10_000, help="of `matching`")
+    found.add_argument("--workers", type=command.positive, default=1, help="processes of the fan-out in `matching`")
     return found
 
 
